@@ -1,0 +1,35 @@
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# make             build/ngx_rooms_module.so for the installed NGINX
+# NGINX_SRC=dir make    ... for a source tree (its own binary is built too)
+
+BUILD       ?= build
+NGINX       ?= $(shell command -v nginx || echo /usr/sbin/nginx)
+NGINX_DEV   ?= /usr/share/nginx/src
+MODULE       = $(BUILD)/ngx_rooms_module.so
+SOURCES      = $(wildcard src/*.c src/*/*.c)
+HEADERS      = $(wildcard src/*.h src/*/*.h)
+CFLAGS_ROOMS = -Wall -Wextra -Werror -Wno-unused-parameter
+
+include t/make/tests.mk
+
+.PHONY: all setup clean install run test
+
+all: $(MODULE)
+
+setup:
+	@t/make/setup
+
+$(MODULE): $(SOURCES) $(HEADERS) config | setup
+	@t/make/build $(BUILD) "$(NGINX_SRC)" "$(CFLAGS_ROOMS)"
+
+install: $(MODULE)
+	install -D -m 644 $(MODULE) \
+	    $(DESTDIR)$$(t/make/modules-path)/ngx_rooms_module.so
+
+run: $(MODULE)
+	@t/make/run $(MODULE)
+
+clean:
+	rm -rf $(BUILD)

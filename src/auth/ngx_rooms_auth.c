@@ -1,0 +1,495 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * From a request to a principal.  Verified tokens are remembered, so that a
+ * signature is checked once and not on each request.
+ */
+
+#include "ngx_rooms_keys.h"
+#include <sodium.h>
+
+
+/* 512 sets of 2: at most 1024 tokens a worker, of about 640 bytes each. */
+#define NGX_ROOMS_TOKENS     512
+#define NGX_ROOMS_WAYS         2
+
+typedef struct {
+    u_char              hash[32];
+    ngx_rooms_auth_t   *auth;              /* NULL: empty */
+    ngx_uint_t          generation;
+    time_t              used;
+    int64_t             exp;
+    unsigned            admin:1;
+    uint16_t            sub;               /* lengths in data, in order */
+    uint16_t            tenant;
+    uint16_t            name;
+    uint16_t            local;
+    u_char              data[128 + 64 + ROOMS_JWT_NAME_MAX + 128];
+} ngx_rooms_token_t;
+
+static ngx_rooms_token_t  *ngx_rooms_tokens;
+
+
+ngx_int_t
+ngx_rooms_auth_init_module(void)
+{
+    return rooms_jwt_init() == 0 ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_rooms_auth_init_process(ngx_cycle_t *cycle)
+{
+    ngx_rooms_tokens = ngx_pcalloc(cycle->pool,
+                                   NGX_ROOMS_TOKENS * NGX_ROOMS_WAYS
+                                   * sizeof(ngx_rooms_token_t));
+
+    return ngx_rooms_tokens ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_uint_t
+ngx_rooms_str_same(ngx_str_t *a, ngx_str_t *b)
+{
+    return a->len == b->len && ngx_memcmp(a->data, b->data, a->len) == 0;
+}
+
+
+static void
+ngx_rooms_auth_cleanup(void *data)
+{
+    ngx_rooms_auth_t *auth = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_ROOMS_SETS; i++) {
+        rooms_jwks_free((rooms_jwks_t *) auth->sets[i]);
+    }
+}
+
+
+ngx_rooms_auth_t *
+ngx_rooms_auth_create(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
+{
+    ngx_uint_t               i;
+    ngx_rooms_auth_t        *auth, **auths;
+    ngx_pool_cleanup_t      *cln;
+    ngx_rooms_main_conf_t   *rmcf;
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_rooms_module);
+    auths = rmcf->auths.elts;
+
+    for (i = 0; i < rmcf->auths.nelts; i++) {
+        auth = auths[i];
+
+        if (auth->mode == conf->auth_mode && auth->leeway == conf->leeway
+            && ngx_rooms_str_same(&auth->issuer, &conf->issuer)
+            && ngx_rooms_str_same(&auth->audience, &conf->audience)
+            && ngx_rooms_str_same(&auth->request, &conf->jwks_request)
+            && ngx_rooms_str_same(&auth->files[0].path, &conf->jwks_file)
+            && ngx_rooms_str_same(&auth->files[1].path, &conf->secret_file))
+        {
+            return auth;
+        }
+    }
+
+    if (conf->auth_mode != NGX_ROOMS_AUTH_MOCK
+        && conf->jwks_file.len + conf->jwks_request.len
+           + conf->secret_file.len == 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "rooms_auth \"%s\" needs rooms_auth_jwks_file, "
+                           "rooms_auth_jwks_request or "
+                           "rooms_auth_secret_file",
+                           conf->auth_mode == NGX_ROOMS_AUTH_JWT ? "jwt"
+                                                                 : "hybrid");
+        return NULL;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, sizeof(ngx_rooms_auth_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    auth = cln->data;
+    ngx_memzero(auth, sizeof(ngx_rooms_auth_t));
+    cln->handler = ngx_rooms_auth_cleanup;
+
+    auth->mode = conf->auth_mode;
+    auth->issuer = conf->issuer;
+    auth->audience = conf->audience;
+    auth->leeway = conf->leeway;
+    auth->request = conf->jwks_request;
+    auth->files[NGX_ROOMS_SET_FILE].path = conf->jwks_file;
+    auth->files[NGX_ROOMS_SET_SECRET].path = conf->secret_file;
+    ngx_queue_init(&auth->waiters);
+
+    if (auth->mode == NGX_ROOMS_AUTH_MOCK) {
+        return auth;
+    }
+
+    for (i = 0; i < 2; i++) {
+
+        if (auth->files[i].path.len
+            && ngx_rooms_keys_load(auth, i, cf->log, NGX_LOG_EMERG) != NGX_OK)
+        {
+            return NULL;
+        }
+    }
+
+    return auth;
+}
+
+
+/* The token cache */
+
+
+static ngx_rooms_token_t *
+ngx_rooms_token_set(const u_char *hash)
+{
+    return &ngx_rooms_tokens[((hash[0] << 8 | hash[1]) % NGX_ROOMS_TOKENS)
+                             * NGX_ROOMS_WAYS];
+}
+
+
+static ngx_int_t
+ngx_rooms_token_find(ngx_rooms_req_t *rq, const u_char *hash)
+{
+    u_char             *p;
+    ngx_uint_t          i;
+    rooms_principal_t  *who;
+    ngx_rooms_auth_t   *auth;
+    ngx_rooms_token_t  *t;
+
+    t = ngx_rooms_token_set(hash);
+    auth = rq->conf->auth;
+
+    for (i = 0; i < NGX_ROOMS_WAYS; i++, t++) {
+
+        if (t->auth != auth || ngx_memcmp(t->hash, hash, 32) != 0) {
+            continue;
+        }
+
+        if (t->generation != auth->generation || t->exp <= ngx_time()) {
+            t->auth = NULL;
+            return NGX_DECLINED;
+        }
+
+        p = ngx_pnalloc(rq->pool, sizeof(t->data));
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(p, t->data, t->sub + t->tenant + t->name + t->local);
+
+        who = &rq->principal;
+        who->sub = (rooms_str_t) { t->sub, p };
+        who->tenant = (rooms_str_t) { t->tenant, p += t->sub };
+        p += t->tenant;
+        who->name = t->name ? (rooms_str_t) { t->name, p } : ROOMS_NULL;
+        p += t->name;
+        who->local = t->local ? (rooms_str_t) { t->local, p } : ROOMS_NULL;
+        who->admin = t->admin;
+        who->exp = t->exp;
+
+        t->used = ngx_time();
+
+        return NGX_OK;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_rooms_token_keep(ngx_rooms_req_t *rq, const u_char *hash)
+{
+    u_char             *p;
+    rooms_principal_t  *who;
+    ngx_rooms_token_t  *t;
+
+    who = &rq->principal;
+    t = ngx_rooms_token_set(hash);
+
+    if (who->sub.len + who->tenant.len + who->name.len + who->local.len
+        > sizeof(t->data))
+    {
+        return;
+    }
+
+    /* the one that was used longer ago gives way */
+
+    if (t[0].auth && (t[1].auth == NULL || t[1].used < t[0].used)) {
+        t++;
+    }
+
+    ngx_memcpy(t->hash, hash, 32);
+    t->auth = rq->conf->auth;
+    t->generation = t->auth->generation;
+    t->used = ngx_time();
+    t->exp = who->exp;
+    t->admin = who->admin;
+    t->sub = who->sub.len;
+    t->tenant = who->tenant.len;
+    t->name = who->name.len;
+    t->local = who->local.len;
+
+    p = ngx_cpymem(t->data, who->sub.data, t->sub);
+    p = ngx_cpymem(p, who->tenant.data, t->tenant);
+
+    if (t->name) {
+        p = ngx_cpymem(p, who->name.data, t->name);
+    }
+
+    if (t->local) {
+        ngx_memcpy(p, who->local.data, t->local);
+    }
+}
+
+
+/* "Bearer" and a token, RFC 6750, section 2.1 */
+static rooms_str_t
+ngx_rooms_bearer(ngx_http_request_t *r)
+{
+    rooms_str_t   token;
+    ngx_str_t     value;
+
+    if (r->headers_in.authorization == NULL) {
+        return ROOMS_NULL;
+    }
+
+    value = r->headers_in.authorization->value;
+
+    if (value.len < sizeof("Bearer ")
+        || ngx_strncasecmp(value.data, (u_char *) "Bearer ",
+                           sizeof("Bearer ") - 1) != 0)
+    {
+        return ROOMS_NULL;
+    }
+
+    token.data = value.data + sizeof("Bearer ") - 1;
+    token.len = value.len - (sizeof("Bearer ") - 1);
+
+    while (token.len && *token.data == ' ') {
+        token.data++;
+        token.len--;
+    }
+
+    return token.len ? token : ROOMS_NULL;
+}
+
+
+static ngx_int_t
+ngx_rooms_auth_result(ngx_rooms_req_t *rq, rooms_jwt_e result,
+    const char *why)
+{
+    ngx_str_t  *pinned;
+
+    switch (result) {
+
+    case ROOMS_JWT_OK:
+        break;
+
+    case ROOMS_JWT_UNKNOWN_KID:
+        return NGX_AGAIN;
+
+    case ROOMS_JWT_EXPIRED:
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_EXPIRED, NULL);
+
+    default:
+        ngx_log_error(NGX_LOG_INFO, rq->r->connection->log, 0,
+                      "rooms: token refused: %s", why ? why : "invalid");
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_INVALID, NULL);
+    }
+
+    pinned = &rq->conf->tenant;
+
+    if (pinned->len
+        && !rooms_str_eq(rooms_from_ngx(*pinned), rq->principal.tenant))
+    {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_TENANT, NULL);
+    }
+
+    rq->authenticated = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_auth_jwt(ngx_rooms_req_t *rq, rooms_str_t token)
+{
+    u_char              hash[32], *buf;
+    ngx_int_t           rc;
+    rooms_jwt_e         result;
+    const char         *why;
+    ngx_rooms_auth_t   *auth;
+    rooms_jwt_check_t   check;
+
+    auth = rq->conf->auth;
+    why = NULL;
+
+    ngx_rooms_keys_refresh_files(auth, rq->r->connection->log);
+
+    if (token.len > ROOMS_JWT_MAX) {
+        return ngx_rooms_auth_result(rq, ROOMS_JWT_INVALID, "too long");
+    }
+
+    (void) crypto_generichash(hash, sizeof(hash), token.data, token.len,
+                              (u_char *) &auth, sizeof(auth));
+
+    rc = ngx_rooms_token_find(rq, hash);
+
+    if (rc != NGX_DECLINED) {
+        return rc == NGX_OK ? ngx_rooms_auth_result(rq, ROOMS_JWT_OK, NULL)
+                            : NGX_ERROR;
+    }
+
+    buf = ngx_palloc(rq->pool, ROOMS_JWT_BUF);
+    if (buf == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&check, sizeof(check));
+    check.sets = auth->sets;
+    check.nsets = NGX_ROOMS_SETS;
+    check.issuer = auth->issuer.len ? rooms_from_ngx(auth->issuer)
+                                    : ROOMS_NULL;
+    check.audience = auth->audience.len ? rooms_from_ngx(auth->audience)
+                                        : ROOMS_NULL;
+    check.leeway = auth->leeway;
+    check.now = ngx_time();
+
+    result = rooms_jwt_verify(token, &check, &rq->principal, buf,
+                              ROOMS_JWT_BUF, &why);
+
+    if (result == ROOMS_JWT_OK) {
+        ngx_rooms_token_keep(rq, hash);
+
+    } else if (auth->request.len && auth->sets[NGX_ROOMS_SET_REMOTE] == NULL) {
+        /* its key may be among those that were never fetched */
+        return NGX_AGAIN;
+    }
+
+    return ngx_rooms_auth_result(rq, result, why);
+}
+
+
+/* NGX_AGAIN: with the keys that are here, nothing can be said. */
+ngx_int_t
+ngx_rooms_authenticate_now(ngx_rooms_req_t *rq)
+{
+    u_char       *buf;
+    rooms_str_t   token;
+    const char   *why;
+
+    if (rq->authenticated) {
+        return NGX_OK;
+    }
+
+    token = ngx_rooms_bearer(rq->r);
+
+    if (token.data == NULL) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_INVALID, NULL);
+    }
+
+    if (rq->conf->auth_mode == NGX_ROOMS_AUTH_JWT
+        || (rq->conf->auth_mode == NGX_ROOMS_AUTH_HYBRID
+            && rooms_jwt_looks_like(token)))
+    {
+        return ngx_rooms_auth_jwt(rq, token);
+    }
+
+    buf = ngx_palloc(rq->pool, ROOMS_JWT_BUF);
+    if (buf == NULL) {
+        return NGX_ERROR;
+    }
+
+    why = NULL;
+
+    return ngx_rooms_auth_result(rq,
+                      rooms_mock_principal(token, &rq->principal, buf,
+                                           ROOMS_JWT_BUF, &why), why);
+}
+
+
+static ngx_int_t
+ngx_rooms_auth_keys(ngx_rooms_req_t *rq)
+{
+    ngx_int_t          rc;
+    ngx_rooms_auth_t  *auth;
+
+    auth = rq->conf->auth;
+
+    /* once for each request: a token can't make us fetch for ever */
+
+    if (auth->request.len == 0 || rq->round) {
+        rc = NGX_DECLINED;
+
+    } else {
+        rc = ngx_rooms_keys_fetch(auth, rq->r);
+    }
+
+    if (rc == NGX_OK) {
+        rq->round = 1;
+        return ngx_rooms_keys_wait(auth, rq);
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (auth->request.len && auth->sets[NGX_ROOMS_SET_REMOTE] == NULL) {
+        rq->retry_after = NGX_ROOMS_KEYS_AGAIN;
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE,
+                              "the keys that verify tokens can't be fetched");
+    }
+
+    return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_INVALID, NULL);
+}
+
+
+/* The step: who calls, and may they call this at all. */
+ngx_int_t
+ngx_rooms_authenticate(ngx_rooms_req_t *rq)
+{
+    ngx_int_t          rc;
+    ngx_rooms_auth_t  *auth;
+
+    auth = rq->conf->auth;
+    rq->error = ROOMS_OK;
+
+    rc = ngx_rooms_authenticate_now(rq);
+
+    if (rc == NGX_AGAIN) {
+        return ngx_rooms_auth_keys(rq);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (auth->sets[NGX_ROOMS_SET_REMOTE]
+        && ngx_time() - auth->fetched > NGX_ROOMS_KEYS_TTL)
+    {
+        /* stale keys serve while fresh ones are on their way */
+        (void) ngx_rooms_keys_fetch(auth, rq->r);
+    }
+
+    if (rq->endpoint == NULL) {
+        return ngx_rooms_fail(rq, rq->allow.len ? NGX_ROOMS_E_METHOD
+                                                : NGX_ROOMS_E_PATH, NULL);
+    }
+
+    if ((rq->endpoint->flags & NGX_ROOMS_ADMIN) && !rq->principal.admin) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_PERMISSION, NULL);
+    }
+
+    rq->in.tenant_admin = rq->principal.admin;
+
+    return ngx_rooms_keys_init(&rq->keys, rq->pool, &rq->conf->key_prefix,
+                               rq->principal.tenant);
+}

@@ -1,0 +1,155 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <jansson.h>
+#include <openssl/err.h>
+
+#include "rooms_jwks.h"
+
+
+static void __attribute__((format(printf, 3, 4)))
+rooms_jwks_error(char *err, size_t errlen, const char *fmt, ...)
+{
+    va_list  args;
+
+    if (errlen) {
+        va_start(args, fmt);
+        (void) vsnprintf(err, errlen, fmt, args);
+        va_end(args);
+    }
+}
+
+
+static rooms_jwks_t *
+rooms_jwks_read(const json_t *keys, char *err, size_t errlen)
+{
+    size_t         i;
+    const char    *why;
+    rooms_jwk_e    rc;
+    const json_t  *jwk;
+    rooms_jwks_t  *set;
+
+    if (!json_is_array(keys) || json_array_size(keys) > ROOMS_JWKS_MAX_KEYS) {
+        rooms_jwks_error(err, errlen, "\"keys\" is not an array of at most "
+                         "%d keys", ROOMS_JWKS_MAX_KEYS);
+        return NULL;
+    }
+
+    set = calloc(1, sizeof(rooms_jwks_t)
+                    + json_array_size(keys) * sizeof(rooms_jwk_t));
+
+    if (set == NULL) {
+        rooms_jwks_error(err, errlen, "no memory");
+        return NULL;
+    }
+
+    json_array_foreach(keys, i, jwk) {
+        why = "no memory";
+        rc = rooms_jwk_read(jwk, &set->keys[set->nkeys], &why);
+
+        if (rc == ROOMS_JWK_BAD) {
+            rooms_jwks_error(err, errlen, "keys[%zu]: %s", i, why);
+            rooms_jwks_free(set);
+            return NULL;
+        }
+
+        set->nkeys += (rc == ROOMS_JWK_OK);
+    }
+
+    return set;
+}
+
+
+rooms_jwks_t *
+rooms_jwks_parse(const unsigned char *json, size_t len, char *err,
+    size_t errlen)
+{
+    json_t        *root;
+    json_error_t   error;
+    rooms_jwks_t  *set;
+
+    if (len > ROOMS_JWKS_MAX_SIZE) {
+        rooms_jwks_error(err, errlen, "key set is larger than %d bytes",
+                         ROOMS_JWKS_MAX_SIZE);
+        return NULL;
+    }
+
+    root = json_loadb((const char *) json, len, JSON_REJECT_DUPLICATES,
+                      &error);
+
+    /* The text of the error quotes its input, that is, maybe a secret. */
+
+    if (root == NULL) {
+        rooms_jwks_error(err, errlen, "%s in line %d, column %d",
+                         json_error_code(&error) == json_error_duplicate_key
+                         ? "member doubled" : "not JSON", error.line,
+                         error.column);
+        return NULL;
+    }
+
+    /*
+     * What OpenSSL has to say about a bad key must not stay in the thread's
+     * queue: NGINX would log it as a stale error of an unrelated connection.
+     */
+    (void) ERR_set_mark();
+    set = rooms_jwks_read(json_object_get(root, "keys"), err, errlen);
+    (void) ERR_pop_to_mark();
+
+    json_decref(root);
+
+    return set;
+}
+
+
+rooms_jwks_t *
+rooms_jwks_secret(const unsigned char *secret, size_t len, char *err,
+    size_t errlen)
+{
+    const char    *why;
+    rooms_jwks_t  *set;
+
+    if (len && secret[len - 1] == '\n') {
+        len--;
+
+        if (len && secret[len - 1] == '\r') {
+            len--;
+        }
+    }
+
+    why = "no memory";
+    set = calloc(1, sizeof(rooms_jwks_t) + sizeof(rooms_jwk_t));
+
+    if (set == NULL
+        || rooms_jwk_set_secret(&set->keys[0], secret, len, &why)
+           != ROOMS_JWK_OK)
+    {
+        rooms_jwks_error(err, errlen, "%s", why);
+        free(set);
+        return NULL;
+    }
+
+    set->nkeys = 1;
+
+    return set;
+}
+
+
+void
+rooms_jwks_free(rooms_jwks_t *set)
+{
+    if (set == NULL) {
+        return;
+    }
+
+    while (set->nkeys) {
+        rooms_jwk_clear(&set->keys[--set->nkeys]);
+    }
+
+    free(set);
+}

@@ -1,0 +1,100 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * POST /v1/auth/register.  The pipeline has registered the caller by now; on
+ * purpose means: with the name that the token has today.
+ */
+
+#include "ngx_rooms_endpoints.h"
+
+
+ngx_int_t
+ngx_rooms_register_load(ngx_rooms_req_t *rq)
+{
+    if (rq->round) {
+        return NGX_OK;
+    }
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS,
+                                     ROOMS_NULL),
+                       rq->principal.sub) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = 1;
+
+    return ngx_rooms_send(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_register_decide(ngx_rooms_req_t *rq)
+{
+    rooms_str_t  key, had;
+
+    had = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
+
+    if (ngx_rooms_parse_profile(rq->pool, had, rq->principal.sub,
+                                &rq->profile) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (rq->principal.name.data == NULL
+        || rooms_str_eq(rq->principal.name, rq->profile.name))
+    {
+        return NGX_OK;
+    }
+
+    rq->profile.name = rq->principal.name;
+
+    if (ngx_rooms_begin(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
+
+    ngx_rooms_commit_guard_field(&rq->commit, key, rq->principal.sub, had);
+    ngx_rooms_commit_write(&rq->commit, "HSET", key, rq->principal.sub,
+                           ngx_rooms_format_profile(rq->pool, &rq->profile,
+                                                    rq->now));
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_register_show(ngx_rooms_req_t *rq)
+{
+    rooms_buf_t          *b;
+    ngx_rooms_profile_t  *p;
+
+    p = &rq->profile;
+
+    b = ngx_rooms_out(&rq->out, 256 + rq->conf->server_name.len
+                      + rq->principal.tenant.len
+                      + 6 * (p->id.len + 2 * p->local.len + p->name.len
+                             + p->server.len + p->workspace.len));
+
+    rooms_json_lit(b, "{\"data\":{\"participant_id\":");
+    rooms_json_str(b, p->id);
+    rooms_json_lit(b, ",\"tenant_id\":");
+    rooms_json_str(b, rq->principal.tenant);
+    rooms_json_lit(b, ",\"local_id\":");
+    rooms_json_str(b, p->local);
+    rooms_json_lit(b, ",\"display_name\":");
+    rooms_json_str(b, p->name);
+    rooms_json_lit(b, ",\"fqid\":");
+    ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
+    rooms_json_lit(b, ",\"workspace_id\":");
+    rooms_json_str(b, p->workspace);
+    rooms_json_lit(b, "}}\n");
+
+    return NGX_OK;
+}

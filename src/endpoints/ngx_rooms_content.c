@@ -1,0 +1,238 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* What an event tells of its change: who, what it was, what it is. */
+
+#include "ngx_rooms_endpoints.h"
+
+
+const rooms_transition_t *
+ngx_rooms_subject(const rooms_change_t *change)
+{
+    ngx_uint_t                 i;
+    const rooms_transition_t  *t;
+
+    for (i = 0; i < change->nmembers; i++) {
+        t = &change->members[i];
+
+        if (rooms_str_eq(t->after.participant,
+                         change->successor.participant))
+        {
+            continue;
+        }
+
+        if (t->before.membership != t->after.membership
+            || t->before.power != t->after.power)
+        {
+            return t;
+        }
+    }
+
+    return &change->members[0];
+}
+
+
+static void
+ngx_rooms_content_key(rooms_buf_t *b, const char *key, rooms_str_t value)
+{
+    rooms_json_raw(b, b->last[-1] == '{' ? "\"" : ",\"",
+                   b->last[-1] == '{' ? 1 : 2);
+    rooms_json_raw(b, key, ngx_strlen(key));
+    rooms_json_lit(b, "\":");
+    rooms_json_str(b, value);
+}
+
+
+static void
+ngx_rooms_content_int(rooms_buf_t *b, const char *key, int64_t value)
+{
+    rooms_json_lit(b, ",\"");
+    rooms_json_raw(b, key, ngx_strlen(key));
+    rooms_json_lit(b, "\":");
+    rooms_json_int(b, value);
+}
+
+
+static void
+ngx_rooms_content_create(rooms_buf_t *b, const rooms_room_t *room)
+{
+    ngx_rooms_content_key(b, "room_type",
+                          rooms_cstr(rooms_type_name(room->type)));
+    ngx_rooms_content_key(b, "scope_kind", room->incognito
+                          ? ngx_rooms_s("incognito") : ROOMS_NULL);
+    ngx_rooms_content_key(b, "name", room->name);
+    ngx_rooms_content_key(b, "topic", room->topic);
+    rooms_json_lit(b, ",\"is_public\":");
+    rooms_json_bool(b, room->is_public);
+    ngx_rooms_content_key(b, "workspace_id", room->workspace);
+    ngx_rooms_content_key(b, "creator_id", room->creator);
+}
+
+
+/* An invite of many is one event that names all who were invited. */
+static void
+ngx_rooms_content_many(rooms_buf_t *b, const rooms_change_t *change)
+{
+    ngx_uint_t                 i;
+    const char                *comma;
+    const rooms_transition_t  *t;
+
+    rooms_json_lit(b, "\"membership\":\"invite\",\"participant_ids\":[");
+    comma = "";
+
+    for (i = 0; i < change->nmembers; i++) {
+        t = &change->members[i];
+
+        if (t->before.membership != t->after.membership) {
+            rooms_json_raw(b, comma, ngx_strlen(comma));
+            rooms_json_str(b, t->after.participant);
+            comma = ",";
+        }
+    }
+
+    rooms_json_lit(b, "]");
+}
+
+
+static void
+ngx_rooms_content_member(rooms_buf_t *b, const rooms_change_t *change)
+{
+    const rooms_transition_t  *t;
+
+    t = ngx_rooms_subject(change);
+
+    ngx_rooms_content_key(b, "participant_id", t->after.participant);
+    ngx_rooms_content_key(b, "membership",
+                      rooms_cstr(rooms_membership_name(t->after.membership)));
+    ngx_rooms_content_key(b, "previous",
+                      rooms_cstr(rooms_membership_name(t->before.membership)));
+
+    if (change->reason.data) {
+        ngx_rooms_content_key(b, "reason", change->reason);
+    }
+
+    if (change->write & ROOMS_F_STATE) {
+        ngx_rooms_content_key(b, "state",
+                              rooms_cstr(rooms_state_name(
+                                                       change->room.state)));
+    }
+}
+
+
+static void
+ngx_rooms_content_power(rooms_buf_t *b, const rooms_change_t *change)
+{
+    const rooms_transition_t  *t;
+
+    t = ngx_rooms_subject(change);
+
+    ngx_rooms_content_key(b, "participant_id", t->after.participant);
+    ngx_rooms_content_int(b, "power_level", t->after.power);
+    ngx_rooms_content_int(b, "previous", t->before.power);
+}
+
+
+static size_t
+ngx_rooms_content_size(const rooms_change_t *change)
+{
+    size_t      size;
+    ngx_uint_t  i;
+
+    size = 1024 + 6 * (change->room.name.len + change->room.topic.len
+                       + change->room.creator.len + change->reason.len
+                       + change->successor.participant.len
+                       + 2 * change->room.workspace.len + 1024);
+
+    for (i = 0; i < change->nmembers; i++) {
+        size += ROOMS_JSON_STR(change->members[i].after.participant.len) + 1;
+    }
+
+    return size;
+}
+
+
+rooms_str_t
+ngx_rooms_content(ngx_rooms_req_t *rq, const rooms_room_t *before,
+    const rooms_change_t *change)
+{
+    size_t               size;
+    u_char              *start;
+    rooms_buf_t          buf, *b;
+    const rooms_room_t  *room;
+
+    room = &change->room;
+    size = ngx_rooms_content_size(change);
+
+    start = ngx_pnalloc(rq->pool, size);
+    if (start == NULL) {
+        return ROOMS_NULL;
+    }
+
+    b = &buf;
+    rooms_buf_init(b, start, size);
+    rooms_json_lit(b, "{");
+
+    switch (change->event) {
+
+    case ROOMS_EV_CREATE:
+        ngx_rooms_content_create(b, room);
+        break;
+
+    case ROOMS_EV_MEMBER:
+
+        if (rq->in.batch) {
+            ngx_rooms_content_many(b, change);
+
+        } else {
+            ngx_rooms_content_member(b, change);
+        }
+
+        break;
+
+    case ROOMS_EV_NAME:
+        ngx_rooms_content_key(b, "name", room->name);
+        ngx_rooms_content_key(b, "previous", before->name);
+        break;
+
+    case ROOMS_EV_TOPIC:
+        ngx_rooms_content_key(b, "topic", room->topic);
+        break;
+
+    case ROOMS_EV_WORKSPACE:
+        ngx_rooms_content_key(b, "workspace_id", room->workspace);
+        ngx_rooms_content_key(b, "previous", before->workspace);
+        break;
+
+    case ROOMS_EV_STATE:
+        ngx_rooms_content_key(b, "state",
+                              rooms_cstr(rooms_state_name(room->state)));
+        ngx_rooms_content_key(b, "previous",
+                              rooms_cstr(rooms_state_name(before->state)));
+        break;
+
+    case ROOMS_EV_POWER_LEVEL:
+        ngx_rooms_content_power(b, change);
+        break;
+
+    default:
+        break;
+    }
+
+    if (change->successor.participant.data) {
+        rooms_json_lit(b, ",\"successor\":{");
+        ngx_rooms_content_key(b, "participant_id",
+                              change->successor.participant);
+        ngx_rooms_content_int(b, "power_level", ROOMS_POWER_MAX);
+        rooms_json_lit(b, "}");
+    }
+
+    rooms_json_lit(b, "}");
+
+    if (b->full) {
+        return ROOMS_NULL;
+    }
+
+    return (rooms_str_t) { b->last - start, start };
+}

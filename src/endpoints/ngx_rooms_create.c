@@ -1,0 +1,522 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* POST /v1/rooms and POST /v1/rooms/dm */
+
+#include "ngx_rooms_endpoints.h"
+
+
+#define NGX_ROOMS_SLUGS     4         /* tried in one round */
+#define NGX_ROOMS_SLUG_MAX  80
+
+typedef struct {
+    rooms_str_t          id;
+    rooms_create_t       in;
+    rooms_str_t          workspace;   /* as given, or NULL */
+    rooms_str_t          slugs[NGX_ROOMS_SLUGS];
+    rooms_str_t          slug;        /* the one that is free */
+    rooms_str_t          other;       /* a DM's other side */
+    unsigned             known:1;
+} ngx_rooms_create_ctx_t;
+
+
+static ngx_int_t ngx_rooms_create_ask(ngx_rooms_req_t *rq,
+    ngx_rooms_create_ctx_t *ctx);
+static ngx_int_t ngx_rooms_create_take(ngx_rooms_req_t *rq,
+    ngx_rooms_create_ctx_t *ctx);
+
+
+static ngx_rooms_create_ctx_t *
+ngx_rooms_create_ctx(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_create_ctx_t  *ctx;
+
+    if (rq->data) {
+        return rq->data;
+    }
+
+    ctx = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_create_ctx_t));
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    ctx->id = ngx_rooms_id(rq, "room-");
+    if (ctx->id.data == NULL) {
+        return NULL;
+    }
+
+    rq->data = ctx;
+
+    return ctx;
+}
+
+
+/*
+ * Candidates for the alias: the slug itself and its first numbers; when many
+ * rooms are called the same, numbers are drawn, so that the search is short.
+ */
+static ngx_int_t
+ngx_rooms_create_slugs(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx,
+    rooms_str_t name)
+{
+    u_char      *p;
+    ngx_uint_t   i, n;
+
+    for (i = 0; i < NGX_ROOMS_SLUGS; i++) {
+        p = ngx_pnalloc(rq->pool, NGX_ROOMS_SLUG_MAX);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        n = rq->races == 0 && rq->round == 0
+            ? i + 1 : 2 + (ngx_uint_t) ngx_random() % 1000000;
+
+        ctx->slugs[i].len = rooms_slug(name, n, p);
+        ctx->slugs[i].data = p;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_create_load(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_create_ctx_t  *ctx;
+
+    ctx = ngx_rooms_create_ctx(rq);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->workspace = ngx_rooms_body_str(rq, "workspace_id");
+
+    if (rq->round == 0) {
+        return ngx_rooms_create_ask(rq, ctx);
+    }
+
+    return ngx_rooms_create_take(rq, ctx);
+}
+
+
+static ngx_int_t
+ngx_rooms_create_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
+{
+    ngx_rooms_keys_t   *keys;
+    ngx_rooms_batch_t  *b;
+
+    keys = &rq->keys;
+
+    if (ngx_rooms_create_slugs(rq, ctx, ngx_rooms_body_str(rq, "name"))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_PARTICIPANTS,
+                                           ROOMS_NULL),
+                             rq->principal.sub);
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT,
+                                           ROOMS_NULL),
+                             ngx_rooms_s("max_rooms"));
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT,
+                                           ROOMS_NULL),
+                             ngx_rooms_s("rooms"));
+    (void) ngx_rooms_command(b, ngx_rooms_s("HMGET"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_ALIASES,
+                                           ROOMS_NULL),
+                             ctx->slugs[0], ctx->slugs[1], ctx->slugs[2],
+                             ctx->slugs[3]);
+
+    if (ctx->workspace.data) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("EXISTS"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_WORKSPACE,
+                                           ctx->workspace));
+        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(keys,
+                                           NGX_ROOMS_KEY_WORKSPACE_MEMBERS,
+                                           ctx->workspace),
+                             rq->principal.sub);
+    }
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round++;
+
+    return ngx_rooms_send(rq);
+}
+
+
+/* The tenant's number of rooms, in full: SW_TENANT_CAPACITY. */
+static ngx_int_t
+ngx_rooms_create_tenant(ngx_rooms_req_t *rq, redisReply *max,
+    redisReply *rooms)
+{
+    rq->max_rooms = ngx_rooms_reply_int(max, rq->conf->max_rooms);
+
+    if (rq->max_rooms >= 0 && ngx_rooms_reply_int(rooms, 0) >= rq->max_rooms)
+    {
+        rq->tenant_full = 1;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_create_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
+{
+    ngx_int_t     role;
+    ngx_uint_t    i;
+    redisReply   *taken;
+
+    if (ngx_rooms_parse_profile(rq->pool,
+                            ngx_rooms_reply_str(ngx_rooms_reply(rq, 0)),
+                            rq->principal.sub, &rq->profile) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_rooms_create_tenant(rq, ngx_rooms_reply(rq, 1),
+                                   ngx_rooms_reply(rq, 2));
+
+    ctx->in.workspace = rq->profile.workspace;
+    ctx->in.workspace_known = rq->profile.workspace.data != NULL;
+    ctx->in.workspace_role = ROOMS_ROLE_OWNER;
+
+    if (ctx->workspace.data) {
+        role = rooms_role_parse(ngx_rooms_reply_str(ngx_rooms_reply(rq, 5)));
+
+        ctx->in.workspace = ctx->workspace;
+        ctx->in.workspace_known =
+                          ngx_rooms_reply_int(ngx_rooms_reply(rq, 4), 0) == 1;
+        ctx->in.workspace_role = role > 0 ? role : ROOMS_ROLE_NONE;
+    }
+
+    taken = ngx_rooms_reply(rq, 3);
+    ctx->slug = ROOMS_NULL;
+
+    for (i = 0; i < NGX_ROOMS_SLUGS; i++) {
+
+        if (ngx_rooms_reply_str(ngx_rooms_reply_element(taken, i)).data
+            == NULL)
+        {
+            ctx->slug = ctx->slugs[i];
+            return NGX_OK;
+        }
+    }
+
+    if (rq->round >= 8) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT, NULL);
+    }
+
+    return ngx_rooms_create_ask(rq, ctx);
+}
+
+
+/* The workspace's role must hold when the room is written. */
+static void
+ngx_rooms_create_guard(ngx_rooms_req_t *rq, const rooms_create_t *in)
+{
+    ngx_rooms_commit_guard_field(&rq->commit,
+                         ngx_rooms_key(&rq->keys,
+                                       NGX_ROOMS_KEY_WORKSPACE_MEMBERS,
+                                       in->workspace),
+                         rq->principal.sub,
+                         rooms_cstr(rooms_role_name(in->workspace_role)));
+}
+
+
+static ngx_int_t
+ngx_rooms_create_commit(ngx_rooms_req_t *rq)
+{
+    if (rq->tenant_full) {
+        return ngx_rooms_fail(rq, ROOMS_E_TENANT_CAPACITY, NULL);
+    }
+
+    if (ngx_rooms_room_commit(rq, NULL, rq->change) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rq->status = NGX_HTTP_CREATED;
+    rq->location = rq->change->room.id;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_create_decide(ngx_rooms_req_t *rq)
+{
+    rooms_create_t          *in;
+    ngx_rooms_create_ctx_t  *ctx;
+
+    ctx = rq->data;
+    in = &ctx->in;
+
+    in->id = ctx->id;
+    in->type = ngx_rooms_body_str(rq, "room_type");
+    in->name = ngx_rooms_body_str(rq, "name");
+    in->topic = ngx_rooms_body_str(rq, "topic");
+    in->scope = ngx_rooms_body_str(rq, "scope_kind");
+    in->is_public = ngx_rooms_body_bool(rq, "is_public", -1);
+    in->close_on_leave = ngx_rooms_body_bool(rq, "close_on_leave", -1);
+    in->creator = rq->principal.sub;
+    in->now = rq->now;
+
+    rq->change = ngx_palloc(rq->pool, sizeof(rooms_change_t));
+    if (rq->change == NULL) {
+        return NGX_ERROR;
+    }
+
+    rooms_decide_create(in, rq->change);
+
+    if (rq->change->code != ROOMS_OK) {
+
+        if (rq->change->field) {
+            rq->error_field = rooms_cstr(rq->change->field);
+            rq->error_problem = rooms_cstr(rq->change->message);
+        }
+
+        return ngx_rooms_fail(rq, rq->change->code, rq->change->message);
+    }
+
+    if (!rq->change->room.incognito) {
+        rq->change->room.alias = ctx->slug;
+    }
+
+    if (ngx_rooms_create_commit(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_create_guard(rq, in);
+
+    return NGX_OK;
+}
+
+
+/* The room as its creator sees it: nothing of it has to be read back. */
+ngx_int_t
+ngx_rooms_create_show(ngx_rooms_req_t *rq)
+{
+    rooms_str_t             name;
+    ngx_rooms_create_ctx_t  *ctx;
+
+    ctx = rq->data;
+
+    if (rq->committing) {
+        name = rq->view.name;
+
+        if (!rq->view.exists) {
+            ngx_memzero(&rq->view, sizeof(ngx_rooms_view_t));
+            rq->view.me = rq->change->members[0].after;
+
+            if (!rooms_str_eq(rq->view.me.participant, rq->principal.sub)) {
+                rq->view.me = rq->change->members[1].after;
+            }
+        }
+
+        rq->view.room = rq->change->room;
+        rq->view.room.position = rq->position;
+        rq->view.name = ctx->other.data ? name : rq->change->room.name;
+    }
+
+    return ngx_rooms_room_put(rq);
+}
+
+
+/*
+ * DM.  One key for each pair leads to its room; who loses the race to set it
+ * finds the winner's room on the next look.
+ */
+
+
+static rooms_str_t
+ngx_rooms_dm_pair(ngx_rooms_req_t *rq, rooms_str_t other)
+{
+    size_t       n;
+    ngx_int_t    rc;
+    rooms_str_t  me;
+
+    me = rq->principal.sub;
+    n = ngx_min(me.len, other.len);
+    rc = ngx_memcmp(me.data, other.data, n);
+
+    if (rc == 0) {
+        rc = me.len < other.len ? -1 : 1;
+    }
+
+    return rc < 0 ? ngx_rooms_join(rq->pool, me, ngx_rooms_s(" "), other)
+                  : ngx_rooms_join(rq->pool, other, ngx_rooms_s(" "), me);
+}
+
+
+static ngx_int_t
+ngx_rooms_dm_ask(ngx_rooms_req_t *rq, rooms_str_t other)
+{
+    rooms_str_t         tenant, participants;
+    ngx_rooms_keys_t   *keys;
+    ngx_rooms_batch_t  *b;
+
+    keys = &rq->keys;
+    tenant = ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT, ROOMS_NULL);
+    participants = ngx_rooms_key(keys, NGX_ROOMS_KEY_PARTICIPANTS,
+                                 ROOMS_NULL);
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_DMS,
+                                           ROOMS_NULL),
+                             ngx_rooms_dm_pair(rq, other));
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), participants, other);
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), tenant,
+                             ngx_rooms_s("max_rooms"));
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), tenant,
+                             ngx_rooms_s("rooms"));
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = 1;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_dm_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
+{
+    ngx_int_t            rc;
+    rooms_str_t          id;
+    ngx_rooms_profile_t  profile;
+
+    rc = ngx_rooms_parse_profile(rq->pool,
+                            ngx_rooms_reply_str(ngx_rooms_reply(rq, 1)),
+                            ctx->other, &profile);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    ctx->known = rc == NGX_OK;
+
+    (void) ngx_rooms_create_tenant(rq, ngx_rooms_reply(rq, 2),
+                                   ngx_rooms_reply(rq, 3));
+
+    id = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
+
+    ngx_memzero(&rq->view, sizeof(ngx_rooms_view_t));
+    rq->view.name = profile.name;
+
+    if (id.data == NULL) {
+        return NGX_OK;
+    }
+
+    rq->param[NGX_ROOMS_P_ROOM] = id;
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_view_load(rq->batch, &rq->keys, id, rq->principal.sub)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = 2;
+
+    return ngx_rooms_send(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_dm_load(ngx_rooms_req_t *rq)
+{
+    rooms_str_t              name;
+    ngx_rooms_create_ctx_t  *ctx;
+
+    ctx = ngx_rooms_create_ctx(rq);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->other = ngx_rooms_body_str(rq, "participant_id");
+
+    switch (rq->round) {
+
+    case 0:
+
+        if (ctx->other.len == 0) {
+            return ngx_rooms_invalid(rq, "participant_id",
+                                     "must not be empty");
+        }
+
+        return ngx_rooms_dm_ask(rq, ctx->other);
+
+    case 1:
+        return ngx_rooms_dm_take(rq, ctx);
+
+    default:
+        name = rq->view.name;
+
+        if (ngx_rooms_view_parse(rq->batch, 0, rq->param[NGX_ROOMS_P_ROOM],
+                                 rq->principal.sub, &rq->view) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rq->view.name = name;
+
+        return NGX_OK;
+    }
+}
+
+
+ngx_int_t
+ngx_rooms_dm_decide(ngx_rooms_req_t *rq)
+{
+    rooms_room_t             before;
+    ngx_rooms_create_ctx_t  *ctx;
+
+    ctx = rq->data;
+
+    rq->change = ngx_palloc(rq->pool, sizeof(rooms_change_t));
+    if (rq->change == NULL) {
+        return NGX_ERROR;
+    }
+
+    before = rq->view.room;
+
+    rooms_decide_dm(ctx->id, rq->principal.sub, ctx->other, ctx->known,
+                    rq->view.exists ? &before : NULL, rq->now, rq->change);
+
+    if (rq->change->code != ROOMS_OK) {
+        return ngx_rooms_room_refuse(rq, rq->change);
+    }
+
+    if (rq->change->noop) {
+        return NGX_OK;
+    }
+
+    if (rq->change->event == ROOMS_EV_CREATE) {
+        rq->view.exists = 0;
+        return ngx_rooms_create_commit(rq);
+    }
+
+    return ngx_rooms_room_commit(rq, &before, rq->change);
+}

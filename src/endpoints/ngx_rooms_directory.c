@@ -1,0 +1,544 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * GET /v1/directory/rooms and GET /v1/rooms/archived: walks down one or two
+ * sorted sets of room ids, which are in the order of creation, and keeps what
+ * passes the filters.  The cursor is the id of the last room shown.
+ */
+
+#include "ngx_rooms_endpoints.h"
+
+
+#define NGX_ROOMS_WALK_PAGE    100        /* rooms looked at in one round */
+#define NGX_ROOMS_WALK_MAX   20000        /* in one request */
+
+typedef struct {
+    int64_t              limit;
+    int64_t              offset;
+    rooms_state_e        state;
+    rooms_str_t          after;           /* the last id looked at, or NULL */
+    rooms_str_t          shown;           /* the last id shown */
+    rooms_str_t          q;               /* lower case */
+    ngx_int_t            type;            /* -1: any */
+    ngx_int_t            membership;      /* -1: any */
+    rooms_str_t          workspace;
+    unsigned             public:1;        /* walks the public rooms too */
+    unsigned             more:1;
+
+    rooms_str_t          ids[NGX_ROOMS_WALK_PAGE];
+    ngx_uint_t           nids;
+    ngx_uint_t           looked;
+    unsigned             end:1;           /* no ids behind these */
+
+    ngx_rooms_view_t    *views;
+    ngx_uint_t           nviews;
+    ngx_uint_t          *dms;             /* views that want a name */
+    ngx_uint_t           ndms;
+} ngx_rooms_walk_t;
+
+typedef enum {
+    NGX_ROOMS_W_BEGIN = 0,
+    NGX_ROOMS_W_IDS,
+    NGX_ROOMS_W_ROOMS,
+    NGX_ROOMS_W_NAMES
+} ngx_rooms_walk_round_e;
+
+
+static ngx_int_t ngx_rooms_walk_ids(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_walk_rooms(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_walk_take(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_walk_names(ngx_rooms_req_t *rq);
+
+
+static ngx_rooms_walk_t *
+ngx_rooms_walk_create(ngx_rooms_req_t *rq)
+{
+    ngx_int_t          rc;
+    ngx_rooms_walk_t  *w;
+
+    w = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_walk_t));
+    if (w == NULL) {
+        return NULL;
+    }
+
+    w->type = -1;
+    w->membership = -1;
+
+    if (ngx_rooms_arg_int(rq, "limit", 1, 200, 50, &w->limit) != NGX_OK) {
+        return NULL;
+    }
+
+    rc = ngx_rooms_arg_cursor(rq, "cursor", 'r', &w->after);
+
+    if (rc == NGX_ERROR) {
+        return NULL;
+    }
+
+    if (rc == NGX_OK && !rooms_id_valid(w->after, "room-")) {
+        (void) ngx_rooms_invalid(rq, "cursor", "is no cursor of this list");
+        return NULL;
+    }
+
+    w->views = ngx_palloc(rq->pool,
+                          w->limit * sizeof(ngx_rooms_view_t));
+    w->dms = ngx_palloc(rq->pool, w->limit * sizeof(ngx_uint_t));
+
+    if (w->views == NULL || w->dms == NULL) {
+        return NULL;
+    }
+
+    rq->data = w;
+
+    return w;
+}
+
+
+static ngx_int_t
+ngx_rooms_walk_filters(ngx_rooms_req_t *rq, ngx_rooms_walk_t *w)
+{
+    size_t        i;
+    u_char       *p;
+    rooms_str_t   s;
+
+    if (ngx_rooms_arg_int(rq, "offset", 0, 10000, 0, &w->offset) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_arg(rq, "room_type", &s) == NGX_OK) {
+        w->type = rooms_type_parse(s);
+
+        if (w->type < 0) {
+            return ngx_rooms_invalid(rq, "room_type", "is no type of room");
+        }
+    }
+
+    if (ngx_rooms_arg(rq, "membership", &s) == NGX_OK) {
+        w->membership = rooms_membership_parse(s);
+
+        if (w->membership != ROOMS_JOIN && w->membership != ROOMS_INVITE) {
+            return ngx_rooms_invalid(rq, "membership",
+                                     "must be \"join\" or \"invite\"");
+        }
+
+        w->public = 0;
+    }
+
+    if (ngx_rooms_arg(rq, "workspace_id", &s) == NGX_OK) {
+        w->workspace = s;
+    }
+
+    if (ngx_rooms_arg(rq, "q", &s) == NGX_OK && s.len) {
+
+        if (rooms_utf8_length(s) > 128) {
+            return ngx_rooms_invalid(rq, "q",
+                                     "must be at most 128 characters");
+        }
+
+        p = (u_char *) s.data;
+
+        for (i = 0; i < s.len; i++) {
+            p[i] = ngx_tolower(p[i]);
+        }
+
+        w->q = s;
+    }
+
+    return rq->error == ROOMS_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_rooms_walk(ngx_rooms_req_t *rq)
+{
+    switch (rq->round) {
+
+    case NGX_ROOMS_W_BEGIN:
+        return ngx_rooms_walk_ids(rq);
+
+    case NGX_ROOMS_W_IDS:
+        return ngx_rooms_walk_rooms(rq);
+
+    case NGX_ROOMS_W_ROOMS:
+        return ngx_rooms_walk_take(rq);
+
+    default:
+        return ngx_rooms_walk_names(rq);
+    }
+}
+
+
+ngx_int_t
+ngx_rooms_directory_load(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_walk_t  *w;
+
+    if (rq->round == NGX_ROOMS_W_BEGIN) {
+        w = ngx_rooms_walk_create(rq);
+        if (w == NULL) {
+            return NGX_ERROR;
+        }
+
+        w->state = ROOMS_OPEN;
+        w->public = 1;
+
+        if (ngx_rooms_walk_filters(rq, w) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_rooms_walk(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_archived_load(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_walk_t  *w;
+
+    if (rq->round == NGX_ROOMS_W_BEGIN) {
+        w = ngx_rooms_walk_create(rq);
+        if (w == NULL) {
+            return NGX_ERROR;
+        }
+
+        w->state = ROOMS_ARCHIVED;
+    }
+
+    return ngx_rooms_walk(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_walk_ids(ngx_rooms_req_t *rq)
+{
+    rooms_str_t         from, count;
+    ngx_rooms_walk_t   *w;
+    ngx_rooms_batch_t  *b;
+
+    w = rq->data;
+
+    from = w->after.data ? ngx_rooms_join(rq->pool, ngx_rooms_s("("),
+                                          w->after)
+                         : ngx_rooms_s("+");
+    count = ngx_rooms_number(rq->pool, NGX_ROOMS_WALK_PAGE);
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZREVRANGEBYLEX"),
+                             ngx_rooms_key(&rq->keys,
+                                           NGX_ROOMS_KEY_USER_ROOMS,
+                                           rq->principal.sub),
+                             from, ngx_rooms_s("-"), ngx_rooms_s("LIMIT"),
+                             ngx_rooms_s("0"), count);
+
+    if (w->public) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZREVRANGEBYLEX"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PUBLIC,
+                                           ROOMS_NULL),
+                             from, ngx_rooms_s("-"), ngx_rooms_s("LIMIT"),
+                             ngx_rooms_s("0"), count);
+    }
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_W_IDS;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_str_compare(rooms_str_t a, rooms_str_t b)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_memcmp(a.data, b.data, ngx_min(a.len, b.len));
+
+    return rc ? rc : (ngx_int_t) a.len - (ngx_int_t) b.len;
+}
+
+
+/*
+ * Merges the two lists, newest first, each room once.  Where one list was cut
+ * off at the page's size, nothing below its last id is certain, so the merged
+ * page ends there.
+ */
+static void
+ngx_rooms_walk_merge(ngx_rooms_walk_t *w, redisReply *a, redisReply *b)
+{
+    size_t       i, j;
+    ngx_int_t    rc;
+    rooms_str_t  x, y;
+
+    w->nids = 0;
+    i = 0;
+    j = 0;
+
+    w->end = a->elements < NGX_ROOMS_WALK_PAGE
+             && (b == NULL || b->elements < NGX_ROOMS_WALK_PAGE);
+
+    while (w->nids < NGX_ROOMS_WALK_PAGE) {
+
+        x = ngx_rooms_reply_str(ngx_rooms_reply_element(a, i));
+        y = ngx_rooms_reply_str(ngx_rooms_reply_element(b, j));
+
+        if ((x.data == NULL && a->elements == NGX_ROOMS_WALK_PAGE)
+            || (y.data == NULL && b && b->elements == NGX_ROOMS_WALK_PAGE))
+        {
+            return;
+        }
+
+        if (x.data == NULL && y.data == NULL) {
+            return;
+        }
+
+        rc = x.data == NULL ? -1
+             : y.data == NULL ? 1 : ngx_rooms_str_compare(x, y);
+
+        w->ids[w->nids++] = rc >= 0 ? x : y;
+        i += rc >= 0;
+        j += rc <= 0;
+    }
+
+    w->end = w->end && i >= a->elements && (b == NULL || j >= b->elements);
+}
+
+
+static ngx_int_t
+ngx_rooms_walk_rooms(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t          i;
+    redisReply         *public;
+    ngx_rooms_walk_t   *w;
+    ngx_rooms_batch_t  *b;
+
+    w = rq->data;
+
+    public = w->public ? ngx_rooms_reply(rq, 1) : NULL;
+    ngx_rooms_walk_merge(w, ngx_rooms_reply(rq, 0), public);
+
+    if (w->nids == 0) {
+        return ngx_rooms_walk_names(rq);
+    }
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < w->nids; i++) {
+        if (ngx_rooms_view_load(b, &rq->keys, w->ids[i], rq->principal.sub)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    rq->round = NGX_ROOMS_W_ROOMS;
+
+    return ngx_rooms_send(rq);
+}
+
+
+/* ASCII case is ignored; other letters are compared as they are. */
+static ngx_uint_t
+ngx_rooms_walk_contains(rooms_str_t text, rooms_str_t q)
+{
+    size_t  i, j;
+
+    for (i = 0; i + q.len <= text.len; i++) {
+
+        for (j = 0; j < q.len
+                    && ngx_tolower(text.data[i + j]) == q.data[j]; j++)
+        {
+            /* void */
+        }
+
+        if (j == q.len) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_rooms_walk_passes(ngx_rooms_walk_t *w, const ngx_rooms_view_t *v)
+{
+    if (!v->exists || v->room.state != w->state
+        || !rooms_sees(&v->room, &v->me, 0))
+    {
+        return 0;
+    }
+
+    if ((w->type >= 0 && (ngx_int_t) v->room.type != w->type)
+        || (w->membership >= 0
+            && (ngx_int_t) v->me.membership != w->membership)
+        || (w->workspace.data
+            && !rooms_str_eq(v->room.workspace, w->workspace)))
+    {
+        return 0;
+    }
+
+    return w->q.data == NULL
+           || ngx_rooms_walk_contains(v->room.name, w->q)
+           || ngx_rooms_walk_contains(v->room.topic, w->q)
+           || ngx_rooms_walk_contains(v->room.alias, w->q);
+}
+
+
+static ngx_int_t
+ngx_rooms_walk_take(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t         i;
+    ngx_rooms_walk_t  *w;
+    ngx_rooms_view_t   view;
+
+    w = rq->data;
+
+    for (i = 0; i < w->nids; i++) {
+
+        if (ngx_rooms_view_parse(rq->batch, i * NGX_ROOMS_VIEW_COMMANDS,
+                                 w->ids[i], rq->principal.sub, &view)
+            != NGX_OK)
+        {
+            /* one broken room must not hide all others */
+            ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
+                          "rooms: the store holds no valid room in \"%*s\"",
+                          w->ids[i].len, w->ids[i].data);
+            continue;
+        }
+
+        if (!ngx_rooms_walk_passes(w, &view)) {
+            continue;
+        }
+
+        if (w->offset > 0) {
+            w->offset--;
+            continue;
+        }
+
+        if ((int64_t) w->nviews == w->limit) {
+            w->more = 1;
+            return ngx_rooms_walk_names(rq);
+        }
+
+        if (view.room.type == ROOMS_DM) {
+            w->dms[w->ndms++] = w->nviews;
+        }
+
+        w->views[w->nviews++] = view;
+        w->shown = w->ids[i];
+    }
+
+    w->looked += w->nids;
+    w->after = w->ids[w->nids - 1];
+
+    if (w->end) {
+        return ngx_rooms_walk_names(rq);
+    }
+
+    if (w->looked >= NGX_ROOMS_WALK_MAX) {
+        /* far enough for one request: the cursor goes on from here */
+        w->more = 1;
+        w->shown = w->after;
+        return ngx_rooms_walk_names(rq);
+    }
+
+    return ngx_rooms_walk_ids(rq);
+}
+
+
+/* DMs are called after their other side. */
+static ngx_int_t
+ngx_rooms_walk_names(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t            i;
+    ngx_rooms_view_t     *v;
+    ngx_rooms_walk_t     *w;
+    ngx_rooms_profile_t   profile;
+
+    w = rq->data;
+
+    if (w->ndms == 0) {
+        return NGX_OK;
+    }
+
+    if (rq->round != NGX_ROOMS_W_NAMES) {
+
+        if (ngx_rooms_batch(rq) == NULL) {
+            return NGX_ERROR;
+        }
+
+        for (i = 0; i < w->ndms; i++) {
+            v = &w->views[w->dms[i]];
+
+            if (ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                          ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS,
+                                        ROOMS_NULL),
+                          ngx_rooms_view_other(v, rq->principal.sub))
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+        }
+
+        rq->round = NGX_ROOMS_W_NAMES;
+
+        return ngx_rooms_send(rq);
+    }
+
+    for (i = 0; i < w->ndms; i++) {
+        v = &w->views[w->dms[i]];
+
+        if (ngx_rooms_parse_profile(rq->pool,
+                            ngx_rooms_reply_str(ngx_rooms_reply(rq, i)),
+                            ngx_rooms_view_other(v, rq->principal.sub),
+                            &profile) == NGX_ERROR)
+        {
+            return NGX_ERROR;
+        }
+
+        v->name = profile.name;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_directory_show(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t         i;
+    rooms_buf_t       *b;
+    ngx_rooms_walk_t  *w;
+
+    w = rq->data;
+
+    ngx_rooms_list_open(rq);
+
+    for (i = 0; i < w->nviews; i++) {
+        b = ngx_rooms_out(&rq->out, 1 + ngx_rooms_view_size(&w->views[i],
+                                                 &rq->conf->server_name));
+        if (i) {
+            rooms_json_lit(b, ",");
+        }
+
+        ngx_rooms_view_json(b, &w->views[i], &rq->conf->server_name, rq->now);
+    }
+
+    ngx_rooms_list_close(rq, w->more, w->more
+                         ? ngx_rooms_cursor(rq->pool, 'r', w->shown)
+                         : ROOMS_NULL);
+
+    return NGX_OK;
+}

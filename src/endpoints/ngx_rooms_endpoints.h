@@ -1,0 +1,104 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_ROOMS_ENDPOINTS_H
+#define NGX_ROOMS_ENDPOINTS_H
+
+#include "ngx_rooms_request.h"
+
+
+/* A room to one viewer: five commands in one round. */
+#define NGX_ROOMS_VIEW_COMMANDS  5
+ngx_int_t ngx_rooms_view_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t viewer);
+/* NGX_ERROR: the store holds nonsense; view->exists says the rest. */
+ngx_int_t ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at,
+    rooms_str_t room, rooms_str_t viewer, ngx_rooms_view_t *view);
+/* A DM's other side, whose name is the room's for this viewer. */
+rooms_str_t ngx_rooms_view_other(const ngx_rooms_view_t *view,
+    rooms_str_t viewer);
+/* The room object; at most so many bytes. */
+size_t ngx_rooms_view_size(const ngx_rooms_view_t *view,
+    const ngx_str_t *server);
+void ngx_rooms_view_json(rooms_buf_t *b, const ngx_rooms_view_t *view,
+    const ngx_str_t *server, int64_t now);
+/* Of the room's metadata alone: what If-Match holds against. */
+uint64_t ngx_rooms_view_version(const ngx_rooms_view_t *view);
+
+/* "@local:server", at most so many bytes in JSON. */
+void ngx_rooms_fqid_json(rooms_buf_t *b, const ngx_rooms_profile_t *p,
+    const ngx_str_t *server);
+void ngx_rooms_membership_json(rooms_buf_t *b, rooms_str_t room,
+    const rooms_member_t *m, const ngx_rooms_profile_t *p,
+    const ngx_str_t *server);
+size_t ngx_rooms_membership_size(const ngx_rooms_profile_t *p,
+    const ngx_str_t *server);
+
+
+/* Steps that most rooms' rows share (ngx_rooms_room.c). */
+ngx_int_t ngx_rooms_room_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_room_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_room_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_membership_show(ngx_rooms_req_t *rq);
+
+/* What the core says of an operation that writes nothing by itself. */
+ngx_int_t ngx_rooms_room_permit(ngx_rooms_req_t *rq);
+/* A verdict's error, as an answer. */
+ngx_int_t ngx_rooms_room_refuse(ngx_rooms_req_t *rq,
+    const rooms_change_t *change);
+/* Guards, writes and event of a change become rq->commit. */
+ngx_int_t ngx_rooms_room_commit(ngx_rooms_req_t *rq,
+    const rooms_room_t *before, rooms_change_t *change);
+/* Renders rq->view into rq->out, with its ETag. */
+ngx_int_t ngx_rooms_room_put(ngx_rooms_req_t *rq);
+
+/* The event's content (ngx_rooms_content.c). */
+rooms_str_t ngx_rooms_content(ngx_rooms_req_t *rq,
+    const rooms_room_t *before, const rooms_change_t *change);
+/* The transition that the change is about. */
+const rooms_transition_t *ngx_rooms_subject(const rooms_change_t *change);
+
+/* Lists: opens and closes the envelope, with meta. */
+void ngx_rooms_list_open(ngx_rooms_req_t *rq);
+void ngx_rooms_list_close(ngx_rooms_req_t *rq, ngx_uint_t more,
+    rooms_str_t cursor);
+
+
+/* Rows of the table. */
+ngx_int_t ngx_rooms_invite_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_create_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_create_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_create_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_dm_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_dm_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_directory_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_archived_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_directory_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_members_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_members_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_settings_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_settings_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_read_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_read_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_read_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_send_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_send_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_send_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_messages_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_messages_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_workspaces_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_workspaces_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_workspace_create_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_workspace_create_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_workspace_members_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_workspace_members_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_workspace_add_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_workspace_add_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_workspace_add_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_register_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_register_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_register_show(ngx_rooms_req_t *rq);
+
+#endif /* NGX_ROOMS_ENDPOINTS_H */

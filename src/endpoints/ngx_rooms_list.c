@@ -1,0 +1,28 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_rooms_endpoints.h"
+
+
+void
+ngx_rooms_list_open(ngx_rooms_req_t *rq)
+{
+    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":[");
+}
+
+
+void
+ngx_rooms_list_close(ngx_rooms_req_t *rq, ngx_uint_t more, rooms_str_t cursor)
+{
+    rooms_buf_t  *b;
+
+    b = ngx_rooms_out(&rq->out, 64 + ROOMS_JSON_STR(cursor.len));
+
+    rooms_json_lit(b, "],\"meta\":{\"has_more\":");
+    rooms_json_bool(b, more);
+    rooms_json_lit(b, ",\"next_cursor\":");
+    rooms_json_str(b, more ? cursor : ROOMS_NULL);
+    rooms_json_lit(b, "}}\n");
+}

@@ -1,0 +1,374 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * GET /v1/rooms/{room}/members: a page of the index by participant id, and
+ * then the rows and the profiles of the page in one command each.
+ */
+
+#include "ngx_rooms_endpoints.h"
+
+
+#define NGX_ROOMS_MEMBERS_LOOK  4096      /* filtered rows in one request */
+
+typedef struct {
+    int64_t                limit;
+    rooms_str_t            after;
+    ngx_int_t              membership;    /* -1: joined and invited */
+    rooms_op_e             op;
+
+    redisReply            *ids;
+    ngx_uint_t             wanted;        /* ids asked for */
+    ngx_uint_t             looked;
+
+    rooms_member_t        *members;
+    ngx_rooms_profile_t   *profiles;
+    ngx_uint_t             n;
+    unsigned               more:1;
+} ngx_rooms_page_t;
+
+typedef enum {
+    NGX_ROOMS_M_BEGIN = 0,
+    NGX_ROOMS_M_FIRST,                    /* the room and the first ids */
+    NGX_ROOMS_M_NEXT,                     /* further ids */
+    NGX_ROOMS_M_ROWS
+} ngx_rooms_members_round_e;
+
+
+static ngx_int_t ngx_rooms_members_begin(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_members_ids(ngx_rooms_req_t *rq, ngx_uint_t first);
+static ngx_int_t ngx_rooms_members_rows(ngx_rooms_req_t *rq, redisReply *ids);
+static ngx_int_t ngx_rooms_members_take(ngx_rooms_req_t *rq);
+
+
+ngx_int_t
+ngx_rooms_members_load(ngx_rooms_req_t *rq)
+{
+    switch (rq->round) {
+
+    case NGX_ROOMS_M_BEGIN:
+        return ngx_rooms_members_begin(rq);
+
+    case NGX_ROOMS_M_FIRST:
+
+        if (ngx_rooms_view_parse(rq->batch, 0, rq->param[NGX_ROOMS_P_ROOM],
+                                 rq->principal.sub, &rq->view) != NGX_OK
+            || ngx_rooms_room_permit(rq) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        return ngx_rooms_members_rows(rq,
+                           ngx_rooms_reply(rq, NGX_ROOMS_VIEW_COMMANDS));
+
+    case NGX_ROOMS_M_NEXT:
+        return ngx_rooms_members_rows(rq, ngx_rooms_reply(rq, 0));
+
+    default:
+        return ngx_rooms_members_take(rq);
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_members_begin(ngx_rooms_req_t *rq)
+{
+    ngx_int_t          rc;
+    rooms_str_t        s;
+    ngx_rooms_page_t  *page;
+
+    page = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_page_t));
+    if (page == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->data = page;
+    page->membership = -1;
+
+    if (ngx_rooms_arg_int(rq, "limit", 1, 1000, 100, &page->limit) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_rooms_arg_cursor(rq, "cursor", 'm', &page->after);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_OK && !rooms_participant_valid(page->after)) {
+        return ngx_rooms_invalid(rq, "cursor", "is no cursor of this list");
+    }
+
+    if (ngx_rooms_arg(rq, "membership", &s) == NGX_OK) {
+        page->membership = rooms_membership_parse(s);
+
+        if (page->membership <= ROOMS_LEAVE) {
+            return ngx_rooms_invalid(rq, "membership",
+                              "must be \"join\", \"invite\" or \"ban\"");
+        }
+    }
+
+    page->op = page->membership == ROOMS_BAN ? ROOMS_OP_BANS
+                                             : ROOMS_OP_READ_MEMBER;
+
+    page->members = ngx_palloc(rq->pool,
+                               page->limit * sizeof(rooms_member_t));
+    page->profiles = ngx_palloc(rq->pool,
+                                page->limit * sizeof(ngx_rooms_profile_t));
+
+    if (page->members == NULL || page->profiles == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (!rooms_id_valid(rq->param[NGX_ROOMS_P_ROOM], "room-")) {
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+    }
+
+    rq->op = page->op;
+
+    return ngx_rooms_members_ids(rq, 1);
+}
+
+
+/* One id more than the page holds tells whether there is another page. */
+static ngx_int_t
+ngx_rooms_members_ids(ngx_rooms_req_t *rq, ngx_uint_t first)
+{
+    rooms_str_t         room, from;
+    ngx_rooms_page_t   *page;
+    ngx_rooms_batch_t  *b;
+
+    page = rq->data;
+    room = rq->param[NGX_ROOMS_P_ROOM];
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (first) {
+        (void) ngx_rooms_view_load(b, &rq->keys, room, rq->principal.sub);
+    }
+
+    from = page->after.data ? ngx_rooms_join(rq->pool, ngx_rooms_s("("),
+                                             page->after)
+                            : ngx_rooms_s("-");
+
+    page->wanted = page->limit + 1;
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"),
+                             ngx_rooms_key(&rq->keys,
+                                           page->membership == ROOMS_BAN
+                                           ? NGX_ROOMS_KEY_BANS
+                                           : NGX_ROOMS_KEY_LIST, room),
+                             from, ngx_rooms_s("+"), ngx_rooms_s("LIMIT"),
+                             ngx_rooms_s("0"),
+                             ngx_rooms_number(rq->pool, page->wanted));
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = first ? NGX_ROOMS_M_FIRST : NGX_ROOMS_M_NEXT;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
+{
+    ngx_uint_t          i, k;
+    rooms_str_t        *argv;
+    ngx_rooms_page_t   *page;
+    ngx_rooms_batch_t  *b;
+
+    page = rq->data;
+    page->ids = ids;
+
+    if (ids->elements == 0) {
+        return NGX_OK;
+    }
+
+    argv = ngx_palloc(rq->pool, (ids->elements + 2) * sizeof(rooms_str_t));
+    b = ngx_rooms_batch(rq);
+
+    if (argv == NULL || b == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < ids->elements; i++) {
+        argv[i + 2] = ngx_rooms_reply_str(ids->element[i]);
+    }
+
+    for (k = 0; k < 2; k++) {
+        argv[0] = ngx_rooms_s("HMGET");
+        argv[1] = ngx_rooms_key(&rq->keys, k ? NGX_ROOMS_KEY_PARTICIPANTS
+                                             : NGX_ROOMS_KEY_MEMBERS,
+                                k ? ROOMS_NULL : rq->param[NGX_ROOMS_P_ROOM]);
+
+        if (ngx_rooms_batch_add(b, argv, ids->elements + 2) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    rq->round = NGX_ROOMS_M_ROWS;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_members_take(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t         i;
+    rooms_str_t        id;
+    redisReply        *rows, *names;
+    rooms_member_t     m;
+    ngx_rooms_page_t  *page;
+
+    page = rq->data;
+    rows = ngx_rooms_reply(rq, 0);
+    names = ngx_rooms_reply(rq, 1);
+
+    for (i = 0; i < page->ids->elements; i++) {
+        id = ngx_rooms_reply_str(page->ids->element[i]);
+
+        if (ngx_rooms_parse_member(
+                      ngx_rooms_reply_str(ngx_rooms_reply_element(rows, i)),
+                      id, &m) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        /* a row may have gone since the index was read */
+
+        if (m.membership == ROOMS_LEAVE
+            || (page->membership >= 0
+                && (ngx_int_t) m.membership != page->membership))
+        {
+            page->after = id;
+            continue;
+        }
+
+        if ((int64_t) page->n == page->limit) {
+            page->more = 1;
+            return NGX_OK;
+        }
+
+        if (ngx_rooms_parse_profile(rq->pool,
+                      ngx_rooms_reply_str(ngx_rooms_reply_element(names, i)),
+                      id, &page->profiles[page->n]) == NGX_ERROR)
+        {
+            return NGX_ERROR;
+        }
+
+        page->members[page->n++] = m;
+        page->after = id;
+    }
+
+    page->looked += page->ids->elements;
+
+    if (page->ids->elements < page->wanted) {
+        return NGX_OK;
+    }
+
+    if (page->looked >= NGX_ROOMS_MEMBERS_LOOK) {
+        page->more = 1;
+        return NGX_OK;
+    }
+
+    return ngx_rooms_members_ids(rq, 0);
+}
+
+
+static void
+ngx_rooms_members_row(rooms_buf_t *b, ngx_rooms_req_t *rq,
+    const rooms_member_t *m, const ngx_rooms_profile_t *p)
+{
+    rooms_json_lit(b, "{\"participant_id\":");
+    rooms_json_str(b, p->id);
+    rooms_json_lit(b, ",\"fqid\":");
+    ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
+    rooms_json_lit(b, ",\"participant\":{\"id\":");
+    rooms_json_str(b, p->id);
+    rooms_json_lit(b, ",\"local_id\":");
+    rooms_json_str(b, p->local);
+    rooms_json_lit(b, ",\"server_name\":");
+    rooms_json_str(b, p->server.data ? p->server
+                      : rooms_from_ngx(rq->conf->server_name));
+    rooms_json_lit(b, ",\"display_name\":");
+    rooms_json_str(b, p->name);
+    rooms_json_lit(b, ",\"participant_type\":");
+    rooms_json_str(b, p->type);
+    rooms_json_lit(b, ",\"avatar_url\":");
+    rooms_json_str(b, p->avatar);
+    rooms_json_lit(b, "},\"membership\":");
+    rooms_json_str(b, rooms_cstr(rooms_membership_name(m->membership)));
+    rooms_json_lit(b, ",\"power_level\":");
+    rooms_json_int(b, m->power);
+    rooms_json_lit(b, ",\"joined_at\":");
+
+    if (m->membership == ROOMS_JOIN) {
+        rooms_json_time(b, m->joined_at);
+
+    } else {
+        rooms_json_lit(b, "null");
+    }
+
+    /* settings are nobody else's business */
+
+    if (rooms_str_eq(p->id, rq->principal.sub)) {
+        rooms_json_lit(b, ",\"notification_mode\":");
+        rooms_json_str(b, rooms_cstr(ngx_rooms_mode_name(rq->view.own.mode)));
+        rooms_json_lit(b, ",\"muted_until\":");
+
+        if (rq->view.own.muted_until > rq->now) {
+            rooms_json_time(b, rq->view.own.muted_until);
+
+        } else {
+            rooms_json_lit(b, "null");
+        }
+    }
+
+    rooms_json_lit(b, "}");
+}
+
+
+ngx_int_t
+ngx_rooms_members_show(ngx_rooms_req_t *rq)
+{
+    size_t                size;
+    ngx_uint_t            i;
+    rooms_buf_t          *b;
+    ngx_rooms_page_t     *page;
+    ngx_rooms_profile_t  *p;
+
+    page = rq->data;
+
+    ngx_rooms_list_open(rq);
+
+    for (i = 0; i < page->n; i++) {
+        p = &page->profiles[i];
+
+        size = 512 + 2 * rq->conf->server_name.len
+               + 6 * (2 * p->id.len + 2 * p->local.len + 2 * p->server.len
+                      + p->name.len + p->type.len + p->avatar.len);
+
+        b = ngx_rooms_out(&rq->out, size);
+
+        if (i) {
+            rooms_json_lit(b, ",");
+        }
+
+        ngx_rooms_members_row(b, rq, &page->members[i], p);
+    }
+
+    ngx_rooms_list_close(rq, page->more, page->more
+                         ? ngx_rooms_cursor(rq->pool, 'm', page->after)
+                         : ROOMS_NULL);
+
+    return NGX_OK;
+}

@@ -1,0 +1,477 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* POST /v1/rooms/{room}/send and GET /v1/rooms/{room}/messages */
+
+#include "ngx_rooms_endpoints.h"
+
+
+#define NGX_ROOMS_UUID_MAX  128
+
+typedef struct {
+    rooms_str_t    content;               /* JSON, without white space */
+    rooms_str_t    uuid;                  /* "sender uuid", or NULL */
+    rooms_str_t    event;                 /* JSON of the first of a replay */
+} ngx_rooms_message_t;
+
+
+/*
+ * The content is stored as its author wrote it: numbers keep their digits,
+ * members their order.  Only white space between tokens goes.
+ */
+static ngx_int_t
+ngx_rooms_send_content(ngx_rooms_req_t *rq, ngx_rooms_message_t *m)
+{
+    char         *dump;
+    u_char       *p;
+    rooms_str_t   raw;
+
+    raw = rooms_json_member(rooms_from_ngx(rq->text), "content");
+
+    if (raw.data == NULL) {
+        /* the key was written with escapes */
+        dump = json_dumps(ngx_rooms_body_get(rq, "content"), JSON_COMPACT);
+
+        if (dump == NULL) {
+            return NGX_ERROR;
+        }
+
+        raw = ngx_rooms_dup(rq->pool, rooms_cstr(dump));
+        free(dump);
+
+        if (raw.data == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    p = ngx_pnalloc(rq->pool, raw.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    m->content.len = rooms_json_minify(raw, p);
+    m->content.data = p;
+
+    if (m->content.len > NGX_ROOMS_CONTENT_MAX) {
+        rq->error_field = ngx_rooms_s("content");
+        rq->error_problem = ngx_rooms_s("must be at most 65536 bytes");
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_CONTENT_TOO_LARGE, NULL);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_send_uuid(ngx_rooms_req_t *rq, ngx_rooms_message_t *m)
+{
+    size_t       i;
+    rooms_str_t  uuid;
+
+    uuid = ngx_rooms_body_str(rq, "event_uuid");
+
+    if (uuid.data == NULL) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < uuid.len && uuid.data[i] > 0x20 && uuid.data[i] < 0x7f;
+         i++)
+    {
+        /* void */
+    }
+
+    if (i == 0 || i != uuid.len || i > NGX_ROOMS_UUID_MAX) {
+        return ngx_rooms_invalid(rq, "event_uuid",
+                                 "must be 1 to 128 visible characters");
+    }
+
+    m->uuid = ngx_rooms_join(rq->pool, rq->principal.sub, ngx_rooms_s(" "),
+                             uuid);
+
+    return m->uuid.data ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_rooms_send_ask(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_message_t  *m;
+
+    m = rq->data;
+
+    if (m->uuid.data == NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS,
+                                           rq->param[NGX_ROOMS_P_ROOM]),
+                             m->uuid);
+}
+
+
+/* Rounds of its own, behind those of the room. */
+#define NGX_ROOMS_SEND_FIRST  100
+
+
+/* Sending needs no unread count and no name, so it asks for less. */
+static ngx_int_t
+ngx_rooms_send_begin(ngx_rooms_req_t *rq)
+{
+    rooms_str_t           room;
+    ngx_rooms_message_t  *m;
+
+    room = rq->param[NGX_ROOMS_P_ROOM];
+
+    m = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_message_t));
+    if (m == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->data = m;
+
+    if (ngx_rooms_send_content(rq, m) != NGX_OK
+        || ngx_rooms_send_uuid(rq, m) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (!rooms_id_valid(room, "room-")) {
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+    }
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_load_room(rq->batch, &rq->keys, room) != NGX_OK
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
+                                           room),
+                             rq->principal.sub) != NGX_OK
+        || ngx_rooms_send_ask(rq) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = 1;
+
+    return ngx_rooms_send(rq);
+}
+
+
+/* A replay of an event_uuid: the first event is the answer. */
+static ngx_int_t
+ngx_rooms_send_first(ngx_rooms_req_t *rq, rooms_str_t id)
+{
+    rooms_str_t  at;
+
+    at = ngx_rooms_number(rq->pool, rooms_event_position(id));
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYSCORE"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS,
+                                           rq->view.room.id),
+                             at, at) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_SEND_FIRST;
+
+    return ngx_rooms_send(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_send_load(ngx_rooms_req_t *rq)
+{
+    ngx_int_t             rc;
+    rooms_str_t           first;
+    ngx_rooms_message_t  *m;
+
+    m = rq->data;
+
+    if (rq->round == 0) {
+        return ngx_rooms_send_begin(rq);
+    }
+
+    if (rq->round == NGX_ROOMS_SEND_FIRST) {
+        m->event = ngx_rooms_reply_str(
+                         ngx_rooms_reply_element(ngx_rooms_reply(rq, 0), 0));
+        return NGX_OK;
+    }
+
+    ngx_memzero(&rq->view, sizeof(ngx_rooms_view_t));
+
+    rc = ngx_rooms_parse_room(ngx_rooms_reply(rq, 0),
+                              rq->param[NGX_ROOMS_P_ROOM], &rq->view.room);
+
+    if (rc == NGX_ERROR
+        || ngx_rooms_parse_member(
+                              ngx_rooms_reply_str(ngx_rooms_reply(rq, 1)),
+                              rq->principal.sub, &rq->view.me) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->view.exists = rc == NGX_OK;
+
+    if (m->uuid.data) {
+        first = ngx_rooms_reply_str(ngx_rooms_reply(rq, 2));
+
+        if (first.data && rq->view.me.membership == ROOMS_JOIN) {
+            return ngx_rooms_send_first(rq, first);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_send_decide(ngx_rooms_req_t *rq)
+{
+    rooms_str_t           key, random;
+    ngx_rooms_message_t  *m;
+
+    m = rq->data;
+    rq->status = NGX_HTTP_CREATED;
+
+    if (m->event.data) {
+        return NGX_OK;
+    }
+
+    if (ngx_rooms_room_permit(rq) != NGX_OK
+        || ngx_rooms_begin(rq) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    random = (rooms_str_t) { sizeof(rq->random), rq->random };
+
+    /* still a member, still open */
+
+    ngx_rooms_commit_guard_field(&rq->commit,
+                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
+                                     rq->view.room.id),
+                       rq->principal.sub,
+                       ngx_rooms_format_member(rq->pool, &rq->view.me, 0));
+    ngx_rooms_commit_guard_field(&rq->commit,
+                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM,
+                                     rq->view.room.id),
+                       ngx_rooms_field_state, ngx_rooms_s("open"));
+
+    ngx_rooms_apply_event(&rq->commit, &rq->keys, &rq->view.room,
+                          ROOMS_EV_MESSAGE, rq->principal.sub, random,
+                          m->content, rq->now);
+
+    if (m->uuid.data) {
+        key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS, rq->view.room.id);
+        ngx_rooms_commit_guard_field(&rq->commit, key, m->uuid, ROOMS_NULL);
+        ngx_rooms_commit_write_at(&rq->commit, "HSET", key, m->uuid,
+                          ngx_rooms_join(rq->pool,
+                                         ngx_rooms_s("evt-" NGX_ROOMS_HEX),
+                                         random));
+    }
+
+    return rq->commit.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_send_show(ngx_rooms_req_t *rq)
+{
+    rooms_str_t           event;
+    ngx_rooms_message_t  *m;
+
+    m = rq->data;
+
+    if (!rq->committing) {
+        event = m->event;
+
+    } else if (rq->position == NGX_ROOMS_POSITION_LATER) {
+        event = ngx_rooms_join(rq->pool, rq->commit.head, rq->commit.tail);
+
+    } else {
+        event = ngx_rooms_event_json(&rq->commit, rq->position);
+    }
+
+    if (event.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
+    ngx_rooms_out_ref(&rq->out, event);
+    rooms_json_lit(ngx_rooms_out(&rq->out, 4), "}\n");
+
+    return NGX_OK;
+}
+
+
+/* GET messages: the store's JSON goes out as it is, after a look at it. */
+
+
+typedef struct {
+    int64_t         limit;
+    unsigned        forward:1;
+    redisReply     *events;
+} ngx_rooms_history_t;
+
+
+static ngx_int_t
+ngx_rooms_messages_args(ngx_rooms_req_t *rq, ngx_rooms_history_t *h,
+    rooms_str_t *from)
+{
+    size_t       i;
+    ngx_int_t    rc;
+    rooms_str_t  direction;
+
+    if (ngx_rooms_arg_int(rq, "limit", 1, 200, 50, &h->limit) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_arg(rq, "direction", &direction) == NGX_OK) {
+
+        if (rooms_str_eq(direction, ngx_rooms_s("forward"))) {
+            h->forward = 1;
+
+        } else if (!rooms_str_eq(direction, ngx_rooms_s("back"))) {
+            return ngx_rooms_invalid(rq, "direction",
+                                     "must be \"back\" or \"forward\"");
+        }
+    }
+
+    rc = ngx_rooms_arg_cursor(rq, "from", 'e', from);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_DECLINED) {
+        *from = h->forward ? ngx_rooms_s("-inf") : ngx_rooms_s("+inf");
+        return NGX_OK;
+    }
+
+    for (i = 0; i < from->len; i++) {
+
+        if (from->data[i] < '0' || from->data[i] > '9' || from->len > 16) {
+            return ngx_rooms_invalid(rq, "from",
+                                     "is no cursor of this list");
+        }
+    }
+
+    *from = ngx_rooms_join(rq->pool, ngx_rooms_s("("), *from);
+
+    return from->data ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_rooms_messages_begin(ngx_rooms_req_t *rq)
+{
+    rooms_str_t           room, from;
+    ngx_rooms_history_t  *h;
+
+    h = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_history_t));
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->data = h;
+    room = rq->param[NGX_ROOMS_P_ROOM];
+
+    if (ngx_rooms_messages_args(rq, h, &from) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (!rooms_id_valid(room, "room-")) {
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+    }
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_view_load(rq->batch, &rq->keys, room, rq->principal.sub)
+           != NGX_OK
+        || ngx_rooms_command(rq->batch, h->forward
+                             ? ngx_rooms_s("ZRANGEBYSCORE")
+                             : ngx_rooms_s("ZREVRANGEBYSCORE"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS,
+                                           room),
+                             from,
+                             h->forward ? ngx_rooms_s("+inf")
+                                        : ngx_rooms_s("-inf"),
+                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
+                             ngx_rooms_number(rq->pool, h->limit + 1))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = 1;
+
+    return ngx_rooms_send(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_messages_load(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_history_t  *h;
+
+    if (rq->round == 0) {
+        return ngx_rooms_messages_begin(rq);
+    }
+
+    h = rq->data;
+
+    if (ngx_rooms_view_parse(rq->batch, 0, rq->param[NGX_ROOMS_P_ROOM],
+                             rq->principal.sub, &rq->view) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    h->events = ngx_rooms_reply(rq, NGX_ROOMS_VIEW_COMMANDS);
+
+    return ngx_rooms_room_permit(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_messages_show(ngx_rooms_req_t *rq)
+{
+    int64_t               last;
+    ngx_uint_t            i, n, more;
+    rooms_str_t           event;
+    ngx_rooms_history_t  *h;
+
+    h = rq->data;
+
+    more = (int64_t) h->events->elements > h->limit;
+    n = more ? (ngx_uint_t) h->limit : h->events->elements;
+    last = 0;
+
+    ngx_rooms_list_open(rq);
+
+    for (i = 0; i < n; i++) {
+        event = ngx_rooms_reply_str(h->events->element[i]);
+
+        if (!rooms_json_valid(event)) {
+            ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
+                          "rooms: the store holds an event that is no JSON");
+            return NGX_ERROR;
+        }
+
+        if (i) {
+            rooms_json_lit(ngx_rooms_out(&rq->out, 1), ",");
+        }
+
+        ngx_rooms_out_ref(&rq->out, event);
+        last = rooms_json_member_int(event, "stream_position", 0);
+    }
+
+    ngx_rooms_list_close(rq, more, more
+                         ? ngx_rooms_cursor(rq->pool, 'e',
+                                            ngx_rooms_number(rq->pool, last))
+                         : ROOMS_NULL);
+
+    return NGX_OK;
+}

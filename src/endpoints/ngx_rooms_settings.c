@@ -1,0 +1,392 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * One's own settings in a room: notification mode, mute, read marker.  They
+ * are no change of the room, so they have no event and work in frozen rooms.
+ */
+
+#include "ngx_rooms_endpoints.h"
+
+
+#define NGX_ROOMS_MUTE_MAX  (INT64_C(10) * 366 * 86400)     /* s */
+
+
+static ngx_int_t
+ngx_rooms_settings_mode(ngx_rooms_req_t *rq, ngx_rooms_own_t *own)
+{
+    ngx_int_t    mode;
+    rooms_str_t  s;
+    const char  *field;
+
+    field = "notification_mode";
+    s = ngx_rooms_body_str(rq, field);
+
+    if (s.data == NULL) {
+        field = "mode";
+        s = ngx_rooms_body_str(rq, field);
+    }
+
+    if (s.data == NULL) {
+        return ngx_rooms_invalid(rq, "notification_mode", "is required");
+    }
+
+    mode = ngx_rooms_mode_parse(s);
+
+    if (mode < 0) {
+        return ngx_rooms_invalid(rq, field,
+                          "must be \"all\", \"mentions\", \"none\" or "
+                          "\"inherit\"");
+    }
+
+    own->mode = mode;
+
+    return NGX_OK;
+}
+
+
+/* A time, a number of seconds, or true and false; a past time is "not". */
+static ngx_int_t
+ngx_rooms_settings_mute(ngx_rooms_req_t *rq, ngx_rooms_own_t *own)
+{
+    json_t       *muted, *duration;
+    int64_t       seconds;
+    rooms_str_t   until;
+
+    muted = ngx_rooms_body_get(rq, "muted");
+    duration = ngx_rooms_body_get(rq, "duration");
+    until = ngx_rooms_body_str(rq, "muted_until");
+
+    if (until.data && duration) {
+        return ngx_rooms_invalid(rq, "duration",
+                                 "can't stand beside muted_until");
+    }
+
+    if (muted && !json_is_true(muted) && (until.data || duration)) {
+        return ngx_rooms_invalid(rq, "muted",
+                                 "can't be false beside a time");
+    }
+
+    if (until.data) {
+        own->muted_until = rooms_time_parse(until);
+
+        if (own->muted_until < 0) {
+            return ngx_rooms_invalid(rq, "muted_until",
+                                     "must be a time as in RFC 3339");
+        }
+
+        return NGX_OK;
+    }
+
+    if (duration) {
+        seconds = json_integer_value(duration);
+
+        if (seconds < 1 || seconds > NGX_ROOMS_MUTE_MAX) {
+            return ngx_rooms_invalid(rq, "duration",
+                                     "must be 1 to 316224000 seconds");
+        }
+
+        own->muted_until = rq->now + seconds * 1000;
+        return NGX_OK;
+    }
+
+    if (muted == NULL) {
+        return ngx_rooms_invalid(rq, "muted_until",
+                                 "or duration or muted is required");
+    }
+
+    own->muted_until = json_is_true(muted) ? NGX_ROOMS_MUTED_FOREVER : 0;
+
+    return NGX_OK;
+}
+
+
+/* Writes the row, if the one that was read is still there. */
+static ngx_int_t
+ngx_rooms_settings_commit(ngx_rooms_req_t *rq, const ngx_rooms_own_t *before,
+    const ngx_rooms_own_t *after)
+{
+    rooms_str_t      key, had, row, who, members;
+    ngx_rooms_own_t  none;
+
+    if (ngx_rooms_begin(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&none, sizeof(ngx_rooms_own_t));
+
+    who = rq->principal.sub;
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OWN, rq->view.room.id);
+    members = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
+                            rq->view.room.id);
+
+    had = ngx_rooms_format_own(rq->pool, before);
+    row = ngx_rooms_format_own(rq->pool, after);
+
+    if (had.data == NULL || row.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* no row is all defaults; it is never written so */
+
+    if (rooms_str_eq(had, ngx_rooms_format_own(rq->pool, &none))) {
+        had = ROOMS_NULL;
+    }
+
+    ngx_rooms_commit_guard_field(&rq->commit, key, who, had);
+    ngx_rooms_commit_guard_field(&rq->commit, members, who,
+                            ngx_rooms_format_member(rq->pool, &rq->view.me,
+                                                    0));
+
+    if (rooms_str_eq(row, ngx_rooms_format_own(rq->pool, &none))) {
+        ngx_rooms_commit_write(&rq->commit, "HDEL", key, who);
+
+    } else {
+        ngx_rooms_commit_write(&rq->commit, "HSET", key, who, row);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_settings_decide(ngx_rooms_req_t *rq)
+{
+    ngx_int_t        rc;
+    ngx_rooms_own_t  before;
+
+    before = rq->view.own;
+
+    /* the row's first field tells which of the two it is */
+
+    if (ngx_strcmp(rq->endpoint->fields[0].name, "notification_mode") == 0) {
+        rc = ngx_rooms_settings_mode(rq, &rq->view.own);
+
+    } else {
+        rc = ngx_rooms_settings_mute(rq, &rq->view.own);
+    }
+
+    if (rc != NGX_OK || ngx_rooms_room_permit(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (rq->view.own.mode == before.mode
+        && rq->view.own.muted_until == before.muted_until)
+    {
+        return NGX_OK;
+    }
+
+    return ngx_rooms_settings_commit(rq, &before, &rq->view.own);
+}
+
+
+ngx_int_t
+ngx_rooms_settings_show(ngx_rooms_req_t *rq)
+{
+    rooms_buf_t  *b;
+
+    b = ngx_rooms_out(&rq->out, 256 + rq->view.room.id.len);
+
+    rooms_json_lit(b, "{\"data\":{\"room_id\":");
+    rooms_json_str(b, rq->view.room.id);
+    rooms_json_lit(b, ",\"notification_mode\":");
+    rooms_json_str(b, rooms_cstr(ngx_rooms_mode_name(rq->view.own.mode)));
+    rooms_json_lit(b, ",\"muted_until\":");
+
+    if (rq->view.own.muted_until > rq->now) {
+        rooms_json_time(b, rq->view.own.muted_until);
+
+    } else {
+        rooms_json_lit(b, "null");
+    }
+
+    rooms_json_lit(b, "}}\n");
+
+    return NGX_OK;
+}
+
+
+/* The read marker */
+
+
+/* An event's id tells its position, so the event and what is behind it can be
+ * asked for together with the room. */
+static ngx_int_t
+ngx_rooms_read_ask(ngx_rooms_req_t *rq)
+{
+    int64_t      position;
+    rooms_str_t  room, at, after;
+
+    room = rq->param[NGX_ROOMS_P_ROOM];
+    position = rooms_event_position(ngx_rooms_body_str(rq, "event_id"));
+
+    at = ngx_rooms_number(rq->pool, position > 0 ? position : 0);
+    after = ngx_rooms_join(rq->pool, ngx_rooms_s("("), at);
+
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYSCORE"),
+                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS, room),
+                        at, at);
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZCOUNT"),
+                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UNREAD, room),
+                        after, ngx_rooms_s("+inf"));
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZCOUNT"),
+                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MARKERS, room),
+                        after, ngx_rooms_s("+inf"));
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZSCORE"),
+                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MARKERS, room),
+                        ngx_rooms_join(rq->pool, ngx_rooms_s("~"),
+                                       rq->principal.sub));
+
+    return rq->batch->failed ? NGX_ERROR : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_read_load(ngx_rooms_req_t *rq)
+{
+    rq->ask = ngx_rooms_read_ask;
+
+    return ngx_rooms_room_load(rq);
+}
+
+
+typedef struct {
+    int64_t       position;
+    rooms_str_t   event;
+    int64_t       unread;
+    unsigned      advanced:1;
+} ngx_rooms_read_t;
+
+
+static void
+ngx_rooms_read_writes(ngx_rooms_req_t *rq, int64_t position)
+{
+    rooms_str_t  room, name, score;
+
+    room = rq->view.room.id;
+    name = ngx_rooms_join(rq->pool, ngx_rooms_s("~"), rq->principal.sub);
+    score = ngx_rooms_join(rq->pool, ngx_rooms_number(rq->pool, position),
+                           ngx_rooms_s(".5"));
+
+    ngx_rooms_commit_write(&rq->commit, "ZADD",
+                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UNREAD, room),
+                       score, name);
+    ngx_rooms_commit_write(&rq->commit, "ZADD",
+                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MARKERS, room),
+                       score, name);
+}
+
+
+/* The marker's score, "12.5": its whole part; 0: there is none. */
+static int64_t
+ngx_rooms_read_score(redisReply *reply)
+{
+    u_char       *dot;
+    off_t         n;
+    rooms_str_t   s;
+
+    s = ngx_rooms_reply_str(reply);
+
+    if (s.data == NULL) {
+        return 0;
+    }
+
+    dot = ngx_strlchr((u_char *) s.data, (u_char *) s.data + s.len, '.');
+    n = ngx_atoof((u_char *) s.data, dot ? (size_t) (dot - s.data) : s.len);
+
+    return n == NGX_ERROR ? 0 : n;
+}
+
+
+ngx_int_t
+ngx_rooms_read_decide(ngx_rooms_req_t *rq)
+{
+    rooms_str_t           id, json;
+    redisReply           *found;
+    ngx_rooms_own_t       before;
+    ngx_rooms_read_t     *read;
+    ngx_rooms_batch_t    *b;
+
+    b = rq->asked_batch;
+
+    if (ngx_rooms_room_permit(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    id = ngx_rooms_body_str(rq, "event_id");
+    found = b->replies[rq->at_own];
+    json = ngx_rooms_reply_str(ngx_rooms_reply_element(found, 0));
+
+    if (!rooms_id_valid(id, "evt-") || json.data == NULL
+        || !rooms_str_eq(rooms_json_member_str(json, "id"), id))
+    {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_EVENT, NULL);
+    }
+
+    read = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_read_t));
+    if (read == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->data = read;
+    before = rq->view.own;
+
+    read->position = rooms_event_position(id);
+    read->event = id;
+    read->unread = ngx_rooms_reply_int(b->replies[rq->at_own + 1], 0)
+                   - ngx_rooms_reply_int(b->replies[rq->at_own + 2], 0);
+
+    if (before.event.data && before.position >= read->position) {
+        /* a marker never moves back */
+        read->position = before.position;
+        read->event = before.event;
+        read->unread = rq->view.unread;
+        return NGX_OK;
+    }
+
+    read->advanced = 1;
+
+    rq->view.own.event = id;
+    rq->view.own.position = read->position;
+
+    if (ngx_rooms_settings_commit(rq, &before, &rq->view.own) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* it may stand before the join, which set a marker of its own */
+
+    if (ngx_rooms_read_score(b->replies[rq->at_own + 3]) < read->position) {
+        ngx_rooms_read_writes(rq, read->position);
+
+    } else {
+        read->unread = rq->view.unread;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_read_show(ngx_rooms_req_t *rq)
+{
+    rooms_buf_t       *b;
+    ngx_rooms_read_t  *read;
+
+    read = rq->data;
+
+    b = ngx_rooms_out(&rq->out, 192 + read->event.len);
+
+    rooms_json_lit(b, "{\"data\":{\"event_id\":");
+    rooms_json_str(b, read->event);
+    rooms_json_lit(b, ",\"stream_position\":");
+    rooms_json_int(b, read->position);
+    rooms_json_lit(b, ",\"unread_count\":");
+    rooms_json_int(b, read->unread);
+    rooms_json_lit(b, ",\"advanced\":");
+    rooms_json_bool(b, read->advanced);
+    rooms_json_lit(b, "}}\n");
+
+    return NGX_OK;
+}

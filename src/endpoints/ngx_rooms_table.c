@@ -1,0 +1,228 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * The table of endpoints.  A row says all that is special about one: nothing
+ * else knows a path.  Rows with words stand before those with braces.
+ */
+
+#include "ngx_rooms_endpoints.h"
+
+
+#define GET   NGX_HTTP_GET
+#define POST  NGX_HTTP_POST
+#define PUT   NGX_HTTP_PUT
+
+#define ROOMS  NGX_ROOMS_PART_ROOMS
+#define BODY   NGX_ROOMS_BODY
+
+#define REQUIRED  NGX_ROOMS_T_REQUIRED
+#define NULLABLE  NGX_ROOMS_T_NULL
+
+
+static const ngx_rooms_field_t  ngx_rooms_create_fields[] = {
+    { "room_type", NGX_ROOMS_T_STRING|REQUIRED },
+    { "name", NGX_ROOMS_T_STRING|NULLABLE },
+    { "topic", NGX_ROOMS_T_STRING|NULLABLE },
+    { "is_public", NGX_ROOMS_T_BOOL|NULLABLE },
+    { "workspace_id", NGX_ROOMS_T_STRING|NULLABLE },
+    { "scope_kind", NGX_ROOMS_T_STRING|NULLABLE },
+    { "close_on_leave", NGX_ROOMS_T_BOOL|NULLABLE },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_dm_fields[] = {
+    { "participant_id", NGX_ROOMS_T_STRING|REQUIRED },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_invite_fields[] = {
+    { "participant_id", NGX_ROOMS_T_STRING|NULLABLE },
+    { "participant_ids", NGX_ROOMS_T_ARRAY|NULLABLE },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_remove_fields[] = {
+    { "reason", NGX_ROOMS_T_STRING|NULLABLE },
+    { "participant_id", NGX_ROOMS_T_STRING|REQUIRED },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_power_fields[] = {
+    { "power_level", NGX_ROOMS_T_INT|REQUIRED },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_name_fields[] = {
+    { "name", NGX_ROOMS_T_STRING|REQUIRED },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_topic_fields[] = {
+    { "topic", NGX_ROOMS_T_STRING|REQUIRED|NULLABLE },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_workspace_fields[] = {
+    { "workspace_id", NGX_ROOMS_T_STRING|REQUIRED },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_mode_fields[] = {
+    { "notification_mode", NGX_ROOMS_T_STRING },
+    { "mode", NGX_ROOMS_T_STRING },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_mute_fields[] = {
+    { "muted_until", NGX_ROOMS_T_STRING|NULLABLE },
+    { "duration", NGX_ROOMS_T_INT|NULLABLE },
+    { "muted", NGX_ROOMS_T_BOOL|NULLABLE },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_read_fields[] = {
+    { "event_id", NGX_ROOMS_T_STRING|REQUIRED },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_send_fields[] = {
+    { "content", NGX_ROOMS_T_OBJECT|REQUIRED },
+    { "event_uuid", NGX_ROOMS_T_STRING|NULLABLE },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_role_fields[] = {
+    { "participant_id", NGX_ROOMS_T_STRING|REQUIRED },
+    { "role", NGX_ROOMS_T_STRING|REQUIRED },
+    { NULL, 0 }
+};
+
+
+const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
+
+    { GET, "/v1/directory/rooms", NGX_ROOMS_PART_DIRECTORY, NGX_ROOMS_BULK,
+      ROOMS_OP_READ, ngx_rooms_directory_load, NULL,
+      ngx_rooms_directory_show, NULL },
+
+    { GET, "/v1/rooms/archived", ROOMS, NGX_ROOMS_BULK,
+      ROOMS_OP_READ, ngx_rooms_archived_load, NULL,
+      ngx_rooms_directory_show, NULL },
+
+    { POST, "/v1/rooms", ROOMS, BODY|NGX_ROOMS_CREATES,
+      ROOMS_OP_READ, ngx_rooms_create_load, ngx_rooms_create_decide,
+      ngx_rooms_create_show, ngx_rooms_create_fields },
+
+    { POST, "/v1/rooms/dm", ROOMS, BODY,
+      ROOMS_OP_READ, ngx_rooms_dm_load, ngx_rooms_dm_decide,
+      ngx_rooms_create_show, ngx_rooms_dm_fields },
+
+    { GET, "/v1/rooms/{room}", ROOMS, 0,
+      ROOMS_OP_READ, ngx_rooms_room_load, ngx_rooms_room_permit,
+      ngx_rooms_room_put, NULL },
+
+    { GET, "/v1/rooms/{room}/members", ROOMS, NGX_ROOMS_BULK,
+      ROOMS_OP_READ_MEMBER, ngx_rooms_members_load, NULL,
+      ngx_rooms_members_show, NULL },
+
+    { POST, "/v1/rooms/{room}/join", ROOMS, 0,
+      ROOMS_OP_JOIN, ngx_rooms_room_load, ngx_rooms_room_decide,
+      ngx_rooms_membership_show, NULL },
+
+    { POST, "/v1/rooms/{room}/leave", ROOMS, 0,
+      ROOMS_OP_LEAVE, ngx_rooms_room_load, ngx_rooms_room_decide,
+      ngx_rooms_membership_show, NULL },
+
+    { POST, "/v1/rooms/{room}/close", ROOMS, 0,
+      ROOMS_OP_CLOSE, ngx_rooms_room_load, ngx_rooms_room_decide,
+      ngx_rooms_room_show, NULL },
+
+    { POST, "/v1/rooms/{room}/archive", ROOMS, 0,
+      ROOMS_OP_ARCHIVE, ngx_rooms_room_load, ngx_rooms_room_decide,
+      ngx_rooms_room_show, NULL },
+
+    { POST, "/v1/rooms/{room}/rejoin", ROOMS, 0,
+      ROOMS_OP_REJOIN, ngx_rooms_room_load, ngx_rooms_room_decide,
+      ngx_rooms_room_show, NULL },
+
+    { POST, "/v1/rooms/{room}/invite", ROOMS, BODY,
+      ROOMS_OP_INVITE, ngx_rooms_room_load, ngx_rooms_room_decide,
+      ngx_rooms_invite_show, ngx_rooms_invite_fields },
+
+    { POST, "/v1/rooms/{room}/kick", ROOMS, BODY,
+      ROOMS_OP_KICK, ngx_rooms_room_load, ngx_rooms_room_decide,
+      ngx_rooms_membership_show, ngx_rooms_remove_fields },
+
+    { POST, "/v1/rooms/{room}/ban", ROOMS, BODY,
+      ROOMS_OP_BAN, ngx_rooms_room_load, ngx_rooms_room_decide,
+      ngx_rooms_membership_show, ngx_rooms_remove_fields },
+
+    { POST, "/v1/rooms/{room}/unban", ROOMS, BODY,
+      ROOMS_OP_UNBAN, ngx_rooms_room_load, ngx_rooms_room_decide,
+      ngx_rooms_membership_show, ngx_rooms_remove_fields },
+
+    { PUT, "/v1/rooms/{room}/members/{participant}/power-level", ROOMS, BODY,
+      ROOMS_OP_POWER, ngx_rooms_room_load, ngx_rooms_room_decide,
+      ngx_rooms_membership_show, ngx_rooms_power_fields },
+
+    { PUT, "/v1/rooms/{room}/name", ROOMS, BODY,
+      ROOMS_OP_NAME, ngx_rooms_room_load, ngx_rooms_room_decide,
+      ngx_rooms_room_show, ngx_rooms_name_fields },
+
+    { PUT, "/v1/rooms/{room}/topic", ROOMS, BODY,
+      ROOMS_OP_TOPIC, ngx_rooms_room_load, ngx_rooms_room_decide,
+      ngx_rooms_room_show, ngx_rooms_topic_fields },
+
+    { PUT, "/v1/rooms/{room}/workspace", ROOMS, BODY,
+      ROOMS_OP_WORKSPACE, ngx_rooms_room_load, ngx_rooms_room_decide,
+      ngx_rooms_room_show, ngx_rooms_workspace_fields },
+
+    { PUT, "/v1/rooms/{room}/notification-mode", ROOMS, BODY,
+      ROOMS_OP_SETTINGS, ngx_rooms_room_load, ngx_rooms_settings_decide,
+      ngx_rooms_settings_show, ngx_rooms_mode_fields },
+
+    { PUT, "/v1/rooms/{room}/mute", ROOMS, BODY,
+      ROOMS_OP_SETTINGS, ngx_rooms_room_load, ngx_rooms_settings_decide,
+      ngx_rooms_settings_show, ngx_rooms_mute_fields },
+
+    { PUT, "/v1/rooms/{room}/read", ROOMS, BODY,
+      ROOMS_OP_SETTINGS, ngx_rooms_read_load, ngx_rooms_read_decide,
+      ngx_rooms_read_show, ngx_rooms_read_fields },
+
+    { POST, "/v1/rooms/{room}/send", NGX_ROOMS_PART_MESSAGES,
+      BODY|NGX_ROOMS_CREATES,
+      ROOMS_OP_SEND, ngx_rooms_send_load, ngx_rooms_send_decide,
+      ngx_rooms_send_show, ngx_rooms_send_fields },
+
+    { GET, "/v1/rooms/{room}/messages", NGX_ROOMS_PART_MESSAGES,
+      NGX_ROOMS_BULK,
+      ROOMS_OP_READ_MEMBER, ngx_rooms_messages_load, NULL,
+      ngx_rooms_messages_show, NULL },
+
+    { GET, "/v1/workspaces", NGX_ROOMS_PART_WORKSPACES, 0,
+      ROOMS_OP_READ, ngx_rooms_workspaces_load, NULL,
+      ngx_rooms_workspaces_show, NULL },
+
+    { POST, "/v1/workspaces", NGX_ROOMS_PART_WORKSPACES,
+      BODY|NGX_ROOMS_CREATES,
+      ROOMS_OP_READ, NULL, ngx_rooms_workspace_create_decide,
+      ngx_rooms_workspace_create_show, ngx_rooms_name_fields },
+
+    { GET, "/v1/workspaces/{workspace}/members", NGX_ROOMS_PART_WORKSPACES, 0,
+      ROOMS_OP_READ, ngx_rooms_workspace_members_load, NULL,
+      ngx_rooms_workspace_members_show, NULL },
+
+    { POST, "/v1/workspaces/{workspace}/members", NGX_ROOMS_PART_WORKSPACES,
+      BODY,
+      ROOMS_OP_READ, ngx_rooms_workspace_add_load,
+      ngx_rooms_workspace_add_decide, ngx_rooms_workspace_add_show,
+      ngx_rooms_role_fields },
+
+    { POST, "/v1/auth/register", NGX_ROOMS_PART_AUTH, 0,
+      ROOMS_OP_READ, ngx_rooms_register_load, ngx_rooms_register_decide,
+      ngx_rooms_register_show, NULL },
+
+    { 0, NULL, 0, 0, 0, NULL, NULL, NULL, NULL }
+};

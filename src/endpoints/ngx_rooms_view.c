@@ -1,0 +1,273 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* A room as one caller sees it: from the store, and into JSON. */
+
+#include "ngx_rooms_endpoints.h"
+#include <sodium.h>
+
+
+ngx_int_t
+ngx_rooms_view_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t viewer)
+{
+    rooms_str_t  marker;
+
+    marker = ngx_rooms_join(b->pool, ngx_rooms_s("~"), viewer);
+
+    if (ngx_rooms_load_room(b, keys, room) != NGX_OK
+        || ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_MEMBERS, room),
+                             viewer) != NGX_OK
+        || ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN, room),
+                             viewer) != NGX_OK
+        || ngx_rooms_command(b, ngx_rooms_s("ZREVRANK"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room),
+                             marker) != NGX_OK
+        || ngx_rooms_command(b, ngx_rooms_s("ZREVRANK"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_MARKERS, room),
+                             marker) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at, rooms_str_t room,
+    rooms_str_t viewer, ngx_rooms_view_t *view)
+{
+    int64_t      behind, markers;
+    ngx_int_t    rc;
+    redisReply **r;
+
+    ngx_memzero(view, sizeof(ngx_rooms_view_t));
+
+    r = &b->replies[at];
+
+    rc = ngx_rooms_parse_room(r[0], room, &view->room);
+
+    if (rc == NGX_ERROR
+        || ngx_rooms_parse_member(ngx_rooms_reply_str(r[1]), viewer,
+                                  &view->me) != NGX_OK
+        || ngx_rooms_parse_own(ngx_rooms_reply_str(r[2]), &view->own)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    behind = ngx_rooms_reply_int(r[3], 0);
+    markers = ngx_rooms_reply_int(r[4], 0);
+
+    view->exists = rc == NGX_OK;
+    view->unread = behind > markers ? behind - markers : 0;
+    view->name = view->room.name;
+
+    return NGX_OK;
+}
+
+
+rooms_str_t
+ngx_rooms_view_other(const ngx_rooms_view_t *view, rooms_str_t viewer)
+{
+    if (view->room.type != ROOMS_DM) {
+        return ROOMS_NULL;
+    }
+
+    return rooms_str_eq(view->room.peer[0], viewer) ? view->room.peer[1]
+                                                    : view->room.peer[0];
+}
+
+
+size_t
+ngx_rooms_view_size(const ngx_rooms_view_t *view, const ngx_str_t *server)
+{
+    return 1024 + 6 * (view->name.len + view->room.topic.len)
+           + view->room.alias.len + server->len + view->room.workspace.len
+           + view->room.creator.len + view->own.event.len;
+}
+
+
+static void
+ngx_rooms_view_alias(rooms_buf_t *b, rooms_str_t alias,
+    const ngx_str_t *server)
+{
+    if (alias.data == NULL) {
+        rooms_json_lit(b, "null");
+        return;
+    }
+
+    rooms_json_lit(b, "\"#");
+    rooms_json_escape(b, alias);
+    rooms_json_lit(b, ":");
+    rooms_json_escape(b, rooms_from_ngx(*server));
+    rooms_json_lit(b, "\"");
+}
+
+
+static void
+ngx_rooms_view_me(rooms_buf_t *b, const ngx_rooms_view_t *view, int64_t now)
+{
+    if (view->me.membership == ROOMS_LEAVE) {
+        rooms_json_lit(b, "null");
+        return;
+    }
+
+    rooms_json_lit(b, "{\"membership\":");
+    rooms_json_str(b, rooms_cstr(rooms_membership_name(view->me.membership)));
+    rooms_json_lit(b, ",\"power_level\":");
+    rooms_json_int(b, view->me.power);
+    rooms_json_lit(b, ",\"notification_mode\":");
+    rooms_json_str(b, rooms_cstr(ngx_rooms_mode_name(view->own.mode)));
+    rooms_json_lit(b, ",\"muted_until\":");
+
+    if (view->own.muted_until > now) {
+        rooms_json_time(b, view->own.muted_until);
+
+    } else {
+        rooms_json_lit(b, "null");
+    }
+
+    rooms_json_lit(b, ",\"last_read_event_id\":");
+    rooms_json_str(b, view->own.event);
+    rooms_json_lit(b, ",\"unread_count\":");
+    rooms_json_int(b, view->unread);
+    rooms_json_lit(b, "}");
+}
+
+
+void
+ngx_rooms_view_json(rooms_buf_t *b, const ngx_rooms_view_t *view,
+    const ngx_str_t *server, int64_t now)
+{
+    const rooms_room_t  *room;
+
+    room = &view->room;
+
+    rooms_json_lit(b, "{\"id\":");
+    rooms_json_str(b, room->id);
+    rooms_json_lit(b, ",\"room_alias\":");
+    ngx_rooms_view_alias(b, room->alias, server);
+    rooms_json_lit(b, ",\"room_type\":");
+    rooms_json_str(b, rooms_cstr(rooms_type_name(room->type)));
+    rooms_json_lit(b, ",\"scope_kind\":");
+    rooms_json_str(b, room->incognito ? ngx_rooms_s("incognito")
+                                      : ROOMS_NULL);
+    rooms_json_lit(b, ",\"name\":");
+    rooms_json_str(b, view->name);
+    rooms_json_lit(b, ",\"topic\":");
+    rooms_json_str(b, room->topic);
+    rooms_json_lit(b, ",\"is_public\":");
+    rooms_json_bool(b, room->is_public);
+    rooms_json_lit(b, ",\"state\":");
+    rooms_json_str(b, rooms_cstr(rooms_state_name(room->state)));
+    rooms_json_lit(b, ",\"federated\":");
+    rooms_json_bool(b, room->federated);
+    rooms_json_lit(b, ",\"workspace_id\":");
+    rooms_json_str(b, room->workspace);
+    rooms_json_lit(b, ",\"creator_id\":");
+    rooms_json_str(b, room->creator);
+    rooms_json_lit(b, ",\"created_at\":");
+    rooms_json_time(b, room->created_at);
+    rooms_json_lit(b, ",\"updated_at\":");
+    rooms_json_time(b, room->updated_at);
+    rooms_json_lit(b, ",\"members_count\":");
+    rooms_json_int(b, room->joined);
+    rooms_json_lit(b, ",\"invited_count\":");
+    rooms_json_int(b, room->invited);
+    rooms_json_lit(b, ",\"last_event_position\":");
+    ngx_rooms_put_position(b, room->position);
+    rooms_json_lit(b, ",\"me\":");
+    ngx_rooms_view_me(b, view, now);
+    rooms_json_lit(b, "}");
+}
+
+
+uint64_t
+ngx_rooms_view_version(const ngx_rooms_view_t *view)
+{
+    uint64_t              hash;
+    u_char               *p;
+    rooms_buf_t           b;
+    u_char                text[256];
+    const rooms_room_t   *room;
+    static const u_char   key[crypto_shorthash_KEYBYTES];
+
+    room = &view->room;
+
+    /* updated_at moves with each write of metadata; the rest is for those
+     * of one millisecond */
+
+    rooms_buf_init(&b, text, sizeof(text));
+    rooms_json_int(&b, room->updated_at);
+    rooms_json_int(&b, room->state);
+
+    p = b.last;
+
+    (void) crypto_shorthash((u_char *) &hash, room->name.data, room->name.len,
+                            key);
+    rooms_json_int(&b, hash >> 1);
+    (void) crypto_shorthash((u_char *) &hash, room->topic.data,
+                            room->topic.len, key);
+    rooms_json_int(&b, hash >> 1);
+    rooms_json_raw(&b, room->workspace.data, room->workspace.len);
+
+    (void) crypto_shorthash((u_char *) &hash, text, b.last - text, key);
+
+    return p ? hash : 0;
+}
+
+
+void
+ngx_rooms_fqid_json(rooms_buf_t *b, const ngx_rooms_profile_t *p,
+    const ngx_str_t *server)
+{
+    rooms_json_lit(b, "\"@");
+    rooms_json_escape(b, p->local);
+    rooms_json_lit(b, ":");
+    rooms_json_escape(b, p->server.data ? p->server
+                                        : rooms_from_ngx(*server));
+    rooms_json_lit(b, "\"");
+}
+
+
+size_t
+ngx_rooms_membership_size(const ngx_rooms_profile_t *p,
+    const ngx_str_t *server)
+{
+    return 320 + 6 * (p->local.len + p->server.len) + server->len
+           + ROOMS_JSON_STR(p->id.len);
+}
+
+
+void
+ngx_rooms_membership_json(rooms_buf_t *b, rooms_str_t room,
+    const rooms_member_t *m, const ngx_rooms_profile_t *p,
+    const ngx_str_t *server)
+{
+    rooms_json_lit(b, "{\"room_id\":");
+    rooms_json_str(b, room);
+    rooms_json_lit(b, ",\"participant_id\":");
+    rooms_json_str(b, p->id);
+    rooms_json_lit(b, ",\"fqid\":");
+    ngx_rooms_fqid_json(b, p, server);
+    rooms_json_lit(b, ",\"membership\":");
+    rooms_json_str(b, rooms_cstr(rooms_membership_name(m->membership)));
+    rooms_json_lit(b, ",\"power_level\":");
+    rooms_json_int(b, m->power);
+    rooms_json_lit(b, ",\"joined_at\":");
+
+    if (m->membership == ROOMS_JOIN) {
+        rooms_json_time(b, m->joined_at);
+
+    } else {
+        rooms_json_lit(b, "null");
+    }
+
+    rooms_json_lit(b, "}");
+}

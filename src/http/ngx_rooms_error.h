@@ -1,0 +1,50 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_ROOMS_ERROR_H
+#define NGX_ROOMS_ERROR_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "rooms.h"
+
+
+/* The core's codes, and then those that only a server can have. */
+typedef enum {
+    NGX_ROOMS_E_AUTH_INVALID = ROOMS_E_MAX,
+    NGX_ROOMS_E_AUTH_EXPIRED,
+    NGX_ROOMS_E_AUTH_TENANT,
+    NGX_ROOMS_E_AUTH_PERMISSION,
+    NGX_ROOMS_E_PATH,
+    NGX_ROOMS_E_METHOD,
+    NGX_ROOMS_E_BODY_TOO_LARGE,
+    NGX_ROOMS_E_CONTENT_TOO_LARGE,
+    NGX_ROOMS_E_LENGTH_REQUIRED,
+    NGX_ROOMS_E_EVENT,
+    NGX_ROOMS_E_TENANT,
+    NGX_ROOMS_E_CONFLICT,
+    NGX_ROOMS_E_IDEMPOTENCY,
+    NGX_ROOMS_E_PRECONDITION,
+    NGX_ROOMS_E_RATE_LIMIT,
+    NGX_ROOMS_E_STORE,
+    NGX_ROOMS_E_INTERNAL,
+    NGX_ROOMS_E_GATEWAY,
+    NGX_ROOMS_E_GATEWAY_TIMEOUT,
+    NGX_ROOMS_E_MAX
+} ngx_rooms_error_e;
+
+typedef struct {
+    ngx_uint_t    status;
+    const char   *code;
+    const char   *message;
+} ngx_rooms_error_t;
+
+/* Of a rooms_code_e or ngx_rooms_error_e. */
+const ngx_rooms_error_t *ngx_rooms_error(ngx_uint_t code);
+
+/* The code for a status that NGINX itself answers with. */
+ngx_uint_t ngx_rooms_error_of_status(ngx_uint_t status);
+
+#endif /* NGX_ROOMS_ERROR_H */

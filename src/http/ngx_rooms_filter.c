@@ -1,0 +1,161 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * What NGINX itself answers inside our locations (limit_req's 429, 413, 502
+ * and so on) leaves as JSON with a code too, and everything has X-Request-Id.
+ */
+
+#include "ngx_rooms_request.h"
+
+
+static ngx_int_t ngx_rooms_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_rooms_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+/* An answer of NGINX's own that has to become ours. */
+static ngx_uint_t
+ngx_rooms_filter_foreign(ngx_http_request_t *r, ngx_rooms_req_t *rq)
+{
+    return r == r->main && !rq->sent && r->upstream == NULL
+           && r->headers_out.status >= NGX_HTTP_BAD_REQUEST;
+}
+
+
+static ngx_int_t
+ngx_rooms_filter_replace(ngx_http_request_t *r, ngx_rooms_req_t *rq)
+{
+    rooms_str_t  body;
+
+    rq->error = ngx_rooms_error_of_status(r->headers_out.status);
+
+    /* limit_req and limit_conn answer 503 unless told otherwise */
+
+    if (r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+        rq->error = NGX_ROOMS_E_RATE_LIMIT;
+        rq->retry_after = 1;
+        r->headers_out.status = NGX_HTTP_TOO_MANY_REQUESTS;
+    }
+
+    if (r->headers_out.status == NGX_HTTP_TOO_MANY_REQUESTS) {
+        rq->retry_after = 1;
+        (void) ngx_rooms_header(r, "Retry-After", ngx_rooms_s("1"));
+    }
+
+    if (r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
+        rq->error_field = ngx_rooms_s("body");
+        rq->error_problem = ngx_rooms_s("more than client_max_body_size");
+    }
+
+    body = ngx_rooms_error_body(rq, r->pool, ngx_rooms_request_id(r));
+
+    if (body.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    rooms_json_raw(ngx_rooms_out(&rq->out, body.len), body.data, body.len);
+    ngx_rooms_out_close(&rq->out);
+
+    r->headers_out.status_line.len = 0;
+    r->headers_out.content_type_lowcase = NULL;
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.charset.len = 0;
+
+    ngx_http_clear_content_length(r);
+    r->headers_out.content_length_n = body.len;
+    ngx_http_clear_accept_ranges(r);
+    ngx_http_clear_last_modified(r);
+    ngx_http_clear_etag(r);
+
+    rq->replaced = 1;
+
+    return rq->out.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_header_filter(ngx_http_request_t *r)
+{
+    ngx_rooms_req_t       *rq;
+    ngx_rooms_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_rooms_module);
+
+    if (!rlcf->enable || r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    rq = ngx_rooms_req(r);
+    if (rq == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_header(r, "X-Request-Id", ngx_rooms_request_id(r))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_filter_foreign(r, rq)
+        && ngx_rooms_filter_replace(r, rq) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_rooms_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_buf_t        *b;
+    ngx_chain_t      *cl;
+    ngx_rooms_req_t  *rq;
+
+    rq = ngx_http_get_module_ctx(r, ngx_rooms_module);
+
+    if (rq == NULL || !rq->replaced || in == NULL) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    /* NGINX's page is swallowed; ours goes out with its last buffer */
+
+    for (cl = in; cl; cl = cl->next) {
+        b = cl->buf;
+        b->pos = b->last;
+        b->file_pos = b->file_last;
+
+        if (!b->last_buf) {
+            continue;
+        }
+
+        rq->replaced = 0;
+        rq->out.first->buf->last_buf = 1;
+        rq->out.first->buf->last_in_chain = 1;
+
+        return ngx_http_next_body_filter(r, rq->out.first);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_filter_init(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_rooms_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_rooms_body_filter;
+
+    return NGX_OK;
+}

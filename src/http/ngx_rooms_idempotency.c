@@ -1,0 +1,317 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Idempotency-Key.  A request claims its key before it looks at anything, and
+ * the commit replaces the claim with the answer: so the change and the record
+ * of it exist together or not at all.
+ *
+ * The value is "p HASH NONCE" while the first request is in flight, and then
+ * "d HASH STATUS LOCATION\nBODY".  HASH is of the request, so that the same
+ * key on another request is noticed.
+ */
+
+#include "ngx_rooms_request.h"
+#include <sodium.h>
+
+
+#define NGX_ROOMS_IDEM_MAX   255
+
+
+static rooms_str_t
+ngx_rooms_idem_hash(ngx_rooms_req_t *rq, rooms_str_t a, rooms_str_t b)
+{
+    u_char                    digest[16], *p;
+    crypto_generichash_state  state;
+
+    p = ngx_pnalloc(rq->pool, 2 * sizeof(digest));
+    if (p == NULL) {
+        return ROOMS_NULL;
+    }
+
+    crypto_generichash_init(&state, NULL, 0, sizeof(digest));
+    crypto_generichash_update(&state, a.data, a.len);
+    crypto_generichash_update(&state, (u_char *) "", 1);
+    crypto_generichash_update(&state, b.data, b.len);
+    crypto_generichash_final(&state, digest, sizeof(digest));
+
+    ngx_hex_dump(p, digest, sizeof(digest));
+
+    return (rooms_str_t) { 2 * sizeof(digest), p };
+}
+
+
+static ngx_int_t
+ngx_rooms_claim_send(ngx_rooms_req_t *rq, rooms_str_t name)
+{
+    u_char       nonce[16];
+    rooms_str_t  id;
+
+    rq->idem_hash = ngx_rooms_idem_hash(rq, rooms_cstr(rq->endpoint->path),
+                         ngx_rooms_join(rq->pool, rq->param[NGX_ROOMS_P_ROOM],
+                                        ngx_rooms_s("\n"),
+                                        rooms_from_ngx(rq->text)));
+
+    id = ngx_rooms_idem_hash(rq, rq->principal.sub, name);
+
+    ngx_rooms_random_hex(nonce, sizeof(nonce));
+
+    rq->idem_key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_IDEMPOTENCY, id);
+    rq->idem_claim = ngx_rooms_join(rq->pool, ngx_rooms_s("p "),
+                                    rq->idem_hash, ngx_rooms_s(" "),
+                                    { sizeof(nonce), nonce });
+
+    if (rq->idem_claim.data == NULL || rq->idem_key.data == NULL
+        || ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("SET"), rq->idem_key,
+                             rq->idem_claim, ngx_rooms_s("NX"),
+                             ngx_rooms_s("EX"), ngx_rooms_s("60")) != NGX_OK
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("GET"), rq->idem_key)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = 1;
+
+    return ngx_rooms_send(rq);
+}
+
+
+/* Gives the recorded answer again. */
+static ngx_int_t
+ngx_rooms_claim_replay(ngx_rooms_req_t *rq, rooms_str_t value)
+{
+    u_char       *p, *last, *space, *line;
+    rooms_str_t   body;
+
+    p = (u_char *) value.data + 3 + rq->idem_hash.len;
+    last = (u_char *) value.data + value.len;
+
+    space = p < last ? ngx_strlchr(p, last, ' ') : NULL;
+    line = space ? ngx_strlchr(space, last, '\n') : NULL;
+
+    if (line == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->status = ngx_atoi(p, space - p);
+
+    if (line > space + 1) {
+        rq->location = (rooms_str_t) { line - space - 1, space + 1 };
+    }
+
+    body = (rooms_str_t) { last - line - 1, line + 1 };
+
+    ngx_rooms_out_ref(&rq->out, body);
+
+    rq->replayed = 1;
+    rq->state = NGX_ROOMS_SHOW;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_claim(ngx_rooms_req_t *rq)
+{
+    size_t       i;
+    rooms_str_t  name, value, hash, claim;
+
+    if (!(rq->endpoint->flags & NGX_ROOMS_CREATES)) {
+        return NGX_OK;
+    }
+
+    if (rq->round == 0) {
+        name = ngx_rooms_header_in(rq->r, "Idempotency-Key");
+
+        if (name.data == NULL) {
+            return NGX_OK;
+        }
+
+        for (i = 0; i < name.len && name.data[i] > 0x20
+                    && name.data[i] < 0x7f; i++) { /* void */ }
+
+        if (i != name.len || i == 0 || i > NGX_ROOMS_IDEM_MAX) {
+            return ngx_rooms_invalid(rq, "Idempotency-Key",
+                                     "must be 1 to 255 visible characters");
+        }
+
+        return ngx_rooms_claim_send(rq, name);
+    }
+
+    value = ngx_rooms_reply_str(ngx_rooms_reply(rq, 1));
+
+    if (rooms_str_eq(value, rq->idem_claim)) {
+        return NGX_OK;
+    }
+
+    /* somebody else's: it isn't ours to release */
+
+    claim = rq->idem_claim;
+    rq->idem_claim = ROOMS_NULL;
+
+    if (value.len < claim.len - 17) {
+        /* expired between the two commands, or nonsense */
+        rq->retry_after = 1;
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT, NULL);
+    }
+
+    hash = (rooms_str_t) { rq->idem_hash.len, value.data + 2 };
+
+    if (!rooms_str_eq(hash, rq->idem_hash)) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_IDEMPOTENCY, NULL);
+    }
+
+    if (value.data[0] == 'd') {
+        return ngx_rooms_claim_replay(rq, value);
+    }
+
+    rq->retry_after = 1;
+
+    return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT,
+                          "a request with this Idempotency-Key is in flight");
+}
+
+
+/*
+ * Writes the answer before the commit, so that it is recorded with it.  The
+ * position isn't known yet: the script puts it in.
+ */
+ngx_int_t
+ngx_rooms_claim_record(ngx_rooms_req_t *rq)
+{
+    u_char               status[NGX_INT_T_LEN];
+    ngx_uint_t           at;
+    rooms_str_t          value;
+    ngx_rooms_commit_t  *c;
+
+    c = &rq->commit;
+    at = rq->committing && c->events.data;
+
+    if (at) {
+        rq->position = NGX_ROOMS_POSITION_LATER;
+    }
+
+    ngx_rooms_out_init(&rq->out, rq->pool);
+
+    if (rq->endpoint->show(rq) != NGX_OK
+        || (!rq->committing && ngx_rooms_begin(rq) != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
+    rq->idem_answer = ngx_rooms_out_flat(&rq->out);
+
+    value = ngx_rooms_join(rq->pool, ngx_rooms_s("d "), rq->idem_hash,
+                           ngx_rooms_s(" "),
+                           { ngx_sprintf(status, "%ui ", rq->status
+                                         ? rq->status : NGX_HTTP_OK)
+                             - status, status },
+                           rq->location, ngx_rooms_s("\n"), rq->idem_answer);
+
+    if (rq->idem_answer.data == NULL || value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_commit_guard_string(c, rq->idem_key, rq->idem_claim);
+
+    if (at) {
+        ngx_rooms_commit_write_at(c, "SET", rq->idem_key, value,
+                                  ngx_rooms_s("EX"), ngx_rooms_s("86400"));
+
+    } else {
+        ngx_rooms_commit_write(c, "SET", rq->idem_key, value,
+                               ngx_rooms_s("EX"), ngx_rooms_s("86400"));
+    }
+
+    return NGX_OK;
+}
+
+
+/* The commit is done: the recorded answer, with its position. */
+ngx_int_t
+ngx_rooms_claim_answer(ngx_rooms_req_t *rq)
+{
+    size_t        i;
+    u_char       *start, *p;
+    ngx_uint_t    n;
+    rooms_str_t   a;
+
+    a = rq->idem_answer;
+
+    for (n = 0, i = 0; i < a.len; i++) {
+        n += a.data[i] <= 2;
+    }
+
+    start = ngx_pnalloc(rq->pool, a.len + n * NGX_INT64_LEN + 1);
+    if (start == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (p = start, i = 0; i < a.len; i++) {
+
+        switch (a.data[i]) {
+
+        case 1:
+            p = ngx_sprintf(p, "%013xL", rq->position);
+            break;
+
+        case 2:
+            p = ngx_sprintf(p, "%L", rq->position);
+            break;
+
+        default:
+            *p++ = a.data[i];
+        }
+    }
+
+    ngx_rooms_out_init(&rq->out, rq->pool);
+    ngx_rooms_out_ref(&rq->out, (rooms_str_t) { p - start, start });
+
+    return NGX_OK;
+}
+
+
+/* Nothing was changed: the key may be used again at once. */
+void
+ngx_rooms_claim_release(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_batch_t   *b;
+    ngx_rooms_commit_t   c;
+
+    if (rq->idem_claim.data == NULL || rq->error == NGX_ROOMS_E_STORE
+        || ngx_rooms_commit_init(&c, rq->pool, &rq->keys) != NGX_OK)
+    {
+        return;
+    }
+
+    ngx_rooms_commit_guard_string(&c, rq->idem_key, rq->idem_claim);
+    ngx_rooms_commit_delete(&c, rq->idem_key);
+
+    b = ngx_rooms_batch_create(ngx_cycle->log);
+    if (b == NULL) {
+        return;
+    }
+
+    if (ngx_rooms_commit_build(&c, b, &rq->keys, 1) == NGX_OK) {
+        ngx_rooms_lane_send(&rq->conf->store->lanes[NGX_ROOMS_LANE_FAST], b);
+    }
+
+    /* nobody waits for the reply */
+    ngx_rooms_batch_free(b);
+}
+
+
+void
+ngx_rooms_put_position(rooms_buf_t *b, int64_t position)
+{
+    if (position == NGX_ROOMS_POSITION_LATER) {
+        rooms_json_lit(b, NGX_ROOMS_POS);
+        return;
+    }
+
+    rooms_json_int(b, position);
+}

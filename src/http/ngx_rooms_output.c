@@ -1,0 +1,144 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_rooms_request.h"
+
+
+#define NGX_ROOMS_OUT_MIN   2048
+#define NGX_ROOMS_OUT_REF   1024      /* longer strings aren't copied */
+
+
+void
+ngx_rooms_out_init(ngx_rooms_out_t *out, ngx_pool_t *pool)
+{
+    ngx_memzero(out, sizeof(ngx_rooms_out_t));
+
+    out->pool = pool;
+    out->next = &out->first;
+}
+
+
+/* The buffer that is being written becomes what has been written of it. */
+void
+ngx_rooms_out_close(ngx_rooms_out_t *out)
+{
+    if (out->buf == NULL) {
+        return;
+    }
+
+    out->buf->pos = out->b.start;
+    out->buf->last = out->b.last;
+    out->size += out->b.last - out->b.start;
+    out->failed |= out->b.full;
+    out->buf = NULL;
+}
+
+
+static ngx_buf_t *
+ngx_rooms_out_link(ngx_rooms_out_t *out)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    b = ngx_calloc_buf(out->pool);
+    cl = ngx_alloc_chain_link(out->pool);
+
+    if (b == NULL || cl == NULL) {
+        out->failed = 1;
+        return NULL;
+    }
+
+    cl->buf = b;
+    cl->next = NULL;
+    *out->next = cl;
+    out->next = &cl->next;
+
+    return b;
+}
+
+
+rooms_buf_t *
+ngx_rooms_out(ngx_rooms_out_t *out, size_t size)
+{
+    u_char  *start;
+
+    if (out->buf && (size_t) (out->b.end - out->b.last) >= size) {
+        return &out->b;
+    }
+
+    ngx_rooms_out_close(out);
+
+    size = ngx_max(size, NGX_ROOMS_OUT_MIN);
+    size = ngx_max(size, ngx_min(out->size, 65536));
+
+    start = ngx_pnalloc(out->pool, size);
+    out->buf = start ? ngx_rooms_out_link(out) : NULL;
+
+    if (out->buf == NULL) {
+        /* nothing fits, so nothing is written; the failure is told once */
+        out->failed = 1;
+        rooms_buf_init(&out->b, (u_char *) "", 0);
+        return &out->b;
+    }
+
+    out->buf->memory = 1;
+    rooms_buf_init(&out->b, start, size);
+
+    return &out->b;
+}
+
+
+void
+ngx_rooms_out_ref(ngx_rooms_out_t *out, rooms_str_t s)
+{
+    ngx_buf_t  *b;
+
+    if (s.len < NGX_ROOMS_OUT_REF) {
+        rooms_json_raw(ngx_rooms_out(out, s.len), s.data, s.len);
+        return;
+    }
+
+    ngx_rooms_out_close(out);
+
+    b = ngx_rooms_out_link(out);
+    if (b == NULL) {
+        return;
+    }
+
+    b->memory = 1;
+    b->pos = (u_char *) s.data;
+    b->last = b->pos + s.len;
+    out->size += s.len;
+}
+
+
+size_t
+ngx_rooms_out_size(ngx_rooms_out_t *out)
+{
+    return out->size + (out->buf ? out->b.last - out->b.start : 0);
+}
+
+
+rooms_str_t
+ngx_rooms_out_flat(ngx_rooms_out_t *out)
+{
+    u_char       *p, *start;
+    ngx_chain_t  *cl;
+
+    ngx_rooms_out_close(out);
+
+    start = ngx_pnalloc(out->pool, out->size + 1);
+    if (start == NULL || out->failed) {
+        return ROOMS_NULL;
+    }
+
+    p = start;
+
+    for (cl = out->first; cl; cl = cl->next) {
+        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+    }
+
+    return (rooms_str_t) { p - start, start };
+}

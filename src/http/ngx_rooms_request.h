@@ -1,0 +1,292 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_ROOMS_REQUEST_H
+#define NGX_ROOMS_REQUEST_H
+
+#include "ngx_rooms.h"
+#include "ngx_rooms_error.h"
+#include "ngx_rooms_apply.h"
+#include "rooms_jwt.h"
+#include "rooms_json.h"
+#include <jansson.h>
+
+
+#define NGX_ROOMS_BODY_MAX      (128 * 1024)
+#define NGX_ROOMS_CONTENT_MAX   (64 * 1024)
+#define NGX_ROOMS_RACES          16   /* then SW_CONFLICT */
+#define NGX_ROOMS_TOP             2
+
+typedef struct ngx_rooms_req_s       ngx_rooms_req_t;
+typedef struct ngx_rooms_endpoint_s  ngx_rooms_endpoint_t;
+
+/*
+ * A step of the pipeline.  NGX_OK: done, go on; NGX_AGAIN: a batch was sent,
+ * call me again when it is answered; NGX_ERROR: rq->error says what to
+ * answer, SW_INTERNAL if nothing.
+ */
+typedef ngx_int_t (*ngx_rooms_step_pt)(ngx_rooms_req_t *rq);
+
+
+/* What a row of the table may need of the pipeline. */
+#define NGX_ROOMS_ADMIN       0x0001   /* a tenant administrator */
+#define NGX_ROOMS_BODY        0x0002   /* a JSON object */
+#define NGX_ROOMS_CREATES     0x0004   /* honours Idempotency-Key */
+#define NGX_ROOMS_BULK        0x0008   /* reads by the bulk lane */
+#define NGX_ROOMS_OPTIONAL    0x0010   /* the body may be missing */
+
+/* A body field: checked before anything is loaded. */
+typedef struct {
+    const char             *name;
+    ngx_uint_t              type;      /* NGX_ROOMS_T_* */
+} ngx_rooms_field_t;
+
+#define NGX_ROOMS_T_STRING    1
+#define NGX_ROOMS_T_BOOL      2
+#define NGX_ROOMS_T_INT       3
+#define NGX_ROOMS_T_OBJECT    4
+#define NGX_ROOMS_T_ARRAY     5
+#define NGX_ROOMS_T_MASK      0x0f
+#define NGX_ROOMS_T_REQUIRED  0x10
+#define NGX_ROOMS_T_NULL      0x20     /* may be null, which is "absent" */
+
+
+struct ngx_rooms_endpoint_s {
+    ngx_uint_t                method;
+    const char               *path;
+    ngx_uint_t                part;
+    ngx_uint_t                flags;
+    rooms_op_e                op;
+    ngx_rooms_step_pt         load;    /* called once a round */
+    ngx_rooms_step_pt         decide;
+    ngx_rooms_step_pt         show;
+    const ngx_rooms_field_t  *fields;
+};
+
+
+typedef enum {
+    NGX_ROOMS_START = 0,
+    NGX_ROOMS_AUTH,
+    NGX_ROOMS_READ_BODY,
+    NGX_ROOMS_REGISTER,
+    NGX_ROOMS_CLAIM,                   /* the Idempotency-Key */
+    NGX_ROOMS_LOAD,
+    NGX_ROOMS_DECIDE,
+    NGX_ROOMS_COMMIT,
+    NGX_ROOMS_SHOW,
+    NGX_ROOMS_DONE
+} ngx_rooms_state_e;
+
+
+/* Path parameters. */
+typedef enum {
+    NGX_ROOMS_P_ROOM = 0,
+    NGX_ROOMS_P_PARTICIPANT,
+    NGX_ROOMS_P_WORKSPACE,
+    NGX_ROOMS_P_EVENT,
+    NGX_ROOMS_P_MAX
+} ngx_rooms_param_e;
+
+
+/* A growing response: a chain of buffers, written through rooms_buf_t. */
+typedef struct {
+    ngx_pool_t               *pool;
+    ngx_chain_t              *first;
+    ngx_chain_t             **next;
+    ngx_buf_t                *buf;
+    rooms_buf_t               b;
+    size_t                    size;    /* of what is in closed buffers */
+    unsigned                  failed:1;
+} ngx_rooms_out_t;
+
+
+/* What is known of a room to one caller. */
+typedef struct {
+    rooms_room_t              room;
+    rooms_member_t            me;
+    ngx_rooms_own_t           own;
+    int64_t                   unread;
+    rooms_str_t               name;    /* as this viewer sees it */
+    rooms_member_t            top[NGX_ROOMS_TOP];
+    ngx_uint_t                ntop;
+    unsigned                  exists:1;
+} ngx_rooms_view_t;
+
+
+struct ngx_rooms_req_s {
+    ngx_http_request_t          *r;
+    ngx_pool_t                  *pool;
+    ngx_rooms_loc_conf_t        *conf;
+    const ngx_rooms_endpoint_t  *endpoint;
+    ngx_str_t                    allow;        /* methods of the path */
+    rooms_str_t                  param[NGX_ROOMS_P_MAX];
+
+    ngx_rooms_state_e            state;
+    ngx_uint_t                   round;        /* of the current step */
+    ngx_uint_t                   races;
+    ngx_event_t                  timer;        /* deadline of the store */
+    ngx_rooms_batch_t           *batch;        /* in flight or answered */
+    ngx_queue_t                  batches;      /* kept for what they hold */
+    ngx_msec_t                   asked;        /* when batch was sent */
+    ngx_msec_t                   store_time;
+    ngx_msec_t                   started;
+
+    rooms_principal_t            principal;
+    ngx_rooms_keys_t             keys;
+    ngx_rooms_profile_t          profile;      /* the caller's */
+    int64_t                      now;          /* ms */
+
+    ngx_str_t                    text;         /* the body */
+    json_t                      *body;
+
+    rooms_str_t                  idem_key;     /* of the store */
+    rooms_str_t                  idem_claim;   /* our value in it */
+    rooms_str_t                  idem_hash;
+    rooms_str_t                  idem_answer;  /* with NGX_ROOMS_POS */
+
+    ngx_rooms_commit_t           commit;
+    ngx_uint_t                   committing;   /* has something to commit */
+    int64_t                      position;     /* of the event */
+    u_char                       random[16];   /* hex, of the event's id */
+
+    ngx_rooms_view_t             view;
+    ngx_rooms_batch_t           *asked_batch;  /* that loaded the view */
+    ngx_uint_t                   at_view;      /* first reply of each load */
+    ngx_uint_t                   at_targets;
+    ngx_uint_t                   at_top;
+    ngx_uint_t                   at_tenant;
+    ngx_uint_t                   at_workspace;
+    ngx_uint_t                   at_own;       /* of the endpoint's own */
+    rooms_target_t              *targets;
+    ngx_rooms_profile_t         *profiles;     /* of the targets */
+    ngx_uint_t                   ntargets;
+    rooms_input_t                in;
+    rooms_change_t              *change;
+    uint32_t                     max_participants;
+    int64_t                      max_rooms;
+    rooms_op_e                   op;           /* the row's, or narrower */
+    ngx_rooms_step_pt            ask;          /* more commands of a round */
+    void                        *data;         /* of the endpoint */
+
+    ngx_uint_t                   error;
+    rooms_str_t                  message;
+    rooms_str_t                  error_field;
+    rooms_str_t                  error_problem;
+    ngx_uint_t                   retry_after;  /* s, 0: none */
+
+    ngx_uint_t                   status;
+    rooms_str_t                  location;
+    rooms_str_t                  etag;
+    ngx_rooms_out_t              out;
+
+    unsigned                     authenticated:1;
+    unsigned                     tenant_full:1;
+    unsigned                     auth_failed:1;
+    unsigned                     running:1;
+    unsigned                     waiting:1;    /* for a batch */
+    unsigned                     resolving:1;  /* a lost commit */
+    unsigned                     whole:1;      /* send the script's text */
+    unsigned                     sent:1;
+    unsigned                     replayed:1;
+    unsigned                     replaced:1;   /* NGINX's page by ours */
+};
+
+
+/* The request's own state, made on first use; NULL: no memory. */
+ngx_rooms_req_t *ngx_rooms_req(ngx_http_request_t *r);
+
+/* Runs the pipeline until it has to wait. */
+void ngx_rooms_run(ngx_rooms_req_t *rq);
+
+/* Finds the row and the path's parameters. */
+void ngx_rooms_route(ngx_rooms_req_t *rq);
+extern const ngx_rooms_endpoint_t  ngx_rooms_endpoints[];
+ngx_uint_t ngx_rooms_endpoint_index(const ngx_rooms_endpoint_t *e);
+ngx_int_t ngx_rooms_route_init(ngx_cycle_t *cycle);
+
+/* Sets the error and returns NGX_ERROR. */
+ngx_int_t ngx_rooms_fail(ngx_rooms_req_t *rq, ngx_uint_t code,
+    const char *message);
+/* SW_VALIDATION_FAILED, naming the field. */
+ngx_int_t ngx_rooms_invalid(ngx_rooms_req_t *rq, const char *field,
+    const char *problem);
+
+/*
+ * Talking to the store: a fresh batch in rq->batch, its sending, and what
+ * came back.  After ngx_rooms_send() a step returns NGX_AGAIN.
+ */
+ngx_rooms_batch_t *ngx_rooms_batch(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_send(ngx_rooms_req_t *rq);
+redisReply *ngx_rooms_reply(ngx_rooms_req_t *rq, ngx_uint_t n);
+
+/* Starts a commit with nothing in it. */
+ngx_int_t ngx_rooms_begin(ngx_rooms_req_t *rq);
+
+/* Decodes the body; called when all of it is here. */
+ngx_int_t ngx_rooms_body_parse(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_body_read(ngx_rooms_req_t *rq);
+
+/* Body fields, after their types were checked; absent: NULL, otherwise. */
+json_t *ngx_rooms_body_get(ngx_rooms_req_t *rq, const char *name);
+rooms_str_t ngx_rooms_body_str(ngx_rooms_req_t *rq, const char *name);
+ngx_int_t ngx_rooms_body_bool(ngx_rooms_req_t *rq, const char *name,
+    ngx_int_t otherwise);
+
+/* Query arguments, decoded: NGX_DECLINED if absent. */
+ngx_int_t ngx_rooms_arg(ngx_rooms_req_t *rq, const char *name,
+    rooms_str_t *value);
+/* An integer between 1 (or 0) and max: fails, naming the argument. */
+ngx_int_t ngx_rooms_arg_int(ngx_rooms_req_t *rq, const char *name,
+    int64_t min, int64_t max, int64_t otherwise, int64_t *value);
+
+/* Opaque cursors: a kind and a value of it. */
+rooms_str_t ngx_rooms_cursor(ngx_pool_t *pool, u_char kind, rooms_str_t value);
+/* NGX_DECLINED: absent; NGX_ERROR: the answer is set. */
+ngx_int_t ngx_rooms_arg_cursor(ngx_rooms_req_t *rq, const char *name,
+    u_char kind, rooms_str_t *value);
+
+/* Authentication (src/auth): a step, and its synchronous half. */
+ngx_int_t ngx_rooms_authenticate(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_authenticate_now(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_register(ngx_rooms_req_t *rq);
+
+/* Idempotency-Key. */
+ngx_int_t ngx_rooms_claim(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_claim_record(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_claim_answer(ngx_rooms_req_t *rq);
+void ngx_rooms_claim_release(ngx_rooms_req_t *rq);
+
+/*
+ * Where an answer is written before its commit, this position stands for the
+ * one that the commit will give; it is written as NGX_ROOMS_POS.
+ */
+#define NGX_ROOMS_POSITION_LATER  (-1)
+void ngx_rooms_put_position(rooms_buf_t *b, int64_t position);
+
+/* Output. */
+void ngx_rooms_out_init(ngx_rooms_out_t *out, ngx_pool_t *pool);
+/* A buffer with room for `size` bytes; always usable, `failed` says more. */
+rooms_buf_t *ngx_rooms_out(ngx_rooms_out_t *out, size_t size);
+/* Adds bytes that live as long as the request, without copying long ones. */
+void ngx_rooms_out_ref(ngx_rooms_out_t *out, rooms_str_t s);
+/* All of it in one piece (for what is written before it is sent). */
+rooms_str_t ngx_rooms_out_flat(ngx_rooms_out_t *out);
+size_t ngx_rooms_out_size(ngx_rooms_out_t *out);
+void ngx_rooms_out_close(ngx_rooms_out_t *out);
+
+void ngx_rooms_respond(ngx_rooms_req_t *rq);
+void ngx_rooms_respond_error(ngx_rooms_req_t *rq);
+rooms_str_t ngx_rooms_error_body(ngx_rooms_req_t *rq, ngx_pool_t *pool,
+    rooms_str_t request_id);
+rooms_str_t ngx_rooms_request_id(ngx_http_request_t *r);
+ngx_int_t ngx_rooms_header(ngx_http_request_t *r, const char *key,
+    rooms_str_t value);
+rooms_str_t ngx_rooms_header_in(ngx_http_request_t *r, const char *name);
+
+/* Ids: random from the worker's generator. */
+rooms_str_t ngx_rooms_id(ngx_rooms_req_t *rq, const char *prefix);
+void ngx_rooms_random_hex(u_char *dst, size_t len);
+
+#endif /* NGX_ROOMS_REQUEST_H */

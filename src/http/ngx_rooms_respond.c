@@ -1,0 +1,310 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_rooms_request.h"
+#include "ngx_rooms_status.h"
+
+
+static ngx_str_t  ngx_rooms_json_type = ngx_string("application/json");
+
+
+rooms_str_t
+ngx_rooms_request_id(ngx_http_request_t *r)
+{
+    ngx_http_variable_value_t  *vv;
+    ngx_rooms_main_conf_t      *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_rooms_module);
+
+    vv = ngx_http_get_indexed_variable(r->main, rmcf->request_id);
+
+    if (vv == NULL || vv->not_found) {
+        return ngx_rooms_s("");
+    }
+
+    return (rooms_str_t) { vv->len, vv->data };
+}
+
+
+ngx_int_t
+ngx_rooms_header(ngx_http_request_t *r, const char *key, rooms_str_t value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key.data = (u_char *) key;
+    h->key.len = ngx_strlen(key);
+    h->value = ngx_from_rooms(value);
+
+    return NGX_OK;
+}
+
+
+rooms_str_t
+ngx_rooms_header_in(ngx_http_request_t *r, const char *name)
+{
+    size_t            len;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    len = ngx_strlen(name);
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return ROOMS_NULL;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len == len
+            && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
+        {
+            return rooms_from_ngx(h[i].value);
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_etag(ngx_rooms_req_t *rq)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&rq->r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "ETag");
+    h->value = ngx_from_rooms(rq->etag);
+
+    /* the not-modified filter compares it with If-None-Match */
+    rq->r->headers_out.etag = h;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_send_chain(ngx_rooms_req_t *rq, ngx_chain_t *chain)
+{
+    ngx_int_t            rc;
+    ngx_chain_t         *cl;
+    ngx_http_request_t  *r;
+
+    r = rq->r;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only || chain == NULL) {
+        return rc;
+    }
+
+    for (cl = chain; cl->next; cl = cl->next) { /* void */ }
+
+    cl->buf->last_buf = (r == r->main) ? 1 : 0;
+    cl->buf->last_in_chain = 1;
+
+    return ngx_http_output_filter(r, chain);
+}
+
+
+static void
+ngx_rooms_finish(ngx_rooms_req_t *rq, ngx_uint_t status, ngx_chain_t *chain,
+    size_t size)
+{
+    ngx_int_t            rc;
+    ngx_http_request_t  *r;
+
+    r = rq->r;
+    rq->sent = 1;
+    rq->state = NGX_ROOMS_DONE;
+
+    ngx_rooms_status_request(rq->endpoint, status,
+                             ngx_current_msec - rq->started);
+
+    /* a body that was never read must not be taken for the next request */
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        ngx_http_finalize_request(r, rc);
+        return;
+    }
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = size;
+    r->headers_out.content_type = ngx_rooms_json_type;
+    r->headers_out.content_type_len = ngx_rooms_json_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    ngx_http_finalize_request(r, ngx_rooms_send_chain(rq, chain));
+}
+
+
+void
+ngx_rooms_respond(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_out_close(&rq->out);
+
+    if (rq->out.failed || rq->out.first == NULL) {
+        rq->error = NGX_ROOMS_E_INTERNAL;
+        ngx_rooms_respond_error(rq);
+        return;
+    }
+
+    if (rq->etag.data && ngx_rooms_etag(rq) != NGX_OK) {
+        ngx_http_finalize_request(rq->r, NGX_ERROR);
+        return;
+    }
+
+    if (rq->location.data
+        && ngx_rooms_header(rq->r, "Location",
+                            ngx_rooms_join(rq->pool,
+                                           ngx_rooms_s("/v1/rooms/"),
+                                           rq->location))
+           != NGX_OK)
+    {
+        ngx_http_finalize_request(rq->r, NGX_ERROR);
+        return;
+    }
+
+    if (rq->replayed) {
+        (void) ngx_rooms_header(rq->r, "Idempotency-Replayed",
+                                ngx_rooms_s("true"));
+    }
+
+    ngx_rooms_finish(rq, rq->status ? rq->status : NGX_HTTP_OK, rq->out.first,
+                     rq->out.size);
+}
+
+
+rooms_str_t
+ngx_rooms_error_body(ngx_rooms_req_t *rq, ngx_pool_t *pool,
+    rooms_str_t request_id)
+{
+    size_t                    size;
+    u_char                   *start;
+    rooms_buf_t               b;
+    rooms_str_t               message;
+    const ngx_rooms_error_t  *e;
+
+    e = ngx_rooms_error(rq->error);
+    message = rq->message.data ? rq->message : rooms_cstr(e->message);
+
+    size = 200 + 6 * (message.len + request_id.len + rq->error_field.len
+                      + rq->error_problem.len);
+
+    start = ngx_pnalloc(pool, size);
+    if (start == NULL) {
+        return ROOMS_NULL;
+    }
+
+    rooms_buf_init(&b, start, size);
+
+    rooms_json_lit(&b, "{\"error\":{\"code\":");
+    rooms_json_str(&b, rooms_cstr(e->code));
+    rooms_json_lit(&b, ",\"message\":");
+    rooms_json_str(&b, message);
+    rooms_json_lit(&b, ",\"request_id\":");
+    rooms_json_str(&b, request_id);
+
+    if (rq->error_field.data) {
+        rooms_json_lit(&b, ",\"details\":[{\"field\":");
+        rooms_json_str(&b, rq->error_field);
+        rooms_json_lit(&b, ",\"problem\":");
+        rooms_json_str(&b, rq->error_problem);
+        rooms_json_lit(&b, "}]");
+    }
+
+    rooms_json_lit(&b, "}}\n");
+
+    return (rooms_str_t) { b.last - b.start, b.start };
+}
+
+
+static void
+ngx_rooms_error_headers(ngx_rooms_req_t *rq, ngx_uint_t status)
+{
+    u_char  *p;
+
+    if (status == NGX_HTTP_UNAUTHORIZED) {
+        (void) ngx_rooms_header(rq->r, "WWW-Authenticate",
+                     rq->error == NGX_ROOMS_E_AUTH_EXPIRED
+                     ? ngx_rooms_s("Bearer error=\"invalid_token\", "
+                                   "error_description=\"expired\"")
+                     : ngx_rooms_s("Bearer"));
+    }
+
+    if (status == NGX_HTTP_NOT_ALLOWED && rq->allow.len) {
+        (void) ngx_rooms_header(rq->r, "Allow", rooms_from_ngx(rq->allow));
+    }
+
+    if (rq->retry_after) {
+        p = ngx_pnalloc(rq->pool, NGX_INT_T_LEN);
+
+        if (p) {
+            (void) ngx_rooms_header(rq->r, "Retry-After", (rooms_str_t) {
+                          ngx_sprintf(p, "%ui", rq->retry_after) - p, p });
+        }
+    }
+}
+
+
+void
+ngx_rooms_respond_error(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t           status;
+    rooms_str_t          body;
+    ngx_rooms_out_t      out;
+    ngx_http_request_t  *r;
+
+    r = rq->r;
+
+    if (rq->error == ROOMS_OK) {
+        rq->error = NGX_ROOMS_E_INTERNAL;
+    }
+
+    ngx_rooms_claim_release(rq);
+
+    status = ngx_rooms_error(rq->error)->status;
+    body = ngx_rooms_error_body(rq, rq->pool, ngx_rooms_request_id(r));
+
+    ngx_rooms_out_init(&out, rq->pool);
+
+    if (body.data == NULL) {
+        ngx_http_finalize_request(r, NGX_ERROR);
+        return;
+    }
+
+    rooms_json_raw(ngx_rooms_out(&out, body.len), body.data, body.len);
+    ngx_rooms_out_close(&out);
+
+    if (out.failed) {
+        ngx_http_finalize_request(r, NGX_ERROR);
+        return;
+    }
+
+    ngx_rooms_error_headers(rq, status);
+    ngx_rooms_finish(rq, status, out.first, out.size);
+}

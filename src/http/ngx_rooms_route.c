@@ -1,0 +1,260 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * From a request's path to a row of the table.  The raw path is divided
+ * first and decoded afterwards, so that %2F in an id divides nothing.
+ */
+
+#include "ngx_rooms_request.h"
+
+
+#define NGX_ROOMS_SEGMENTS  8
+
+typedef struct {
+    ngx_uint_t    n;
+    rooms_str_t   s[NGX_ROOMS_SEGMENTS];
+} ngx_rooms_path_t;
+
+
+static const struct {
+    const char         *name;
+    ngx_rooms_param_e   param;
+} ngx_rooms_params[] = {
+    { "{room}", NGX_ROOMS_P_ROOM },
+    { "{participant}", NGX_ROOMS_P_PARTICIPANT },
+    { "{workspace}", NGX_ROOMS_P_WORKSPACE },
+    { "{event}", NGX_ROOMS_P_EVENT },
+    { NULL, 0 }
+};
+
+
+/* NGX_DECLINED: more segments than any path of ours has. */
+static ngx_int_t
+ngx_rooms_path_split(ngx_rooms_path_t *path, rooms_str_t uri)
+{
+    const u_char  *p, *end, *from;
+
+    path->n = 0;
+    end = uri.data + uri.len;
+
+    if (uri.len == 0 || uri.data[0] != '/') {
+        return NGX_DECLINED;
+    }
+
+    for (p = uri.data + 1, from = p; /* void */ ; p++) {
+
+        if (p < end && *p != '/') {
+            continue;
+        }
+
+        if (path->n == NGX_ROOMS_SEGMENTS) {
+            return NGX_DECLINED;
+        }
+
+        path->s[path->n].data = from;
+        path->s[path->n++].len = p - from;
+
+        if (p == end) {
+            return NGX_OK;
+        }
+
+        from = p + 1;
+    }
+}
+
+
+static ngx_uint_t
+ngx_rooms_path_matches(const char *template, const ngx_rooms_path_t *path)
+{
+    size_t       len;
+    ngx_uint_t   i;
+    const char  *t, *next;
+
+    t = template + 1;
+
+    for (i = 0; i < path->n; i++) {
+
+        next = ngx_strchr(t, '/');
+        len = next ? (size_t) (next - t) : ngx_strlen(t);
+
+        if (*t == '{') {
+            if (path->s[i].len == 0) {
+                return 0;
+            }
+
+        } else if (path->s[i].len != len
+                   || ngx_memcmp(path->s[i].data, t, len) != 0)
+        {
+            return 0;
+        }
+
+        if (next == NULL) {
+            return i + 1 == path->n;
+        }
+
+        t = next + 1;
+    }
+
+    return 0;
+}
+
+
+/* Fills rq->param from the segments that the template has in braces. */
+static ngx_int_t
+ngx_rooms_path_params(ngx_rooms_req_t *rq, const ngx_rooms_path_t *path,
+    ngx_uint_t raw)
+{
+    u_char       *src, *dst, *p;
+    ngx_uint_t    i, k;
+    const char   *t, *next;
+
+    for (i = 0, t = rq->endpoint->path + 1; i < path->n; i++) {
+        next = ngx_strchr(t, '/');
+
+        for (k = 0; *t == '{' && ngx_rooms_params[k].name; k++) {
+
+            if (ngx_strncmp(t, ngx_rooms_params[k].name,
+                            ngx_strlen(ngx_rooms_params[k].name)) != 0)
+            {
+                continue;
+            }
+
+            p = ngx_pnalloc(rq->pool, path->s[i].len + 1);
+            if (p == NULL) {
+                return NGX_ERROR;
+            }
+
+            src = (u_char *) path->s[i].data;
+            dst = p;
+
+            if (raw) {
+                ngx_unescape_uri(&dst, &src, path->s[i].len, 0);
+
+            } else {
+                dst = ngx_cpymem(dst, src, path->s[i].len);
+            }
+
+            rq->param[ngx_rooms_params[k].param] =
+                                              (rooms_str_t) { dst - p, p };
+        }
+
+        t = next ? next + 1 : t;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_route_allow(ngx_rooms_req_t *rq, const char *template)
+{
+    u_char                      *p;
+    ngx_uint_t                   methods;
+    const ngx_rooms_endpoint_t  *e;
+
+    methods = 0;
+
+    for (e = ngx_rooms_endpoints; e->path; e++) {
+
+        if ((e->part & rq->conf->serve) && ngx_strcmp(e->path, template) == 0)
+        {
+            methods |= e->method;
+        }
+    }
+
+    p = ngx_pnalloc(rq->pool, sizeof("GET, HEAD, POST, PUT, DELETE"));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->allow.data = p;
+
+    p = ngx_sprintf(p, "%s%s%s%s",
+                    methods & NGX_HTTP_GET ? "GET, HEAD, " : "",
+                    methods & NGX_HTTP_POST ? "POST, " : "",
+                    methods & NGX_HTTP_PUT ? "PUT, " : "",
+                    methods & NGX_HTTP_DELETE ? "DELETE, " : "");
+
+    rq->allow.len = p - rq->allow.data - 2;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_rooms_route(ngx_rooms_req_t *rq)
+{
+    u_char                      *query;
+    ngx_uint_t                   raw, method;
+    rooms_str_t                  uri;
+    const char                  *template;
+    ngx_rooms_path_t             path;
+    ngx_http_request_t          *r;
+    const ngx_rooms_endpoint_t  *e;
+
+    r = rq->r;
+
+    /* a rewritten URI and a subrequest's have no raw form */
+
+    raw = r->valid_unparsed_uri && r == r->main;
+    uri = rooms_from_ngx(raw ? r->unparsed_uri : r->uri);
+
+    if (raw) {
+        query = ngx_strlchr(r->unparsed_uri.data,
+                            r->unparsed_uri.data + r->unparsed_uri.len, '?');
+        if (query) {
+            uri.len = query - uri.data;
+        }
+    }
+
+    if (ngx_rooms_path_split(&path, uri) != NGX_OK) {
+        return;
+    }
+
+    method = r->method == NGX_HTTP_HEAD ? NGX_HTTP_GET : r->method;
+    template = NULL;
+
+    for (e = ngx_rooms_endpoints; e->path; e++) {
+
+        if (!(e->part & rq->conf->serve)) {
+            continue;
+        }
+
+        if (template == NULL) {
+
+            if (!ngx_rooms_path_matches(e->path, &path)) {
+                continue;
+            }
+
+            /* rows with words stand before those with braces */
+            template = e->path;
+
+        } else if (ngx_strcmp(e->path, template) != 0) {
+            continue;
+        }
+
+        if (e->method & method) {
+            rq->endpoint = e;
+
+            if (ngx_rooms_path_params(rq, &path, raw) != NGX_OK) {
+                rq->endpoint = NULL;
+            }
+
+            return;
+        }
+    }
+
+    if (template) {
+        (void) ngx_rooms_route_allow(rq, template);
+    }
+}
+
+
+ngx_uint_t
+ngx_rooms_endpoint_index(const ngx_rooms_endpoint_t *e)
+{
+    return e - ngx_rooms_endpoints;
+}

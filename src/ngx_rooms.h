@@ -1,0 +1,91 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_ROOMS_H
+#define NGX_ROOMS_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_rooms_store.h"
+
+
+/* Parts of the tree, as rooms_serve names them. */
+#define NGX_ROOMS_PART_ROOMS       0x0001
+#define NGX_ROOMS_PART_DIRECTORY   0x0002
+#define NGX_ROOMS_PART_MESSAGES    0x0004
+#define NGX_ROOMS_PART_WORKSPACES  0x0008
+#define NGX_ROOMS_PART_AUTH        0x0010
+#define NGX_ROOMS_PART_ALL         0x001f
+
+typedef enum {
+    NGX_ROOMS_AUTH_JWT = 0,
+    NGX_ROOMS_AUTH_MOCK,
+    NGX_ROOMS_AUTH_HYBRID
+} ngx_rooms_auth_mode_e;
+
+typedef struct ngx_rooms_auth_s    ngx_rooms_auth_t;
+typedef struct ngx_rooms_status_s  ngx_rooms_status_t;
+
+
+typedef struct {
+    ngx_array_t            stores;        /* of ngx_rooms_store_t * */
+    ngx_array_t            auths;         /* of ngx_rooms_auth_t * */
+    ngx_int_t              request_id;    /* index of $request_id */
+    ngx_shm_zone_t        *status_zone;
+    ngx_uint_t             mock;          /* somewhere in the configuration */
+} ngx_rooms_main_conf_t;
+
+
+typedef struct {
+    ngx_uint_t             serve;         /* of rooms_serve, 0: unset */
+    ngx_array_t           *locations;     /* registered by `rooms on` */
+    ngx_flag_t             enable;
+} ngx_rooms_srv_conf_t;
+
+
+typedef struct {
+    ngx_flag_t             enable;        /* this location is ours */
+    ngx_uint_t             serve;
+    ngx_str_t              fallback;
+
+    ngx_str_t              redis;         /* URL */
+    ngx_rooms_node_t      *node;
+    ngx_msec_t             redis_timeout;
+    ngx_msec_t             redis_connect_timeout;
+    ngx_str_t              key_prefix;
+    ngx_rooms_store_t     *store;
+
+    ngx_uint_t             auth_mode;
+    ngx_str_t              jwks_file;
+    ngx_str_t              jwks_request;
+    ngx_str_t              secret_file;
+    ngx_str_t              issuer;
+    ngx_str_t              audience;
+    time_t                 leeway;
+    ngx_rooms_auth_t      *auth;
+
+    ngx_str_t              tenant;
+    ngx_uint_t             strict;
+    ngx_str_t              server_name;
+    ngx_int_t              max_participants;
+    ngx_int_t              max_rooms;     /* -1: unlimited */
+} ngx_rooms_loc_conf_t;
+
+
+extern ngx_module_t  ngx_rooms_module;
+
+
+ngx_int_t ngx_rooms_handler(ngx_http_request_t *r);
+
+/* `rooms on` in a server: the tree's locations (ngx_rooms_locations.c). */
+char *ngx_rooms_locations_add(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf);
+void ngx_rooms_locations_yield(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf,
+    ngx_http_core_loc_conf_t *clcf);
+
+ngx_int_t ngx_rooms_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_rooms_filter_init(ngx_conf_t *cf);
+
+#endif /* NGX_ROOMS_H */

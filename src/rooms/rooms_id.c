@@ -1,0 +1,176 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "rooms_internal.h"
+
+
+#define ROOMS_POSITION_DIGITS  13
+#define ROOMS_EVENT_DIGITS     (ROOMS_POSITION_DIGITS + 16)
+#define ROOMS_PARTICIPANT_MAX  128
+#define ROOMS_TENANT_MAX       64
+
+
+static int rooms_all_of(rooms_str_t s, size_t max, const char *others);
+static int rooms_hex(unsigned char c);
+
+
+/*
+ * Our own tails are of 26 digits, but a room that others made may have
+ * another kind: what matters is that no byte of it means anything in a key
+ * or in a path.
+ */
+
+int
+rooms_id_valid(rooms_str_t id, const char *prefix)
+{
+    size_t  len;
+
+    len = strlen(prefix);
+
+    if (id.len <= len || id.len > ROOMS_ID_MAX
+        || memcmp(id.data, prefix, len) != 0)
+    {
+        return 0;
+    }
+
+    id.data += len;
+    id.len -= len;
+
+    return rooms_all_of(id, ROOMS_ID_MAX, "-_");
+}
+
+
+/* As in ULID: the bits of time, then the random ones, five at a time. */
+
+size_t
+rooms_id_make(const char *prefix, int64_t ms, const unsigned char random[10],
+    unsigned char *dst)
+{
+    int             i, bits;
+    size_t          len;
+    unsigned        acc;
+    unsigned char   bytes[16];
+
+    static const char  digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
+    for (i = 0; i < 6; i++) {
+        bytes[i] = (unsigned char) ((uint64_t) ms >> (40 - 8 * i));
+    }
+
+    memcpy(&bytes[6], random, 10);
+
+    len = strlen(prefix);
+    memcpy(dst, prefix, len);
+
+    /* 128 bits are 26 digits less two bits, which stand before the first */
+
+    acc = 0;
+    bits = 2;
+
+    for (i = 0; i < 16; i++) {
+        acc = (acc << 8) | bytes[i];
+        bits += 8;
+
+        while (bits >= 5) {
+            bits -= 5;
+            dst[len++] = digits[(acc >> bits) & 0x1f];
+        }
+    }
+
+    return len;
+}
+
+
+int64_t
+rooms_event_position(rooms_str_t event_id)
+{
+    int      digit;
+    size_t   i;
+    int64_t  position;
+
+    if (event_id.len != 4 + ROOMS_EVENT_DIGITS
+        || memcmp(event_id.data, "evt-", 4) != 0)
+    {
+        return -1;
+    }
+
+    position = 0;
+
+    for (i = 0; i < ROOMS_EVENT_DIGITS; i++) {
+        digit = rooms_hex(event_id.data[4 + i]);
+
+        if (digit < 0) {
+            return -1;
+        }
+
+        if (i < ROOMS_POSITION_DIGITS) {
+            position = (position << 4) | digit;
+        }
+    }
+
+    return position;
+}
+
+
+int
+rooms_participant_valid(rooms_str_t id)
+{
+    return rooms_all_of(id, ROOMS_PARTICIPANT_MAX, "._~@:+-");
+}
+
+
+int
+rooms_tenant_valid(rooms_str_t id)
+{
+    return rooms_all_of(id, ROOMS_TENANT_MAX, "._-");
+}
+
+
+/* 1 to max ASCII letters, digits, and the others that are named. */
+
+static int
+rooms_all_of(rooms_str_t s, size_t max, const char *others)
+{
+    size_t         i;
+    unsigned char  c;
+
+    if (s.len == 0 || s.len > max) {
+        return 0;
+    }
+
+    for (i = 0; i < s.len; i++) {
+        c = s.data[i];
+
+        if ((c >= '0' && c <= '9')
+            || (c >= 'A' && c <= 'Z')
+            || (c >= 'a' && c <= 'z'))
+        {
+            continue;
+        }
+
+        if (c == '\0' || strchr(others, c) == NULL) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* One spelling of an id: lower case only. */
+
+static int
+rooms_hex(unsigned char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+
+    return -1;
+}

@@ -1,0 +1,64 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef ROOMS_JSON_H
+#define ROOMS_JSON_H
+
+#include "rooms_str.h"
+
+
+/*
+ * Writing JSON (RFC 8259) into a buffer of fixed size.  A string takes at
+ * most ROOMS_JSON_STR(len) bytes.  Strings must be valid UTF-8.
+ */
+#define ROOMS_JSON_STR(len)  ((len) * 6 + 2)
+#define ROOMS_JSON_INT       20
+
+void rooms_buf_init(rooms_buf_t *b, unsigned char *start, size_t size);
+void rooms_json_raw(rooms_buf_t *b, const void *data, size_t len);
+void rooms_json_str(rooms_buf_t *b, rooms_str_t s);    /* NULL: null */
+void rooms_json_int(rooms_buf_t *b, int64_t n);
+void rooms_json_time(rooms_buf_t *b, int64_t ms);      /* quoted RFC 3339 */
+void rooms_json_bool(rooms_buf_t *b, int truth);
+
+#define rooms_json_lit(b, literal)                                            \
+    rooms_json_raw(b, literal, sizeof(literal) - 1)
+
+/* The inside of a string, without its quotes. */
+void rooms_json_escape(rooms_buf_t *b, rooms_str_t s);
+
+
+/*
+ * Reading: a scanner that checks a text and finds bytes in it, for what must
+ * stay as its author wrote it.  It builds no tree; jansson does that.
+ */
+
+/* Whether s is one JSON value and nothing else; depth is at most 128. */
+int rooms_json_valid(rooms_str_t s);
+
+/*
+ * The value of a member of a valid object, as it stands there, or NULL.
+ * The key must be written without escapes.
+ */
+rooms_str_t rooms_json_member(rooms_str_t object, const char *key);
+
+/*
+ * The value of a string member, when it holds no escape (ids, times, enums
+ * and whatever else we wrote); NULL otherwise.
+ */
+rooms_str_t rooms_json_member_str(rooms_str_t object, const char *key);
+int64_t rooms_json_member_int(rooms_str_t object, const char *key,
+    int64_t otherwise);
+
+/* Copies a valid value without white space outside of strings. */
+size_t rooms_json_minify(rooms_str_t value, unsigned char *dst);
+
+/*
+ * The outermost object's member in which byte `offset` of a text, valid or
+ * not, lies: its raw key; NULL: none.  To name the field of a syntax error.
+ */
+rooms_str_t rooms_json_key_at(rooms_str_t text, size_t offset);
+
+#endif /* ROOMS_JSON_H */

@@ -1,0 +1,298 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "rooms_internal.h"
+
+
+static void rooms_set_state(const rooms_input_t *in, rooms_change_t *out,
+    rooms_state_e state);
+static rooms_code_e rooms_create_body(rooms_create_t *in, rooms_type_e type,
+    rooms_change_t *out);
+static rooms_code_e rooms_create_type(const rooms_create_t *in,
+    rooms_type_e type, rooms_change_t *out);
+static void rooms_found(rooms_change_t *out, rooms_str_t id,
+    rooms_type_e type, rooms_str_t creator, int64_t now);
+static void rooms_seat(rooms_change_t *out, rooms_str_t participant,
+    int64_t now);
+static int rooms_str_before(rooms_str_t a, rooms_str_t b);
+
+
+void
+rooms_close(const rooms_input_t *in, rooms_change_t *out)
+{
+    rooms_set_state(in, out, ROOMS_CLOSED);
+}
+
+
+void
+rooms_archive(const rooms_input_t *in, rooms_change_t *out)
+{
+    rooms_set_state(in, out, ROOMS_ARCHIVED);
+}
+
+
+static void
+rooms_set_state(const rooms_input_t *in, rooms_change_t *out,
+    rooms_state_e state)
+{
+    if (in->room->state == state) {
+        rooms_noop(out);
+        return;
+    }
+
+    out->room.state = state;
+    out->event = ROOMS_EV_STATE;
+
+    rooms_write(out, ROOMS_F_STATE, in->now);
+}
+
+
+/*
+ * A member opens the room again.  Into an emptied one, its last member or a
+ * tenant admin comes back to do so, and to be its admin.
+ */
+
+void
+rooms_rejoin(const rooms_input_t *in, rooms_change_t *out)
+{
+    rooms_set_state(in, out, ROOMS_OPEN);
+
+    if (out->noop || in->actor.membership == ROOMS_JOIN) {
+        return;
+    }
+
+    if (in->actor.membership != ROOMS_INVITE
+        && rooms_take_seats(in, out, 1) != ROOMS_OK)
+    {
+        return;
+    }
+
+    rooms_move(out, &in->actor, ROOMS_JOIN, ROOMS_POWER_MAX, in->now);
+
+    out->room.last_member = ROOMS_NULL;
+    out->write |= ROOMS_F_LAST_MEMBER;
+    out->guard |= ROOMS_F_JOINED|ROOMS_F_LAST_MEMBER;
+}
+
+
+void
+rooms_decide_create(const rooms_create_t *in, rooms_change_t *out)
+{
+    int             type;
+    rooms_create_t  input;
+
+    memset(out, 0, sizeof(rooms_change_t));
+
+    input = *in;
+    type = rooms_type_parse(in->type);
+
+    if (type < 0) {
+        rooms_fail(out, ROOMS_E_VALIDATION, "room_type",
+                   (in->type.data == NULL) ? "The room type is required."
+                                           : "The room type is unknown.");
+        return;
+    }
+
+    if (rooms_create_body(&input, type, out) != ROOMS_OK
+        || rooms_create_type(&input, type, out) != ROOMS_OK)
+    {
+        return;
+    }
+
+    if (input.workspace.data
+        && rooms_check_workspace(out, input.workspace_known,
+                                 input.workspace_role)
+           != ROOMS_OK)
+    {
+        return;
+    }
+
+    rooms_found(out, input.id, type, input.creator, input.now);
+
+    out->room.name = input.name;
+    out->room.topic = input.topic;
+    out->room.workspace = input.workspace;
+    out->room.is_public = (type == ROOMS_PUBLIC || input.is_public > 0);
+    out->room.incognito = (type == ROOMS_INCOGNITO || input.scope.data);
+    out->room.close_on_leave = (out->room.incognito
+                                && input.close_on_leave != 0);
+
+    rooms_seat(out, input.creator, input.now);
+}
+
+
+static rooms_code_e
+rooms_create_body(rooms_create_t *in, rooms_type_e type, rooms_change_t *out)
+{
+    const char  *problem;
+
+    if (in->scope.data
+        && !rooms_str_eq(in->scope, rooms_cstr("incognito")))
+    {
+        return rooms_fail(out, ROOMS_E_VALIDATION, "scope_kind",
+                          "The scope must be null or \"incognito\".");
+    }
+
+    if (in->name.data || type == ROOMS_GROUP || type == ROOMS_PUBLIC) {
+        problem = rooms_name_check(&in->name);
+
+        if (problem) {
+            return rooms_fail(out, ROOMS_E_VALIDATION, "name", problem);
+        }
+    }
+
+    problem = rooms_topic_check(&in->topic);
+
+    if (problem) {
+        return rooms_fail(out, ROOMS_E_VALIDATION, "topic", problem);
+    }
+
+    return ROOMS_OK;
+}
+
+
+/* Incognito and public exclude each other. */
+
+static rooms_code_e
+rooms_create_type(const rooms_create_t *in, rooms_type_e type,
+    rooms_change_t *out)
+{
+    const char  *problem;
+
+    problem = NULL;
+
+    switch (type) {
+
+    case ROOMS_GROUP:
+        if (in->scope.data && in->is_public > 0) {
+            problem = "An incognito room can not be public.";
+        }
+        break;
+
+    case ROOMS_PUBLIC:
+        if (in->is_public == 0) {
+            problem = "A public room is public.";
+
+        } else if (in->scope.data) {
+            problem = "A public room can not be incognito.";
+        }
+        break;
+
+    case ROOMS_INCOGNITO:
+        if (in->is_public > 0) {
+            problem = "An incognito room can not be public.";
+        }
+        break;
+
+    default:
+        problem = "A room of this type is not created here.";
+    }
+
+    if (problem) {
+        return rooms_fail(out, ROOMS_E_INVARIANT, NULL, problem);
+    }
+
+    return ROOMS_OK;
+}
+
+
+/*
+ * One DM a pair: an archived one is restored, whichever side asks, and only
+ * a closed one makes room for another.  The pair's key in the store keeps it
+ * so when both ask at once.
+ */
+
+void
+rooms_decide_dm(rooms_str_t id, rooms_str_t caller, rooms_str_t other,
+    int other_known, const rooms_room_t *existing, int64_t now,
+    rooms_change_t *out)
+{
+    int  first;
+
+    memset(out, 0, sizeof(rooms_change_t));
+
+    if (rooms_str_eq(caller, other)) {
+        rooms_fail(out, ROOMS_E_INVARIANT, "participant_id",
+                   "A direct message needs another participant.");
+        return;
+    }
+
+    if (!other_known) {
+        rooms_fail(out, ROOMS_E_PARTICIPANT, "participant_id",
+                   "The participant does not exist.");
+        return;
+    }
+
+    if (existing && existing->state != ROOMS_CLOSED) {
+        out->room = *existing;
+
+        if (existing->state == ROOMS_OPEN) {
+            rooms_noop(out);
+            return;
+        }
+
+        out->room.state = ROOMS_OPEN;
+        out->guard = ROOMS_F_STATE;
+        out->event = ROOMS_EV_STATE;
+
+        rooms_write(out, ROOMS_F_STATE, now);
+        return;
+    }
+
+    rooms_found(out, id, ROOMS_DM, caller, now);
+
+    first = rooms_str_before(caller, other);
+
+    out->room.peer[0] = first ? caller : other;
+    out->room.peer[1] = first ? other : caller;
+
+    rooms_seat(out, caller, now);
+    rooms_seat(out, other, now);
+}
+
+
+/*
+ * A creation writes the whole room, which its event says; the flags name no
+ * single field.
+ */
+
+static void
+rooms_found(rooms_change_t *out, rooms_str_t id, rooms_type_e type,
+    rooms_str_t creator, int64_t now)
+{
+    out->room.id = id;
+    out->room.type = type;
+    out->room.state = ROOMS_OPEN;
+    out->room.creator = creator;
+    out->room.created_at = now;
+    out->event = ROOMS_EV_CREATE;
+
+    rooms_write(out, 0, now);
+}
+
+
+static void
+rooms_seat(rooms_change_t *out, rooms_str_t participant, int64_t now)
+{
+    rooms_member_t  row;
+
+    memset(&row, 0, sizeof(rooms_member_t));
+    row.participant = participant;
+
+    rooms_move(out, &row, ROOMS_JOIN, ROOMS_POWER_MAX, now);
+}
+
+
+static int
+rooms_str_before(rooms_str_t a, rooms_str_t b)
+{
+    int     rc;
+    size_t  len;
+
+    len = (a.len < b.len) ? a.len : b.len;
+    rc = memcmp(a.data, b.data, len);
+
+    return (rc != 0) ? rc < 0 : a.len < b.len;
+}

@@ -1,0 +1,56 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef ROOMS_STR_H
+#define ROOMS_STR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+
+/*
+ * A counted string: bytes that somebody else owns, not NUL terminated.
+ * data == NULL is "no value" (JSON null); len == 0 with data != NULL is the
+ * empty string.
+ */
+typedef struct {
+    size_t                len;
+    const unsigned char  *data;
+} rooms_str_t;
+
+#define rooms_string(s)                                                       \
+    { sizeof(s) - 1, (const unsigned char *) (s) }
+
+#define ROOMS_NULL  ((rooms_str_t) { 0, NULL })
+
+
+static inline rooms_str_t
+rooms_cstr(const char *s)
+{
+    return (rooms_str_t) { strlen(s), (const unsigned char *) s };
+}
+
+
+static inline int
+rooms_str_eq(rooms_str_t a, rooms_str_t b)
+{
+    return a.len == b.len && (a.data == NULL) == (b.data == NULL)
+           && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+
+/*
+ * An output buffer of fixed size.  Writers append at `last` and never pass
+ * `end`; what doesn't fit sets `full`, and the caller checks that once.
+ */
+typedef struct {
+    unsigned char  *start;
+    unsigned char  *last;
+    unsigned char  *end;
+    int             full;
+} rooms_buf_t;
+
+#endif /* ROOMS_STR_H */

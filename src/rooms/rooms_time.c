@@ -1,0 +1,283 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "rooms_internal.h"
+
+
+#define ROOMS_DAY       86400
+#define ROOMS_DAY_MS    86400000LL
+#define ROOMS_CYCLE     146097        /* days of 400 years */
+#define ROOMS_EPOCH     (719468LL + ROOMS_CYCLE)       /* since March -400 */
+
+#define ROOMS_TIME_MIN  (-719528 * ROOMS_DAY_MS)       /* 0000-01-01 */
+#define ROOMS_TIME_MAX  (2932897 * ROOMS_DAY_MS - 1)   /* 9999-12-31 */
+
+
+typedef struct {
+    const unsigned char  *p;
+    const unsigned char  *end;
+    int                   bad;
+} rooms_scan_t;
+
+
+static int rooms_scan_number(rooms_scan_t *s, int digits, int min, int max);
+static void rooms_scan_char(rooms_scan_t *s, unsigned char c);
+static int rooms_scan_fraction(rooms_scan_t *s);
+static int rooms_scan_offset(rooms_scan_t *s);
+static int rooms_month_days(int year, int month);
+static int64_t rooms_days(int year, int month, int day);
+static unsigned char *rooms_put_number(unsigned char *dst, int digits,
+    int64_t n, unsigned char after);
+
+
+/*
+ * A leap second is refused: our time has no place for it.  What an offset
+ * carries out of the years 0000-9999 could not be written again.  One valid
+ * time would read as the error: it is taken for the millisecond before it.
+ */
+
+int64_t
+rooms_time_parse(rooms_str_t str)
+{
+    int           year, month, day, hour, minute, second, ms, offset;
+    int64_t       time;
+    rooms_scan_t  s;
+
+    if (str.data == NULL) {
+        return -1;
+    }
+
+    s.p = str.data;
+    s.end = s.p + str.len;
+    s.bad = 0;
+
+    year = rooms_scan_number(&s, 4, 0, 9999);
+    rooms_scan_char(&s, '-');
+    month = rooms_scan_number(&s, 2, 1, 12);
+    rooms_scan_char(&s, '-');
+    day = rooms_scan_number(&s, 2, 1, rooms_month_days(year, month));
+    rooms_scan_char(&s, 'T');
+    hour = rooms_scan_number(&s, 2, 0, 23);
+    rooms_scan_char(&s, ':');
+    minute = rooms_scan_number(&s, 2, 0, 59);
+    rooms_scan_char(&s, ':');
+    second = rooms_scan_number(&s, 2, 0, 59);
+    ms = rooms_scan_fraction(&s);
+    offset = rooms_scan_offset(&s);
+
+    if (s.bad || s.p != s.end) {
+        return -1;
+    }
+
+    time = rooms_days(year, month, day) * ROOMS_DAY
+           + hour * 3600 + minute * 60 + second - offset;
+
+    time = time * 1000 + ms;
+
+    if (time < ROOMS_TIME_MIN || time > ROOMS_TIME_MAX) {
+        return -1;
+    }
+
+    return (time == -1) ? -2 : time;
+}
+
+
+static int
+rooms_scan_number(rooms_scan_t *s, int digits, int min, int max)
+{
+    int  n;
+
+    for (n = 0; digits > 0; digits--) {
+
+        if (s->p == s->end || *s->p < '0' || *s->p > '9') {
+            s->bad = 1;
+            return min;
+        }
+
+        n = n * 10 + (*s->p++ - '0');
+    }
+
+    if (n < min || n > max) {
+        s->bad = 1;
+        return min;
+    }
+
+    return n;
+}
+
+
+/* RFC 3339 lets T, and Z below, be of lower case. */
+
+static void
+rooms_scan_char(rooms_scan_t *s, unsigned char c)
+{
+    if (s->p == s->end
+        || (*s->p != c && (c != 'T' || *s->p != 't')))
+    {
+        s->bad = 1;
+        return;
+    }
+
+    s->p++;
+}
+
+
+/* Milliseconds of a fraction of 1-9 digits, cut and not rounded; or 0. */
+
+static int
+rooms_scan_fraction(rooms_scan_t *s)
+{
+    int  digits, ms, unit;
+
+    if (s->p == s->end || *s->p != '.') {
+        return 0;
+    }
+
+    s->p++;
+    ms = 0;
+    unit = 100;
+
+    for (digits = 0; s->p != s->end; digits++) {
+
+        if (*s->p < '0' || *s->p > '9') {
+            break;
+        }
+
+        ms += (*s->p++ - '0') * unit;
+        unit /= 10;
+    }
+
+    if (digits < 1 || digits > 9) {
+        s->bad = 1;
+    }
+
+    return ms;
+}
+
+
+static int
+rooms_scan_offset(rooms_scan_t *s)
+{
+    int  sign, hour, minute;
+
+    if (s->p == s->end) {
+        s->bad = 1;
+        return 0;
+    }
+
+    if (*s->p == 'Z' || *s->p == 'z') {
+        s->p++;
+        return 0;
+    }
+
+    if (*s->p != '+' && *s->p != '-') {
+        s->bad = 1;
+        return 0;
+    }
+
+    sign = (*s->p++ == '+') ? 1 : -1;
+    hour = rooms_scan_number(s, 2, 0, 23);
+    rooms_scan_char(s, ':');
+    minute = rooms_scan_number(s, 2, 0, 59);
+
+    return sign * (hour * 3600 + minute * 60);
+}
+
+
+static int
+rooms_month_days(int year, int month)
+{
+    static const int  days[] = { 31, 28, 31, 30, 31, 30,
+                                 31, 31, 30, 31, 30, 31 };
+
+    if (month == 2
+        && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0))
+    {
+        return 29;
+    }
+
+    return days[month - 1];
+}
+
+
+/*
+ * Days since the epoch.  Years begin in March here, so that the leap day is
+ * their last, and are counted from -400, so that none is negative.
+ */
+
+static int64_t
+rooms_days(int year, int month, int day)
+{
+    int64_t  y, m;
+
+    y = 400 + ((month > 2) ? year : year - 1);
+    m = (month + 9) % 12;
+
+    return 365 * y + y / 4 - y / 100 + y / 400
+           + (153 * m + 2) / 5 + day - 1 - ROOMS_EPOCH;
+}
+
+
+/* Past the years that four digits can tell, the first or last of them. */
+
+unsigned char *
+rooms_time_format(unsigned char *dst, int64_t ms)
+{
+    int64_t  n, cycles, y, m, d;
+
+    if (ms < ROOMS_TIME_MIN) {
+        ms = ROOMS_TIME_MIN;
+    }
+
+    if (ms > ROOMS_TIME_MAX) {
+        ms = ROOMS_TIME_MAX;
+    }
+
+    ms += ROOMS_EPOCH * ROOMS_DAY_MS;
+
+    d = ms / ROOMS_DAY_MS;
+    ms = ms % ROOMS_DAY_MS;
+
+    /* whole cycles of 400 years; then the year, less the leap days so far */
+
+    cycles = d / ROOMS_CYCLE;
+    d = d % ROOMS_CYCLE;
+
+    y = (d - d / 1460 + d / 36524 - d / (ROOMS_CYCLE - 1)) / 365;
+    d -= 365 * y + y / 4 - y / 100;
+
+    m = (5 * d + 2) / 153;
+    d -= (153 * m + 2) / 5;
+
+    y += 400 * (cycles - 1) + ((m >= 10) ? 1 : 0);
+    m += (m >= 10) ? -9 : 3;
+    n = ms / 1000;
+
+    dst = rooms_put_number(dst, 4, y, '-');
+    dst = rooms_put_number(dst, 2, m, '-');
+    dst = rooms_put_number(dst, 2, d + 1, 'T');
+    dst = rooms_put_number(dst, 2, n / 3600, ':');
+    dst = rooms_put_number(dst, 2, n / 60 % 60, ':');
+    dst = rooms_put_number(dst, 2, n % 60, '.');
+
+    return rooms_put_number(dst, 3, ms % 1000, 'Z');
+}
+
+
+static unsigned char *
+rooms_put_number(unsigned char *dst, int digits, int64_t n,
+    unsigned char after)
+{
+    int  i;
+
+    for (i = digits - 1; i >= 0; i--) {
+        dst[i] = '0' + n % 10;
+        n /= 10;
+    }
+
+    dst[digits] = after;
+
+    return dst + digits + 1;
+}

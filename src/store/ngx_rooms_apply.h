@@ -1,0 +1,41 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_ROOMS_APPLY_H
+#define NGX_ROOMS_APPLY_H
+
+#include "ngx_rooms_commit.h"
+#include "ngx_rooms_load.h"
+
+
+/*
+ * Turns a verdict of the core into guards and writes.  Here, and nowhere
+ * else, stands which index and which counter follows which transition.
+ */
+
+typedef struct {
+    const rooms_room_t  *before;           /* NULL: the room is made */
+    rooms_change_t      *change;
+    rooms_member_t       top[2];           /* as the decision saw it */
+    ngx_uint_t           ntop;
+    uint32_t             max_participants;
+    int64_t              max_rooms;        /* of the tenant, -1: any */
+} ngx_rooms_apply_t;
+
+void ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const ngx_rooms_apply_t *a);
+
+/*
+ * The event: its envelope around `content`, a JSON object.  `random` is the
+ * tail of the event's id, 16 hexadecimal digits.
+ */
+void ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
+    rooms_str_t random, rooms_str_t content, int64_t now);
+
+/* The JSON that ngx_rooms_apply_event() stores, once its position is known. */
+rooms_str_t ngx_rooms_event_json(ngx_rooms_commit_t *c, int64_t position);
+
+#endif /* NGX_ROOMS_APPLY_H */

@@ -1,0 +1,389 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_rooms_commit.h"
+#include <ngx_sha1.h>
+
+
+/*
+ * KEYS[1] is the commit's own key, KEYS[2] the position counter, the others
+ * are numbered as guards and writes use them.
+ *
+ * The commit's key is set once all guards hold.  Whoever lost the reply sets
+ * it to "void" first: then a script that arrives late changes nothing.
+ *
+ * ARGV: guards' count, guards, key number of the events (0: no event) with
+ * its head and tail, writes' count, writes as command, key, count of the
+ * arguments (negative: they name the position), arguments.
+ */
+static ngx_str_t  ngx_rooms_script = ngx_string(
+"local K, A, i, pos = KEYS, ARGV, 2, 0\n"
+"local call = redis.call\n"
+"for g = 1, tonumber(A[1]) do\n"
+"  local t, k = A[i], K[tonumber(A[i + 1])]\n"
+"  local ok\n"
+"  if t == '=' then\n"
+"    ok = call('HGET', k, A[i + 2]) == A[i + 3]\n"
+"    i = i + 4\n"
+"  elseif t == '-' then\n"
+"    ok = call('HEXISTS', k, A[i + 2]) == 0\n"
+"    i = i + 3\n"
+"  elseif t == '<' then\n"
+"    local v = call('HMGET', k, A[i + 2], A[i + 3])\n"
+"    local n = tonumber(v[1] or 0) + tonumber(v[2] or 0)\n"
+"    ok = n + tonumber(A[i + 4]) <= tonumber(A[i + 5])\n"
+"    i = i + 6\n"
+"  elseif t == 't' then\n"
+"    local v = call('ZREVRANGE', k, 0, 1)\n"
+"    ok = table.concat(v, ' ') == A[i + 2]\n"
+"    i = i + 3\n"
+"  elseif t == 's' then\n"
+"    ok = call('GET', k) == A[i + 2]\n"
+"    i = i + 3\n"
+"  elseif t == 'n' then\n"
+"    ok = call('EXISTS', k) == 0\n"
+"    i = i + 2\n"
+"  elseif t == 'z' then\n"
+"    ok = call('ZSCORE', k, A[i + 2])\n"
+"    i = i + 3\n"
+"  end\n"
+"  if not ok then return {0, g} end\n"
+"end\n"
+"local e = tonumber(A[i])\n"
+"if e > 0 then pos = tonumber(call('GET', K[2]) or 0) + 1 end\n"
+"if not call('SET', K[1], pos, 'NX', 'EX', 60) then return {-1, 0} end\n"
+"local at\n"
+"if e > 0 then\n"
+"  call('SET', K[2], pos)\n"
+"  local by = {['\\1'] = string.format('%013x', pos),\n"
+"              ['\\2'] = string.format('%.0f', pos)}\n"
+"  at = function(s) return (string.gsub(s, '[\\1\\2]', by)) end\n"
+"end\n"
+"local head, tail = A[i + 1], A[i + 2]\n"
+"local w = tonumber(A[i + 3])\n"
+"i = i + 4\n"
+"for g = 1, w do\n"
+"  local n = tonumber(A[i + 2])\n"
+"  if n < 0 then\n"
+"    n = -n\n"
+"    for j = i + 3, i + 2 + n do A[j] = at(A[j]) end\n"
+"  end\n"
+"  call(A[i], K[tonumber(A[i + 1])], unpack(A, i + 3, i + 2 + n))\n"
+"  i = i + 3 + n\n"
+"end\n"
+"if e > 0 then call('ZADD', K[e], pos, at(head) .. tail) end\n"
+"return {1, pos}\n");
+
+static u_char  ngx_rooms_script_sha[40];
+
+
+void
+ngx_rooms_commit_init_script(void)
+{
+    u_char      digest[20];
+    ngx_sha1_t  sha1;
+
+    ngx_sha1_init(&sha1);
+    ngx_sha1_update(&sha1, ngx_rooms_script.data, ngx_rooms_script.len);
+    ngx_sha1_final(digest, &sha1);
+
+    ngx_hex_dump(ngx_rooms_script_sha, digest, 20);
+}
+
+
+ngx_int_t
+ngx_rooms_commit_init(ngx_rooms_commit_t *c, ngx_pool_t *pool,
+    ngx_rooms_keys_t *keys)
+{
+    u_char        id[32];
+    rooms_str_t  *key;
+
+    ngx_memzero(c, sizeof(ngx_rooms_commit_t));
+
+    c->pool = pool;
+
+    if (ngx_array_init(&c->keys, pool, 12, sizeof(rooms_str_t)) != NGX_OK
+        || ngx_array_init(&c->guards, pool, 16, sizeof(rooms_str_t)) != NGX_OK
+        || ngx_array_init(&c->writes, pool, 64, sizeof(rooms_str_t))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* it need not be secret, only different from all others of a minute */
+
+    ngx_sprintf(id, "%08xD%08xD%08xD%08xD", (uint32_t) ngx_random(),
+                (uint32_t) ngx_random(), (uint32_t) ngx_pid,
+                (uint32_t) ngx_current_msec);
+
+    c->id = ngx_rooms_key(keys, NGX_ROOMS_KEY_COMMIT,
+                          (rooms_str_t) { sizeof(id), id });
+
+    key = ngx_array_push_n(&c->keys, 2);
+    if (key == NULL || c->id.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    key[0] = c->id;
+    key[1] = ngx_rooms_key(keys, NGX_ROOMS_KEY_POSITION, ROOMS_NULL);
+
+    return key[1].data ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_rooms_commit_arg(ngx_rooms_commit_t *c, ngx_array_t *args, rooms_str_t arg)
+{
+    rooms_str_t  *s;
+
+    s = ngx_array_push(args);
+
+    if (s == NULL || arg.data == NULL) {
+        c->failed = 1;
+        return;
+    }
+
+    *s = arg;
+}
+
+
+static rooms_str_t
+ngx_rooms_commit_key(ngx_rooms_commit_t *c, rooms_str_t key)
+{
+    ngx_uint_t    i;
+    rooms_str_t  *k;
+
+    k = c->keys.elts;
+
+    for (i = 0; i < c->keys.nelts; i++) {
+
+        if (k[i].data == key.data || rooms_str_eq(k[i], key)) {
+            return ngx_rooms_number(c->pool, i + 1);
+        }
+    }
+
+    ngx_rooms_commit_arg(c, &c->keys, key);
+
+    return ngx_rooms_number(c->pool, i + 1);
+}
+
+
+static void
+ngx_rooms_commit_guard(ngx_rooms_commit_t *c, const char *kind,
+    rooms_str_t key)
+{
+    c->nguards++;
+    ngx_rooms_commit_arg(c, &c->guards, rooms_cstr(kind));
+    ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_commit_key(c, key));
+}
+
+
+void
+ngx_rooms_commit_guard_field(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t field, rooms_str_t value)
+{
+    ngx_rooms_commit_guard(c, value.data ? "=" : "-", key);
+    ngx_rooms_commit_arg(c, &c->guards, field);
+
+    if (value.data) {
+        ngx_rooms_commit_arg(c, &c->guards, value);
+    }
+}
+
+
+void
+ngx_rooms_commit_guard_string(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t value)
+{
+    ngx_rooms_commit_guard(c, value.data ? "s" : "n", key);
+
+    if (value.data) {
+        ngx_rooms_commit_arg(c, &c->guards, value);
+    }
+}
+
+
+void
+ngx_rooms_commit_guard_bound(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t field1, rooms_str_t field2, int64_t add, int64_t bound)
+{
+    ngx_rooms_commit_guard(c, "<", key);
+    ngx_rooms_commit_arg(c, &c->guards, field1);
+    ngx_rooms_commit_arg(c, &c->guards, field2);
+    ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, add));
+    ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, bound));
+}
+
+
+void
+ngx_rooms_commit_guard_top(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t top)
+{
+    ngx_rooms_commit_guard(c, "t", key);
+    ngx_rooms_commit_arg(c, &c->guards, top);
+}
+
+
+void
+ngx_rooms_commit_guard_member(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t member)
+{
+    ngx_rooms_commit_guard(c, "z", key);
+    ngx_rooms_commit_arg(c, &c->guards, member);
+}
+
+
+void
+ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
+    rooms_str_t command, rooms_str_t key, const rooms_str_t *argv,
+    ngx_uint_t argc)
+{
+    int64_t     n;
+    ngx_uint_t  i;
+
+    n = at ? - (int64_t) argc : (int64_t) argc;
+
+    c->nwrites++;
+    ngx_rooms_commit_arg(c, &c->writes, command);
+    ngx_rooms_commit_arg(c, &c->writes, ngx_rooms_commit_key(c, key));
+    ngx_rooms_commit_arg(c, &c->writes, ngx_rooms_number(c->pool, n));
+
+    for (i = 0; i < argc; i++) {
+        ngx_rooms_commit_arg(c, &c->writes, argv[i]);
+    }
+}
+
+
+void
+ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
+    rooms_str_t head, rooms_str_t tail)
+{
+    c->events = events;
+    c->head = head;
+    c->tail = tail;
+
+    if (events.data == NULL || head.data == NULL || tail.data == NULL) {
+        c->failed = 1;
+    }
+}
+
+
+ngx_int_t
+ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
+    ngx_rooms_keys_t *keys, ngx_uint_t whole)
+{
+    ngx_uint_t    n;
+    rooms_str_t  *argv, *a, event;
+
+    event = ngx_rooms_s("0");
+
+    if (c->events.data) {
+        event = ngx_rooms_commit_key(c, c->events);
+    }
+
+    n = 3 + c->keys.nelts + 1 + c->guards.nelts + 3 + 1 + c->writes.nelts;
+
+    argv = ngx_palloc(b->pool, n * sizeof(rooms_str_t));
+
+    if (argv == NULL || c->failed) {
+        return NGX_ERROR;
+    }
+
+    a = argv;
+
+    if (whole) {
+        *a++ = ngx_rooms_s("EVAL");
+        *a++ = rooms_from_ngx(ngx_rooms_script);
+
+    } else {
+        *a++ = ngx_rooms_s("EVALSHA");
+        *a++ = (rooms_str_t) { 40, ngx_rooms_script_sha };
+    }
+
+    *a++ = ngx_rooms_number(b->pool, c->keys.nelts);
+    ngx_memcpy(a, c->keys.elts, c->keys.nelts * sizeof(rooms_str_t));
+    a += c->keys.nelts;
+
+    *a++ = ngx_rooms_number(b->pool, c->nguards);
+    ngx_memcpy(a, c->guards.elts, c->guards.nelts * sizeof(rooms_str_t));
+    a += c->guards.nelts;
+
+    *a++ = event;
+    *a++ = c->head;
+    *a++ = c->tail;
+
+    *a++ = ngx_rooms_number(b->pool, c->nwrites);
+    ngx_memcpy(a, c->writes.elts, c->writes.nelts * sizeof(rooms_str_t));
+
+    return ngx_rooms_batch_add(b, argv, n);
+}
+
+
+ngx_rooms_commit_e
+ngx_rooms_commit_result(ngx_rooms_batch_t *b, int64_t *position,
+    ngx_log_t *log)
+{
+    redisReply  *reply;
+
+    reply = b->replies[0];
+
+    if (ngx_rooms_reply_is_error(reply, "NOSCRIPT")) {
+        return NGX_ROOMS_COMMIT_NOSCRIPT;
+    }
+
+    if (ngx_rooms_reply_transient(reply)) {
+        return NGX_ROOMS_COMMIT_RETRY;
+    }
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "rooms: commit failed: %s",
+                      reply->type == REDIS_REPLY_ERROR ? reply->str
+                                                       : "odd reply");
+        return NGX_ROOMS_COMMIT_ERROR;
+    }
+
+    *position = ngx_rooms_reply_int(reply->element[1], 0);
+
+    return ngx_rooms_reply_int(reply->element[0], 0) == 1
+           ? NGX_ROOMS_COMMIT_DONE : NGX_ROOMS_COMMIT_CONFLICT;
+}
+
+
+ngx_int_t
+ngx_rooms_commit_build_resolve(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b)
+{
+    if (ngx_rooms_command(b, ngx_rooms_s("SET"), c->id, ngx_rooms_s("void"),
+                          ngx_rooms_s("NX"), ngx_rooms_s("EX"),
+                          ngx_rooms_s("60"))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_command(b, ngx_rooms_s("GET"), c->id);
+}
+
+
+ngx_rooms_commit_e
+ngx_rooms_commit_resolved(ngx_rooms_batch_t *b, int64_t *position)
+{
+    rooms_str_t  value;
+
+    if (ngx_rooms_reply_transient(b->replies[0])
+        || ngx_rooms_reply_transient(b->replies[1]))
+    {
+        return NGX_ROOMS_COMMIT_RETRY;
+    }
+
+    value = ngx_rooms_reply_str(b->replies[1]);
+
+    if (value.data == NULL) {
+        return NGX_ROOMS_COMMIT_ERROR;
+    }
+
+    *position = ngx_rooms_reply_int(b->replies[1], -1);
+
+    return *position >= 0 ? NGX_ROOMS_COMMIT_DONE : NGX_ROOMS_COMMIT_CONFLICT;
+}

@@ -1,0 +1,105 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_ROOMS_COMMIT_H
+#define NGX_ROOMS_COMMIT_H
+
+#include "ngx_rooms_store.h"
+
+
+/*
+ * A guarded commit: guards that must hold, writes, and at most one event,
+ * all at once or nothing.  The one script that does it is generic; what a
+ * room may do is decided before, in src/rooms.
+ *
+ * In the arguments of ngx_rooms_commit_write_at(), and in an event's head,
+ * byte 1 stands for the new position as 13 hexadecimal digits and byte 2 for
+ * the same in decimal.
+ */
+#define NGX_ROOMS_HEX  "\1"
+#define NGX_ROOMS_POS  "\2"
+
+typedef struct {
+    ngx_pool_t         *pool;
+    ngx_array_t         keys;          /* of rooms_str_t, each once */
+    ngx_array_t         guards;        /* of rooms_str_t: arguments */
+    ngx_array_t         writes;
+    ngx_uint_t          nguards;
+    ngx_uint_t          nwrites;
+    rooms_str_t         events;        /* key; NULL: no event */
+    rooms_str_t         head;
+    rooms_str_t         tail;
+    rooms_str_t         id;            /* key of the commit */
+    unsigned            failed:1;      /* out of memory */
+} ngx_rooms_commit_t;
+
+typedef enum {
+    NGX_ROOMS_COMMIT_DONE = 0,
+    NGX_ROOMS_COMMIT_CONFLICT,         /* a guard didn't hold */
+    NGX_ROOMS_COMMIT_NOSCRIPT,         /* send it again, whole */
+    NGX_ROOMS_COMMIT_RETRY,            /* LOADING and the like */
+    NGX_ROOMS_COMMIT_ERROR
+} ngx_rooms_commit_e;
+
+ngx_int_t ngx_rooms_commit_init(ngx_rooms_commit_t *c, ngx_pool_t *pool,
+    ngx_rooms_keys_t *keys);
+
+/* Guards: a hash's field has this value (NULL: is absent) ... */
+void ngx_rooms_commit_guard_field(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t field, rooms_str_t value);
+/* ... a string key has this value (NULL: is absent) ... */
+void ngx_rooms_commit_guard_string(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t value);
+/* ... integers in two fields of a hash, and what is added, stay in a bound */
+void ngx_rooms_commit_guard_bound(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t field1, rooms_str_t field2, int64_t add, int64_t bound);
+/* ... a zset's first two members by score, descending, are "a b" */
+void ngx_rooms_commit_guard_top(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t top);
+/* ... a zset has this member. */
+void ngx_rooms_commit_guard_member(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t member);
+
+/* A write: a Redis command on one key, with the rest of its arguments. */
+void ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
+    rooms_str_t command, rooms_str_t key, const rooms_str_t *argv,
+    ngx_uint_t argc);
+
+#define ngx_rooms_commit_write(c, command, key, ...)                          \
+    ngx_rooms_commit_command(c, 0, ngx_rooms_s(command), key,                 \
+                             (rooms_str_t[]) { __VA_ARGS__ },                 \
+                             sizeof((rooms_str_t[]) { __VA_ARGS__ })          \
+                             / sizeof(rooms_str_t))
+#define ngx_rooms_commit_write_at(c, command, key, ...)                       \
+    ngx_rooms_commit_command(c, 1, ngx_rooms_s(command), key,                 \
+                             (rooms_str_t[]) { __VA_ARGS__ },                 \
+                             sizeof((rooms_str_t[]) { __VA_ARGS__ })          \
+                             / sizeof(rooms_str_t))
+#define ngx_rooms_commit_delete(c, key)                                       \
+    ngx_rooms_commit_command(c, 0, ngx_rooms_s("UNLINK"), key, NULL, 0)
+
+/* The one event of the change: head (with positions) and tail of its JSON. */
+void ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
+    rooms_str_t head, rooms_str_t tail);
+
+
+/* Puts the commit into a batch, by the script's hash or with its text. */
+ngx_int_t ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
+    ngx_rooms_keys_t *keys, ngx_uint_t whole);
+ngx_rooms_commit_e ngx_rooms_commit_result(ngx_rooms_batch_t *b,
+    int64_t *position, ngx_log_t *log);
+
+/*
+ * A reply was lost.  The batch asks what became of the commit and, if the
+ * store hasn't seen it, bars it for good: afterwards the answer is certain.
+ */
+ngx_int_t ngx_rooms_commit_build_resolve(ngx_rooms_commit_t *c,
+    ngx_rooms_batch_t *b);
+ngx_rooms_commit_e ngx_rooms_commit_resolved(ngx_rooms_batch_t *b,
+    int64_t *position);
+
+void ngx_rooms_commit_init_script(void);
+
+#endif /* NGX_ROOMS_COMMIT_H */

@@ -1,0 +1,444 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_rooms_load.h"
+#include "rooms_json.h"
+#include <jansson.h>
+
+
+const rooms_str_t  ngx_rooms_field_state = rooms_string("state");
+const rooms_str_t  ngx_rooms_field_joined = rooms_string("joined");
+const rooms_str_t  ngx_rooms_field_invited = rooms_string("invited");
+
+static const char  *ngx_rooms_modes[NGX_ROOMS_MODE_MAX] = {
+    "inherit", "all", "mentions", "none"
+};
+
+
+/*
+ * Rows are words with one space between.  Takes the next; data == NULL: there
+ * is none.
+ */
+static rooms_str_t
+ngx_rooms_word(rooms_str_t *row)
+{
+    u_char       *p, *last;
+    rooms_str_t   word;
+
+    if (row->len == 0) {
+        return ROOMS_NULL;
+    }
+
+    p = (u_char *) row->data;
+    last = p + row->len;
+
+    word.data = p;
+
+    while (p < last && *p != ' ') {
+        p++;
+    }
+
+    word.len = p - word.data;
+
+    row->data = p < last ? p + 1 : p;
+    row->len = last - row->data;
+
+    return word;
+}
+
+
+static ngx_int_t
+ngx_rooms_word_int(rooms_str_t *row, int64_t max, int64_t *n)
+{
+    off_t        value;
+    rooms_str_t  word;
+
+    word = ngx_rooms_word(row);
+
+    if (word.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value = ngx_atoof((u_char *) word.data, word.len);
+
+    if (value == NGX_ERROR || value > max) {
+        return NGX_ERROR;
+    }
+
+    *n = value;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_load_room(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
+    rooms_str_t room)
+{
+    return ngx_rooms_command(b, ngx_rooms_s("HMGET"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM, room),
+                             ngx_rooms_s("meta"), ngx_rooms_field_state,
+                             ngx_rooms_s("name"), ngx_rooms_s("topic"),
+                             ngx_rooms_s("alias"), ngx_rooms_s("workspace"),
+                             ngx_rooms_s("federated"),
+                             ngx_rooms_s("updated_at"),
+                             ngx_rooms_field_joined, ngx_rooms_field_invited,
+                             ngx_rooms_s("admins"), ngx_rooms_s("position"),
+                             ngx_rooms_s("last_member"));
+}
+
+
+/* "type scope public close_on_leave created_at creator [peer peer]" */
+static ngx_int_t
+ngx_rooms_parse_meta(rooms_str_t meta, rooms_room_t *room)
+{
+    int           type;
+    int64_t       public, close;
+    rooms_str_t   scope;
+
+    type = rooms_type_parse(ngx_rooms_word(&meta));
+    scope = ngx_rooms_word(&meta);
+
+    if (type < 0 || scope.data == NULL
+        || ngx_rooms_word_int(&meta, 1, &public) != NGX_OK
+        || ngx_rooms_word_int(&meta, 1, &close) != NGX_OK
+        || ngx_rooms_word_int(&meta, INT64_MAX, &room->created_at) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    room->type = type;
+    room->incognito = rooms_str_eq(scope, ngx_rooms_s("incognito"));
+    room->is_public = public;
+    room->close_on_leave = close;
+    room->creator = ngx_rooms_word(&meta);
+    room->peer[0] = ngx_rooms_word(&meta);
+    room->peer[1] = ngx_rooms_word(&meta);
+
+    if (!rooms_participant_valid(room->creator)) {
+        return NGX_ERROR;
+    }
+
+    if (type == ROOMS_DM && (!rooms_participant_valid(room->peer[0])
+                             || !rooms_participant_valid(room->peer[1])))
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+rooms_str_t
+ngx_rooms_format_meta(ngx_pool_t *pool, const rooms_room_t *room)
+{
+    ngx_uint_t  dm;
+
+    dm = room->type == ROOMS_DM;
+
+    return ngx_rooms_join(pool, rooms_cstr(rooms_type_name(room->type)),
+                   room->incognito ? ngx_rooms_s(" incognito")
+                                   : ngx_rooms_s(" -"),
+                   room->is_public ? ngx_rooms_s(" 1") : ngx_rooms_s(" 0"),
+                   room->close_on_leave ? ngx_rooms_s(" 1 ")
+                                        : ngx_rooms_s(" 0 "),
+                   ngx_rooms_number(pool, room->created_at),
+                   ngx_rooms_s(" "), room->creator,
+                   dm ? ngx_rooms_s(" ") : ROOMS_NULL, room->peer[0],
+                   dm ? ngx_rooms_s(" ") : ROOMS_NULL, room->peer[1]);
+}
+
+
+static ngx_int_t
+ngx_rooms_parse_state(rooms_str_t s, rooms_state_e *state)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < ROOMS_STATE_MAX; i++) {
+
+        if (rooms_str_eq(s, rooms_cstr(rooms_state_name(i)))) {
+            *state = i;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_rooms_reply_count(redisReply *reply, uint32_t *n)
+{
+    int64_t  value;
+
+    value = ngx_rooms_reply_int(reply, 0);
+
+    if (value < 0 || value > UINT32_MAX) {
+        return NGX_ERROR;
+    }
+
+    *n = value;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_parse_room(redisReply *reply, rooms_str_t id, rooms_room_t *room)
+{
+    redisReply  **f;
+
+    ngx_memzero(room, sizeof(rooms_room_t));
+
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY
+        || reply->elements != NGX_ROOMS_ROOM_FIELDS)
+    {
+        return NGX_ERROR;
+    }
+
+    f = reply->element;
+
+    if (f[0]->type != REDIS_REPLY_STRING) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_rooms_parse_meta(ngx_rooms_reply_str(f[0]), room) != NGX_OK
+        || ngx_rooms_parse_state(ngx_rooms_reply_str(f[1]), &room->state)
+           != NGX_OK
+        || ngx_rooms_reply_count(f[8], &room->joined) != NGX_OK
+        || ngx_rooms_reply_count(f[9], &room->invited) != NGX_OK
+        || ngx_rooms_reply_count(f[10], &room->admins) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    room->id = id;
+    room->name = ngx_rooms_reply_str(f[2]);
+    room->topic = ngx_rooms_reply_str(f[3]);
+    room->alias = ngx_rooms_reply_str(f[4]);
+    room->workspace = ngx_rooms_reply_str(f[5]);
+    room->federated = ngx_rooms_reply_int(f[6], 0) == 1;
+    room->updated_at = ngx_rooms_reply_int(f[7], room->created_at);
+    room->position = ngx_rooms_reply_int(f[11], 0);
+    room->last_member = ngx_rooms_reply_str(f[12]);
+
+    if (rooms_utf8_length(room->name) < 0
+        || rooms_utf8_length(room->topic) < 0)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_parse_member(rooms_str_t row, rooms_str_t participant,
+    rooms_member_t *member)
+{
+    int      membership;
+    int64_t  power;
+
+    ngx_memzero(member, sizeof(rooms_member_t));
+    member->participant = participant;
+
+    if (row.data == NULL) {
+        return NGX_OK;
+    }
+
+    membership = rooms_membership_parse(ngx_rooms_word(&row));
+
+    if (membership < 0
+        || ngx_rooms_word_int(&row, ROOMS_POWER_MAX, &power) != NGX_OK
+        || ngx_rooms_word_int(&row, INT64_MAX, &member->joined_at) != NGX_OK
+        || ngx_rooms_word_int(&row, INT64_MAX, &member->position) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    member->membership = membership;
+    member->power = power;
+
+    return NGX_OK;
+}
+
+
+rooms_str_t
+ngx_rooms_format_member(ngx_pool_t *pool, const rooms_member_t *m,
+    ngx_uint_t joins_now)
+{
+    return ngx_rooms_join(pool,
+                  rooms_cstr(rooms_membership_name(m->membership)),
+                  ngx_rooms_s(" "), ngx_rooms_number(pool, m->power),
+                  ngx_rooms_s(" "), ngx_rooms_number(pool, m->joined_at),
+                  ngx_rooms_s(" "),
+                  joins_now ? ngx_rooms_s("\2")
+                            : ngx_rooms_number(pool, m->position));
+}
+
+
+/* "mode muted_until position event" */
+ngx_int_t
+ngx_rooms_parse_own(rooms_str_t row, ngx_rooms_own_t *own)
+{
+    ngx_int_t  mode;
+
+    ngx_memzero(own, sizeof(ngx_rooms_own_t));
+
+    if (row.data == NULL) {
+        return NGX_OK;
+    }
+
+    mode = ngx_rooms_mode_parse(ngx_rooms_word(&row));
+
+    if (mode < 0
+        || ngx_rooms_word_int(&row, INT64_MAX, &own->muted_until) != NGX_OK
+        || ngx_rooms_word_int(&row, INT64_MAX, &own->position) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    own->mode = mode;
+    own->event = ngx_rooms_word(&row);
+
+    if (own->event.data && !rooms_id_valid(own->event, "evt-")) {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+rooms_str_t
+ngx_rooms_format_own(ngx_pool_t *pool, const ngx_rooms_own_t *own)
+{
+    return ngx_rooms_join(pool, rooms_cstr(ngx_rooms_modes[own->mode]),
+                          ngx_rooms_s(" "),
+                          ngx_rooms_number(pool, own->muted_until),
+                          ngx_rooms_s(" "),
+                          ngx_rooms_number(pool, own->position),
+                          own->event.data ? ngx_rooms_s(" ") : ROOMS_NULL,
+                          own->event);
+}
+
+
+const char *
+ngx_rooms_mode_name(ngx_rooms_mode_e mode)
+{
+    return ngx_rooms_modes[mode];
+}
+
+
+ngx_int_t
+ngx_rooms_mode_parse(rooms_str_t s)
+{
+    ngx_int_t  i;
+
+    for (i = 0; i < NGX_ROOMS_MODE_MAX; i++) {
+
+        if (rooms_str_eq(s, rooms_cstr(ngx_rooms_modes[i]))) {
+            return i;
+        }
+    }
+
+    return -1;
+}
+
+
+static rooms_str_t
+ngx_rooms_profile_str(ngx_pool_t *pool, json_t *object, const char *key)
+{
+    json_t  *value;
+
+    value = json_object_get(object, key);
+
+    if (!json_is_string(value)) {
+        return ROOMS_NULL;
+    }
+
+    return ngx_rooms_dup(pool,
+                         (rooms_str_t) { json_string_length(value),
+                                         (u_char *) json_string_value(value) });
+}
+
+
+ngx_int_t
+ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
+    ngx_rooms_profile_t *profile)
+{
+    json_t  *object;
+
+    ngx_memzero(profile, sizeof(ngx_rooms_profile_t));
+    profile->id = id;
+    profile->type = ngx_rooms_s("user");
+    profile->local = id;
+    profile->name = id;
+
+    if (json.data == NULL) {
+        return NGX_DECLINED;
+    }
+
+    object = json_loadb((const char *) json.data, json.len, 0, NULL);
+
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return NGX_ERROR;
+    }
+
+    profile->local = ngx_rooms_profile_str(pool, object, "local_id");
+    profile->name = ngx_rooms_profile_str(pool, object, "display_name");
+    profile->workspace = ngx_rooms_profile_str(pool, object, "workspace_id");
+    profile->type = ngx_rooms_profile_str(pool, object, "participant_type");
+    profile->server = ngx_rooms_profile_str(pool, object, "server_name");
+    profile->avatar = ngx_rooms_profile_str(pool, object, "avatar_url");
+
+    json_decref(object);
+
+    if (profile->local.data == NULL || profile->name.data == NULL
+        || profile->type.data == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+rooms_str_t
+ngx_rooms_format_profile(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
+    int64_t now)
+{
+    size_t        size;
+    u_char       *start;
+    rooms_buf_t   b;
+
+    size = 200 + 6 * (p->local.len + p->name.len + p->workspace.len
+                      + p->type.len + p->server.len + p->avatar.len);
+
+    start = ngx_pnalloc(pool, size);
+    if (start == NULL) {
+        return ROOMS_NULL;
+    }
+
+    rooms_buf_init(&b, start, size);
+
+    rooms_json_lit(&b, "{\"local_id\":");
+    rooms_json_str(&b, p->local);
+    rooms_json_lit(&b, ",\"display_name\":");
+    rooms_json_str(&b, p->name);
+    rooms_json_lit(&b, ",\"workspace_id\":");
+    rooms_json_str(&b, p->workspace);
+    rooms_json_lit(&b, ",\"participant_type\":");
+    rooms_json_str(&b, p->type);
+    rooms_json_lit(&b, ",\"server_name\":");
+    rooms_json_str(&b, p->server);
+    rooms_json_lit(&b, ",\"avatar_url\":");
+    rooms_json_str(&b, p->avatar);
+    rooms_json_lit(&b, ",\"created_at\":");
+    rooms_json_time(&b, now);
+    rooms_json_lit(&b, "}");
+
+    return (rooms_str_t) { b.last - b.start, b.start };
+}

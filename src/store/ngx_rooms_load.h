@@ -1,0 +1,82 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_ROOMS_LOAD_H
+#define NGX_ROOMS_LOAD_H
+
+#include "ngx_rooms_store.h"
+
+
+/*
+ * Values as the store keeps them, to and from the core's.  Nothing here is
+ * trusted: what can't be parsed is NGX_ERROR, which becomes a 500 and a line
+ * in the log.  Parsed strings point into the reply.
+ */
+
+#define NGX_ROOMS_ROOM_FIELDS  13
+
+typedef enum {
+    NGX_ROOMS_MODE_INHERIT = 0,
+    NGX_ROOMS_MODE_ALL,
+    NGX_ROOMS_MODE_MENTIONS,
+    NGX_ROOMS_MODE_NONE,
+    NGX_ROOMS_MODE_MAX
+} ngx_rooms_mode_e;
+
+#define NGX_ROOMS_MUTED_FOREVER  INT64_C(253402300799000)  /* 9999-12-31 */
+
+/* A participant's own settings in a room. */
+typedef struct {
+    ngx_rooms_mode_e    mode;
+    int64_t             muted_until;       /* ms, 0: not muted */
+    rooms_str_t         event;             /* last read, or NULL */
+    int64_t             position;          /* of the marker */
+} ngx_rooms_own_t;
+
+/* A participant of the tenant. */
+typedef struct {
+    rooms_str_t         id;
+    rooms_str_t         local;
+    rooms_str_t         name;              /* displayed */
+    rooms_str_t         workspace;         /* the personal one */
+    rooms_str_t         type;              /* "user", ... */
+    rooms_str_t         server;            /* NULL: this one */
+    rooms_str_t         avatar;            /* or NULL */
+} ngx_rooms_profile_t;
+
+
+/* Appends HMGET of the room's fields. */
+ngx_int_t ngx_rooms_load_room(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
+    rooms_str_t room);
+/* NGX_OK, NGX_DECLINED (no such room), NGX_ERROR. */
+ngx_int_t ngx_rooms_parse_room(redisReply *reply, rooms_str_t id,
+    rooms_room_t *room);
+
+/* A member's row; no value is ROOMS_LEAVE. */
+ngx_int_t ngx_rooms_parse_member(rooms_str_t row, rooms_str_t participant,
+    rooms_member_t *member);
+rooms_str_t ngx_rooms_format_member(ngx_pool_t *pool,
+    const rooms_member_t *member, ngx_uint_t joins_now);
+
+ngx_int_t ngx_rooms_parse_own(rooms_str_t row, ngx_rooms_own_t *own);
+rooms_str_t ngx_rooms_format_own(ngx_pool_t *pool, const ngx_rooms_own_t *own);
+const char *ngx_rooms_mode_name(ngx_rooms_mode_e mode);
+ngx_int_t ngx_rooms_mode_parse(rooms_str_t s);         /* -1: none */
+
+/* NULL is "unknown": NGX_DECLINED. */
+ngx_int_t ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json,
+    rooms_str_t id, ngx_rooms_profile_t *profile);
+rooms_str_t ngx_rooms_format_profile(ngx_pool_t *pool,
+    const ngx_rooms_profile_t *profile, int64_t now);
+
+/* The room's "meta" field: what never changes. */
+rooms_str_t ngx_rooms_format_meta(ngx_pool_t *pool, const rooms_room_t *room);
+
+/* Room fields by name, as the store spells them. */
+extern const rooms_str_t  ngx_rooms_field_state;
+extern const rooms_str_t  ngx_rooms_field_joined;
+extern const rooms_str_t  ngx_rooms_field_invited;
+
+#endif /* NGX_ROOMS_LOAD_H */

@@ -1,0 +1,143 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_ROOMS_REDIS_H
+#define NGX_ROOMS_REDIS_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <hiredis/hiredis.h>
+#include <hiredis/async.h>
+#include "rooms_str.h"
+
+
+/*
+ * A lane is one pipelined connection to one Redis, attached to the worker's
+ * event loop.  A batch is a number of commands that are sent together and
+ * answered together: one callback, when the last reply is here.
+ */
+
+typedef struct ngx_rooms_lane_s   ngx_rooms_lane_t;
+typedef struct ngx_rooms_batch_s  ngx_rooms_batch_t;
+
+typedef void (*ngx_rooms_batch_pt)(ngx_rooms_batch_t *b);
+
+
+/* Where a Redis is, and how it wants to be greeted. */
+typedef struct {
+    ngx_str_t              name;           /* for the log */
+    ngx_addr_t            *addrs;          /* of host:port, or NULL */
+    ngx_uint_t             naddrs;
+    ngx_str_t              path;           /* of a Unix socket, NUL ended */
+    ngx_str_t              user;
+    ngx_str_t              password;
+    ngx_int_t              db;
+    ngx_msec_t             timeout;
+    ngx_msec_t             connect_timeout;
+} ngx_rooms_node_t;
+
+
+typedef enum {
+    NGX_ROOMS_BATCH_OK = 0,
+    NGX_ROOMS_BATCH_DOWN,                  /* never sent */
+    NGX_ROOMS_BATCH_LOST                   /* sent; not all replies came */
+} ngx_rooms_batch_status_e;
+
+
+/*
+ * A batch owns its memory: commands and replies live in its pool until
+ * ngx_rooms_batch_free().  Freeing one in flight is allowed at any time: its
+ * replies are then read and forgotten.
+ */
+struct ngx_rooms_batch_s {
+    ngx_pool_t                *pool;
+    ngx_array_t                commands;   /* of ngx_str_t, in RESP */
+    redisReply               **replies;
+    ngx_uint_t                 received;
+    ngx_rooms_batch_status_e   status;
+
+    ngx_rooms_batch_pt         handler;    /* NULL once freed */
+    void                      *data;
+
+    ngx_rooms_lane_t          *lane;       /* while queued or in flight */
+    ngx_queue_t                queue;
+    unsigned                   sent:1;
+    unsigned                   failed:1;
+};
+
+
+typedef enum {
+    NGX_ROOMS_LANE_DOWN = 0,
+    NGX_ROOMS_LANE_CONNECTING,
+    NGX_ROOMS_LANE_GREETING,               /* AUTH, SELECT */
+    NGX_ROOMS_LANE_READY
+} ngx_rooms_lane_state_e;
+
+
+struct ngx_rooms_lane_s {
+    ngx_rooms_node_t          *node;
+    ngx_rooms_lane_state_e     state;
+    redisAsyncContext         *ac;
+    ngx_connection_t          *connection;
+
+    ngx_queue_t                waiting;    /* batches not sent yet */
+    ngx_queue_t                inflight;   /* in the order of their replies */
+    ngx_rooms_batch_t         *greeting;
+
+    ngx_event_t                flush;      /* posted: one write a turn */
+    ngx_event_t                reap;       /* posted: frees a dead context */
+    ngx_event_t                timer;      /* connect, backoff, idle ping */
+    ngx_uint_t                 attempts;
+    ngx_msec_t                 down_since; /* 0: it has been up */
+    ngx_msec_t                 last_read;
+    ngx_uint_t                 epoch;      /* counts connections */
+    unsigned                   dead:1;
+    unsigned                   flushing:1;
+    unsigned                   pinging:1;
+
+    ngx_pool_t                *scratch;    /* replies nobody waits for */
+};
+
+
+ngx_rooms_batch_t *ngx_rooms_batch_create(ngx_log_t *log);
+void ngx_rooms_batch_free(ngx_rooms_batch_t *b);
+
+/* Appends a command.  NGX_ERROR: out of memory. */
+ngx_int_t ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
+    ngx_uint_t argc);
+
+#define ngx_rooms_command(b, ...)                                             \
+    ngx_rooms_batch_add(b, (rooms_str_t[]) { __VA_ARGS__ },                   \
+                        sizeof((rooms_str_t[]) { __VA_ARGS__ })               \
+                        / sizeof(rooms_str_t))
+
+#define ngx_rooms_s(literal)                                                  \
+    ((rooms_str_t) { sizeof(literal) - 1, (const u_char *) (literal) })
+
+/*
+ * Sends a batch, now or as soon as the lane is up.  The handler is called
+ * once, never from inside this call: with all replies, or with a status that
+ * says how far it came.  The caller keeps the deadline.
+ */
+void ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b);
+
+void ngx_rooms_lane_init(ngx_rooms_lane_t *lane, ngx_rooms_node_t *node,
+    ngx_log_t *log);
+
+/* A caller's deadline has passed: a lane that is silent too is dropped. */
+void ngx_rooms_lane_late(ngx_rooms_lane_t *lane);
+
+
+/* Reading replies: values that are of another type are "no value". */
+rooms_str_t ngx_rooms_reply_str(redisReply *reply);
+int64_t ngx_rooms_reply_int(redisReply *reply, int64_t otherwise);
+redisReply *ngx_rooms_reply_element(redisReply *reply, ngx_uint_t n);
+
+/* LOADING, READONLY, MASTERDOWN, TRYAGAIN, CLUSTERDOWN: it will pass. */
+ngx_uint_t ngx_rooms_reply_transient(redisReply *reply);
+ngx_uint_t ngx_rooms_reply_is_error(redisReply *reply, const char *prefix);
+
+#endif /* NGX_ROOMS_REDIS_H */

@@ -1,0 +1,154 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Writes seed corpora for the three targets of the bundle, made by our own
+ * writer: `fuzz_seeds DIR` fills DIR/zip, DIR/multipart and DIR/manifest.
+ */
+
+#include "../unit/bundle_test.h"      /* first: _GNU_SOURCE */
+
+#include <sys/stat.h>
+
+
+static const char  *root;
+
+
+static void
+save(const char *target, const char *name, const void *data, size_t len)
+{
+    char   path[1000];
+    FILE  *f;
+
+    snprintf(path, sizeof(path), "%s/%s", root, target);
+    mkdir(path, 0777);
+    snprintf(path, sizeof(path), "%s/%s/%s", root, target, name);
+    f = fopen(path, "wb");
+
+    if (f == NULL || fwrite(data, 1, len, f) != len || fclose(f) != 0) {
+        perror(path);
+        exit(1);
+    }
+}
+
+
+static void
+save_zip(const char *name, int method, int level, int known, uint64_t bound)
+{
+    size_t               len;
+    ssize_t              n;
+    u_char               buf[4096];
+    bytes_t              zip = { 0 };
+    arena_t             *arena = NULL;
+    const u_char        *p;
+    rooms_zip_entry_t    e = { .name = rooms_string("b/\xc3\xa9"),
+                               .mtime = 1700000000000, .method = method,
+                               .level = level, .known = known,
+                               .crc = 0x3610a686, .size = bound };
+    rooms_zip_writer_t   w;
+
+    rooms_zip_writer_init(&w, arena_alloc, &arena);
+    zip_add(&w, &zip, "a", ROOMS_ZIP_STORE, 0, 1, "x", 1);
+    n = rooms_zip_begin(&w, &e, buf, sizeof(buf));
+    bytes_add(&zip, buf, n);
+    p = (const u_char *) "hello";
+    len = 5;
+
+    if (method == ROOMS_ZIP_DEFLATE) {
+        n = rooms_zip_deflate(&w, &p, &len, buf, sizeof(buf), 1);
+        bytes_add(&zip, buf, n);
+
+    } else {
+        if (!known) {
+            rooms_zip_stored(&w, p, len);
+        }
+
+        bytes_add(&zip, p, len);
+    }
+
+    n = rooms_zip_end(&w, buf, sizeof(buf));
+    bytes_add(&zip, buf, n);
+    zip_close(&w, &zip, 100);
+    save("zip", name, zip.data, zip.len);
+    rooms_zip_writer_cleanup(&w);
+    arena_free(&arena);
+    bytes_free(&zip);
+}
+
+
+/* an end record's ZIP64 form around what has none */
+
+static void
+save_zip64_end(const bytes_t *zip)
+{
+    u_char   h[98], *p;
+    bytes_t  out = { 0 };
+
+    bytes_add(&out, zip->data, zip->len - 22);
+    p = rooms_zip_put32(h, ROOMS_ZIP_END64_SIG);
+    p = rooms_zip_put64(p, 44);
+    p = rooms_zip_put32(p, 45 << 16 | 45);
+    p = rooms_zip_put64(p, 0);
+    p = rooms_zip_put64(p, rooms_zip_get16(zip->data + zip->len - 12));
+    p = rooms_zip_put64(p, rooms_zip_get16(zip->data + zip->len - 12));
+    p = rooms_zip_put64(p, rooms_zip_get32(zip->data + zip->len - 10));
+    p = rooms_zip_put64(p, rooms_zip_get32(zip->data + zip->len - 6));
+    p = rooms_zip_put32(p, ROOMS_ZIP_LOCATOR_SIG);
+    p = rooms_zip_put32(p, 0);
+    p = rooms_zip_put64(p, out.len);
+    p = rooms_zip_put32(p, 1);
+    memcpy(p, zip->data + zip->len - 22, 22);
+    bytes_add(&out, h, sizeof(h));
+    save("zip", "end64", out.data, out.len);
+    bytes_free(&out);
+}
+
+
+int
+main(int argc, char **argv)
+{
+    char     body[8192];
+    size_t   n;
+    bytes_t  zip = { 0 };
+
+    if (argc != 2) {
+        fprintf(stderr, "usage: fuzz_seeds DIR\n");
+        return 2;
+    }
+
+    root = argv[1];
+    mkdir(root, 0777);
+
+    bundle_build(&zip);
+    save("zip", "bundle", zip.data, zip.len);
+    save("zip", "empty", zip.data + zip.len - 22, 22);
+    save_zip64_end(&zip);
+    save_zip("known", ROOMS_ZIP_STORE, 0, 1, 5);
+    save_zip("stored", ROOMS_ZIP_STORE, 0, 0, 5);
+    save_zip("deflated", ROOMS_ZIP_DEFLATE, 6, 0, 5);
+    save_zip("level0", ROOMS_ZIP_DEFLATE, 0, 0, 5);
+    save_zip("descriptor64", ROOMS_ZIP_DEFLATE, 1, 0, ROOMS_ZIP_UNBOUNDED);
+
+    n = snprintf(body, sizeof(body),
+                 "multipart/form-data; boundary=\"XYZ\"\n--XYZ\r\n"
+                 "Content-Disposition: form-data; name=\"name\"\r\n\r\nroom"
+                 "\r\n--XYZ\r\nContent-Disposition: form-data; name=\"file\";"
+                 " filename=\"b.zip\"\r\nContent-Type: application/zip\r\n"
+                 "\r\n");
+    memcpy(body + n, zip.data, zip.len);
+    n += zip.len;
+    n += snprintf(body + n, sizeof(body) - n, "\r\n--XYZ--\r\n");
+    save("multipart", "import", body, n);
+    save("multipart", "empty", "multipart/form-data;boundary=a\n--a--", 36);
+
+    save("manifest", "bundle", bundle_manifest, sizeof(bundle_manifest) - 1);
+    n = snprintf(body, sizeof(body), "{\"events\":[1,-0.5e+3,\"\\u00e9\",[{}]"
+                 ",true,null],\"media\":{\"\\ud83d\\ude00\":[]}}\n");
+    save("manifest", "small", body, n);
+
+    bytes_free(&zip);
+
+    return 0;
+}

@@ -1,0 +1,199 @@
+package RoomsTest::Blocks;
+
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Sections of blocks beyond those of Test::Nginx::Socket, made with its public
+# hooks:
+#
+#     --- capture                    no test; what is found is saved
+#     room: "id":"([^"]+)"           first group of a regex on the body
+#     id: json data.id               the value at a path of the JSON body
+#
+#     --- json                       one test, see RoomsTest::JSON
+#     data.id = "{{room}}"
+#
+# {{name}} is replaced with what was saved by an earlier block (no_shuffle)
+# or with save(), just before the block runs; in the sections that tell what
+# is expected also when an earlier request of the same block saved it (or,
+# for json and what the log is to have, the same request).  In the regexes of
+# sections it matches literally.  A block without a config
+# section gets default_config().
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use Test::More ();
+
+use RoomsTest::JSON ();
+
+our @EXPORT_OK = qw(default_config save saved);
+
+my @sent = qw(config http_config main_config request raw_request
+              pipelined_requests more_headers user_files init);
+my @plain = qw(response_body response_headers json error_log no_error_log
+               grep_error_log_out error_code);
+my @regex = qw(response_body_like response_body_unlike response_headers_like
+               raw_response_headers_like raw_response_headers_unlike
+               grep_error_log error_code_like);
+
+my (%saved, %original);
+my $registered;
+
+my $default_config = <<'END';
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+END
+
+sub default_config {
+    $default_config = shift if @_;
+    return $default_config;
+}
+
+sub save {
+    my %new = @_;
+
+    @saved{keys %new} = values %new;
+}
+
+sub saved {
+    my ($name) = @_;
+
+    return $saved{$name};
+}
+
+sub register {
+    return if $registered || !$INC{'Test/Nginx/Socket.pm'};
+
+    my ($preprocessor, $check) =
+        map { Test::Nginx::Socket->can($_) or return }
+            qw(add_block_preprocessor add_response_body_check);
+
+    $registered = 1;
+
+    $preprocessor->(\&before_block);
+    $check->(\&after_response);
+}
+
+sub before_block {
+    my ($block) = @_;
+
+    $block->set_value(config => $default_config)
+        if !defined $block->config;
+
+    fill_in($block, 0, @sent, @plain);
+    fill_in($block, 1, @regex);
+}
+
+sub after_response {
+    my ($block, $body, $i, $repeat, $dry_run) = @_;
+    my $name = $block->name;
+
+    if (defined $block->capture && !$dry_run) {
+        capture($name, element(scalar $block->capture, $i), $body);
+        fill_in($block, 0, @plain);
+        fill_in($block, 1, @regex);
+    }
+
+    return if !defined $block->json;
+
+    my $spec = element(scalar $block->json, $i);
+
+    return if !defined $spec;
+
+    if ($dry_run) {
+        SKIP: { Test::More::skip("$name - json - $dry_run", 1) }
+        return;
+    }
+
+    RoomsTest::JSON::json_like($body, $spec, "$name - json (req $i)");
+}
+
+# A string is for each request of the block.
+sub element {
+    my ($value, $i) = @_;
+
+    return ref $value eq 'ARRAY' ? $value->[$i] : $value;
+}
+
+sub capture {
+    my ($name, $spec, $body) = @_;
+
+    return if !defined $spec;
+
+    for my $line (split /\n/, $spec) {
+        next if $line !~ /\S/;
+
+        my ($key, $regex) = $line =~ /^\s*(\w+)\s*:\s*(.*?)\s*$/
+            or die "$name - bad capture line: $line\n";
+        my $value;
+
+        if ($regex =~ /^json\s+(\S.*)/) {
+            $value = eval { RoomsTest::JSON::json_get($body, $1) };
+
+        } elsif ($body =~ /$regex/) {
+            $value = defined $1 ? $1 : $&;
+        }
+
+        if (defined $value) {
+            $saved{$key} = $value;
+
+        } else {
+            delete $saved{$key};
+            Test::More::diag("$name - nothing to capture for $key in: $body");
+        }
+    }
+}
+
+# Always from the text in the file, so that a repeated block gets the values
+# of its own run.
+sub fill_in {
+    my ($block, $quote, @sections) = @_;
+    my $original = $original{$block} ||= {};
+
+    for my $section (@sections) {
+        $original->{$section} = $block->$section
+            if !exists $original->{$section};
+
+        next if !defined $original->{$section};
+
+        $block->set_value($section =>
+                          scalar replaced($original->{$section}, $quote));
+    }
+}
+
+# What has not been saved stays as it is.
+sub replaced {
+    my ($value, $quote) = @_;
+
+    if (ref $value eq 'ARRAY') {
+        return [map { replaced($_, $quote) } @$value];
+    }
+
+    if (ref $value eq 'HASH') {
+        return { map { $_ => replaced($value->{$_}, $quote) } keys %$value };
+    }
+
+    if (ref $value eq 'Regexp') {
+        my $text = "$value";
+
+        # The braces are best written as \{\{name}} in a regex.
+        return $value if $text !~ s/\\?\{\\?\{(\w+)\}\}/{{$1}}/g;
+
+        $text = replaced($text, 1);
+
+        return qr/$text/;
+    }
+
+    return $value if ref $value || !defined $value;
+
+    $value =~ s/\{\{(\w+)\}\}/
+                !defined $saved{$1} ? "{{$1}}"
+                : $quote ? quotemeta $saved{$1} : $saved{$1}/gex;
+
+    return $value;
+}
+
+1;

@@ -1,0 +1,214 @@
+package RoomsTest::HTTP;
+
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# An HTTP client that can send many requests at the same moment.
+
+use strict;
+use warnings;
+
+use Errno qw(EAGAIN EINPROGRESS EINTR EWOULDBLOCK);
+use Exporter 'import';
+use IO::Select;
+use IO::Socket::INET;
+use Time::HiRes qw(time);
+
+our @EXPORT_OK = qw(http_many http_raw http_req server_port_is);
+
+my $port;
+
+# The port to connect to: that of run_nginx(), else that of the blocks.
+sub server_port_is {
+    $port = shift if @_;
+
+    return $port // $ENV{TEST_NGINX_SERVER_PORT} // $ENV{TEST_NGINX_PORT}
+           // 1984;
+}
+
+# The bytes of a request.  The token goes to a Bearer Authorization field; a
+# body that is a reference is encoded as JSON.
+sub http_raw {
+    my ($method, $path, $token, $body, %headers) = @_;
+    my %names = map { lc $_ => 1 } keys %headers;
+
+    if (ref $body) {
+        require JSON::PP;
+        $body = JSON::PP->new->utf8->canonical->encode($body);
+    }
+
+    my @lines = ("$method $path HTTP/1.1");
+
+    push @lines, 'Host: localhost' if !$names{host};
+    push @lines, 'Connection: close' if !$names{connection};
+    push @lines, "Authorization: Bearer $token"
+        if defined $token && $token ne '' && !$names{authorization};
+
+    if (defined $body) {
+        utf8::encode($body) if utf8::is_utf8($body);
+
+        push @lines, 'Content-Type: application/json'
+            if !$names{'content-type'};
+        push @lines, 'Content-Length: ' . length $body
+            if !$names{'content-length'} && !$names{'transfer-encoding'};
+    }
+
+    push @lines, map { "$_: $headers{$_}" } sort keys %headers;
+
+    return join("\r\n", @lines) . "\r\n\r\n" . ($body // '');
+}
+
+# One request: http_req($method, $path, $token, $body, %headers) returns
+# [status, headers, body], with the names of the headers in lower case.
+sub http_req {
+    return http_many([http_raw(@_)])->[0];
+}
+
+# Sends requests (the bytes, or the arguments of http_raw() as an array) so
+# that up to $concurrency of them are under way at once: all connections are
+# made first, then all requests are written, and then the responses are read.
+# The result has the responses in the order of the requests; the status is 0
+# when there was none.
+sub http_many {
+    my ($requests, $concurrency, $timeout) = @_;
+    my @bytes = map { ref $_ ? http_raw(@$_) : $_ } @$requests;
+    my @responses;
+
+    $concurrency ||= @bytes;
+
+    while (@bytes) {
+        push @responses, round($timeout // 10, splice @bytes, 0,
+                               $concurrency);
+    }
+
+    return \@responses;
+}
+
+sub busy {
+    return $! == EAGAIN || $! == EWOULDBLOCK || $! == EINTR
+           || $! == EINPROGRESS;
+}
+
+sub round {
+    my ($timeout, @bytes) = @_;
+
+    local $SIG{PIPE} = 'IGNORE';
+
+    my $deadline = time() + $timeout;
+    my @conns = map { +{ out => $_, in => '', head => scalar(/\AHEAD /) } }
+                    @bytes;
+    my %by_fd;
+
+    for my $conn (@conns) {
+        $conn->{sock} = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                              PeerPort => server_port_is(),
+                                              Timeout  => $timeout)
+            or next;
+        $conn->{sock}->blocking(0);
+        $by_fd{fileno $conn->{sock}} = $conn;
+    }
+
+    my $readers = IO::Select->new(map { $_->{sock} } values %by_fd);
+    my $writers = IO::Select->new($readers->handles);
+    my $drop = sub {
+        $writers->remove($_[0]);
+        $readers->remove($_[0]);
+        close $_[0];
+    };
+
+    # A first write for each before anything is read.
+    my @ready = grep { $_ } map { $_->{sock} } @conns;
+
+    while (1) {
+        for my $sock (@ready) {
+            my $conn = $by_fd{fileno $sock};
+            my $n = syswrite $sock, $conn->{out};
+
+            substr $conn->{out}, 0, $n, '' if defined $n;
+            $writers->remove($sock)
+                if $conn->{out} eq '' || (!defined $n && !busy());
+        }
+
+        my $left = $deadline - time();
+
+        last if !$readers->count || $left <= 0;
+
+        my ($r, $w) = IO::Select->select($readers, $writers, undef, $left);
+
+        last if !$r;
+
+        for my $sock (@$r) {
+            my $conn = $by_fd{fileno $sock};
+            my $n = sysread $sock, $conn->{in}, 65536, length $conn->{in};
+
+            next if !defined $n && busy();
+
+            $drop->($sock) if !$n || complete($conn);
+        }
+
+        @ready = grep { defined fileno $_ } @$w;
+    }
+
+    $drop->($_) for $readers->handles;
+
+    return map { parse($_) } @conns;
+}
+
+sub split_response {
+    my ($conn) = @_;
+    my ($top, $body) = split /\r\n\r\n/, $conn->{in}, 2;
+
+    return if !defined $body;
+
+    my ($status, @lines) = split /\r\n/, $top;
+    my %headers;
+
+    for (@lines) {
+        my ($key, $value) = /\A([^:]+?)\s*:\s*(.*?)\s*\z/ or next;
+
+        $key = lc $key;
+        $headers{$key} = defined $headers{$key} ? "$headers{$key}, $value"
+                                                : $value;
+    }
+
+    my ($code) = $status =~ m{\AHTTP/\S+\s+(\d+)};
+
+    return ($code // 0, \%headers, $body);
+}
+
+sub complete {
+    my ($conn) = @_;
+    my ($code, $headers, $body) = split_response($conn) or return 0;
+
+    return 1 if $conn->{head} || $code == 204 || $code == 304;
+    return $body =~ /(?:\A|\r\n)0\r\n(?:[^\r\n]+\r\n)*\r\n\z/
+        if ($headers->{'transfer-encoding'} // '') eq 'chunked';
+    return defined $headers->{'content-length'}
+           && length $body >= $headers->{'content-length'};
+}
+
+sub parse {
+    my ($conn) = @_;
+    my ($code, $headers, $body) = split_response($conn)
+        or return [0, {}, $conn->{in}];
+
+    if (($headers->{'transfer-encoding'} // '') eq 'chunked') {
+        my ($raw, $decoded) = ($body, '');
+
+        while ($raw =~ s/\A([0-9A-Fa-f]+)[^\r\n]*\r\n//) {
+            last if hex $1 == 0;
+
+            my $size = hex $1;
+
+            $decoded .= substr $raw, 0, $size;
+            substr $raw, 0, length $raw < $size + 2 ? length $raw
+                                                    : $size + 2, '';
+        }
+
+        $body = $decoded;
+    }
+
+    return [$code, $headers, $body];
+}
+
+1;

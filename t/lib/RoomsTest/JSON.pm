@@ -1,0 +1,220 @@
+package RoomsTest::JSON;
+
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Short assertions on a JSON text, one a line:
+#
+#     data.name = "engineering"      equal to a JSON value (or bare text)
+#     data.name != "sales"
+#     data[0].id ~ ^room-            matches a regex; !~ does not
+#     data # 3                       array length or number of members
+#     data.x !                       absent;  ?  present
+#     data.x null                    null
+#     data.size : number             string number boolean array object null
+#     data.size >= 10                also > < <=
+#
+# The path of the whole text is "$", and [-1] is the last element.  A member
+# with other characters than those of a word or "-" is written ["a.b"].
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use JSON::PP ();
+use Test::More ();
+
+our @EXPORT_OK = qw(json_get json_like json_problems);
+
+my $json = JSON::PP->new->utf8->canonical->allow_nonref;
+
+sub parse_path {
+    my ($path) = @_;
+    my @steps;
+
+    return [] if $path eq '$';
+
+    $path =~ s/\A\$(?=[.\[])//;
+
+    while ($path ne '') {
+        if ($path =~ s/\A\[(-?\d+)\]//) {
+            push @steps, [$1];
+
+        } elsif ($path =~ s/\A\["((?:[^"\\]|\\.)*)"\]//
+                 || $path =~ s/\A\.?([\w-]+)//)
+        {
+            push @steps, $1;
+
+        } else {
+            return undef;
+        }
+    }
+
+    return \@steps;
+}
+
+# Returns (1, value), or () when there is no such thing.
+sub find_value {
+    my ($value, $path) = @_;
+    my $steps = parse_path($path) or die "bad path $path\n";
+
+    for my $step (@$steps) {
+        if (ref $step) {
+            my $i = $step->[0];
+
+            return if ref $value ne 'ARRAY';
+
+            $i += @$value if $i < 0;
+
+            return if $i < 0 || $i > $#$value;
+
+            $value = $value->[$i];
+
+        } else {
+            return if ref $value ne 'HASH' || !exists $value->{$step};
+
+            $value = $value->{$step};
+        }
+    }
+
+    return (1, $value);
+}
+
+# The value at a path of a JSON text, for use in Perl code.
+sub json_get {
+    my ($text, $path) = @_;
+    my ($found, $value) = find_value($json->decode($text), $path);
+
+    return $value;
+}
+
+sub type_of {
+    my ($value) = @_;
+
+    return 'null' if !defined $value;
+    return 'array' if ref $value eq 'ARRAY';
+    return 'object' if ref $value eq 'HASH';
+    return 'boolean' if JSON::PP::is_bool($value);
+    return $json->encode($value) =~ /\A"/ ? 'string' : 'number';
+}
+
+sub plain {
+    my ($value) = @_;
+    my $type = type_of($value);
+
+    return $value if $type eq 'string' || $type eq 'number';
+
+    my $text = $json->encode($value);
+
+    utf8::decode($text);
+
+    return $text;
+}
+
+# Text that is no JSON stands for itself.
+sub literal {
+    my ($text) = @_;
+    my $value = eval { $json->decode($text) };
+
+    return $value if !$@;
+
+    utf8::decode($text);
+
+    return $text;
+}
+
+my %compare = (
+    '>'  => sub { $_[0] > $_[1] },
+    '>=' => sub { $_[0] >= $_[1] },
+    '<'  => sub { $_[0] < $_[1] },
+    '<=' => sub { $_[0] <= $_[1] },
+);
+
+sub holds {
+    my ($root, $path, $op, $arg) = @_;
+    my ($found, $value) = find_value($root, $path);
+
+    return !$found if $op eq '!';
+    return 0 if !$found;
+    return 1 if $op eq '?';
+    return !defined $value if $op eq 'null';
+
+    if ($op eq '=' || $op eq '!=') {
+        my $same = $json->encode($value) eq $json->encode(literal($arg));
+
+        return $op eq '=' ? $same : !$same;
+    }
+
+    if ($op eq '~' || $op eq '!~') {
+        utf8::decode($arg);
+
+        my $match = plain($value) =~ /$arg/;
+
+        return $op eq '~' ? $match : !$match;
+    }
+
+    if ($op eq '#') {
+        my $count = ref $value eq 'ARRAY' ? @$value
+                    : ref $value eq 'HASH' ? keys %$value : -1;
+
+        return $count == $arg;
+    }
+
+    return type_of($value) eq $arg if $op eq ':';
+
+    return type_of($value) eq 'number' && $compare{$op}->($value, $arg);
+}
+
+# Returns what is wrong, as a list of lines.
+sub json_problems {
+    my ($body, $spec) = @_;
+    my $root = eval { $json->decode($body) };
+    my @bad;
+
+    return ("no JSON: $@") if $@;
+
+    for my $line (split /\n/, $spec) {
+        next if $line =~ /^\s*(?:#|$)/;
+
+        my ($path, $op, $arg) = $line =~
+            /^\s*((?:\["(?:[^"\\]|\\.)*"\]|\S)+?)\s+
+             (null|!=|!~|!|\?|>=|<=|[=~#:<>])(?:\s+(.*?))?\s*$/x;
+
+        if (!defined $op
+            || ($op =~ /\A(?:null|!|\?)\z/) == (defined $arg && $arg ne ''))
+        {
+            push @bad, "not understood: $line";
+            next;
+        }
+
+        my $good = eval { holds($root, $path, $op, $arg) };
+
+        if ($@) {
+            push @bad, "$line: $@";
+            next;
+        }
+
+        next if $good;
+
+        my ($found, $value) = find_value($root, $path);
+
+        push @bad, "$line\n    got: "
+                   . ($found ? $json->encode($value) : 'nothing');
+    }
+
+    return @bad;
+}
+
+# One test for the whole list of assertions.
+sub json_like {
+    my ($body, $spec, $name) = @_;
+    my @bad = json_problems($body // '', $spec);
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    return Test::More::ok(!@bad, $name)
+           || Test::More::diag(map({ "failed: $_\n" } @bad),
+                               'body: ', $body // 'undef');
+}
+
+1;

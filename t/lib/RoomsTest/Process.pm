@@ -1,0 +1,115 @@
+package RoomsTest::Process;
+
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Child processes and free ports.
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use IO::Socket::INET;
+use POSIX qw(WNOHANG _exit);
+use Time::HiRes qw(sleep time);
+
+our @EXPORT_OK = qw(end_process find_program free_port slurp start_process
+                    wait_for);
+
+# Below the ephemeral ports, so that no outgoing connection takes it.
+sub free_port {
+    for (1 .. 1000) {
+        my $port = 20000 + int rand 12000;
+        my $sock = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+                                         LocalPort => $port,
+                                         Listen    => 1,
+                                         ReuseAddr => 1) or next;
+
+        close $sock;
+
+        return $port;
+    }
+
+    die "no free port found\n";
+}
+
+sub find_program {
+    my ($name) = @_;
+
+    return -x $name ? $name : undef if $name =~ m{/};
+
+    for my $dir (split(/:/, $ENV{PATH} || ''), '/usr/sbin',
+                 '/usr/local/sbin', '/usr/local/bin')
+    {
+        return "$dir/$name" if -f "$dir/$name" && -x _;
+    }
+
+    return undef;
+}
+
+# Starts a program with its output in a file and returns its process id.
+sub start_process {
+    my ($output, @command) = @_;
+    my $pid = fork() // die "fork() failed: $!\n";
+
+    return $pid if $pid;
+
+    $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP __DIE__ __WARN__);
+    open STDIN, '<', '/dev/null';
+    open STDOUT, '>>', $output;
+    open STDERR, '>&', \*STDOUT;
+    { no warnings; exec { $command[0] } @command; }
+    print STDERR "cannot run $command[0]: $!\n";
+    _exit(127);
+}
+
+# Polls until the code returns true; returns false when the time is up.
+sub wait_for {
+    my ($seconds, $code) = @_;
+    my $deadline = time() + $seconds;
+
+    until ($code->()) {
+        return 0 if time() > $deadline;
+        sleep 0.003;
+    }
+
+    return 1;
+}
+
+# Sends the signal, then KILL when that did not help; returns the exit status.
+sub end_process {
+    my ($pid, $signal, $seconds) = @_;
+    my $status;
+    my $ended = sub {
+        my $got = waitpid $pid, WNOHANG;
+
+        $status = $? if $got == $pid;
+
+        return $got != 0;
+    };
+
+    local $?;
+
+    return $status if $ended->();
+
+    kill $signal, $pid;
+
+    if (!wait_for($seconds, $ended)) {
+        warn "process $pid did not end on $signal\n" if $signal ne 'KILL';
+        kill 'KILL', $pid;
+        wait_for($seconds, $ended);
+    }
+
+    return $status;
+}
+
+sub slurp {
+    my ($path) = @_;
+
+    open my $in, '<:raw', $path or return '';
+    local $/;
+
+    return scalar(<$in>) // '';
+}
+
+1;

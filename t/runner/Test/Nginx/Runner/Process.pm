@@ -1,0 +1,193 @@
+package Test::Nginx::Runner::Process;
+
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Starts and stops the one nginx of a suite.  It stays in the foreground as
+# our child, so that its id and its exit status are certain.
+
+use strict;
+use warnings;
+
+use POSIX qw(WNOHANG _exit);
+use Time::HiRes qw(sleep time);
+
+use Test::Nginx::Util ();
+
+my ($pid, $running_config, $status, $starts);
+
+sub pid    { return $pid }
+sub config { return $running_config }
+
+# Has the child ended?  Then $status is set and there is no pid any more.
+sub ended {
+    return 1 if !defined $pid;
+
+    my $got = waitpid $pid, WNOHANG;
+
+    return 0 if $got == 0;
+
+    $status = $?;
+    $pid = $running_config = undef;
+
+    return 1;
+}
+
+sub command {
+    my $root = $Test::Nginx::Util::ServRoot;
+
+    my @command = (Test::Nginx::Util::find_binary(),
+                   '-p', "$root/", '-c', $Test::Nginx::Util::ConfFile);
+
+    splice @command, 1, 0, '-e', $Test::Nginx::Util::ErrLogFile
+        if Test::Nginx::Util::nginx_version() >= 1.019005;
+
+    return @command;
+}
+
+sub valgrind_command {
+    my $how = $Test::Nginx::Util::UseValgrind;
+    my @options = qw(-q --num-callers=50);
+
+    if ($how =~ /\A\d+\z/) {
+        push @options, qw(--tool=memcheck --leak-check=full
+                          --show-possibly-lost=no --keep-debuginfo=yes
+                          --gen-suppressions=all);
+        push @options, '--suppressions=valgrind.suppress'
+            if -f 'valgrind.suppress';
+
+    } else {
+        push @options, split ' ', $how;
+    }
+
+    push @options, '--log-file=' . valgrind_log()
+        if $ENV{TEST_NGINX_VALGRIND_LOG};
+
+    return ('valgrind', @options);
+}
+
+# Valgrind truncates its log at each start: each has a part of its own, which
+# is added to the whole when nginx has stopped.
+sub valgrind_log {
+    return "$ENV{TEST_NGINX_VALGRIND_LOG}.$$.$starts";
+}
+
+# Starts nginx; returns undef when it runs, and the exit status when it ended
+# before it was ready.
+sub start {
+    my ($config, $plain) = @_;
+
+    my $valgrind = $Test::Nginx::Util::UseValgrind && !$plain;
+
+    Test::Nginx::Util::write_file($Test::Nginx::Util::ConfFile, $config);
+    unlink $Test::Nginx::Util::PidFile;
+
+    $starts++;
+
+    my @command = command();
+    unshift @command, valgrind_command() if $valgrind;
+
+    # Valgrind without a log file is meant to be seen.
+    my $stderr = $Test::Nginx::Util::StderrFile;
+
+    $pid = fork() // die "fork() failed: $!\n";
+
+    if ($pid == 0) {
+        $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP __DIE__ __WARN__);
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', '/dev/null';
+        open STDERR, '>>', $stderr
+            if !$valgrind || $ENV{TEST_NGINX_VALGRIND_LOG};
+        { no warnings; exec { $command[0] } @command; }
+        print STDERR "cannot run $command[0]: $!\n";
+        _exit(127);
+    }
+
+    # nginx listens before it writes the pid file, so that no connection has
+    # to be made to see whether it is ready.
+    my $deadline = time() + ($valgrind ? 120 : 30);
+
+    while (!-s $Test::Nginx::Util::PidFile) {
+        return $status if ended();
+
+        if (time() > $deadline) {
+            stop();
+            return -1;
+        }
+
+        sleep 0.003;
+    }
+
+    $running_config = $config;
+
+    return undef;
+}
+
+sub wait_end {
+    my ($seconds) = @_;
+    my $deadline = time() + $seconds;
+
+    while (!ended()) {
+        return 0 if time() > $deadline;
+        sleep 0.003;
+    }
+
+    return 1;
+}
+
+# Stops nginx and returns its exit status.
+sub stop {
+    return $status if !defined $pid;
+
+    my $patience = Test::Nginx::Util::timeout();
+    my $signal = $ENV{TEST_NGINX_FAST_SHUTDOWN} ? 'TERM' : 'QUIT';
+
+    $patience *= 10 if $Test::Nginx::Util::UseValgrind;
+
+    if (!ended()) {
+        kill $signal, $pid;
+
+        if (!wait_end($patience)) {
+            warn "nginx did not stop on $signal, it gets TERM\n";
+            kill 'TERM', $pid;
+
+            if (!wait_end($patience)) {
+                warn "nginx did not stop on TERM, it gets KILL\n";
+                kill 'KILL', $pid;
+                wait_end($patience);
+            }
+        }
+    }
+
+    report();
+
+    return $status;
+}
+
+# What nginx and the sanitizers wrote to the standard error stream (what is
+# also in the error log is left out), and the log of valgrind.
+sub report {
+    my $text = stderr_text();
+
+    $text =~ s/^nginx: \[.*\n//mg;
+    warn $text if $text =~ /\S/;
+
+    if ($ENV{TEST_NGINX_VALGRIND_LOG} && $starts) {
+        my $part = Test::Nginx::Util::read_file(valgrind_log());
+
+        if (defined $part) {
+            unlink valgrind_log();
+            open my $out, '>>', $ENV{TEST_NGINX_VALGRIND_LOG} or return;
+            print $out $part;
+            close $out;
+        }
+    }
+}
+
+sub stderr_text {
+    my $text = Test::Nginx::Util::read_file($Test::Nginx::Util::StderrFile);
+
+    return $text // '';
+}
+
+1;
