@@ -1,0 +1,64 @@
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# make test      suites on a real NGINX and a private Redis, then the core's
+# make unit      the core alone
+# make asan      both, under AddressSanitizer and UBSan
+# make valgrind  the suites under valgrind
+# make fuzz      every fuzz target, FUZZ_SECONDS each
+# make bench     the benchmark table
+
+PURE         = $(wildcard src/rooms/*.c src/auth/rooms_*.c src/bundle/rooms_*.c)
+PURE_HEADERS = $(wildcard src/rooms/*.h src/auth/rooms_*.h src/bundle/rooms_*.h)
+PURE_INCS    = -Isrc/rooms -Isrc/auth -Isrc/bundle
+PURE_CFLAGS  = -std=gnu11 -g -O2 -Wall -Wextra -Werror $(PURE_INCS)
+PURE_LIBS    = -ljansson -lsodium -lcrypto -lz -lpthread
+
+UNIT_TESTS   = $(patsubst t/unit/%.c, $(BUILD)/unit/%, \
+                          $(wildcard t/unit/*_test.c))
+FUZZERS      = $(patsubst t/fuzz/%.c, $(BUILD)/fuzz/%, \
+                          $(filter-out %_seeds.c, $(wildcard t/fuzz/fuzz_*.c)))
+FUZZ_SECONDS ?= 60
+TESTS        ?= $(sort $(wildcard t/*.t))
+
+.PHONY: test suites unit asan valgrind fuzz bench
+
+test: $(MODULE) $(UNIT_TESTS)
+	@t/make/suites $(MODULE) $(TESTS)
+	@t/make/units $(UNIT_TESTS)
+
+suites: $(MODULE)
+	@t/make/suites $(MODULE) $(TESTS)
+
+unit: $(UNIT_TESTS)
+	@t/make/units $(UNIT_TESTS)
+
+$(BUILD)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(BUILD)/libpure.a
+	@mkdir -p $(@D)
+	$(CC) $(PURE_CFLAGS) -Wno-unused-parameter -It/unit -o $@ $< \
+	    $(BUILD)/libpure.a $(PURE_LIBS) -lcmocka
+
+PURE_OBJS = $(patsubst src/%.c, $(BUILD)/pure/%.o, $(PURE))
+
+$(BUILD)/libpure.a: $(PURE_OBJS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/pure/%.o: src/%.c $(PURE_HEADERS) | setup
+	@mkdir -p $(@D)
+	$(CC) $(PURE_CFLAGS) -c -o $@ $<
+
+fuzz:
+	@t/make/setup "clang libclang-rt-dev"
+	@$(MAKE) --no-print-directory $(FUZZERS)
+	@t/make/fuzz $(FUZZ_SECONDS) $(FUZZERS)
+
+$(BUILD)/fuzz/%: t/fuzz/%.c $(PURE) $(PURE_HEADERS)
+	@mkdir -p $(@D)
+	clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=undefined $(PURE_INCS) -It/fuzz -o $@ $< \
+	    $(PURE) $(PURE_LIBS)
+
+bench: $(MODULE)
+	@t/make/setup "wrk"
+	@t/bench/bench $(MODULE)
