@@ -12,11 +12,11 @@ SOURCES      = $(wildcard src/*.c src/*/*.c)
 HEADERS      = $(wildcard src/*.h src/*/*.h)
 CFLAGS_ROOMS = -Wall -Wextra -Werror -Wno-unused-parameter
 
-include t/make/tests.mk
-
-.PHONY: all setup clean install run test
+.PHONY: all setup clean install run
 
 all: $(MODULE)
+
+include t/make/tests.mk
 
 setup:
 	@t/make/setup

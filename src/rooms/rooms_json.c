@@ -160,13 +160,13 @@ rooms_json_hex4(const unsigned char *p, const unsigned char *end, unsigned *u)
     }
 
     for (*u = 0, i = 0; i < 4; i++) {
-        c = *p++ | 0x20;
+        c = *p++;
 
         if (c >= '0' && c <= '9') {
             c -= '0';
 
-        } else if (c >= 'a' && c <= 'f') {
-            c -= 'a' - 10;
+        } else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') {
+            c = (c | 0x20) - 'a' + 10;
 
         } else {
             return NULL;

@@ -1,0 +1,259 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "rooms_json.h"
+
+
+static rooms_str_t
+str(const char *s)
+{
+    return rooms_cstr(s);
+}
+
+
+static void
+assert_is(rooms_str_t got, const char *want)
+{
+    if (want == NULL) {
+        assert_null(got.data);
+        return;
+    }
+
+    assert_non_null(got.data);
+    assert_int_equal(got.len, strlen(want));
+    assert_memory_equal(got.data, want, got.len);
+}
+
+
+static void
+writes(void **state)
+{
+    unsigned char  mem[256];
+    rooms_buf_t    b;
+
+    rooms_buf_init(&b, mem, sizeof(mem));
+    rooms_json_lit(&b, "{\"a\":");
+    rooms_json_str(&b, (rooms_str_t) { 11, (const unsigned char *)
+                                           "q\"\\\n\t\0\x1f\x7f\xc3\xa9/" });
+    rooms_json_lit(&b, ",\"n\":");
+    rooms_json_int(&b, INT64_MIN);
+    rooms_json_lit(&b, ",\"z\":");
+    rooms_json_int(&b, 0);
+    rooms_json_lit(&b, ",\"t\":");
+    rooms_json_time(&b, 0);
+    rooms_json_lit(&b, ",\"x\":");
+    rooms_json_str(&b, ROOMS_NULL);
+    rooms_json_lit(&b, ",\"b\":");
+    rooms_json_bool(&b, 1);
+    rooms_json_lit(&b, "}");
+
+    assert_false(b.full);
+    assert_is((rooms_str_t) { b.last - b.start, mem },
+              "{\"a\":\"q\\\"\\\\\\n\\t\\u0000\\u001f\x7f\xc3\xa9/\","
+              "\"n\":-9223372036854775808,\"z\":0,"
+              "\"t\":\"1970-01-01T00:00:00.000Z\",\"x\":null,\"b\":true}");
+}
+
+
+/* Every control character, as jansson reads it back. */
+static void
+writes_what_is_read(void **state)
+{
+    int            c;
+    char           in[3];
+    json_t        *v;
+    unsigned char  mem[64];
+    rooms_buf_t    b;
+
+    for (c = 1; c < 0x80; c++) {
+        in[0] = c;
+        in[1] = 'x';
+        in[2] = '\0';
+
+        rooms_buf_init(&b, mem, sizeof(mem));
+        rooms_json_str(&b, str(in));
+
+        v = json_loadb((char *) mem, b.last - mem, JSON_DECODE_ANY, NULL);
+        assert_non_null(v);
+        assert_string_equal(json_string_value(v), in);
+        json_decref(v);
+    }
+}
+
+
+static void
+never_passes_the_end(void **state)
+{
+    size_t         n;
+    unsigned char  mem[64];
+    rooms_buf_t    b;
+
+    for (n = 0; n < 20; n++) {
+        memset(mem, 0xaa, sizeof(mem));
+        rooms_buf_init(&b, mem, n);
+        rooms_json_str(&b, str("a\"b\x01" "cdefghijklmnop"));
+
+        assert_true(b.full);
+        assert_true(b.last <= b.end);
+        assert_int_equal(mem[n], 0xaa);
+    }
+}
+
+
+static const char  *good[] = {
+    "{}", "[]", " [ 1 , -2.5e+10 , 0.1E-2, true,false ,null ] ",
+    "{\"a\":{\"b\":[{}]},\"c\":\"\\u00e9\\ud83d\\ude00\\/\\b\"}",
+    "\"\xf0\x9f\x98\x80\"", "0", "-0", "12345678901234567890123", NULL
+};
+
+static const char  *bad[] = {
+    "", " ", "{", "}", "[1,]", "{\"a\":1,}", "{\"a\"}", "{a:1}", "01", "1.",
+    ".5", "+1", "1e", "tru", "nul", "\"\\x\"", "\"\\u12\"", "\"\\ud800\"",
+    "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\n\"", "\"abc", "[1 2]", "1 1",
+    "\"\xff\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "[}", "{]", "--1", "-",
+    "\"\\", "{\"a\":}", "\"\\uE04\x14\"", NULL
+};
+
+
+static void
+scans(void **state)
+{
+    int  i;
+
+    for (i = 0; good[i]; i++) {
+        assert_true(rooms_json_valid(str(good[i])));
+    }
+
+    for (i = 0; bad[i]; i++) {
+        if (rooms_json_valid(str(bad[i]))) {
+            fail_msg("took %s", bad[i]);
+        }
+    }
+
+    assert_false(rooms_json_valid(ROOMS_NULL));
+}
+
+
+/* What jansson takes as a value, and nothing else, cut at every byte. */
+static void
+agrees_with_jansson(void **state)
+{
+    int      i;
+    size_t   n;
+    json_t  *v;
+
+    for (i = 0; good[i]; i++) {
+        for (n = 0; n < strlen(good[i]); n++) {
+            v = json_loadb(good[i], n,
+                           JSON_DECODE_ANY|JSON_ALLOW_NUL
+                           |JSON_DECODE_INT_AS_REAL, NULL);
+            assert_int_equal(v != NULL, rooms_json_valid((rooms_str_t) {
+                                 n, (const unsigned char *) good[i] }));
+            json_decref(v);
+        }
+    }
+}
+
+
+static void
+bounds_depth(void **state)
+{
+    char  deep[1024];
+
+    memset(deep, '[', 128);
+    memset(deep + 128, ']', 128);
+    assert_true(rooms_json_valid((rooms_str_t) {
+                                 256, (unsigned char *) deep }));
+
+    memset(deep, '[', 129);
+    memset(deep + 129, ']', 129);
+    assert_false(rooms_json_valid((rooms_str_t) {
+                                  258, (unsigned char *) deep }));
+
+    memset(deep, '[', sizeof(deep));
+    assert_false(rooms_json_valid((rooms_str_t) {
+                                  sizeof(deep), (unsigned char *) deep }));
+}
+
+
+static void
+finds(void **state)
+{
+    rooms_str_t  o;
+
+    o = str(" { \"x\" : {\"id\":\"no\"}, \"id\" : \"evt-1\" , \"n\": 42,"
+            " \"e\":\"a\\nb\", \"neg\":-1, \"ida\":1 , \"f\":1.5}");
+
+    assert_is(rooms_json_member(o, "x"), "{\"id\":\"no\"}");
+    assert_is(rooms_json_member_str(o, "id"), "evt-1");
+    assert_is(rooms_json_member(o, "n"), "42");
+    assert_int_equal(rooms_json_member_int(o, "n", 7), 42);
+    assert_int_equal(rooms_json_member_int(o, "neg", 7), 7);
+    assert_int_equal(rooms_json_member_int(o, "f", 7), 7);
+    assert_int_equal(rooms_json_member_int(o, "none", 7), 7);
+    assert_is(rooms_json_member_str(o, "e"), NULL);
+    assert_is(rooms_json_member_str(o, "n"), NULL);
+    assert_is(rooms_json_member(o, "i"), NULL);
+    assert_is(rooms_json_member(str("[1]"), "x"), NULL);
+    assert_is(rooms_json_member(str("{}"), "x"), NULL);
+    assert_is(rooms_json_member(str("{\"x\":"), "x"), NULL);
+    assert_is(rooms_json_member(str(""), "x"), NULL);
+}
+
+
+static void
+minifies(void **state)
+{
+    unsigned char  dst[128];
+    rooms_str_t    v;
+
+    v = str(" { \"a b\" : [ 1.10 , \"x  y\\\" z\" ] ,\n\"c\":\ttrue } ");
+
+    assert_is((rooms_str_t) { rooms_json_minify(v, dst), dst },
+              "{\"a b\":[1.10,\"x  y\\\" z\"],\"c\":true}");
+}
+
+
+static void
+names_the_key(void **state)
+{
+    const char  *t;
+
+    t = "{\"name\": \"a\xff\", \"topic\": {\"x\": nope}, \"z\": [1, 2,, 3]}";
+
+    assert_is(rooms_json_key_at(str(t), 12), "name");
+    assert_is(rooms_json_key_at(str(t), strstr(t, "nope") - t), "topic");
+    assert_is(rooms_json_key_at(str(t), strstr(t, ",,") + 2 - t), "z");
+    assert_is(rooms_json_key_at(str(t), 1), NULL);
+    assert_is(rooms_json_key_at(str("[\"a\"]"), 4), "a");
+    assert_is(rooms_json_key_at(str("{\"abc"), 99), "abc");
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(writes),
+        cmocka_unit_test(writes_what_is_read),
+        cmocka_unit_test(never_passes_the_end),
+        cmocka_unit_test(scans),
+        cmocka_unit_test(agrees_with_jansson),
+        cmocka_unit_test(bounds_depth),
+        cmocka_unit_test(finds),
+        cmocka_unit_test(minifies),
+        cmocka_unit_test(names_the_key),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
