@@ -200,8 +200,8 @@ ngx_rooms_create_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
         role = rooms_role_parse(ngx_rooms_reply_str(ngx_rooms_reply(rq, 5)));
 
         ctx->in.workspace = ctx->workspace;
-        ctx->in.workspace_known =
-                          ngx_rooms_reply_int(ngx_rooms_reply(rq, 4), 0) == 1;
+        ctx->in.workspace_known = rooms_id_valid(ctx->workspace, "ws-")
+                       && ngx_rooms_reply_int(ngx_rooms_reply(rq, 4), 0) == 1;
         ctx->in.workspace_role = role > 0 ? role : ROOMS_ROLE_NONE;
     }
 

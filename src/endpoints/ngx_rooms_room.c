@@ -371,7 +371,10 @@ ngx_rooms_room_take(ngx_rooms_req_t *rq)
     }
 
     if (rq->at_workspace < rq->at_own) {
-        rq->in.workspace_known = ngx_rooms_reply_int(
+        rq->in.workspace_known = rooms_id_valid(
+                                  ngx_rooms_body_str(rq, "workspace_id"),
+                                  "ws-")
+                                 && ngx_rooms_reply_int(
                           ngx_rooms_reply(rq, rq->at_workspace), 0) == 1;
         rc = rooms_role_parse(ngx_rooms_reply_str(
                           ngx_rooms_reply(rq, rq->at_workspace + 1)));
@@ -589,7 +592,7 @@ ngx_rooms_room_arguments(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_room_match(ngx_rooms_req_t *rq)
 {
-    u_char       version[20];
+    u_char       version[18];
     rooms_str_t  match;
 
     match = ngx_rooms_header_in(rq->r, "If-Match");
@@ -605,7 +608,8 @@ ngx_rooms_room_match(ngx_rooms_req_t *rq)
         return NGX_OK;
     }
 
-    ngx_sprintf(version, "%016xL-", ngx_rooms_view_version(&rq->view));
+    *ngx_sprintf(version, "%016xL-", ngx_rooms_view_version(&rq->view))
+                                                                      = '\0';
 
     if (ngx_strnstr((u_char *) match.data, (char *) version, match.len)) {
         /* and must be so when it is written */

@@ -152,6 +152,12 @@ ngx_rooms_finish(ngx_rooms_req_t *rq, ngx_uint_t status, ngx_chain_t *chain,
         return;
     }
 
+    /* what was changed is told, whatever a header says of reading it */
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        r->disable_not_modified = 1;
+    }
+
     r->headers_out.status = status;
     r->headers_out.content_length_n = size;
     r->headers_out.content_type = ngx_rooms_json_type;
