@@ -1,0 +1,326 @@
+package RoomsTest::Calls;
+
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Calls of the API for suites that follow a room through many of them:
+#
+#     start();                              nginx over the suite's Redis
+#     my $res = call('POST', $path, $who, \%body, %headers);
+#     expect('409 SW_ROOM_FROZEN', 'POST', $path, $who, ...);
+#
+# $who is a participant of the current tenant (ann), of another (ann@east),
+# an administrator (ann!), or undef for no token at all.  What is expected is
+# a status, a code of an error, the field that its details name, and lines of
+# assertions on the JSON below (RoomsTest::JSON).
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use JSON::PP ();
+use Test::More ();
+
+use RoomsTest::HTTP ();
+use RoomsTest::JSON ();
+use RoomsTest::Nginx ();
+use RoomsTest::Redis ();
+
+our @EXPORT = qw(admit call events expect false host ids key known make many
+                 member members must newest pages same_but_request_id start
+                 tenant token true verify_room who_is);
+
+my $json = JSON::PP->new->utf8->canonical->allow_nonref;
+my $tenant = 'acme';
+my $host = 'rooms.test';
+
+sub true  { JSON::PP::true }
+sub false { JSON::PP::false }
+sub host  { $host }
+
+sub tenant {
+    $tenant = shift if @_;
+    return $tenant;
+}
+
+# The key of the store, of the current tenant.
+sub key { return "sw:{$tenant}:" . join '', @_ }
+
+sub start {
+    my ($snippet, %options) = @_;
+
+    $snippet //= '';
+
+    return RoomsTest::Nginx::run_nginx(<<"END", %options);
+        rooms on;
+        rooms_auth mock;
+        rooms_server_name $host;
+        rooms_redis redis://\$TEST_NGINX_REDIS/0;
+        $snippet
+END
+}
+
+sub token {
+    my ($who) = @_;
+
+    return undef if !defined $who;
+
+    my $admin = $who =~ s/!\z// ? ':admin' : '';
+
+    $who .= "\@$tenant" if $who !~ /\@/;
+
+    return "mock:$who$admin";
+}
+
+sub answer {
+    my ($raw) = @_;
+    my ($status, $headers, $body) = @$raw;
+    my $all = eval { $json->decode($body) };
+
+    return { status => $status, headers => $headers, body => $body,
+             json => $all, data => ref $all ? $all->{data} : undef,
+             meta => ref $all ? $all->{meta} : undef,
+             code => ref $all && $all->{error} ? $all->{error}{code} : '' };
+}
+
+sub call {
+    my ($method, $path, $who, $body, %headers) = @_;
+
+    return answer(RoomsTest::HTTP::http_req($method, $path, token($who),
+                                            $body, %headers));
+}
+
+# Calls that are under way at the same moment.
+sub many {
+    my ($concurrency, @calls) = @_;
+    my @raw = map { my ($method, $path, $who, @rest) = @$_;
+                    [$method, $path, token($who), @rest] } @calls;
+
+    return map { answer($_) }
+           @{RoomsTest::HTTP::http_many(\@raw, $concurrency, 60)};
+}
+
+# One test: everything that an answer must be.
+sub expect {
+    my ($want, $method, $path, $who, $body, @headers) = @_;
+    my ($line, $spec) = split /\n/, $want, 2;
+    my ($status, $code, $field) = split ' ', $line;
+    my $res = call($method, $path, $who, $body, @headers);
+    my @bad;
+    my $name = join ' ', $method, $path, $who // '-',
+               !defined $body ? () : ref $body ? $json->encode($body)
+               : $body, '->', $line;
+
+    $name = substr($name, 0, 150) . '...' if length $name > 160;
+
+    push @bad, "status: $res->{status}" if $res->{status} != $status;
+    push @bad, 'no X-Request-Id' if !$res->{headers}{'x-request-id'};
+    push @bad, 'a body' if $method eq 'HEAD' && $res->{body} ne '';
+    push @bad, 'no JSON' if $method ne 'HEAD' && $res->{status} != 304
+                            && !ref $res->{json};
+
+    if (defined $code && ref $res->{json}) {
+        my $error = $res->{json}{error} || {};
+        my @details = map { $_->{field} } @{$error->{details} || []};
+
+        push @bad, "code: $res->{code}" if $res->{code} ne $code;
+        push @bad, 'no message' if ($error->{message} // '') eq '';
+        push @bad, 'another request_id'
+            if ($error->{request_id} // '')
+               ne $res->{headers}{'x-request-id'};
+        push @bad, "fields: @details"
+            if defined $field && !grep { $_ eq $field } @details;
+    }
+
+    push @bad, RoomsTest::JSON::json_problems($res->{body}, $spec)
+        if defined $spec && $spec =~ /\S/;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    utf8::encode($name) if utf8::is_utf8($name);
+
+    Test::More::ok(!@bad, $name)
+        || Test::More::diag(map({ "failed: $_\n" } @bad), 'body: ',
+                            $res->{body});
+
+    return $res;
+}
+
+sub must {
+    my $res = call(@_);
+
+    die "$_[0] $_[1]: $res->{status} $res->{body}\n"
+        if $res->{status} !~ /^2/;
+
+    return $res->{data};
+}
+
+# Participants exist after their first request.
+sub known {
+    my @res = many(8, map { ['POST', '/v1/auth/register', $_, {}] } @_);
+
+    for my $res (@res) {
+        die "not registered: $res->{body}\n" if $res->{status} != 200;
+    }
+
+    return map { $_->{data} } @res;
+}
+
+# make(group => 'ann', name => 'x', ...) is the id of a new room.
+sub make {
+    my ($type, $who, %fields) = @_;
+
+    return must('POST', '/v1/rooms/dm', $who,
+                { participant_id => $fields{with} })->{id} if $type eq 'dm';
+
+    $fields{name} //= 'Engineering' if $type =~ /^(?:group|public)$/;
+
+    return must('POST', '/v1/rooms', $who,
+                { room_type => $type, %fields })->{id};
+}
+
+# Brings participants into a room: invited by the first, and joined; "bob=50"
+# gets that power.
+sub admit {
+    my ($room, $by, @who) = @_;
+
+    for my $who (@who) {
+        my ($name, $power) = split /=/, $who;
+
+        known($name);
+        must('POST', "/v1/rooms/$room/invite", $by,
+             { participant_id => $name });
+        must('POST', "/v1/rooms/$room/join", $name);
+        must('PUT', "/v1/rooms/$room/members/$name/power-level", $by,
+             { power_level => 0 + $power }) if defined $power;
+    }
+}
+
+# All pages of a list.
+sub pages {
+    my ($path, $who, $name, $limit) = @_;
+    my ($cursor, @all);
+    my $sign = $path =~ /\?/ ? '&' : '?';
+
+    do {
+        my $res = call('GET', "$path${sign}limit=$limit"
+                       . (defined $cursor ? "&$name=$cursor" : ''), $who);
+
+        die "$path: $res->{body}\n" if $res->{status} != 200;
+
+        push @all, @{$res->{data}};
+        $cursor = $res->{meta}{has_more} ? $res->{meta}{next_cursor}
+                                         : undef;
+    } while (defined $cursor);
+
+    return @all;
+}
+
+sub ids { return map { $_->{id} } @_ }
+
+sub members {
+    my ($room, $who) = @_;
+
+    return pages("/v1/rooms/$room/members", $who, 'cursor', 1000);
+}
+
+sub member {
+    my ($room, $who, $whom) = @_;
+    my ($row) = grep { $_->{participant_id} eq ($whom // $who) }
+                members($room, $who);
+
+    return $row;
+}
+
+sub events {
+    my ($room, $who) = @_;
+
+    return pages("/v1/rooms/$room/messages?direction=forward", $who, 'from',
+                 200);
+}
+
+sub newest {
+    my ($room, $who) = @_;
+    my $res = call('GET', "/v1/rooms/$room/messages?limit=1", $who);
+
+    return $res->{data}[0];
+}
+
+# The store's own rows of a room: who => [membership, power].
+sub who_is {
+    my ($room) = @_;
+    my %rows = @{RoomsTest::Redis::redis('HGETALL',
+                                         key("r:$room:members"))};
+
+    return map { $_ => [(split ' ', $rows{$_})[0, 1]] } keys %rows;
+}
+
+# One test: whatever the store keeps twice says the same.
+sub verify_room {
+    my ($room, $name) = @_;
+    my $redis = \&RoomsTest::Redis::redis;
+    my %rows = who_is($room);
+    my @in = grep { $rows{$_}[0] eq 'join' } keys %rows;
+    my @invited = grep { $rows{$_}[0] eq 'invite' } keys %rows;
+    my @banned = grep { $rows{$_}[0] eq 'ban' } keys %rows;
+    my @admins = grep { $rows{$_}[1] == 100 } @in;
+    my ($joined, $invites, $admins, $position) =
+        map { $_ // 0 } @{$redis->('HMGET', key("r:$room"), 'joined',
+                                   'invited', 'admins', 'position')};
+    my @bad;
+    my $same = sub {
+        my ($what, $got, $want) = @_;
+        my ($x, $y) = map { join ' ', sort @$_ } $got, $want;
+
+        push @bad, "$what: $x, rows: $y" if $x ne $y;
+    };
+
+    $same->('joined', [$joined], [scalar @in]);
+    $same->('invited', [$invites], [scalar @invited]);
+    $same->('admins', [$admins], [scalar @admins]);
+    $same->('list', $redis->('ZRANGE', key("r:$room:list"), 0, -1),
+            [@in, @invited]);
+    $same->('order', $redis->('ZRANGE', key("r:$room:order"), 0, -1), \@in);
+    $same->('bans', $redis->('ZRANGE', key("r:$room:bans"), 0, -1),
+            \@banned);
+    $same->('markers', $redis->('ZRANGE', key("r:$room:markers"), 0, -1),
+            [map { "~$_" } @in])
+        if @{$redis->('ZRANGE', key("r:$room:markers"), 0, 0)};
+
+    for my $who (@in, @invited) {
+        push @bad, "not in the rooms of $who"
+            if !defined $redis->('ZSCORE', key("p:$who:rooms"), $room);
+    }
+
+    for my $who (@{$redis->('HKEYS', key("r:$room:own"))}) {
+        push @bad, "settings of $who, who is not in"
+            if !grep { $_ eq $who } @in;
+    }
+
+    my @last = @{$redis->('ZREVRANGE', key("r:$room:events"), 0, 0,
+                          'WITHSCORES')};
+
+    push @bad, "position: $position, last event: $last[1]"
+        if @last && $position != $last[1];
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    return Test::More::ok(!@bad, $name // 'the store agrees with itself')
+           || Test::More::diag(join "\n", @bad);
+}
+
+sub same_but_request_id {
+    my ($a, $b, $name) = @_;
+    my @texts = map {
+        my $text = $_->{body};
+
+        $text =~ s/"request_id":"[0-9a-f]+"/"request_id":""/;
+        "$_->{status} $text";
+    } $a, $b;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    return Test::More::is($texts[0], $texts[1], $name);
+}
+
+1;
