@@ -369,7 +369,9 @@ ngx_rooms_auth_jwt(ngx_rooms_req_t *rq, rooms_str_t token)
     if (result == ROOMS_JWT_OK) {
         ngx_rooms_token_keep(rq, hash);
 
-    } else if (auth->request.len && auth->sets[NGX_ROOMS_SET_REMOTE] == NULL) {
+    } else if (auth->request.len && auth->sets[NGX_ROOMS_SET_REMOTE] == NULL
+               && rooms_jwt_looks_like(token))
+    {
         /* its key may be among those that were never fetched */
         return NGX_AGAIN;
     }

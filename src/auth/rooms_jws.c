@@ -69,8 +69,7 @@ rooms_jws_split(rooms_str_t token, rooms_jws_parts_t *parts)
 
     /* A third dot is no base64url and is found when the part is decoded. */
 
-    return (parts->header.len && parts->payload.len && parts->signature.len)
-           ? 0 : -1;
+    return (parts->header.len && parts->payload.len) ? 0 : -1;
 }
 
 
@@ -351,7 +350,9 @@ rooms_jws_verify(rooms_str_t token, const rooms_jwks_t *const *sets,
     why = why ? why : &unused;
     *payload = ROOMS_NULL;
 
-    if (buflen < ROOMS_JWT_BUF || rooms_jws_split(token, &parts) != 0) {
+    if (buflen < ROOMS_JWT_BUF || rooms_jws_split(token, &parts) != 0
+        || parts.signature.len == 0)
+    {
         *why = "not three parts, or too long";
         return ROOMS_JWT_INVALID;
     }
@@ -390,9 +391,10 @@ rooms_jws_verify(rooms_str_t token, const rooms_jwks_t *const *sets,
 
 
 /*
- * Less strict than verifying on purpose: a header with a doubled member or
- * an "alg" of any kind is still a JWT, so that in hybrid mode it is refused
- * as one, and doesn't pass as a mock token.
+ * Less strict than verifying on purpose: a header with a doubled member, an
+ * "alg" of any kind, or the empty signature of "none" (RFC 7519, section 6)
+ * is still a JWT, so that in hybrid mode it is refused as one, and doesn't
+ * pass as a mock token.
  */
 int
 rooms_jwt_looks_like(rooms_str_t token)

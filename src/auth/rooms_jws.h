@@ -51,8 +51,8 @@ rooms_jwt_e rooms_jws_verify(rooms_str_t token,
     size_t buflen, rooms_str_t *payload, const char **why);
 
 /*
- * Whether this is a JWT, be it a bad one: three parts of base64url, none of
- * them empty, the first a JSON object with a member "alg".  Hybrid mode
+ * Whether this is a JWT, be it a bad one: three parts of base64url, of which
+ * only the signature may be empty, the first a JSON object with a member "alg".  Hybrid mode
  * verifies what is one and takes anything else for a mock token.
  */
 int rooms_jwt_looks_like(rooms_str_t token);
