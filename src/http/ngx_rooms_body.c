@@ -120,6 +120,11 @@ ngx_rooms_body_collect(ngx_rooms_req_t *rq)
         return ngx_rooms_body_too_large(rq);
     }
 
+    if (size == 0) {
+        /* a buffer that only says "last" is neither in memory nor in a file */
+        return NGX_OK;
+    }
+
     cl = rq->r->request_body->bufs;
 
     if (cl->next == NULL && ngx_buf_in_memory(cl->buf)) {
@@ -138,6 +143,10 @@ ngx_rooms_body_collect(ngx_rooms_req_t *rq)
     for ( /* void */ ; cl; cl = cl->next) {
         b = cl->buf;
         n = ngx_buf_size(b);
+
+        if (n == 0) {
+            continue;
+        }
 
         if (ngx_buf_in_memory(b)) {
             p = ngx_cpymem(p, b->pos, n);
@@ -230,6 +239,9 @@ ngx_rooms_body_fault(ngx_rooms_req_t *rq, json_error_t *error)
 
     case json_error_out_of_memory:
         return NGX_ERROR;
+
+    case json_error_end_of_input_expected:
+        return ngx_rooms_invalid(rq, "body", "goes on behind the object");
 
     default:
         problem = "is not valid JSON";
