@@ -32,6 +32,7 @@ typedef struct {
     ngx_uint_t           nids;
     ngx_uint_t           looked;
     unsigned             end:1;           /* no ids behind these */
+    ngx_rooms_batch_t   *rooms;           /* rows of the ids */
 
     ngx_rooms_view_t    *views;
     ngx_uint_t           nviews;
@@ -43,12 +44,14 @@ typedef enum {
     NGX_ROOMS_W_BEGIN = 0,
     NGX_ROOMS_W_IDS,
     NGX_ROOMS_W_ROOMS,
+    NGX_ROOMS_W_SEARCH,                   /* names of DMs, to look for q */
     NGX_ROOMS_W_NAMES
 } ngx_rooms_walk_round_e;
 
 
 static ngx_int_t ngx_rooms_walk_ids(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_walk_rooms(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_walk_search(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_walk_take(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_walk_names(ngx_rooms_req_t *rq);
 
@@ -162,6 +165,9 @@ ngx_rooms_walk(ngx_rooms_req_t *rq)
         return ngx_rooms_walk_rooms(rq);
 
     case NGX_ROOMS_W_ROOMS:
+        return ngx_rooms_walk_search(rq);
+
+    case NGX_ROOMS_W_SEARCH:
         return ngx_rooms_walk_take(rq);
 
     default:
@@ -342,6 +348,7 @@ ngx_rooms_walk_rooms(ngx_rooms_req_t *rq)
         }
     }
 
+    w->rooms = b;
     rq->round = NGX_ROOMS_W_ROOMS;
 
     return ngx_rooms_send(rq);
@@ -371,6 +378,7 @@ ngx_rooms_walk_contains(rooms_str_t text, rooms_str_t q)
 }
 
 
+/* All filters but the search. */
 static ngx_uint_t
 ngx_rooms_walk_passes(ngx_rooms_walk_t *w, const ngx_rooms_view_t *v)
 {
@@ -380,24 +388,79 @@ ngx_rooms_walk_passes(ngx_rooms_walk_t *w, const ngx_rooms_view_t *v)
         return 0;
     }
 
-    if ((w->type >= 0 && (ngx_int_t) v->room.type != w->type)
-        || (w->membership >= 0
-            && (ngx_int_t) v->me.membership != w->membership)
-        || (w->workspace.data
-            && !rooms_str_eq(v->room.workspace, w->workspace)))
-    {
-        return 0;
-    }
+    return (w->type < 0 || (ngx_int_t) v->room.type == w->type)
+           && (w->membership < 0
+               || (ngx_int_t) v->me.membership == w->membership)
+           && (w->workspace.data == NULL
+               || rooms_str_eq(v->room.workspace, w->workspace));
+}
 
+
+static ngx_uint_t
+ngx_rooms_walk_matches(ngx_rooms_walk_t *w, const ngx_rooms_view_t *v)
+{
     return w->q.data == NULL
-           || ngx_rooms_walk_contains(v->room.name, w->q)
+           || ngx_rooms_walk_contains(v->name, w->q)
            || ngx_rooms_walk_contains(v->room.topic, w->q)
            || ngx_rooms_walk_contains(v->room.alias, w->q);
 }
 
 
 static ngx_int_t
-ngx_rooms_walk_take(ngx_rooms_req_t *rq)
+ngx_rooms_walk_view(ngx_rooms_req_t *rq, ngx_uint_t i, ngx_rooms_view_t *view)
+{
+    ngx_rooms_walk_t  *w;
+
+    w = rq->data;
+
+    if (ngx_rooms_view_parse(w->rooms, i * NGX_ROOMS_VIEW_COMMANDS, w->ids[i],
+                             rq->principal.sub, view)
+        != NGX_OK)
+    {
+        /* one broken room must not hide all others */
+        ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
+                      "rooms: the store holds no valid room in \"%*s\"",
+                      w->ids[i].len, w->ids[i].data);
+        return NGX_DECLINED;
+    }
+
+    return ngx_rooms_walk_passes(w, view) ? NGX_OK : NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_rooms_walk_name(ngx_rooms_req_t *rq, const ngx_rooms_view_t *v)
+{
+    return ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                     ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS,
+                                   ROOMS_NULL),
+                     ngx_rooms_view_other(v, rq->principal.sub));
+}
+
+
+static ngx_int_t
+ngx_rooms_walk_take_name(ngx_rooms_req_t *rq, ngx_uint_t i,
+    ngx_rooms_view_t *v)
+{
+    ngx_rooms_profile_t  profile;
+
+    if (ngx_rooms_parse_profile(rq->pool,
+                                ngx_rooms_reply_str(ngx_rooms_reply(rq, i)),
+                                ngx_rooms_view_other(v, rq->principal.sub),
+                                &profile) == NGX_ERROR)
+    {
+        return NGX_ERROR;
+    }
+
+    v->name = profile.name;
+
+    return NGX_OK;
+}
+
+
+/* A DM is found by the name that its viewer reads. */
+static ngx_int_t
+ngx_rooms_walk_search(ngx_rooms_req_t *rq)
 {
     ngx_uint_t         i;
     ngx_rooms_walk_t  *w;
@@ -405,20 +468,57 @@ ngx_rooms_walk_take(ngx_rooms_req_t *rq)
 
     w = rq->data;
 
+    if (w->q.data == NULL) {
+        return ngx_rooms_walk_take(rq);
+    }
+
+    if (ngx_rooms_batch(rq) == NULL) {
+        return NGX_ERROR;
+    }
+
     for (i = 0; i < w->nids; i++) {
 
-        if (ngx_rooms_view_parse(rq->batch, i * NGX_ROOMS_VIEW_COMMANDS,
-                                 w->ids[i], rq->principal.sub, &view)
-            != NGX_OK)
+        if (ngx_rooms_walk_view(rq, i, &view) == NGX_OK
+            && view.room.type == ROOMS_DM
+            && ngx_rooms_walk_name(rq, &view) != NGX_OK)
         {
-            /* one broken room must not hide all others */
-            ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
-                          "rooms: the store holds no valid room in \"%*s\"",
-                          w->ids[i].len, w->ids[i].data);
+            return NGX_ERROR;
+        }
+    }
+
+    if (rq->batch->commands.nelts == 0) {
+        return ngx_rooms_walk_take(rq);
+    }
+
+    rq->round = NGX_ROOMS_W_SEARCH;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_walk_take(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t         i, dms;
+    ngx_rooms_walk_t  *w;
+    ngx_rooms_view_t   view;
+
+    w = rq->data;
+    dms = 0;
+
+    for (i = 0; i < w->nids; i++) {
+
+        if (ngx_rooms_walk_view(rq, i, &view) != NGX_OK) {
             continue;
         }
 
-        if (!ngx_rooms_walk_passes(w, &view)) {
+        if (view.room.type == ROOMS_DM && w->q.data
+            && ngx_rooms_walk_take_name(rq, dms++, &view) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (!ngx_rooms_walk_matches(w, &view)) {
             continue;
         }
 
@@ -432,7 +532,7 @@ ngx_rooms_walk_take(ngx_rooms_req_t *rq)
             return ngx_rooms_walk_names(rq);
         }
 
-        if (view.room.type == ROOMS_DM) {
+        if (view.room.type == ROOMS_DM && w->q.data == NULL) {
             w->dms[w->ndms++] = w->nviews;
         }
 
@@ -462,10 +562,8 @@ ngx_rooms_walk_take(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_walk_names(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t            i;
-    ngx_rooms_view_t     *v;
-    ngx_rooms_walk_t     *w;
-    ngx_rooms_profile_t   profile;
+    ngx_uint_t         i;
+    ngx_rooms_walk_t  *w;
 
     w = rq->data;
 
@@ -480,14 +578,7 @@ ngx_rooms_walk_names(ngx_rooms_req_t *rq)
         }
 
         for (i = 0; i < w->ndms; i++) {
-            v = &w->views[w->dms[i]];
-
-            if (ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                          ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS,
-                                        ROOMS_NULL),
-                          ngx_rooms_view_other(v, rq->principal.sub))
-                != NGX_OK)
-            {
+            if (ngx_rooms_walk_name(rq, &w->views[w->dms[i]]) != NGX_OK) {
                 return NGX_ERROR;
             }
         }
@@ -498,17 +589,9 @@ ngx_rooms_walk_names(ngx_rooms_req_t *rq)
     }
 
     for (i = 0; i < w->ndms; i++) {
-        v = &w->views[w->dms[i]];
-
-        if (ngx_rooms_parse_profile(rq->pool,
-                            ngx_rooms_reply_str(ngx_rooms_reply(rq, i)),
-                            ngx_rooms_view_other(v, rq->principal.sub),
-                            &profile) == NGX_ERROR)
-        {
+        if (ngx_rooms_walk_take_name(rq, i, &w->views[w->dms[i]]) != NGX_OK) {
             return NGX_ERROR;
         }
-
-        v->name = profile.name;
     }
 
     return NGX_OK;
