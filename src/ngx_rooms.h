@@ -52,7 +52,7 @@ typedef struct {
     ngx_str_t              fallback;
 
     ngx_str_t              redis;         /* URL */
-    ngx_rooms_node_t      *node;
+    ngx_rooms_store_t     *parsed;        /* of this level's rooms_redis */
     ngx_msec_t             redis_timeout;
     ngx_msec_t             redis_connect_timeout;
     ngx_str_t              key_prefix;

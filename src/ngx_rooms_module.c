@@ -359,13 +359,12 @@ ngx_rooms_store_of(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
     }
 
     *added = store;
-    store->url = conf->redis;
 
-    if (conf->node) {
-        store->node = *conf->node;
+    if (conf->parsed) {
+        *store = *conf->parsed;
 
     } else {
-        err = ngx_rooms_store_parse(cf, &conf->redis, &store->node);
+        err = ngx_rooms_store_parse(cf, &conf->redis, store);
 
         if (err) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "rooms_redis \"%V\" %s",
@@ -404,7 +403,7 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     conf->serve = rscf->serve;
 
     if (conf->redis.data == NULL) {
-        conf->node = prev->node;
+        conf->parsed = prev->parsed;
     }
 
     ngx_conf_merge_str_value(conf->fallback, prev->fallback, "");
@@ -520,7 +519,7 @@ ngx_rooms_init_process(ngx_cycle_t *cycle)
     stores = rmcf->stores.elts;
 
     for (i = 0; i < rmcf->stores.nelts; i++) {
-        ngx_rooms_store_init_worker(stores[i], cycle->log);
+        ngx_rooms_store_init_worker(stores[i], cycle);
     }
 
     return ngx_rooms_auth_init_process(cycle);
@@ -641,12 +640,12 @@ ngx_rooms_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
     rlcf->redis = value[1];
 
-    rlcf->node = ngx_palloc(cf->pool, sizeof(ngx_rooms_node_t));
-    if (rlcf->node == NULL) {
+    rlcf->parsed = ngx_pcalloc(cf->pool, sizeof(ngx_rooms_store_t));
+    if (rlcf->parsed == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    err = ngx_rooms_store_parse(cf, &rlcf->redis, rlcf->node);
+    err = ngx_rooms_store_parse(cf, &rlcf->redis, rlcf->parsed);
 
     if (err) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "rooms_redis \"%V\" %s",

@@ -48,7 +48,8 @@ ngx_rooms_seen_slot(ngx_rooms_req_t *rq, uint64_t *who)
 static ngx_uint_t
 ngx_rooms_register_epoch(ngx_rooms_req_t *rq)
 {
-    return rq->conf->store->lanes[NGX_ROOMS_LANE_FAST].epoch;
+    return ngx_rooms_store_lane(rq->conf->store, rq->keys.slot,
+                                NGX_ROOMS_LANE_FAST)->epoch;
 }
 
 

@@ -72,9 +72,15 @@ ngx_rooms_settings_mute(ngx_rooms_req_t *rq, ngx_rooms_own_t *own)
     if (until.data) {
         own->muted_until = rooms_time_parse(until);
 
-        if (own->muted_until < 0) {
+        if (own->muted_until == -1) {
             return ngx_rooms_invalid(rq, "muted_until",
                                      "must be a time as in RFC 3339");
+        }
+
+        /* what is over is not kept */
+
+        if (own->muted_until <= rq->now) {
+            own->muted_until = 0;
         }
 
         return NGX_OK;

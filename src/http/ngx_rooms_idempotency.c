@@ -297,7 +297,9 @@ ngx_rooms_claim_release(ngx_rooms_req_t *rq)
     }
 
     if (ngx_rooms_commit_build(&c, b, &rq->keys, 1) == NGX_OK) {
-        ngx_rooms_lane_send(&rq->conf->store->lanes[NGX_ROOMS_LANE_FAST], b);
+        ngx_rooms_lane_send(ngx_rooms_store_lane(rq->conf->store,
+                                                 rq->keys.slot,
+                                                 NGX_ROOMS_LANE_FAST), b);
     }
 
     /* nobody waits for the reply */

@@ -17,6 +17,7 @@
 
 
 #define NGX_ROOMS_RETRY_DELAY  100    /* ms, while the store is loading */
+#define NGX_ROOMS_MOVES          8    /* of a request's batches, in all */
 
 
 static ngx_int_t ngx_rooms_start(ngx_rooms_req_t *rq);
@@ -339,10 +340,17 @@ ngx_rooms_batch(ngx_rooms_req_t *rq)
 }
 
 
+static ngx_uint_t
+ngx_rooms_lane_of(ngx_rooms_req_t *rq)
+{
+    return (rq->endpoint && rq->endpoint->flags & NGX_ROOMS_BULK)
+           ? NGX_ROOMS_LANE_BULK : NGX_ROOMS_LANE_FAST;
+}
+
+
 ngx_int_t
 ngx_rooms_send(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t          lane;
     ngx_rooms_batch_t  *b;
 
     b = rq->batch;
@@ -350,14 +358,12 @@ ngx_rooms_send(ngx_rooms_req_t *rq)
     b->handler = ngx_rooms_answered;
     b->data = rq;
 
-    lane = (rq->endpoint && rq->endpoint->flags & NGX_ROOMS_BULK)
-           ? NGX_ROOMS_LANE_BULK : NGX_ROOMS_LANE_FAST;
-
     rq->waiting = 1;
     rq->asked = ngx_current_msec;
     ngx_add_timer(&rq->timer, rq->conf->redis_timeout);
 
-    ngx_rooms_lane_send(&rq->conf->store->lanes[lane], b);
+    ngx_rooms_lane_send(ngx_rooms_store_lane(rq->conf->store, rq->keys.slot,
+                                             ngx_rooms_lane_of(rq)), b);
 
     return NGX_AGAIN;
 }
@@ -373,9 +379,20 @@ ngx_rooms_reply(ngx_rooms_req_t *rq, ngx_uint_t n)
 static void
 ngx_rooms_answered(ngx_rooms_batch_t *b)
 {
-    ngx_rooms_req_t  *rq;
+    ngx_rooms_req_t   *rq;
+    ngx_rooms_lane_t  *lane;
 
     rq = b->data;
+
+    lane = b->status == NGX_ROOMS_BATCH_OK
+           ? ngx_rooms_store_moved(rq->conf->store, b, ngx_rooms_lane_of(rq))
+           : NULL;
+
+    if (lane && rq->timer.timer_set && rq->moves++ < NGX_ROOMS_MOVES) {
+        /* the keys are elsewhere: the same batch, within the same deadline */
+        ngx_rooms_lane_send(lane, b);
+        return;
+    }
 
     if (b->status == NGX_ROOMS_BATCH_OK
         && ngx_rooms_reply_transient(b->replies[0])
@@ -495,7 +512,9 @@ ngx_rooms_timer_handler(ngx_event_t *ev)
         rq->waiting = 1;
         ngx_add_timer(&rq->timer, rq->asked + rq->conf->redis_timeout
                                   - ngx_current_msec);
-        ngx_rooms_lane_send(&rq->conf->store->lanes[NGX_ROOMS_LANE_FAST], b);
+        ngx_rooms_lane_send(ngx_rooms_store_lane(rq->conf->store,
+                                                 rq->keys.slot,
+                                                 ngx_rooms_lane_of(rq)), b);
         return;
     }
 

@@ -26,7 +26,6 @@ static void ngx_rooms_lane_greeted(ngx_rooms_batch_t *b);
 static void ngx_rooms_lane_pinged(ngx_rooms_batch_t *b);
 static void ngx_rooms_lane_up(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_down(ngx_rooms_lane_t *lane);
-static void ngx_rooms_lane_drop(ngx_rooms_lane_t *lane, const char *why);
 static void ngx_rooms_lane_write(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b);
 static void ngx_rooms_lane_reply(redisAsyncContext *ac, void *reply,
     void *data);
@@ -249,8 +248,12 @@ ngx_rooms_lane_connect(ngx_rooms_lane_t *lane)
         ip[len] = '\0';
         ac = redisAsyncConnect(ip, ngx_inet_get_port(addr->sockaddr));
 
-    } else {
+    } else if (node->path.len) {
         ac = redisAsyncConnectUnix((char *) node->path.data);
+
+    } else {
+        /* sentinels haven't said yet where the primary is */
+        ac = NULL;
     }
 
     if (ac == NULL) {
@@ -477,10 +480,14 @@ ngx_rooms_lane_down(ngx_rooms_lane_t *lane)
     lane->attempts++;
 
     ngx_add_timer(&lane->timer, delay);
+
+    if (lane->node->down) {
+        lane->node->down(lane->node->data);
+    }
 }
 
 
-static void
+void
 ngx_rooms_lane_drop(ngx_rooms_lane_t *lane, const char *why)
 {
     if (lane->dead || lane->ac == NULL) {
@@ -495,6 +502,18 @@ ngx_rooms_lane_drop(ngx_rooms_lane_t *lane, const char *why)
 
     lane->dead = 1;
     ngx_post_event(&lane->reap, &ngx_posted_events);
+}
+
+
+void
+ngx_rooms_lane_hurry(ngx_rooms_lane_t *lane)
+{
+    lane->attempts = 0;
+
+    if (lane->state == NGX_ROOMS_LANE_DOWN && lane->timer.timer_set) {
+        ngx_del_timer(&lane->timer);
+        ngx_add_timer(&lane->timer, 1);
+    }
 }
 
 
@@ -1152,7 +1171,7 @@ ngx_rooms_reply_transient(redisReply *reply)
     ngx_uint_t          i;
     static const char  *transient[] = {
         "LOADING ", "READONLY ", "MASTERDOWN ", "TRYAGAIN ", "CLUSTERDOWN ",
-        NULL
+        "ASK ", "MOVED ", NULL
     };
 
     for (i = 0; transient[i]; i++) {

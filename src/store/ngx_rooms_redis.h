@@ -37,6 +37,10 @@ typedef struct {
     ngx_int_t              db;
     ngx_msec_t             timeout;
     ngx_msec_t             connect_timeout;
+
+    /* told when a connection is lost or can't be made; may be NULL */
+    void                 (*down)(void *data);
+    void                  *data;
 } ngx_rooms_node_t;
 
 
@@ -127,6 +131,12 @@ void ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b);
 void ngx_rooms_lane_init(ngx_rooms_lane_t *lane, ngx_rooms_node_t *node,
     ngx_log_t *log);
 
+/* Gives the connection up, if there is one; it is made again when needed. */
+void ngx_rooms_lane_drop(ngx_rooms_lane_t *lane, const char *why);
+
+/* The node has a new address: a backoff that runs is cut short. */
+void ngx_rooms_lane_hurry(ngx_rooms_lane_t *lane);
+
 /* A caller's deadline has passed: a lane that is silent too is dropped. */
 void ngx_rooms_lane_late(ngx_rooms_lane_t *lane);
 
@@ -136,7 +146,7 @@ rooms_str_t ngx_rooms_reply_str(redisReply *reply);
 int64_t ngx_rooms_reply_int(redisReply *reply, int64_t otherwise);
 redisReply *ngx_rooms_reply_element(redisReply *reply, ngx_uint_t n);
 
-/* LOADING, READONLY, MASTERDOWN, TRYAGAIN, CLUSTERDOWN: it will pass. */
+/* LOADING, READONLY, MASTERDOWN, TRYAGAIN and so on: it will pass. */
 ngx_uint_t ngx_rooms_reply_transient(redisReply *reply);
 ngx_uint_t ngx_rooms_reply_is_error(redisReply *reply, const char *prefix);
 

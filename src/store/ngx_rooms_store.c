@@ -44,6 +44,28 @@ static const struct {
 };
 
 
+/* CRC-16 (XMODEM) of the hash tag, as the cluster specification has it. */
+static ngx_uint_t
+ngx_rooms_slot(rooms_str_t tag)
+{
+    size_t      i;
+    uint32_t    crc;
+    ngx_uint_t  bit;
+
+    for (crc = 0, i = 0; i < tag.len; i++) {
+        crc ^= tag.data[i] << 8;
+
+        for (bit = 0; bit < 8; bit++) {
+            crc = crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1;
+        }
+
+        crc &= 0xffff;
+    }
+
+    return crc % NGX_ROOMS_SLOTS;
+}
+
+
 ngx_int_t
 ngx_rooms_keys_init(ngx_rooms_keys_t *keys, ngx_pool_t *pool,
     ngx_str_t *prefix, rooms_str_t tenant)
@@ -52,6 +74,8 @@ ngx_rooms_keys_init(ngx_rooms_keys_t *keys, ngx_pool_t *pool,
     keys->prefix = ngx_rooms_join(pool, rooms_from_ngx(*prefix),
                                   ngx_rooms_s(":{"), tenant,
                                   ngx_rooms_s("}:"));
+
+    keys->slot = ngx_rooms_slot(tenant);
 
     return keys->prefix.data ? NGX_OK : NGX_ERROR;
 }
@@ -122,178 +146,103 @@ ngx_rooms_number(ngx_pool_t *pool, int64_t n)
 }
 
 
-static ngx_int_t
-ngx_rooms_store_unescape(ngx_conf_t *cf, ngx_str_t *s)
+ngx_rooms_server_t *
+ngx_rooms_store_add(ngx_rooms_store_t *store, ngx_addr_t *addr)
 {
-    u_char  *src, *dst;
+    ngx_uint_t           i;
+    ngx_rooms_server_t  *server;
 
-    dst = ngx_pnalloc(cf->pool, s->len + 1);
-    if (dst == NULL) {
-        return NGX_ERROR;
-    }
-
-    src = s->data;
-    s->data = dst;
-    ngx_unescape_uri(&dst, &src, s->len, 0);
-    s->len = dst - s->data;
-    *dst = '\0';
-
-    return NGX_OK;
-}
-
-
-/* "user:password@" or ":password@", percent-encoded, in front of a host. */
-static u_char *
-ngx_rooms_store_userinfo(ngx_conf_t *cf, u_char *p, u_char *last,
-    ngx_rooms_node_t *node)
-{
-    u_char  *at, *colon;
-
-    at = ngx_strlchr(p, last, '@');
-
-    if (at == NULL) {
-        return p;
-    }
-
-    colon = ngx_strlchr(p, at, ':');
-
-    if (colon == NULL) {
+    if (store->nservers == NGX_ROOMS_NODES_MAX) {
         return NULL;
     }
 
-    node->user.data = p;
-    node->user.len = colon - p;
-    node->password.data = colon + 1;
-    node->password.len = at - colon - 1;
-
-    if (ngx_rooms_store_unescape(cf, &node->user) != NGX_OK
-        || ngx_rooms_store_unescape(cf, &node->password) != NGX_OK)
-    {
+    server = ngx_pcalloc(store->pool, sizeof(ngx_rooms_server_t));
+    if (server == NULL) {
         return NULL;
     }
 
-    return at + 1;
-}
+    server->node = store->node;
 
-
-static char *
-ngx_rooms_store_unix(ngx_conf_t *cf, u_char *p, u_char *last,
-    ngx_rooms_node_t *node)
-{
-    u_char     *query;
-    ngx_str_t   path;
-
-    query = ngx_strlchr(p, last, '?');
-
-    if (query) {
-        if (last - query < 5 || ngx_strncmp(query, "?db=", 4) != 0) {
-            return "knows no query but \"?db=N\"";
-        }
-
-        node->db = ngx_atoi(query + 4, last - query - 4);
-
-        if (node->db == NGX_ERROR) {
-            return "has an invalid database number";
-        }
-
-        last = query;
+    if (addr) {
+        server->node.addrs = addr;
+        server->node.naddrs = 1;
+        server->node.name = addr->name;
     }
 
-    path.data = p;
-    path.len = last - p;
-
-    if (path.len < 2 || path.data[0] != '/') {
-        return "needs an absolute path of a socket";
+    for (i = 0; i < NGX_ROOMS_LANES; i++) {
+        ngx_rooms_lane_init(&server->lanes[i], &server->node, store->log);
     }
 
-    if (ngx_rooms_store_unescape(cf, &path) != NGX_OK) {
-        return "is out of memory";
-    }
+    store->servers[store->nservers++] = server;
 
-    if (path.len >= 108) {
-        return "has too long a path for a socket";
-    }
-
-    node->path = path;
-
-    return NULL;
-}
-
-
-char *
-ngx_rooms_store_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_rooms_node_t *node)
-{
-    u_char     *p, *last, *slash;
-    ngx_url_t   u;
-
-    ngx_memzero(node, sizeof(ngx_rooms_node_t));
-
-    p = url->data;
-    last = p + url->len;
-
-    if (ngx_strncasecmp(p, (u_char *) "redis+unix://", 13) == 0) {
-        node->name = *url;
-        return ngx_rooms_store_unix(cf, p + 13, last, node);
-    }
-
-    if (ngx_strncasecmp(p, (u_char *) "rediss://", 9) == 0) {
-        return "needs TLS, which this build of hiredis doesn't have";
-    }
-
-    if (ngx_strncasecmp(p, (u_char *) "redis-cluster://", 16) == 0
-        || ngx_strncasecmp(p, (u_char *) "redis-sentinel://", 17) == 0)
-    {
-        return "names a cluster or sentinel, which this version can't follow";
-    }
-
-    if (ngx_strncasecmp(p, (u_char *) "redis://", 8) != 0) {
-        return "must begin with \"redis://\" or \"redis+unix://\"";
-    }
-
-    p = ngx_rooms_store_userinfo(cf, p + 8, last, node);
-
-    if (p == NULL) {
-        return "must have \"user:password\" before \"@\"";
-    }
-
-    slash = ngx_strlchr(p, last, '/');
-
-    if (slash && slash + 1 < last) {
-        node->db = ngx_atoi(slash + 1, last - slash - 1);
-
-        if (node->db == NGX_ERROR) {
-            return "has an invalid database number";
-        }
-    }
-
-    ngx_memzero(&u, sizeof(ngx_url_t));
-
-    u.url.data = p;
-    u.url.len = (slash ? slash : last) - p;
-    u.default_port = 6379;
-
-    if (u.url.len == 0) {
-        return "has no host";
-    }
-
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
-        return u.err ? u.err : "has an invalid address";
-    }
-
-    node->addrs = u.addrs;
-    node->naddrs = u.naddrs;
-    node->name = u.url;
-
-    return NULL;
+    return server;
 }
 
 
 void
-ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_log_t *log)
+ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
 {
-    ngx_uint_t  i;
+    ngx_uint_t           i;
+    ngx_addr_t          *seeds;
+    ngx_rooms_server_t  *server;
 
-    for (i = 0; i < NGX_ROOMS_LANES; i++) {
-        ngx_rooms_lane_init(&store->lanes[i], &store->node, log);
+    store->log = cycle->log;
+    store->pool = cycle->pool;
+    store->nservers = 0;
+    store->nsentinels = 0;
+    store->node.data = store;
+
+    if (store->kind == NGX_ROOMS_STORE_SINGLE) {
+        (void) ngx_rooms_store_add(store, NULL);
+        return;
     }
+
+    seeds = store->seeds->elts;
+    store->node.down = ngx_rooms_topology_down;
+
+    if (store->kind == NGX_ROOMS_STORE_CLUSTER) {
+        store->slots = ngx_pcalloc(cycle->pool,
+                                   NGX_ROOMS_SLOTS * sizeof(uint16_t));
+
+        for (i = 0; store->slots && i < store->seeds->nelts; i++) {
+            (void) ngx_rooms_store_add(store, &seeds[i]);
+        }
+
+        return;
+    }
+
+    /* sentinels are servers of their own, with neither password nor base */
+
+    for (i = 0; i < store->seeds->nelts && i < NGX_ROOMS_NODES_MAX; i++) {
+        server = ngx_rooms_store_add(store, &seeds[i]);
+
+        if (server) {
+            ngx_str_null(&server->node.user);
+            ngx_str_null(&server->node.password);
+            server->node.db = 0;
+            server->node.down = NULL;
+            store->sentinels[store->nsentinels++] = server;
+        }
+    }
+
+    /* the primary's address is what they will say */
+
+    store->nservers = 0;
+    (void) ngx_rooms_store_add(store, NULL);
+}
+
+
+ngx_rooms_lane_t *
+ngx_rooms_store_lane(ngx_rooms_store_t *store, ngx_uint_t slot,
+    ngx_uint_t lane)
+{
+    ngx_uint_t  n;
+
+    n = store->kind == NGX_ROOMS_STORE_CLUSTER ? store->slots[slot] : 0;
+
+    if (store->kind != NGX_ROOMS_STORE_SINGLE && store->asked == 0) {
+        ngx_rooms_store_discover(store);
+    }
+
+    return &store->servers[n]->lanes[lane];
 }

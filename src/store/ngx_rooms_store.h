@@ -19,10 +19,43 @@
 #define NGX_ROOMS_LANE_BULK  1         /* long pages */
 #define NGX_ROOMS_LANES      2
 
+typedef enum {
+    NGX_ROOMS_STORE_SINGLE = 0,
+    NGX_ROOMS_STORE_CLUSTER,
+    NGX_ROOMS_STORE_SENTINEL
+} ngx_rooms_store_kind_e;
+
+#define NGX_ROOMS_SLOTS     16384      /* of a Redis Cluster */
+#define NGX_ROOMS_NODES_MAX   256
+
+/* One Redis, and this worker's connections to it. */
 typedef struct {
-    ngx_rooms_node_t    node;
-    ngx_str_t           url;
-    ngx_rooms_lane_t    lanes[NGX_ROOMS_LANES];   /* of this worker */
+    ngx_rooms_node_t         node;
+    ngx_rooms_lane_t         lanes[NGX_ROOMS_LANES];
+} ngx_rooms_server_t;
+
+/*
+ * What rooms_redis names.  A single Redis and the primary that sentinels
+ * name are servers[0]; a cluster has one for each node seen so far.
+ */
+typedef struct {
+    ngx_str_t                url;
+    ngx_rooms_store_kind_e   kind;
+    ngx_rooms_node_t         node;     /* settings that all nodes share */
+    ngx_array_t             *seeds;    /* of ngx_addr_t: cluster, sentinels */
+    ngx_str_t                primary;  /* its name, of sentinels */
+
+    /* of this worker */
+    ngx_log_t               *log;
+    ngx_pool_t              *pool;
+    ngx_rooms_server_t      *servers[NGX_ROOMS_NODES_MAX];
+    ngx_uint_t               nservers;
+    uint16_t                *slots;    /* cluster: index into servers */
+    ngx_rooms_server_t      *sentinels[NGX_ROOMS_NODES_MAX];
+    ngx_uint_t               nsentinels;
+    ngx_uint_t               asking;   /* which of them is next */
+    ngx_rooms_batch_t       *topology; /* a question in flight */
+    ngx_msec_t               asked;    /* when, 0: never */
 } ngx_rooms_store_t;
 
 
@@ -61,6 +94,7 @@ typedef enum {
 typedef struct {
     ngx_pool_t         *pool;
     rooms_str_t         prefix;
+    ngx_uint_t          slot;          /* of the tenant, in a cluster */
 } ngx_rooms_keys_t;
 
 ngx_int_t ngx_rooms_keys_init(ngx_rooms_keys_t *keys, ngx_pool_t *pool,
@@ -75,12 +109,34 @@ rooms_str_t ngx_rooms_key(ngx_rooms_keys_t *keys, ngx_rooms_key_e kind,
 
 
 /*
- * Parses a rooms_redis URL and resolves its host.  NULL, or what is wrong
- * with it.
+ * Parses a rooms_redis URL and resolves its hosts (ngx_rooms_url.c).  NULL,
+ * or what is wrong with it.
  */
 char *ngx_rooms_store_parse(ngx_conf_t *cf, ngx_str_t *url,
-    ngx_rooms_node_t *node);
-void ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_log_t *log);
+    ngx_rooms_store_t *store);
+void ngx_rooms_store_init_worker(ngx_rooms_store_t *store,
+    ngx_cycle_t *cycle);
+
+/* The connection that serves a slot's keys now. */
+ngx_rooms_lane_t *ngx_rooms_store_lane(ngx_rooms_store_t *store,
+    ngx_uint_t slot, ngx_uint_t lane);
+
+/*
+ * The store has moved (ngx_rooms_topology.c): MOVED and ASK of a cluster,
+ * READONLY of what was a primary.  Looks at a batch's first reply and says
+ * where it must go instead: NULL, nowhere else.
+ */
+ngx_rooms_lane_t *ngx_rooms_store_moved(ngx_rooms_store_t *store,
+    ngx_rooms_batch_t *b, ngx_uint_t lane);
+/* Asks for the topology, unless that was done a moment ago. */
+void ngx_rooms_store_discover(ngx_rooms_store_t *store);
+/* A server by its address, which is added if it is new; NULL: no room. */
+ngx_rooms_server_t *ngx_rooms_store_server(ngx_rooms_store_t *store,
+    ngx_str_t *host, ngx_uint_t port);
+ngx_rooms_server_t *ngx_rooms_store_add(ngx_rooms_store_t *store,
+    ngx_addr_t *addr);
+/* A node's `down`. */
+void ngx_rooms_topology_down(void *data);
 
 
 static inline rooms_str_t
