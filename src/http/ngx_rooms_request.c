@@ -379,18 +379,17 @@ ngx_rooms_reply(ngx_rooms_req_t *rq, ngx_uint_t n)
 static void
 ngx_rooms_answered(ngx_rooms_batch_t *b)
 {
-    ngx_rooms_req_t   *rq;
-    ngx_rooms_lane_t  *lane;
+    ngx_rooms_req_t  *rq;
 
     rq = b->data;
 
-    lane = b->status == NGX_ROOMS_BATCH_OK
-           ? ngx_rooms_store_moved(rq->conf->store, b, ngx_rooms_lane_of(rq))
-           : NULL;
-
-    if (lane && rq->timer.timer_set && rq->moves++ < NGX_ROOMS_MOVES) {
-        /* the keys are elsewhere: the same batch, within the same deadline */
-        ngx_rooms_lane_send(lane, b);
+    if (b->status == NGX_ROOMS_BATCH_OK && rq->timer.timer_set
+        && rq->moves < NGX_ROOMS_MOVES
+        && ngx_rooms_store_moved(rq->conf->store, b, ngx_rooms_lane_of(rq))
+           == NGX_AGAIN)
+    {
+        /* the keys are elsewhere; the deadline stands */
+        rq->moves++;
         return;
     }
 

@@ -78,7 +78,15 @@ ngx_rooms_batch_create(ngx_log_t *log)
 void
 ngx_rooms_batch_free(ngx_rooms_batch_t *b)
 {
+    ngx_rooms_batch_t  *followed;
+
     b->handler = NULL;
+
+    while (b->followed) {
+        followed = b->followed;
+        b->followed = followed->older;
+        ngx_rooms_batch_free(followed);
+    }
 
     if (b->lane != NULL) {
 

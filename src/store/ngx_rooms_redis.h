@@ -66,6 +66,8 @@ struct ngx_rooms_batch_s {
     ngx_rooms_batch_pt         handler;    /* NULL once freed */
     void                      *data;
 
+    ngx_rooms_batch_t         *followed;   /* sent for this one, and freed */
+    ngx_rooms_batch_t         *older;      /* with it; `followed` of before */
     ngx_rooms_lane_t          *lane;       /* while queued or in flight */
     ngx_queue_t                queue;
     unsigned                   sent:1;

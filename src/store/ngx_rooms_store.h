@@ -123,10 +123,10 @@ ngx_rooms_lane_t *ngx_rooms_store_lane(ngx_rooms_store_t *store,
 
 /*
  * The store has moved (ngx_rooms_topology.c): MOVED and ASK of a cluster,
- * READONLY of what was a primary.  Looks at a batch's first reply and says
- * where it must go instead: NULL, nowhere else.
+ * READONLY of what was a primary.  Looks at an answered batch.  NGX_AGAIN: it
+ * goes elsewhere, and its handler is called again when that is answered.
  */
-ngx_rooms_lane_t *ngx_rooms_store_moved(ngx_rooms_store_t *store,
+ngx_int_t ngx_rooms_store_moved(ngx_rooms_store_t *store,
     ngx_rooms_batch_t *b, ngx_uint_t lane);
 /* Asks for the topology, unless that was done a moment ago. */
 void ngx_rooms_store_discover(ngx_rooms_store_t *store);

@@ -358,13 +358,90 @@ ngx_rooms_moved_server(ngx_rooms_store_t *store, redisReply *reply,
 }
 
 
-ngx_rooms_lane_t *
+/* Answers of the other node take the places of those that said ASK. */
+static void
+ngx_rooms_asked(ngx_rooms_batch_t *b)
+{
+    ngx_uint_t          i, k;
+    ngx_rooms_batch_t  *first;
+
+    first = b->data;
+
+    if (b->status != NGX_ROOMS_BATCH_OK) {
+        first->status = b->status;
+        first->handler(first);
+        return;
+    }
+
+    for (i = 0, k = 0; i < first->commands.nelts; i++) {
+
+        if (ngx_rooms_reply_is_error(first->replies[i], "ASK ")) {
+            first->replies[i] = b->replies[2 * k + 1];
+            k++;
+        }
+    }
+
+    first->handler(first);
+}
+
+
+/*
+ * While a slot is being moved, keys that have gone, or were never there, are
+ * to be asked for at its new node, each command behind an ASKING.
+ */
+static ngx_int_t
+ngx_rooms_ask(ngx_rooms_store_t *store, ngx_rooms_batch_t *first,
+    redisReply *reply, ngx_uint_t lane)
+{
+    ngx_str_t           *cmd, *copy;
+    ngx_uint_t           i, slot;
+    ngx_rooms_batch_t   *b;
+    ngx_rooms_server_t  *server;
+
+    server = ngx_rooms_moved_server(store, reply, &slot);
+    b = server ? ngx_rooms_batch_create(store->log) : NULL;
+
+    if (b == NULL) {
+        return NGX_DECLINED;
+    }
+
+    cmd = first->commands.elts;
+
+    for (i = 0; i < first->commands.nelts; i++) {
+
+        if (!ngx_rooms_reply_is_error(first->replies[i], "ASK ")) {
+            continue;
+        }
+
+        (void) ngx_rooms_command(b, ngx_rooms_s("ASKING"));
+
+        copy = ngx_array_push(&b->commands);
+        if (copy == NULL) {
+            b->failed = 1;
+            break;
+        }
+
+        /* the bytes stay the first batch's, which lives longer */
+        *copy = cmd[i];
+    }
+
+    b->handler = ngx_rooms_asked;
+    b->data = first;
+    b->older = first->followed;
+    first->followed = b;
+
+    ngx_rooms_lane_send(&server->lanes[lane], b);
+
+    return NGX_AGAIN;
+}
+
+
+ngx_int_t
 ngx_rooms_store_moved(ngx_rooms_store_t *store, ngx_rooms_batch_t *b,
     ngx_uint_t lane)
 {
-    ngx_uint_t           slot;
+    ngx_uint_t           i, slot;
     redisReply          *reply;
-    ngx_rooms_batch_t   *asking;
     ngx_rooms_server_t  *server;
 
     reply = b->replies[0];
@@ -375,11 +452,11 @@ ngx_rooms_store_moved(ngx_rooms_store_t *store, ngx_rooms_batch_t *b,
             ngx_rooms_store_discover(store);
         }
 
-        return NULL;
+        return NGX_OK;
     }
 
     if (store->kind != NGX_ROOMS_STORE_CLUSTER) {
-        return NULL;
+        return NGX_OK;
     }
 
     if (ngx_rooms_reply_is_error(reply, "MOVED ")) {
@@ -388,40 +465,21 @@ ngx_rooms_store_moved(ngx_rooms_store_t *store, ngx_rooms_batch_t *b,
         server = ngx_rooms_moved_server(store, reply, &slot);
 
         if (server == NULL) {
-            return NULL;
+            return NGX_OK;
         }
 
         store->slots[slot] = ngx_rooms_server_index(store, server);
+        ngx_rooms_lane_send(&server->lanes[lane], b);
 
-        return &server->lanes[lane];
+        return NGX_AGAIN;
     }
 
-    if (!ngx_rooms_reply_is_error(reply, "ASK ")) {
-        return NULL;
+    for (i = 0; i < b->commands.nelts; i++) {
+
+        if (ngx_rooms_reply_is_error(b->replies[i], "ASK ")) {
+            return ngx_rooms_ask(store, b, b->replies[i], lane);
+        }
     }
 
-    /*
-     * A slot that is being moved: each command needs ASKING before it, so a
-     * pipeline of several waits until the move is over, as with TRYAGAIN.
-     */
-
-    server = b->commands.nelts == 1
-             ? ngx_rooms_moved_server(store, reply, &slot) : NULL;
-
-    if (server == NULL) {
-        return NULL;
-    }
-
-    asking = ngx_rooms_batch_create(store->log);
-
-    if (asking == NULL
-        || ngx_rooms_command(asking, ngx_rooms_s("ASKING")) != NGX_OK)
-    {
-        return NULL;
-    }
-
-    ngx_rooms_lane_send(&server->lanes[lane], asking);
-    ngx_rooms_batch_free(asking);
-
-    return &server->lanes[lane];
+    return NGX_OK;
 }

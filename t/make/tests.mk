@@ -50,8 +50,8 @@ $(BUILD)/pure/%.o: src/%.c $(PURE_HEADERS) | setup
 
 fuzz:
 	@t/make/setup "clang libclang-rt-dev"
-	@$(MAKE) --no-print-directory $(FUZZERS)
-	@t/make/fuzz $(FUZZ_SECONDS) $(FUZZERS)
+	@$(MAKE) --no-print-directory $(FUZZERS) $(BUILD)/fuzz_seeds
+	@t/make/fuzz $(FUZZ_SECONDS) $(BUILD)/fuzz_seeds $(FUZZERS)
 
 $(BUILD)/fuzz/%: t/fuzz/%.c $(PURE) $(PURE_HEADERS)
 	@mkdir -p $(@D)
@@ -59,6 +59,15 @@ $(BUILD)/fuzz/%: t/fuzz/%.c $(PURE) $(PURE_HEADERS)
 	    -fno-sanitize-recover=undefined $(PURE_INCS) -It/fuzz -o $@ $< \
 	    $(PURE) $(PURE_LIBS)
 
-bench: $(MODULE)
+$(BUILD)/fuzz_seeds: t/fuzz/fuzz_seeds.c $(BUILD)/libpure.a
+	$(CC) $(PURE_CFLAGS) -Wno-unused-parameter -It/unit -o $@ $< \
+	    $(BUILD)/libpure.a $(PURE_LIBS) -lcmocka
+
+bench: $(MODULE) $(BUILD)/bundle_bench
 	@t/make/setup "wrk"
 	@t/bench/bench $(MODULE)
+	@$(BUILD)/bundle_bench
+
+$(BUILD)/bundle_bench: t/bench/bundle_bench.c $(BUILD)/libpure.a
+	$(CC) $(PURE_CFLAGS) -Wno-unused-parameter -It/unit -o $@ $< \
+	    $(BUILD)/libpure.a $(PURE_LIBS) -lcmocka

@@ -1,0 +1,95 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Whether a manifest's slices (rooms_manifest.h) are what api.md, section 6,
+ * says: format and version, the room's kind, each event, each medium.
+ * Every function that checks adds all the faults that it finds to the list
+ * and goes on, so that a dry run can tell them all; who imports in earnest
+ * stops at the first.
+ *
+ * Slices are parsed by jansson with JSON_REJECT_DUPLICATES.  A json_t that
+ * is returned belongs to the caller (json_decref()).
+ */
+
+#ifndef ROOMS_MANIFEST_CHECK_H
+#define ROOMS_MANIFEST_CHECK_H
+
+#include <jansson.h>
+
+#include "../rooms/rooms_str.h"
+#include "rooms_faults.h"
+
+
+#define ROOMS_BUNDLE_FORMAT     "scaiwave.room-export"
+#define ROOMS_BUNDLE_VERSION    1
+
+
+typedef enum {
+    ROOMS_CHECK_OK = 0,
+    ROOMS_CHECK_INVALID,              /* SW_BUNDLE_INVALID */
+    ROOMS_CHECK_REFUSED               /* SW_ROOM_IMPORT_REFUSED */
+} rooms_check_e;
+
+
+typedef struct {
+    rooms_faults_t  *faults;
+
+    json_t          *room;            /* ours until rooms_check_cleanup() */
+    const char      *refused;         /* the kind of room that is refused */
+
+    uint64_t         events;          /* checked, good or not */
+    uint64_t         media;
+    int64_t          position;        /* of the last event */
+    unsigned         seen;            /* bits: required members */
+} rooms_manifest_check_t;
+
+
+void rooms_check_init(rooms_manifest_check_t *c, rooms_faults_t *faults);
+void rooms_check_cleanup(rooms_manifest_check_t *c);
+
+/* A member of the top object.  0, or -1 with faults added. */
+int rooms_check_member(rooms_manifest_check_t *c, rooms_str_t key,
+    rooms_str_t slice);
+
+/*
+ * The next event: an object with id, sender_id, event_type, content,
+ * a stream_position above the last one's, and a time.  NULL: faults added.
+ */
+json_t *rooms_check_event(rooms_manifest_check_t *c, rooms_str_t slice);
+
+/* {sha256, size, name, mime_type}; `key`, if any, is the sha256. */
+json_t *rooms_check_medium(rooms_manifest_check_t *c, rooms_str_t key,
+    rooms_str_t slice);
+
+/* An object; `key` is the participant's id, or it has a participant_id. */
+json_t *rooms_check_participant(rooms_manifest_check_t *c, rooms_str_t key,
+    rooms_str_t slice);
+
+/*
+ * At the end: whether all that must be there was.  `events`: the list was
+ * there, however short.  A kind that is refused comes before faults.
+ */
+rooms_check_e rooms_check_finish(rooms_manifest_check_t *c, int events);
+
+
+/* Between rooms_manifest_check.c and rooms_manifest_event.c */
+
+/* where a fault is: "events[12]" and, below it, a member's name */
+typedef struct {
+    rooms_manifest_check_t  *check;
+    char                     path[40];
+    unsigned                 bad;
+} rooms_check_at_t;
+
+
+json_t *rooms_check_parse(rooms_check_at_t *at, rooms_str_t slice);
+void rooms_check_fault(rooms_check_at_t *at, const char *key,
+    const char *problem);
+void rooms_check_id(rooms_check_at_t *at, json_t *o, const char *key);
+int rooms_check_time(const json_t *v);       /* RFC 3339, in a string */
+json_t *rooms_check_done(rooms_check_at_t *at, json_t *o);
+
+#endif /* ROOMS_MANIFEST_CHECK_H */

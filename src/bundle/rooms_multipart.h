@@ -1,0 +1,97 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * A streaming parser of multipart/form-data (RFC 7578, on RFC 2046, section
+ * 5.1).  The caller has the body in chunks of any size and pulls events:
+ *
+ *     rooms_multipart_init()               from the Content-Type
+ *     for each chunk [p, end):
+ *         while ((ev = rooms_multipart_next(mp, &p, end)) > 0) ...
+ *         ev == ROOMS_MULTIPART_AGAIN: the chunk is used up
+ *     rooms_multipart_finish()             was that all?
+ *
+ * Every event tells offsets in the body, so that a file part of a body that
+ * stands in a temporary file can be used where it is.
+ *
+ * Nothing is allocated: the parser is 10 KiB and lives where the caller
+ * puts it.  Lines end in CRLF; a line that begins with the boundary and goes
+ * on otherwise than a delimiter may is an error, never data.
+ *
+ * Errors: -1, and `err` has the reason with the offset in the body.
+ */
+
+#ifndef ROOMS_MULTIPART_H
+#define ROOMS_MULTIPART_H
+
+#include "../rooms/rooms_str.h"
+#include "rooms_zip_name.h"
+
+
+#define ROOMS_MULTIPART_BOUNDARY_MAX   70      /* RFC 2046, 5.1.1 */
+#define ROOMS_MULTIPART_HEAD_MAX       8192    /* bytes of a part's headers */
+#define ROOMS_MULTIPART_HEADERS_MAX    16      /* of a part */
+#define ROOMS_MULTIPART_PARTS_MAX      32
+#define ROOMS_MULTIPART_NAME_MAX       255
+#define ROOMS_MULTIPART_TYPE_MAX       127
+
+
+typedef enum {
+    ROOMS_MULTIPART_ERROR = -1,
+    ROOMS_MULTIPART_AGAIN = 0,        /* the chunk is used up */
+    ROOMS_MULTIPART_PART,             /* name, filename, type, offset hold */
+    ROOMS_MULTIPART_DATA,             /* a span: data, offset */
+    ROOMS_MULTIPART_PART_END,         /* offset: past its data; length */
+    ROOMS_MULTIPART_END               /* the last delimiter was seen */
+} rooms_multipart_event_e;
+
+
+typedef struct {
+    /* of the event */
+    uint64_t       offset;            /* bytes from the body's first */
+    uint64_t       length;            /* of the part's data */
+    rooms_str_t    data;              /* in the chunk or the parser */
+
+    /* of the part, until the next one begins */
+    rooms_str_t    name;              /* UTF-8, no control characters */
+    rooms_str_t    filename;          /* cleaned; ROOMS_NULL: no file */
+    rooms_str_t    type;              /* Content-Type, or ROOMS_NULL */
+
+    char           err[128];
+
+    /* the rest is private */
+
+    unsigned       state;
+    unsigned       parts;
+    uint64_t       pos;               /* in the body */
+    uint64_t       start;             /* of the part's data */
+    size_t         matched;           /* bytes of the delimiter */
+    size_t         delimiter_len;
+    u_char         delimiter[4 + ROOMS_MULTIPART_BOUNDARY_MAX];
+    size_t         head_len;
+    u_char         head[ROOMS_MULTIPART_HEAD_MAX];
+    u_char         name_buf[ROOMS_MULTIPART_NAME_MAX];
+    u_char         filename_buf[ROOMS_FILE_NAME_MAX];
+    u_char         type_buf[ROOMS_MULTIPART_TYPE_MAX];
+} rooms_multipart_t;
+
+
+/* The value of the request's Content-Type.  0 or -1. */
+int rooms_multipart_init(rooms_multipart_t *mp, rooms_str_t content_type);
+
+/* Advances *p.  After ROOMS_MULTIPART_END the rest is skipped. */
+rooms_multipart_event_e rooms_multipart_next(rooms_multipart_t *mp,
+    const u_char **p, const u_char *end);
+
+/* 0 if the last delimiter was seen, else -1. */
+int rooms_multipart_finish(rooms_multipart_t *mp);
+
+
+/* Between rooms_multipart.c and rooms_multipart_head.c */
+
+int rooms_multipart_fail(rooms_multipart_t *mp, const char *reason);
+int rooms_multipart_parse_head(rooms_multipart_t *mp);
+
+#endif /* ROOMS_MULTIPART_H */

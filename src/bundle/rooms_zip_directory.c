@@ -1,0 +1,354 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* The central directory: its walk, and the rules for each entry. */
+
+#include "rooms_zip_reader.h"
+#include "rooms_zip_name.h"
+
+#include <stdlib.h>
+
+
+#define ROOMS_ZIP_MODE_TYPE     0170000
+#define ROOMS_ZIP_MODE_DIR      0040000
+#define ROOMS_ZIP_MODE_FILE     0100000
+#define ROOMS_ZIP_DOS_DIR       0x10
+
+#define ROOMS_ZIP_REFUSED_FLAGS                                               \
+    (ROOMS_ZIP_F_ENCRYPTED | ROOMS_ZIP_F_PATCH | ROOMS_ZIP_F_STRONG           \
+     | ROOMS_ZIP_F_MASKED)
+
+
+static int rooms_zip_read_item(rooms_zip_reader_t *rd, uint64_t *pos);
+static int rooms_zip_keep_name(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
+    const u_char *p, size_t len);
+static int rooms_zip_item_sizes(rooms_zip_reader_t *rd,
+    rooms_zip_item_t *item, const u_char *rec, uint64_t pos);
+static int rooms_zip_item_rules(rooms_zip_reader_t *rd,
+    rooms_zip_item_t *item, const u_char *rec, uint64_t pos);
+
+
+int
+rooms_zip_read_directory(rooms_zip_reader_t *rd)
+{
+    size_t    n;
+    uint64_t  i, pos;
+
+    /* bounded by the limit, and by the bytes that are really there */
+
+    n = rd->declared ? (size_t) rd->declared : 1;
+
+    rd->items = calloc(n, sizeof(rooms_zip_item_t));
+    rd->by_name = calloc(n, sizeof(uint32_t));
+
+    if (rd->items == NULL || rd->by_name == NULL || n > UINT32_MAX) {
+        return rooms_zip_fail(rd, ROOMS_ZIP_NOMEM, NULL, rd->directory,
+                              "no memory for the central directory");
+    }
+
+    pos = rd->directory;
+
+    for (i = 0; i < rd->declared; i++) {
+        if (rooms_zip_read_item(rd, &pos) != 0) {
+            return -1;
+        }
+    }
+
+    if (pos != rd->directory + rd->directory_len) {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, pos,
+                              "the central directory has more than its %llu "
+                              "entries", (unsigned long long) rd->declared);
+    }
+
+    return rooms_zip_index_names(rd);
+}
+
+
+static int
+rooms_zip_read_item(rooms_zip_reader_t *rd, uint64_t *pos)
+{
+    size_t             name_len, extra_len, len;
+    uint64_t           left, at;
+    const u_char      *p;
+    rooms_zip_item_t  *item;
+
+    at = *pos;
+    left = rd->directory + rd->directory_len - at;
+
+    p = left < ROOMS_ZIP_CENTRAL_LEN
+        ? NULL : rooms_zip_at(rd, at, ROOMS_ZIP_CENTRAL_LEN,
+                              ROOMS_ZIP_WINDOW);
+
+    if (p == NULL || rooms_zip_get32(p) != ROOMS_ZIP_CENTRAL_SIG) {
+        return rd->code == ROOMS_ZIP_IO ? -1
+               : rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, at,
+                                "the central directory is damaged");
+    }
+
+    name_len = rooms_zip_get16(p + 28);
+    extra_len = rooms_zip_get16(p + 30);
+    len = ROOMS_ZIP_CENTRAL_LEN + name_len + extra_len;
+
+    if (left < len + rooms_zip_get16(p + 32)) {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, at,
+                              "the central directory is cut off");
+    }
+
+    *pos = at + len + rooms_zip_get16(p + 32);
+
+    if (name_len > ROOMS_ZIP_NAME_MAX || extra_len > ROOMS_ZIP_EXTRA_MAX) {
+        (void) rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, at,
+                              "an entry's %s is longer than %d bytes",
+                              name_len > ROOMS_ZIP_NAME_MAX ? "name" : "extra",
+                              name_len > ROOMS_ZIP_NAME_MAX
+                              ? ROOMS_ZIP_NAME_MAX : ROOMS_ZIP_EXTRA_MAX);
+        return rooms_zip_soft(rd);
+    }
+
+    p = rooms_zip_at(rd, at, len, ROOMS_ZIP_WINDOW);
+
+    if (p == NULL) {
+        return -1;
+    }
+
+    item = &rd->items[rd->nitems];
+
+    if (rooms_zip_keep_name(rd, item, p + ROOMS_ZIP_CENTRAL_LEN, name_len)
+        != 0)
+    {
+        return -1;
+    }
+
+    if (rooms_zip_item_sizes(rd, item, p, at) != 0
+        || rooms_zip_item_rules(rd, item, p, at) != 0)
+    {
+        return rooms_zip_soft(rd);
+    }
+
+    rd->nitems++;
+
+    return 0;
+}
+
+
+static int
+rooms_zip_keep_name(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
+    const u_char *p, size_t len)
+{
+    size_t   size;
+    u_char  *names;
+
+    if (rd->names_size - rd->names_len <= len) {
+        size = rd->names_size ? rd->names_size * 2 : 16 * 1024;
+
+        if (size > ROOMS_ZIP_NAMES_MAX) {
+            return rooms_zip_fail(rd, ROOMS_ZIP_TOO_LARGE, NULL,
+                                  rd->directory,
+                                  "the names of the entries pass 32 MiB");
+        }
+
+        names = realloc(rd->names, size);
+
+        if (names == NULL) {
+            return rooms_zip_fail(rd, ROOMS_ZIP_NOMEM, NULL, rd->directory,
+                                  "no memory for the names of the entries");
+        }
+
+        rd->names = names;
+        rd->names_size = size;
+    }
+
+    item->name = (uint32_t) rd->names_len;
+    item->name_len = (uint16_t) len;
+
+    memcpy(rd->names + rd->names_len, p, len);
+    rd->names_len += len;
+
+    return 0;
+}
+
+
+/* 4.5.3: the ZIP64 field holds those that are all ones, and no others. */
+
+static int
+rooms_zip_item_sizes(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
+    const u_char *rec, uint64_t pos)
+{
+    size_t         i;
+    uint32_t       disk;
+    uint64_t      *v[3];
+    const char    *fault;
+    rooms_str_t    name, zip64;
+    const u_char  *p;
+
+    name.data = rec + ROOMS_ZIP_CENTRAL_LEN;
+    name.len = item->name_len;
+
+    fault = rooms_zip_extra(name.data + name.len, rooms_zip_get16(rec + 30),
+                            name, &zip64);
+    if (fault) {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, item, pos, "%s", fault);
+    }
+
+    item->csize = rooms_zip_get32(rec + 20);
+    item->usize = rooms_zip_get32(rec + 24);
+    item->offset = rooms_zip_get32(rec + 42);
+    disk = rooms_zip_get16(rec + 34);
+
+    v[0] = &item->usize;
+    v[1] = &item->csize;
+    v[2] = &item->offset;
+    p = zip64.data;
+
+    for (i = 0; i < 3; i++) {
+        if (*v[i] != ROOMS_ZIP_MAX32) {
+            continue;
+        }
+
+        if (zip64.len < 8) {
+            return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, item, pos,
+                                  "its ZIP64 field is missing or too short");
+        }
+
+        *v[i] = rooms_zip_get64(p);
+        p += 8;
+        zip64.len -= 8;
+    }
+
+    if (disk == ROOMS_ZIP_MAX16 && zip64.len == 4) {
+        disk = rooms_zip_get32(p);
+        zip64.len = 0;
+    }
+
+    if (zip64.len != 0) {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, item, pos,
+                              "its ZIP64 field contradicts its header");
+    }
+
+    if (disk != 0) {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, item, pos,
+                              "it is on another disk");
+    }
+
+    return 0;
+}
+
+
+static int
+rooms_zip_item_rules(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
+    const u_char *rec, uint64_t pos)
+{
+    uint32_t      mode, attrs;
+    const char   *fault;
+    rooms_str_t   name;
+
+    item->flags = (uint16_t) rooms_zip_get16(rec + 8);
+    item->method = (uint16_t) rooms_zip_get16(rec + 10);
+    item->crc = rooms_zip_get32(rec + 16);
+
+    name.data = rd->names + item->name;
+    name.len = item->name_len;
+    fault = rooms_zip_name_fault(name);
+
+    item->is_dir = name.len && name.data[name.len - 1] == '/';
+
+    attrs = rooms_zip_get32(rec + 38);
+    mode = (attrs >> 16) & ROOMS_ZIP_MODE_TYPE;
+
+    if (fault) {
+        /* void */
+
+    } else if (item->flags & ROOMS_ZIP_REFUSED_FLAGS) {
+        fault = "it is encrypted or a patch";
+
+    } else if (item->method != ROOMS_ZIP_STORE
+               && item->method != ROOMS_ZIP_DEFLATE)
+    {
+        fault = "its method is neither store nor deflate";
+
+    } else if (mode != 0 && mode != ROOMS_ZIP_MODE_FILE
+               && mode != ROOMS_ZIP_MODE_DIR)
+    {
+        fault = "it is a symbolic link or a special file";
+
+    } else if (!item->is_dir
+               && (mode == ROOMS_ZIP_MODE_DIR || attrs & ROOMS_ZIP_DOS_DIR))
+    {
+        fault = "it is a directory without a slash";
+
+    } else if (item->is_dir
+               && (item->usize != 0 || item->crc != 0 || item->csize > 2))
+    {
+        fault = "it is a directory with data";
+
+    } else if (item->method == ROOMS_ZIP_STORE
+               && item->csize != item->usize)
+    {
+        fault = "it is stored, but its sizes differ";
+    }
+
+    if (fault) {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, item, pos, "%s", fault);
+    }
+
+    if (item->usize > rd->limits.unpacked - rd->unpacked
+        || item->usize > INT64_MAX)
+    {
+        return rooms_zip_fail(rd, ROOMS_ZIP_TOO_LARGE, item, pos,
+                              "more than the %llu unpacked bytes that "
+                              "rooms_import_limits allows",
+                              (unsigned long long) rd->limits.unpacked);
+    }
+
+    rd->unpacked += item->usize;
+
+    return 0;
+}
+
+
+/*
+ * Extra fields (4.5.1): a sequence of id, length, data.  A tail shorter than
+ * a header is padding.  The Unicode path (4.6.9) would give some programs
+ * another name than the header gives: refused, unless they agree.
+ */
+
+const char *
+rooms_zip_extra(const u_char *p, size_t len, rooms_str_t name,
+    rooms_str_t *zip64)
+{
+    uint32_t  id, n;
+
+    *zip64 = ROOMS_NULL;
+
+    while (len >= 4) {
+        id = rooms_zip_get16(p);
+        n = rooms_zip_get16(p + 2);
+        p += 4;
+        len -= 4;
+
+        if (n > len) {
+            return "its extra fields are cut off";
+        }
+
+        if (id == ROOMS_ZIP_X_ZIP64) {
+            if (zip64->data) {
+                return "it has two ZIP64 fields";
+            }
+
+            zip64->data = p;
+            zip64->len = n;
+
+        } else if (id == ROOMS_ZIP_X_UNICODE_PATH) {
+            if (n != name.len + 5 || memcmp(p + 5, name.data, name.len) != 0) {
+                return "it has two different names";
+            }
+        }
+
+        p += n;
+        len -= n;
+    }
+
+    return NULL;
+}

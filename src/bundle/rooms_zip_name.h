@@ -1,0 +1,63 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Names of ZIP entries and of files: which are refused, how one is made
+ * harmless, and what an entry's name means in a bundle (api.md, section 6).
+ * No function allocates.  Lengths are in bytes.
+ */
+
+#ifndef ROOMS_ZIP_NAME_H
+#define ROOMS_ZIP_NAME_H
+
+#include "../rooms/rooms_str.h"
+#include "rooms_zip.h"
+
+
+#define ROOMS_FILE_NAME_MAX    200    /* of a medium, after cleaning */
+#define ROOMS_SHA256_HEX_LEN   64
+
+
+typedef enum {
+    ROOMS_BUNDLE_MANIFEST = 0,        /* manifest.json */
+    ROOMS_BUNDLE_MEDIUM,              /* media/<sha256>/<name> */
+    ROOMS_BUNDLE_OTHER                /* what a re-packer added: ignored */
+} rooms_bundle_kind_e;
+
+
+/*
+ * Strict UTF-8 as of RFC 3629: no overlong forms, no surrogates, nothing
+ * above U+10FFFF.  Returns the length of the longest valid prefix.
+ */
+size_t rooms_utf8_prefix(const u_char *p, size_t len);
+
+/*
+ * NULL if an entry may bear this name; else why not, a static string.
+ * A trailing slash (a directory) passes.
+ */
+const char *rooms_zip_name_fault(rooms_str_t name);
+
+/*
+ * Makes a file name of a client's: the last component of a path of either
+ * slash, no control characters, none of `"*:<>?|`, no bad UTF-8, no leading
+ * or trailing dots or spaces, none of the device names of Windows, at
+ * most ROOMS_FILE_NAME_MAX bytes, cut between code points; "file" if nothing
+ * is left.  `out` has room for ROOMS_FILE_NAME_MAX bytes.  Returns the length.
+ */
+size_t rooms_file_name_clean(rooms_str_t raw, u_char *out);
+
+/*
+ * "media/<sha256>/<cleaned name>" into `out`, which has room for
+ * ROOMS_ZIP_NAME_MAX bytes.  `sha` is 64 hexadecimal digits.
+ */
+size_t rooms_bundle_media_name(const u_char *sha, rooms_str_t name,
+    u_char *out);
+
+/* A medium's `sha` points at the 64 digits inside `name`. */
+rooms_bundle_kind_e rooms_bundle_kind(rooms_str_t name, rooms_str_t *sha);
+
+int rooms_sha256_hex_valid(rooms_str_t s);
+
+#endif /* ROOMS_ZIP_NAME_H */
