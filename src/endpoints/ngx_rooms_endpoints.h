@@ -43,6 +43,8 @@ ngx_int_t ngx_rooms_room_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_room_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_membership_show(ngx_rooms_req_t *rq);
 
+/* What the core looks at, in rq->in; rq->change is there for its verdict. */
+ngx_int_t ngx_rooms_room_input(ngx_rooms_req_t *rq);
 /* What the core says of an operation that writes nothing by itself. */
 ngx_int_t ngx_rooms_room_permit(ngx_rooms_req_t *rq);
 /* A verdict's error, as an answer. */
@@ -53,6 +55,13 @@ ngx_int_t ngx_rooms_room_commit(ngx_rooms_req_t *rq,
     const rooms_room_t *before, rooms_change_t *change);
 /* Renders rq->view into rq->out, with its ETag. */
 ngx_int_t ngx_rooms_room_put(ngx_rooms_req_t *rq);
+
+/* A message's own part of the body, as it is stored. */
+ngx_int_t ngx_rooms_message_content(ngx_rooms_req_t *rq, rooms_str_t *content);
+/* The room and the caller's row, from the first two replies. */
+ngx_int_t ngx_rooms_message_room(ngx_rooms_req_t *rq);
+/* Still a member, still open. */
+void ngx_rooms_message_guards(ngx_rooms_req_t *rq);
 
 /* The event's content (ngx_rooms_content.c). */
 rooms_str_t ngx_rooms_content(ngx_rooms_req_t *rq,
@@ -86,6 +95,13 @@ ngx_int_t ngx_rooms_read_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_edit_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_redact_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_react_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_unreact_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_revise_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_revise_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_react_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_messages_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_messages_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_workspaces_load(ngx_rooms_req_t *rq);

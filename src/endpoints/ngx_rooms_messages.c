@@ -21,12 +21,19 @@ typedef struct {
  * The content is stored as its author wrote it: numbers keep their digits,
  * members their order.  Only white space between tokens goes.
  */
-static ngx_int_t
-ngx_rooms_send_content(ngx_rooms_req_t *rq, ngx_rooms_message_t *m)
+ngx_int_t
+ngx_rooms_message_content(ngx_rooms_req_t *rq, rooms_str_t *content)
 {
     char         *dump;
     u_char       *p;
     rooms_str_t   raw;
+
+    /* what makes an event an edit can't be forged */
+
+    if (json_object_get(ngx_rooms_body_get(rq, "content"), "replaces")) {
+        return ngx_rooms_invalid(rq, "content.replaces",
+                                 "is for the events of edits alone");
+    }
 
     raw = rooms_json_member(rooms_from_ngx(rq->text), "content");
 
@@ -51,10 +58,10 @@ ngx_rooms_send_content(ngx_rooms_req_t *rq, ngx_rooms_message_t *m)
         return NGX_ERROR;
     }
 
-    m->content.len = rooms_json_minify(raw, p);
-    m->content.data = p;
+    content->len = rooms_json_minify(raw, p);
+    content->data = p;
 
-    if (m->content.len > NGX_ROOMS_CONTENT_MAX) {
+    if (content->len > NGX_ROOMS_CONTENT_MAX) {
         rq->error_field = ngx_rooms_s("content");
         rq->error_problem = ngx_rooms_s("must be at most 65536 bytes");
         return ngx_rooms_fail(rq, NGX_ROOMS_E_CONTENT_TOO_LARGE, NULL);
@@ -132,7 +139,7 @@ ngx_rooms_send_begin(ngx_rooms_req_t *rq)
 
     rq->data = m;
 
-    if (ngx_rooms_send_content(rq, m) != NGX_OK
+    if (ngx_rooms_message_content(rq, &m->content) != NGX_OK
         || ngx_rooms_send_uuid(rq, m) != NGX_OK)
     {
         return NGX_ERROR;
@@ -183,23 +190,9 @@ ngx_rooms_send_first(ngx_rooms_req_t *rq, rooms_str_t id)
 
 
 ngx_int_t
-ngx_rooms_send_load(ngx_rooms_req_t *rq)
+ngx_rooms_message_room(ngx_rooms_req_t *rq)
 {
-    ngx_int_t             rc;
-    rooms_str_t           first;
-    ngx_rooms_message_t  *m;
-
-    m = rq->data;
-
-    if (rq->round == 0) {
-        return ngx_rooms_send_begin(rq);
-    }
-
-    if (rq->round == NGX_ROOMS_SEND_FIRST) {
-        m->event = ngx_rooms_reply_str(
-                         ngx_rooms_reply_element(ngx_rooms_reply(rq, 0), 0));
-        return NGX_OK;
-    }
+    ngx_int_t  rc;
 
     ngx_memzero(&rq->view, sizeof(ngx_rooms_view_t));
 
@@ -215,6 +208,47 @@ ngx_rooms_send_load(ngx_rooms_req_t *rq)
     }
 
     rq->view.exists = rc == NGX_OK;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_rooms_message_guards(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_commit_guard_field(&rq->commit,
+                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
+                                     rq->view.room.id),
+                       rq->principal.sub,
+                       ngx_rooms_format_member(rq->pool, &rq->view.me, 0));
+    ngx_rooms_commit_guard_field(&rq->commit,
+                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM,
+                                     rq->view.room.id),
+                       ngx_rooms_field_state, ngx_rooms_s("open"));
+}
+
+
+ngx_int_t
+ngx_rooms_send_load(ngx_rooms_req_t *rq)
+{
+    rooms_str_t           first;
+    ngx_rooms_message_t  *m;
+
+    m = rq->data;
+
+    if (rq->round == 0) {
+        return ngx_rooms_send_begin(rq);
+    }
+
+    if (rq->round == NGX_ROOMS_SEND_FIRST) {
+        m->event = ngx_rooms_reply_str(
+                         ngx_rooms_reply_element(ngx_rooms_reply(rq, 0), 0));
+        return NGX_OK;
+    }
+
+    if (ngx_rooms_message_room(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (m->uuid.data) {
         first = ngx_rooms_reply_str(ngx_rooms_reply(rq, 2));
@@ -249,17 +283,7 @@ ngx_rooms_send_decide(ngx_rooms_req_t *rq)
 
     random = (rooms_str_t) { sizeof(rq->random), rq->random };
 
-    /* still a member, still open */
-
-    ngx_rooms_commit_guard_field(&rq->commit,
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
-                                     rq->view.room.id),
-                       rq->principal.sub,
-                       ngx_rooms_format_member(rq->pool, &rq->view.me, 0));
-    ngx_rooms_commit_guard_field(&rq->commit,
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM,
-                                     rq->view.room.id),
-                       ngx_rooms_field_state, ngx_rooms_s("open"));
+    ngx_rooms_message_guards(rq);
 
     ngx_rooms_apply_event(&rq->commit, &rq->keys, &rq->view.room,
                           ROOMS_EV_MESSAGE, rq->principal.sub, random,
@@ -272,6 +296,18 @@ ngx_rooms_send_decide(ngx_rooms_req_t *rq)
                           ngx_rooms_join(rq->pool,
                                          ngx_rooms_s("evt-" NGX_ROOMS_HEX),
                                          random));
+    }
+
+    if (rq->idem_claim.data) {
+        /* its record will hold the body too */
+        ngx_rooms_commit_write_at(&rq->commit, "HSET",
+                          ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COPIES,
+                                        rq->view.room.id),
+                          ngx_rooms_join(rq->pool,
+                                         ngx_rooms_s("evt-" NGX_ROOMS_HEX),
+                                         random),
+                          { rq->idem_key.len - rq->keys.prefix.len,
+                            rq->idem_key.data + rq->keys.prefix.len });
     }
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;

@@ -503,7 +503,7 @@ ngx_rooms_room_refuse(ngx_rooms_req_t *rq, const rooms_change_t *change)
 
 
 ngx_int_t
-ngx_rooms_room_permit(ngx_rooms_req_t *rq)
+ngx_rooms_room_input(ngx_rooms_req_t *rq)
 {
     rooms_input_t  *in;
 
@@ -526,7 +526,18 @@ ngx_rooms_room_permit(ngx_rooms_req_t *rq)
     in->ntop = rq->view.ntop;
     in->max_participants = rq->max_participants;
 
-    rooms_decide(in, rq->change);
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_room_permit(ngx_rooms_req_t *rq)
+{
+    if (ngx_rooms_room_input(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rooms_decide(&rq->in, rq->change);
 
     return rq->change->code == ROOMS_OK
            ? NGX_OK : ngx_rooms_room_refuse(rq, rq->change);

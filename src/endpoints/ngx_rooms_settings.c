@@ -328,7 +328,7 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
     if (!rooms_id_valid(id, "evt-") || json.data == NULL
         || !rooms_str_eq(rooms_json_member_str(json, "id"), id))
     {
-        return ngx_rooms_fail(rq, NGX_ROOMS_E_EVENT, NULL);
+        return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
     }
 
     read = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_read_t));

@@ -14,6 +14,7 @@
 #define GET   NGX_HTTP_GET
 #define POST  NGX_HTTP_POST
 #define PUT   NGX_HTTP_PUT
+#define DELETE  NGX_HTTP_DELETE
 
 #define ROOMS  NGX_ROOMS_PART_ROOMS
 #define BODY   NGX_ROOMS_BODY
@@ -91,6 +92,26 @@ static const ngx_rooms_field_t  ngx_rooms_read_fields[] = {
 static const ngx_rooms_field_t  ngx_rooms_send_fields[] = {
     { "content", NGX_ROOMS_T_OBJECT|REQUIRED },
     { "event_uuid", NGX_ROOMS_T_STRING|NULLABLE },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_edit_fields[] = {
+    { "content", NGX_ROOMS_T_OBJECT|REQUIRED },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_redact_fields[] = {
+    { "reason", NGX_ROOMS_T_STRING|NULLABLE },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_react_fields[] = {
+    { "emoji", NGX_ROOMS_T_STRING|REQUIRED },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_unreact_fields[] = {
+    { "emoji", NGX_ROOMS_T_STRING|NULLABLE },
     { NULL, 0 }
 };
 
@@ -200,6 +221,26 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       NGX_ROOMS_BULK,
       ROOMS_OP_READ_MEMBER, ngx_rooms_messages_load, NULL,
       ngx_rooms_messages_show, NULL },
+
+    { POST, "/v1/rooms/{room}/events/{event}/edit", NGX_ROOMS_PART_MESSAGES,
+      BODY,
+      ROOMS_OP_SEND, ngx_rooms_edit_load, ngx_rooms_revise_decide,
+      ngx_rooms_revise_show, ngx_rooms_edit_fields },
+
+    { POST, "/v1/rooms/{room}/events/{event}/redact", NGX_ROOMS_PART_MESSAGES,
+      BODY|NGX_ROOMS_OPTIONAL|NGX_ROOMS_BULK,
+      ROOMS_OP_SEND, ngx_rooms_redact_load, ngx_rooms_revise_decide,
+      ngx_rooms_revise_show, ngx_rooms_redact_fields },
+
+    { POST, "/v1/rooms/{room}/events/{event}/reaction",
+      NGX_ROOMS_PART_MESSAGES, BODY,
+      ROOMS_OP_SEND, ngx_rooms_react_load, ngx_rooms_revise_decide,
+      ngx_rooms_react_show, ngx_rooms_react_fields },
+
+    { DELETE, "/v1/rooms/{room}/events/{event}/reaction",
+      NGX_ROOMS_PART_MESSAGES, BODY|NGX_ROOMS_OPTIONAL,
+      ROOMS_OP_SEND, ngx_rooms_unreact_load, ngx_rooms_revise_decide,
+      ngx_rooms_react_show, ngx_rooms_unreact_fields },
 
     { GET, "/v1/workspaces", NGX_ROOMS_PART_WORKSPACES, 0,
       ROOMS_OP_READ, ngx_rooms_workspaces_load, NULL,

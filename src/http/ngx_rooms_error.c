@@ -36,6 +36,8 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
         { 404, "SW_WORKSPACE_NOT_FOUND", "there is no such workspace" },
     [ROOMS_E_WORKSPACE_FORBIDDEN] =
         { 403, "SW_WORKSPACE_FORBIDDEN", "not allowed in this workspace" },
+    [ROOMS_E_EVENT] =
+        { 404, "SW_EVENT_NOT_FOUND", "there is no such event in this room" },
 
     [NGX_ROOMS_E_AUTH_INVALID] =
         { 401, "SW_AUTH_INVALID_TOKEN", "a valid bearer token is needed" },
@@ -58,8 +60,6 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
           "content is more than 65536 bytes" },
     [NGX_ROOMS_E_LENGTH_REQUIRED] =
         { 411, "SW_VALIDATION_FAILED", "the body's length is needed" },
-    [NGX_ROOMS_E_EVENT] =
-        { 404, "SW_EVENT_NOT_FOUND", "there is no such event in this room" },
     [NGX_ROOMS_E_TENANT] =
         { 404, "SW_TENANT_NOT_FOUND", "the tenant is not registered" },
     [NGX_ROOMS_E_CONFLICT] =

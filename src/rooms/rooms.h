@@ -85,6 +85,7 @@ typedef enum {
     ROOMS_E_PARTICIPANT,              /* 404 SW_PARTICIPANT_NOT_FOUND */
     ROOMS_E_WORKSPACE,                /* 404 SW_WORKSPACE_NOT_FOUND */
     ROOMS_E_WORKSPACE_FORBIDDEN,      /* 403 SW_WORKSPACE_FORBIDDEN */
+    ROOMS_E_EVENT,                    /* 404 SW_EVENT_NOT_FOUND */
     ROOMS_E_MAX
 } rooms_code_e;
 
@@ -269,6 +270,39 @@ void rooms_decide_create(const rooms_create_t *in, rooms_change_t *out);
 void rooms_decide_dm(rooms_str_t id, rooms_str_t caller, rooms_str_t other,
     int other_known, const rooms_room_t *existing, int64_t now,
     rooms_change_t *out);
+
+
+/* What may be done to an event that was sent (rooms_message.c). */
+#define ROOMS_EDIT_WINDOW  (INT64_C(24) * 3600 * 1000)     /* ms */
+#define ROOMS_EDITS_MAX    100        /* of one message: a redaction wipes
+                                         them all in one commit */
+
+typedef enum {
+    ROOMS_MESSAGE_EDIT = 0,
+    ROOMS_MESSAGE_REDACT,
+    ROOMS_MESSAGE_REACT,
+    ROOMS_MESSAGE_UNREACT
+} rooms_message_op_e;
+
+typedef struct {
+    rooms_str_t         sender;
+    int64_t             created_at;       /* ms */
+    unsigned            is_message:1;     /* swp.room.message, and no edit */
+    unsigned            redacted:1;
+    unsigned            reacted:1;        /* the caller, with this emoji */
+    unsigned            edits;            /* how many there were */
+} rooms_message_t;
+
+/*
+ * Edit, redaction, reaction.  `in` is as for ROOMS_OP_SEND; `message` is NULL
+ * when the id names no event of the room.  The change's event is the one to
+ * append: ROOMS_EV_MESSAGE for an edit.
+ */
+void rooms_decide_message(const rooms_input_t *in, rooms_message_op_e op,
+    const rooms_message_t *message, rooms_change_t *out);
+
+/* NULL, or what is wrong with it, in words. */
+const char *rooms_emoji_check(rooms_str_t emoji);  /* 1-32 code points */
 
 
 /* Names of the enums as the contract spells them; NULL outside them. */

@@ -407,52 +407,62 @@ rooms_json_valid(rooms_str_t s)
 }
 
 
+int
+rooms_json_next(rooms_str_t object, rooms_str_t *key, rooms_str_t *value)
+{
+    const unsigned char  *p, *end, *name, *after;
+
+    end = object.data + object.len;
+
+    p = rooms_json_space(value->data ? value->data + value->len : object.data,
+                         end);
+
+    if (p == end || *p != (value->data ? ',' : '{')) {
+        return 0;
+    }
+
+    name = rooms_json_space(p + 1, end);
+    after = rooms_json_scan_string(name, end);
+
+    if (after == NULL) {
+        return 0;
+    }
+
+    p = rooms_json_space(after, end);
+
+    if (p == end || *p != ':') {
+        return 0;
+    }
+
+    key->data = name + 1;
+    key->len = after - name - 2;
+
+    value->data = rooms_json_space(p + 1, end);
+    p = rooms_json_scan_value(value->data, end, ROOMS_JSON_DEPTH);
+
+    if (p == NULL) {
+        return 0;
+    }
+
+    value->len = p - value->data;
+
+    return 1;
+}
+
+
 rooms_str_t
 rooms_json_member(rooms_str_t object, const char *key)
 {
-    size_t                len;
-    rooms_str_t           value;
-    const unsigned char  *p, *end, *name, *after;
+    rooms_str_t  name, value;
 
-    len = strlen(key);
-    end = object.data + object.len;
-    p = rooms_json_space(object.data, end);
+    value = ROOMS_NULL;
 
-    if (p == end || *p != '{') {
-        return ROOMS_NULL;
-    }
+    while (rooms_json_next(object, &name, &value)) {
 
-    do {
-        name = rooms_json_space(p + 1, end);
-        after = rooms_json_scan_string(name, end);
-
-        if (after == NULL) {
-            return ROOMS_NULL;
-        }
-
-        p = rooms_json_space(after, end);
-
-        if (p == end || *p != ':') {
-            return ROOMS_NULL;
-        }
-
-        value.data = rooms_json_space(p + 1, end);
-        p = rooms_json_scan_value(value.data, end, ROOMS_JSON_DEPTH);
-
-        if (p == NULL) {
-            return ROOMS_NULL;
-        }
-
-        if ((size_t) (after - name) == len + 2
-            && memcmp(name + 1, key, len) == 0)
-        {
-            value.len = p - value.data;
+        if (rooms_str_eq(name, rooms_cstr(key))) {
             return value;
         }
-
-        p = rooms_json_space(p, end);
-
-    } while (p < end && *p == ',');
+    }
 
     return ROOMS_NULL;
 }

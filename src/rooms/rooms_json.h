@@ -52,6 +52,25 @@ rooms_str_t rooms_json_member_str(rooms_str_t object, const char *key);
 int64_t rooms_json_member_int(rooms_str_t object, const char *key,
     int64_t otherwise);
 
+/*
+ * Walks over the members of a valid object: value->data == NULL asks for the
+ * first, afterwards both are left as they are.  The key is raw, between its
+ * quotes.  0: there is no other.
+ */
+int rooms_json_next(rooms_str_t object, rooms_str_t *key, rooms_str_t *value);
+
+/*
+ * A valid object anew, with other values for some members: in their place,
+ * or at the end; a value of NULL drops the member.
+ */
+typedef struct {
+    const char   *key;
+    rooms_str_t   value;                  /* JSON */
+} rooms_json_set_t;
+
+void rooms_json_rewrite(rooms_buf_t *b, rooms_str_t object,
+    const rooms_json_set_t *set, unsigned n);
+
 /* Copies a valid value without white space outside of strings. */
 size_t rooms_json_minify(rooms_str_t value, unsigned char *dst);
 

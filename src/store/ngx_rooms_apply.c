@@ -26,6 +26,29 @@ static void ngx_rooms_apply_member(ngx_rooms_commit_t *c,
     const rooms_transition_t *t);
 
 
+/* All that holds, or tells of, what was said in a room. */
+static const ngx_rooms_key_e  ngx_rooms_apply_wiped[] = {
+    NGX_ROOMS_KEY_EVENTS, NGX_ROOMS_KEY_UNREAD, NGX_ROOMS_KEY_MARKERS,
+    NGX_ROOMS_KEY_UUIDS, NGX_ROOMS_KEY_COPIES, NGX_ROOMS_KEY_REACTIONS
+};
+
+
+static void
+ngx_rooms_apply_wipe(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t room)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < sizeof(ngx_rooms_apply_wiped) / sizeof(ngx_rooms_key_e);
+         i++)
+    {
+        ngx_rooms_commit_delete(c, ngx_rooms_key(keys,
+                                                 ngx_rooms_apply_wiped[i],
+                                                 room));
+    }
+}
+
+
 void
 ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a)
@@ -39,14 +62,7 @@ ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     ngx_rooms_apply_guards(c, keys, a, key);
 
     if (change->wipe) {
-        ngx_rooms_commit_delete(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_EVENTS,
-                                                 change->room.id));
-        ngx_rooms_commit_delete(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD,
-                                                 change->room.id));
-        ngx_rooms_commit_delete(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_MARKERS,
-                                                 change->room.id));
-        ngx_rooms_commit_delete(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_UUIDS,
-                                                 change->room.id));
+        ngx_rooms_apply_wipe(c, keys, change->room.id);
     }
 
     if (a->before == NULL) {
@@ -531,6 +547,25 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
     rooms_str_t random, rooms_str_t content, int64_t now)
 {
+    ngx_rooms_apply_quiet(c, keys, room, type, sender, random, content, now);
+
+    if (type == ROOMS_EV_MESSAGE) {
+        ngx_rooms_commit_write_at(c, "ZADD",
+                            ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD,
+                                          room->id),
+                            ngx_rooms_s(NGX_ROOMS_POS),
+                            ngx_rooms_join(c->pool,
+                                           ngx_rooms_s("evt-" NGX_ROOMS_HEX),
+                                           random));
+    }
+}
+
+
+void
+ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
+    rooms_str_t random, rooms_str_t content, int64_t now)
+{
     size_t        size;
     u_char       *start;
     rooms_buf_t   b;
@@ -579,16 +614,6 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                                             room->id),
                               ngx_rooms_s("position"),
                               ngx_rooms_s(NGX_ROOMS_POS));
-
-    if (type == ROOMS_EV_MESSAGE) {
-        ngx_rooms_commit_write_at(c, "ZADD",
-                            ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD,
-                                          room->id),
-                            ngx_rooms_s(NGX_ROOMS_POS),
-                            ngx_rooms_join(c->pool,
-                                           ngx_rooms_s("evt-" NGX_ROOMS_HEX),
-                                           random));
-    }
 }
 
 

@@ -48,6 +48,9 @@ static ngx_str_t  ngx_rooms_script = ngx_string(
 "  elseif t == 'z' then\n"
 "    ok = call('ZSCORE', k, A[i + 2])\n"
 "    i = i + 3\n"
+"  elseif t == 'x' then\n"
+"    ok = not call('ZSCORE', k, A[i + 2])\n"
+"    i = i + 3\n"
 "  end\n"
 "  if not ok then return {0, g} end\n"
 "end\n"
@@ -231,6 +234,15 @@ ngx_rooms_commit_guard_member(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t member)
 {
     ngx_rooms_commit_guard(c, "z", key);
+    ngx_rooms_commit_arg(c, &c->guards, member);
+}
+
+
+void
+ngx_rooms_commit_guard_no_member(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t member)
+{
+    ngx_rooms_commit_guard(c, "x", key);
     ngx_rooms_commit_arg(c, &c->guards, member);
 }
 

@@ -58,8 +58,10 @@ void ngx_rooms_commit_guard_bound(ngx_rooms_commit_t *c, rooms_str_t key,
 /* ... a zset's first two members by score, descending, are "a b" */
 void ngx_rooms_commit_guard_top(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t top);
-/* ... a zset has this member. */
+/* ... a zset has this member, or hasn't. */
 void ngx_rooms_commit_guard_member(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t member);
+void ngx_rooms_commit_guard_no_member(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t member);
 
 /* A write: a Redis command on one key, with the rest of its arguments. */

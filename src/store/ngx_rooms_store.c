@@ -38,6 +38,9 @@ static const struct {
     [NGX_ROOMS_KEY_UNREAD] = { ngx_string("r:"), ngx_string(":unread") },
     [NGX_ROOMS_KEY_MARKERS] = { ngx_string("r:"), ngx_string(":markers") },
     [NGX_ROOMS_KEY_UUIDS] = { ngx_string("r:"), ngx_string(":uuids") },
+    [NGX_ROOMS_KEY_COPIES] = { ngx_string("r:"), ngx_string(":copies") },
+    [NGX_ROOMS_KEY_REACTIONS] =
+        { ngx_string("r:"), ngx_string(":reactions") },
 
     [NGX_ROOMS_KEY_COMMIT] = { ngx_string("commit:"), ngx_null_string },
     [NGX_ROOMS_KEY_IDEMPOTENCY] = { ngx_string("idem:"), ngx_null_string },

@@ -83,6 +83,9 @@ typedef enum {
     NGX_ROOMS_KEY_UNREAD,              /* zset: messages and markers */
     NGX_ROOMS_KEY_MARKERS,             /* zset: the markers alone */
     NGX_ROOMS_KEY_UUIDS,               /* hash: "sender uuid" -> event id */
+    NGX_ROOMS_KEY_COPIES,              /* hash: event id -> where more of its
+                                          body is: its edits' ids */
+    NGX_ROOMS_KEY_REACTIONS,           /* zset: "event sender emoji" */
 
     NGX_ROOMS_KEY_COMMIT,              /* string: result of a commit, 60 s */
     NGX_ROOMS_KEY_IDEMPOTENCY,         /* string: first answer, 24 h */
