@@ -50,6 +50,7 @@ typedef struct {
     ngx_flag_t             enable;        /* this location is ours */
     ngx_uint_t             serve;
     ngx_str_t              fallback;
+    ngx_array_t           *error_pages;   /* as merged, to tell whose */
 
     ngx_str_t              redis;         /* URL */
     ngx_rooms_store_t     *parsed;        /* of this level's rooms_redis */
@@ -82,6 +83,8 @@ ngx_int_t ngx_rooms_handler(ngx_http_request_t *r);
 
 /* `rooms on` in a server: the tree's locations (ngx_rooms_locations.c). */
 char *ngx_rooms_locations_add(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf);
+void ngx_rooms_locations_settle(ngx_rooms_srv_conf_t *rscf,
+    ngx_queue_t *locations);
 void ngx_rooms_locations_yield(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf,
     ngx_http_core_loc_conf_t *clcf);
 

@@ -192,7 +192,39 @@ ngx_rooms_locations_add(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf)
 }
 
 
-/* The operator writes a location of the same name: ours gives way. */
+/*
+ * The whole server has been read: where the operator wrote a location of the
+ * same name, whatever is in it, ours gives way.
+ */
+void
+ngx_rooms_locations_settle(ngx_rooms_srv_conf_t *rscf, ngx_queue_t *locations)
+{
+    ngx_uint_t               i;
+    ngx_queue_t             *q;
+    ngx_rooms_registered_t  *reg;
+
+    reg = rscf->locations->elts;
+
+    for (i = 0; i < rscf->locations->nelts; i++) {
+        q = reg[i].queue;
+
+        if (q == NULL) {
+            continue;
+        }
+
+        ngx_queue_remove(q);
+
+        if (ngx_rooms_location_taken(locations, reg[i].location)) {
+            reg[i].queue = NULL;
+            continue;
+        }
+
+        ngx_queue_insert_tail(locations, q);
+    }
+}
+
+
+/* The same for one that stands inside another location. */
 void
 ngx_rooms_locations_yield(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf,
     ngx_http_core_loc_conf_t *clcf)

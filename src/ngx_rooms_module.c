@@ -294,8 +294,18 @@ ngx_rooms_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
 {
     ngx_rooms_srv_conf_t  *conf = child;
 
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_srv_conf_t  *cscf;
+
     if (conf->serve == 0) {
         conf->serve = NGX_ROOMS_PART_ALL;
+    }
+
+    if (conf->locations) {
+        cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+        clcf = cscf->ctx->loc_conf[ngx_http_core_module.ctx_index];
+
+        ngx_rooms_locations_settle(conf, clcf->locations);
     }
 
     return NGX_CONF_OK;
@@ -401,6 +411,19 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     conf->serve = rscf->serve;
+
+    /*
+     * error_page of a server is for its pages: in our locations it counts
+     * only where the location itself has it.
+     */
+
+    conf->error_pages = clcf->error_pages;
+
+    if (conf->enable && !clcf->noname && clcf->error_pages
+        && clcf->error_pages == prev->error_pages)
+    {
+        clcf->error_pages = NULL;
+    }
 
     if (conf->redis.data == NULL) {
         conf->parsed = prev->parsed;

@@ -16,6 +16,11 @@
 #define NGX_ROOMS_KEYS_WAIT      10000
 
 typedef struct {
+    ngx_rooms_auth_t     *auth;
+    ngx_http_request_t   *r;
+} ngx_rooms_keys_carrier_t;
+
+typedef struct {
     ngx_queue_t           queue;
     ngx_rooms_auth_t     *auth;
     ngx_rooms_req_t      *rq;
@@ -195,8 +200,10 @@ ngx_rooms_keys_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     ngx_buf_t     *b;
     rooms_jwks_t  *jwks;
 
+    /* NGINX calls once more for the page of an error that we don't want */
+
     if (auth->fetching != sr->main) {
-        return rc;
+        return NGX_OK;
     }
 
     jwks = NULL;
@@ -221,7 +228,9 @@ ngx_rooms_keys_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 
     ngx_rooms_keys_fetched(auth);
 
-    return rc;
+    /* a failure is ours to tell: NGX_ERROR would end the client's request */
+
+    return NGX_OK;
 }
 
 
@@ -229,22 +238,11 @@ ngx_rooms_keys_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 static void
 ngx_rooms_keys_abandoned(void *data)
 {
-    ngx_http_request_t **p = data;
+    ngx_rooms_keys_carrier_t *carrier = data;
 
-    ngx_rooms_auth_t  *auth;
-    ngx_rooms_req_t   *rq;
-
-    rq = ngx_http_get_module_ctx(*p, ngx_rooms_module);
-
-    if (rq == NULL) {
-        return;
-    }
-
-    auth = rq->conf->auth;
-
-    if (auth->fetching == *p) {
-        auth->tried = 0;
-        ngx_rooms_keys_fetched(auth);
+    if (carrier->auth->fetching == carrier->r) {
+        carrier->auth->tried = 0;
+        ngx_rooms_keys_fetched(carrier->auth);
     }
 }
 
@@ -296,8 +294,9 @@ ngx_int_t
 ngx_rooms_keys_fetch(ngx_rooms_auth_t *auth, ngx_http_request_t *r)
 {
     ngx_str_t                    args;
-    ngx_http_request_t          *sr, **carrier;
+    ngx_http_request_t          *sr;
     ngx_pool_cleanup_t          *cln;
+    ngx_rooms_keys_carrier_t    *carrier;
     ngx_http_post_subrequest_t  *ps;
 
     if (auth->fetching) {
@@ -315,7 +314,7 @@ ngx_rooms_keys_fetch(ngx_rooms_auth_t *auth, ngx_http_request_t *r)
     }
 
     ps = ngx_palloc(r->pool, sizeof(ngx_http_post_subrequest_t));
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_request_t *));
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_rooms_keys_carrier_t));
 
     if (ps == NULL || cln == NULL) {
         return NGX_ERROR;
@@ -325,7 +324,8 @@ ngx_rooms_keys_fetch(ngx_rooms_auth_t *auth, ngx_http_request_t *r)
     ps->data = auth;
 
     carrier = cln->data;
-    *carrier = r;
+    carrier->auth = auth;
+    carrier->r = r;
 
     ngx_str_null(&args);
 

@@ -9,6 +9,12 @@
  */
 
 #include "ngx_rooms_request.h"
+#include "ngx_rooms_status.h"
+
+
+/* of ngx_http_limit_req_module.c and ngx_http_limit_conn_module.c */
+#define NGX_ROOMS_LIMIT_REQ_REJECTED   3
+#define NGX_ROOMS_LIMIT_CONN_REJECTED  2
 
 
 static ngx_int_t ngx_rooms_header_filter(ngx_http_request_t *r);
@@ -28,6 +34,15 @@ ngx_rooms_filter_foreign(ngx_http_request_t *r, ngx_rooms_req_t *rq)
 }
 
 
+/* limit_req and limit_conn answer 503 unless told otherwise. */
+static ngx_uint_t
+ngx_rooms_filter_limited(ngx_http_request_t *r)
+{
+    return r->main->limit_req_status == NGX_ROOMS_LIMIT_REQ_REJECTED
+           || r->main->limit_conn_status == NGX_ROOMS_LIMIT_CONN_REJECTED;
+}
+
+
 static ngx_int_t
 ngx_rooms_filter_replace(ngx_http_request_t *r, ngx_rooms_req_t *rq)
 {
@@ -35,18 +50,21 @@ ngx_rooms_filter_replace(ngx_http_request_t *r, ngx_rooms_req_t *rq)
 
     rq->error = ngx_rooms_error_of_status(r->headers_out.status);
 
-    /* limit_req and limit_conn answer 503 unless told otherwise */
-
-    if (r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+    if (r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && ngx_rooms_filter_limited(r))
+    {
         rq->error = NGX_ROOMS_E_RATE_LIMIT;
-        rq->retry_after = 1;
         r->headers_out.status = NGX_HTTP_TOO_MANY_REQUESTS;
     }
 
-    if (r->headers_out.status == NGX_HTTP_TOO_MANY_REQUESTS) {
-        rq->retry_after = 1;
+    if (r->headers_out.status == NGX_HTTP_TOO_MANY_REQUESTS
+        || r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE)
+    {
         (void) ngx_rooms_header(r, "Retry-After", ngx_rooms_s("1"));
     }
+
+    ngx_rooms_status_request(rq->endpoint, r->headers_out.status,
+                             ngx_current_msec - rq->started);
 
     if (r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
         rq->error_field = ngx_rooms_s("body");

@@ -25,6 +25,7 @@ static ngx_int_t ngx_rooms_load(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_decide_step(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_commit_step(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_show(ngx_rooms_req_t *rq);
+static void ngx_rooms_req_again(ngx_http_request_t *r);
 static void ngx_rooms_req_cleanup(void *data);
 static void ngx_rooms_answered(ngx_rooms_batch_t *b);
 static void ngx_rooms_timer_handler(ngx_event_t *ev);
@@ -51,6 +52,10 @@ ngx_int_t
 ngx_rooms_handler(ngx_http_request_t *r)
 {
     ngx_rooms_req_t  *rq;
+
+    if (ngx_http_get_module_ctx(r, ngx_rooms_module)) {
+        ngx_rooms_req_again(r);
+    }
 
     rq = ngx_rooms_req(r);
     if (rq == NULL) {
@@ -114,6 +119,31 @@ ngx_rooms_req(ngx_http_request_t *r)
     ngx_rooms_route(rq);
 
     return rq;
+}
+
+
+/*
+ * A variable asked in an earlier phase, and a rewrite may have come since:
+ * another path, and another location's settings.
+ */
+static void
+ngx_rooms_req_again(ngx_http_request_t *r)
+{
+    ngx_rooms_req_t       *rq;
+    ngx_rooms_loc_conf_t  *rlcf;
+
+    rq = ngx_http_get_module_ctx(r, ngx_rooms_module);
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_rooms_module);
+
+    if (rq->conf != rlcf) {
+        rq->conf = rlcf;
+        rq->authenticated = 0;
+    }
+
+    rq->endpoint = NULL;
+    rq->allow.len = 0;
+
+    ngx_rooms_route(rq);
 }
 
 

@@ -137,17 +137,14 @@ ngx_rooms_finish(ngx_rooms_req_t *rq, ngx_uint_t status, ngx_chain_t *chain,
     ngx_http_request_t  *r;
 
     r = rq->r;
-    rq->sent = 1;
     rq->state = NGX_ROOMS_DONE;
-
-    ngx_rooms_status_request(rq->endpoint, status,
-                             ngx_current_msec - rq->started);
 
     /* a body that was never read must not be taken for the next request */
 
     rc = ngx_http_discard_request_body(r);
 
     if (rc != NGX_OK) {
+        /* NGINX's own answer, which our filter translates */
         ngx_http_finalize_request(r, rc);
         return;
     }
@@ -157,6 +154,11 @@ ngx_rooms_finish(ngx_rooms_req_t *rq, ngx_uint_t status, ngx_chain_t *chain,
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         r->disable_not_modified = 1;
     }
+
+    rq->sent = 1;
+
+    ngx_rooms_status_request(rq->endpoint, status,
+                             ngx_current_msec - rq->started);
 
     r->headers_out.status = status;
     r->headers_out.content_length_n = size;

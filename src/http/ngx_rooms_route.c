@@ -187,7 +187,7 @@ ngx_rooms_route_allow(ngx_rooms_req_t *rq, const char *template)
 void
 ngx_rooms_route(ngx_rooms_req_t *rq)
 {
-    u_char                      *query;
+    size_t                       n;
     ngx_uint_t                   raw, method;
     rooms_str_t                  uri;
     const char                  *template;
@@ -202,11 +202,9 @@ ngx_rooms_route(ngx_rooms_req_t *rq)
     raw = r->valid_unparsed_uri && r == r->main;
     uri = rooms_from_ngx(raw ? r->unparsed_uri : r->uri);
 
-    if (raw) {
-        query = ngx_strlchr(r->unparsed_uri.data,
-                            r->unparsed_uri.data + r->unparsed_uri.len, '?');
-        if (query) {
-            uri.len = query - uri.data;
+    for (n = 0; raw && n < uri.len; n++) {
+        if (uri.data[n] == '?' || uri.data[n] == '#') {
+            uri.len = n;
         }
     }
 

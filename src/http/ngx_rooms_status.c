@@ -102,6 +102,7 @@ ngx_rooms_status_request(const ngx_rooms_endpoint_t *e, ngx_uint_t status,
     /* the last row is for what is no endpoint */
 
     i = e ? ngx_rooms_endpoint_index(e) : NGX_ROOMS_STATUS_ROWS - 1;
+    i = ngx_min(i, NGX_ROOMS_STATUS_ROWS - 1);
 
     ngx_rooms_status_add(&ngx_rooms_status->rows[i],
                          status < 400 ? 0 : status < 500 ? 1 : 2, took);
