@@ -121,6 +121,32 @@ ngx_rooms_content_member(rooms_buf_t *b, const rooms_change_t *change)
 }
 
 
+/* Who takes a room along, or comes back to an emptied one, is told with it. */
+static void
+ngx_rooms_content_state(rooms_buf_t *b, const rooms_room_t *before,
+    const rooms_change_t *change)
+{
+    const rooms_transition_t  *t;
+
+    ngx_rooms_content_key(b, "state",
+                          rooms_cstr(rooms_state_name(change->room.state)));
+    ngx_rooms_content_key(b, "previous",
+                          rooms_cstr(rooms_state_name(before->state)));
+
+    if (change->nmembers == 0) {
+        return;
+    }
+
+    t = ngx_rooms_subject(change);
+
+    if (t->before.membership != t->after.membership) {
+        ngx_rooms_content_key(b, "participant_id", t->after.participant);
+        ngx_rooms_content_key(b, "membership",
+                      rooms_cstr(rooms_membership_name(t->after.membership)));
+    }
+}
+
+
 static void
 ngx_rooms_content_power(rooms_buf_t *b, const rooms_change_t *change)
 {
@@ -206,10 +232,7 @@ ngx_rooms_content(ngx_rooms_req_t *rq, const rooms_room_t *before,
         break;
 
     case ROOMS_EV_STATE:
-        ngx_rooms_content_key(b, "state",
-                              rooms_cstr(rooms_state_name(room->state)));
-        ngx_rooms_content_key(b, "previous",
-                              rooms_cstr(rooms_state_name(before->state)));
+        ngx_rooms_content_state(b, before, change);
         break;
 
     case ROOMS_EV_POWER_LEVEL:
