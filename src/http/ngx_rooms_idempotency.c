@@ -11,6 +11,9 @@
  * The value is "p HASH NONCE" while the first request is in flight, and then
  * "d HASH STATUS LOCATION\nBODY".  HASH is of the request, so that the same
  * key on another request is noticed.
+ *
+ * What is sent to an incognito room must go with the room: there the value
+ * is "r HASH ROOM", and the answer stands in a hash of the room's.
  */
 
 #include "ngx_rooms_request.h"
@@ -47,18 +50,18 @@ static ngx_int_t
 ngx_rooms_claim_send(ngx_rooms_req_t *rq, rooms_str_t name)
 {
     u_char       nonce[16];
-    rooms_str_t  id;
 
     rq->idem_hash = ngx_rooms_idem_hash(rq, rooms_cstr(rq->endpoint->path),
                          ngx_rooms_join(rq->pool, rq->param[NGX_ROOMS_P_ROOM],
                                         ngx_rooms_s("\n"),
                                         rooms_from_ngx(rq->text)));
 
-    id = ngx_rooms_idem_hash(rq, rq->principal.sub, name);
+    rq->idem_id = ngx_rooms_idem_hash(rq, rq->principal.sub, name);
 
     ngx_rooms_random_hex(nonce, sizeof(nonce));
 
-    rq->idem_key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_IDEMPOTENCY, id);
+    rq->idem_key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_IDEMPOTENCY,
+                                 rq->idem_id);
     rq->idem_claim = ngx_rooms_join(rq->pool, ngx_rooms_s("p "),
                                     rq->idem_hash, ngx_rooms_s(" "),
                                     { sizeof(nonce), nonce });
@@ -114,6 +117,29 @@ ngx_rooms_claim_replay(ngx_rooms_req_t *rq, rooms_str_t value)
 }
 
 
+static ngx_int_t
+ngx_rooms_claim_fetch(ngx_rooms_req_t *rq, rooms_str_t value)
+{
+    rooms_str_t  room;
+
+    room.data = value.data + 3 + rq->idem_hash.len;
+    room.len = value.data + value.len - room.data;
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ANSWERS,
+                                           room),
+                             rq->idem_id) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = 2;
+
+    return ngx_rooms_send(rq);
+}
+
+
 ngx_int_t
 ngx_rooms_claim(ngx_rooms_req_t *rq)
 {
@@ -140,6 +166,13 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
         }
 
         return ngx_rooms_claim_send(rq, name);
+    }
+
+    if (rq->round == 2) {
+        value = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
+
+        return value.data ? ngx_rooms_claim_replay(rq, value)
+                          : ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
     }
 
     value = ngx_rooms_reply_str(ngx_rooms_reply(rq, 1));
@@ -169,6 +202,10 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
         return ngx_rooms_claim_replay(rq, value);
     }
 
+    if (value.data[0] == 'r' && value.len > rq->idem_hash.len + 3) {
+        return ngx_rooms_claim_fetch(rq, value);
+    }
+
     rq->retry_after = 1;
 
     return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT,
@@ -185,7 +222,7 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
 {
     u_char               status[NGX_INT_T_LEN];
     ngx_uint_t           at;
-    rooms_str_t          value;
+    rooms_str_t          value, answers;
     ngx_rooms_commit_t  *c;
 
     c = &rq->commit;
@@ -217,6 +254,22 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
     }
 
     ngx_rooms_commit_guard_string(c, rq->idem_key, rq->idem_claim);
+
+    if (rq->view.exists && rq->view.room.incognito) {
+        answers = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ANSWERS,
+                                rq->view.room.id);
+
+        if (at) {
+            ngx_rooms_commit_write_at(c, "HSET", answers, rq->idem_id, value);
+
+        } else {
+            ngx_rooms_commit_write(c, "HSET", answers, rq->idem_id, value);
+        }
+
+        value = ngx_rooms_join(rq->pool, ngx_rooms_s("r "), rq->idem_hash,
+                               ngx_rooms_s(" "), rq->view.room.id);
+        at = 0;
+    }
 
     if (at) {
         ngx_rooms_commit_write_at(c, "SET", rq->idem_key, value,

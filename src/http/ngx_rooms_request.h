@@ -143,6 +143,7 @@ struct ngx_rooms_req_s {
     json_t                      *body;
 
     rooms_str_t                  idem_key;     /* of the store */
+    rooms_str_t                  idem_id;      /* of caller and key */
     rooms_str_t                  idem_claim;   /* our value in it */
     rooms_str_t                  idem_hash;
     rooms_str_t                  idem_answer;  /* with NGX_ROOMS_POS */

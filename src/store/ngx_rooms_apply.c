@@ -29,7 +29,8 @@ static void ngx_rooms_apply_member(ngx_rooms_commit_t *c,
 /* All that holds, or tells of, what was said in a room. */
 static const ngx_rooms_key_e  ngx_rooms_apply_wiped[] = {
     NGX_ROOMS_KEY_EVENTS, NGX_ROOMS_KEY_UNREAD, NGX_ROOMS_KEY_MARKERS,
-    NGX_ROOMS_KEY_UUIDS, NGX_ROOMS_KEY_COPIES, NGX_ROOMS_KEY_REACTIONS
+    NGX_ROOMS_KEY_UUIDS, NGX_ROOMS_KEY_COPIES, NGX_ROOMS_KEY_REACTIONS,
+    NGX_ROOMS_KEY_ANSWERS
 };
 
 

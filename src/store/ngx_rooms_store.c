@@ -37,6 +37,7 @@ static const struct {
     [NGX_ROOMS_KEY_EVENTS] = { ngx_string("r:"), ngx_string(":events") },
     [NGX_ROOMS_KEY_UNREAD] = { ngx_string("r:"), ngx_string(":unread") },
     [NGX_ROOMS_KEY_MARKERS] = { ngx_string("r:"), ngx_string(":markers") },
+    [NGX_ROOMS_KEY_ANSWERS] = { ngx_string("r:"), ngx_string(":answers") },
     [NGX_ROOMS_KEY_UUIDS] = { ngx_string("r:"), ngx_string(":uuids") },
     [NGX_ROOMS_KEY_COPIES] = { ngx_string("r:"), ngx_string(":copies") },
     [NGX_ROOMS_KEY_REACTIONS] =

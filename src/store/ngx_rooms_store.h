@@ -82,6 +82,7 @@ typedef enum {
     NGX_ROOMS_KEY_EVENTS,              /* zset: event JSON by position */
     NGX_ROOMS_KEY_UNREAD,              /* zset: messages and markers */
     NGX_ROOMS_KEY_MARKERS,             /* zset: the markers alone */
+    NGX_ROOMS_KEY_ANSWERS,             /* hash: Idempotency-Key -> answer */
     NGX_ROOMS_KEY_UUIDS,               /* hash: "sender uuid" -> event id */
     NGX_ROOMS_KEY_COPIES,              /* hash: event id -> where more of its
                                           body is: its edits' ids */
