@@ -757,7 +757,20 @@ ngx_rooms_lane_read_handler(ngx_event_t *ev)
 
     if (c->close) {
         c->close = 0;
+
+        if (c->error) {
+            /* worker_shutdown_timeout: whoever waits here is ended, too */
+            ngx_rooms_lane_drop(lane, NULL);
+            return;
+        }
+
         ngx_rooms_lane_close_idle(lane);
+
+        if (lane->dead) {
+            /* at once: a worker without timers doesn't turn its loop again */
+            ngx_rooms_lane_reap_handler(&lane->reap);
+        }
+
         return;
     }
 

@@ -1,0 +1,65 @@
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# Workers that exit leave no connection to the store behind.
+
+use strict;
+use warnings;
+
+use Test::More;
+
+use lib 't/lib';
+use RoomsTest;
+
+sub exited {
+    my ($n) = @_;
+
+    return RoomsTest::Process::wait_for(10, sub {
+        my $exited = () = nginx_log() =~ /exited with code 0/g;
+
+        return $exited >= $n;
+    });
+}
+
+my $server = <<'END';
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_redis_timeout 60s;
+END
+
+run_nginx($server, workers => 2);
+
+for (1 .. 3) {
+    is(http_req('POST', '/v1/auth/register', "mock:ann\@t$_")->[0], 200,
+       'the store is used');
+    nginx_reload();
+    ok(exited(2 * $_), 'the old workers exit');
+}
+
+unlike(nginx_log(), qr/\[alert\]/, 'in order');
+
+# A request waits for a store that hangs, and its worker must go.
+
+run_nginx($server, workers => 2, main => 'worker_shutdown_timeout 50ms;');
+
+is(http_req('POST', '/v1/auth/register', 'mock:ann@t1')->[0], 200,
+   'the store is used');
+redis_pause();
+
+my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                 PeerPort => server_port_is());
+
+print {$sock} http_raw('GET', '/v1/rooms/archived', 'mock:ann@t1');
+$sock->flush;
+
+# its worker has accepted it when another one is answered that came later
+http_req('GET', '/nothing') for 1 .. 4;
+nginx_reload();
+ok(exited(2), 'the old workers exit by force');
+redis_resume();
+unlike(nginx_log(), qr/\[alert\]/, 'in order, too');
+is(http_req('POST', '/v1/auth/register', 'mock:ann@t1')->[0], 200,
+   'the new ones work');
+
+done_testing();
