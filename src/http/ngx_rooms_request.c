@@ -233,7 +233,11 @@ ngx_rooms_load(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_decide_step(ngx_rooms_req_t *rq)
 {
+    /* an earlier decision whose commit was lost leaves nothing behind */
+
     rq->committing = 0;
+    rq->status = 0;
+    rq->location = ROOMS_NULL;
 
     return rq->endpoint->decide ? rq->endpoint->decide(rq) : NGX_OK;
 }
