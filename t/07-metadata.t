@@ -122,6 +122,42 @@ expect('400 SW_ROOM_TYPE_INVARIANT', 'PUT', "/v1/rooms/$dm/workspace", 'ann',
 expect("200\ndata.topic = x\ndata.name = bob", 'PUT', "/v1/rooms/$dm/topic",
        'ann', { topic => 'x' });
 
+# If-None-Match: 304 while nothing that the caller reads has changed
+my $read = call('GET', $path, 'ann');
+my $not = sub {
+    my ($want, $method, $who, $value) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    return expect($want, $method, $path, $who, undef,
+                  'If-None-Match' => $value);
+};
+
+my $same = $not->('304', 'GET', 'ann', $read->{headers}{etag});
+
+is($same->{body}, '', 'no body');
+is($same->{headers}{etag}, $read->{headers}{etag}, 'but the ETag');
+$not->('304', 'HEAD', 'ann', $read->{headers}{etag});
+$not->('304', 'GET', 'ann', "\"x\", W/$read->{headers}{etag}");
+$not->('304', 'GET', 'ann', '*');
+$not->('200', 'GET', 'ann', '"x"');
+$not->('200', 'GET', 'bob', $read->{headers}{etag});
+$not->('404 SW_ROOM_NOT_FOUND', 'GET', 'eve', $read->{headers}{etag});
+$not->('404 SW_ROOM_NOT_FOUND', 'GET', 'eve', '*');
+
+for my $change (['PUT', 'topic', 'ann', { topic => 'Anew' }],
+                ['POST', 'leave', 'dan'],
+                ['POST', 'send', 'bob', { content => {} }],
+                ['PUT', 'mute', 'ann', { muted => true }],
+                ['POST', 'archive', 'bob'], ['POST', 'rejoin', 'bob'])
+{
+    my $before = call('GET', $path, 'ann')->{headers}{etag};
+
+    $not->('304', 'GET', 'ann', $before);
+    must($change->[0], "$path/$change->[1]", @$change[2, 3]);
+    $not->('200', 'GET', 'ann', $before);
+}
+
 # If-Match
 my $etag = sub { call('GET', $path, shift // 'ann')->{headers}{etag} };
 my $seen = $etag->();

@@ -268,6 +268,37 @@ is($how_many->(200, @res), 16, 'registered');
 is(scalar keys %ids, 1, 'with one workspace');
 is(scalar @{redis('KEYS', key('w:*:members'))}, 1, 'made once');
 
+# Who loses too often is told so, and nothing is changed: here a row that no
+# guard of ours can match, since it isn't written as we write it.
+tenant('lost');
+known(qw(ann bob));
+
+my $lost = make(group => 'ann');
+my $row = redis('HGET', key("r:$lost:members"), 'ann');
+
+redis('HSET', key("r:$lost:members"), 'ann',
+      $row =~ s/^join 100 /join 0100 /r);
+
+for my $call (['PUT', 'name', { name => 'x' }],
+              ['POST', 'invite', { participant_id => 'bob' }],
+              ['POST', 'send', { content => {} }],
+              ['PUT', 'mute', { muted => true }], ['POST', 'archive'])
+{
+    my $before = redis('GET', key('position'));
+
+    expect('409 SW_CONFLICT', $call->[0], "/v1/rooms/$lost/$call->[1]",
+           'ann', $call->[2]);
+    is(redis('GET', key('position')), $before, 'nothing was changed');
+}
+
+is(call('GET', "/v1/rooms/$lost", 'ann')->{data}{name}, 'Engineering',
+   'the name is as it was');
+expect('409 SW_CONFLICT', 'POST', "/v1/rooms/$lost/send", 'ann',
+       { content => {} }, 'Idempotency-Key' => 'lost');
+redis('HSET', key("r:$lost:members"), 'ann', $row);
+expect('201', 'POST', "/v1/rooms/$lost/send", 'ann', { content => {} },
+       'Idempotency-Key' => 'lost');
+
 # Churn: eight at a time join, leave, invite, kick, ban, and change powers.
 tenant('churn');
 srand($ENV{TEST_NGINX_SEED} || 20);
