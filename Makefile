@@ -3,6 +3,7 @@
 
 # make             build/ngx_rooms_module.so for the installed NGINX
 # NGINX_SRC=dir make    ... for a source tree (its own binary is built too)
+# make -s federation-key    prints a new key for rooms_federation_key
 
 BUILD       ?= build
 NGINX       ?= $(shell command -v nginx || echo /usr/sbin/nginx)
@@ -12,7 +13,7 @@ SOURCES      = $(wildcard src/*.c src/*/*.c)
 HEADERS      = $(wildcard src/*.h src/*/*.h)
 CFLAGS_ROOMS = -Wall -Wextra -Werror -Wno-unused-parameter
 
-.PHONY: all setup clean install run
+.PHONY: all setup clean install run federation-key
 
 all: $(MODULE)
 
@@ -30,6 +31,9 @@ install: $(MODULE)
 
 run: $(MODULE)
 	@t/make/run $(MODULE)
+
+federation-key:
+	@openssl rand -base64 32
 
 clean:
 	rm -rf $(BUILD)
