@@ -445,7 +445,7 @@ ngx_rooms_auth_keys(ngx_rooms_req_t *rq)
     }
 
     if (auth->request.len && auth->sets[NGX_ROOMS_SET_REMOTE] == NULL) {
-        rq->retry_after = NGX_ROOMS_KEYS_AGAIN;
+        rq->retry_after = NGX_ROOMS_KEYS_RETRY;
         return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE,
                               "the keys that verify tokens can't be fetched");
     }

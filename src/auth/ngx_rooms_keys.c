@@ -13,12 +13,8 @@
 
 
 #define NGX_ROOMS_KEYS_FILE_MAX  (256 * 1024)
-#define NGX_ROOMS_KEYS_WAIT      10000
-
-typedef struct {
-    ngx_rooms_auth_t     *auth;
-    ngx_http_request_t   *r;
-} ngx_rooms_keys_carrier_t;
+#define NGX_ROOMS_KEYS_WAIT      10000  /* ms, of one request */
+#define NGX_ROOMS_KEYS_GIVE_UP      60  /* s, a fetch that hangs */
 
 typedef struct {
     ngx_queue_t           queue;
@@ -65,6 +61,7 @@ ngx_rooms_keys_read(ngx_rooms_keys_file_t *file, u_char *buf, size_t *len,
     }
 
     file->mtime = ngx_file_mtime(&fi);
+    file->nsec = fi.st_mtim.tv_nsec;
     file->size = ngx_file_size(&fi);
     file->uniq = ngx_file_uniq(&fi);
 
@@ -155,6 +152,7 @@ ngx_rooms_keys_refresh_files(ngx_rooms_auth_t *auth, ngx_log_t *log)
         }
 
         if (ngx_file_mtime(&fi) == file->mtime
+            && fi.st_mtim.tv_nsec == file->nsec
             && ngx_file_size(&fi) == file->size
             && ngx_file_uniq(&fi) == file->uniq)
         {
@@ -191,27 +189,77 @@ ngx_rooms_keys_fetched(ngx_rooms_auth_t *auth)
 }
 
 
-static ngx_int_t
-ngx_rooms_keys_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
+static void
+ngx_rooms_keys_failed(ngx_rooms_auth_t *auth, ngx_rooms_fetch_t *fetch,
+    const char *err)
 {
-    ngx_rooms_auth_t *auth = data;
+    ngx_log_t  *log;
 
-    char           err[256];
-    ngx_buf_t     *b;
-    rooms_jwks_t  *jwks;
+    log = fetch->r->connection->log;
 
-    /* NGINX calls once more for the page of an error that we don't want */
+    if (fetch->status == 0) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "rooms: no keys from \"%V\": no answer",
+                      &auth->request);
 
-    if (auth->fetching != sr->main) {
-        return NGX_OK;
+    } else if (fetch->too_large) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "rooms: no keys from \"%V\": the answer is larger "
+                      "than %uz bytes", &auth->request, fetch->max);
+
+    } else {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "rooms: no keys from \"%V\": status %ui%s%s",
+                      &auth->request, fetch->status, *err ? ", " : "", err);
+    }
+}
+
+
+/* They have asked for nothing yet: one of them carries the next fetch. */
+static void
+ngx_rooms_keys_abandoned(ngx_rooms_auth_t *auth)
+{
+    ngx_queue_t              *q;
+    ngx_rooms_keys_waiter_t  *w;
+
+    auth->tried = 0;
+
+    for (q = ngx_queue_head(&auth->waiters);
+         q != ngx_queue_sentinel(&auth->waiters);
+         q = ngx_queue_next(q))
+    {
+        w = ngx_queue_data(q, ngx_rooms_keys_waiter_t, queue);
+        w->rq->round = 0;
+    }
+}
+
+
+static void
+ngx_rooms_keys_done(ngx_rooms_fetch_t *fetch)
+{
+    char               err[256];
+    rooms_jwks_t      *jwks;
+    ngx_rooms_auth_t  *auth;
+
+    auth = fetch->data;
+
+    if (auth->fetching != fetch) {
+        /* given up long ago */
+        return;
+    }
+
+    if (fetch->abandoned) {
+        ngx_rooms_keys_abandoned(auth);
+        ngx_rooms_keys_fetched(auth);
+        return;
     }
 
     jwks = NULL;
     *err = '\0';
 
-    if (rc == NGX_OK && sr->headers_out.status == NGX_HTTP_OK && sr->out) {
-        b = sr->out->buf;
-        jwks = rooms_jwks_parse(b->pos, b->last - b->pos, err, sizeof(err));
+    if (fetch->status == NGX_HTTP_OK && !fetch->too_large) {
+        jwks = rooms_jwks_parse(fetch->body.data, fetch->body.len, err,
+                                sizeof(err));
     }
 
     if (jwks) {
@@ -219,127 +267,38 @@ ngx_rooms_keys_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
         auth->fetched = ngx_time();
 
     } else {
-        ngx_log_error(NGX_LOG_ERR, sr->connection->log, 0,
-                      "rooms: no keys from \"%V\": status %ui, %s",
-                      &auth->request, sr->headers_out.status,
-                      *err ? err : "no answer (if it is long, see "
-                                   "subrequest_output_buffer_size)");
+        ngx_rooms_keys_failed(auth, fetch, err);
     }
 
     ngx_rooms_keys_fetched(auth);
-
-    /* a failure is ours to tell: NGX_ERROR would end the client's request */
-
-    return NGX_OK;
-}
-
-
-/* The request that carried the fetch is gone, with or without an answer. */
-static void
-ngx_rooms_keys_abandoned(void *data)
-{
-    ngx_rooms_keys_carrier_t *carrier = data;
-
-    if (carrier->auth->fetching == carrier->r) {
-        carrier->auth->tried = 0;
-        ngx_rooms_keys_fetched(carrier->auth);
-    }
-}
-
-
-/*
- * The subrequest shares the client's headers and body unless told not to: a
- * key server must see neither the token nor an upload's length.
- */
-static ngx_int_t
-ngx_rooms_keys_strip(ngx_http_request_t *sr)
-{
-    ngx_table_elt_t     *host, *h;
-    ngx_http_headers_in_t  *in;
-
-    host = sr->headers_in.host;
-    in = &sr->headers_in;
-
-    ngx_memzero(in, sizeof(ngx_http_headers_in_t));
-
-    in->content_length_n = -1;
-    in->keep_alive_n = -1;
-    sr->request_body = NULL;
-    sr->method = NGX_HTTP_GET;
-    ngx_str_set(&sr->method_name, "GET");
-    sr->header_only = 0;
-
-    if (ngx_list_init(&in->headers, sr->pool, 4, sizeof(ngx_table_elt_t))
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (host) {
-        h = ngx_list_push(&in->headers);
-        if (h == NULL) {
-            return NGX_ERROR;
-        }
-
-        *h = *host;
-        in->host = h;
-        in->server = sr->main->headers_in.server;
-    }
-
-    return NGX_OK;
 }
 
 
 ngx_int_t
 ngx_rooms_keys_fetch(ngx_rooms_auth_t *auth, ngx_http_request_t *r)
 {
-    ngx_str_t                    args;
-    ngx_http_request_t          *sr;
-    ngx_pool_cleanup_t          *cln;
-    ngx_rooms_keys_carrier_t    *carrier;
-    ngx_http_post_subrequest_t  *ps;
+    time_t  since;
 
-    if (auth->fetching) {
+    since = ngx_time() - auth->tried;
+
+    if (auth->fetching && since < NGX_ROOMS_KEYS_GIVE_UP) {
         return NGX_OK;
     }
 
-    if (auth->tried && ngx_time() - auth->tried < NGX_ROOMS_KEYS_AGAIN) {
-        return NGX_DECLINED;
-    }
-
-    /* NGINX refuses in-memory subrequests of such; another will come */
-
-    if (r != r->main) {
-        return NGX_DECLINED;
-    }
-
-    ps = ngx_palloc(r->pool, sizeof(ngx_http_post_subrequest_t));
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_rooms_keys_carrier_t));
-
-    if (ps == NULL || cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    ps->handler = ngx_rooms_keys_done;
-    ps->data = auth;
-
-    carrier = cln->data;
-    carrier->auth = auth;
-    carrier->r = r;
-
-    ngx_str_null(&args);
-
-    if (ngx_http_subrequest(r, &auth->request, &args, &sr, ps,
-                            NGX_HTTP_SUBREQUEST_IN_MEMORY
-                            |NGX_HTTP_SUBREQUEST_BACKGROUND)
-        != NGX_OK
-        || ngx_rooms_keys_strip(sr) != NGX_OK)
+    if (auth->tried && since < (auth->sets[NGX_ROOMS_SET_REMOTE]
+                                ? NGX_ROOMS_KEYS_AGAIN
+                                : NGX_ROOMS_KEYS_RETRY))
     {
+        return NGX_DECLINED;
+    }
+
+    auth->fetching = ngx_rooms_fetch(r, &auth->request, ROOMS_JWKS_MAX_SIZE,
+                                     ngx_rooms_keys_done, auth);
+
+    if (auth->fetching == NULL) {
         return NGX_ERROR;
     }
 
-    cln->handler = ngx_rooms_keys_abandoned;
-    auth->fetching = r;
     auth->tried = ngx_time();
 
     return NGX_OK;
@@ -395,8 +354,12 @@ ngx_rooms_keys_unwait(void *data)
 ngx_int_t
 ngx_rooms_keys_wait(ngx_rooms_auth_t *auth, ngx_rooms_req_t *rq)
 {
+    ngx_msec_t                waited;
     ngx_pool_cleanup_t       *cln;
     ngx_rooms_keys_waiter_t  *w;
+
+    waited = ngx_current_msec - rq->started;
+    waited = ngx_min(waited, NGX_ROOMS_KEYS_WAIT);
 
     cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_keys_waiter_t));
     if (cln == NULL) {
@@ -414,7 +377,7 @@ ngx_rooms_keys_wait(ngx_rooms_auth_t *auth, ngx_rooms_req_t *rq)
     w->event.log = rq->r->connection->log;
 
     ngx_queue_insert_tail(&auth->waiters, &w->queue);
-    ngx_add_timer(&w->event, NGX_ROOMS_KEYS_WAIT);
+    ngx_add_timer(&w->event, NGX_ROOMS_KEYS_WAIT - waited);
 
     return NGX_AGAIN;
 }

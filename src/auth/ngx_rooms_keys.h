@@ -7,10 +7,12 @@
 #define NGX_ROOMS_KEYS_H
 
 #include "ngx_rooms_auth.h"
+#include "ngx_rooms_fetch.h"
 
 
 #define NGX_ROOMS_KEYS_TTL      300    /* s, a fetched set is fresh */
 #define NGX_ROOMS_KEYS_AGAIN     10    /* s, between two fetches */
+#define NGX_ROOMS_KEYS_RETRY      1    /* s, while there are none at all */
 
 typedef enum {
     NGX_ROOMS_SET_FILE = 0,
@@ -23,6 +25,7 @@ typedef struct {
     ngx_str_t             path;
     time_t                checked;
     time_t                mtime;
+    long                  nsec;            /* of mtime */
     off_t                 size;
     ngx_file_uniq_t       uniq;
 } ngx_rooms_keys_file_t;
@@ -42,7 +45,7 @@ struct ngx_rooms_auth_s {
     ngx_str_t              request;        /* rooms_auth_jwks_request */
     time_t                 fetched;        /* last success */
     time_t                 tried;
-    ngx_http_request_t    *fetching;       /* the subrequest's main */
+    ngx_rooms_fetch_t     *fetching;       /* under way */
     ngx_queue_t            waiters;
 };
 

@@ -10,6 +10,7 @@
 
 #include "ngx_rooms_request.h"
 #include "ngx_rooms_status.h"
+#include "ngx_rooms_fetch.h"
 
 
 /* of ngx_http_limit_req_module.c and ngx_http_limit_conn_module.c */
@@ -106,6 +107,11 @@ ngx_rooms_header_filter(ngx_http_request_t *r)
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_rooms_module);
 
+    if (ngx_rooms_fetch_of(r)) {
+        r->header_sent = 1;
+        return NGX_OK;
+    }
+
     if (!rlcf->enable || r != r->main) {
         return ngx_http_next_header_filter(r);
     }
@@ -134,9 +140,15 @@ ngx_rooms_header_filter(ngx_http_request_t *r)
 static ngx_int_t
 ngx_rooms_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_buf_t        *b;
-    ngx_chain_t      *cl;
-    ngx_rooms_req_t  *rq;
+    ngx_buf_t          *b;
+    ngx_chain_t        *cl;
+    ngx_rooms_req_t    *rq;
+    ngx_rooms_fetch_t  *fetch;
+
+    fetch = ngx_rooms_fetch_of(r);
+    if (fetch) {
+        return ngx_rooms_fetch_body(fetch, in);
+    }
 
     rq = ngx_http_get_module_ctx(r, ngx_rooms_module);
 

@@ -1,0 +1,84 @@
+package RoomsTest::Fake;
+
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Servers that are written in a test: my $fake = fake($port, \&serve) calls
+# serve($socket, $n) for each connection, in a process of its own; stop_fake()
+# ends them all.  $n counts the connections.
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use IO::Socket::INET;
+use POSIX qw(_exit);
+
+our @EXPORT_OK = qw(fake stop_fake);
+
+my $owner = $$;
+my %groups;
+
+sub fake {
+    my ($port, $serve) = @_;
+
+    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+                                         LocalPort => $port, Listen => 64,
+                                         ReuseAddr => 1)
+        or die "cannot listen on $port: $!\n";
+    my $pid = fork() // die "fork() failed: $!\n";
+
+    if ($pid == 0) {
+        setpgrp 0, 0;
+        accept_all($listener, $serve);
+        _exit(0);
+    }
+
+    setpgrp $pid, $pid;
+    $groups{$pid} = 1;
+
+    return $pid;
+}
+
+sub accept_all {
+    my ($listener, $serve) = @_;
+    my $n = 0;
+
+    $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP __DIE__ __WARN__);
+    $SIG{CHLD} = 'IGNORE';
+
+    while (my $sock = $listener->accept) {
+        my $pid = fork() // _exit(1);
+
+        $n++;
+
+        if ($pid == 0) {
+            close $listener;
+            eval { $serve->($sock, $n) };
+            print STDERR $@ if $@;
+            close $sock;
+            _exit(0);
+        }
+
+        close $sock;
+    }
+}
+
+sub stop_fake {
+    my ($pid) = @_;
+
+    return if !delete $groups{$pid};
+
+    kill '-KILL', $pid;
+    waitpid $pid, 0;
+}
+
+END {
+    if ($$ == $owner) {
+        local $?;
+
+        stop_fake($_) for keys %groups;
+    }
+}
+
+1;
