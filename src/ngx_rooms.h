@@ -18,7 +18,8 @@
 #define NGX_ROOMS_PART_MESSAGES    0x0004
 #define NGX_ROOMS_PART_WORKSPACES  0x0008
 #define NGX_ROOMS_PART_AUTH        0x0010
-#define NGX_ROOMS_PART_ALL         0x001f
+#define NGX_ROOMS_PART_FEDERATION  0x0100
+#define NGX_ROOMS_PART_ALL         0x011f
 
 typedef enum {
     NGX_ROOMS_AUTH_JWT = 0,
@@ -73,6 +74,9 @@ typedef struct {
     ngx_str_t              server_name;
     ngx_int_t              max_participants;
     ngx_int_t              max_rooms;     /* -1: unlimited */
+
+    ngx_flag_t             federation;
+    ngx_array_t           *federation_keys;   /* of rooms_fedkey_pair_t */
 } ngx_rooms_loc_conf_t;
 
 
@@ -84,7 +88,7 @@ ngx_int_t ngx_rooms_handler(ngx_http_request_t *r);
 /* `rooms on` in a server: the tree's locations (ngx_rooms_locations.c). */
 char *ngx_rooms_locations_add(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf);
 void ngx_rooms_locations_settle(ngx_rooms_srv_conf_t *rscf,
-    ngx_queue_t *locations);
+    ngx_queue_t *locations, ngx_uint_t serve);
 void ngx_rooms_locations_yield(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf,
     ngx_http_core_loc_conf_t *clcf);
 

@@ -31,6 +31,8 @@ static const ngx_rooms_location_t  ngx_rooms_locations[] = {
     { ngx_string("/v1/workspaces"), 1, NGX_ROOMS_PART_WORKSPACES },
     { ngx_string("/v1/workspaces/"), 0, NGX_ROOMS_PART_WORKSPACES },
     { ngx_string("/v1/auth/"), 0, NGX_ROOMS_PART_AUTH },
+    { ngx_string("/v1/admin/"), 0, NGX_ROOMS_PART_FEDERATION },
+    { ngx_string("/.well-known/scaiwave/"), 0, NGX_ROOMS_PART_FEDERATION },
     { ngx_null_string, 0, 0 }
 };
 
@@ -197,7 +199,8 @@ ngx_rooms_locations_add(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf)
  * same name, whatever is in it, ours gives way.
  */
 void
-ngx_rooms_locations_settle(ngx_rooms_srv_conf_t *rscf, ngx_queue_t *locations)
+ngx_rooms_locations_settle(ngx_rooms_srv_conf_t *rscf, ngx_queue_t *locations,
+    ngx_uint_t serve)
 {
     ngx_uint_t               i;
     ngx_queue_t             *q;
@@ -214,7 +217,9 @@ ngx_rooms_locations_settle(ngx_rooms_srv_conf_t *rscf, ngx_queue_t *locations)
 
         ngx_queue_remove(q);
 
-        if (ngx_rooms_location_taken(locations, reg[i].location)) {
+        if (!(reg[i].location->parts & serve)
+            || ngx_rooms_location_taken(locations, reg[i].location))
+        {
             reg[i].queue = NULL;
             continue;
         }

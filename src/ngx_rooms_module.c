@@ -7,6 +7,7 @@
 #include "ngx_rooms_auth.h"
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_commit.h"
+#include "ngx_rooms_federation.h"
 
 
 static void *ngx_rooms_create_main_conf(ngx_conf_t *cf);
@@ -65,6 +66,7 @@ static ngx_conf_bitmask_t  ngx_rooms_parts[] = {
     { ngx_string("messages"), NGX_ROOMS_PART_MESSAGES },
     { ngx_string("workspaces"), NGX_ROOMS_PART_WORKSPACES },
     { ngx_string("auth"), NGX_ROOMS_PART_AUTH },
+    { ngx_string("federation"), NGX_ROOMS_PART_FEDERATION },
     { ngx_null_string, 0 }
 };
 
@@ -205,6 +207,20 @@ static ngx_command_t  ngx_rooms_commands[] = {
       0,
       NULL },
 
+    { ngx_string("rooms_federation"),
+      NGX_ROOMS_ANY|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, federation),
+      NULL },
+
+    { ngx_string("rooms_federation_key"),
+      NGX_ROOMS_ANY|NGX_CONF_1MORE,
+      ngx_rooms_federation_key,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, federation_keys),
+      NULL },
+
     { ngx_string("rooms_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_rooms_status,
@@ -305,7 +321,10 @@ ngx_rooms_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
         cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
         clcf = cscf->ctx->loc_conf[ngx_http_core_module.ctx_index];
 
-        ngx_rooms_locations_settle(conf, clcf->locations);
+        ngx_rooms_locations_settle(conf, clcf->locations,
+                                   ngx_rooms_federation_on(cf, cscf)
+                                   ? conf->serve
+                                   : conf->serve & ~NGX_ROOMS_PART_FEDERATION);
     }
 
     return NGX_CONF_OK;
@@ -330,6 +349,8 @@ ngx_rooms_create_loc_conf(ngx_conf_t *cf)
     conf->strict = NGX_CONF_UNSET_UINT;
     conf->max_participants = NGX_CONF_UNSET;
     conf->max_rooms = NGX_CONF_UNSET;
+    conf->federation = NGX_CONF_UNSET;
+    conf->federation_keys = NGX_CONF_UNSET_PTR;
 
     return conf;
 }
@@ -453,12 +474,24 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                          1000);
     ngx_conf_merge_value(conf->max_rooms, prev->max_rooms, -1);
 
+    ngx_conf_merge_value(conf->federation, prev->federation, 0);
+    ngx_conf_merge_ptr_value(conf->federation_keys, prev->federation_keys,
+                             NULL);
+
+    if (!conf->federation) {
+        conf->serve &= ~NGX_ROOMS_PART_FEDERATION;
+    }
+
     if (conf->server_name.len == 0) {
         conf->server_name = cf->cycle->hostname;
     }
 
     if (!conf->enable) {
         return NGX_CONF_OK;
+    }
+
+    if (conf->federation && ngx_rooms_federation_check(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     conf->store = ngx_rooms_store_of(cf, conf);

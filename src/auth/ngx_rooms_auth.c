@@ -464,6 +464,11 @@ ngx_rooms_authenticate(ngx_rooms_req_t *rq)
     auth = rq->conf->auth;
     rq->error = ROOMS_OK;
 
+    if (rq->endpoint && rq->endpoint->flags & NGX_ROOMS_OPEN) {
+        return ngx_rooms_keys_init(&rq->keys, rq->pool, &rq->conf->key_prefix,
+                                   rooms_from_ngx(rq->conf->tenant));
+    }
+
     rc = ngx_rooms_authenticate_now(rq);
 
     if (rc == NGX_AGAIN) {

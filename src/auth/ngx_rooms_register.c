@@ -166,6 +166,10 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
     ngx_rooms_seen_t    *seen;
     ngx_rooms_commit_e   result;
 
+    if (rq->endpoint->flags & NGX_ROOMS_OPEN) {
+        return NGX_OK;
+    }
+
     seen = ngx_rooms_seen_slot(rq, &who);
     if (seen == NULL) {
         return NGX_ERROR;

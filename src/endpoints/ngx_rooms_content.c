@@ -239,6 +239,11 @@ ngx_rooms_content(ngx_rooms_req_t *rq, const rooms_room_t *before,
         ngx_rooms_content_power(b, change);
         break;
 
+    case ROOMS_EV_FEDERATION:
+        rooms_json_lit(b, "\"federated\":");
+        rooms_json_bool(b, room->federated);
+        break;
+
     default:
         break;
     }

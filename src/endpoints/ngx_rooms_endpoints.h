@@ -116,5 +116,10 @@ ngx_int_t ngx_rooms_workspace_add_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_register_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_register_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_register_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_identity_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_descriptor_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_policy_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_policy_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_policy_show(ngx_rooms_req_t *rq);
 
 #endif /* NGX_ROOMS_ENDPOINTS_H */

@@ -589,6 +589,10 @@ ngx_rooms_room_arguments(ngx_rooms_req_t *rq)
         in->power = json_integer_value(power);
         break;
 
+    case ROOMS_OP_FEDERATE:
+        in->enabled = ngx_rooms_body_bool(rq, "enabled", 0);
+        break;
+
     default:
         break;
     }

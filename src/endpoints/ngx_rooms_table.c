@@ -19,6 +19,8 @@
 #define ROOMS  NGX_ROOMS_PART_ROOMS
 #define BODY   NGX_ROOMS_BODY
 
+#define FEDERATION  NGX_ROOMS_PART_FEDERATION
+
 #define REQUIRED  NGX_ROOMS_T_REQUIRED
 #define NULLABLE  NGX_ROOMS_T_NULL
 
@@ -118,6 +120,11 @@ static const ngx_rooms_field_t  ngx_rooms_unreact_fields[] = {
 static const ngx_rooms_field_t  ngx_rooms_role_fields[] = {
     { "participant_id", NGX_ROOMS_T_STRING|REQUIRED },
     { "role", NGX_ROOMS_T_STRING|REQUIRED },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_federate_fields[] = {
+    { "enabled", NGX_ROOMS_T_BOOL|REQUIRED },
     { NULL, 0 }
 };
 
@@ -264,6 +271,25 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
     { POST, "/v1/auth/register", NGX_ROOMS_PART_AUTH, 0,
       ROOMS_OP_READ, ngx_rooms_register_load, ngx_rooms_register_decide,
       ngx_rooms_register_show, NULL },
+
+    { GET, "/.well-known/scaiwave/server", FEDERATION, NGX_ROOMS_OPEN,
+      ROOMS_OP_READ, NULL, NULL, ngx_rooms_descriptor_show, NULL },
+
+    { GET, "/v1/admin/federation/identity", FEDERATION, NGX_ROOMS_ADMIN,
+      ROOMS_OP_READ, NULL, NULL, ngx_rooms_identity_show, NULL },
+
+    { GET, "/v1/admin/federation/policy", FEDERATION, NGX_ROOMS_ADMIN,
+      ROOMS_OP_READ, ngx_rooms_policy_load, NULL, ngx_rooms_policy_show,
+      NULL },
+
+    { PUT, "/v1/admin/federation/policy", FEDERATION, NGX_ROOMS_ADMIN|BODY,
+      ROOMS_OP_READ, ngx_rooms_policy_load, ngx_rooms_policy_decide,
+      ngx_rooms_policy_show, NULL },
+
+    { PUT, "/v1/admin/rooms/{room}/federate", FEDERATION,
+      NGX_ROOMS_ADMIN|BODY,
+      ROOMS_OP_FEDERATE, ngx_rooms_room_load, ngx_rooms_room_decide,
+      ngx_rooms_room_show, ngx_rooms_federate_fields },
 
     { 0, NULL, 0, 0, 0, NULL, NULL, NULL, NULL }
 };

@@ -36,6 +36,7 @@ typedef ngx_int_t (*ngx_rooms_step_pt)(ngx_rooms_req_t *rq);
 #define NGX_ROOMS_CREATES     0x0004   /* honours Idempotency-Key */
 #define NGX_ROOMS_BULK        0x0008   /* reads by the bulk lane */
 #define NGX_ROOMS_OPTIONAL    0x0010   /* the body may be missing */
+#define NGX_ROOMS_OPEN        0x0100   /* without a token */
 
 /* A body field: checked before anything is loaded. */
 typedef struct {

@@ -20,6 +20,8 @@ static const struct {
     [NGX_ROOMS_KEY_ALIASES] = { ngx_string("aliases"), ngx_null_string },
     [NGX_ROOMS_KEY_PUBLIC] = { ngx_string("public"), ngx_null_string },
     [NGX_ROOMS_KEY_DMS] = { ngx_string("dms"), ngx_null_string },
+    [NGX_ROOMS_KEY_FEDERATION] =
+        { ngx_string("federation"), ngx_null_string },
 
     [NGX_ROOMS_KEY_USER_ROOMS] = { ngx_string("p:"), ngx_string(":rooms") },
     [NGX_ROOMS_KEY_USER_WORKSPACES] =

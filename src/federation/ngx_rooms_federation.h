@@ -1,0 +1,25 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_ROOMS_FEDERATION_H
+#define NGX_ROOMS_FEDERATION_H
+
+#include "ngx_rooms.h"
+#include "rooms_fedkey.h"
+
+
+/* rooms_federation_key FILE [old] FILE... */
+char *ngx_rooms_federation_key(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* Whether a server federates, before its configuration is merged. */
+ngx_uint_t ngx_rooms_federation_on(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
+
+/* What `rooms_federation on` needs beside it. */
+ngx_int_t ngx_rooms_federation_check(ngx_conf_t *cf,
+    ngx_rooms_loc_conf_t *conf);
+
+#endif /* NGX_ROOMS_FEDERATION_H */

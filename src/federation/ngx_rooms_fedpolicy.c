@@ -1,0 +1,70 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_rooms_fedpolicy.h"
+
+
+ngx_int_t
+ngx_rooms_fedpolicy_ask(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
+{
+    return ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_FEDERATION,
+                                           ROOMS_NULL),
+                             ngx_rooms_s("policy"));
+}
+
+
+static void
+ngx_rooms_fedpolicy_free(void *data)
+{
+    json_decref(data);
+}
+
+
+rooms_policy_t *
+ngx_rooms_fedpolicy_take(ngx_rooms_req_t *rq, redisReply *reply)
+{
+    json_t                *object;
+    rooms_str_t            text;
+    rooms_policy_t        *policy;
+    ngx_pool_cleanup_t    *cln;
+    rooms_policy_fault_t   fault;
+
+    policy = ngx_palloc(rq->pool, sizeof(rooms_policy_t));
+    cln = ngx_pool_cleanup_add(rq->pool, 0);
+
+    if (policy == NULL || cln == NULL) {
+        return NULL;
+    }
+
+    rooms_policy_default(policy);
+    text = ngx_rooms_reply_str(reply);
+
+    if (text.data == NULL) {
+        return policy;
+    }
+
+    object = json_loadb((const char *) text.data, text.len, 0, NULL);
+
+    cln->handler = ngx_rooms_fedpolicy_free;
+    cln->data = object;
+
+    if (json_is_object(object)
+        && rooms_policy_parse(object, rooms_from_ngx(rq->conf->server_name),
+                              policy, &fault) == 0)
+    {
+        return policy;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
+                  "rooms: the federation policy in the store is not valid "
+                  "for \"%V\": no server is allowed",
+                  &rq->conf->server_name);
+
+    rooms_policy_default(policy);
+    policy->mode = ROOMS_POLICY_CLOSED;
+
+    return policy;
+}
