@@ -1,0 +1,356 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* Batches: commands on their way out, and replies as they come in. */
+
+#include "ngx_rooms_lane.h"
+
+
+ngx_rooms_batch_t *
+ngx_rooms_batch_create(ngx_log_t *log)
+{
+    ngx_pool_t         *pool;
+    ngx_rooms_batch_t  *b;
+
+    pool = ngx_create_pool(4096, log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    b = ngx_pcalloc(pool, sizeof(ngx_rooms_batch_t));
+    if (b == NULL
+        || ngx_array_init(&b->commands, pool, 8, sizeof(ngx_str_t)) != NGX_OK)
+    {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    b->pool = pool;
+
+    return b;
+}
+
+
+void
+ngx_rooms_batch_free(ngx_rooms_batch_t *b)
+{
+    ngx_rooms_batch_t  *followed;
+
+    b->handler = NULL;
+
+    while (b->followed) {
+        followed = b->followed;
+        b->followed = followed->older;
+        ngx_rooms_batch_free(followed);
+    }
+
+    if (b->lane != NULL) {
+
+        if (b->sent) {
+            /* its replies are still to come, into its pool */
+            return;
+        }
+
+        ngx_queue_remove(&b->queue);
+        b->lane = NULL;
+    }
+
+    ngx_destroy_pool(b->pool);
+}
+
+
+ngx_int_t
+ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
+    ngx_uint_t argc)
+{
+    size_t       len;
+    u_char      *p;
+    ngx_str_t   *cmd;
+    ngx_uint_t   i;
+
+    len = sizeof("*\r\n") - 1 + NGX_INT_T_LEN;
+
+    for (i = 0; i < argc; i++) {
+        len += sizeof("$\r\n\r\n") - 1 + NGX_INT_T_LEN + argv[i].len;
+    }
+
+    p = ngx_pnalloc(b->pool, len);
+    cmd = ngx_array_push(&b->commands);
+
+    if (p == NULL || cmd == NULL) {
+        b->failed = 1;
+        return NGX_ERROR;
+    }
+
+    cmd->data = p;
+    p = ngx_sprintf(p, "*%ui\r\n", argc);
+
+    for (i = 0; i < argc; i++) {
+        p = ngx_sprintf(p, "$%uz\r\n", argv[i].len);
+        p = ngx_cpymem(p, argv[i].data, argv[i].len);
+        *p++ = CR;
+        *p++ = LF;
+    }
+
+    cmd->len = p - cmd->data;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_rooms_batch_done(ngx_rooms_batch_t *b)
+{
+    b->lane = NULL;
+
+    if (b->handler) {
+        b->handler(b);
+        return;
+    }
+
+    ngx_destroy_pool(b->pool);
+}
+
+
+/*
+ * Replies are built straight into the pool of the batch that they answer:
+ * the first in flight.  Replies of a batch that was freed go there too, and
+ * the pool goes with the last of them.
+ */
+
+
+static ngx_pool_t *
+ngx_rooms_reply_pool(const redisReadTask *task)
+{
+    ngx_queue_t        *q;
+    ngx_rooms_lane_t   *lane;
+    ngx_rooms_batch_t  *b;
+
+    lane = task->privdata;
+
+    if (!ngx_queue_empty(&lane->inflight)) {
+        q = ngx_queue_head(&lane->inflight);
+        b = ngx_queue_data(q, ngx_rooms_batch_t, queue);
+        return b->pool;
+    }
+
+    if (lane->scratch == NULL) {
+        lane->scratch = ngx_create_pool(1024, lane->timer.log);
+    }
+
+    return lane->scratch;
+}
+
+
+static redisReply *
+ngx_rooms_reply_create(const redisReadTask *task, ngx_pool_t *pool)
+{
+    redisReply  *reply, *parent;
+
+    reply = ngx_pcalloc(pool, sizeof(redisReply));
+    if (reply == NULL) {
+        return NULL;
+    }
+
+    reply->type = task->type;
+
+    if (task->parent) {
+        parent = task->parent->obj;
+        parent->element[task->idx] = reply;
+    }
+
+    return reply;
+}
+
+
+static void *
+ngx_rooms_reply_string(const redisReadTask *task, char *str, size_t len)
+{
+    ngx_pool_t  *pool;
+    redisReply  *reply;
+
+    pool = ngx_rooms_reply_pool(task);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    reply = ngx_rooms_reply_create(task, pool);
+    if (reply == NULL) {
+        return NULL;
+    }
+
+    reply->str = ngx_pnalloc(pool, len + 1);
+    if (reply->str == NULL) {
+        return NULL;
+    }
+
+    ngx_memcpy(reply->str, str, len);
+    reply->str[len] = '\0';
+    reply->len = len;
+
+    return reply;
+}
+
+
+#if (HIREDIS_MAJOR >= 1)
+static void *
+ngx_rooms_reply_array(const redisReadTask *task, size_t elements)
+#else
+static void *
+ngx_rooms_reply_array(const redisReadTask *task, int elements)
+#endif
+{
+    ngx_pool_t  *pool;
+    redisReply  *reply;
+
+    pool = ngx_rooms_reply_pool(task);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    reply = ngx_rooms_reply_create(task, pool);
+    if (reply == NULL) {
+        return NULL;
+    }
+
+    if (elements > 0) {
+        reply->element = ngx_pcalloc(pool, elements * sizeof(redisReply *));
+        if (reply->element == NULL) {
+            return NULL;
+        }
+    }
+
+    reply->elements = elements;
+
+    return reply;
+}
+
+
+static void *
+ngx_rooms_reply_integer(const redisReadTask *task, long long value)
+{
+    ngx_pool_t  *pool;
+    redisReply  *reply;
+
+    pool = ngx_rooms_reply_pool(task);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    reply = ngx_rooms_reply_create(task, pool);
+    if (reply == NULL) {
+        return NULL;
+    }
+
+    reply->integer = value;
+
+    return reply;
+}
+
+
+static void *
+ngx_rooms_reply_nil(const redisReadTask *task)
+{
+    redisReply  *reply;
+
+    reply = ngx_rooms_reply_integer(task, 0);
+
+    if (reply) {
+        /* the task's type is of what could have been here */
+        reply->type = REDIS_REPLY_NIL;
+    }
+
+    return reply;
+}
+
+
+static void
+ngx_rooms_reply_free(void *reply)
+{
+    /* it belongs to a pool */
+}
+
+
+redisReplyObjectFunctions  ngx_rooms_reply_functions = {
+    .createString = ngx_rooms_reply_string,
+    .createArray = ngx_rooms_reply_array,
+    .createInteger = ngx_rooms_reply_integer,
+    .createNil = ngx_rooms_reply_nil,
+    .freeObject = ngx_rooms_reply_free
+};
+
+
+rooms_str_t
+ngx_rooms_reply_str(redisReply *reply)
+{
+    if (reply == NULL || reply->type != REDIS_REPLY_STRING) {
+        return ROOMS_NULL;
+    }
+
+    return (rooms_str_t) { reply->len, (u_char *) reply->str };
+}
+
+
+int64_t
+ngx_rooms_reply_int(redisReply *reply, int64_t otherwise)
+{
+    off_t  n;
+
+    if (reply == NULL) {
+        return otherwise;
+    }
+
+    if (reply->type == REDIS_REPLY_INTEGER) {
+        return reply->integer;
+    }
+
+    if (reply->type != REDIS_REPLY_STRING) {
+        return otherwise;
+    }
+
+    n = ngx_atoof((u_char *) reply->str, reply->len);
+
+    return n == NGX_ERROR ? otherwise : n;
+}
+
+
+redisReply *
+ngx_rooms_reply_element(redisReply *reply, ngx_uint_t n)
+{
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY
+        || n >= reply->elements)
+    {
+        return NULL;
+    }
+
+    return reply->element[n];
+}
+
+
+ngx_uint_t
+ngx_rooms_reply_is_error(redisReply *reply, const char *prefix)
+{
+    return reply && reply->type == REDIS_REPLY_ERROR
+           && ngx_strncmp(reply->str, prefix, ngx_strlen(prefix)) == 0;
+}
+
+
+ngx_uint_t
+ngx_rooms_reply_transient(redisReply *reply)
+{
+    ngx_uint_t          i;
+    static const char  *transient[] = {
+        "LOADING ", "READONLY ", "MASTERDOWN ", "TRYAGAIN ", "CLUSTERDOWN ",
+        "ASK ", "MOVED ", NULL
+    };
+
+    for (i = 0; transient[i]; i++) {
+        if (ngx_rooms_reply_is_error(reply, transient[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
