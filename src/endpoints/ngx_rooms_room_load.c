@@ -1,0 +1,475 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* Loads what a decision on one room looks at, in as few rounds as it can. */
+
+#include "ngx_rooms_endpoints.h"
+
+
+typedef enum {
+    NGX_ROOMS_R_BEGIN = 0,
+    NGX_ROOMS_R_ALIAS,                 /* the alias was looked up */
+    NGX_ROOMS_R_VIEW,                  /* room, own row, targets */
+    NGX_ROOMS_R_MORE                   /* what depends on those */
+} ngx_rooms_room_round_e;
+
+
+static ngx_int_t ngx_rooms_room_targets(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_room_ask(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_room_take(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_room_more(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_room_take_more(ngx_rooms_req_t *rq);
+
+
+/* Operations after which the room may need another member at 100. */
+static ngx_uint_t
+ngx_rooms_room_succession(rooms_op_e op)
+{
+    return op == ROOMS_OP_LEAVE || op == ROOMS_OP_KICK || op == ROOMS_OP_BAN
+           || op == ROOMS_OP_POWER;
+}
+
+
+static ngx_uint_t
+ngx_rooms_room_seats(rooms_op_e op)
+{
+    return op == ROOMS_OP_JOIN || op == ROOMS_OP_INVITE
+           || op == ROOMS_OP_REJOIN;
+}
+
+
+/* "#slug:server" or "#slug" */
+static ngx_int_t
+ngx_rooms_room_alias(ngx_rooms_req_t *rq, rooms_str_t param)
+{
+    u_char       *colon, *last;
+    rooms_str_t   slug;
+
+    last = (u_char *) param.data + param.len;
+    colon = ngx_strlchr((u_char *) param.data, last, ':');
+
+    slug.data = param.data + 1;
+    slug.len = (colon ? colon : last) - slug.data;
+
+    if (!rooms_slug_valid(slug)
+        || (colon
+            && !rooms_str_eq((rooms_str_t) { last - colon - 1, colon + 1 },
+                             rooms_from_ngx(rq->conf->server_name))))
+    {
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+    }
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ALIASES,
+                                           ROOMS_NULL),
+                             slug) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_R_ALIAS;
+
+    return ngx_rooms_send(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_room_load(ngx_rooms_req_t *rq)
+{
+    rooms_str_t  *id;
+
+    id = &rq->param[NGX_ROOMS_P_ROOM];
+
+    switch (rq->round) {
+
+    case NGX_ROOMS_R_BEGIN:
+
+        if (ngx_rooms_room_targets(rq) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (id->len && id->data[0] == '#') {
+            return ngx_rooms_room_alias(rq, *id);
+        }
+
+        return ngx_rooms_room_ask(rq);
+
+    case NGX_ROOMS_R_ALIAS:
+        *id = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
+        return ngx_rooms_room_ask(rq);
+
+    case NGX_ROOMS_R_VIEW:
+
+        if (ngx_rooms_room_take(rq) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return ngx_rooms_room_more(rq);
+
+    default:
+        return ngx_rooms_room_take_more(rq);
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_room_add_target(ngx_rooms_req_t *rq, rooms_str_t id)
+{
+    if (id.len == 0) {
+        return ngx_rooms_invalid(rq, "participant_id", "must not be empty");
+    }
+
+    rq->targets[rq->ntargets++].member.participant = id;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_room_many(ngx_rooms_req_t *rq, json_t *ids)
+{
+    size_t        i, n;
+    json_t       *id;
+
+    n = json_array_size(ids);
+
+    if (n == 0 || n > ROOMS_BATCH_MAX) {
+        return ngx_rooms_invalid(rq, "participant_ids",
+                                 "must name 1 to 100 participants");
+    }
+
+    for (i = 0; i < n; i++) {
+        id = json_array_get(ids, i);
+
+        if (!json_is_string(id)) {
+            return ngx_rooms_invalid(rq, "participant_ids",
+                                     "must be an array of strings");
+        }
+
+        if (ngx_rooms_room_add_target(rq, (rooms_str_t) {
+                           json_string_length(id),
+                           (u_char *) json_string_value(id) }) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    rq->in.batch = 1;
+
+    return NGX_OK;
+}
+
+
+/* Whom the operation is about; for join and leave the caller. */
+static ngx_int_t
+ngx_rooms_room_targets(ngx_rooms_req_t *rq)
+{
+    json_t      *ids;
+    ngx_uint_t   n;
+    rooms_str_t  id;
+
+    rq->ntargets = 0;
+
+    ids = ngx_rooms_body_get(rq, "participant_ids");
+    n = ids ? ROOMS_BATCH_MAX : 1;
+
+    rq->targets = ngx_pcalloc(rq->pool, n * sizeof(rooms_target_t));
+    rq->profiles = ngx_pcalloc(rq->pool, n * sizeof(ngx_rooms_profile_t));
+
+    if (rq->targets == NULL || rq->profiles == NULL) {
+        return NGX_ERROR;
+    }
+
+    switch (rq->endpoint->op) {
+
+    case ROOMS_OP_INVITE:
+
+        if (ids) {
+            return ngx_rooms_room_many(rq, ids);
+        }
+
+        /* fall through */
+
+    case ROOMS_OP_KICK:
+    case ROOMS_OP_BAN:
+    case ROOMS_OP_UNBAN:
+        id = ngx_rooms_body_str(rq, "participant_id");
+
+        if (id.data == NULL) {
+            return ngx_rooms_invalid(rq, "participant_id", "is required");
+        }
+
+        return ngx_rooms_room_add_target(rq, id);
+
+    case ROOMS_OP_POWER:
+        return ngx_rooms_room_add_target(rq,
+                                         rq->param[NGX_ROOMS_P_PARTICIPANT]);
+
+    case ROOMS_OP_JOIN:
+    case ROOMS_OP_LEAVE:
+        return ngx_rooms_room_add_target(rq, rq->principal.sub);
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+/* Everything whose name is known goes into one round. */
+static ngx_int_t
+ngx_rooms_room_ask(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t          i;
+    rooms_op_e          op;
+    rooms_str_t         id, ws, who;
+    ngx_rooms_keys_t   *keys;
+    ngx_rooms_batch_t  *b;
+
+    id = rq->param[NGX_ROOMS_P_ROOM];
+    op = rq->endpoint->op;
+    keys = &rq->keys;
+
+    if (!rooms_id_valid(id, "room-")) {
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+    }
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->asked_batch = b;
+    rq->at_view = 0;
+    (void) ngx_rooms_view_load(b, keys, id, rq->principal.sub);
+
+    rq->at_targets = b->commands.nelts;
+
+    for (i = 0; i < rq->ntargets; i++) {
+        who = rq->targets[i].member.participant;
+        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_MEMBERS, id),
+                           who);
+        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_PARTICIPANTS,
+                                         ROOMS_NULL),
+                           who);
+    }
+
+    rq->at_top = b->commands.nelts;
+
+    if (ngx_rooms_room_succession(op)) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZREVRANGE"),
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_ORDER, id),
+                           ngx_rooms_s("0"), ngx_rooms_s("1"));
+    }
+
+    rq->at_tenant = b->commands.nelts;
+
+    if (ngx_rooms_room_seats(op)) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT,
+                                         ROOMS_NULL),
+                           ngx_rooms_s("max_participants"));
+    }
+
+    rq->at_workspace = b->commands.nelts;
+
+    if (op == ROOMS_OP_WORKSPACE) {
+        ws = ngx_rooms_body_str(rq, "workspace_id");
+        (void) ngx_rooms_command(b, ngx_rooms_s("EXISTS"),
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_WORKSPACE, ws));
+        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_WORKSPACE_MEMBERS,
+                                         ws),
+                           rq->principal.sub);
+    }
+
+    rq->at_own = b->commands.nelts;
+
+    /* a row may add commands of its own: read markers, events */
+
+    if (rq->ask && rq->ask(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_R_VIEW;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_room_take(ngx_rooms_req_t *rq)
+{
+    ngx_int_t        rc;
+    ngx_uint_t       i, at;
+    redisReply      *top;
+    rooms_target_t  *t;
+
+    if (ngx_rooms_view_parse(rq->batch, rq->at_view,
+                             rq->param[NGX_ROOMS_P_ROOM], rq->principal.sub,
+                             &rq->view) != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
+                      "rooms: the store holds no valid room in \"%*s\"",
+                      rq->param[NGX_ROOMS_P_ROOM].len,
+                      rq->param[NGX_ROOMS_P_ROOM].data);
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < rq->ntargets; i++) {
+        t = &rq->targets[i];
+        at = rq->at_targets + 2 * i;
+
+        if (ngx_rooms_parse_member(
+                             ngx_rooms_reply_str(ngx_rooms_reply(rq, at)),
+                             t->member.participant, &t->member) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rc = ngx_rooms_parse_profile(rq->pool,
+                             ngx_rooms_reply_str(ngx_rooms_reply(rq, at + 1)),
+                             t->member.participant, &rq->profiles[i]);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        t->known = rc == NGX_OK;
+    }
+
+    rq->view.ntop = 0;
+
+    if (rq->at_top < rq->at_tenant) {
+        top = ngx_rooms_reply(rq, rq->at_top);
+
+        for (i = 0; i < NGX_ROOMS_TOP && i < top->elements; i++) {
+            rq->view.top[i].participant =
+                      ngx_rooms_reply_str(ngx_rooms_reply_element(top, i));
+            rq->view.ntop++;
+        }
+    }
+
+    rq->max_participants = rq->conf->max_participants;
+
+    if (rq->at_tenant < rq->at_workspace) {
+        rq->max_participants = ngx_rooms_reply_int(
+                                      ngx_rooms_reply(rq, rq->at_tenant),
+                                      rq->max_participants);
+    }
+
+    if (rq->at_workspace < rq->at_own) {
+        rq->in.workspace_known = rooms_id_valid(
+                                  ngx_rooms_body_str(rq, "workspace_id"),
+                                  "ws-")
+                                 && ngx_rooms_reply_int(
+                          ngx_rooms_reply(rq, rq->at_workspace), 0) == 1;
+        rc = rooms_role_parse(ngx_rooms_reply_str(
+                          ngx_rooms_reply(rq, rq->at_workspace + 1)));
+        rq->in.workspace_role = rc > 0 ? rc : ROOMS_ROLE_NONE;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A second round, only where it is needed: rows of the members in line for
+ * succession, and a DM's other side, whose name the viewer reads.
+ */
+static ngx_int_t
+ngx_rooms_room_more(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t          i, heirs;
+    rooms_str_t         other, who;
+    ngx_rooms_batch_t  *b;
+
+    if (!rq->view.exists) {
+        return NGX_OK;
+    }
+
+    other = ngx_rooms_view_other(&rq->view, rq->principal.sub);
+    heirs = rq->view.room.admins <= 1 ? rq->view.ntop : 0;
+
+    if (other.data == NULL && heirs == 0) {
+        return NGX_OK;
+    }
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < heirs; i++) {
+        who = rq->view.top[i].participant;
+        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
+                                         rq->view.room.id), who);
+    }
+
+    if (other.data) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                           ngx_rooms_key(&rq->keys,
+                                         NGX_ROOMS_KEY_PARTICIPANTS,
+                                         ROOMS_NULL), other);
+    }
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_R_MORE;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_room_take_more(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t            i, heirs;
+    rooms_str_t           other, who;
+    ngx_rooms_profile_t   profile;
+
+    heirs = rq->view.room.admins <= 1 ? rq->view.ntop : 0;
+
+    for (i = 0; i < heirs; i++) {
+        who = rq->view.top[i].participant;
+
+        if (ngx_rooms_parse_member(
+                              ngx_rooms_reply_str(ngx_rooms_reply(rq, i)),
+                              who, &rq->view.top[i]) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (rq->view.top[i].membership != ROOMS_JOIN) {
+            /* left between the two rounds: the guards will find out */
+            rq->view.top[i].membership = ROOMS_JOIN;
+        }
+    }
+
+    other = ngx_rooms_view_other(&rq->view, rq->principal.sub);
+
+    if (other.data) {
+
+        if (ngx_rooms_parse_profile(rq->pool,
+                           ngx_rooms_reply_str(ngx_rooms_reply(rq, i)),
+                           other, &profile) == NGX_ERROR)
+        {
+            return NGX_ERROR;
+        }
+
+        rq->view.name = profile.name;
+    }
+
+    return NGX_OK;
+}
