@@ -194,7 +194,21 @@ ngx_rooms_room_decide(ngx_rooms_req_t *rq)
 
     before = rq->view.room;
 
-    return ngx_rooms_room_commit(rq, &before, rq->change);
+    if (ngx_rooms_room_commit(rq, &before, rq->change) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (rq->endpoint->op == ROOMS_OP_WORKSPACE) {
+        /* the role in the workspace must hold, too */
+        ngx_rooms_commit_guard_field(&rq->commit,
+                       ngx_rooms_key(&rq->keys,
+                                     NGX_ROOMS_KEY_WORKSPACE_MEMBERS,
+                                     rq->change->room.workspace),
+                       rq->principal.sub,
+                       rooms_cstr(rooms_role_name(rq->in.workspace_role)));
+    }
+
+    return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }
 
 
