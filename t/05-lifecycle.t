@@ -193,6 +193,14 @@ $act->('200', 'leave', 'dan');
 expect('404 SW_ROOM_NOT_FOUND', 'GET', $path, 'cy');
 verify_room($room);
 
+# unless banned from it
+$new->('group');
+must('POST', "$path/ban", 'ann', { participant_id => 'dan' });
+must('POST', "$path/leave", 'ann');
+expect('404 SW_ROOM_NOT_FOUND', 'GET', $path, 'dan!');
+$act->('404 SW_ROOM_NOT_FOUND', 'rejoin', 'dan!');
+expect('200', 'GET', $path, 'eve!');
+
 # kicked out as the last but the kicker: nobody else
 $new->('group');
 admit($room, 'ann', 'bob');
