@@ -19,6 +19,8 @@ static void ngx_rooms_apply_fields(ngx_rooms_commit_t *c,
     const ngx_rooms_apply_t *a, rooms_str_t key);
 static void ngx_rooms_apply_state(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
+static void ngx_rooms_apply_heir(ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a);
 static void ngx_rooms_apply_members(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
 static void ngx_rooms_apply_member(ngx_rooms_commit_t *c,
@@ -77,7 +79,30 @@ ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         }
     }
 
+    ngx_rooms_apply_heir(c, keys, a);
     ngx_rooms_apply_members(c, keys, a, key);
+}
+
+
+/*
+ * A room that somebody else brought back is no longer in the index of who
+ * left it last; if it was they, the row of their join adds it again.
+ */
+static void
+ngx_rooms_apply_heir(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const ngx_rooms_apply_t *a)
+{
+    if (a->before == NULL || !(a->change->write & ROOMS_F_LAST_MEMBER)
+        || a->before->last_member.data == NULL
+        || rooms_str_eq(a->before->last_member, a->change->room.last_member))
+    {
+        return;
+    }
+
+    ngx_rooms_commit_write(c, "ZREM",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_ROOMS,
+                                         a->before->last_member),
+                           a->change->room.id);
 }
 
 
