@@ -181,6 +181,7 @@ $act->('200', 'leave', 'bob');
 $act->('200', 'archive', 'cy');
 expect('404 SW_ROOM_NOT_FOUND', 'GET', $path, 'bob');
 expect('404 SW_ROOM_NOT_FOUND', 'GET', $path, 'dan!');
+verify_room($room);
 $act->('404 SW_ROOM_NOT_FOUND', 'rejoin', 'dan!');
 
 # an archived room that empties; a tenant admin brings it back

@@ -256,6 +256,13 @@ is_deeply($me->('eve'), { membership => 'join', power_level => 0,
 must('POST', "$path/send", 'ann', { content => {} });
 is($me->('eve')->{unread_count}, 1, 'and counts on');
 
+# who leaves takes their marker along
+my $has = $me->('bob')->{unread_count};
+
+must('PUT', "$path/read", 'eve', { event_id => newest($room, 'eve')->{id} });
+must('POST', "$path/leave", 'eve');
+is($me->('bob')->{unread_count}, $has, 'and it counts as no message');
+
 # in one round, from many at once: the farthest marker stays
 my @many = map { must('POST', "$path/send", 'ann', { content => {} }) }
            1 .. 12;

@@ -305,6 +305,17 @@ after('the heir leaves', $on->('leave', 'dan'), $on->('leave', 'ann'),
 is({ who_is($room) }->{eve}[1], 100, 'the next one is it');
 verify_room($room);
 
+# a room that others made may have nobody at 100
+$new->('group');
+admit($room, 'ann', 'bob');
+redis('HSET', key("r:$room:members"), 'ann',
+      redis('HGET', key("r:$room:members"), 'ann') =~ s/ 100 / 0 /r);
+redis('HSET', key("r:$room"), 'admins', 0);
+after('both members leave', $on->('leave', 'ann'), $on->('leave', 'bob'),
+      '200');
+is(redis('HGET', key("r:$room"), 'state'), 'archived', 'emptied');
+verify_room($room);
+
 # the last one
 $new->('public');
 after('the last one leaves when another came', $on->('join', 'bob'),

@@ -287,9 +287,30 @@ sub verify_room {
             [map { "~$_" } @in])
         if @{$redis->('ZRANGE', key("r:$room:markers"), 0, 0)};
 
+    $same->('markers among the messages',
+            [grep { /^~/ } @{$redis->('ZRANGE', key("r:$room:unread"), 0,
+                                      -1)}],
+            $redis->('ZRANGE', key("r:$room:markers"), 0, -1));
+
+    push @bad, 'public, and not open'
+        if ($redis->('HGET', key("r:$room"), 'state') // '') ne 'open'
+           && defined $redis->('ZSCORE', key('public'), $room);
+
     for my $who (@in, @invited) {
         push @bad, "not in the rooms of $who"
             if !defined $redis->('ZSCORE', key("p:$who:rooms"), $room);
+    }
+
+    # who may bring back an emptied room finds it, and nobody else
+
+    for my $index (@{$redis->('KEYS', key('p:*:rooms'))}) {
+        my ($who) = $index =~ /:p:(.*):rooms\z/;
+
+        push @bad, "in the rooms of $who, who is not in"
+            if defined $redis->('ZSCORE', $index, $room)
+               && !grep({ $_ eq $who } @in, @invited)
+               && (@in || $who ne ($redis->('HGET', key("r:$room"),
+                                            'last_member') // ''));
     }
 
     for my $who (@{$redis->('HKEYS', key("r:$room:own"))}) {
