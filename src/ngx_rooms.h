@@ -18,8 +18,9 @@
 #define NGX_ROOMS_PART_MESSAGES    0x0004
 #define NGX_ROOMS_PART_WORKSPACES  0x0008
 #define NGX_ROOMS_PART_AUTH        0x0010
+#define NGX_ROOMS_PART_MEDIA       0x0040
 #define NGX_ROOMS_PART_FEDERATION  0x0100
-#define NGX_ROOMS_PART_ALL         0x011f
+#define NGX_ROOMS_PART_ALL         0x015f
 
 typedef enum {
     NGX_ROOMS_AUTH_JWT = 0,
@@ -37,6 +38,7 @@ typedef struct {
     ngx_int_t              request_id;    /* index of $request_id */
     ngx_shm_zone_t        *status_zone;
     ngx_uint_t             mock;          /* somewhere in the configuration */
+    ngx_array_t            sweeps;        /* of ngx_rooms_sweep_t */
 } ngx_rooms_main_conf_t;
 
 
@@ -74,6 +76,9 @@ typedef struct {
     ngx_str_t              server_name;
     ngx_int_t              max_participants;
     ngx_int_t              max_rooms;     /* -1: unlimited */
+
+    ngx_path_t            *media_path;
+    ngx_msec_t             media_sweep;   /* 0: off */
 
     ngx_flag_t             federation;
     ngx_array_t           *federation_keys;   /* of rooms_fedkey_pair_t */

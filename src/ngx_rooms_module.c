@@ -8,6 +8,7 @@
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_commit.h"
 #include "ngx_rooms_federation.h"
+#include "ngx_rooms_sweep.h"
 
 
 static void *ngx_rooms_create_main_conf(ngx_conf_t *cf);
@@ -27,6 +28,10 @@ static char *ngx_rooms_fallback(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_rooms_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_rooms_max_rooms(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_rooms_media_path(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_rooms_media_sweep(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_rooms_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
@@ -67,6 +72,7 @@ static ngx_conf_bitmask_t  ngx_rooms_parts[] = {
     { ngx_string("workspaces"), NGX_ROOMS_PART_WORKSPACES },
     { ngx_string("auth"), NGX_ROOMS_PART_AUTH },
     { ngx_string("federation"), NGX_ROOMS_PART_FEDERATION },
+    { ngx_string("media"), NGX_ROOMS_PART_MEDIA },
     { ngx_null_string, 0 }
 };
 
@@ -221,6 +227,20 @@ static ngx_command_t  ngx_rooms_commands[] = {
       offsetof(ngx_rooms_loc_conf_t, federation_keys),
       NULL },
 
+    { ngx_string("rooms_media_path"),
+      NGX_ROOMS_ANY|NGX_CONF_TAKE1,
+      ngx_rooms_media_path,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("rooms_media_sweep"),
+      NGX_ROOMS_ANY|NGX_CONF_TAKE1,
+      ngx_rooms_media_sweep,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("rooms_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_rooms_status,
@@ -276,7 +296,9 @@ ngx_rooms_create_main_conf(ngx_conf_t *cf)
     if (ngx_array_init(&rmcf->stores, cf->pool, 2,
                        sizeof(ngx_rooms_store_t *)) != NGX_OK
         || ngx_array_init(&rmcf->auths, cf->pool, 2,
-                          sizeof(ngx_rooms_auth_t *)) != NGX_OK)
+                          sizeof(ngx_rooms_auth_t *)) != NGX_OK
+        || ngx_array_init(&rmcf->sweeps, cf->pool, 2,
+                          sizeof(ngx_rooms_sweep_t)) != NGX_OK)
     {
         return NULL;
     }
@@ -351,8 +373,40 @@ ngx_rooms_create_loc_conf(ngx_conf_t *cf)
     conf->max_rooms = NGX_CONF_UNSET;
     conf->federation = NGX_CONF_UNSET;
     conf->federation_keys = NGX_CONF_UNSET_PTR;
+    conf->media_sweep = NGX_CONF_UNSET_MSEC;
 
     return conf;
+}
+
+
+/* The folder is made and given to the workers as NGINX's own temporary are. */
+static ngx_int_t
+ngx_rooms_media_init(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
+{
+    ngx_rooms_main_conf_t  *rmcf;
+
+    static ngx_path_init_t  init = {
+        ngx_string("rooms_media"), { 0, 0, 0 }
+    };
+
+    if (conf->media_path) {
+        if (ngx_add_path(cf, &conf->media_path) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+    } else if (ngx_conf_merge_path_value(cf, &conf->media_path, NULL, &init)
+               != NGX_CONF_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_work_init(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_rooms_module);
+
+    return ngx_rooms_sweep_add(cf, &rmcf->sweeps, conf);
 }
 
 
@@ -474,6 +528,12 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                          1000);
     ngx_conf_merge_value(conf->max_rooms, prev->max_rooms, -1);
 
+    if (conf->media_path == NULL) {
+        conf->media_path = prev->media_path;
+    }
+
+    ngx_conf_merge_msec_value(conf->media_sweep, prev->media_sweep, 3600000);
+
     ngx_conf_merge_value(conf->federation, prev->federation, 0);
     ngx_conf_merge_ptr_value(conf->federation_keys, prev->federation_keys,
                              NULL);
@@ -496,6 +556,10 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     conf->store = ngx_rooms_store_of(cf, conf);
     if (conf->store == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_rooms_media_init(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -577,6 +641,8 @@ ngx_rooms_init_process(ngx_cycle_t *cycle)
     for (i = 0; i < rmcf->stores.nelts; i++) {
         ngx_rooms_store_init_worker(stores[i], cycle);
     }
+
+    ngx_rooms_sweep_init_worker(&rmcf->sweeps, cycle);
 
     return ngx_rooms_auth_init_process(cycle);
 }
@@ -736,6 +802,80 @@ ngx_rooms_max_rooms(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (rlcf->max_rooms == NGX_ERROR) {
         return "must be a number or \"unlimited\"";
     }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_rooms_media_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    ngx_str_t   *value;
+    ngx_path_t  *path;
+
+    if (rlcf->media_path) {
+        return "is duplicate";
+    }
+
+    path = ngx_pcalloc(cf->pool, sizeof(ngx_path_t));
+    if (path == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+    path->name = value[1];
+
+    while (path->name.len > 1 && path->name.data[path->name.len - 1] == '/') {
+        path->name.data[--path->name.len] = '\0';
+    }
+
+    if (path->name.len == 0
+        || ngx_conf_full_name(cf->cycle, &path->name, 0) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (path->name.len > NGX_ROOMS_MEDIA_ROOT) {
+        return "is too long a path";
+    }
+
+    path->conf_file = cf->conf_file->file.name.data;
+    path->line = cf->conf_file->line;
+
+    rlcf->media_path = path;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_rooms_media_sweep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    ngx_int_t   time;
+    ngx_str_t  *value;
+
+    if (rlcf->media_sweep != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->media_sweep = 0;
+        return NGX_CONF_OK;
+    }
+
+    time = ngx_parse_time(&value[1], 0);
+
+    if (time == NGX_ERROR || time == 0) {
+        return "must be a time or \"off\"";
+    }
+
+    rlcf->media_sweep = time;
 
     return NGX_CONF_OK;
 }

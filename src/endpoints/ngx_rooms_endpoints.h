@@ -121,5 +121,11 @@ ngx_int_t ngx_rooms_descriptor_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_policy_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_policy_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_policy_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_upload_take(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_upload_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_upload_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_medium_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_medium_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_download_show(ngx_rooms_req_t *rq);
 
 #endif /* NGX_ROOMS_ENDPOINTS_H */

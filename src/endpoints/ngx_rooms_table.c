@@ -24,6 +24,9 @@
 #define REQUIRED  NGX_ROOMS_T_REQUIRED
 #define NULLABLE  NGX_ROOMS_T_NULL
 
+/* only an upload's row says how it is taken in */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 
 static const ngx_rooms_field_t  ngx_rooms_create_fields[] = {
     { "room_type", NGX_ROOMS_T_STRING|REQUIRED },
@@ -267,6 +270,19 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ROOMS_OP_READ, ngx_rooms_workspace_add_load,
       ngx_rooms_workspace_add_decide, ngx_rooms_workspace_add_show,
       ngx_rooms_role_fields },
+
+    { POST, "/v1/media/upload", NGX_ROOMS_PART_MEDIA,
+      NGX_ROOMS_UPLOAD|NGX_ROOMS_CREATES,
+      ROOMS_OP_READ, NULL, ngx_rooms_upload_decide,
+      ngx_rooms_upload_show, NULL, ngx_rooms_upload_take },
+
+    { GET, "/v1/media/download/{media}", NGX_ROOMS_PART_MEDIA, 0,
+      ROOMS_OP_READ, ngx_rooms_medium_load, NULL,
+      ngx_rooms_download_show, NULL },
+
+    { GET, "/v1/media/{media}/info", NGX_ROOMS_PART_MEDIA, 0,
+      ROOMS_OP_READ, ngx_rooms_medium_load, NULL,
+      ngx_rooms_medium_show, NULL },
 
     { POST, "/v1/auth/register", NGX_ROOMS_PART_AUTH, 0,
       ROOMS_OP_READ, ngx_rooms_register_load, ngx_rooms_register_decide,

@@ -11,6 +11,9 @@
 #include "ngx_rooms_request.h"
 
 
+#define NGX_ROOMS_BODY_COPIED  (256 * 1024)
+
+
 static void ngx_rooms_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_rooms_body_too_large(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_body_collect(ngx_rooms_req_t *rq);
@@ -22,24 +25,40 @@ static ngx_int_t ngx_rooms_body_fields(ngx_rooms_req_t *rq);
 ngx_int_t
 ngx_rooms_body_read(ngx_rooms_req_t *rq)
 {
+    off_t                size;
     ngx_int_t            rc;
+    ngx_uint_t           upload;
     ngx_http_request_t  *r;
 
     r = rq->r;
+    upload = rq->endpoint->flags & NGX_ROOMS_UPLOAD;
 
-    if (!(rq->endpoint->flags & NGX_ROOMS_BODY)) {
+    if (!upload && !(rq->endpoint->flags & NGX_ROOMS_BODY)) {
         return NGX_OK;
     }
 
     if (rq->round == 2) {
-        return ngx_rooms_body_parse(rq);
+        return upload ? NGX_OK : ngx_rooms_body_parse(rq);
     }
 
-    if (r->headers_in.content_length_n > NGX_ROOMS_BODY_MAX) {
-        return ngx_rooms_body_too_large(rq);
-    }
+    size = r->headers_in.content_length_n;
 
-    r->request_body_in_single_buf = 1;
+    if (upload) {
+
+        /* what is in memory is copied later: that has to be little */
+
+        if (size < 0 || size > NGX_ROOMS_BODY_COPIED) {
+            r->request_body_in_file_only = 1;
+        }
+
+    } else {
+
+        if (size > NGX_ROOMS_BODY_MAX) {
+            return ngx_rooms_body_too_large(rq);
+        }
+
+        r->request_body_in_single_buf = 1;
+    }
 
     /*
      * NGINX finalizes a request whose body can't be read, and counts on one
@@ -55,11 +74,17 @@ ngx_rooms_body_read(ngx_rooms_req_t *rq)
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
         r->main->count++;
+
+        if (rc == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
+            rq->error_field = ngx_rooms_s("body");
+            rq->error_problem = ngx_rooms_s("more than client_max_body_size");
+        }
+
         return ngx_rooms_fail(rq, ngx_rooms_error_of_status(rc), NULL);
     }
 
     if (rq->round == 2) {
-        return ngx_rooms_body_parse(rq);
+        return upload ? NGX_OK : ngx_rooms_body_parse(rq);
     }
 
     return NGX_AGAIN;

@@ -10,7 +10,8 @@
  *
  * The value is "p HASH NONCE" while the first request is in flight, and then
  * "d HASH STATUS LOCATION\nBODY".  HASH is of the request, so that the same
- * key on another request is noticed.
+ * key on another request is noticed: of its JSON, or of the digest that the
+ * endpoint made of an upload, which is taken in before its key is claimed.
  *
  * What is sent to an incognito room must go with the room: there the value
  * is "r HASH ROOM", and the answer stands in a hash of the room's.
@@ -54,7 +55,9 @@ ngx_rooms_claim_send(ngx_rooms_req_t *rq, rooms_str_t name)
     rq->idem_hash = ngx_rooms_idem_hash(rq, rooms_cstr(rq->endpoint->path),
                          ngx_rooms_join(rq->pool, rq->param[NGX_ROOMS_P_ROOM],
                                         ngx_rooms_s("\n"),
-                                        rooms_from_ngx(rq->text)));
+                                        rq->digest.data
+                                        ? rq->digest
+                                        : rooms_from_ngx(rq->text)));
 
     rq->idem_id = ngx_rooms_idem_hash(rq, rq->principal.sub, name);
 

@@ -6,9 +6,13 @@
 /*
  * The pipeline: one state machine for every endpoint.
  *
- *   auth -> body -> register -> claim -> load -> decide -> commit -> show
- *                                         ^                  |
- *                                         +--- a guard broke +
+ *   auth -> body -> register -> take -> claim
+ *                                         |
+ *               +-------------------------+
+ *               v
+ *              load -> decide -> commit -> show
+ *               ^                  |
+ *               +--- a guard broke +
  */
 
 #include "ngx_rooms_request.h"
@@ -21,6 +25,7 @@
 
 
 static ngx_int_t ngx_rooms_start(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_take(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_load(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_decide_step(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_commit_step(ngx_rooms_req_t *rq);
@@ -40,6 +45,7 @@ static const ngx_rooms_step_pt  ngx_rooms_steps[] = {
     [NGX_ROOMS_AUTH] = ngx_rooms_authenticate,
     [NGX_ROOMS_READ_BODY] = ngx_rooms_body_read,
     [NGX_ROOMS_REGISTER] = ngx_rooms_register,
+    [NGX_ROOMS_TAKE] = ngx_rooms_take,
     [NGX_ROOMS_CLAIM] = ngx_rooms_claim,
     [NGX_ROOMS_LOAD] = ngx_rooms_load,
     [NGX_ROOMS_DECIDE] = ngx_rooms_decide_step,
@@ -170,6 +176,10 @@ ngx_rooms_req_cleanup(void *data)
         ngx_rooms_batch_free(b);
     }
 
+    if (rq->work) {
+        ngx_rooms_work_free(rq->work);
+    }
+
     json_decref(rq->body);
 }
 
@@ -200,7 +210,7 @@ ngx_rooms_run(ngx_rooms_req_t *rq)
         }
 
         if (++rq->state == NGX_ROOMS_DONE) {
-            ngx_rooms_respond(rq);
+            (rq->answer ? rq->answer : ngx_rooms_respond)(rq);
             return;
         }
     }
@@ -216,6 +226,13 @@ ngx_rooms_start(ngx_rooms_req_t *rq)
     rq->op = rq->endpoint ? rq->endpoint->op : ROOMS_OP_READ;
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_take(ngx_rooms_req_t *rq)
+{
+    return rq->endpoint->take ? rq->endpoint->take(rq) : NGX_OK;
 }
 
 
@@ -407,6 +424,29 @@ redisReply *
 ngx_rooms_reply(ngx_rooms_req_t *rq, ngx_uint_t n)
 {
     return rq->batch->replies[n];
+}
+
+
+static void
+ngx_rooms_worked(ngx_rooms_work_t *w)
+{
+    ngx_rooms_resume(w->owner, NGX_OK);
+}
+
+
+ngx_int_t
+ngx_rooms_wait_work(ngx_rooms_req_t *rq, ngx_rooms_work_t *w)
+{
+    if (rq->work && rq->work != w) {
+        ngx_rooms_work_free(rq->work);
+    }
+
+    rq->work = w;
+
+    w->done = ngx_rooms_worked;
+    w->owner = rq;
+
+    return ngx_rooms_work_start(w) == NGX_OK ? NGX_AGAIN : NGX_ERROR;
 }
 
 

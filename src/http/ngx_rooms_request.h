@@ -9,6 +9,7 @@
 #include "ngx_rooms.h"
 #include "ngx_rooms_error.h"
 #include "ngx_rooms_apply.h"
+#include "ngx_rooms_work.h"
 #include "rooms_jwt.h"
 #include "rooms_json.h"
 #include <jansson.h>
@@ -36,6 +37,7 @@ typedef ngx_int_t (*ngx_rooms_step_pt)(ngx_rooms_req_t *rq);
 #define NGX_ROOMS_CREATES     0x0004   /* honours Idempotency-Key */
 #define NGX_ROOMS_BULK        0x0008   /* reads by the bulk lane */
 #define NGX_ROOMS_OPTIONAL    0x0010   /* the body may be missing */
+#define NGX_ROOMS_UPLOAD      0x0020   /* a body of any size and kind */
 #define NGX_ROOMS_OPEN        0x0100   /* without a token */
 
 /* A body field: checked before anything is loaded. */
@@ -64,6 +66,7 @@ struct ngx_rooms_endpoint_s {
     ngx_rooms_step_pt         decide;
     ngx_rooms_step_pt         show;
     const ngx_rooms_field_t  *fields;
+    ngx_rooms_step_pt         take;    /* an upload: sets rq->digest */
 };
 
 
@@ -72,6 +75,7 @@ typedef enum {
     NGX_ROOMS_AUTH,
     NGX_ROOMS_READ_BODY,
     NGX_ROOMS_REGISTER,
+    NGX_ROOMS_TAKE,                    /* the body of an upload */
     NGX_ROOMS_CLAIM,                   /* the Idempotency-Key */
     NGX_ROOMS_LOAD,
     NGX_ROOMS_DECIDE,
@@ -87,6 +91,7 @@ typedef enum {
     NGX_ROOMS_P_PARTICIPANT,
     NGX_ROOMS_P_WORKSPACE,
     NGX_ROOMS_P_EVENT,
+    NGX_ROOMS_P_MEDIA,
     NGX_ROOMS_P_MAX
 } ngx_rooms_param_e;
 
@@ -142,6 +147,8 @@ struct ngx_rooms_req_s {
 
     ngx_str_t                    text;         /* the body */
     json_t                      *body;
+    rooms_str_t                  digest;       /* of what was uploaded */
+    ngx_rooms_work_t            *work;         /* under way, or done */
 
     rooms_str_t                  idem_key;     /* of the store */
     rooms_str_t                  idem_id;      /* of caller and key */
@@ -183,6 +190,7 @@ struct ngx_rooms_req_s {
     rooms_str_t                  location;
     rooms_str_t                  etag;
     ngx_rooms_out_t              out;
+    void                       (*answer)(ngx_rooms_req_t *rq);  /* no JSON */
 
     unsigned                     authenticated:1;
     unsigned                     tenant_full:1;
@@ -223,6 +231,12 @@ ngx_int_t ngx_rooms_invalid(ngx_rooms_req_t *rq, const char *field,
 ngx_rooms_batch_t *ngx_rooms_batch(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send(ngx_rooms_req_t *rq);
 redisReply *ngx_rooms_reply(ngx_rooms_req_t *rq, ngx_uint_t n);
+
+/*
+ * Work in a thread: its step is done when the calling step, which returns
+ * NGX_AGAIN, is called again.  It is freed with the request.
+ */
+ngx_int_t ngx_rooms_wait_work(ngx_rooms_req_t *rq, ngx_rooms_work_t *w);
 
 /* Starts a commit with nothing in it. */
 ngx_int_t ngx_rooms_begin(ngx_rooms_req_t *rq);
@@ -286,6 +300,7 @@ rooms_str_t ngx_rooms_error_body(ngx_rooms_req_t *rq, ngx_pool_t *pool,
 rooms_str_t ngx_rooms_request_id(ngx_http_request_t *r);
 ngx_int_t ngx_rooms_header(ngx_http_request_t *r, const char *key,
     rooms_str_t value);
+ngx_int_t ngx_rooms_etag(ngx_rooms_req_t *rq);
 rooms_str_t ngx_rooms_header_in(ngx_http_request_t *r, const char *name);
 
 /* Ids: random from the worker's generator. */

@@ -82,7 +82,7 @@ ngx_rooms_header_in(ngx_http_request_t *r, const char *name)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_rooms_etag(ngx_rooms_req_t *rq)
 {
     ngx_table_elt_t  *h;

@@ -27,6 +27,7 @@ static const struct {
     { "{participant}", NGX_ROOMS_P_PARTICIPANT },
     { "{workspace}", NGX_ROOMS_P_WORKSPACE },
     { "{event}", NGX_ROOMS_P_EVENT },
+    { "{media}", NGX_ROOMS_P_MEDIA },
     { NULL, 0 }
 };
 

@@ -514,6 +514,38 @@ rooms_json_member_int(rooms_str_t object, const char *key, int64_t otherwise)
 }
 
 
+rooms_str_t
+rooms_json_element(rooms_str_t *array)
+{
+    rooms_str_t           value;
+    const unsigned char  *p, *end, *after;
+
+    end = array->data + array->len;
+    p = array->data ? rooms_json_space(array->data, end) : end;
+
+    *array = ROOMS_NULL;
+
+    if (p == end || (*p != '[' && *p != ',')) {
+        return ROOMS_NULL;
+    }
+
+    p = rooms_json_space(p + 1, end);
+    after = rooms_json_scan_value(p, end, ROOMS_JSON_DEPTH);
+
+    if (after == NULL) {
+        return ROOMS_NULL;
+    }
+
+    value.data = p;
+    value.len = after - p;
+
+    array->data = after;
+    array->len = end - after;
+
+    return value;
+}
+
+
 size_t
 rooms_json_minify(rooms_str_t value, unsigned char *dst)
 {

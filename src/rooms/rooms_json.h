@@ -71,6 +71,12 @@ typedef struct {
 void rooms_json_rewrite(rooms_buf_t *b, rooms_str_t object,
     const rooms_json_set_t *set, unsigned n);
 
+/*
+ * The next element of a valid array, which is cut down to what is behind it;
+ * NULL: there is none, or it is no array.
+ */
+rooms_str_t rooms_json_element(rooms_str_t *array);
+
 /* Copies a valid value without white space outside of strings. */
 size_t rooms_json_minify(rooms_str_t value, unsigned char *dst);
 

@@ -45,6 +45,10 @@ static const struct {
     [NGX_ROOMS_KEY_REACTIONS] =
         { ngx_string("r:"), ngx_string(":reactions") },
 
+    [NGX_ROOMS_KEY_MEDIA] = { ngx_string("media"), ngx_null_string },
+    [NGX_ROOMS_KEY_BLOBS] = { ngx_string("blobs"), ngx_null_string },
+
+    [NGX_ROOMS_KEY_LEASE] = { ngx_string("lease:"), ngx_null_string },
     [NGX_ROOMS_KEY_COMMIT] = { ngx_string("commit:"), ngx_null_string },
     [NGX_ROOMS_KEY_IDEMPOTENCY] = { ngx_string("idem:"), ngx_null_string },
 };

@@ -89,6 +89,10 @@ typedef enum {
                                           body is: its edits' ids */
     NGX_ROOMS_KEY_REACTIONS,           /* zset: "event sender emoji" */
 
+    NGX_ROOMS_KEY_MEDIA,               /* hash: media id -> metadata */
+    NGX_ROOMS_KEY_BLOBS,               /* hash: sha256 -> references */
+
+    NGX_ROOMS_KEY_LEASE,               /* string: who does a chore */
     NGX_ROOMS_KEY_COMMIT,              /* string: result of a commit, 60 s */
     NGX_ROOMS_KEY_IDEMPOTENCY,         /* string: first answer, 24 h */
     NGX_ROOMS_KEY_MAX

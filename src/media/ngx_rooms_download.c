@@ -1,0 +1,251 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * GET /v1/media/{id}/info, and GET /v1/media/download/{id}: a file of
+ * somebody's, which a browser must neither run nor show as ours.
+ */
+
+#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_media.h"
+#include "ngx_rooms_status.h"
+#include "rooms_media.h"
+
+
+typedef struct {
+    ngx_rooms_medium_t   medium;
+    ngx_file_t          *file;
+} ngx_rooms_download_t;
+
+
+static void ngx_rooms_download_answer(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_download_headers(ngx_rooms_req_t *rq,
+    const ngx_rooms_medium_t *m);
+static ngx_int_t ngx_rooms_download_send(ngx_rooms_req_t *rq,
+    ngx_rooms_download_t *d);
+
+
+/* The same answer whether it never was, is another tenant's, or was lost. */
+static ngx_int_t
+ngx_rooms_no_medium(ngx_rooms_req_t *rq)
+{
+    return ngx_rooms_fail(rq, NGX_ROOMS_E_PATH, "there is no such medium");
+}
+
+
+ngx_int_t
+ngx_rooms_medium_load(ngx_rooms_req_t *rq)
+{
+    ngx_int_t              rc;
+    rooms_str_t            id;
+    ngx_rooms_download_t  *d;
+
+    id = rq->param[NGX_ROOMS_P_MEDIA];
+
+    if (rq->round == 0) {
+
+        if (!rooms_id_valid(id, "med-")) {
+            return ngx_rooms_no_medium(rq);
+        }
+
+        if (ngx_rooms_batch(rq) == NULL
+            || ngx_rooms_media_load(rq->batch, &rq->keys, &id, 1) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rq->round = 1;
+
+        return ngx_rooms_send(rq);
+    }
+
+    d = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_download_t));
+    if (d == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->data = d;
+
+    rc = ngx_rooms_media_parse(rq->pool,
+                    ngx_rooms_reply_str(
+                        ngx_rooms_reply_element(ngx_rooms_reply(rq, 0), 0)),
+                    id, &d->medium);
+
+    return rc == NGX_DECLINED ? ngx_rooms_no_medium(rq) : rc;
+}
+
+
+ngx_int_t
+ngx_rooms_medium_show(ngx_rooms_req_t *rq)
+{
+    rooms_buf_t                *b;
+    const ngx_rooms_medium_t   *m;
+
+    m = &((ngx_rooms_download_t *) rq->data)->medium;
+
+    b = ngx_rooms_out(&rq->out, 512 + ROOMS_JSON_STR(m->mime.len)
+                                + ROOMS_JSON_STR(m->name.len)
+                                + ROOMS_JSON_STR(m->owner.len));
+
+    rooms_json_lit(b, "{\"data\":{\"media_id\":");
+    rooms_json_str(b, m->id);
+    rooms_json_lit(b, ",\"sha256\":");
+    rooms_json_str(b, m->sha256);
+    rooms_json_lit(b, ",\"size\":");
+    rooms_json_int(b, m->size);
+    rooms_json_lit(b, ",\"mime_type\":");
+    rooms_json_str(b, m->mime);
+    rooms_json_lit(b, ",\"name\":");
+    rooms_json_str(b, m->name);
+    rooms_json_lit(b, ",\"owner_id\":");
+    rooms_json_str(b, m->owner);
+    rooms_json_lit(b, ",\"created_at\":");
+    rooms_json_time(b, m->created_at);
+    rooms_json_lit(b, "}}\n");
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_download_show(ngx_rooms_req_t *rq)
+{
+    ngx_int_t              rc;
+    ngx_rooms_download_t  *d;
+
+    d = rq->data;
+
+    d->file = ngx_palloc(rq->pool, sizeof(ngx_file_t));
+    if (d->file == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_rooms_blob_open(d->file, rq->pool, rq->r->connection->log,
+                             rq->conf->media_path->name,
+                             rq->principal.tenant, d->medium.sha256.data,
+                             d->medium.size);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_rooms_no_medium(rq);
+    }
+
+    rq->answer = ngx_rooms_download_answer;
+
+    return rc;
+}
+
+
+static void
+ngx_rooms_download_answer(ngx_rooms_req_t *rq)
+{
+    ngx_int_t              rc;
+    ngx_http_request_t    *r;
+    ngx_rooms_download_t  *d;
+
+    r = rq->r;
+    d = rq->data;
+
+    rq->state = NGX_ROOMS_DONE;
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc == NGX_OK) {
+        rc = ngx_rooms_download_headers(rq, &d->medium);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_rooms_download_send(rq, d);
+    }
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+static ngx_int_t
+ngx_rooms_download_headers(ngx_rooms_req_t *rq, const ngx_rooms_medium_t *m)
+{
+    u_char              *p;
+    rooms_str_t          disposition;
+    ngx_http_request_t  *r;
+
+    r = rq->r;
+
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = m->size;
+    r->headers_out.last_modified_time = m->created_at / 1000;
+    r->headers_out.content_type = ngx_from_rooms(m->mime);
+    r->headers_out.content_type_len = m->mime.len;
+    r->headers_out.content_type_lowcase = NULL;
+    r->allow_ranges = 1;
+
+    rq->etag = ngx_rooms_join(rq->pool, ngx_rooms_s("\""), m->sha256,
+                              ngx_rooms_s("\""));
+
+    p = ngx_pnalloc(rq->pool, ROOMS_MEDIA_DISPOSITION(m->name.len));
+
+    if (p == NULL || rq->etag.data == NULL || ngx_rooms_etag(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    disposition.data = p;
+    disposition.len = rooms_media_disposition(m->name, p);
+
+    if (ngx_rooms_header(r, "Content-Disposition", disposition) != NGX_OK
+        || ngx_rooms_header(r, "X-Content-Type-Options",
+                            ngx_rooms_s("nosniff")) != NGX_OK
+        || ngx_rooms_header(r, "Content-Security-Policy",
+                            ngx_rooms_s("sandbox")) != NGX_OK
+        || ngx_rooms_header(r, "Cache-Control", ngx_rooms_s("private"))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_download_send(ngx_rooms_req_t *rq, ngx_rooms_download_t *d)
+{
+    ngx_int_t            rc;
+    ngx_buf_t           *b;
+    ngx_chain_t          out;
+    ngx_http_request_t  *r;
+
+    r = rq->r;
+
+    b = ngx_calloc_buf(rq->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK) {
+        /* a 412 or a 416 of NGINX's filters, which ours translates */
+        return rc;
+    }
+
+    rq->sent = 1;
+
+    ngx_rooms_status_request(rq->endpoint, r->headers_out.status,
+                             ngx_current_msec - rq->started);
+
+    if (r->header_only) {
+        return rc;
+    }
+
+    b->file = d->file;
+    b->file_last = d->medium.size;
+    b->in_file = b->file_last > 0;
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}

@@ -1,0 +1,168 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_rooms_media.h"
+#include "rooms_json.h"
+#include "rooms_media.h"
+#include "rooms_zip_name.h"
+#include <jansson.h>
+
+
+ngx_int_t
+ngx_rooms_media_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
+    const rooms_str_t *ids, ngx_uint_t n)
+{
+    rooms_str_t  *argv;
+
+    argv = ngx_palloc(b->pool, (n + 2) * sizeof(rooms_str_t));
+    if (argv == NULL) {
+        return NGX_ERROR;
+    }
+
+    argv[0] = ngx_rooms_s("HMGET");
+    argv[1] = ngx_rooms_key(keys, NGX_ROOMS_KEY_MEDIA, ROOMS_NULL);
+    ngx_memcpy(&argv[2], ids, n * sizeof(rooms_str_t));
+
+    if (argv[1].data == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_batch_add(b, argv, n + 2);
+}
+
+
+static rooms_str_t
+ngx_rooms_media_str(ngx_pool_t *pool, json_t *object, const char *key)
+{
+    json_t  *value;
+
+    value = json_object_get(object, key);
+
+    if (!json_is_string(value)) {
+        return ROOMS_NULL;
+    }
+
+    return ngx_rooms_dup(pool, (rooms_str_t) { json_string_length(value),
+                                   (u_char *) json_string_value(value) });
+}
+
+
+/* What becomes part of a path or of a header is looked at again. */
+static ngx_int_t
+ngx_rooms_media_check(const ngx_rooms_medium_t *m, json_t *size, json_t *crc)
+{
+    u_char  mime[ROOMS_MEDIA_MIME_MAX];
+
+    return rooms_sha256_hex_valid(m->sha256)
+           && rooms_media_name_valid(m->name)
+           && m->mime.data
+           && rooms_media_mime(m->mime, mime) == m->mime.len
+           && rooms_participant_valid(m->owner)
+           && json_is_integer(size) && json_integer_value(size) >= 0
+           && json_is_integer(crc) && json_integer_value(crc) >= 0
+           && json_integer_value(crc) <= UINT32_MAX
+           && m->created_at >= 0
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_rooms_media_parse(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
+    ngx_rooms_medium_t *m)
+{
+    json_t     *object, *size, *crc;
+    ngx_int_t   rc;
+
+    ngx_memzero(m, sizeof(ngx_rooms_medium_t));
+
+    if (json.data == NULL) {
+        return NGX_DECLINED;
+    }
+
+    object = json_loadb((const char *) json.data, json.len, 0, NULL);
+
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return NGX_ERROR;
+    }
+
+    m->id = id;
+    m->sha256 = ngx_rooms_media_str(pool, object, "sha256");
+    m->mime = ngx_rooms_media_str(pool, object, "mime_type");
+    m->name = ngx_rooms_media_str(pool, object, "name");
+    m->owner = ngx_rooms_media_str(pool, object, "owner_id");
+    m->created_at = rooms_time_parse(ngx_rooms_media_str(pool, object,
+                                                         "created_at"));
+
+    size = json_object_get(object, "size");
+    crc = json_object_get(object, "crc32");
+
+    m->size = json_integer_value(size);
+    m->crc32 = json_integer_value(crc);
+
+    rc = ngx_rooms_media_check(m, size, crc);
+
+    json_decref(object);
+
+    return rc;
+}
+
+
+rooms_str_t
+ngx_rooms_media_format(ngx_pool_t *pool, const ngx_rooms_medium_t *m)
+{
+    size_t        size;
+    u_char       *start;
+    rooms_buf_t   b;
+
+    size = 256 + ROOMS_JSON_STR(m->id.len) + ROOMS_JSON_STR(m->sha256.len)
+           + ROOMS_JSON_STR(m->mime.len) + ROOMS_JSON_STR(m->name.len)
+           + ROOMS_JSON_STR(m->owner.len);
+
+    start = ngx_pnalloc(pool, size);
+    if (start == NULL) {
+        return ROOMS_NULL;
+    }
+
+    rooms_buf_init(&b, start, size);
+
+    rooms_json_lit(&b, "{\"media_id\":");
+    rooms_json_str(&b, m->id);
+    rooms_json_lit(&b, ",\"sha256\":");
+    rooms_json_str(&b, m->sha256);
+    rooms_json_lit(&b, ",\"size\":");
+    rooms_json_int(&b, m->size);
+    rooms_json_lit(&b, ",\"crc32\":");
+    rooms_json_int(&b, m->crc32);
+    rooms_json_lit(&b, ",\"mime_type\":");
+    rooms_json_str(&b, m->mime);
+    rooms_json_lit(&b, ",\"name\":");
+    rooms_json_str(&b, m->name);
+    rooms_json_lit(&b, ",\"owner_id\":");
+    rooms_json_str(&b, m->owner);
+    rooms_json_lit(&b, ",\"created_at\":");
+    rooms_json_time(&b, m->created_at);
+    rooms_json_lit(&b, "}");
+
+    return (rooms_str_t) { b.last - b.start, b.start };
+}
+
+
+void
+ngx_rooms_media_register(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const ngx_rooms_medium_t *m)
+{
+    rooms_str_t  media;
+
+    media = ngx_rooms_key(keys, NGX_ROOMS_KEY_MEDIA, ROOMS_NULL);
+
+    ngx_rooms_commit_guard_field(c, media, m->id, ROOMS_NULL);
+    ngx_rooms_commit_write(c, "HSET", media, m->id,
+                           ngx_rooms_media_format(c->pool, m));
+    ngx_rooms_commit_write(c, "HINCRBY",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_BLOBS,
+                                         ROOMS_NULL),
+                           m->sha256, ngx_rooms_s("1"));
+}

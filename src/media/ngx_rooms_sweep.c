@@ -1,0 +1,399 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * The sweep's part on the event loop.  One worker of a node walks; a lease in
+ * the store, which lasts for an interval, makes it one node for each tenant:
+ *
+ *   timer -> walk to a tenant -> lease -> walk to old files -> references?
+ *                ^                 |            ^                   |
+ *                +---- not ours ---+            +---- removing <----+
+ *
+ * A tenant of which the store knows no content at all is left alone: more
+ * likely than a tenant who never finished an upload is the wrong store.
+ */
+
+#include "ngx_rooms_sweep.h"
+
+
+#define NGX_ROOMS_SWEEP_FIRST  60000   /* at most, after a start */
+#define NGX_ROOMS_SWEEP_PAUSE  20      /* between two steps */
+
+
+static void ngx_rooms_sweep_timer(ngx_event_t *ev);
+static void ngx_rooms_sweep_start(ngx_rooms_sweep_t *s);
+static void ngx_rooms_sweep_stop(ngx_rooms_sweep_t *s);
+static void ngx_rooms_sweep_walk(ngx_rooms_sweep_t *s);
+static void ngx_rooms_sweep_walked(ngx_rooms_work_t *w);
+static ngx_int_t ngx_rooms_sweep_ask(ngx_rooms_sweep_t *s,
+    ngx_uint_t lease);
+static ngx_int_t ngx_rooms_sweep_ask_lease(ngx_rooms_sweep_t *s,
+    ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
+static ngx_int_t ngx_rooms_sweep_ask_files(ngx_rooms_sweep_t *s,
+    ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
+static void ngx_rooms_sweep_answered(ngx_rooms_batch_t *b);
+static void ngx_rooms_sweep_judge(ngx_rooms_sweep_t *s, redisReply *reply);
+
+
+ngx_int_t
+ngx_rooms_sweep_add(ngx_conf_t *cf, ngx_array_t *sweeps,
+    ngx_rooms_loc_conf_t *conf)
+{
+    ngx_uint_t          i;
+    ngx_rooms_sweep_t  *s;
+
+    s = sweeps->elts;
+
+    for (i = 0; i < sweeps->nelts; i++) {
+
+        if (s[i].path != conf->media_path) {
+            continue;
+        }
+
+        if (s[i].store != conf->store
+            || s[i].prefix.len != conf->key_prefix.len
+            || ngx_memcmp(s[i].prefix.data, conf->key_prefix.data,
+                          conf->key_prefix.len) != 0)
+        {
+            s[i].shared = 1;
+        }
+
+        return NGX_OK;
+    }
+
+    s = ngx_array_push(sweeps);
+    if (s == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(s, sizeof(ngx_rooms_sweep_t));
+
+    s->path = conf->media_path;
+    s->store = conf->store;
+    s->prefix = conf->key_prefix;
+    s->interval = conf->media_sweep;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_rooms_sweep_init_worker(ngx_array_t *sweeps, ngx_cycle_t *cycle)
+{
+    ngx_uint_t          i;
+    ngx_rooms_sweep_t  *s;
+
+    if (ngx_worker != 0 || ngx_process == NGX_PROCESS_HELPER) {
+        return;
+    }
+
+    s = sweeps->elts;
+
+    for (i = 0; i < sweeps->nelts; i++) {
+
+        if (s[i].interval == 0) {
+            continue;
+        }
+
+        if (s[i].shared) {
+            ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                          "rooms: rooms_media_path \"%V\" is used with more "
+                          "than one store or prefix, so what neither refers "
+                          "to isn't removed from it", &s[i].path->name);
+            continue;
+        }
+
+        s[i].timer.handler = ngx_rooms_sweep_timer;
+        s[i].timer.data = &s[i];
+        s[i].timer.log = cycle->log;
+        s[i].timer.cancelable = 1;
+
+        ngx_add_timer(&s[i].timer,
+                      ngx_random() % ngx_min(s[i].interval,
+                                             NGX_ROOMS_SWEEP_FIRST) + 1);
+    }
+}
+
+
+static void
+ngx_rooms_sweep_timer(ngx_event_t *ev)
+{
+    ngx_rooms_sweep_t  *s;
+
+    s = ev->data;
+    s->timer.cancelable = 1;
+
+    if (s->batch) {
+        /* the store is late: another time */
+        ngx_rooms_sweep_stop(s);
+        return;
+    }
+
+    if (ngx_exiting) {
+        return;
+    }
+
+    if (s->walk == NULL) {
+        ngx_rooms_sweep_start(s);
+        return;
+    }
+
+    ngx_rooms_sweep_walk(s);
+}
+
+
+static void
+ngx_rooms_sweep_start(ngx_rooms_sweep_t *s)
+{
+    ngx_rooms_work_t  *w;
+
+    w = ngx_rooms_work_create(sizeof(ngx_rooms_walk_t));
+    if (w == NULL) {
+        ngx_add_timer(&s->timer, s->interval);
+        return;
+    }
+
+    w->step = ngx_rooms_walk_step;
+
+    s->work = w;
+    s->walk = w->data;
+    s->walk->root = s->path->name;
+    s->walk->old = ngx_time() - NGX_ROOMS_BLOB_AGE;
+
+    ngx_rooms_sweep_walk(s);
+}
+
+
+static void
+ngx_rooms_sweep_stop(ngx_rooms_sweep_t *s)
+{
+    ngx_rooms_lane_t  *lane;
+
+    if (s->walk->removed) {
+        ngx_log_error(NGX_LOG_NOTICE, s->timer.log, 0,
+                      "rooms: %ui files without references removed from "
+                      "\"%V\"", s->walk->removed, &s->path->name);
+    }
+
+    if (s->batch) {
+        lane = s->batch->lane;
+        ngx_rooms_batch_free(s->batch);
+        s->batch = NULL;
+
+        if (lane) {
+            ngx_rooms_lane_late(lane);
+        }
+    }
+
+    ngx_rooms_walk_close(s->walk);
+    ngx_rooms_work_free(s->work);
+
+    s->walk = NULL;
+    s->work = NULL;
+
+    ngx_add_timer(&s->timer, s->interval);
+}
+
+
+static void
+ngx_rooms_sweep_walk(ngx_rooms_sweep_t *s)
+{
+    s->work->done = ngx_rooms_sweep_walked;
+    s->work->owner = s;
+
+    if (ngx_rooms_work_start(s->work) != NGX_OK) {
+        ngx_rooms_sweep_stop(s);
+    }
+}
+
+
+static void
+ngx_rooms_sweep_walked(ngx_rooms_work_t *w)
+{
+    ngx_int_t           rc;
+    ngx_rooms_walk_t   *walk;
+    ngx_rooms_sweep_t  *s;
+
+    s = w->owner;
+    walk = s->walk;
+
+    if (ngx_exiting) {
+        ngx_rooms_sweep_stop(s);
+        return;
+    }
+
+    if (walk->doing == NGX_ROOMS_WALK_TENANT) {
+        rc = walk->tenant_len ? ngx_rooms_sweep_ask(s, 1) : NGX_DONE;
+
+    } else if (walk->nfiles) {
+        rc = ngx_rooms_sweep_ask(s, 0);
+
+    } else {
+
+        if (walk->shard == 256 && walk->folder == NULL) {
+            walk->doing = NGX_ROOMS_WALK_TENANT;
+        }
+
+        ngx_add_timer(&s->timer, NGX_ROOMS_SWEEP_PAUSE);
+        return;
+    }
+
+    if (rc != NGX_OK) {
+        ngx_rooms_sweep_stop(s);
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_sweep_ask(ngx_rooms_sweep_t *s, ngx_uint_t lease)
+{
+    ngx_int_t           rc;
+    ngx_rooms_keys_t    keys;
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_batch_create(s->timer.log);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_rooms_keys_init(&keys, b->pool, &s->prefix,
+                             (rooms_str_t) { s->walk->tenant_len,
+                                             s->walk->tenant });
+
+    if (rc == NGX_OK) {
+        rc = lease ? ngx_rooms_sweep_ask_lease(s, b, &keys)
+                   : ngx_rooms_sweep_ask_files(s, b, &keys);
+    }
+
+    if (rc != NGX_OK) {
+        ngx_rooms_batch_free(b);
+        return NGX_ERROR;
+    }
+
+    b->handler = ngx_rooms_sweep_answered;
+    b->data = s;
+
+    s->batch = b;
+    s->asking = lease;
+
+    /* an exiting worker waits for this answer, and for nothing else */
+
+    s->timer.cancelable = 0;
+    ngx_add_timer(&s->timer, s->store->node.timeout);
+    ngx_rooms_lane_send(ngx_rooms_store_lane(s->store, keys.slot,
+                                             NGX_ROOMS_LANE_BULK), b);
+
+    return NGX_OK;
+}
+
+
+/* It isn't given back: so a tenant is swept once in an interval. */
+static ngx_int_t
+ngx_rooms_sweep_ask_lease(ngx_rooms_sweep_t *s, ngx_rooms_batch_t *b,
+    ngx_rooms_keys_t *keys)
+{
+    if (ngx_rooms_command(b, ngx_rooms_s("EXISTS"),
+                          ngx_rooms_key(keys, NGX_ROOMS_KEY_BLOBS,
+                                        ROOMS_NULL))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_command(b, ngx_rooms_s("SET"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_LEASE,
+                                           ngx_rooms_s("sweep")),
+                             rooms_from_ngx(ngx_cycle->hostname),
+                             ngx_rooms_s("NX"), ngx_rooms_s("PX"),
+                             ngx_rooms_number(b->pool, s->interval));
+}
+
+
+static ngx_int_t
+ngx_rooms_sweep_ask_files(ngx_rooms_sweep_t *s, ngx_rooms_batch_t *b,
+    ngx_rooms_keys_t *keys)
+{
+    ngx_uint_t   i;
+    rooms_str_t  argv[NGX_ROOMS_SWEEP_MAX + 2];
+
+    argv[0] = ngx_rooms_s("HMGET");
+    argv[1] = ngx_rooms_key(keys, NGX_ROOMS_KEY_BLOBS, ROOMS_NULL);
+
+    for (i = 0; i < s->walk->nfiles; i++) {
+        argv[i + 2] = (rooms_str_t) { NGX_ROOMS_SHA256, s->walk->files[i] };
+    }
+
+    return ngx_rooms_batch_add(b, argv, i + 2);
+}
+
+
+static void
+ngx_rooms_sweep_answered(ngx_rooms_batch_t *b)
+{
+    ngx_rooms_walk_t   *walk;
+    ngx_rooms_sweep_t  *s;
+
+    s = b->data;
+    walk = s->walk;
+
+    if (b->status == NGX_ROOMS_BATCH_OK
+        && ngx_rooms_store_moved(s->store, b, NGX_ROOMS_LANE_BULK)
+           == NGX_AGAIN)
+    {
+        return;
+    }
+
+    if (s->timer.timer_set) {
+        ngx_del_timer(&s->timer);
+    }
+
+    s->timer.cancelable = 1;
+    s->batch = NULL;
+
+    if (b->status != NGX_ROOMS_BATCH_OK || ngx_exiting) {
+        ngx_rooms_batch_free(b);
+        ngx_rooms_sweep_stop(s);
+        return;
+    }
+
+    if (!s->asking) {
+        ngx_rooms_sweep_judge(s, b->replies[0]);
+        walk->doing = NGX_ROOMS_WALK_REMOVE;
+
+    } else if (ngx_rooms_reply_int(b->replies[0], 0) == 1
+               && b->replies[1]->type == REDIS_REPLY_STATUS)
+    {
+        walk->doing = NGX_ROOMS_WALK_FILES;
+    }
+
+    ngx_rooms_batch_free(b);
+
+    ngx_add_timer(&s->timer, NGX_ROOMS_SWEEP_PAUSE);
+}
+
+
+/* What the store doesn't answer in so many words is kept. */
+static void
+ngx_rooms_sweep_judge(ngx_rooms_sweep_t *s, redisReply *reply)
+{
+    ngx_uint_t   i;
+    redisReply  *count;
+
+    for (i = 0; i < s->walk->nfiles; i++) {
+        s->walk->marked[i] = 0;
+
+        if (reply->type != REDIS_REPLY_ARRAY
+            || reply->elements != s->walk->nfiles)
+        {
+            continue;
+        }
+
+        count = reply->element[i];
+
+        s->walk->marked[i] = count->type == REDIS_REPLY_NIL
+                             || (count->type == REDIS_REPLY_STRING
+                                 && ngx_rooms_reply_int(count, 1) <= 0);
+    }
+}
