@@ -230,7 +230,9 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
         }
 
         if (result != NGX_ROOMS_COMMIT_DONE) {
-            return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT, NULL);
+            return ngx_rooms_fail(rq, result == NGX_ROOMS_COMMIT_CONFLICT
+                                      ? NGX_ROOMS_E_CONFLICT
+                                      : NGX_ROOMS_E_INTERNAL, NULL);
         }
     }
 

@@ -8,6 +8,9 @@
 #include "ngx_rooms_lane.h"
 
 
+#define NGX_ROOMS_REPLY_MAX  1000000   /* elements; no command asks for more */
+
+
 ngx_rooms_batch_t *
 ngx_rooms_batch_create(ngx_log_t *log)
 {
@@ -136,11 +139,16 @@ ngx_rooms_reply_pool(const redisReadTask *task)
         return b->pool;
     }
 
-    if (lane->scratch == NULL) {
-        lane->scratch = ngx_create_pool(1024, lane->timer.log);
-    }
+    /*
+     * Nothing was asked.  hiredis would take this for a subscription and
+     * abort; a reply that can't be made ends the connection instead.
+     */
 
-    return lane->scratch;
+    ngx_log_error(NGX_LOG_ERR, lane->timer.log, 0,
+                  "rooms: redis \"%V\" answers what was not asked",
+                  &lane->node->name);
+
+    return NULL;
 }
 
 
@@ -206,7 +214,7 @@ ngx_rooms_reply_array(const redisReadTask *task, int elements)
     redisReply  *reply;
 
     pool = ngx_rooms_reply_pool(task);
-    if (pool == NULL) {
+    if (pool == NULL || elements > NGX_ROOMS_REPLY_MAX) {
         return NULL;
     }
 

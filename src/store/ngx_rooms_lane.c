@@ -419,10 +419,6 @@ ngx_rooms_lane_reply(redisAsyncContext *ac, void *reply, void *data)
 
     ngx_queue_remove(&b->queue);
     ngx_rooms_batch_done(b);
-
-    if (lane->scratch) {
-        ngx_reset_pool(lane->scratch);
-    }
 }
 
 

@@ -103,8 +103,6 @@ struct ngx_rooms_lane_s {
     unsigned                   dead:1;
     unsigned                   flushing:1;
     unsigned                   pinging:1;
-
-    ngx_pool_t                *scratch;    /* replies nobody waits for */
 };
 
 
