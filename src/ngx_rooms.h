@@ -82,6 +82,8 @@ typedef struct {
 
     ngx_flag_t             federation;
     ngx_array_t           *federation_keys;   /* of rooms_fedkey_pair_t */
+    ngx_str_t              federation_pass;
+    ngx_flag_t             federation_private;
 } ngx_rooms_loc_conf_t;
 
 

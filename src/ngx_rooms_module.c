@@ -9,6 +9,7 @@
 #include "ngx_rooms_commit.h"
 #include "ngx_rooms_federation.h"
 #include "ngx_rooms_sweep.h"
+#include "ngx_rooms_peer.h"
 
 
 static void *ngx_rooms_create_main_conf(ngx_conf_t *cf);
@@ -21,6 +22,7 @@ static char *ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent,
 static ngx_int_t ngx_rooms_init(ngx_conf_t *cf);
 static ngx_int_t ngx_rooms_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_rooms_init_process(ngx_cycle_t *cycle);
+static void ngx_rooms_exit_process(ngx_cycle_t *cycle);
 
 static char *ngx_rooms_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_rooms_serve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -241,6 +243,20 @@ static ngx_command_t  ngx_rooms_commands[] = {
       0,
       NULL },
 
+    { ngx_string("rooms_federation_pass"),
+      NGX_ROOMS_ANY|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, federation_pass),
+      &ngx_rooms_uri_post },
+
+    { ngx_string("rooms_federation_allow_private"),
+      NGX_ROOMS_ANY|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, federation_private),
+      NULL },
+
     { ngx_string("rooms_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_rooms_status,
@@ -277,7 +293,7 @@ ngx_module_t  ngx_rooms_module = {
     ngx_rooms_init_process,                /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_rooms_exit_process,                /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -372,6 +388,7 @@ ngx_rooms_create_loc_conf(ngx_conf_t *cf)
     conf->max_participants = NGX_CONF_UNSET;
     conf->max_rooms = NGX_CONF_UNSET;
     conf->federation = NGX_CONF_UNSET;
+    conf->federation_private = NGX_CONF_UNSET;
     conf->federation_keys = NGX_CONF_UNSET_PTR;
     conf->media_sweep = NGX_CONF_UNSET_MSEC;
 
@@ -537,6 +554,10 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->federation, prev->federation, 0);
     ngx_conf_merge_ptr_value(conf->federation_keys, prev->federation_keys,
                              NULL);
+    ngx_conf_merge_str_value(conf->federation_pass, prev->federation_pass,
+                             "/_rooms_peer");
+    ngx_conf_merge_value(conf->federation_private, prev->federation_private,
+                         0);
 
     if (!conf->federation) {
         conf->serve &= ~NGX_ROOMS_PART_FEDERATION;
@@ -645,6 +666,13 @@ ngx_rooms_init_process(ngx_cycle_t *cycle)
     ngx_rooms_sweep_init_worker(&rmcf->sweeps, cycle);
 
     return ngx_rooms_auth_init_process(cycle);
+}
+
+
+static void
+ngx_rooms_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_rooms_peers_free();
 }
 
 

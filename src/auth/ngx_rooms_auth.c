@@ -9,6 +9,7 @@
  */
 
 #include "ngx_rooms_keys.h"
+#include "ngx_rooms_peer.h"
 #include <sodium.h>
 
 
@@ -461,13 +462,23 @@ ngx_rooms_authenticate(ngx_rooms_req_t *rq)
     ngx_int_t          rc;
     ngx_rooms_auth_t  *auth;
 
+    if (rq->endpoint
+        && rq->endpoint->flags & (NGX_ROOMS_OPEN|NGX_ROOMS_PEER))
+    {
+        /* no token names the tenant: the server is of one */
+
+        if (ngx_rooms_keys_init(&rq->keys, rq->pool, &rq->conf->key_prefix,
+                                rooms_from_ngx(rq->conf->tenant)) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        return rq->endpoint->flags & NGX_ROOMS_PEER
+               ? ngx_rooms_peer_authenticate(rq) : NGX_OK;
+    }
+
     auth = rq->conf->auth;
     rq->error = ROOMS_OK;
-
-    if (rq->endpoint && rq->endpoint->flags & NGX_ROOMS_OPEN) {
-        return ngx_rooms_keys_init(&rq->keys, rq->pool, &rq->conf->key_prefix,
-                                   rooms_from_ngx(rq->conf->tenant));
-    }
 
     rc = ngx_rooms_authenticate_now(rq);
 

@@ -10,6 +10,7 @@
  */
 
 #include "ngx_rooms_keys.h"
+#include "ngx_rooms_peer.h"
 #include <sodium.h>
 
 
@@ -168,6 +169,10 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
 
     if (rq->endpoint->flags & NGX_ROOMS_OPEN) {
         return NGX_OK;
+    }
+
+    if (rq->endpoint->flags & NGX_ROOMS_PEER) {
+        return ngx_rooms_peer_digest(rq);
     }
 
     seen = ngx_rooms_seen_slot(rq, &who);

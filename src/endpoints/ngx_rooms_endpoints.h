@@ -127,5 +127,9 @@ ngx_int_t ngx_rooms_upload_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_medium_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_medium_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_download_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_peers_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_peers_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_foreign_profile_show(ngx_rooms_req_t *rq);
 
 #endif /* NGX_ROOMS_ENDPOINTS_H */

@@ -302,6 +302,15 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ROOMS_OP_READ, ngx_rooms_policy_load, ngx_rooms_policy_decide,
       ngx_rooms_policy_show, NULL },
 
+    { GET, "/v1/admin/federation/peers", FEDERATION,
+      NGX_ROOMS_ADMIN|NGX_ROOMS_BULK,
+      ROOMS_OP_READ, ngx_rooms_peers_load, NULL, ngx_rooms_peers_show, NULL },
+
+    { GET, "/_scaiwave/federation/v1/profile/{local}", FEDERATION,
+      NGX_ROOMS_PEER,
+      ROOMS_OP_READ, ngx_rooms_foreign_profile_load, NULL,
+      ngx_rooms_foreign_profile_show, NULL },
+
     { PUT, "/v1/admin/rooms/{room}/federate", FEDERATION,
       NGX_ROOMS_ADMIN|BODY,
       ROOMS_OP_FEDERATE, ngx_rooms_room_load, ngx_rooms_room_decide,

@@ -57,7 +57,7 @@ rooms_policy_str(json_t *value)
 }
 
 
-static int
+int
 rooms_policy_lists(const rooms_policy_t *policy, rooms_str_t peer)
 {
     size_t  i;

@@ -59,6 +59,9 @@ int rooms_policy_parse(json_t *object, rooms_str_t self,
 int rooms_policy_allows(const rooms_policy_t *policy, rooms_str_t peer,
     int invited);
 
+/* Whether the list names it. */
+int rooms_policy_lists(const rooms_policy_t *policy, rooms_str_t peer);
+
 const char *rooms_policy_mode_name(rooms_policy_mode_e mode);
 
 #endif /* ROOMS_POLICY_H */

@@ -80,6 +80,18 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
         { 502, "SW_INTERNAL", "a server behind this one failed" },
     [NGX_ROOMS_E_GATEWAY_TIMEOUT] =
         { 504, "SW_INTERNAL", "a server behind this one is too slow" },
+    [NGX_ROOMS_E_FED_UNKNOWN] =
+        { 403, "SW_FED_PEER_UNKNOWN", "the peer is not known here" },
+    [NGX_ROOMS_E_FED_POLICY] =
+        { 403, "SW_FED_POLICY", "the policy does not allow this peer" },
+    [NGX_ROOMS_E_FED_SIGNATURE] =
+        { 401, "SW_FED_SIGNATURE_MISMATCH",
+          "the request is not signed as it must be" },
+    [NGX_ROOMS_E_FED_VERSION] =
+        { 400, "SW_FED_PROTOCOL_VERSION",
+          "the peer speaks no version of the protocol that we do" },
+    [NGX_ROOMS_E_FED_UNREACHABLE] =
+        { 502, "SW_FED_PEER_UNREACHABLE", "the peer can not be reached" },
 };
 
 

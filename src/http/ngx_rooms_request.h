@@ -22,6 +22,7 @@
 
 typedef struct ngx_rooms_req_s       ngx_rooms_req_t;
 typedef struct ngx_rooms_endpoint_s  ngx_rooms_endpoint_t;
+typedef struct ngx_rooms_signer_s    ngx_rooms_signer_t;
 
 /*
  * A step of the pipeline.  NGX_OK: done, go on; NGX_AGAIN: a batch was sent,
@@ -39,6 +40,7 @@ typedef ngx_int_t (*ngx_rooms_step_pt)(ngx_rooms_req_t *rq);
 #define NGX_ROOMS_OPTIONAL    0x0010   /* the body may be missing */
 #define NGX_ROOMS_UPLOAD      0x0020   /* a body of any size and kind */
 #define NGX_ROOMS_OPEN        0x0100   /* without a token */
+#define NGX_ROOMS_PEER        0x0200   /* signed by another server */
 
 /* A body field: checked before anything is loaded. */
 typedef struct {
@@ -92,6 +94,7 @@ typedef enum {
     NGX_ROOMS_P_WORKSPACE,
     NGX_ROOMS_P_EVENT,
     NGX_ROOMS_P_MEDIA,
+    NGX_ROOMS_P_LOCAL,
     NGX_ROOMS_P_MAX
 } ngx_rooms_param_e;
 
@@ -141,6 +144,7 @@ struct ngx_rooms_req_s {
     ngx_msec_t                   started;
 
     rooms_principal_t            principal;
+    ngx_rooms_signer_t          *signer;       /* another server */
     ngx_rooms_keys_t             keys;
     ngx_rooms_profile_t          profile;      /* the caller's */
     int64_t                      now;          /* ms */

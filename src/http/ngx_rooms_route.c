@@ -28,6 +28,7 @@ static const struct {
     { "{workspace}", NGX_ROOMS_P_WORKSPACE },
     { "{event}", NGX_ROOMS_P_EVENT },
     { "{media}", NGX_ROOMS_P_MEDIA },
+    { "{local}", NGX_ROOMS_P_LOCAL },
     { NULL, 0 }
 };
 

@@ -22,6 +22,9 @@ static const struct {
     [NGX_ROOMS_KEY_DMS] = { ngx_string("dms"), ngx_null_string },
     [NGX_ROOMS_KEY_FEDERATION] =
         { ngx_string("federation"), ngx_null_string },
+    [NGX_ROOMS_KEY_PEERS] = { ngx_string("peers"), ngx_null_string },
+    [NGX_ROOMS_KEY_PEER_ERRORS] =
+        { ngx_string("peers:errors"), ngx_null_string },
 
     [NGX_ROOMS_KEY_USER_ROOMS] = { ngx_string("p:"), ngx_string(":rooms") },
     [NGX_ROOMS_KEY_USER_WORKSPACES] =

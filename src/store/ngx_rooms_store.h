@@ -68,6 +68,8 @@ typedef enum {
     NGX_ROOMS_KEY_PUBLIC,              /* zset: open public rooms, by id */
     NGX_ROOMS_KEY_DMS,                 /* hash: "a b" -> room */
     NGX_ROOMS_KEY_FEDERATION,          /* hash: policy */
+    NGX_ROOMS_KEY_PEERS,               /* hash: server -> last seen */
+    NGX_ROOMS_KEY_PEER_ERRORS,         /* hash: server -> last error */
 
     NGX_ROOMS_KEY_USER_ROOMS,          /* zset: joined or invited, by id */
     NGX_ROOMS_KEY_USER_WORKSPACES,     /* zset, by id */

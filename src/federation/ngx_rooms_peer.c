@@ -1,0 +1,407 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_rooms_peer.h"
+#include "ngx_rooms_peer_call.h"
+
+
+typedef struct {
+    ngx_queue_t         queue;
+    ngx_rooms_peer_t   *peer;              /* NULL: woken */
+    ngx_rooms_req_t    *rq;
+    ngx_event_t         event;
+} ngx_rooms_peer_waiter_t;
+
+
+static void ngx_rooms_peer_fetched(ngx_rooms_peer_call_t *call);
+static void ngx_rooms_peer_read(ngx_rooms_peer_t *peer,
+    ngx_rooms_peer_call_t *call);
+static void ngx_rooms_peer_wake(ngx_event_t *ev);
+static void ngx_rooms_peer_unwait(void *data);
+
+
+static ngx_queue_t  ngx_rooms_peers;
+static ngx_uint_t   ngx_rooms_npeers;
+
+
+static ngx_http_conf_ctx_t *
+ngx_rooms_peer_ctx(ngx_rooms_req_t *rq)
+{
+    ngx_http_core_srv_conf_t  *cscf;
+
+    cscf = ngx_http_get_module_srv_conf(rq->r, ngx_http_core_module);
+
+    return cscf->ctx;
+}
+
+
+/* The one that wasn't asked for longest goes, unless somebody waits for it. */
+static ngx_rooms_peer_t *
+ngx_rooms_peer_new(void)
+{
+    ngx_queue_t       *q;
+    ngx_rooms_peer_t  *peer;
+
+    if (ngx_rooms_npeers < NGX_ROOMS_PEERS) {
+        peer = ngx_alloc(sizeof(ngx_rooms_peer_t), ngx_cycle->log);
+
+        if (peer) {
+            ngx_rooms_npeers++;
+        }
+
+        return peer;
+    }
+
+    for (q = ngx_queue_last(&ngx_rooms_peers);
+         q != ngx_queue_sentinel(&ngx_rooms_peers);
+         q = ngx_queue_prev(q))
+    {
+        peer = ngx_queue_data(q, ngx_rooms_peer_t, queue);
+
+        if (!peer->fetching && ngx_queue_empty(&peer->waiters)) {
+            ngx_queue_remove(q);
+            return peer;
+        }
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_rooms_peers_free(void)
+{
+    ngx_queue_t  *q;
+
+    while (ngx_rooms_peers.next && !ngx_queue_empty(&ngx_rooms_peers)) {
+        q = ngx_queue_head(&ngx_rooms_peers);
+        ngx_queue_remove(q);
+        ngx_free(ngx_queue_data(q, ngx_rooms_peer_t, queue));
+    }
+
+    ngx_rooms_npeers = 0;
+}
+
+
+ngx_rooms_peer_t *
+ngx_rooms_peer_get(ngx_rooms_req_t *rq, rooms_str_t name)
+{
+    ngx_queue_t          *q;
+    ngx_rooms_peer_t     *peer;
+    ngx_http_conf_ctx_t  *ctx;
+
+    ctx = ngx_rooms_peer_ctx(rq);
+
+    if (ngx_rooms_peers.next == NULL) {
+        ngx_queue_init(&ngx_rooms_peers);
+    }
+
+    for (q = ngx_queue_head(&ngx_rooms_peers);
+         q != ngx_queue_sentinel(&ngx_rooms_peers);
+         q = ngx_queue_next(q))
+    {
+        peer = ngx_queue_data(q, ngx_rooms_peer_t, queue);
+
+        if (peer->ctx == ctx && peer->len == name.len
+            && ngx_memcmp(peer->name, name.data, name.len) == 0)
+        {
+            ngx_queue_remove(q);
+            ngx_queue_insert_head(&ngx_rooms_peers, q);
+            return peer;
+        }
+    }
+
+    peer = ngx_rooms_peer_new();
+    if (peer == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(peer, sizeof(ngx_rooms_peer_t));
+    ngx_queue_init(&peer->waiters);
+    ngx_queue_insert_head(&ngx_rooms_peers, &peer->queue);
+
+    peer->ctx = ctx;
+    peer->len = name.len;
+    ngx_memcpy(peer->name, name.data, name.len);
+
+    return peer;
+}
+
+
+static ngx_int_t
+ngx_rooms_peer_fetch(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer)
+{
+    ngx_str_t               name;
+    ngx_rooms_peer_call_t  *call;
+
+    static ngx_str_t  uri = ngx_string("/.well-known/scaiwave/server");
+
+    if (ngx_time() - peer->tried >= NGX_ROOMS_PEER_AGAIN) {
+        peer->tried = ngx_time();
+        peer->tries = 0;
+    }
+
+    if (peer->tries++ >= NGX_ROOMS_PEER_TRIES) {
+        return NGX_DECLINED;
+    }
+
+    name.len = peer->len;
+    name.data = peer->name;
+
+    call = ngx_rooms_peer_call(peer->ctx, rq->conf, &name, &uri);
+    if (call == NULL) {
+        return NGX_ERROR;
+    }
+
+    call->handler = ngx_rooms_peer_fetched;
+    call->data = peer;
+    peer->fetching = 1;
+
+    ngx_rooms_peer_call_start(call);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_peer_wait(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer)
+{
+    ngx_pool_cleanup_t       *cln;
+    ngx_rooms_peer_waiter_t  *w;
+
+    cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_peer_waiter_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    w = cln->data;
+    ngx_memzero(w, sizeof(ngx_rooms_peer_waiter_t));
+    cln->handler = ngx_rooms_peer_unwait;
+
+    w->peer = peer;
+    w->rq = rq;
+    w->event.handler = ngx_rooms_peer_wake;
+    w->event.data = w;
+    w->event.log = rq->r->connection->log;
+
+    ngx_queue_insert_tail(&peer->waiters, &w->queue);
+    ngx_add_timer(&w->event, NGX_ROOMS_PEER_WAIT);
+
+    return NGX_AGAIN;
+}
+
+
+ngx_int_t
+ngx_rooms_peer_key(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer,
+    rooms_str_t key_id, ngx_uint_t to)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  fresh;
+
+    fresh = peer->known && ngx_time() - peer->fetched < NGX_ROOMS_PEER_TTL;
+
+    if (fresh && rooms_str_eq(key_id, rooms_cstr(peer->key.id))) {
+        return NGX_OK;
+    }
+
+    /* once for each request, and for all that wait together */
+
+    if (rq->round != to) {
+        rc = peer->fetching ? NGX_OK : ngx_rooms_peer_fetch(rq, peer);
+
+        if (rc == NGX_OK) {
+            rq->round = to;
+            return ngx_rooms_peer_wait(rq, peer);
+        }
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (fresh && !peer->failure) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_rooms_fail(rq, peer->failure ? peer->failure
+                                            : NGX_ROOMS_E_FED_UNREACHABLE,
+                          peer->failure ? peer->why : NULL);
+}
+
+
+static void
+ngx_rooms_peer_fetched(ngx_rooms_peer_call_t *call)
+{
+    ngx_queue_t              *q;
+    ngx_rooms_peer_t         *peer;
+    ngx_rooms_peer_waiter_t  *w;
+
+    peer = call->data;
+    peer->fetching = 0;
+
+    ngx_rooms_peer_read(peer, call);
+
+    if (peer->failure) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "rooms: no descriptor of \"%V\": %s, status %ui",
+                      &call->peer, call->error ? call->error : peer->why,
+                      call->status);
+    }
+
+    ngx_rooms_peer_call_free(call);
+
+    while (!ngx_queue_empty(&peer->waiters)) {
+        q = ngx_queue_head(&peer->waiters);
+        w = ngx_queue_data(q, ngx_rooms_peer_waiter_t, queue);
+        ngx_queue_remove(q);
+        w->peer = NULL;
+        ngx_post_event(&w->event, &ngx_posted_events);
+    }
+}
+
+
+static rooms_str_t
+ngx_rooms_peer_member(json_t *object, const char *key)
+{
+    json_t  *value;
+
+    value = json_object_get(object, key);
+
+    if (!json_is_string(value)) {
+        return ROOMS_NULL;
+    }
+
+    return (rooms_str_t) { json_string_length(value),
+                           (u_char *) json_string_value(value) };
+}
+
+
+static ngx_uint_t
+ngx_rooms_peer_speaks(json_t *versions)
+{
+    size_t       i;
+    json_t      *version;
+
+    for (i = 0; i < json_array_size(versions); i++) {
+        version = json_array_get(versions, i);
+
+        if (json_is_string(version)
+            && ngx_strcmp(json_string_value(version), "v1") == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_rooms_peer_describe(ngx_rooms_peer_t *peer, json_t *data)
+{
+    rooms_str_t     name;
+    rooms_fedkey_t  key;
+
+    name.len = peer->len;
+    name.data = peer->name;
+
+    if (!rooms_str_eq(ngx_rooms_peer_member(data, "server_name"), name)) {
+        peer->failure = NGX_ROOMS_E_FED_UNKNOWN;
+        peer->why = "who answers under the peer's name says it is another";
+        return;
+    }
+
+    if (!ngx_rooms_peer_speaks(json_object_get(data, "protocol_versions"))) {
+        peer->failure = NGX_ROOMS_E_FED_VERSION;
+        peer->why = "the peer does not speak \"v1\"";
+        return;
+    }
+
+    if (rooms_fedkey_parse(ngx_rooms_peer_member(data, "public_key"), &key)
+        != 0)
+    {
+        peer->failure = NGX_ROOMS_E_FED_UNREACHABLE;
+        peer->why = "the peer's descriptor has no valid public_key";
+        return;
+    }
+
+    peer->key = key;
+    peer->known = 1;
+    peer->failure = 0;
+    peer->fetched = ngx_time();
+}
+
+
+static void
+ngx_rooms_peer_read(ngx_rooms_peer_t *peer, ngx_rooms_peer_call_t *call)
+{
+    json_t  *object, *data;
+
+    peer->failure = NGX_ROOMS_E_FED_UNREACHABLE;
+    peer->why = "the peer can not be reached";
+
+    if (call->status != NGX_HTTP_OK) {
+        return;
+    }
+
+    object = json_loadb((char *) call->answer.data, call->answer.len,
+                        JSON_REJECT_DUPLICATES, NULL);
+    data = json_object_get(object, "data");
+
+    if (json_is_object(object)) {
+        ngx_rooms_peer_describe(peer, json_is_object(data) ? data : object);
+
+    } else {
+        peer->why = "the peer's descriptor is no JSON object";
+    }
+
+    json_decref(object);
+}
+
+
+static void
+ngx_rooms_peer_wake(ngx_event_t *ev)
+{
+    ngx_rooms_peer_waiter_t *w = ev->data;
+
+    ngx_rooms_req_t   *rq;
+    ngx_connection_t  *c;
+
+    rq = w->rq;
+    c = rq->r->connection;
+
+    if (w->peer) {
+        /* the wait took too long */
+        ngx_queue_remove(&w->queue);
+        w->peer = NULL;
+    }
+
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
+
+    ngx_http_set_log_request(c->log, rq->r);
+    ngx_rooms_run(rq);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_rooms_peer_unwait(void *data)
+{
+    ngx_rooms_peer_waiter_t *w = data;
+
+    if (w->peer) {
+        ngx_queue_remove(&w->queue);
+    }
+
+    if (w->event.posted) {
+        ngx_delete_posted_event(&w->event);
+    }
+
+    if (w->event.timer_set) {
+        ngx_del_timer(&w->event);
+    }
+}

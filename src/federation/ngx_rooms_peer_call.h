@@ -1,0 +1,65 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * A request to another server.  It leaves through the operator's location
+ * (rooms_federation_pass), as a subrequest of a request of our own that has
+ * no client: its connection has no socket, and nothing ever happens on it.
+ */
+
+#ifndef NGX_ROOMS_PEER_CALL_H
+#define NGX_ROOMS_PEER_CALL_H
+
+#include "ngx_rooms.h"
+
+
+typedef struct ngx_rooms_peer_call_s  ngx_rooms_peer_call_t;
+
+typedef void (*ngx_rooms_peer_call_pt)(ngx_rooms_peer_call_t *call);
+
+struct ngx_rooms_peer_call_s {
+    ngx_http_conf_ctx_t      *ctx;         /* of the server we are */
+    ngx_rooms_loc_conf_t     *conf;
+    ngx_connection_t         *connection;
+    ngx_http_request_t       *request;
+    ngx_http_connection_t     hc;
+    ngx_http_log_ctx_t        log_ctx;
+    ngx_log_t                 log;
+    ngx_event_t               done;
+
+    ngx_str_t                 peer;        /* host[:port] */
+    ngx_str_t                 host;
+    ngx_str_t                 address;     /* what to dial */
+    ngx_str_t                 method;
+    ngx_str_t                 uri;
+
+    /* the answer; status is 0 if there is none, and `error` says why */
+    ngx_uint_t                status;
+    ngx_str_t                 answer;
+    const char               *error;
+
+    ngx_rooms_peer_call_pt    handler;     /* called once, never at once */
+    void                     *data;
+};
+
+
+/* The peer's name must be valid.  NULL: no memory, or no connections left. */
+ngx_rooms_peer_call_t *ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx,
+    ngx_rooms_loc_conf_t *conf, ngx_str_t *peer, ngx_str_t *uri);
+
+/* Checks the name, resolves it if it must, and sends the request. */
+void ngx_rooms_peer_call_start(ngx_rooms_peer_call_t *call);
+
+/* Frees all of it, once the handler was called. */
+void ngx_rooms_peer_call_free(ngx_rooms_peer_call_t *call);
+
+/* The call that this request belongs to, or NULL. */
+ngx_rooms_peer_call_t *ngx_rooms_peer_call_of(ngx_http_request_t *r);
+
+/* Whether a name must not be dialled, whatever it resolves to. */
+ngx_uint_t ngx_rooms_peer_forbidden(ngx_rooms_loc_conf_t *conf,
+    rooms_str_t peer);
+
+#endif /* NGX_ROOMS_PEER_CALL_H */
