@@ -209,6 +209,11 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
             return NGX_ERROR;
         }
 
+        if (rc == NGX_OK && rq->profile.server.data) {
+            /* a token of ours doesn't make anybody a member of elsewhere */
+            return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_INVALID, NULL);
+        }
+
         if (rc == NGX_OK) {
             break;
         }

@@ -129,6 +129,9 @@ ngx_int_t ngx_rooms_medium_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_download_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_peers_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_peers_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_refresh_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_refresh_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_refresh_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_foreign_profile_show(ngx_rooms_req_t *rq);
 

@@ -4,7 +4,8 @@
  */
 
 #include "ngx_rooms_peer_call.h"
-#include "rooms_peer.h"
+#include "rooms_json.h"
+#include "rooms_signature.h"
 
 
 static ngx_int_t ngx_rooms_peer_connect(ngx_rooms_peer_call_t *call);
@@ -225,6 +226,84 @@ ngx_rooms_peer_request(ngx_rooms_peer_call_t *call)
     }
 
     ngx_http_set_ctx(r, call, ngx_rooms_module);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_peer_call_header(ngx_rooms_peer_call_t *call, const char *name,
+    u_char *value, size_t len)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&call->request->headers_in.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value.data = value;
+    h->value.len = len;
+    h->lowcase_key = h->key.data;
+    h->hash = ngx_hash_key(h->key.data, h->key.len);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call)
+{
+    char                    *digest, *signature;
+    size_t                   size;
+    u_char                  *p, *input;
+    ngx_pool_t              *pool;
+    rooms_buf_t              work, in;
+    rooms_signed_request_t   request;
+
+    pool = call->request->pool;
+    size = 1024 + call->peer.len + call->uri.len;
+
+    digest = ngx_pnalloc(pool, ROOMS_DIGEST_LEN + 1);
+    signature = ngx_pnalloc(pool, ROOMS_SIGNED_LEN + 1);
+    input = ngx_pnalloc(pool, ROOMS_SIGNATURE_PARAMS);
+    p = ngx_pnalloc(pool, size);
+
+    if (digest == NULL || signature == NULL || input == NULL || p == NULL) {
+        return NGX_ERROR;
+    }
+
+    rooms_digest_field(ngx_rooms_s(""), digest);
+
+    request.method = rooms_from_ngx(call->method);
+    request.authority = rooms_from_ngx(call->peer);
+    request.target = rooms_from_ngx(call->uri);
+    request.digest = (rooms_str_t) { ROOMS_DIGEST_LEN, (u_char *) digest };
+
+    rooms_buf_init(&work, p, size);
+    rooms_buf_init(&in, input, ROOMS_SIGNATURE_PARAMS);
+
+    if (rooms_signature_make(&request, call->conf->federation_keys->elts,
+                             rooms_from_ngx(call->conf->server_name),
+                             ngx_time(), &work, &in, signature) != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_peer_call_header(call, "content-digest", (u_char *) digest,
+                                   ROOMS_DIGEST_LEN) != NGX_OK
+        || ngx_rooms_peer_call_header(call, "signature-input", input,
+                                      in.last - input) != NGX_OK
+        || ngx_rooms_peer_call_header(call, "signature",
+                                      (u_char *) signature, ROOMS_SIGNED_LEN)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     return NGX_OK;
 }

@@ -49,6 +49,9 @@ struct ngx_rooms_peer_call_s {
 ngx_rooms_peer_call_t *ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx,
     ngx_rooms_loc_conf_t *conf, ngx_str_t *peer, ngx_str_t *uri);
 
+/* Adds what proves that it is ours (RFC 9421), before it starts. */
+ngx_int_t ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call);
+
 /* Checks the name, resolves it if it must, and sends the request. */
 void ngx_rooms_peer_call_start(ngx_rooms_peer_call_t *call);
 

@@ -1,0 +1,351 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * POST /v1/admin/federation/foreign/{participant_id}/refresh: asks a foreign
+ * participant's server how it is called now.
+ */
+
+#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_fedpolicy.h"
+#include "ngx_rooms_peer_call.h"
+
+
+#define NGX_ROOMS_AVATAR_MAX  2048
+
+typedef struct {
+    ngx_rooms_req_t        *rq;            /* NULL: it has gone */
+    ngx_rooms_peer_call_t  *call;          /* NULL: answered */
+    ngx_uint_t              status;
+    rooms_str_t             answer;
+} ngx_rooms_refresh_t;
+
+typedef enum {
+    NGX_ROOMS_F_BEGIN = 0,
+    NGX_ROOMS_F_PROFILE,                   /* as the store has it */
+    NGX_ROOMS_F_ANSWER                     /* of its server */
+} ngx_rooms_refresh_round_e;
+
+
+static ngx_int_t ngx_rooms_refresh_ask(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_refresh_call(ngx_rooms_req_t *rq);
+static void ngx_rooms_refresh_answered(ngx_rooms_peer_call_t *call);
+static void ngx_rooms_refresh_gone(void *data);
+static ngx_int_t ngx_rooms_refresh_take(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_refresh_read(ngx_rooms_req_t *rq, json_t *data);
+
+
+ngx_int_t
+ngx_rooms_refresh_load(ngx_rooms_req_t *rq)
+{
+    switch (rq->round) {
+
+    case NGX_ROOMS_F_BEGIN:
+
+        if (ngx_rooms_batch(rq) == NULL
+            || ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys) != NGX_OK
+            || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                           ngx_rooms_key(&rq->keys,
+                                         NGX_ROOMS_KEY_PARTICIPANTS,
+                                         ROOMS_NULL),
+                           rq->param[NGX_ROOMS_P_PARTICIPANT]) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rq->round = NGX_ROOMS_F_PROFILE;
+
+        return ngx_rooms_send(rq);
+
+    case NGX_ROOMS_F_PROFILE:
+        return ngx_rooms_refresh_ask(rq);
+
+    default:
+        return ngx_rooms_refresh_take(rq);
+    }
+}
+
+
+/* Whether there is somebody to be asked, and whether we may ask. */
+static ngx_int_t
+ngx_rooms_refresh_ask(ngx_rooms_req_t *rq)
+{
+    ngx_int_t             rc;
+    rooms_str_t           fqid, local, server;
+    rooms_policy_t       *policy;
+    ngx_rooms_profile_t  *p;
+
+    p = &rq->profile;
+
+    rc = ngx_rooms_parse_profile(rq->pool,
+                                 ngx_rooms_reply_str(ngx_rooms_reply(rq, 1)),
+                                 rq->param[NGX_ROOMS_P_PARTICIPANT], p);
+
+    policy = ngx_rooms_fedpolicy_take(rq, ngx_rooms_reply(rq, 0));
+
+    if (rc == NGX_ERROR || policy == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_DECLINED || p->server.data == NULL) {
+        return ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT,
+                              "there is no such foreign participant");
+    }
+
+    fqid = ngx_rooms_join(rq->pool, ngx_rooms_s("@"), p->local,
+                          ngx_rooms_s(":"), p->server);
+
+    if (fqid.data == NULL || rooms_fqid_parse(fqid, &local, &server) != 0) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNKNOWN, NULL);
+    }
+
+    /* who is known here was invited from here */
+
+    if (!rooms_policy_allows(policy, p->server, 1)
+        || ngx_rooms_peer_forbidden(rq->conf, p->server))
+    {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY, NULL);
+    }
+
+    return ngx_rooms_refresh_call(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_refresh_call(ngx_rooms_req_t *rq)
+{
+    ngx_str_t                  peer, uri;
+    ngx_pool_cleanup_t        *cln;
+    ngx_rooms_refresh_t       *refresh;
+    ngx_rooms_peer_call_t     *call;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_refresh_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    refresh = cln->data;
+    ngx_memzero(refresh, sizeof(ngx_rooms_refresh_t));
+
+    cscf = ngx_http_get_module_srv_conf(rq->r, ngx_http_core_module);
+    peer = ngx_from_rooms(rq->profile.server);
+    uri = ngx_from_rooms(ngx_rooms_join(rq->pool,
+                             ngx_rooms_s("/_scaiwave/federation/v1/profile/"),
+                             rq->profile.local));
+
+    if (uri.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    call = ngx_rooms_peer_call(cscf->ctx, rq->conf, &peer, &uri);
+    if (call == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_peer_call_sign(call) != NGX_OK) {
+        ngx_rooms_peer_call_free(call);
+        return NGX_ERROR;
+    }
+
+    call->handler = ngx_rooms_refresh_answered;
+    call->data = refresh;
+
+    refresh->rq = rq;
+    refresh->call = call;
+    cln->handler = ngx_rooms_refresh_gone;
+
+    rq->data = refresh;
+    rq->round = NGX_ROOMS_F_ANSWER;
+
+    ngx_rooms_peer_call_start(call);
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_rooms_refresh_answered(ngx_rooms_peer_call_t *call)
+{
+    ngx_rooms_req_t      *rq;
+    ngx_connection_t     *c;
+    ngx_rooms_refresh_t  *refresh;
+
+    refresh = call->data;
+
+    if (refresh == NULL) {
+        ngx_rooms_peer_call_free(call);
+        return;
+    }
+
+    rq = refresh->rq;
+    c = rq->r->connection;
+
+    refresh->call = NULL;
+    refresh->status = call->status;
+    refresh->answer = ngx_rooms_dup(rq->pool, rooms_from_ngx(call->answer));
+
+    if (call->error) {
+        ngx_log_error(NGX_LOG_ERR, c->log, 0, "rooms: \"%V\" of \"%V\": %s",
+                      &call->uri, &call->peer, call->error);
+    }
+
+    ngx_rooms_peer_call_free(call);
+
+    ngx_http_set_log_request(c->log, rq->r);
+    ngx_rooms_run(rq);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_rooms_refresh_gone(void *data)
+{
+    ngx_rooms_refresh_t *refresh = data;
+
+    if (refresh->call) {
+        refresh->call->data = NULL;
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_refresh_take(ngx_rooms_req_t *rq)
+{
+    json_t               *object;
+    ngx_int_t             rc;
+    ngx_rooms_refresh_t  *refresh;
+
+    refresh = rq->data;
+
+    if (refresh->status == NGX_HTTP_NOT_FOUND) {
+        return ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT,
+                              "the peer has no such participant");
+    }
+
+    if (refresh->status != NGX_HTTP_OK || refresh->answer.data == NULL) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNREACHABLE,
+                              refresh->status
+                              ? "the peer did not give the profile" : NULL);
+    }
+
+    object = json_loadb((char *) refresh->answer.data, refresh->answer.len,
+                        JSON_REJECT_DUPLICATES, NULL);
+
+    rc = ngx_rooms_refresh_read(rq, json_object_get(object, "data"));
+
+    json_decref(object);
+
+    return rc == NGX_DECLINED
+           ? ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNREACHABLE,
+                            "the peer's answer is not that profile")
+           : rc;
+}
+
+
+static rooms_str_t
+ngx_rooms_refresh_str(json_t *data, const char *key)
+{
+    json_t  *value;
+
+    value = json_object_get(data, key);
+
+    if (!json_is_string(value)) {
+        return ROOMS_NULL;
+    }
+
+    return (rooms_str_t) { json_string_length(value),
+                           (u_char *) json_string_value(value) };
+}
+
+
+/* A peer's word: it has to be of whom was asked for, and fit to be shown. */
+static ngx_int_t
+ngx_rooms_refresh_read(ngx_rooms_req_t *rq, json_t *data)
+{
+    rooms_str_t           name, avatar;
+    ngx_rooms_profile_t  *p;
+
+    p = &rq->profile;
+
+    name = ngx_rooms_refresh_str(data, "display_name");
+    avatar = ngx_rooms_refresh_str(data, "avatar_url");
+
+    if (!rooms_str_eq(ngx_rooms_refresh_str(data, "local_id"), p->local)
+        || !rooms_str_eq(ngx_rooms_refresh_str(data, "server_name"),
+                         p->server)
+        || name.data == NULL || rooms_name_check(&name) != NULL)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (avatar.len > NGX_ROOMS_AVATAR_MAX || avatar.len < 8
+        || ngx_strncmp(avatar.data, "https://", 8) != 0)
+    {
+        avatar = ROOMS_NULL;
+    }
+
+    p->name = ngx_rooms_dup(rq->pool, name);
+    p->avatar = ngx_rooms_dup(rq->pool, avatar);
+
+    return p->name.data ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_rooms_refresh_decide(ngx_rooms_req_t *rq)
+{
+    rooms_str_t         key, had;
+    ngx_rooms_batch_t  *b;
+
+    /* the last batch was the first round's */
+
+    b = rq->batch;
+    had = ngx_rooms_reply_str(b->replies[1]);
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
+
+    if (ngx_rooms_begin(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_commit_guard_field(&rq->commit, key, rq->profile.id, had);
+    ngx_rooms_commit_write(&rq->commit, "HSET", key, rq->profile.id,
+                           ngx_rooms_format_profile(rq->pool, &rq->profile,
+                                                    rq->now));
+
+    return rq->commit.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_refresh_show(ngx_rooms_req_t *rq)
+{
+    rooms_buf_t          *b;
+    ngx_rooms_profile_t  *p;
+
+    p = &rq->profile;
+
+    b = ngx_rooms_out(&rq->out, 256 + 6 * (p->id.len + 2 * p->local.len
+                                           + 2 * p->server.len + p->name.len
+                                           + p->type.len + p->avatar.len));
+
+    rooms_json_lit(b, "{\"data\":{\"participant_id\":");
+    rooms_json_str(b, p->id);
+    rooms_json_lit(b, ",\"fqid\":");
+    ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
+    rooms_json_lit(b, ",\"local_id\":");
+    rooms_json_str(b, p->local);
+    rooms_json_lit(b, ",\"server_name\":");
+    rooms_json_str(b, p->server);
+    rooms_json_lit(b, ",\"display_name\":");
+    rooms_json_str(b, p->name);
+    rooms_json_lit(b, ",\"participant_type\":");
+    rooms_json_str(b, p->type);
+    rooms_json_lit(b, ",\"avatar_url\":");
+    rooms_json_str(b, p->avatar);
+    rooms_json_lit(b, "}}\n");
+
+    return NGX_OK;
+}
