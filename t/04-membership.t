@@ -480,6 +480,17 @@ for my $case ([limit => 'limit=0'], [limit => 'limit=1001'],
            "$path/members?$case->[1]", 'ann');
 }
 
+# a cursor of another list is a bad one, though a room could be called so
+must('POST', '/v1/rooms', 'ann', { room_type => 'group', name => 'Two' });
+
+for my $other ("/v1/directory/rooms?limit=1", "$path/messages?limit=1") {
+    my $cursor = call('GET', $other, 'ann')->{meta}{next_cursor};
+
+    ok($cursor, 'a cursor of another list');
+    expect('400 SW_VALIDATION_FAILED cursor', 'GET',
+           "$path/members?cursor=$cursor", 'ann');
+}
+
 expect('403 SW_ROOM_FORBIDDEN', 'GET', "$path/members", 'cy');
 expect('403 SW_ROOM_FORBIDDEN', 'GET', "$path/members", 'eve');
 expect('403 SW_ROOM_FORBIDDEN', 'GET', "$path/members", 'dan');

@@ -268,6 +268,25 @@ is($how_many->(200, @res), 16, 'registered');
 is(scalar keys %ids, 1, 'with one workspace');
 is(scalar @{redis('KEYS', key('w:*:members'))}, 1, 'made once');
 
+# One Idempotency-Key, of two workers.
+tenant('keys');
+known('ann');
+
+for my $round (1 .. $rounds) {
+    my $before = redis('HGET', key('tenant'), 'rooms') // 0;
+    my @call = ('POST', '/v1/rooms', 'ann',
+                { room_type => 'group', name => 'Key' },
+                'Idempotency-Key' => "key-$round");
+    my @res = many(16, map { [@call] } 1 .. 16);
+    my %made = map { $_->{body} => 1 } grep { $_->{status} == 201 } @res;
+
+    is(scalar keys %made, 1, 'one answer');
+    is($how_many->(201, @res) + $how_many->('SW_CONFLICT', @res), 16,
+       'or the advice to wait');
+    is(redis('HGET', key('tenant'), 'rooms') - $before, 1, 'one room');
+    is(call(@call)->{body}, (keys %made)[0], 'and a replay of it');
+}
+
 # Who loses too often is told so, and nothing is changed: here a row that no
 # guard of ours can match, since it isn't written as we write it.
 tenant('lost');
