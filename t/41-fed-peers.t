@@ -110,7 +110,8 @@ my $http = <<"END";
     }
     server {
         listen 127.0.0.7:$port_c;
-        return 200 '{"server_name":"127.0.0.7:$port_c","public_key":"ed25519:AA==","protocol_versions":["v1"]}';
+        return 200 '{"server_name":"127.0.0.7:$port_c","public_key":"@{[
+                     'ed25519:AA==' ]}","protocol_versions":["v1"]}';
     }
     server {
         listen 127.0.0.8:$port_c;
@@ -197,7 +198,8 @@ my @headers = $b->headers('GET', "$profile/ann", authority => 'a.example');
 my @res = @{http_many([map { http_raw('GET', "$profile/ann", undef, undef,
                                     @headers) } 1 .. 20], 20)};
 
-is(scalar(grep { $_->[0] == 200 } @res), 20, 'a peer that is allowed is let in');
+is(scalar(grep { $_->[0] == 200 } @res), 20,
+   'a peer that is allowed is let in');
 is(fetches(), 1, 'for twenty that ask at once its key is fetched once');
 
 $res = ask($b, "$profile/ann");

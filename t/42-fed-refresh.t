@@ -193,7 +193,7 @@ for (['another participant', { %good, local_id => 'ann' }],
      ['no name', { %good, display_name => undef }],
      ['an empty name', { %good, display_name => ' ' }],
      ['a long name', { %good, display_name => 'x' x 200 }],
-     ['a name with a control character', { %good, display_name => "a\n" . 'b' }],
+     ['a control character', { %good, display_name => "a\nb" }],
      ['no object', []])
 {
     my ($name, $data) = @$_;

@@ -131,6 +131,15 @@ test_canonical(void **state)
         assert_string_equal(out, cases[i].expect);
     }
 
+    /* whichever side a sort has it on */
+
+    assert_true(rooms_canonical_order("\xf0\x90\x80\x80", "\xee\x80\x80")
+                < 0);
+    assert_true(rooms_canonical_order("\xef\xbf\xbf", "\xf0\x90\x80\x80")
+                > 0);
+    assert_true(rooms_canonical_order("\xed\x9f\xbf", "\xf0\x90\x80\x80")
+                < 0);
+
     memset(deep, '[', 66);
     memset(deep + 66, ']', 66);
     deep[132] = '\0';
