@@ -149,21 +149,6 @@ ngx_rooms_locations_add(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf)
     pctx = cf->ctx;
     pclcf = pctx->loc_conf[ngx_http_core_module.ctx_index];
 
-    /* rooms_serve may come after `rooms on`: what it leaves out goes again */
-
-    if (rscf->locations) {
-        reg = rscf->locations->elts;
-
-        for (i = 0; i < rscf->locations->nelts; i++) {
-            if (reg[i].queue && !(reg[i].location->parts & rscf->serve)) {
-                ngx_queue_remove(reg[i].queue);
-                reg[i].queue = NULL;
-            }
-        }
-
-        return NGX_CONF_OK;
-    }
-
     rscf->locations = ngx_array_create(cf->pool, 8,
                                        sizeof(ngx_rooms_registered_t));
     if (rscf->locations == NULL) {
@@ -173,9 +158,7 @@ ngx_rooms_locations_add(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf)
     for (i = 0; ngx_rooms_locations[i].parts; i++) {
         location = &ngx_rooms_locations[i];
 
-        if ((rscf->serve && !(location->parts & rscf->serve))
-            || ngx_rooms_location_taken(pclcf->locations, location))
-        {
+        if (ngx_rooms_location_taken(pclcf->locations, location)) {
             continue;
         }
 
@@ -197,8 +180,9 @@ ngx_rooms_locations_add(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf)
 
 
 /*
- * The whole server has been read: where the operator wrote a location of the
- * same name, whatever is in it, ours gives way.
+ * The whole server has been read: what rooms_serve leaves out goes, and where
+ * the operator wrote a location of the same name, whatever is in it, ours
+ * gives way.
  */
 void
 ngx_rooms_locations_settle(ngx_rooms_srv_conf_t *rscf, ngx_queue_t *locations,

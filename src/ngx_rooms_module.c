@@ -25,7 +25,6 @@ static ngx_int_t ngx_rooms_init_process(ngx_cycle_t *cycle);
 static void ngx_rooms_exit_process(ngx_cycle_t *cycle);
 
 static char *ngx_rooms_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-static char *ngx_rooms_serve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_rooms_fallback(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_rooms_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -37,14 +36,16 @@ static char *ngx_rooms_media_sweep(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_rooms_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-static char *ngx_rooms_check_path(ngx_conf_t *cf, void *post, void *data);
+static char *ngx_rooms_check_jwks(ngx_conf_t *cf, void *post, void *data);
+static char *ngx_rooms_check_secret(ngx_conf_t *cf, void *post, void *data);
 static char *ngx_rooms_check_uri(ngx_conf_t *cf, void *post, void *data);
 static char *ngx_rooms_check_prefix(ngx_conf_t *cf, void *post, void *data);
 static char *ngx_rooms_check_tenant(ngx_conf_t *cf, void *post, void *data);
 static char *ngx_rooms_check_server(ngx_conf_t *cf, void *post, void *data);
 
 
-static ngx_conf_post_t  ngx_rooms_path_post = { ngx_rooms_check_path };
+static ngx_conf_post_t  ngx_rooms_jwks_post = { ngx_rooms_check_jwks };
+static ngx_conf_post_t  ngx_rooms_secret_post = { ngx_rooms_check_secret };
 static ngx_conf_post_t  ngx_rooms_uri_post = { ngx_rooms_check_uri };
 static ngx_conf_post_t  ngx_rooms_prefix_post = { ngx_rooms_check_prefix };
 static ngx_conf_post_t  ngx_rooms_tenant_post = { ngx_rooms_check_tenant };
@@ -91,7 +92,7 @@ static ngx_command_t  ngx_rooms_commands[] = {
 
     { ngx_string("rooms_serve"),
       NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
-      ngx_rooms_serve,
+      ngx_conf_set_bitmask_slot,
       NGX_HTTP_SRV_CONF_OFFSET,
       offsetof(ngx_rooms_srv_conf_t, serve),
       ngx_rooms_parts },
@@ -143,7 +144,7 @@ static ngx_command_t  ngx_rooms_commands[] = {
       ngx_conf_set_str_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_rooms_loc_conf_t, jwks_file),
-      &ngx_rooms_path_post },
+      &ngx_rooms_jwks_post },
 
     { ngx_string("rooms_auth_jwks_request"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,
@@ -157,7 +158,7 @@ static ngx_command_t  ngx_rooms_commands[] = {
       ngx_conf_set_str_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_rooms_loc_conf_t, secret_file),
-      &ngx_rooms_path_post },
+      &ngx_rooms_secret_post },
 
     { ngx_string("rooms_auth_issuer"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,
@@ -735,24 +736,6 @@ ngx_rooms_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static char *
-ngx_rooms_serve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_rooms_srv_conf_t  *rscf = conf;
-
-    char  *rv;
-
-    rv = ngx_conf_set_bitmask_slot(cf, cmd, conf);
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    return rscf->enable == 1 ? ngx_rooms_locations_add(cf, rscf)
-                             : NGX_CONF_OK;
-}
-
-
-static char *
 ngx_rooms_fallback(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_rooms_loc_conf_t  *rlcf = conf;
@@ -934,15 +917,16 @@ ngx_rooms_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static char *
-ngx_rooms_check_path(ngx_conf_t *cf, void *post, void *data)
+ngx_rooms_check_jwks(ngx_conf_t *cf, void *post, void *data)
 {
-    ngx_str_t  *path = data;
+    return ngx_rooms_auth_check_file(cf, data, 0);
+}
 
-    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
 
-    return NGX_CONF_OK;
+static char *
+ngx_rooms_check_secret(ngx_conf_t *cf, void *post, void *data)
+{
+    return ngx_rooms_auth_check_file(cf, data, 1);
 }
 
 

@@ -72,6 +72,31 @@ ngx_rooms_auth_cleanup(void *data)
 }
 
 
+char *
+ngx_rooms_auth_check_file(ngx_conf_t *cf, ngx_str_t *path, ngx_uint_t secret)
+{
+    ngx_uint_t        set;
+    ngx_rooms_auth_t  auth;
+
+    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&auth, sizeof(ngx_rooms_auth_t));
+
+    set = secret ? NGX_ROOMS_SET_SECRET : NGX_ROOMS_SET_FILE;
+    auth.files[set].path = *path;
+
+    if (ngx_rooms_keys_load(&auth, set, cf->log, NGX_LOG_EMERG) != NGX_OK) {
+        return "names a file without usable keys";
+    }
+
+    ngx_rooms_auth_cleanup(&auth);
+
+    return NGX_CONF_OK;
+}
+
+
 ngx_rooms_auth_t *
 ngx_rooms_auth_create(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
 {

@@ -17,6 +17,13 @@
 ngx_rooms_auth_t *ngx_rooms_auth_create(ngx_conf_t *cf,
     ngx_rooms_loc_conf_t *conf);
 
+/*
+ * Makes the path of a key file a full one and looks into it, while the line
+ * that names it is known.
+ */
+char *ngx_rooms_auth_check_file(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_uint_t secret);
+
 /* Of the worker: the caches. */
 ngx_int_t ngx_rooms_auth_init_process(ngx_cycle_t *cycle);
 ngx_int_t ngx_rooms_auth_init_module(void);
