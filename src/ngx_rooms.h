@@ -77,6 +77,8 @@ typedef struct {
     ngx_int_t              max_participants;
     ngx_int_t              max_rooms;     /* -1: unlimited */
 
+    ngx_int_t              export_level;  /* of deflate */
+
     ngx_path_t            *media_path;
     ngx_msec_t             media_sweep;   /* 0: off */
 

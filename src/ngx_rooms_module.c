@@ -68,6 +68,10 @@ static ngx_conf_enum_t  ngx_rooms_tenants_modes[] = {
     { ngx_null_string, 0 }
 };
 
+static ngx_conf_num_bounds_t  ngx_rooms_level_bounds = {
+    ngx_conf_check_num_bounds, 0, 9
+};
+
 static ngx_conf_bitmask_t  ngx_rooms_parts[] = {
     { ngx_string("rooms"), NGX_ROOMS_PART_ROOMS },
     { ngx_string("directory"), NGX_ROOMS_PART_DIRECTORY },
@@ -229,6 +233,13 @@ static ngx_command_t  ngx_rooms_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_rooms_loc_conf_t, federation_keys),
       NULL },
+
+    { ngx_string("rooms_export_level"),
+      NGX_ROOMS_ANY|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, export_level),
+      &ngx_rooms_level_bounds },
 
     { ngx_string("rooms_media_path"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,
@@ -392,6 +403,7 @@ ngx_rooms_create_loc_conf(ngx_conf_t *cf)
     conf->federation_private = NGX_CONF_UNSET;
     conf->federation_keys = NGX_CONF_UNSET_PTR;
     conf->media_sweep = NGX_CONF_UNSET_MSEC;
+    conf->export_level = NGX_CONF_UNSET;
 
     return conf;
 }
@@ -550,6 +562,7 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->media_path = prev->media_path;
     }
 
+    ngx_conf_merge_value(conf->export_level, prev->export_level, 4);
     ngx_conf_merge_msec_value(conf->media_sweep, prev->media_sweep, 3600000);
 
     ngx_conf_merge_value(conf->federation, prev->federation, 0);

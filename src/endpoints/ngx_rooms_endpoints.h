@@ -22,6 +22,9 @@ rooms_str_t ngx_rooms_view_other(const ngx_rooms_view_t *view,
 /* The room object; at most so many bytes. */
 size_t ngx_rooms_view_size(const ngx_rooms_view_t *view,
     const ngx_str_t *server);
+/* The same for nobody: without "me", and without the closing brace. */
+void ngx_rooms_view_room(rooms_buf_t *b, const ngx_rooms_view_t *view,
+    const ngx_str_t *server);
 void ngx_rooms_view_json(rooms_buf_t *b, const ngx_rooms_view_t *view,
     const ngx_str_t *server, int64_t now);
 /* Of the room's metadata alone: what If-Match holds against. */
@@ -95,6 +98,8 @@ ngx_int_t ngx_rooms_read_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_export_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_export_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_edit_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_redact_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_react_load(ngx_rooms_req_t *rq);

@@ -158,6 +158,10 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ROOMS_OP_READ_MEMBER, ngx_rooms_members_load, NULL,
       ngx_rooms_members_show, NULL },
 
+    { GET, "/v1/rooms/{room}/export", ROOMS, NGX_ROOMS_BULK,
+      ROOMS_OP_EXPORT, ngx_rooms_export_load, ngx_rooms_room_permit,
+      ngx_rooms_export_show, NULL, NULL },
+
     { POST, "/v1/rooms/{room}/join", ROOMS, 0,
       ROOMS_OP_JOIN, ngx_rooms_room_load, ngx_rooms_room_decide,
       ngx_rooms_membership_show, NULL },

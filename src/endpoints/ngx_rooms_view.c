@@ -142,8 +142,8 @@ ngx_rooms_view_me(rooms_buf_t *b, const ngx_rooms_view_t *view, int64_t now)
 
 
 void
-ngx_rooms_view_json(rooms_buf_t *b, const ngx_rooms_view_t *view,
-    const ngx_str_t *server, int64_t now)
+ngx_rooms_view_room(rooms_buf_t *b, const ngx_rooms_view_t *view,
+    const ngx_str_t *server)
 {
     const rooms_room_t  *room;
 
@@ -182,6 +182,14 @@ ngx_rooms_view_json(rooms_buf_t *b, const ngx_rooms_view_t *view,
     rooms_json_int(b, room->invited);
     rooms_json_lit(b, ",\"last_event_position\":");
     ngx_rooms_put_position(b, room->position);
+}
+
+
+void
+ngx_rooms_view_json(rooms_buf_t *b, const ngx_rooms_view_t *view,
+    const ngx_str_t *server, int64_t now)
+{
+    ngx_rooms_view_room(b, view, server);
     rooms_json_lit(b, ",\"me\":");
     ngx_rooms_view_me(b, view, now);
     rooms_json_lit(b, "}");

@@ -622,7 +622,10 @@ ngx_rooms_resume(ngx_rooms_req_t *rq, ngx_int_t rc)
 
     ngx_http_set_log_request(c->log, r);
 
-    if (rc == NGX_ERROR) {
+    if (rq->resume) {
+        rq->resume(rq, rc);
+
+    } else if (rc == NGX_ERROR) {
         ngx_rooms_respond_error(rq);
 
     } else {

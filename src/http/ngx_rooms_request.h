@@ -195,6 +195,8 @@ struct ngx_rooms_req_s {
     rooms_str_t                  etag;
     ngx_rooms_out_t              out;
     void                       (*answer)(ngx_rooms_req_t *rq);  /* no JSON */
+    /* what such an answer does with the store's replies; rc: NGX_ERROR, too */
+    void                       (*resume)(ngx_rooms_req_t *rq, ngx_int_t rc);
 
     unsigned                     authenticated:1;
     unsigned                     tenant_full:1;

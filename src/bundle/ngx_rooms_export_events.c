@@ -1,0 +1,445 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * An export's events: pages of them, each event as it was when the export
+ * began.
+ *
+ * What was sent since then has a higher position.  An edit made since then
+ * has changed an event in place, but each edit has left an event of its own
+ * with the new body, so that the body of before is still in the store: that
+ * of the last edit up to the snapshot's position, or the original.  So a
+ * snapshot costs writers nothing.  One thing is not undone: a body that was
+ * redacted meanwhile is gone here too.
+ */
+
+#include "ngx_rooms_export.h"
+
+
+static ngx_int_t ngx_rooms_export_list(ngx_rooms_export_t *x,
+    redisReply *reply);
+static ngx_uint_t ngx_rooms_export_within(ngx_rooms_export_t *x,
+    rooms_str_t json);
+static ngx_uint_t ngx_rooms_export_edited(ngx_rooms_export_t *x,
+    ngx_rooms_export_event_t *e);
+static ngx_int_t ngx_rooms_export_older(ngx_rooms_export_t *x,
+    ngx_rooms_export_event_t *e, rooms_str_t edit);
+static ngx_int_t ngx_rooms_export_rewrite(ngx_rooms_export_t *x,
+    rooms_str_t *json, const rooms_json_set_t *set, ngx_uint_t n);
+static ngx_int_t ngx_rooms_export_sender(ngx_rooms_export_t *x,
+    rooms_str_t *json);
+
+
+/*
+ * Events from a position on, with their positions and, if they were edited,
+ * where their edits are: until there are so many bytes of them.  A page of
+ * so many events could be of any size.
+ *
+ * KEYS: events, copies.  ARGV: from, to, bytes.
+ */
+static ngx_str_t  ngx_rooms_export_script = ngx_string(
+"local from, out, n, size = ARGV[1], {}, 0, 0\n"
+"local max = tonumber(ARGV[3])\n"
+"while n < 3 * 512 do\n"
+"  local page = redis.call('ZRANGEBYSCORE', KEYS[1], from, ARGV[2],\n"
+"                          'WITHSCORES', 'LIMIT', 0, 16)\n"
+"  for i = 1, #page, 2 do\n"
+"    local e, copies = page[i], false\n"
+"    if string.find(e, '\"edited_at\":\"', 1, true) then\n"
+"      local id = string.match(e, '^{\"id\":\"([^\"]+)\"')\n"
+"      copies = id and redis.call('HGET', KEYS[2], id) or false\n"
+"    end\n"
+"    out[n + 1], out[n + 2], out[n + 3] = e, page[i + 1], copies\n"
+"    n, size = n + 3, size + #e\n"
+"    if size >= max then return out end\n"
+"  end\n"
+"  if #page < 32 then break end\n"
+"  from = '(' .. page[32]\n"
+"end\n"
+"return out\n");
+
+
+static rooms_str_t
+ngx_rooms_export_after(ngx_rooms_batch_t *b, int64_t position)
+{
+    return ngx_rooms_join(b->pool, ngx_rooms_s("("),
+                          ngx_rooms_number(b->pool, position));
+}
+
+
+ngx_int_t
+ngx_rooms_export_ask_page(ngx_rooms_export_t *x)
+{
+    ngx_rooms_batch_t  *b;
+
+    if (x->after >= x->upto) {
+        rooms_buf_init(&x->aside, x->aside.start, NGX_ROOMS_EXPORT_ASIDE);
+        rooms_json_lit(&x->aside, "\n],\"participants\":{");
+        ngx_rooms_export_put_aside(x);
+
+        x->next = x->people.first;
+        x->any = 0;
+        x->state = NGX_ROOMS_X_ASK_PEOPLE;
+
+        return NGX_OK;
+    }
+
+    b = ngx_rooms_export_ask(x);
+
+    if (b == NULL
+        || ngx_rooms_command(b, ngx_rooms_s("EVAL"),
+                             rooms_from_ngx(ngx_rooms_export_script),
+                             ngx_rooms_s("2"), x->key_events, x->key_copies,
+                             ngx_rooms_export_after(b, x->after),
+                             ngx_rooms_number(b->pool, x->upto),
+                             ngx_rooms_number(b->pool, NGX_ROOMS_EXPORT_PAGE))
+           != NGX_OK)
+    {
+        return ngx_rooms_export_fail(x, "no memory");
+    }
+
+    x->state = NGX_ROOMS_X_PAGE;
+
+    return ngx_rooms_export_asked(x);
+}
+
+
+ngx_int_t
+ngx_rooms_export_page(ngx_rooms_export_t *x)
+{
+    ngx_int_t                  rc;
+    ngx_uint_t                 i, asked;
+    rooms_str_t                at;
+    ngx_rooms_batch_t         *b;
+    ngx_rooms_export_event_t  *e;
+
+    x->page = x->rq->batch;
+
+    if (ngx_rooms_export_list(x, x->page->replies[0]) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    b = NULL;
+    asked = 0;
+
+    for (i = 0; i < x->nevents; i++) {
+        e = &x->events[i];
+
+        if (!ngx_rooms_export_edited(x, e)) {
+            continue;
+        }
+
+        if (e->edit.data == NULL) {
+            rc = ngx_rooms_export_older(x, e, ROOMS_NULL);
+
+            if (rc != NGX_OK) {
+                return rc;
+            }
+
+            continue;
+        }
+
+        if (b == NULL) {
+            b = ngx_rooms_export_ask(x);
+        }
+
+        if (b == NULL) {
+            return ngx_rooms_export_fail(x, "no memory");
+        }
+
+        at = ngx_rooms_number(b->pool, rooms_event_position(e->edit));
+
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
+                                 x->key_events, at, at);
+        asked++;
+    }
+
+    if (asked == 0) {
+        return ngx_rooms_export_collect(x);
+    }
+
+    x->state = NGX_ROOMS_X_EDITS;
+
+    return ngx_rooms_export_asked(x);
+}
+
+
+/* The reply, checked, less what is out of the times that were asked for. */
+static ngx_int_t
+ngx_rooms_export_list(ngx_rooms_export_t *x, redisReply *reply)
+{
+    int64_t                    position;
+    ngx_uint_t                 i, n;
+    ngx_rooms_export_event_t  *e;
+
+    n = reply->elements / 3;
+
+    x->event = 0;
+    x->nevents = 0;
+    x->events = ngx_palloc(x->page->pool,
+                           (n + 1) * sizeof(ngx_rooms_export_event_t));
+
+    if (x->events == NULL) {
+        return ngx_rooms_export_fail(x, "no memory");
+    }
+
+    if (n == 0) {
+        /* events were removed: this is the end */
+        x->after = x->upto;
+    }
+
+    for (i = 0; i < n; i++) {
+        e = &x->events[x->nevents];
+
+        e->json = ngx_rooms_reply_str(reply->element[3 * i]);
+        e->copies = ngx_rooms_reply_str(reply->element[3 * i + 2]);
+        e->edit = ROOMS_NULL;
+
+        position = ngx_rooms_reply_int(reply->element[3 * i + 1], -1);
+
+        if (position <= x->after || !rooms_json_valid(e->json)) {
+            return ngx_rooms_export_fail(x, "the store holds an event that "
+                                            "is no JSON or has no place");
+        }
+
+        x->after = position;
+        x->nevents += ngx_rooms_export_within(x, e->json);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_rooms_export_within(ngx_rooms_export_t *x, rooms_str_t json)
+{
+    int64_t  created;
+
+    if (x->from == 0 && x->to == INT64_MAX) {
+        return 1;
+    }
+
+    created = rooms_time_parse(rooms_json_member_str(json, "created_at"));
+
+    return created >= x->from && created < x->to;
+}
+
+
+/*
+ * Whether the event has been edited since the snapshot.  If so, `edit` is the
+ * last edit of before, if there was one.
+ */
+static ngx_uint_t
+ngx_rooms_export_edited(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
+{
+    int64_t       position;
+    u_char       *p, *last;
+    ngx_uint_t    since;
+    rooms_str_t   word, left;
+
+    since = 0;
+    left = e->copies;
+
+    while (left.len) {
+        last = (u_char *) left.data + left.len;
+        p = ngx_strlchr((u_char *) left.data, last, ' ');
+
+        word.data = left.data;
+        word.len = (p ? p : last) - left.data;
+
+        left.data = p ? p + 1 : last;
+        left.len = last - left.data;
+
+        if (!rooms_id_valid(word, "evt-")) {
+            continue;
+        }
+
+        position = rooms_event_position(word);
+
+        if (position > x->upto) {
+            since = 1;
+
+        } else if (e->edit.data == NULL
+                   || position > rooms_event_position(e->edit))
+        {
+            e->edit = word;
+        }
+    }
+
+    return since;
+}
+
+
+ngx_int_t
+ngx_rooms_export_edits(ngx_rooms_export_t *x)
+{
+    ngx_uint_t                 i, n;
+    redisReply                *reply;
+    ngx_rooms_export_event_t  *e;
+
+    for (i = 0, n = 0; i < x->nevents; i++) {
+        e = &x->events[i];
+
+        if (!ngx_rooms_export_edited(x, e) || e->edit.data == NULL) {
+            continue;
+        }
+
+        reply = ngx_rooms_reply_element(x->rq->batch->replies[n++], 0);
+
+        if (ngx_rooms_export_older(x, e, ngx_rooms_reply_str(reply))
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_rooms_export_collect(x);
+}
+
+
+/* The event with the body of an edit, or its first one. */
+static ngx_int_t
+ngx_rooms_export_older(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e,
+    rooms_str_t edit)
+{
+    rooms_str_t  original, body;
+
+    original = rooms_json_member(e->json, "original_content");
+
+    if (e->edit.data == NULL) {
+
+        if (original.data == NULL) {
+            return NGX_OK;
+        }
+
+        return ngx_rooms_export_rewrite(x, &e->json, (rooms_json_set_t[]) {
+                                            { "content", original },
+                                            { "edited_at",
+                                              ngx_rooms_s("null") },
+                                            { "original_content",
+                                              ROOMS_NULL } }, 3);
+    }
+
+    body = rooms_json_valid(edit)
+           ? rooms_json_member(rooms_json_member(edit, "content"), "content")
+           : ROOMS_NULL;
+
+    if (body.data == NULL) {
+        /* it was redacted a moment ago, and its edits with it */
+
+        body = rooms_json_member(edit, "redacted_at");
+
+        return ngx_rooms_export_rewrite(x, &e->json, (rooms_json_set_t[]) {
+                                            { "content", ngx_rooms_s("{}") },
+                                            { "redacted_at", body },
+                                            { "original_content",
+                                              ROOMS_NULL } }, 3);
+    }
+
+    return ngx_rooms_export_rewrite(x, &e->json, (rooms_json_set_t[]) {
+                                        { "content", body },
+                                        { "edited_at",
+                                          rooms_json_member(edit,
+                                                            "created_at") } },
+                                    2);
+}
+
+
+/* A copy with other values, in the page's pool. */
+static ngx_int_t
+ngx_rooms_export_rewrite(ngx_rooms_export_t *x, rooms_str_t *json,
+    const rooms_json_set_t *set, ngx_uint_t n)
+{
+    size_t        size;
+    u_char       *start;
+    ngx_uint_t    i;
+    rooms_buf_t   b;
+
+    for (size = json->len + 64, i = 0; i < n; i++) {
+        size += set[i].value.len + 32;
+    }
+
+    start = ngx_pnalloc(x->page->pool, size);
+    if (start == NULL) {
+        return ngx_rooms_export_fail(x, "no memory");
+    }
+
+    rooms_buf_init(&b, start, size);
+    rooms_json_rewrite(&b, *json, set, n);
+
+    json->data = start;
+    json->len = b.last - start;
+
+    return NGX_OK;
+}
+
+
+/* Writes the next event of the page. */
+ngx_int_t
+ngx_rooms_export_events(ngx_rooms_export_t *x)
+{
+    ngx_rooms_export_event_t  *e;
+
+    if (x->event == x->nevents) {
+
+        if (x->rq->batch == x->page) {
+            x->rq->batch = NULL;
+        }
+
+        ngx_rooms_batch_free(x->page);
+        x->page = NULL;
+
+        x->state = NGX_ROOMS_X_ASK_PAGE;
+
+        return NGX_OK;
+    }
+
+    e = &x->events[x->event++];
+
+    if (ngx_rooms_export_sender(x, &e->json) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_export_put(x, x->written++ ? ngx_rooms_s(",\n")
+                                         : ngx_rooms_s("\n"));
+    ngx_rooms_export_put(x, e->json);
+
+    return NGX_OK;
+}
+
+
+/* Who is not of this tenant is introduced in each event: see api.md. */
+static ngx_int_t
+ngx_rooms_export_sender(ngx_rooms_export_t *x, rooms_str_t *json)
+{
+    rooms_id_t   *who;
+    rooms_str_t   content, *profile;
+
+    who = rooms_id_set_find(&x->people,
+                            rooms_json_member_str(*json, "sender_id"));
+    profile = who ? who->data : NULL;
+
+    if (profile == NULL || profile->len == 0) {
+        return NGX_OK;
+    }
+
+    content = rooms_json_member(*json, "content");
+
+    if (content.data == NULL
+        || rooms_json_member(content, "_imported_sender").data)
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_rooms_export_rewrite(x, &content, (rooms_json_set_t[]) {
+                                     { "_imported_sender", *profile } }, 1)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_export_rewrite(x, json, (rooms_json_set_t[]) {
+                                        { "content", content } }, 1);
+}

@@ -1,0 +1,391 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Whom and what the events of a page name: people and media that no page
+ * before named are looked up, so that an event of a stranger can say who that
+ * is, and that only media of the tenant have to be remembered.
+ */
+
+#include "ngx_rooms_export.h"
+#include "rooms_media.h"
+
+
+static ngx_int_t ngx_rooms_export_collect_people(ngx_rooms_export_t *x,
+    rooms_str_t json);
+static ngx_int_t ngx_rooms_export_person(ngx_rooms_export_t *x,
+    rooms_str_t id);
+static ngx_int_t ngx_rooms_export_collect_media(ngx_rooms_export_t *x,
+    rooms_str_t json);
+static ngx_int_t ngx_rooms_export_ask_refs(ngx_rooms_export_t *x);
+static ngx_int_t ngx_rooms_export_take_people(ngx_rooms_export_t *x,
+    redisReply *reply);
+static ngx_int_t ngx_rooms_export_take_media(ngx_rooms_export_t *x,
+    redisReply *reply);
+static rooms_str_t *ngx_rooms_export_stranger(ngx_rooms_export_t *x,
+    const ngx_rooms_profile_t *p, ngx_uint_t known);
+
+
+/* People of this tenant need no introduction. */
+static rooms_str_t  ngx_rooms_export_own = { 0, (u_char *) "" };
+
+
+static void *
+ngx_rooms_export_page_alloc(void *ctx, size_t size)
+{
+    return ngx_palloc(ctx, size);
+}
+
+
+ngx_int_t
+ngx_rooms_export_collect(ngx_rooms_export_t *x)
+{
+    ngx_uint_t   i;
+    rooms_str_t  json;
+
+    rooms_id_set_cleanup(&x->fresh);
+    rooms_id_set_init(&x->fresh, x->people.key, ngx_rooms_export_page_alloc,
+                      x->page->pool);
+
+    if (ngx_array_init(&x->strangers, x->page->pool, 16, sizeof(rooms_id_t *))
+        != NGX_OK)
+    {
+        return ngx_rooms_export_fail(x, "no memory");
+    }
+
+    for (i = 0; i < x->nevents; i++) {
+        json = x->events[i].json;
+
+        if (ngx_rooms_export_collect_people(x, json) != NGX_OK
+            || (x->with_media
+                && ngx_rooms_export_collect_media(x, json) != NGX_OK))
+        {
+            return ngx_rooms_export_fail(x, "no memory");
+        }
+    }
+
+    if (x->strangers.nelts == 0 && x->fresh.n == 0) {
+        x->state = NGX_ROOMS_X_EVENTS;
+        return NGX_OK;
+    }
+
+    return ngx_rooms_export_ask_refs(x);
+}
+
+
+/* The sender, and who is invited, removed or given power. */
+static ngx_int_t
+ngx_rooms_export_collect_people(ngx_rooms_export_t *x, rooms_str_t json)
+{
+    rooms_str_t  type, content, ids, id;
+
+    if (ngx_rooms_export_person(x, rooms_json_member_str(json, "sender_id"))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    type = rooms_json_member_str(json, "event_type");
+
+    if (!rooms_str_eq(type, rooms_cstr(rooms_event_name(ROOMS_EV_MEMBER)))
+        && !rooms_str_eq(type, rooms_cstr(rooms_event_name(ROOMS_EV_POWER_LEVEL))))
+    {
+        return NGX_OK;
+    }
+
+    content = rooms_json_member(json, "content");
+
+    if (ngx_rooms_export_person(x, rooms_json_member_str(content,
+                                                         "participant_id"))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ids = rooms_json_member(content, "participant_ids");
+
+    for ( ;; ) {
+        id = rooms_json_element(&ids);
+
+        if (id.data == NULL) {
+            return NGX_OK;
+        }
+
+        /* between its quotes */
+
+        id.data++;
+        id.len = id.len > 2 ? id.len - 2 : 0;
+
+        if (ngx_rooms_export_person(x, id) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_export_person(ngx_rooms_export_t *x, rooms_str_t id)
+{
+    size_t        n;
+    rooms_id_t   *who, **stranger;
+
+    if (id.data == NULL || !rooms_participant_valid(id)) {
+        return NGX_OK;
+    }
+
+    n = x->people.n;
+    who = rooms_id_set_add(&x->people, id);
+
+    if (who == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (x->people.n == n) {
+        return NGX_OK;
+    }
+
+    stranger = ngx_array_push(&x->strangers);
+    if (stranger == NULL) {
+        return NGX_ERROR;
+    }
+
+    *stranger = who;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_export_collect_media(ngx_rooms_export_t *x, rooms_str_t json)
+{
+    rooms_str_t          id;
+    rooms_media_refs_t   refs;
+
+    rooms_media_refs_init(&refs, rooms_json_member(json, "content"));
+
+    for ( ;; ) {
+        id = rooms_media_refs_next(&refs);
+
+        if (id.data == NULL) {
+            break;
+        }
+
+        if (rooms_id_set_find(&x->media, id) == NULL
+            && rooms_id_set_add(&x->fresh, id) == NULL)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_export_ask_refs(ngx_rooms_export_t *x)
+{
+    rooms_id_t          *id, **strangers;
+    ngx_uint_t           i, n;
+    rooms_str_t         *argv;
+    ngx_rooms_batch_t   *b;
+
+    b = ngx_rooms_export_ask(x);
+    if (b == NULL) {
+        return ngx_rooms_export_fail(x, "no memory");
+    }
+
+    n = 2 + ngx_max(x->strangers.nelts, x->fresh.n);
+
+    argv = ngx_palloc(b->pool, n * sizeof(rooms_str_t));
+    if (argv == NULL) {
+        return ngx_rooms_export_fail(x, "no memory");
+    }
+
+    strangers = x->strangers.elts;
+
+    if (x->strangers.nelts) {
+        argv[0] = ngx_rooms_s("HMGET");
+        argv[1] = x->key_participants;
+
+        for (i = 0; i < x->strangers.nelts; i++) {
+            argv[2 + i] = rooms_id_str(strangers[i]);
+        }
+
+        (void) ngx_rooms_batch_add(b, argv, 2 + i);
+    }
+
+    if (x->fresh.n) {
+
+        for (i = 0, id = x->fresh.first; id; id = id->next) {
+            argv[i++] = rooms_id_str(id);
+        }
+
+        if (ngx_rooms_media_load(b, &x->rq->keys, argv, i) != NGX_OK) {
+            return ngx_rooms_export_fail(x, "no memory");
+        }
+    }
+
+    x->state = NGX_ROOMS_X_REFS;
+
+    return ngx_rooms_export_asked(x);
+}
+
+
+ngx_int_t
+ngx_rooms_export_refs(ngx_rooms_export_t *x)
+{
+    ngx_uint_t  n;
+
+    n = 0;
+
+    if (x->strangers.nelts
+        && ngx_rooms_export_take_people(x, x->rq->batch->replies[n++])
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (x->fresh.n
+        && ngx_rooms_export_take_media(x, x->rq->batch->replies[n]) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    x->state = NGX_ROOMS_X_EVENTS;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_export_take_people(ngx_rooms_export_t *x, redisReply *reply)
+{
+    ngx_int_t              rc;
+    rooms_id_t           **who;
+    ngx_uint_t             i;
+    ngx_rooms_profile_t    profile;
+
+    who = x->strangers.elts;
+
+    for (i = 0; i < x->strangers.nelts; i++) {
+
+        rc = ngx_rooms_parse_profile(x->page->pool,
+                      ngx_rooms_reply_str(ngx_rooms_reply_element(reply, i)),
+                      rooms_id_str(who[i]), &profile);
+
+        if (rc == NGX_ERROR) {
+            return ngx_rooms_export_fail(x, "the store holds no valid "
+                                            "participant");
+        }
+
+        who[i]->data = rc == NGX_OK && profile.server.data == NULL
+                       ? &ngx_rooms_export_own
+                       : ngx_rooms_export_stranger(x, &profile, rc == NGX_OK);
+
+        if (who[i]->data == NULL) {
+            return ngx_rooms_export_fail(x, "no memory");
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* {display_name, avatar_url, fqid}, for as long as the export lasts */
+static rooms_str_t *
+ngx_rooms_export_stranger(ngx_rooms_export_t *x, const ngx_rooms_profile_t *p,
+    ngx_uint_t known)
+{
+    size_t        size;
+    u_char       *start;
+    rooms_buf_t   b;
+    rooms_str_t  *json;
+
+    size = 128 + ROOMS_JSON_STR(p->name.len) + ROOMS_JSON_STR(p->avatar.len)
+           + ROOMS_JSON_STR(p->local.len) + ROOMS_JSON_STR(p->server.len)
+           + ROOMS_JSON_STR(x->rq->conf->server_name.len);
+
+    start = ngx_palloc(x->page->pool, size);
+    if (start == NULL) {
+        return NULL;
+    }
+
+    rooms_buf_init(&b, start, size);
+
+    rooms_json_lit(&b, "{\"display_name\":");
+    rooms_json_str(&b, p->name);
+    rooms_json_lit(&b, ",\"avatar_url\":");
+    rooms_json_str(&b, p->avatar);
+    rooms_json_lit(&b, ",\"fqid\":");
+
+    if (known) {
+        ngx_rooms_fqid_json(&b, p, &x->rq->conf->server_name);
+
+    } else {
+        rooms_json_lit(&b, "null");
+    }
+
+    rooms_json_lit(&b, "}");
+
+    json = ngx_palloc(x->rq->pool, sizeof(rooms_str_t));
+    if (json == NULL) {
+        return NULL;
+    }
+
+    *json = ngx_rooms_dup(x->rq->pool,
+                          (rooms_str_t) { b.last - start, start });
+
+    return json->data ? json : NULL;
+}
+
+
+/*
+ * Media that the store doesn't know are told, but anybody may write ids of
+ * such: no more of them are remembered than fit a list for people.
+ */
+static ngx_int_t
+ngx_rooms_export_take_media(ngx_rooms_export_t *x, redisReply *reply)
+{
+    ngx_int_t             rc;
+    ngx_uint_t            i;
+    rooms_id_t           *id, *kept;
+    rooms_str_t           json;
+    ngx_rooms_medium_t   *m;
+
+    for (i = 0, id = x->fresh.first; id; id = id->next, i++) {
+        json = ngx_rooms_reply_str(ngx_rooms_reply_element(reply, i));
+
+        if (json.data == NULL && x->lost >= NGX_ROOMS_EXPORT_LOST) {
+            x->unlisted++;
+            continue;
+        }
+
+        kept = rooms_id_set_add(&x->media, rooms_id_str(id));
+        if (kept == NULL) {
+            return ngx_rooms_export_fail(x, "no memory");
+        }
+
+        if (json.data == NULL) {
+            x->lost++;
+            continue;
+        }
+
+        m = ngx_palloc(x->rq->pool, sizeof(ngx_rooms_medium_t));
+        if (m == NULL) {
+            return ngx_rooms_export_fail(x, "no memory");
+        }
+
+        rc = ngx_rooms_media_parse(x->rq->pool, json, rooms_id_str(kept), m);
+
+        if (rc != NGX_OK) {
+            return ngx_rooms_export_fail(x, "the store holds no valid "
+                                            "medium");
+        }
+
+        kept->data = m;
+    }
+
+    return NGX_OK;
+}

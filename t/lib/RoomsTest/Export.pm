@@ -1,0 +1,215 @@
+package RoomsTest::Export;
+
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Exports for suites: rooms with many events, bundles taken apart, and a
+# client that reads as slowly as it likes.
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use File::Path ();
+use Digest::SHA qw(sha256_hex);
+use IO::Select;
+use IO::Socket::INET;
+use IO::Uncompress::Unzip qw($UnzipError);
+use JSON::PP ();
+use Socket qw(PF_INET SOCK_STREAM SOL_SOCKET SO_RCVBUF);
+use Test::More ();
+use Time::HiRes qw(time);
+
+use RoomsTest::Calls;
+use RoomsTest::Redis ();
+
+our @EXPORT = qw(bundle entries fill manifest medium read_rest rss
+                 slow_reader spool unchunk);
+
+my $json = JSON::PP->new->utf8->canonical->allow_nonref;
+
+# Writes so many messages straight into the store, of about so many bytes
+# that hardly compress, and returns nothing.
+sub fill {
+    my ($room, $who, $n, $size) = @_;
+    my $script = <<'END';
+local events, room, position = KEYS[1], KEYS[2], KEYS[3]
+local id, who, n, size = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local noise = {}
+for i = 1, 64 do noise[i] = redis.sha1hex(ARGV[5] .. i) end
+local long = table.concat(noise)
+local last
+for i = 1, n do
+  local at = redis.call('INCR', position)
+  local text = redis.sha1hex(at)
+  while #text < size do text = text .. redis.sha1hex(#text .. at)
+                               .. string.sub(long, 1, size) end
+  last = string.format('{"id":"evt-%013x%s","room_id":"%s",'
+    .. '"stream_position":%d,"sender_id":"%s",'
+    .. '"event_type":"swp.room.message","content":{"body":"%s"},'
+    .. '"origin_ts":%d,"created_at":"2024-01-01T%02d:%02d:%02d.000Z",'
+    .. '"edited_at":null,"redacted_at":null}', at,
+    string.sub(redis.sha1hex(at), 1, 16), id, at, who,
+    string.sub(text, 1, size), 1704067200 + i % 86400,
+    i / 3600 % 24, i / 60 % 60, i % 60)
+  redis.call('ZADD', events, at, last)
+  if i == n then redis.call('HSET', room, 'position', at) end
+end
+END
+
+    while ($n > 0) {
+        my $part = $n > 2000 ? 2000 : $n;
+        my $res = RoomsTest::Redis::redis('EVAL', $script, 3,
+            key("r:$room:events"), key("r:$room"), key('position'),
+            $room, $who, $part, $size, rand());
+
+        die "fill: $res\n" if defined $res && $res =~ /ERR/;
+
+        $n -= $part;
+    }
+}
+
+# A content in a media path and a medium of it in the store; its id.
+sub medium {
+    my ($root, $name, $bytes, %more) = @_;
+    my $id = sprintf 'med-%026d', ++$RoomsTest::Export::media;
+    my $sha = sha256_hex($bytes);
+    my $dir = sprintf '%s/%s/%s', $root, tenant(), substr $sha, 0, 2;
+    my $crc = do {
+        require Compress::Zlib;
+        Compress::Zlib::crc32($bytes);
+    };
+
+    File::Path::make_path($dir);
+    spool("$dir/$sha", $bytes) if !$more{lost};
+
+    RoomsTest::Redis::redis('HSET', key('media'), $id, $json->encode({
+        media_id => $id, sha256 => $sha, size => length $bytes,
+        crc32 => 0 + $crc, mime_type => 'text/plain', name => $name,
+        owner_id => 'ann', created_at => '2024-02-03T04:05:06.000Z' }));
+
+    return wantarray ? ($id, $sha, "$dir/$sha") : $id;
+}
+
+sub spool {
+    my ($file, $bytes) = @_;
+
+    open my $out, '>', $file or die "$file: $!\n";
+    binmode $out;
+    print $out $bytes;
+    close $out or die "$file: $!\n";
+
+    return $file;
+}
+
+# The entries of an archive, in order: [name, bytes] each.
+sub entries {
+    my ($zip) = @_;
+    my @all;
+    my $in = IO::Uncompress::Unzip->new(\$zip, Strict => 1)
+        or die "no archive: $UnzipError\n";
+
+    for (my $more = 1; $more > 0; $more = $in->nextStream) {
+        my $name = $in->getHeaderInfo->{Name};
+        my $bytes = '';
+
+        while ((my $n = $in->read(my $part, 65536)) > 0) { $bytes .= $part }
+
+        die "$name: ", $in->error, "\n" if $in->error;
+
+        push @all, [$name, $bytes];
+    }
+
+    return @all;
+}
+
+sub manifest {
+    my ($zip) = @_;
+    my ($first) = entries($zip);
+
+    return $json->decode($first->[1]);
+}
+
+# Exports and takes the manifest: (the manifest, the archive).
+sub bundle {
+    my ($room, $who, $args) = @_;
+    my $res = call('GET', "/v1/rooms/$room/export" . ($args // ''), $who);
+
+    die "export: $res->{status} $res->{body}\n" if $res->{status} != 200;
+
+    return (manifest($res->{body}), $res->{body});
+}
+
+# A request whose client takes almost nothing by itself: few bytes fit the
+# socket's buffer.
+sub slow_reader {
+    my ($port, $path, $who, %headers) = @_;
+
+    socket(my $sock, PF_INET, SOCK_STREAM, 0) or die "socket: $!\n";
+    setsockopt($sock, SOL_SOCKET, SO_RCVBUF, 4096) or die "rcvbuf: $!\n";
+    connect($sock, Socket::pack_sockaddr_in($port, "\x7f\0\0\1"))
+        or die "connect: $!\n";
+
+    $sock->autoflush(1);
+    print $sock RoomsTest::HTTP::http_raw('GET', $path, token($who), undef,
+                                          %headers);
+
+    return $sock;
+}
+
+# All that comes until the end, or so many bytes; (bytes, whether it ended).
+sub read_rest {
+    my ($sock, $max) = @_;
+    my $deadline = time() + 30;
+    my $in = '';
+
+    # in a hurry now: a small window costs a delayed ACK for each 4 KiB
+    setsockopt($sock, SOL_SOCKET, SO_RCVBUF, 1 << 20) if !defined $max;
+
+    while (!defined $max || length $in < $max) {
+        my $left = $deadline - time();
+
+        return ($in, 0) if $left <= 0
+                           || !IO::Select->new($sock)->can_read($left);
+
+        my $n = sysread $sock, $in, defined $max ? $max - length $in : 65536,
+                        length $in;
+
+        return ($in, 1) if !$n;
+    }
+
+    return ($in, 0);
+}
+
+# The body of a response in chunks, and whether its last chunk was there.
+sub unchunk {
+    my ($raw) = @_;
+    my ($body, $at) = ('', index($raw, "\r\n\r\n") + 4);
+
+    while ($at < length $raw
+           && substr($raw, $at, 20) =~ /\A([0-9a-f]+)\r\n/)
+    {
+        my $size = hex $1;
+
+        $at += 2 + length $1;
+
+        return ($body, 1) if $size == 0;
+
+        $body .= substr $raw, $at, $size;
+        $at += $size + 2;
+    }
+
+    return ($body, 0);
+}
+
+# KiB of a process's memory.
+sub rss {
+    my ($pid) = @_;
+
+    open my $in, '<', "/proc/$pid/status" or die "status: $!\n";
+    my ($kib) = map { /^VmRSS:\s+(\d+)/ } <$in>;
+
+    return $kib;
+}
+
+1;
