@@ -407,6 +407,15 @@ expect("200\ndata.do_not_index = true", 'POST',
        { content => { body => 'in the dark, too' } });
 must('POST', "/v1/rooms/$dark/events/$id/reaction", 'ann',
      { emoji => '+' });
+$id = must('POST', "/v1/rooms/$dark/send", 'ann',
+           { content => { body => 'a dark secret' } },
+           'Idempotency-Key' => 'k2')->{id};
+must('POST', "/v1/rooms/$dark/events/$id/redact", 'ann');
+is_deeply([stored('a dark secret')], [], 'redacted in an incognito room');
+expect("201\ndata.id = $id\ndata.content = {}\ndata.redacted_at ~ Z\$",
+       'POST', "/v1/rooms/$dark/send", 'ann',
+       { content => { body => 'a dark secret' } },
+       'Idempotency-Key' => 'k2');
 must('POST', "/v1/rooms/$dark/leave", 'ann');
 is_deeply([grep { !/:(?:events)$/ } @{redis('KEYS', key("r:$dark:*"))}], [],
           'nothing is left of an incognito room');

@@ -306,8 +306,7 @@ ngx_rooms_send_decide(ngx_rooms_req_t *rq)
                           ngx_rooms_join(rq->pool,
                                          ngx_rooms_s("evt-" NGX_ROOMS_HEX),
                                          random),
-                          { rq->idem_key.len - rq->keys.prefix.len,
-                            rq->idem_key.data + rq->keys.prefix.len });
+                          rq->idem_id);
     }
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;

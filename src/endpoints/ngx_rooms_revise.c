@@ -361,9 +361,18 @@ ngx_rooms_revise_ask_copies(ngx_rooms_req_t *rq)
             continue;
         }
 
+        if (rq->view.room.incognito) {
+            (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_ANSWERS,
+                                               rq->view.room.id), word);
+            continue;
+        }
+
         (void) ngx_rooms_command(b, ngx_rooms_s("GET"),
-                                 ngx_rooms_join(rq->pool, rq->keys.prefix,
-                                                word));
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_IDEMPOTENCY,
+                                               word));
     }
 
     if (b->failed) {
@@ -552,7 +561,7 @@ ngx_rooms_revise_record(ngx_rooms_req_t *rq, rooms_str_t word,
     rooms_str_t record, rooms_str_t event)
 {
     u_char                *line;
-    rooms_str_t            key, body;
+    rooms_str_t            key, body, now;
     ngx_rooms_revision_t  *v;
 
     v = rq->data;
@@ -575,15 +584,23 @@ ngx_rooms_revise_record(ngx_rooms_req_t *rq, rooms_str_t word,
         return;
     }
 
-    key = ngx_rooms_join(rq->pool, rq->keys.prefix, word);
+    now = ngx_rooms_join(rq->pool, { line + 1 - record.data, record.data },
+                         ngx_rooms_s("{\"data\":"), event,
+                         ngx_rooms_s("}\n"));
+
+    if (rq->view.room.incognito) {
+        key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ANSWERS,
+                            rq->view.room.id);
+        ngx_rooms_commit_guard_field(&rq->commit, key, word, record);
+        ngx_rooms_commit_write(&rq->commit, "HSET", key, word, now);
+        return;
+    }
+
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_IDEMPOTENCY, word);
 
     ngx_rooms_commit_guard_string(&rq->commit, key, record);
-    ngx_rooms_commit_write(&rq->commit, "SET", key,
-                   ngx_rooms_join(rq->pool,
-                                  { line + 1 - record.data, record.data },
-                                  ngx_rooms_s("{\"data\":"), event,
-                                  ngx_rooms_s("}\n")),
-                   ngx_rooms_s("KEEPTTL"));
+    ngx_rooms_commit_write(&rq->commit, "SET", key, now,
+                           ngx_rooms_s("KEEPTTL"));
 }
 
 

@@ -361,6 +361,16 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
+    ngx_rooms_apply_marker_event(&rq->commit, &rq->keys, &rq->view.room,
+                   rq->principal.sub,
+                   (rooms_str_t) { sizeof(rq->random), rq->random },
+                   ngx_rooms_join(rq->pool, ngx_rooms_s("{\"event_id\":\""),
+                                  id,
+                                  ngx_rooms_s("\",\"stream_position\":"),
+                                  ngx_rooms_number(rq->pool, read->position),
+                                  ngx_rooms_s("}")),
+                   rq->now);
+
     /* it may stand before the join, which set a marker of its own */
 
     if (ngx_rooms_read_score(b->replies[rq->at_own + 3]) < read->position) {

@@ -499,6 +499,41 @@ ngx_rooms_apply_index(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
+/*
+ * Who isn't in a room can't find there what became of an invite, or who
+ * removed them: each participant has a list of such rooms, by position.
+ */
+static void
+ngx_rooms_apply_news(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t who, ngx_uint_t leaves)
+{
+    rooms_str_t  news;
+
+    news = ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_NEWS, who);
+
+    ngx_rooms_commit_write_at(c, "ZADD", news, ngx_rooms_s(NGX_ROOMS_POS),
+                              ngx_rooms_join(c->pool, ngx_rooms_s("m "),
+                                             room));
+
+    if (leaves) {
+        ngx_rooms_commit_write(c, "ZREM", news,
+                               ngx_rooms_join(c->pool, ngx_rooms_s("r "),
+                                              room));
+        ngx_rooms_commit_write(c, "HDEL",
+                               ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_MARKERS,
+                                             who),
+                               room);
+    }
+
+    c->concerned = ngx_rooms_join(c->pool, c->concerned, ngx_rooms_s(" "),
+                                  who);
+
+    if (c->concerned.data == NULL) {
+        c->failed = 1;
+    }
+}
+
+
 static void
 ngx_rooms_apply_member(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, const rooms_transition_t *t)
@@ -541,6 +576,10 @@ ngx_rooms_apply_member(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     }
 
     ngx_rooms_apply_index(c, keys, a, t);
+
+    if (t->before.membership != t->after.membership) {
+        ngx_rooms_apply_news(c, keys, id, who, leaves);
+    }
 
     if (t->after.membership == ROOMS_JOIN) {
         ngx_rooms_apply_order(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_ORDER, id),
@@ -587,27 +626,41 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
-void
-ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
-    const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
-    rooms_str_t random, rooms_str_t content, int64_t now)
+/* Wakes those who wait for news: on all workers, of all servers. */
+static void
+ngx_rooms_apply_publish(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t concerned)
+{
+    ngx_rooms_commit_write_at(c, "PUBLISH",
+                              ngx_rooms_key(keys, NGX_ROOMS_KEY_CHANNEL,
+                                            ROOMS_NULL),
+                              ngx_rooms_join(c->pool,
+                                             ngx_rooms_s(NGX_ROOMS_POS " "),
+                                             room, concerned));
+}
+
+
+/* An event's JSON in two parts: only the head names the position. */
+static ngx_int_t
+ngx_rooms_apply_envelope(ngx_rooms_commit_t *c, const rooms_room_t *room,
+    rooms_event_e type, rooms_str_t sender, rooms_str_t random,
+    rooms_str_t content, int64_t now, rooms_str_t *head, rooms_str_t *tail)
 {
     size_t        size;
     u_char       *start;
     rooms_buf_t   b;
-    rooms_str_t   head;
 
-    head = ngx_rooms_join(c->pool,
+    *head = ngx_rooms_join(c->pool,
                           ngx_rooms_s("{\"id\":\"evt-" NGX_ROOMS_HEX), random,
                           ngx_rooms_s("\",\"room_id\":\""), room->id,
                           ngx_rooms_s("\",\"stream_position\":" NGX_ROOMS_POS));
 
-    size = 300 + sender.len + content.len;
+    size = 300 + ROOMS_JSON_STR(sender.len) + content.len;
 
     start = ngx_pnalloc(c->pool, size);
-    if (start == NULL) {
+    if (start == NULL || head->data == NULL || content.data == NULL) {
         c->failed = 1;
-        return;
+        return NGX_ERROR;
     }
 
     rooms_buf_init(&b, start, size);
@@ -630,16 +683,74 @@ ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     rooms_json_lit(&b, "}");
 
+    *tail = (rooms_str_t) { b.last - b.start, b.start };
+
+    return NGX_OK;
+}
+
+
+void
+ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
+    rooms_str_t random, rooms_str_t content, int64_t now)
+{
+    rooms_str_t  head, tail;
+
+    if (ngx_rooms_apply_envelope(c, room, type, sender, random, content, now,
+                                 &head, &tail) != NGX_OK)
+    {
+        return;
+    }
+
     ngx_rooms_commit_event(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_EVENTS,
                                             room->id),
-                           head,
-                           (rooms_str_t) { b.last - b.start, b.start });
+                           head, tail);
 
     ngx_rooms_commit_write_at(c, "HSET",
                               ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM,
                                             room->id),
                               ngx_rooms_s("position"),
                               ngx_rooms_s(NGX_ROOMS_POS));
+
+    ngx_rooms_apply_publish(c, keys, room->id, c->concerned);
+}
+
+
+/*
+ * A read marker is no change of the room, and nobody else's business.  It
+ * takes a position all the same, so that the reader's other devices meet it
+ * in the order of everything else; the last one of each room is kept.
+ */
+void
+ngx_rooms_apply_marker_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, rooms_str_t reader, rooms_str_t random,
+    rooms_str_t content, int64_t now)
+{
+    rooms_str_t  head, tail;
+
+    if (ngx_rooms_apply_envelope(c, room, ROOMS_EV_READ_MARKER, reader,
+                                 random, content, now, &head, &tail)
+        != NGX_OK)
+    {
+        return;
+    }
+
+    ngx_rooms_commit_position(c);
+
+    ngx_rooms_commit_write_at(c, "HSET",
+                              ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_MARKERS,
+                                            reader),
+                              room->id, ngx_rooms_join(c->pool, head, tail));
+    ngx_rooms_commit_write_at(c, "ZADD",
+                              ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_NEWS,
+                                            reader),
+                              ngx_rooms_s(NGX_ROOMS_POS),
+                              ngx_rooms_join(c->pool, ngx_rooms_s("r "),
+                                             room->id));
+
+    ngx_rooms_apply_publish(c, keys, ngx_rooms_s("-"),
+                            ngx_rooms_join(c->pool, ngx_rooms_s(" "),
+                                           reader));
 }
 
 

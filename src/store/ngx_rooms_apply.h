@@ -40,6 +40,11 @@ void ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
     rooms_str_t random, rooms_str_t content, int64_t now);
 
+/* The reader's own: swp.room.read_marker, which isn't of the room. */
+void ngx_rooms_apply_marker_event(ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys, const rooms_room_t *room, rooms_str_t reader,
+    rooms_str_t random, rooms_str_t content, int64_t now);
+
 /* The JSON that ngx_rooms_apply_event() stores, once its position is known. */
 rooms_str_t ngx_rooms_event_json(ngx_rooms_commit_t *c, int64_t position);
 

@@ -14,9 +14,13 @@
  * The commit's key is set once all guards hold.  Whoever lost the reply sets
  * it to "void" first: then a script that arrives late changes nothing.
  *
- * ARGV: guards' count, guards, key number of the events (0: no event) with
- * its head and tail, writes' count, writes as command, key, count of the
- * arguments (negative: they name the position), arguments.
+ * ARGV: guards' count, guards, key number of the events (0: no event; -1: none
+ * either, but a position) with its head and tail, writes' count, writes as
+ * command, key, count of the arguments (negative: they name the position),
+ * arguments.
+ *
+ * A PUBLISH that the store refuses (an ACL without the channel) must not stop
+ * a change half-way: it is the only write that may fail.
  */
 static ngx_str_t  ngx_rooms_script = ngx_string(
 "local K, A, i, pos = KEYS, ARGV, 2, 0\n"
@@ -55,10 +59,10 @@ static ngx_str_t  ngx_rooms_script = ngx_string(
 "  if not ok then return {0, g} end\n"
 "end\n"
 "local e = tonumber(A[i])\n"
-"if e > 0 then pos = tonumber(call('GET', K[2]) or 0) + 1 end\n"
+"if e ~= 0 then pos = tonumber(call('GET', K[2]) or 0) + 1 end\n"
 "if not call('SET', K[1], pos, 'NX', 'EX', 60) then return {-1, 0} end\n"
 "local at\n"
-"if e > 0 then\n"
+"if e ~= 0 then\n"
 "  call('SET', K[2], pos)\n"
 "  local by = {['\\1'] = string.format('%013x', pos),\n"
 "              ['\\2'] = string.format('%.0f', pos)}\n"
@@ -73,7 +77,8 @@ static ngx_str_t  ngx_rooms_script = ngx_string(
 "    n = -n\n"
 "    for j = i + 3, i + 2 + n do A[j] = at(A[j]) end\n"
 "  end\n"
-"  call(A[i], K[tonumber(A[i + 1])], unpack(A, i + 3, i + 2 + n))\n"
+"  local f = A[i] == 'PUBLISH' and redis.pcall or call\n"
+"  f(A[i], K[tonumber(A[i + 1])], unpack(A, i + 3, i + 2 + n))\n"
 "  i = i + 3 + n\n"
 "end\n"
 "if e > 0 then call('ZADD', K[e], pos, at(head) .. tail) end\n"
@@ -282,6 +287,13 @@ ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
 }
 
 
+void
+ngx_rooms_commit_position(ngx_rooms_commit_t *c)
+{
+    c->takes = 1;
+}
+
+
 ngx_int_t
 ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys, ngx_uint_t whole)
@@ -289,7 +301,7 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     ngx_uint_t    n;
     rooms_str_t  *argv, *a, event;
 
-    event = ngx_rooms_s("0");
+    event = c->takes ? ngx_rooms_s("-1") : ngx_rooms_s("0");
 
     if (c->events.data) {
         event = ngx_rooms_commit_key(c, c->events);

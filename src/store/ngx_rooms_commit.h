@@ -32,6 +32,9 @@ typedef struct {
     rooms_str_t         head;
     rooms_str_t         tail;
     rooms_str_t         id;            /* key of the commit */
+    rooms_str_t         concerned;     /* " participant" of each whose
+                                          membership changes */
+    unsigned            takes:1;       /* a position, without an event */
     unsigned            failed:1;      /* out of memory */
 } ngx_rooms_commit_t;
 
@@ -85,6 +88,9 @@ void ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
 /* The one event of the change: head (with positions) and tail of its JSON. */
 void ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
     rooms_str_t head, rooms_str_t tail);
+
+/* No event, but a position of its own all the same. */
+void ngx_rooms_commit_position(ngx_rooms_commit_t *c);
 
 
 /* Puts the commit into a batch, by the script's hash or with its text. */

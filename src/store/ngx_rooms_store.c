@@ -29,6 +29,9 @@ static const struct {
     [NGX_ROOMS_KEY_USER_ROOMS] = { ngx_string("p:"), ngx_string(":rooms") },
     [NGX_ROOMS_KEY_USER_WORKSPACES] =
         { ngx_string("p:"), ngx_string(":workspaces") },
+    [NGX_ROOMS_KEY_USER_NEWS] = { ngx_string("p:"), ngx_string(":news") },
+    [NGX_ROOMS_KEY_USER_MARKERS] =
+        { ngx_string("p:"), ngx_string(":markers") },
     [NGX_ROOMS_KEY_WORKSPACE] = { ngx_string("w:"), ngx_null_string },
     [NGX_ROOMS_KEY_WORKSPACE_MEMBERS] =
         { ngx_string("w:"), ngx_string(":members") },
@@ -52,6 +55,7 @@ static const struct {
     [NGX_ROOMS_KEY_BLOBS] = { ngx_string("blobs"), ngx_null_string },
 
     [NGX_ROOMS_KEY_LEASE] = { ngx_string("lease:"), ngx_null_string },
+    [NGX_ROOMS_KEY_CHANNEL] = { ngx_string("events"), ngx_null_string },
     [NGX_ROOMS_KEY_COMMIT] = { ngx_string("commit:"), ngx_null_string },
     [NGX_ROOMS_KEY_IDEMPOTENCY] = { ngx_string("idem:"), ngx_null_string },
 };

@@ -73,6 +73,10 @@ typedef enum {
 
     NGX_ROOMS_KEY_USER_ROOMS,          /* zset: joined or invited, by id */
     NGX_ROOMS_KEY_USER_WORKSPACES,     /* zset, by id */
+    NGX_ROOMS_KEY_USER_NEWS,           /* zset: "m room", "r room" by the
+                                          position of the last change of
+                                          membership, read marker */
+    NGX_ROOMS_KEY_USER_MARKERS,        /* hash: room -> JSON of the marker */
     NGX_ROOMS_KEY_WORKSPACE,           /* hash */
     NGX_ROOMS_KEY_WORKSPACE_MEMBERS,   /* hash: participant -> role */
 
@@ -95,6 +99,7 @@ typedef enum {
     NGX_ROOMS_KEY_BLOBS,               /* hash: sha256 -> references */
 
     NGX_ROOMS_KEY_LEASE,               /* string: who does a chore */
+    NGX_ROOMS_KEY_CHANNEL,             /* pub/sub: "position room who ..." */
     NGX_ROOMS_KEY_COMMIT,              /* string: result of a commit, 60 s */
     NGX_ROOMS_KEY_IDEMPOTENCY,         /* string: first answer, 24 h */
     NGX_ROOMS_KEY_MAX
