@@ -209,6 +209,8 @@ ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
     store->nsentinels = 0;
     store->node.data = store;
 
+    ngx_rooms_pubsub_init(&store->pubsub, store, cycle->log);
+
     if (store->kind == NGX_ROOMS_STORE_SINGLE) {
         (void) ngx_rooms_store_add(store, NULL);
         return;

@@ -7,6 +7,7 @@
 #define NGX_ROOMS_STORE_H
 
 #include "ngx_rooms_redis.h"
+#include "ngx_rooms_pubsub.h"
 #include "rooms.h"
 
 
@@ -38,7 +39,7 @@ typedef struct {
  * What rooms_redis names.  A single Redis and the primary that sentinels
  * name are servers[0]; a cluster has one for each node seen so far.
  */
-typedef struct {
+typedef struct ngx_rooms_store_s {
     ngx_str_t                url;
     ngx_rooms_store_kind_e   kind;
     ngx_rooms_node_t         node;     /* settings that all nodes share */
@@ -56,6 +57,7 @@ typedef struct {
     ngx_uint_t               asking;   /* which of them is next */
     ngx_rooms_batch_t       *topology; /* a question in flight */
     ngx_msec_t               asked;    /* when, 0: never */
+    ngx_rooms_pubsub_t       pubsub;
 } ngx_rooms_store_t;
 
 

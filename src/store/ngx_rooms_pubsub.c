@@ -1,0 +1,659 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * The connection that is subscribed.  What comes in are only pushes, to be
+ * read as they come, so hiredis parses (redisReader) and NGINX does the rest:
+ * its asynchronous context would bring a second table of the channels.
+ *
+ * A message that is published while there is no connection is lost.  So when
+ * a channel is subscribed, again or for the first time, all its listeners are
+ * called to look for themselves; and when it can't be, too, so that they find
+ * out whether the store can be reached at all.
+ */
+
+#include "ngx_rooms_store.h"
+
+
+#define NGX_ROOMS_PUBSUB_BACKOFF_MIN    50
+#define NGX_ROOMS_PUBSUB_BACKOFF_MAX  1000
+#define NGX_ROOMS_PUBSUB_PING        15000
+#define NGX_ROOMS_PUBSUB_READ         8192
+
+
+static void ngx_rooms_pubsub_connect(ngx_rooms_pubsub_t *ps);
+static void ngx_rooms_pubsub_connected(ngx_rooms_pubsub_t *ps);
+static void ngx_rooms_pubsub_ready(ngx_rooms_pubsub_t *ps);
+static void ngx_rooms_pubsub_close(ngx_rooms_pubsub_t *ps, const char *why);
+static void ngx_rooms_pubsub_send(ngx_rooms_pubsub_t *ps,
+    const rooms_str_t *argv, ngx_uint_t argc);
+static ngx_int_t ngx_rooms_pubsub_flush(ngx_rooms_pubsub_t *ps);
+static ngx_int_t ngx_rooms_pubsub_take(ngx_rooms_pubsub_t *ps,
+    redisReply *reply);
+static void ngx_rooms_pubsub_leave(ngx_rooms_pubsub_t *ps);
+static void ngx_rooms_pubsub_read_handler(ngx_event_t *rev);
+static void ngx_rooms_pubsub_write_handler(ngx_event_t *wev);
+static void ngx_rooms_pubsub_timer_handler(ngx_event_t *ev);
+
+
+void
+ngx_rooms_pubsub_init(ngx_rooms_pubsub_t *ps, struct ngx_rooms_store_s *store,
+    ngx_log_t *log)
+{
+    ngx_memzero(ps, sizeof(ngx_rooms_pubsub_t));
+
+    ps->store = store;
+    ps->log = log;
+    ngx_rbtree_init(&ps->names, &ps->sentinel, ngx_str_rbtree_insert_value);
+    ngx_queue_init(&ps->channels);
+    ngx_queue_init(&ps->woken);
+
+    ps->timer.handler = ngx_rooms_pubsub_timer_handler;
+    ps->timer.data = ps;
+    ps->timer.log = log;
+    ps->timer.cancelable = 1;
+
+    ps->wake.handler = ngx_rooms_listen_wake_handler;
+    ps->wake.data = ps;
+    ps->wake.log = log;
+}
+
+
+void
+ngx_rooms_pubsub_subscribe(ngx_rooms_pubsub_t *ps, ngx_rooms_channel_t *ch)
+{
+    if (ps->state == NGX_ROOMS_PUBSUB_READY) {
+        ngx_rooms_pubsub_send(ps, (rooms_str_t[]) { ngx_rooms_s("SUBSCRIBE"),
+                                       rooms_from_ngx(ch->sn.str) }, 2);
+        return;
+    }
+
+    if (ps->state == NGX_ROOMS_PUBSUB_DOWN && !ps->timer.timer_set) {
+        ngx_rooms_pubsub_connect(ps);
+    }
+}
+
+
+void
+ngx_rooms_pubsub_unsubscribe(ngx_rooms_pubsub_t *ps, ngx_rooms_channel_t *ch)
+{
+    if (ps->state == NGX_ROOMS_PUBSUB_READY) {
+        ngx_rooms_pubsub_send(ps,
+                              (rooms_str_t[]) { ngx_rooms_s("UNSUBSCRIBE"),
+                                       rooms_from_ngx(ch->sn.str) }, 2);
+    }
+}
+
+
+/* Any node of a cluster hears what is published at another. */
+static ngx_rooms_node_t *
+ngx_rooms_pubsub_node(ngx_rooms_pubsub_t *ps)
+{
+    ngx_rooms_store_t  *store;
+
+    store = ps->store;
+
+    if (store->kind == NGX_ROOMS_STORE_CLUSTER) {
+        return &store->servers[ps->attempts % store->nservers]->node;
+    }
+
+    return &store->servers[0]->node;
+}
+
+
+static ngx_int_t
+ngx_rooms_pubsub_open(ngx_rooms_pubsub_t *ps)
+{
+    ngx_int_t               rc;
+    ngx_addr_t             *addr;
+    ngx_rooms_node_t       *node;
+    struct sockaddr_un      un;
+    ngx_peer_connection_t   pc;
+
+    node = ngx_rooms_pubsub_node(ps);
+
+    ngx_memzero(&pc, sizeof(ngx_peer_connection_t));
+
+    if (node->naddrs) {
+        addr = &node->addrs[ps->attempts % node->naddrs];
+        pc.sockaddr = addr->sockaddr;
+        pc.socklen = addr->socklen;
+
+    } else if (node->path.len && node->path.len < sizeof(un.sun_path)) {
+        ngx_memzero(&un, sizeof(struct sockaddr_un));
+        un.sun_family = AF_UNIX;
+        ngx_memcpy(un.sun_path, node->path.data, node->path.len);
+        pc.sockaddr = (struct sockaddr *) &un;
+        pc.socklen = sizeof(struct sockaddr_un);
+
+    } else {
+        /* sentinels haven't said yet where the primary is */
+        return NGX_ERROR;
+    }
+
+    pc.name = &node->name;
+    pc.get = ngx_event_get_peer;
+    pc.log = ps->log;
+    pc.log_error = NGX_ERROR_ERR;
+
+    rc = ngx_event_connect_peer(&pc);
+
+    if (rc != NGX_OK && rc != NGX_AGAIN) {
+
+        if (pc.connection) {
+            ngx_close_connection(pc.connection);
+        }
+
+        return NGX_ERROR;
+    }
+
+    pc.connection->data = ps;
+    pc.connection->idle = 1;
+    pc.connection->read->handler = ngx_rooms_pubsub_read_handler;
+    pc.connection->write->handler = ngx_rooms_pubsub_write_handler;
+
+    ps->connection = pc.connection;
+
+    return rc;
+}
+
+
+static void
+ngx_rooms_pubsub_connect(ngx_rooms_pubsub_t *ps)
+{
+    ngx_int_t  rc;
+
+    rc = NGX_ERROR;
+    ps->reader = redisReaderCreate();
+
+    if (ps->reader) {
+        rc = ngx_rooms_pubsub_open(ps);
+    }
+
+    if (rc == NGX_ERROR) {
+        ngx_rooms_pubsub_close(ps, NULL);
+        return;
+    }
+
+    ps->state = NGX_ROOMS_PUBSUB_CONNECTING;
+    ngx_add_timer(&ps->timer, ps->store->node.connect_timeout);
+
+    if (rc == NGX_OK) {
+        ngx_rooms_pubsub_connected(ps);
+    }
+}
+
+
+static void
+ngx_rooms_pubsub_connected(ngx_rooms_pubsub_t *ps)
+{
+    rooms_str_t        user, password;
+    ngx_rooms_node_t  *node;
+
+    node = ngx_rooms_pubsub_node(ps);
+    user = rooms_from_ngx(node->user);
+    password = rooms_from_ngx(node->password);
+
+    if (password.len == 0) {
+        ngx_rooms_pubsub_ready(ps);
+        return;
+    }
+
+    ps->state = NGX_ROOMS_PUBSUB_GREETING;
+
+    if (user.len) {
+        ngx_rooms_pubsub_send(ps, (rooms_str_t[]) { ngx_rooms_s("AUTH"), user,
+                                                    password }, 3);
+
+    } else {
+        ngx_rooms_pubsub_send(ps, (rooms_str_t[]) { ngx_rooms_s("AUTH"),
+                                                    password }, 2);
+    }
+}
+
+
+static void
+ngx_rooms_pubsub_ready(ngx_rooms_pubsub_t *ps)
+{
+    ngx_queue_t          *q;
+    ngx_rooms_channel_t  *ch;
+
+    ps->state = NGX_ROOMS_PUBSUB_READY;
+    ngx_add_timer(&ps->timer, NGX_ROOMS_PUBSUB_PING);
+
+    for (q = ngx_queue_head(&ps->channels);
+         q != ngx_queue_sentinel(&ps->channels);
+         q = ngx_queue_next(q))
+    {
+        ch = ngx_queue_data(q, ngx_rooms_channel_t, queue);
+        ngx_rooms_pubsub_subscribe(ps, ch);
+
+        if (ps->state != NGX_ROOMS_PUBSUB_READY) {
+            return;
+        }
+    }
+}
+
+
+static void
+ngx_rooms_pubsub_again(ngx_rooms_pubsub_t *ps)
+{
+    ngx_msec_t            delay;
+    ngx_queue_t          *q;
+    ngx_rooms_channel_t  *ch;
+
+    if (ps->timer.timer_set) {
+        ngx_del_timer(&ps->timer);
+    }
+
+    if (ngx_queue_empty(&ps->channels)) {
+        return;
+    }
+
+    delay = NGX_ROOMS_PUBSUB_BACKOFF_MIN << ngx_min(ps->attempts, 5);
+    delay = ngx_min(delay, NGX_ROOMS_PUBSUB_BACKOFF_MAX);
+    delay = delay / 2 + ngx_random() % (delay / 2 + 1);
+
+    if (ps->attempts == 0) {
+        delay = 1 + ngx_random() % 10;
+    }
+
+    ngx_add_timer(&ps->timer, delay);
+
+    /* a first loss may be a blip; who waits learns from the second */
+
+    if (ps->attempts++ == 0) {
+        return;
+    }
+
+    for (q = ngx_queue_head(&ps->channels);
+         q != ngx_queue_sentinel(&ps->channels);
+         q = ngx_queue_next(q))
+    {
+        ch = ngx_queue_data(q, ngx_rooms_channel_t, queue);
+        ngx_rooms_channel_wake(ch);
+    }
+}
+
+
+static void
+ngx_rooms_pubsub_close(ngx_rooms_pubsub_t *ps, const char *why)
+{
+    ngx_queue_t          *q;
+    ngx_rooms_channel_t  *ch;
+
+    if (why && !ngx_exiting) {
+        ngx_log_error(NGX_LOG_ERR, ps->log, 0,
+                      "rooms: subscription to \"%V\" %s, reconnecting",
+                      &ps->store->url, why);
+    }
+
+    if (ps->connection) {
+        ngx_close_connection(ps->connection);
+        ps->connection = NULL;
+    }
+
+    if (ps->reader) {
+        redisReaderFree(ps->reader);
+        ps->reader = NULL;
+    }
+
+    ps->state = NGX_ROOMS_PUBSUB_DOWN;
+    ps->nout = 0;
+    ps->pinging = 0;
+
+    for (q = ngx_queue_head(&ps->channels);
+         q != ngx_queue_sentinel(&ps->channels);
+         q = ngx_queue_next(q))
+    {
+        ch = ngx_queue_data(q, ngx_rooms_channel_t, queue);
+        ch->subscribed = 0;
+    }
+
+    ngx_rooms_pubsub_again(ps);
+}
+
+
+/* This worker is about to exit: nobody waits here any longer. */
+static void
+ngx_rooms_pubsub_leave(ngx_rooms_pubsub_t *ps)
+{
+    ngx_queue_t          *q;
+    ngx_rooms_channel_t  *ch;
+
+    for (q = ngx_queue_head(&ps->channels);
+         q != ngx_queue_sentinel(&ps->channels);
+         q = ngx_queue_next(q))
+    {
+        ch = ngx_queue_data(q, ngx_rooms_channel_t, queue);
+        ngx_rooms_channel_wake(ch);
+    }
+
+    if (ps->connection) {
+        ngx_close_connection(ps->connection);
+        ps->connection = NULL;
+    }
+
+    if (ps->reader) {
+        redisReaderFree(ps->reader);
+        ps->reader = NULL;
+    }
+
+    if (ps->out) {
+        ngx_free(ps->out);
+        ps->out = NULL;
+        ps->size = 0;
+        ps->nout = 0;
+    }
+
+    ps->state = NGX_ROOMS_PUBSUB_DOWN;
+
+    if (ps->timer.timer_set) {
+        ngx_del_timer(&ps->timer);
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_pubsub_room(ngx_rooms_pubsub_t *ps, size_t len)
+{
+    size_t   size;
+    u_char  *p;
+
+    if (ps->size - ps->nout >= len) {
+        return NGX_OK;
+    }
+
+    size = ngx_max(2 * ps->size, ps->nout + len);
+    size = ngx_max(size, 512);
+
+    p = ngx_alloc(size, ps->log);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ps->out) {
+        ngx_memcpy(p, ps->out, ps->nout);
+        ngx_free(ps->out);
+    }
+
+    ps->out = p;
+    ps->size = size;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_rooms_pubsub_send(ngx_rooms_pubsub_t *ps, const rooms_str_t *argv,
+    ngx_uint_t argc)
+{
+    size_t       len;
+    u_char      *p;
+    ngx_uint_t   i;
+
+    for (len = 32, i = 0; i < argc; i++) {
+        len += 32 + argv[i].len;
+    }
+
+    if (ngx_rooms_pubsub_room(ps, len) != NGX_OK) {
+        ngx_rooms_pubsub_close(ps, "is out of memory");
+        return;
+    }
+
+    p = ngx_sprintf(ps->out + ps->nout, "*%ui\r\n", argc);
+
+    for (i = 0; i < argc; i++) {
+        p = ngx_sprintf(p, "$%uz\r\n", argv[i].len);
+        p = ngx_cpymem(p, argv[i].data, argv[i].len);
+        *p++ = CR;
+        *p++ = LF;
+    }
+
+    ps->nout = p - ps->out;
+
+    if (ngx_rooms_pubsub_flush(ps) != NGX_OK) {
+        ngx_rooms_pubsub_close(ps, "was lost");
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_pubsub_flush(ngx_rooms_pubsub_t *ps)
+{
+    ssize_t            n;
+    ngx_connection_t  *c;
+
+    c = ps->connection;
+
+    while (ps->nout) {
+        n = c->send(c, ps->out, ps->nout);
+
+        if (n == NGX_AGAIN) {
+            break;
+        }
+
+        if (n <= 0) {
+            return NGX_ERROR;
+        }
+
+        ps->nout -= n;
+        ngx_memmove(ps->out, ps->out + n, ps->nout);
+    }
+
+    return ngx_handle_write_event(c->write, 0);
+}
+
+
+static rooms_str_t
+ngx_rooms_pubsub_str(redisReply *reply, ngx_uint_t n)
+{
+    return ngx_rooms_reply_str(ngx_rooms_reply_element(reply, n));
+}
+
+
+/* NGX_ERROR: the connection is of no use. */
+static ngx_int_t
+ngx_rooms_pubsub_take(ngx_rooms_pubsub_t *ps, redisReply *reply)
+{
+    rooms_str_t           kind;
+    ngx_rooms_channel_t  *ch;
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+
+        if (!ps->refused) {
+            ngx_log_error(NGX_LOG_ERR, ps->log, 0,
+                          "rooms: redis \"%V\" refused a subscription: %s",
+                          &ps->store->url, reply->str);
+        }
+
+        ps->refused = 1;
+        return NGX_ERROR;
+    }
+
+    if (ps->state == NGX_ROOMS_PUBSUB_GREETING) {
+        ngx_rooms_pubsub_ready(ps);
+        return ps->connection ? NGX_OK : NGX_DONE;
+    }
+
+    kind = ngx_rooms_pubsub_str(reply, 0);
+    ch = ngx_rooms_channel_find(ps, ngx_rooms_pubsub_str(reply, 1));
+
+    if (ch == NULL) {
+        /* a PONG, or nobody listens there any more */
+        return NGX_OK;
+    }
+
+    if (rooms_str_eq(kind, ngx_rooms_s("message"))) {
+        ngx_rooms_channel_news(ch, ngx_rooms_pubsub_str(reply, 2));
+
+    } else if (rooms_str_eq(kind, ngx_rooms_s("subscribe"))) {
+        ch->subscribed = 1;
+        ps->attempts = 0;
+        ps->refused = 0;
+        ngx_rooms_channel_wake(ch);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_pubsub_parse(ngx_rooms_pubsub_t *ps)
+{
+    void       *reply;
+    ngx_int_t   rc;
+
+    for ( ;; ) {
+
+        if (redisReaderGetReply(ps->reader, &reply) != REDIS_OK) {
+            return NGX_ERROR;
+        }
+
+        if (reply == NULL) {
+            return NGX_OK;
+        }
+
+        rc = ngx_rooms_pubsub_take(ps, reply);
+        freeReplyObject(reply);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+}
+
+
+static void
+ngx_rooms_pubsub_read_handler(ngx_event_t *rev)
+{
+    ssize_t              n;
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_rooms_pubsub_t  *ps;
+    u_char               buf[NGX_ROOMS_PUBSUB_READ];
+
+    c = rev->data;
+    ps = c->data;
+
+    if (c->close) {
+        ngx_rooms_pubsub_leave(ps);
+        return;
+    }
+
+    if (ps->state == NGX_ROOMS_PUBSUB_CONNECTING) {
+        /* what the write event will find out */
+        return;
+    }
+
+    for ( ;; ) {
+        n = c->recv(c, buf, sizeof(buf));
+
+        if (n == NGX_AGAIN) {
+            break;
+        }
+
+        if (n <= 0) {
+            ngx_rooms_pubsub_close(ps, "was lost");
+            return;
+        }
+
+        if (ps->pinging) {
+            ps->pinging = 0;
+            ngx_add_timer(&ps->timer, NGX_ROOMS_PUBSUB_PING);
+        }
+
+        rc = redisReaderFeed(ps->reader, (char *) buf, n) == REDIS_OK
+             ? ngx_rooms_pubsub_parse(ps) : NGX_ERROR;
+
+        if (rc == NGX_DONE) {
+            return;
+        }
+
+        if (rc != NGX_OK) {
+            ngx_rooms_pubsub_close(ps, ps->refused ? NULL : "went wrong");
+            return;
+        }
+    }
+
+    if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+        ngx_rooms_pubsub_close(ps, "was lost");
+    }
+}
+
+
+static void
+ngx_rooms_pubsub_write_handler(ngx_event_t *wev)
+{
+    int                  err;
+    socklen_t            len;
+    ngx_connection_t    *c;
+    ngx_rooms_pubsub_t  *ps;
+
+    c = wev->data;
+    ps = c->data;
+
+    if (ps->state == NGX_ROOMS_PUBSUB_CONNECTING) {
+        err = 0;
+        len = sizeof(int);
+
+        if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &err, &len) == -1
+            || err)
+        {
+            ngx_rooms_pubsub_close(ps, NULL);
+            return;
+        }
+
+        ngx_rooms_pubsub_connected(ps);
+
+        if (ps->connection && c->read->ready) {
+            ngx_post_event(c->read, &ngx_posted_events);
+        }
+
+        return;
+    }
+
+    if (ngx_rooms_pubsub_flush(ps) != NGX_OK) {
+        ngx_rooms_pubsub_close(ps, "was lost");
+    }
+}
+
+
+static void
+ngx_rooms_pubsub_timer_handler(ngx_event_t *ev)
+{
+    ngx_rooms_pubsub_t  *ps;
+
+    ps = ev->data;
+
+    if (ngx_exiting) {
+        ngx_rooms_pubsub_leave(ps);
+        return;
+    }
+
+    switch (ps->state) {
+
+    case NGX_ROOMS_PUBSUB_DOWN:
+        ngx_rooms_pubsub_connect(ps);
+        return;
+
+    case NGX_ROOMS_PUBSUB_CONNECTING:
+    case NGX_ROOMS_PUBSUB_GREETING:
+        ngx_rooms_pubsub_close(ps, "isn't answered");
+        return;
+
+    case NGX_ROOMS_PUBSUB_READY:
+        break;
+    }
+
+    if (ps->pinging) {
+        ngx_rooms_pubsub_close(ps, "is silent");
+        return;
+    }
+
+    ps->pinging = 1;
+    ngx_add_timer(&ps->timer, ps->store->node.timeout);
+    ngx_rooms_pubsub_send(ps, (rooms_str_t[]) { ngx_rooms_s("PING") }, 1);
+}

@@ -1,0 +1,135 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_ROOMS_PUBSUB_H
+#define NGX_ROOMS_PUBSUB_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_event_connect.h>
+#include <hiredis/hiredis.h>
+#include "rooms_str.h"
+
+
+/*
+ * News of commits, from every worker of every server: one connection a worker
+ * and store, subscribed to the channel of each tenant for whom somebody here
+ * is listening (ngx_rooms_pubsub.c), and who is to be told of what
+ * (ngx_rooms_listen.c).
+ */
+
+typedef struct ngx_rooms_pubsub_s    ngx_rooms_pubsub_t;
+typedef struct ngx_rooms_channel_s   ngx_rooms_channel_t;
+typedef struct ngx_rooms_topic_s     ngx_rooms_topic_t;
+typedef struct ngx_rooms_listener_s  ngx_rooms_listener_t;
+
+typedef void (*ngx_rooms_listener_pt)(ngx_rooms_listener_t *l);
+
+
+typedef enum {
+    NGX_ROOMS_PUBSUB_DOWN = 0,
+    NGX_ROOMS_PUBSUB_CONNECTING,
+    NGX_ROOMS_PUBSUB_GREETING,             /* AUTH */
+    NGX_ROOMS_PUBSUB_READY
+} ngx_rooms_pubsub_state_e;
+
+struct ngx_rooms_pubsub_s {
+    struct ngx_rooms_store_s  *store;
+    ngx_log_t                 *log;
+    ngx_rooms_pubsub_state_e   state;
+    ngx_connection_t          *connection;
+    redisReader               *reader;
+    u_char                    *out;        /* what the socket hasn't taken */
+    size_t                     nout;
+    size_t                     size;
+    ngx_event_t                timer;      /* connect, backoff, ping */
+    ngx_uint_t                 attempts;
+    unsigned                   pinging:1;
+    unsigned                   refused:1;  /* it was told once */
+
+    ngx_queue_t                channels;
+    ngx_rbtree_t               names;      /* of the channels */
+    ngx_rbtree_node_t          sentinel;
+    ngx_queue_t                woken;      /* listeners to be called */
+    ngx_event_t                wake;
+};
+
+/* A tenant's.  It stays for a while after its last listener. */
+struct ngx_rooms_channel_s {
+    ngx_str_node_t             sn;
+    ngx_queue_t                queue;
+    ngx_rooms_pubsub_t        *pubsub;
+    ngx_rbtree_t               topics;
+    ngx_rbtree_node_t          sentinel;
+    ngx_queue_t                listeners;
+    ngx_event_t                timer;      /* nobody listens */
+    unsigned                   subscribed:1;
+};
+
+/* A room ("r" and its id) or a participant ("p" and the id). */
+struct ngx_rooms_topic_s {
+    ngx_str_node_t             sn;
+    ngx_queue_t                links;
+};
+
+typedef struct {
+    ngx_queue_t                queue;      /* of the topic */
+    ngx_rooms_topic_t         *topic;
+    ngx_rooms_listener_t      *listener;
+} ngx_rooms_link_t;
+
+/*
+ * One who waits.  `handler` is called, never from inside a call to here, when
+ * there may be news: `full` says that all has to be looked at, otherwise
+ * there is an event at `position` in the room of `topic`, and nothing of
+ * interest before it.
+ */
+struct ngx_rooms_listener_s {
+    ngx_rooms_listener_pt      handler;
+    void                      *data;
+    ngx_rooms_channel_t       *channel;    /* NULL: doesn't listen */
+    ngx_queue_t                queue;      /* of the channel */
+    ngx_rooms_link_t          *links;
+    ngx_uint_t                 nlinks;
+
+    ngx_queue_t                woken;
+    ngx_rooms_topic_t         *topic;
+    int64_t                    position;
+    unsigned                   queued:1;
+    unsigned                   full:1;
+};
+
+
+void ngx_rooms_pubsub_init(ngx_rooms_pubsub_t *ps,
+    struct ngx_rooms_store_s *store, ngx_log_t *log);
+
+/*
+ * Listens to a channel for news of one participant and of some rooms, and of
+ * no others any more.  Only when ngx_rooms_listening() is true is it sure
+ * that nothing is missed; when that becomes so, the listener is called.
+ */
+ngx_int_t ngx_rooms_listen(ngx_rooms_pubsub_t *ps, ngx_rooms_listener_t *l,
+    rooms_str_t channel, rooms_str_t participant, const rooms_str_t *rooms,
+    ngx_uint_t n);
+void ngx_rooms_listen_stop(ngx_rooms_listener_t *l);
+ngx_uint_t ngx_rooms_listening(ngx_rooms_listener_t *l);
+
+/* The id of a room that `topic` stands for. */
+rooms_str_t ngx_rooms_topic_room(ngx_rooms_topic_t *topic);
+
+
+/* Between the two files. */
+void ngx_rooms_pubsub_subscribe(ngx_rooms_pubsub_t *ps,
+    ngx_rooms_channel_t *ch);
+void ngx_rooms_pubsub_unsubscribe(ngx_rooms_pubsub_t *ps,
+    ngx_rooms_channel_t *ch);
+ngx_rooms_channel_t *ngx_rooms_channel_find(ngx_rooms_pubsub_t *ps,
+    rooms_str_t name);
+void ngx_rooms_channel_news(ngx_rooms_channel_t *ch, rooms_str_t payload);
+void ngx_rooms_channel_wake(ngx_rooms_channel_t *ch);
+void ngx_rooms_listen_wake_handler(ngx_event_t *ev);
+
+#endif /* NGX_ROOMS_PUBSUB_H */
