@@ -19,8 +19,9 @@
 #define NGX_ROOMS_PART_WORKSPACES  0x0008
 #define NGX_ROOMS_PART_AUTH        0x0010
 #define NGX_ROOMS_PART_MEDIA       0x0040
+#define NGX_ROOMS_PART_SYNC        0x0080
 #define NGX_ROOMS_PART_FEDERATION  0x0100
-#define NGX_ROOMS_PART_ALL         0x015f
+#define NGX_ROOMS_PART_ALL         0x01df
 
 typedef enum {
     NGX_ROOMS_AUTH_JWT = 0,

@@ -78,6 +78,7 @@ static ngx_conf_bitmask_t  ngx_rooms_parts[] = {
     { ngx_string("messages"), NGX_ROOMS_PART_MESSAGES },
     { ngx_string("workspaces"), NGX_ROOMS_PART_WORKSPACES },
     { ngx_string("auth"), NGX_ROOMS_PART_AUTH },
+    { ngx_string("sync"), NGX_ROOMS_PART_SYNC },
     { ngx_string("federation"), NGX_ROOMS_PART_FEDERATION },
     { ngx_string("media"), NGX_ROOMS_PART_MEDIA },
     { ngx_null_string, 0 }

@@ -196,7 +196,15 @@ $silent->(200, 'bob', 'PUT', '/mute', { muted => true });
 my $message = $told->('swp.room.message', "a = 1\nb = [1,2]", 'bob', 'POST',
                       '/send', { content => { a => 1, b => [1, 2] } });
 
-$silent->(200, 'cy', 'PUT', '/read', { event_id => $message->{data}{id} });
+
+# a marker takes a position, which only its reader's devices see
+my $was = $position->();
+
+must('PUT', "$path/read", 'cy', { event_id => $message->{data}{id} });
+is($position->(), $was + 1, 'a read marker takes a position');
+is(redis('ZCOUNT', key("r:$room:events"), $was + 1, '+inf'), 0,
+   'and is no event of the room');
+
 $told->('swp.room.message', "\$ # 0", 'bob', 'POST', '/send',
         { content => {}, event_uuid => 'u' });
 $silent->(201, 'bob', 'POST', '/send',

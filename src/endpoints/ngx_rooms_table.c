@@ -256,6 +256,9 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ROOMS_OP_SEND, ngx_rooms_unreact_load, ngx_rooms_revise_decide,
       ngx_rooms_react_show, ngx_rooms_unreact_fields },
 
+    { GET, "/v1/sync", NGX_ROOMS_PART_SYNC, NGX_ROOMS_BULK,
+      ROOMS_OP_READ, ngx_rooms_sync_load, NULL, ngx_rooms_sync_show, NULL },
+
     { GET, "/v1/workspaces", NGX_ROOMS_PART_WORKSPACES, 0,
       ROOMS_OP_READ, ngx_rooms_workspaces_load, NULL,
       ngx_rooms_workspaces_show, NULL },

@@ -158,15 +158,29 @@ ngx_rooms_req_cleanup(void *data)
 {
     ngx_rooms_req_t  *rq = data;
 
-    ngx_queue_t        *q;
-    ngx_rooms_batch_t  *b;
-
     if (rq->timer.timer_set) {
         ngx_del_timer(&rq->timer);
     }
 
+    ngx_rooms_forget(rq);
+
+    if (rq->work) {
+        ngx_rooms_work_free(rq->work);
+    }
+
+    json_decref(rq->body);
+}
+
+
+void
+ngx_rooms_forget(ngx_rooms_req_t *rq)
+{
+    ngx_queue_t        *q;
+    ngx_rooms_batch_t  *b;
+
     if (rq->batch) {
         ngx_rooms_batch_free(rq->batch);
+        rq->batch = NULL;
     }
 
     while (!ngx_queue_empty(&rq->batches)) {
@@ -175,12 +189,6 @@ ngx_rooms_req_cleanup(void *data)
         ngx_queue_remove(q);
         ngx_rooms_batch_free(b);
     }
-
-    if (rq->work) {
-        ngx_rooms_work_free(rq->work);
-    }
-
-    json_decref(rq->body);
 }
 
 
@@ -633,6 +641,13 @@ ngx_rooms_resume(ngx_rooms_req_t *rq, ngx_int_t rc)
     }
 
     ngx_http_run_posted_requests(c);
+}
+
+
+void
+ngx_rooms_continue(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_resume(rq, NGX_OK);
 }
 
 

@@ -237,6 +237,10 @@ ngx_int_t ngx_rooms_invalid(ngx_rooms_req_t *rq, const char *field,
 ngx_rooms_batch_t *ngx_rooms_batch(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send(ngx_rooms_req_t *rq);
 redisReply *ngx_rooms_reply(ngx_rooms_req_t *rq, ngx_uint_t n);
+/* Frees all batches, and with them all that was read. */
+void ngx_rooms_forget(ngx_rooms_req_t *rq);
+/* A step that returned NGX_AGAIN without a batch is called again. */
+void ngx_rooms_continue(ngx_rooms_req_t *rq);
 
 /*
  * Work in a thread: its step is done when the calling step, which returns

@@ -1,0 +1,414 @@
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# GET /v1/sync: what is new over all rooms, in order, once; who gets what;
+# and the long poll that waits for it.
+
+use strict;
+use warnings;
+
+use IO::Select;
+use IO::Socket::INET;
+use JSON::PP ();
+use Test::More;
+use Time::HiRes qw(time);
+
+use lib 't/lib';
+use RoomsTest;
+use RoomsTest::Calls;
+
+my $port = start('', workers => 2);
+
+known(qw(ann bob cy dan));
+
+sub now_at { return redis('GET', key('position')) // 0 }
+
+# One answer, at once.
+sub sync {
+    my ($who, $since, $more) = @_;
+
+    return must('GET', "/v1/sync?timeout=0&since=$since" . ($more // ''),
+                $who);
+}
+
+# All of it, page by page.
+sub catch_up {
+    my ($who, $since, $limit) = @_;
+    my ($page, @all);
+
+    do {
+        $page = sync($who, $since, "&limit=$limit");
+        push @all, @{$page->{events}};
+        $since = $page->{next_cursor};
+    } while ($page->{has_more});
+
+    return ($since, @all);
+}
+
+sub say_it {
+    my ($room, $who, $text) = @_;
+
+    return must('POST', "/v1/rooms/$room/send", $who,
+                { content => { body => $text } });
+}
+
+# A long poll that is under way: waiting() says that it waits, got() what it
+# was answered.
+sub poll {
+    my ($who, $since, $more) = @_;
+    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                     PeerPort => server_port_is())
+        or die "connect: $!";
+
+    print {$sock} http_raw('GET', "/v1/sync?since=$since"
+                           . ($more // '&timeout=20000'), token($who));
+    $sock->flush;
+
+    return $sock;
+}
+
+sub waiting { return !IO::Select->new($_[0])->can_read(0.15) }
+
+sub got {
+    my ($sock, $seconds) = @_;
+    my $until = time() + ($seconds // 5);
+    my $text = '';
+
+    while (IO::Select->new($sock)->can_read($until - time())) {
+        last if !sysread $sock, $text, 65536, length $text;
+        last if time() > $until;
+    }
+
+    close $sock;
+
+    my ($status) = $text =~ /\AHTTP\/1\.1 (\d+)/;
+    my ($body) = $text =~ /\r\n\r\n(.*)\z/s;
+
+    return { status => $status // 0, body => $body // '',
+             data => eval { JSON::PP::decode_json($body)->{data} } };
+}
+
+sub types { return join ' ', map { $_->{event_type} =~ /([a-z_]+)$/ } @_ }
+
+# arguments
+for my $bad ('since=-1', 'since=x', 'since=', 'since=1e3',
+             'since=99999999999999999999', 'limit=0', 'limit=501', 'limit=x',
+             'timeout=-1', 'timeout=x')
+{
+    my ($field) = $bad =~ /(\w+)/;
+
+    expect("400 SW_VALIDATION_FAILED $field", 'GET', "/v1/sync?$bad", 'ann');
+}
+
+expect('400 SW_VALIDATION_FAILED since', 'GET', '/v1/sync?since=1', 'ann');
+expect('401 SW_AUTH_INVALID_TOKEN', 'GET', '/v1/sync', undef);
+expect('405 SW_METHOD_NOT_ALLOWED', 'POST', '/v1/sync', 'ann', {});
+expect("200\ndata = {\"events\":[],\"next_cursor\":\"0\",\"has_more\":false}",
+       'GET', '/v1/sync?timeout=0', 'ann');
+expect('200', 'HEAD', '/v1/sync?timeout=0', 'ann');
+
+# catching up, over rooms
+my $one = make(group => 'ann', name => 'One');
+my $two = make(public => 'ann', name => 'Two');
+my $dm = make(dm => 'ann', with => 'bob');
+
+admit($one, 'ann', 'bob');
+must('POST', "/v1/rooms/$two/join", 'bob');
+say_it($_ % 3 == 0 ? $one : $_ % 3 == 1 ? $two : $dm, $_ % 2 ? 'ann' : 'bob',
+       "m$_") for 1 .. 30;
+
+my @all = sort { $a->{stream_position} <=> $b->{stream_position} }
+          map { events($_, 'ann') } $one, $two, $dm;
+my ($cursor, @got) = catch_up('ann', 0, 100);
+
+is_deeply(\@got, \@all, 'everything, in order, as history has it');
+is($cursor, now_at(), 'up to now');
+
+for my $limit (1, 2, 3, 7, scalar @all, @all - 1) {
+    ($cursor, @got) = catch_up('ann', 0, $limit);
+    is_deeply([ids(@got)], [ids(@all)], "pages of $limit");
+}
+
+my $page = sync('ann', 0, '&limit=5');
+
+is_deeply([ids(@{$page->{events}})], [ids(@all[0 .. 4])],
+          'a page holds as many as were asked for');
+is($page->{next_cursor}, $all[4]{stream_position}, 'and says how far it is');
+ok($page->{has_more}, 'and that there is more');
+is_deeply([ids(@{sync('ann', $all[9]{stream_position})->{events}})],
+          [ids(@all[10 .. $#all])], 'from a position on');
+
+# another tenant has positions of its own
+is_deeply(sync('ann@other', 0)->{events}, [], 'nothing of another tenant');
+
+# rooms that one isn't in
+is_deeply(sync('cy', 0)->{events}, [], 'nothing of rooms of others');
+
+my $here = now_at();
+
+must('POST', "/v1/rooms/$one/invite", 'ann', { participant_id => 'cy' });
+say_it($one, 'ann', 'not for guests');
+@got = @{sync('cy', $here)->{events}};
+is(types(@got), 'member', 'an invite, and nothing of the room');
+is($got[0]{content}{membership}, 'invite', 'namely this');
+is($got[0]{room_id}, $one, 'of this room');
+is(types(@{sync('bob', $here)->{events}}), 'member message',
+   'members see both');
+
+must('POST', "/v1/rooms/$one/join", 'cy');
+say_it($one, 'ann', 'for cy too');
+is(types(@{sync('cy', $here)->{events}}), 'member message member message',
+   'once joined, the room');
+
+$here = now_at();
+say_it($one, 'ann', 'before the kick');
+must('POST', "/v1/rooms/$one/kick", 'ann',
+     { participant_id => 'cy', reason => 'noise' });
+say_it($one, 'ann', 'after the kick');
+@got = @{sync('cy', $here)->{events}};
+is(types(@got), 'member', 'of a room that one was removed from, only that');
+is($got[0]{content}{reason}, 'noise', 'with its reason');
+is(types(@{sync('bob', $here)->{events}}), 'message member message',
+   'members see everything');
+is_deeply(sync('cy', $got[0]{stream_position})->{events}, [],
+          'and nothing later');
+
+$here = now_at();
+must('POST', "/v1/rooms/$two/ban", 'ann', { participant_id => 'dan' });
+is(types(@{sync('dan', $here)->{events}}), 'member', 'a ban');
+$here = now_at();
+must('POST', "/v1/rooms/$two/unban", 'ann', { participant_id => 'dan' });
+is(sync('dan', $here)->{events}[0]{content}{previous}, 'ban', 'an unban');
+$here = now_at();
+must('POST', "/v1/rooms/$two/leave", 'bob');
+is(types(@{sync('bob', $here)->{events}}), 'member', 'leaving');
+must('POST', "/v1/rooms/$two/join", 'bob');
+
+my $next = sync('cy', 0);
+
+is($next->{next_cursor}, now_at(),
+   'the cursor moves on where there is nothing');
+
+# many invites are one event, for each of them
+$here = now_at();
+must('POST', "/v1/rooms/$one/invite", 'ann',
+     { participant_ids => ['cy', 'dan'] });
+is_deeply([map { $_->{content}{participant_ids} }
+           @{sync('dan', $here)->{events}}], [['cy', 'dan']], 'an invite');
+is_deeply(sync('cy', $here), sync('dan', $here), 'for both');
+must('POST', "/v1/rooms/$one/leave", $_) for 'cy', 'dan';
+
+# edits, redactions, reactions
+$here = now_at();
+my $message = say_it($one, 'ann', 'first');
+my $e = "/v1/rooms/$one/events/$message->{id}";
+
+must('POST', "$e/edit", 'ann', { content => { body => 'second' } });
+must('POST', "$e/reaction", 'bob', { emoji => '+' });
+@got = @{sync('bob', $here)->{events}};
+is(types(@got), 'message message reaction', 'each is an event');
+is($got[0]{content}{body}, 'second', 'the message as it is now');
+is($got[1]{content}{replaces}, $message->{id}, 'and that it was edited');
+must('POST', "$e/redact", 'ann');
+@got = @{sync('bob', $here)->{events}};
+is(types(@got), 'message message reaction redaction', 'a redaction too');
+unlike(JSON::PP::encode_json(\@got), qr/first|second/,
+       'and no body any more');
+
+# read markers: to the reader alone, the last of each room
+$here = now_at();
+must('PUT', "/v1/rooms/$one/read", 'bob', { event_id => $message->{id} });
+@got = @{sync('bob', $here)->{events}};
+is(types(@got), 'read_marker', 'a read marker');
+is_deeply($got[0]{content}, { event_id => $message->{id}, stream_position =>
+                              $message->{stream_position} }, 'says what');
+is_deeply([@{$got[0]}{qw(room_id sender_id stream_position)}],
+          [$one, 'bob', $here + 1], 'of whom, where, in order');
+is_deeply([sort keys %{$got[0]}], [sort keys %$message],
+          'it looks like an event');
+is_deeply(sync('ann', $here)->{events}, [], 'others get none');
+is((scalar grep { $_->{event_type} =~ /read_marker/ } events($one, 'bob')),
+   0, 'and it is none of the room');
+
+my $last = say_it($one, 'ann', 'newer');
+
+must('PUT', "/v1/rooms/$one/read", 'bob', { event_id => $last->{id} });
+@got = @{sync('bob', $here)->{events}};
+is(types(@got), 'message read_marker', 'the newer one instead');
+is($got[1]{content}{event_id}, $last->{id}, 'which this is');
+must('PUT', "/v1/rooms/$one/read", 'bob', { event_id => $message->{id} });
+is(sync('bob', $got[1]{stream_position})->{events}[0], undef,
+   'a marker that does not move is none');
+$last = say_it($dm, 'ann', 'elsewhere');
+must('PUT', "/v1/rooms/$dm/read", 'bob', { event_id => $last->{id} });
+is(types(@{sync('bob', $here)->{events}}),
+   'message read_marker message read_marker', 'one for each room');
+($cursor, @got) = catch_up('bob', $here, 1);
+is(types(@got), 'message read_marker message read_marker', 'one by one');
+must('POST', "/v1/rooms/$one/kick", 'ann', { participant_id => 'bob' });
+is(types(@{sync('bob', $here)->{events}}), 'member message read_marker'
+   =~ s/(member) (.*)/$2 $1/r, 'no marker of a room that one left');
+admit($one, 'ann', 'bob');
+
+# an incognito room is gone for good
+my $dark = make(incognito => 'ann');
+
+must('POST', "/v1/rooms/$dark/invite", 'ann', { participant_id => 'bob' });
+must('POST', "/v1/rooms/$dark/join", 'bob');
+$here = now_at();
+say_it($dark, 'ann', 'in the dark');
+must('POST', "/v1/rooms/$dark/leave", 'ann');
+@got = @{sync('bob', $here)->{events}};
+is(types(@got), 'state', 'an incognito room ends, and leaves nothing else');
+must('POST', "/v1/rooms/$dark/leave", 'bob');
+
+# the long poll
+$here = now_at();
+
+my $sock = poll('bob', $here);
+
+ok(waiting($sock), 'nothing new: it waits');
+
+my $began = time();
+
+$message = say_it($one, 'ann', 'wake up');
+
+my $res = got($sock);
+
+is($res->{status}, 200, 'answered');
+is_deeply($res->{data}{events}, [$message], 'with the event that came');
+is($res->{data}{next_cursor}, $message->{stream_position}, 'a cursor');
+cmp_ok(time() - $began, '<', 1, 'at once');
+
+# both workers wake, whoever writes
+for my $n (1 .. 6) {
+    $here = now_at();
+    my @socks = map { poll('bob', $here) } 1 .. 4;
+    waiting($socks[0]);
+    $message = say_it($one, 'ann', "round $n");
+    is((scalar grep { got($_)->{data}{events}[0]{id} eq $message->{id} }
+        @socks), 4, 'four devices, two workers');
+}
+
+# not for others, nor for what isn't theirs
+$here = now_at();
+$sock = poll('cy', $here);
+my $sock2 = poll('bob', $here);
+ok(waiting($sock), 'cy waits');
+say_it($one, 'ann', 'not for cy');
+is(types(@{got($sock2)->{data}{events}}), 'message', 'bob is woken');
+ok(waiting($sock), 'cy is not');
+must('PUT', "/v1/rooms/$one/read", 'bob',
+     { event_id => say_it($one, 'ann', 'x')->{id} });
+ok(waiting($sock), 'not even by others\' markers');
+
+# an invite wakes; the room does not, until it is joined
+must('POST', "/v1/rooms/$one/invite", 'ann', { participant_id => 'cy' });
+$res = got($sock);
+is($res->{data}{events}[0]{content}{membership}, 'invite',
+   'an invite wakes the guest');
+$sock = poll('cy', $res->{data}{next_cursor});
+ok(waiting($sock), 'who waits again');
+say_it($one, 'ann', 'not for guests');
+ok(waiting($sock), 'through what is said there');
+
+# joined on another device, while waiting: the room is heard of
+must('POST', "/v1/rooms/$one/join", 'cy');
+$res = got($sock);
+is(types(@{$res->{data}{events}})  =~ /member$/, 1, 'the join wakes');
+$sock = poll('cy', $res->{data}{next_cursor});
+ok(waiting($sock), 'and again');
+$message = say_it($one, 'ann', 'now for cy');
+is_deeply(got($sock)->{data}{events}, [$message], 'the room wakes');
+
+# the end of it
+$sock = poll('cy', now_at());
+ok(waiting($sock), 'waiting');
+must('POST', "/v1/rooms/$one/ban", 'ann',
+     { participant_id => 'cy', reason => 'enough' });
+$res = got($sock);
+is($res->{data}{events}[0]{content}{reason}, 'enough', 'a ban is told');
+$sock = poll('cy', $res->{data}{next_cursor});
+ok(waiting($sock), 'then nothing');
+say_it($one, 'ann', 'without cy');
+ok(waiting($sock), 'is delivered');
+close $sock;
+
+# a marker wakes one's own devices
+$here = now_at();
+$sock = poll('bob', $here);
+ok(waiting($sock), 'another device');
+$last = (events($one, 'ann'))[-1];
+must('PUT', "/v1/rooms/$one/read", 'bob', { event_id => $last->{id} });
+is(types(@{got($sock)->{data}{events}}), 'read_marker', 'hears of it');
+
+# time
+$here = now_at();
+$began = time();
+$res = got(poll('bob', $here, '&timeout=300'));
+cmp_ok(time() - $began, '>', 0.28, 'waits as long as it was told');
+cmp_ok(time() - $began, '<', 2, 'and no longer');
+is_deeply($res->{data}, { events => [], next_cursor => "$here",
+                          has_more => JSON::PP::false }, 'and is empty');
+
+# its cursor is up to date although nothing was for it
+$sock = poll('dan', $here, '&timeout=500');
+say_it($one, 'ann', 'x');
+is_deeply(got($sock)->{data}{events}, [], 'nothing for dan');
+
+# the store goes away while they wait, and comes back empty
+my @socks = map { poll('bob', now_at()) } 1 .. 4;
+ok(waiting($socks[0]), 'waiting for a store');
+redis_stop();
+is((scalar grep { $_->{status} == 503 } map { got($_, 8) } @socks), 4,
+   '503 when it is away');
+expect('503 SW_STORE_UNAVAILABLE', 'GET', '/v1/sync', 'bob');
+redis_start();
+
+my $up;
+
+for (1 .. 100) {
+    $up = !grep { $_->{status} != 200 }
+          many(64, map { ['GET', '/v1/sync?timeout=0', 'bob'],
+                         ['POST', '/v1/auth/register', 'bob'] } 1 .. 32);
+    last if $up;
+    select undef, undef, undef, 0.05;
+}
+
+ok($up, 'it is back, for all workers');
+known('ann', 'bob');
+$one = make(group => 'ann', name => 'Again');
+admit($one, 'ann', 'bob');
+@socks = map { poll('bob', now_at()) } 1 .. 6;
+ok(waiting($socks[0]), 'waiting once more');
+$message = say_it($one, 'ann', 'we are back');
+is((scalar grep { ($_->{data}{events}[0]{id} // '') eq $message->{id} }
+    map { got($_) } @socks), 6, 'and woken');
+
+# only the subscription is lost: nobody misses what is said meanwhile
+@socks = map { poll('bob', now_at()) } 1 .. 4;
+ok(waiting($socks[0]), 'waiting');
+cmp_ok(redis('CLIENT', 'KILL', 'TYPE', 'pubsub'), '>=', 1,
+       'subscriptions are cut');
+$message = say_it($one, 'ann', 'in the gap');
+is((scalar grep { ($_->{data}{events}[0]{id} // '') eq $message->{id} }
+    map { got($_) } @socks), 4, 'and nothing is missed');
+
+# a channel that nobody may subscribe to: slower, but right
+redis('ACL', 'SETUSER', 'default', 'resetchannels');
+redis('CLIENT', 'KILL', 'TYPE', 'pubsub');
+$sock = poll('bob', now_at());
+ok(waiting($sock), 'waiting without a channel');
+$message = say_it($one, 'ann', 'refused');
+is(got($sock)->{data}{events}[0]{id}, $message->{id},
+   'found without being told');
+redis('ACL', 'SETUSER', 'default', 'allchannels');
+verify_room($one);
+
+# a part of the tree
+start("rooms_serve rooms auth sync;");
+expect('200', 'GET', '/v1/sync?timeout=0', 'ann');
+start("rooms_serve rooms auth;");
+is(call('GET', '/v1/sync', 'ann')->{status}, 404, 'not served');
+
+done_testing();
