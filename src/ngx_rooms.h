@@ -10,6 +10,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_rooms_store.h"
+#include "rooms_zip_reader.h"
 
 
 /* Parts of the tree, as rooms_serve names them. */
@@ -79,6 +80,7 @@ typedef struct {
     ngx_int_t              max_rooms;     /* -1: unlimited */
 
     ngx_int_t              export_level;  /* of deflate */
+    rooms_zip_limits_t     import_limits;
 
     ngx_path_t            *media_path;
     ngx_msec_t             media_sweep;   /* 0: off */

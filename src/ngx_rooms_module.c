@@ -30,6 +30,8 @@ static char *ngx_rooms_fallback(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_rooms_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_rooms_max_rooms(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_rooms_import_limits(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_rooms_media_path(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_rooms_media_sweep(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -70,6 +72,11 @@ static ngx_conf_enum_t  ngx_rooms_tenants_modes[] = {
 
 static ngx_conf_num_bounds_t  ngx_rooms_level_bounds = {
     ngx_conf_check_num_bounds, 0, 9
+};
+
+/* of rooms_import_limits */
+static const rooms_zip_limits_t  ngx_rooms_limits = {
+    UINT64_C(4) * 1024 * 1024 * 1024, 100000, 200
 };
 
 static ngx_conf_bitmask_t  ngx_rooms_parts[] = {
@@ -241,6 +248,13 @@ static ngx_command_t  ngx_rooms_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_rooms_loc_conf_t, export_level),
       &ngx_rooms_level_bounds },
+
+    { ngx_string("rooms_import_limits"),
+      NGX_ROOMS_ANY|NGX_CONF_1MORE,
+      ngx_rooms_import_limits,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("rooms_media_path"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,
@@ -566,6 +580,14 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->export_level, prev->export_level, 4);
     ngx_conf_merge_msec_value(conf->media_sweep, prev->media_sweep, 3600000);
 
+    if (conf->import_limits.entries == 0) {
+        conf->import_limits = prev->import_limits;
+    }
+
+    if (conf->import_limits.entries == 0) {
+        conf->import_limits = ngx_rooms_limits;
+    }
+
     ngx_conf_merge_value(conf->federation, prev->federation, 0);
     ngx_conf_merge_ptr_value(conf->federation_keys, prev->federation_keys,
                              NULL);
@@ -826,6 +848,55 @@ ngx_rooms_max_rooms(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (rlcf->max_rooms == NGX_ERROR) {
         return "must be a number or \"unlimited\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* "unpacked=SIZE", "entries=N", "ratio=N"; what isn't named has its default. */
+static char *
+ngx_rooms_import_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    off_t        n;
+    ngx_str_t   *value, s;
+    ngx_uint_t   i;
+
+    if (rlcf->import_limits.entries) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    rlcf->import_limits = ngx_rooms_limits;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        s = value[i];
+
+        if (ngx_strncmp(s.data, "unpacked=", 9) == 0) {
+            s.data += 9;
+            s.len -= 9;
+            n = ngx_parse_offset(&s);
+            rlcf->import_limits.unpacked = n;
+
+        } else if (ngx_strncmp(s.data, "entries=", 8) == 0) {
+            n = ngx_atoi(s.data + 8, s.len - 8);
+            rlcf->import_limits.entries = n;
+
+        } else if (ngx_strncmp(s.data, "ratio=", 6) == 0) {
+            n = ngx_atoi(s.data + 6, s.len - 6);
+            rlcf->import_limits.ratio = n;
+
+        } else {
+            n = NGX_ERROR;
+        }
+
+        if (n <= 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
     }
 
     return NGX_CONF_OK;

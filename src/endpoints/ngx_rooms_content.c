@@ -56,7 +56,8 @@ ngx_rooms_content_int(rooms_buf_t *b, const char *key, int64_t value)
 
 
 static void
-ngx_rooms_content_create(rooms_buf_t *b, const rooms_room_t *room)
+ngx_rooms_content_create(rooms_buf_t *b, const rooms_room_t *room,
+    ngx_uint_t imported)
 {
     ngx_rooms_content_key(b, "room_type",
                           rooms_cstr(rooms_type_name(room->type)));
@@ -68,6 +69,10 @@ ngx_rooms_content_create(rooms_buf_t *b, const rooms_room_t *room)
     rooms_json_bool(b, room->is_public);
     ngx_rooms_content_key(b, "workspace_id", room->workspace);
     ngx_rooms_content_key(b, "creator_id", room->creator);
+
+    if (imported) {
+        rooms_json_lit(b, ",\"imported\":true");
+    }
 }
 
 
@@ -203,7 +208,7 @@ ngx_rooms_content(ngx_rooms_req_t *rq, const rooms_room_t *before,
     switch (change->event) {
 
     case ROOMS_EV_CREATE:
-        ngx_rooms_content_create(b, room);
+        ngx_rooms_content_create(b, room, rq->imported);
         break;
 
     case ROOMS_EV_MEMBER:

@@ -258,7 +258,7 @@ ngx_rooms_create_commit(ngx_rooms_req_t *rq)
 
 
 ngx_int_t
-ngx_rooms_create_decide(ngx_rooms_req_t *rq)
+ngx_rooms_create_judge(ngx_rooms_req_t *rq)
 {
     rooms_create_t          *in;
     ngx_rooms_create_ctx_t  *ctx;
@@ -297,11 +297,25 @@ ngx_rooms_create_decide(ngx_rooms_req_t *rq)
         rq->change->room.alias = ctx->slug;
     }
 
-    if (ngx_rooms_create_commit(rq) != NGX_OK) {
+    return rq->tenant_full
+           ? ngx_rooms_fail(rq, ROOMS_E_TENANT_CAPACITY, NULL) : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_create_decide(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_create_ctx_t  *ctx;
+
+    ctx = rq->data;
+
+    if (ngx_rooms_create_judge(rq) != NGX_OK
+        || ngx_rooms_create_commit(rq) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    ngx_rooms_create_guard(rq, in);
+    ngx_rooms_create_guard(rq, &ctx->in);
 
     return NGX_OK;
 }

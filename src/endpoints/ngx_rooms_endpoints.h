@@ -82,6 +82,8 @@ void ngx_rooms_list_close(ngx_rooms_req_t *rq, ngx_uint_t more,
 ngx_int_t ngx_rooms_invite_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_create_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_create_decide(ngx_rooms_req_t *rq);
+/* The verdict alone, in rq->change. */
+ngx_int_t ngx_rooms_create_judge(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_create_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_dm_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_dm_decide(ngx_rooms_req_t *rq);
@@ -141,5 +143,9 @@ ngx_int_t ngx_rooms_refresh_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_refresh_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_foreign_profile_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_import_take(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_import_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_import_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_import_show(ngx_rooms_req_t *rq);
 
 #endif /* NGX_ROOMS_ENDPOINTS_H */

@@ -150,6 +150,11 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ROOMS_OP_READ, ngx_rooms_dm_load, ngx_rooms_dm_decide,
       ngx_rooms_create_show, ngx_rooms_dm_fields },
 
+    { POST, "/v1/rooms/import", ROOMS,
+      NGX_ROOMS_UPLOAD|NGX_ROOMS_IN_FILE|NGX_ROOMS_CREATES|NGX_ROOMS_BULK,
+      ROOMS_OP_READ, ngx_rooms_import_load, ngx_rooms_import_decide,
+      ngx_rooms_import_show, NULL, ngx_rooms_import_take },
+
     { GET, "/v1/rooms/{room}", ROOMS, 0,
       ROOMS_OP_READ, ngx_rooms_room_load, ngx_rooms_room_permit,
       ngx_rooms_room_put, NULL },

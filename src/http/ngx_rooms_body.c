@@ -47,7 +47,9 @@ ngx_rooms_body_read(ngx_rooms_req_t *rq)
 
         /* what is in memory is copied later: that has to be little */
 
-        if (size < 0 || size > NGX_ROOMS_BODY_COPIED) {
+        if (size < 0 || size > NGX_ROOMS_BODY_COPIED
+            || rq->endpoint->flags & NGX_ROOMS_IN_FILE)
+        {
             r->request_body_in_file_only = 1;
         }
 

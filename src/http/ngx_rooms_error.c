@@ -92,6 +92,13 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
           "the peer speaks no version of the protocol that we do" },
     [NGX_ROOMS_E_FED_UNREACHABLE] =
         { 502, "SW_FED_PEER_UNREACHABLE", "the peer can not be reached" },
+    [NGX_ROOMS_E_BUNDLE_INVALID] =
+        { 400, "SW_BUNDLE_INVALID", "this is no valid bundle" },
+    [NGX_ROOMS_E_BUNDLE_TOO_LARGE] =
+        { 413, "SW_BUNDLE_TOO_LARGE",
+          "the bundle is past rooms_import_limits" },
+    [NGX_ROOMS_E_IMPORT_REFUSED] =
+        { 400, "SW_ROOM_IMPORT_REFUSED", "this room can't be imported" },
 };
 
 

@@ -149,7 +149,7 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
     size_t       i;
     rooms_str_t  name, value, hash, claim;
 
-    if (!(rq->endpoint->flags & NGX_ROOMS_CREATES)) {
+    if (!(rq->endpoint->flags & NGX_ROOMS_CREATES) || rq->dry_run) {
         return NGX_OK;
     }
 
@@ -360,6 +360,47 @@ ngx_rooms_claim_release(ngx_rooms_req_t *rq)
 
     /* nobody waits for the reply */
     ngx_rooms_batch_free(b);
+}
+
+
+ngx_int_t
+ngx_rooms_claim_keep(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_commit_t  c;
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_commit_init(&c, rq->batch->pool, &rq->keys) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_commit_guard_string(&c, rq->idem_key, rq->idem_claim);
+    ngx_rooms_commit_write(&c, "EXPIRE", rq->idem_key, ngx_rooms_s("60"));
+
+    if (ngx_rooms_commit_build(&c, rq->batch, &rq->keys, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_send(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_claim_kept(ngx_rooms_req_t *rq)
+{
+    int64_t  position;
+
+    if (ngx_rooms_commit_result(rq->batch, &position,
+                                rq->r->connection->log)
+        == NGX_ROOMS_COMMIT_DONE)
+    {
+        return NGX_OK;
+    }
+
+    rq->idem_claim = ROOMS_NULL;
+    rq->retry_after = 1;
+
+    return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT, NULL);
 }
 
 

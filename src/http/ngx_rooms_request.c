@@ -438,7 +438,15 @@ ngx_rooms_reply(ngx_rooms_req_t *rq, ngx_uint_t n)
 static void
 ngx_rooms_worked(ngx_rooms_work_t *w)
 {
-    ngx_rooms_resume(w->owner, NGX_OK);
+    ngx_rooms_req_t  *rq;
+
+    rq = w->owner;
+
+    /* it may have been answered meanwhile: the store was lost */
+
+    if (rq->state != NGX_ROOMS_DONE) {
+        ngx_rooms_resume(rq, NGX_OK);
+    }
 }
 
 

@@ -39,6 +39,7 @@ typedef ngx_int_t (*ngx_rooms_step_pt)(ngx_rooms_req_t *rq);
 #define NGX_ROOMS_BULK        0x0008   /* reads by the bulk lane */
 #define NGX_ROOMS_OPTIONAL    0x0010   /* the body may be missing */
 #define NGX_ROOMS_UPLOAD      0x0020   /* a body of any size and kind */
+#define NGX_ROOMS_IN_FILE     0x0040   /* of an upload: in one file */
 #define NGX_ROOMS_OPEN        0x0100   /* without a token */
 #define NGX_ROOMS_PEER        0x0200   /* signed by another server */
 
@@ -198,6 +199,8 @@ struct ngx_rooms_req_s {
     /* what such an answer does with the store's replies; rc: NGX_ERROR, too */
     void                       (*resume)(ngx_rooms_req_t *rq, ngx_int_t rc);
 
+    unsigned                     dry_run:1;    /* writes nothing */
+    unsigned                     imported:1;   /* the room that is made */
     unsigned                     authenticated:1;
     unsigned                     tenant_full:1;
     unsigned                     auth_failed:1;
@@ -284,6 +287,9 @@ ngx_int_t ngx_rooms_claim(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_claim_record(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_claim_answer(ngx_rooms_req_t *rq);
 void ngx_rooms_claim_release(ngx_rooms_req_t *rq);
+/* A long request keeps its claim, once in a while: NGX_AGAIN, and then ... */
+ngx_int_t ngx_rooms_claim_keep(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_claim_kept(ngx_rooms_req_t *rq);
 
 /*
  * Where an answer is written before its commit, this position stands for the

@@ -55,6 +55,9 @@ static ngx_str_t  ngx_rooms_script = ngx_string(
 "  elseif t == 'x' then\n"
 "    ok = not call('ZSCORE', k, A[i + 2])\n"
 "    i = i + 3\n"
+"  elseif t == 'c' then\n"
+"    ok = call(A[i + 2], k) == tonumber(A[i + 3])\n"
+"    i = i + 4\n"
 "  end\n"
 "  if not ok then return {0, g} end\n"
 "end\n"
@@ -249,6 +252,16 @@ ngx_rooms_commit_guard_no_member(ngx_rooms_commit_t *c, rooms_str_t key,
 {
     ngx_rooms_commit_guard(c, "x", key);
     ngx_rooms_commit_arg(c, &c->guards, member);
+}
+
+
+void
+ngx_rooms_commit_guard_count(ngx_rooms_commit_t *c, const char *command,
+    rooms_str_t key, int64_t n)
+{
+    ngx_rooms_commit_guard(c, "c", key);
+    ngx_rooms_commit_arg(c, &c->guards, rooms_cstr(command));
+    ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, n));
 }
 
 

@@ -67,6 +67,10 @@ void ngx_rooms_commit_guard_member(ngx_rooms_commit_t *c, rooms_str_t key,
 void ngx_rooms_commit_guard_no_member(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t member);
 
+/* ... ZCARD, HLEN and the like say so many. */
+void ngx_rooms_commit_guard_count(ngx_rooms_commit_t *c, const char *command,
+    rooms_str_t key, int64_t n);
+
 /* A write: a Redis command on one key, with the rest of its arguments. */
 void ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
     rooms_str_t command, rooms_str_t key, const rooms_str_t *argv,

@@ -1,0 +1,192 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_ROOMS_IMPORT_H
+#define NGX_ROOMS_IMPORT_H
+
+#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_blob.h"
+#include "ngx_rooms_spool.h"
+#include "rooms_form.h"
+#include "rooms_import.h"
+#include "rooms_manifest.h"
+#include "rooms_manifest_check.h"
+#include "rooms_zip_reader.h"
+
+
+/*
+ * POST /v1/rooms/import.  A thread reads the bundle where it stands in the
+ * temporary file of the body; the event loop talks to the store:
+ *
+ *     thread                            event loop
+ *     ------                            ----------
+ *     the form, a hash of the file      claims the Idempotency-Key
+ *     the archive's directory,
+ *     manifest.json, every medium       refuses; or looks at workspace, name
+ *                                       and number of rooms; reserves
+ *                                       positions
+ *     media into the media path
+ *     events, a parcel at a time        writes the parcel before that
+ *     edits, likewise
+ *                                       the commit
+ *
+ * Nothing is written before all was found good.  What is written then is the
+ * new room's own keys, which have a time to live, and which nobody can reach
+ * as long as there is no room; and contents that no medium refers to, which
+ * the sweep removes.  The commit makes the room, keeps the keys, and makes
+ * the media.
+ */
+
+#define NGX_ROOMS_IMPORT_WINDOW   (64 * 1024)
+#define NGX_ROOMS_IMPORT_PARCEL   (512 * 1024)
+#define NGX_ROOMS_IMPORT_EVENTS   400     /* of a parcel */
+#define NGX_ROOMS_IMPORT_PORTION  10      /* s, then the loop is asked */
+#define NGX_ROOMS_IMPORT_TTL      "600"   /* s, of what isn't a room yet */
+#define NGX_ROOMS_IMPORT_REFRESH  20000   /* ms, of the claim */
+
+
+/* What the thread does; in this order. */
+typedef enum {
+    NGX_ROOMS_IMPORT_FORM = 0,
+    NGX_ROOMS_IMPORT_OPEN,
+    NGX_ROOMS_IMPORT_SCAN,             /* manifest.json */
+    NGX_ROOMS_IMPORT_VERIFY,           /* all that is in media/ */
+    NGX_ROOMS_IMPORT_JUDGE,
+
+    NGX_ROOMS_IMPORT_EXTRACT,
+    NGX_ROOMS_IMPORT_REWRITE,          /* manifest.json again */
+    NGX_ROOMS_IMPORT_COPIES,
+    NGX_ROOMS_IMPORT_DONE
+} ngx_rooms_import_state_e;
+
+
+/* Why not. */
+typedef enum {
+    NGX_ROOMS_IMPORT_OK = 0,
+    NGX_ROOMS_IMPORT_FORM_FAULT,       /* the request's */
+    NGX_ROOMS_IMPORT_INVALID,          /* the bundle's: see faults */
+    NGX_ROOMS_IMPORT_TOO_LARGE,        /* likewise */
+    NGX_ROOMS_IMPORT_REFUSED,          /* likewise */
+    NGX_ROOMS_IMPORT_SYSTEM            /* what, err */
+} ngx_rooms_import_failure_e;
+
+
+/* What goes into the store in one round. */
+typedef struct {
+    u_char                     *start;
+    rooms_buf_t                 b;
+    ngx_uint_t                  n;
+    ngx_uint_t                  copies;    /* of edits, not events */
+    rooms_str_t                 first[NGX_ROOMS_IMPORT_EVENTS];
+    rooms_str_t                 second[NGX_ROOMS_IMPORT_EVENTS];
+    int64_t                     positions[NGX_ROOMS_IMPORT_EVENTS];
+} ngx_rooms_import_parcel_t;
+
+
+/* The work's data: the thread's while it runs. */
+typedef struct {
+    ngx_rooms_import_state_e    state;
+    ngx_rooms_import_failure_e  failure;
+    const char                 *what;
+    ngx_err_t                   err;
+
+    /* given */
+    ngx_str_t                   root;      /* of media */
+    rooms_str_t                 tenant;
+    rooms_zip_limits_t          limits;
+    ngx_rooms_spool_t           body;
+    int64_t                     now;       /* ms */
+    ngx_uint_t                  dry;
+
+    /* of the form */
+    rooms_form_t                form;
+    off_t                       at;
+    EVP_MD_CTX                 *md;
+    u_char                      sha256[64];
+
+    /* of the bundle */
+    u_char                     *window;
+    u_char                     *pos;       /* in it */
+    u_char                     *last;
+    rooms_faults_t              faults;
+    rooms_zip_reader_t          zip;
+    ngx_int_t                   entry;     /* manifest.json; -1: none */
+    rooms_manifest_t            manifest;
+    rooms_manifest_check_t      check;
+    rooms_import_t              tables;
+    size_t                      item;      /* which is next */
+    ngx_uint_t                  unreadable;  /* the manifest */
+    time_t                      started;
+    ngx_rooms_blob_t            blob;
+
+    ngx_rooms_import_parcel_t   parcel;
+    uint64_t                    ncopies;   /* messages that were edited */
+
+    /* the event loop's */
+    ngx_uint_t                  phase;
+    rooms_str_t                 events_key;
+    rooms_str_t                 copies_key;
+    ngx_uint_t                  media;     /* that come along */
+    ngx_msec_t                  refreshed;
+    rooms_str_t                 name;      /* of the form */
+    rooms_str_t                 workspace;
+    unsigned                    sent:1;    /* a parcel is on its way */
+    unsigned                    refreshing:1;
+    unsigned                    staged:1;  /* all is in the store */
+    unsigned                    leftovers:1;  /* maybe some of it */
+
+    unsigned                    zip_open:1;
+    unsigned                    manifest_open:1;
+    unsigned                    entry_open:1;
+    unsigned                    tables_open:1;
+    unsigned                    blob_open:1;
+} ngx_rooms_import_t;
+
+
+/* The thread's step, and its parts (ngx_rooms_import_scan.c, _write.c). */
+ngx_int_t ngx_rooms_import_step(ngx_rooms_work_t *w);
+void ngx_rooms_import_close(void *data);
+
+ngx_int_t ngx_rooms_import_open(ngx_rooms_import_t *im);
+ngx_int_t ngx_rooms_import_scan(ngx_rooms_import_t *im);
+ngx_int_t ngx_rooms_import_verify(ngx_rooms_import_t *im);
+ngx_int_t ngx_rooms_import_judge(ngx_rooms_import_t *im);
+
+ngx_int_t ngx_rooms_import_extract(ngx_rooms_import_t *im);
+ngx_int_t ngx_rooms_import_rewrite(ngx_rooms_import_t *im);
+ngx_int_t ngx_rooms_import_copies(ngx_rooms_import_t *im);
+
+/* Sets the failure; NGX_ERROR. */
+ngx_int_t ngx_rooms_import_system(ngx_rooms_import_t *im, const char *what,
+    ngx_err_t err);
+ngx_int_t ngx_rooms_import_fail(ngx_rooms_import_t *im,
+    ngx_rooms_import_failure_e failure);
+/* A fault of the archive: NGX_OK means that a dry run goes on. */
+ngx_int_t ngx_rooms_import_zip_fault(ngx_rooms_import_t *im);
+/*
+ * The next bytes of the entry that is open, in pos and last.  NGX_DONE: there
+ * are no more; NGX_DECLINED: see im->zip.
+ */
+ngx_int_t ngx_rooms_import_fill(ngx_rooms_import_t *im);
+/* After one of the tables' functions has failed. */
+ngx_int_t ngx_rooms_import_table_failed(ngx_rooms_import_t *im);
+
+
+/* Answers (ngx_rooms_import_answer.c). */
+ngx_int_t ngx_rooms_import_refuse(ngx_rooms_req_t *rq,
+    ngx_rooms_import_t *im);
+ngx_int_t ngx_rooms_import_report(ngx_rooms_req_t *rq,
+    ngx_rooms_import_t *im);
+ngx_int_t ngx_rooms_import_made(ngx_rooms_req_t *rq, ngx_rooms_import_t *im);
+
+/* The store's side (ngx_rooms_import_store.c). */
+ngx_int_t ngx_rooms_import_reserve(ngx_rooms_req_t *rq,
+    ngx_rooms_import_t *im);
+ngx_int_t ngx_rooms_import_send(ngx_rooms_req_t *rq, ngx_rooms_import_t *im);
+ngx_int_t ngx_rooms_import_sent(ngx_rooms_req_t *rq, ngx_rooms_import_t *im);
+void ngx_rooms_import_commit(ngx_rooms_req_t *rq, ngx_rooms_import_t *im);
+void ngx_rooms_import_abandon(ngx_rooms_req_t *rq, ngx_rooms_import_t *im);
+
+#endif /* NGX_ROOMS_IMPORT_H */

@@ -1,0 +1,200 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* What an import answers: refusals, a dry run's report, a new room. */
+
+#include "ngx_rooms_import.h"
+
+
+static ngx_int_t ngx_rooms_import_refuse_bundle(ngx_rooms_req_t *rq,
+    ngx_rooms_import_t *im, ngx_uint_t code);
+static ngx_int_t ngx_rooms_import_system_failed(ngx_rooms_req_t *rq,
+    ngx_rooms_import_t *im);
+
+
+ngx_int_t
+ngx_rooms_import_refuse(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
+{
+    switch (im->failure) {
+
+    case NGX_ROOMS_IMPORT_FORM_FAULT:
+        return ngx_rooms_invalid(rq, ngx_strstr(im->form.err, "\"file\"")
+                                     ? "file" : "body", im->form.err);
+
+    case NGX_ROOMS_IMPORT_INVALID:
+        return ngx_rooms_import_refuse_bundle(rq, im,
+                                              NGX_ROOMS_E_BUNDLE_INVALID);
+
+    case NGX_ROOMS_IMPORT_TOO_LARGE:
+        return ngx_rooms_import_refuse_bundle(rq, im,
+                                              NGX_ROOMS_E_BUNDLE_TOO_LARGE);
+
+    case NGX_ROOMS_IMPORT_REFUSED:
+        return ngx_rooms_import_refuse_bundle(rq, im,
+                                              NGX_ROOMS_E_IMPORT_REFUSED);
+
+    default:
+        return ngx_rooms_import_system_failed(rq, im);
+    }
+}
+
+
+/* The first fault is in the message and in the details. */
+static ngx_int_t
+ngx_rooms_import_refuse_bundle(ngx_rooms_req_t *rq, ngx_rooms_import_t *im,
+    ngx_uint_t code)
+{
+    rooms_str_t  field, problem;
+
+    field = ngx_rooms_s("file");
+    problem = ngx_rooms_s("it could not be read");
+
+    if (im->faults.count) {
+        field = ngx_rooms_dup(rq->pool, rooms_cstr(im->faults.list[0].field));
+        problem = ngx_rooms_dup(rq->pool,
+                                rooms_cstr(im->faults.list[0].problem));
+    }
+
+    rq->error_field = field;
+    rq->error_problem = problem;
+
+    (void) ngx_rooms_fail(rq, code, NULL);
+
+    rq->message = ngx_rooms_join(rq->pool,
+                                 rooms_cstr(ngx_rooms_error(code)->message),
+                                 ngx_rooms_s(": "), field, ngx_rooms_s(": "),
+                                 problem);
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_rooms_import_system_failed(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
+{
+    ngx_log_error(NGX_LOG_CRIT, rq->r->connection->log, im->err,
+                  "rooms: %s failed in an import", im->what);
+
+    if (im->err == NGX_ENOSPC || im->err == EDQUOT) {
+        rq->retry_after = 60;
+
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE,
+                              "there is no space for it now");
+    }
+
+    return ngx_rooms_fail(rq, NGX_ROOMS_E_INTERNAL, NULL);
+}
+
+
+static void
+ngx_rooms_import_put_room(ngx_rooms_req_t *rq)
+{
+    rooms_buf_t         *b;
+    const rooms_room_t  *room;
+
+    room = &rq->change->room;
+
+    b = ngx_rooms_out(&rq->out, 256 + ROOMS_JSON_STR(room->name.len)
+                                + ROOMS_JSON_STR(room->topic.len)
+                                + ROOMS_JSON_STR(room->workspace.len));
+
+    rooms_json_lit(b, ",\"room\":{\"room_type\":");
+    rooms_json_str(b, rooms_cstr(rooms_type_name(room->type)));
+    rooms_json_lit(b, ",\"name\":");
+    rooms_json_str(b, room->name);
+    rooms_json_lit(b, ",\"topic\":");
+    rooms_json_str(b, room->topic);
+    rooms_json_lit(b, ",\"is_public\":");
+    rooms_json_bool(b, room->is_public);
+    rooms_json_lit(b, ",\"workspace_id\":");
+    rooms_json_str(b, room->workspace);
+    rooms_json_lit(b, "}");
+}
+
+
+/* Of a dry run. */
+ngx_int_t
+ngx_rooms_import_report(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
+{
+    size_t          i, media;
+    rooms_str_t     field, problem;
+    rooms_buf_t    *b;
+    rooms_fault_t  *fault;
+
+    for (media = 0, i = 0; i < im->tables.nmedia; i++) {
+        media += rooms_import_kept(&im->tables, i);
+    }
+
+    b = ngx_rooms_out(&rq->out, 256);
+
+    rooms_json_lit(b, "{\"data\":{\"valid\":");
+    rooms_json_bool(b, im->faults.total == 0);
+    rooms_json_lit(b, ",\"events\":");
+    rooms_json_int(b, im->tables.events);
+    rooms_json_lit(b, ",\"media\":");
+    rooms_json_int(b, media);
+
+    if (rq->change) {
+        ngx_rooms_import_put_room(rq);
+
+    } else {
+        rooms_json_lit(b, ",\"room\":null");
+    }
+
+    b = ngx_rooms_out(&rq->out, 64);
+    rooms_json_lit(b, ",\"faults_total\":");
+    rooms_json_int(b, im->faults.total);
+    rooms_json_lit(b, ",\"faults\":[");
+
+    for (i = 0; i < im->faults.count; i++) {
+        fault = &im->faults.list[i];
+        field = rooms_cstr(fault->field);
+        problem = rooms_cstr(fault->problem);
+
+        b = ngx_rooms_out(&rq->out, 64 + ROOMS_JSON_STR(field.len)
+                                    + ROOMS_JSON_STR(problem.len));
+
+        if (i) {
+            rooms_json_lit(b, ",");
+        }
+
+        rooms_json_lit(b, "{\"field\":");
+        rooms_json_str(b, field);
+        rooms_json_lit(b, ",\"problem\":");
+        rooms_json_str(b, problem);
+        rooms_json_lit(b, "}");
+    }
+
+    rooms_json_lit(ngx_rooms_out(&rq->out, 8), "]}}\n");
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_import_made(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
+{
+    rooms_buf_t         *b;
+    const rooms_room_t  *room;
+
+    room = &rq->change->room;
+
+    b = ngx_rooms_out(&rq->out, 256 + room->id.len
+                                + ROOMS_JSON_STR(room->alias.len)
+                                + ROOMS_JSON_STR(rq->conf->server_name.len));
+
+    rooms_json_lit(b, "{\"data\":{\"id\":");
+    rooms_json_str(b, room->id);
+    rooms_json_lit(b, ",\"room_alias\":\"#");
+    rooms_json_escape(b, room->alias);
+    rooms_json_lit(b, ":");
+    rooms_json_escape(b, rooms_from_ngx(rq->conf->server_name));
+    rooms_json_lit(b, "\",\"events_imported\":");
+    rooms_json_int(b, im->tables.events);
+    rooms_json_lit(b, ",\"media_imported\":");
+    rooms_json_int(b, im->media);
+    rooms_json_lit(b, "}}\n");
+
+    return NGX_OK;
+}

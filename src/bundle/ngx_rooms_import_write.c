@@ -1,0 +1,318 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * In the thread: the bundle, which was found good, once more.  Contents go
+ * into the media path; events become parcels, which the event loop takes to
+ * the store.
+ */
+
+#include "ngx_rooms_import.h"
+
+
+static ngx_int_t ngx_rooms_import_extract_next(ngx_rooms_import_t *im);
+static ngx_int_t ngx_rooms_import_extract_end(ngx_rooms_import_t *im);
+static void ngx_rooms_import_parcel(ngx_rooms_import_t *im,
+    ngx_uint_t copies);
+
+
+/* It was good a moment ago, and nobody else has the file. */
+static ngx_int_t
+ngx_rooms_import_changed(ngx_rooms_import_t *im)
+{
+    if (im->zip.code == ROOMS_ZIP_IO) {
+        return ngx_rooms_import_system(im, "pread()", ngx_errno);
+    }
+
+    return ngx_rooms_import_system(im, "reading the bundle again", 0);
+}
+
+
+static ngx_int_t
+ngx_rooms_import_blob_failed(ngx_rooms_import_t *im)
+{
+    return ngx_rooms_import_system(im, im->blob.failed, im->blob.err);
+}
+
+
+ngx_int_t
+ngx_rooms_import_extract(ngx_rooms_import_t *im)
+{
+    if (!im->entry_open) {
+        return ngx_rooms_import_extract_next(im);
+    }
+
+    switch (ngx_rooms_import_fill(im)) {
+
+    case NGX_OK:
+        return ngx_rooms_blob_append(&im->blob, im->pos, im->last - im->pos)
+               == NGX_OK
+               ? NGX_AGAIN : ngx_rooms_import_blob_failed(im);
+
+    case NGX_DONE:
+        return ngx_rooms_import_extract_end(im);
+
+    default:
+        return ngx_rooms_import_changed(im);
+    }
+}
+
+
+/* Each content once, and only those that the manifest lists. */
+static ngx_int_t
+ngx_rooms_import_extract_next(ngx_rooms_import_t *im)
+{
+    rooms_str_t             sha;
+    rooms_import_medium_t  *m;
+
+    for ( /* void */ ; im->item < im->zip.nitems; im->item++) {
+
+        if (im->zip.items[im->item].is_dir
+            || rooms_bundle_kind(rooms_zip_item_name(&im->zip, im->item),
+                                 &sha)
+               != ROOMS_BUNDLE_MEDIUM)
+        {
+            continue;
+        }
+
+        m = rooms_import_content(&im->tables, sha);
+
+        if (m && !m->kept) {
+            break;
+        }
+    }
+
+    if (im->item == im->zip.nitems) {
+        im->state = NGX_ROOMS_IMPORT_REWRITE;
+        return NGX_AGAIN;
+    }
+
+    im->blob_open = 1;
+    im->entry_open = 1;
+
+    if (rooms_zip_entry_open(&im->zip, im->item, 0) != 0) {
+        return ngx_rooms_import_changed(im);
+    }
+
+    return ngx_rooms_blob_create(&im->blob, im->root, im->tenant) == NGX_OK
+           ? NGX_AGAIN : ngx_rooms_import_blob_failed(im);
+}
+
+
+static ngx_int_t
+ngx_rooms_import_extract_end(ngx_rooms_import_t *im)
+{
+    rooms_str_t             sha;
+    rooms_import_medium_t  *m;
+
+    (void) rooms_bundle_kind(rooms_zip_item_name(&im->zip, im->item), &sha);
+
+    m = rooms_import_content(&im->tables, sha);
+
+    if (ngx_rooms_blob_seal(&im->blob) != NGX_OK) {
+        return ngx_rooms_import_blob_failed(im);
+    }
+
+    if (ngx_memcmp(im->blob.sha256, m->sha256, sizeof(m->sha256)) != 0) {
+        return ngx_rooms_import_changed(im);
+    }
+
+    if (ngx_rooms_blob_keep(&im->blob) != NGX_OK) {
+        return ngx_rooms_import_blob_failed(im);
+    }
+
+    ngx_rooms_blob_discard(&im->blob);
+
+    m->kept = 1;
+
+    im->blob_open = 0;
+    im->entry_open = 0;
+    im->item++;
+
+    return NGX_AGAIN;
+}
+
+
+/* Events */
+
+
+static void
+ngx_rooms_import_parcel(ngx_rooms_import_t *im, ngx_uint_t copies)
+{
+    rooms_buf_init(&im->parcel.b, im->parcel.start,
+                   NGX_ROOMS_IMPORT_PARCEL
+                   + ROOMS_IMPORT_JSON(ROOMS_MANIFEST_EVENT_MAX));
+
+    im->parcel.n = 0;
+    im->parcel.copies = copies;
+}
+
+
+static ngx_uint_t
+ngx_rooms_import_full(ngx_rooms_import_t *im)
+{
+    return im->parcel.n == NGX_ROOMS_IMPORT_EVENTS
+           || im->parcel.b.last - im->parcel.start
+              >= NGX_ROOMS_IMPORT_PARCEL;
+}
+
+
+static ngx_int_t
+ngx_rooms_import_put(ngx_rooms_import_t *im)
+{
+    u_char                     *p;
+    rooms_str_t                *s;
+    ngx_rooms_import_parcel_t  *parcel;
+
+    parcel = &im->parcel;
+    p = parcel->b.last;
+
+    switch (rooms_import_write(&im->tables, im->manifest.slice, &parcel->b,
+                               &parcel->positions[parcel->n]))
+    {
+
+    case 0:
+        s = &parcel->first[parcel->n++];
+        s->data = p;
+        s->len = parcel->b.last - p;
+        return NGX_OK;
+
+    case 1:
+        return NGX_OK;
+
+    default:
+        return ngx_rooms_import_system(im, "writing an event anew", 0);
+    }
+}
+
+
+ngx_int_t
+ngx_rooms_import_rewrite(ngx_rooms_import_t *im)
+{
+    rooms_manifest_item_e  kind;
+
+    if (!im->manifest_open) {
+        im->parcel.start = ngx_alloc(NGX_ROOMS_IMPORT_PARCEL
+                              + ROOMS_IMPORT_JSON(ROOMS_MANIFEST_EVENT_MAX),
+                              ngx_cycle->log);
+
+        if (im->parcel.start == NULL) {
+            return ngx_rooms_import_system(im, "malloc()", NGX_ENOMEM);
+        }
+
+        rooms_manifest_init(&im->manifest, im->limits.entries);
+        im->manifest_open = 1;
+
+        if (rooms_zip_entry_open(&im->zip, im->entry, 0) != 0) {
+            return ngx_rooms_import_changed(im);
+        }
+
+        im->pos = im->last;
+    }
+
+    if (im->parcel.n == 0) {
+        ngx_rooms_import_parcel(im, 0);
+    }
+
+    for ( ;; ) {
+
+        if (ngx_rooms_import_full(im)) {
+            return NGX_OK;
+        }
+
+        kind = rooms_manifest_next(&im->manifest,
+                                   (const u_char **) &im->pos, im->last);
+
+        if (kind == ROOMS_MANIFEST_EVENT) {
+
+            if (ngx_rooms_import_put(im) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+        } else if (kind == ROOMS_MANIFEST_ERROR) {
+            return ngx_rooms_import_changed(im);
+
+        } else if (kind == ROOMS_MANIFEST_AGAIN) {
+            break;
+        }
+    }
+
+    switch (ngx_rooms_import_fill(im)) {
+
+    case NGX_OK:
+        return NGX_AGAIN;
+
+    case NGX_DONE:
+        im->state = NGX_ROOMS_IMPORT_COPIES;
+        return im->parcel.n ? NGX_OK : NGX_AGAIN;
+
+    default:
+        return ngx_rooms_import_changed(im);
+    }
+}
+
+
+/* For each message that was edited: the events that have its bodies. */
+ngx_int_t
+ngx_rooms_import_copies(ngx_rooms_import_t *im)
+{
+    ngx_rooms_import_parcel_t  *parcel;
+
+    parcel = &im->parcel;
+
+    ngx_rooms_import_parcel(im, 1);
+
+    while (!ngx_rooms_import_full(im)) {
+
+        if (!rooms_import_edits(&im->tables, &parcel->b,
+                                &parcel->first[parcel->n],
+                                &parcel->second[parcel->n]))
+        {
+            im->state = NGX_ROOMS_IMPORT_DONE;
+            break;
+        }
+
+        parcel->n++;
+        im->ncopies++;
+    }
+
+    return NGX_OK;
+}
+
+
+/* When nobody uses it any more; in the thread, if that finds it out. */
+void
+ngx_rooms_import_close(void *data)
+{
+    ngx_rooms_import_t  *im = data;
+
+    if (im->blob_open) {
+        ngx_rooms_blob_discard(&im->blob);
+    }
+
+    if (im->zip_open) {
+        rooms_zip_reader_close(&im->zip);
+    }
+
+    if (im->manifest_open) {
+        rooms_manifest_cleanup(&im->manifest);
+    }
+
+    if (im->tables_open) {
+        rooms_check_cleanup(&im->check);
+        rooms_import_cleanup(&im->tables);
+    }
+
+    EVP_MD_CTX_free(im->md);
+    ngx_free(im->parcel.start);
+    rooms_faults_free(&im->faults);
+
+    im->blob_open = 0;
+    im->zip_open = 0;
+    im->manifest_open = 0;
+    im->tables_open = 0;
+    im->md = NULL;
+    im->parcel.start = NULL;
+}

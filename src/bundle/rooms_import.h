@@ -1,0 +1,188 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * What an import has to remember of a bundle, and how its events become
+ * events of the new room.  A manifest is read twice:
+ *
+ *     first     rooms_import_event(), _participant(), _medium(), _missing()
+ *               look at each element, add faults, and fill the tables;
+ *               then rooms_import_finish()
+ *     second    rooms_import_write() makes each event's new JSON,
+ *               rooms_import_edits() lists what was edited by what
+ *
+ * so that members may come in any order, and references in any direction.
+ *
+ * Memory, by malloc(): 12 bytes an event in a table that is at most three
+ * quarters full and doubles when it is, 8 bytes an edit; 100 bytes and its
+ * names a medium; a participant's names.  Each text table has 16 MiB at most.
+ *
+ * A new event id is made of its position and of a keyed hash of it, so it
+ * can be told again without being remembered.
+ */
+
+#ifndef ROOMS_IMPORT_H
+#define ROOMS_IMPORT_H
+
+#include <jansson.h>
+
+#include "../rooms/rooms_json.h"
+#include "rooms_faults.h"
+
+
+#define ROOMS_IMPORT_TEXT_MAX      (16 * 1024 * 1024)
+#define ROOMS_IMPORT_CONTENT_MAX   (72 * 1024)    /* 64 KiB and an author */
+#define ROOMS_IMPORT_AUTHOR_MAX    (24 * 1024)    /* bytes of JSON */
+#define ROOMS_IMPORT_EDITS_MAX     100            /* of one message */
+#define ROOMS_IMPORT_ID_LEN        33             /* "evt-", 13, 16 */
+
+/* The new JSON of an event of `len` bytes has at most so many. */
+#define ROOMS_IMPORT_JSON(len)     (4 * (len) + 2 * ROOMS_IMPORT_AUTHOR_MAX)
+
+
+/* Ids to numbers; of an id only a keyed hash of 64 bits is kept. */
+typedef struct {
+    uint64_t      *hashes;            /* 0: free */
+    uint32_t      *values;
+    size_t         size;              /* a power of two */
+    size_t         count;
+    u_char         key[16];
+} rooms_import_map_t;
+
+void rooms_import_map_init(rooms_import_map_t *map);
+void rooms_import_map_free(rooms_import_map_t *map);
+/* 0; 1: it is there, and stays as it is; -1: no memory. */
+int rooms_import_map_add(rooms_import_map_t *map, rooms_str_t id,
+    uint32_t value);
+int64_t rooms_import_map_get(const rooms_import_map_t *map, rooms_str_t id);
+
+
+/* Strings one after the other, each told by its offset. */
+typedef struct {
+    u_char        *data;
+    size_t         len;
+    size_t         size;
+} rooms_import_text_t;
+
+
+typedef struct {
+    u_char         sha256[64];        /* digits */
+    uint64_t       size;
+    uint32_t       crc;               /* once the content was read */
+    uint32_t       name;              /* in `text` */
+    uint32_t       mime;
+    uint32_t       content;           /* the first medium of this sha256 */
+    unsigned       found:1;           /* of the first: an entry has it */
+    unsigned       kept:1;            /* likewise: it is on our disk */
+    u_char         id[30];            /* "med-" and 26: the new one */
+} rooms_import_medium_t;
+
+
+typedef struct {
+    uint32_t       message;           /* indexes of events */
+    uint32_t       edit;
+} rooms_import_edit_t;
+
+
+typedef struct {
+    rooms_faults_t         *faults;
+    const char             *failed;   /* no memory; a text table is full */
+
+    /* what the events will say, set before the second reading */
+    rooms_str_t             room;
+    rooms_str_t             sender;
+    int64_t                 position; /* of the first event */
+    int64_t                 now;      /* ms, for the ids of media */
+
+    uint64_t                events;   /* that are imported */
+    size_t                  nmedia;
+
+    /* the rest is private */
+
+    u_char                  key[16];  /* of event ids */
+
+    rooms_import_map_t      ids;      /* of events, to their indexes */
+    rooms_import_map_t      people;   /* to offsets in `authors` */
+    rooms_import_text_t     authors;  /* JSON of _imported_sender */
+
+    rooms_import_medium_t  *media;
+    size_t                  media_size;
+    rooms_import_map_t      media_ids;
+    rooms_import_map_t      contents; /* sha256, to the first medium */
+    rooms_import_map_t      missing;
+    rooms_import_text_t     text;
+
+    rooms_import_edit_t    *edits;
+    size_t                  nedits;
+    size_t                  edits_size;
+    size_t                  edits_at; /* of rooms_import_edits() */
+
+    u_char                 *scratch;  /* of an event */
+    u_char                 *nested;   /* of a content */
+} rooms_import_t;
+
+
+/* -1: no memory. */
+int rooms_import_init(rooms_import_t *im, rooms_faults_t *faults);
+void rooms_import_cleanup(rooms_import_t *im);
+
+
+/*
+ * First reading.  `slice` is the element's text, and `o` what the checks
+ * (rooms_manifest_check.h) made of it.  0, or -1 with im->failed set; what is
+ * wrong with the element becomes a fault.
+ */
+int rooms_import_event(rooms_import_t *im, rooms_str_t slice, json_t *o,
+    uint64_t index);
+int rooms_import_participant(rooms_import_t *im, rooms_str_t key, json_t *o);
+int rooms_import_medium(rooms_import_t *im, rooms_str_t key, json_t *o,
+    uint64_t index);
+int rooms_import_missing(rooms_import_t *im, rooms_str_t slice);
+
+/* The medium of an entry "media/<sha256>/..."; NULL: none has it. */
+rooms_import_medium_t *rooms_import_content(rooms_import_t *im,
+    rooms_str_t sha256);
+
+/* All was read: edits and media as a whole. */
+void rooms_import_finish(rooms_import_t *im);
+
+/* Whether a medium comes along: its content was found. */
+int rooms_import_kept(const rooms_import_t *im, size_t i);
+
+rooms_str_t rooms_import_string(const rooms_import_t *im, uint32_t at);
+
+
+/*
+ * Second reading.  Writes the event's new JSON, and tells its position; 1:
+ * an event that doesn't come along; -1: it doesn't fit, or no memory.
+ */
+int rooms_import_write(rooms_import_t *im, rooms_str_t slice,
+    rooms_buf_t *b, int64_t *position);
+
+/* ROOMS_IMPORT_ID_LEN bytes. */
+void rooms_import_event_id(const rooms_import_t *im, uint32_t index,
+    u_char *dst);
+
+/*
+ * The next message that was edited: its id and its edits' ids, with a space
+ * between each two, go into the buffer.  0: there is none.
+ */
+int rooms_import_edits(rooms_import_t *im, rooms_buf_t *b, rooms_str_t *id,
+    rooms_str_t *edits);
+
+
+/* Between the import's files */
+
+/* Whether an object's raw keys, or some raw strings in it, have escapes. */
+int rooms_import_escaped(rooms_str_t object, int values);
+/* A string's value, unescaped into `buf` if it must be. */
+rooms_str_t rooms_import_unquote(rooms_str_t raw, u_char *buf, size_t size);
+int rooms_import_is_marker(rooms_str_t event_type);
+int64_t rooms_import_text_add(rooms_import_t *im, rooms_import_text_t *text,
+    rooms_str_t s);
+rooms_str_t rooms_import_text_get(const rooms_import_text_t *text,
+    uint32_t at);
+
+#endif /* ROOMS_IMPORT_H */
