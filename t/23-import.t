@@ -1,0 +1,836 @@
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# POST /v1/rooms/import: what comes out of a bundle, and what is refused.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use RoomsTest;
+use RoomsTest::Bundle qw(bundle event form manifest medium zip);
+use Test::More;
+
+use Digest::SHA qw(sha256_hex);
+use File::Find ();
+use File::Temp qw(tempdir);
+use JSON::PP ();
+
+my $media = tempdir('rooms-media-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $json = JSON::PP->new->utf8;
+
+my $conf = <<"CONF";
+    rooms on;
+    rooms_auth mock;
+    rooms_redis redis://\$TEST_NGINX_REDIS/0;
+    rooms_server_name new.example;
+    rooms_media_path $media;
+    rooms_import_limits unpacked=8m entries=50 ratio=100;
+    client_max_body_size 2m;
+
+    location = /v1/rooms/import {
+        rooms on;
+        client_max_body_size 32m;
+    }
+
+    location = /status { rooms_status; }
+CONF
+
+run_nginx($conf);
+
+sub call {
+    my ($method, $path, $token, $body, %headers) = @_;
+    my $r = http_req($method, $path, "mock:$token", $body, %headers);
+
+    $r->[2] = eval { $json->decode($r->[2]) } if $r->[1]{'content-type'}
+        && $r->[1]{'content-type'} =~ /json/;
+
+    return $r;
+}
+
+# import($token, $file, field => value, _header => value)
+sub import_as {
+    my ($token, $file, %fields) = @_;
+    my %headers = map { substr($_, 1) => delete $fields{$_} }
+                  grep { /^_/ } keys %fields;
+    my $query = delete $headers{query} // '';
+    my ($body, $type) = form($file, %fields);
+
+    return call('POST', "/v1/rooms/import$query", $token, $body,
+                'Content-Type' => $type, %headers);
+}
+
+sub events_of {
+    my ($token, $room) = @_;
+    my ($from, @events) = ('');
+
+    do {
+        my $r = call('GET', "/v1/rooms/$room/messages?direction=forward"
+                            . "&limit=200$from", $token);
+        push @events, @{ $r->[2]{data} };
+        $from = $r->[2]{meta}{next_cursor}
+                ? "&from=$r->[2]{meta}{next_cursor}" : undef;
+    } while (defined $from);
+
+    return @events;
+}
+
+# All that an import could leave: keys with their values, files.
+sub state {
+    my (@keys, @files);
+
+    for my $key (sort @{ redis('KEYS', '*') }) {
+        next if $key =~ /:(?:commit|idem):/;
+        push @keys, "$key " . sha256_hex(redis('DUMP', $key) // '');
+    }
+
+    File::Find::find(sub { push @files, $File::Find::name if -f }, $media);
+
+    return join "\n", @keys, sort @files;
+}
+
+sub refused {
+    my ($name, $file, $status, $code, $problem, %fields) = @_;
+    my $before = state();
+    my $r = import_as('ina@t', $file, %fields);
+    my $error = $r->[2]{error};
+    my $text = $json->encode($error->{details} // []);
+
+    my $ok = $r->[0] == $status && $error->{code} eq $code
+             && $text =~ $problem;
+
+    ok($ok, "$name: $status $code")
+        or diag("got $r->[0] " . $json->encode($r->[2] // {}));
+    is(state(), $before, "$name: nothing is left");
+
+    return $error;
+}
+
+is(call('POST', '/v1/auth/register', 'ina@t')->[0], 200, 'the importer');
+
+
+# ------------------------------------------------------------ what comes in
+
+subtest 'a room' => sub {
+    my ($m1, $e1) = medium('first content', 'a.txt', media_id => 'med-old1');
+    my ($m2, $e2) = medium("\0\1binary" x 5000, 'b.bin',
+                           media_id => 'med-old2',
+                           mime_type => 'image/png');
+    my ($m3) = medium('first content', 'copy.txt', media_id => 'med-old3');
+    my @e = map { event(10 * $_, "m $_") } 1 .. 9;
+
+    # an edited message, its edit, a redaction, a reaction, attachments
+    $e[1]{content} = { body => 'new', media_id => 'med-old1' };
+    $e[1]{original_content} = { body => 'old', media_id => 'med-old1' };
+    $e[1]{edited_at} = '2023-11-15T00:00:00.5+01:00';
+    $e[2] = event(30, { replaces => $e[1]{id}, content =>
+                        { body => 'new', media_id => 'med-old1' } });
+    $e[3] = event(40, {}, redacted_at => '2023-11-16T00:00:00Z');
+    $e[4] = event(50, { event_id => $e[3]{id}, reason => 'spam' },
+                  event_type => 'swp.room.redaction');
+    $e[5] = event(60, { event_id => $e[0]{id}, emoji => "\x{1f600}",
+                        action => 'add' },
+                  event_type => 'swp.room.reaction', sender_id => 'bob');
+    $e[6] = event(70, { body => 'two', attachments =>
+                        [{ media_id => 'med-old2', w => 10 }, 7,
+                         { media_id => 'med-gone' }] });
+    $e[7] = event(80, { body => 'kept', _imported_sender =>
+                        { display_name => 'Far', avatar_url => undef,
+                          fqid => '@far:away' } });
+    $e[8] = event(90, { event_id => $e[0]{id} },
+                  event_type => 'swp.room.read_marker');
+    delete $e[0]{created_at};
+
+    my $r = import_as('ina@t', bundle(manifest(events => \@e,
+                      media => [$m1, $m2, $m3],
+                      missing_media => [{ media_id => 'med-gone' }]),
+                      $e1, $e2));
+
+    is($r->[0], 201, 'made') or diag($json->encode($r->[2]));
+
+    my $data = $r->[2]{data};
+
+    like($data->{id}, qr/^room-[0-9a-z]{26}$/, 'an id');
+    is($r->[1]{location}, "/v1/rooms/$data->{id}", 'Location');
+    is($data->{room_alias}, '#old-room:new.example', 'an alias of here');
+    is($data->{events_imported}, 8, 'read markers stay behind');
+    is($data->{media_imported}, 3, 'media');
+
+    my $room = call('GET', "/v1/rooms/$data->{id}", 'ina@t')->[2]{data};
+
+    is($room->{name}, 'Old room', 'name');
+    is($room->{topic}, 'Talk', 'topic');
+    is($room->{room_type}, 'group', 'type');
+    is($room->{creator_id}, 'ina', 'the importer made it');
+    is($room->{members_count}, 1, 'and is alone');
+    is($room->{me}{power_level}, 100, 'at power 100');
+    is($room->{me}{unread_count}, 0, 'with nothing unread');
+
+    my @got = events_of('ina@t', $data->{id});
+
+    is(scalar @got, 9, 'events, and that of the creation');
+
+    my $last = pop @got;
+
+    is($last->{event_type}, 'swp.room.create', 'which is the last one');
+    is($last->{content}{imported}, JSON::PP::true, 'and says so');
+    is($room->{last_event_position}, $last->{stream_position},
+       'the room knows it');
+    is_deeply([map { $_->{stream_position} } @got],
+              [map { $last->{stream_position} - 8 + $_ } 0 .. 7],
+              'positions are in order, without a gap');
+
+    for (@got) {
+        is($_->{sender_id}, 'ina', 'sender');
+        is($_->{room_id}, $data->{id}, 'room');
+        is($_->{do_not_index}, JSON::PP::true, 'not indexed');
+        like($_->{id}, qr/^evt-[0-9a-f]{29}$/, 'a new id');
+        is(hex substr($_->{id}, 4, 13), $_->{stream_position}, 'of its place');
+    }
+
+    my $alice = { display_name => 'Alice', fqid => '@alice:old.example',
+                  avatar_url => undef };
+
+    is_deeply($got[0]{content}, { body => 'm 1', _imported_sender => $alice },
+              'the author');
+    is($got[0]{origin_ts}, 1700000010, 'origin_ts');
+    is($got[0]{created_at}, '2023-11-14T22:13:30.000Z',
+       'created_at of origin_ts');
+    is($got[3]{created_at}, $e[3]{created_at}, 'created_at as it was');
+
+    my $new1 = $got[1]{content}{media_id};
+
+    like($new1, qr/^med-[0-9a-z]{26}$/, 'media ids are new');
+    is($got[1]{original_content}{media_id}, $new1, 'in the original too');
+    ok(!exists $got[1]{original_content}{_imported_sender},
+       'which is as it was');
+    is($got[2]{content}{content}{media_id}, $new1, 'and in the edit');
+    is($got[2]{content}{replaces}, $got[1]{id}, 'which edits the new event');
+    is($got[1]{edited_at}, '2023-11-14T23:00:00.500Z', 'edited_at, in UTC');
+    is($got[3]{redacted_at}, '2023-11-16T00:00:00.000Z', 'redacted_at');
+    is($got[4]{content}{event_id}, $got[3]{id}, 'a redaction names it');
+    is($got[5]{content}{event_id}, $got[0]{id}, 'a reaction too');
+    is($got[5]{content}{emoji}, "\x{1f600}", 'with its emoji');
+    is($got[5]{content}{_imported_sender}{display_name}, 'bob',
+       'an author who is no participant');
+    is($got[6]{content}{attachments}[2]{media_id}, 'med-gone',
+       'lost media keep their id');
+    is($got[7]{content}{_imported_sender}{fqid}, '@far:away',
+       'an author from before stays');
+
+    my $new2 = $got[6]{content}{attachments}[0]{media_id};
+    my $info = call('GET', "/v1/media/$new2/info", 'ina@t')->[2]{data};
+
+    is($info->{sha256}, $m2->{sha256}, 'the medium: sha256');
+    is($info->{mime_type}, 'image/png', 'type');
+    is($info->{name}, 'b.bin', 'name');
+    is(http_req('GET', "/v1/media/download/$new2", 'mock:ina@t')->[2],
+       "\0\1binary" x 5000, 'bytes');
+    is(http_req('GET', "/v1/media/download/$new1", 'mock:ina@t')->[2],
+       'first content', 'those of the other');
+    is(redis('HGET', 'sw:{t}:blobs', $m1->{sha256}), 2,
+       'a content that two media share is counted twice');
+    is(call('GET', "/v1/media/$new2/info", 'eve@other')->[0], 404,
+       'another tenant has none of it');
+
+    is(redis('TTL', "sw:{t}:r:$data->{id}:events"), -1, 'events stay');
+    is(redis('TTL', "sw:{t}:r:$data->{id}:copies"), -1, 'copies too');
+    is_deeply($json->decode($json->encode(
+              [sort @{ redis('HKEYS', 'sw:{t}:participants') }])), ['ina'],
+              'no participant was made');
+
+    # a redaction finds the bodies that the edits hold
+
+    $r = call('POST', "/v1/rooms/$data->{id}/events/$got[1]{id}/redact",
+              'ina@t', {});
+    is($r->[0], 200, 'the imported message is redacted');
+    @got = events_of('ina@t', $data->{id});
+    is_deeply($got[2]{content}, { replaces => $got[1]{id} },
+              'and what its edit held is gone');
+};
+
+subtest 'kinds, names, workspaces' => sub {
+    my $r = import_as('ina@t', bundle(manifest(room =>
+                      { room_type => 'dm', name => undef })));
+    my $room = call('GET', "/v1/rooms/$r->[2]{data}{id}", 'ina@t')->[2]{data};
+
+    is($room->{room_type}, 'group', 'a DM becomes a group');
+    is($room->{name}, 'Imported conversation', 'with a name');
+
+    $r = import_as('ina@t', bundle(manifest(room =>
+                   { room_type => 'public', name => 'Town square' })),
+                   name => ' My square ');
+    $room = call('GET', "/v1/rooms/$r->[2]{data}{id}", 'bob@t')->[2]{data};
+    is($room->{room_type}, 'public', 'a public room stays public');
+    is($room->{name}, 'My square', 'a name of the form');
+
+    my $ws = call('POST', '/v1/workspaces', 'ina@t', { name => 'Team' })
+             ->[2]{data}{id};
+
+    $r = import_as('ina@t', bundle(manifest()), workspace_id => $ws);
+    $room = call('GET', "/v1/rooms/$r->[2]{data}{id}", 'ina@t')->[2]{data};
+    is($room->{workspace_id}, $ws, 'a workspace of the form');
+    is($r->[2]{data}{room_alias}, '#old-room-2:new.example',
+       'the alias is numbered');
+
+    $r = import_as('bob@t', bundle(manifest()), workspace_id => $ws);
+    is("$r->[0] $r->[2]{error}{code}", '403 SW_WORKSPACE_FORBIDDEN',
+       'not for strangers');
+    call('POST', "/v1/workspaces/$ws/members", 'ina@t',
+         { participant_id => 'bob', role => 'viewer' });
+    $r = import_as('bob@t', bundle(manifest()), workspace_id => $ws);
+    is($r->[2]{error}{code}, 'SW_WORKSPACE_FORBIDDEN', 'nor for viewers');
+    $r = import_as('bob@t', bundle(manifest()), workspace_id => 'ws-nope');
+    is("$r->[0] $r->[2]{error}{code}", '404 SW_WORKSPACE_NOT_FOUND',
+       'nor one that is not there');
+
+    $r = import_as('ina@t', bundle(manifest(events => [])));
+    is($r->[2]{data}{events_imported}, 0, 'a room without events');
+    is(scalar(events_of('ina@t', $r->[2]{data}{id})), 1, 'was created');
+};
+
+subtest 'how it may be written' => sub {
+    my @e = map { event($_, "m $_") } 1 .. 3;
+    my $text = $json->pretty->encode(manifest(events => \@e));
+
+    $json->pretty(0);
+    $text =~ s/"body" :/"b\\u006fdy" :/;
+    $text =~ s/"sender_id"/"sender\\u005fid"/;
+    $text =~ s/"body" : "m 2"/"n" : 1.10, "e": 1E2, "body": "\\u00e9\\\/"/;
+
+    my $r = import_as('ina@t', bundle($text));
+    is($r->[0], 201, 'with escapes and white space')
+        or diag($json->encode($r->[2]));
+
+    my $raw = redis('ZRANGE', "sw:{t}:r:$r->[2]{data}{id}:events", 0, -1);
+    is(scalar(grep { /"n":1\.10,"e":1E2,/ } @$raw), 1,
+       'numbers keep their digits');
+    is(scalar(grep { /\s"/ } @$raw), 0, 'white space goes');
+    is(scalar(grep { /"_imported_sender":\{"display_name":"Alice"/ } @$raw),
+       3, 'an escaped key is the same key');
+
+    # members in another order, and lists as arrays
+    my $m = manifest(events => \@e);
+    my %p = %{ delete $m->{participants} };
+    my $list = $json->encode([map { { participant_id => $_, %{ $p{$_} } } }
+                              keys %p]);
+    my $events = $json->encode(delete $m->{events});
+    my $rest = $json->encode($m);
+    $rest =~ s/^\{//;
+
+    $r = import_as('ina@t', bundle("{\"events\":$events,"
+                                   . "\"participants\":$list,$rest"));
+    is($r->[0], 201, 'events first') or diag($json->encode($r->[2]));
+    my @got = events_of('ina@t', $r->[2]{data}{id});
+    is($got[0]{content}{_imported_sender}{display_name}, 'Alice',
+       'the author is found');
+
+    my (undef, $entry) = medium('not listed', 'a.txt');
+
+    $r = import_as('ina@t', zip({ name => 'media/', method => 0 }, $entry,
+                   { name => 'readme.txt', data => 'hello' },
+                   { name => 'manifest.json', method => 0,
+                     data => $json->encode(manifest()), zip64 => 1 }));
+    is($r->[0], 201, 'stored, ZIP64, with what a re-packer adds')
+        or diag($json->encode($r->[2]));
+
+    my ($body, $type) = form(bundle(manifest()));
+    my $chunked = join '', map { sprintf("%x\r\n%s\r\n", length $_, $_) }
+                  unpack('(a300)*', $body), '';
+
+    $r = call('POST', '/v1/rooms/import', 'ina@t', $chunked,
+              'Content-Type' => $type, 'Transfer-Encoding' => 'chunked');
+    is($r->[0], 201, 'a chunked body') or diag($json->encode($r->[2]));
+};
+
+subtest 'edits of what is not there, forward references' => sub {
+    my @e = map { event($_, "m $_") } 1 .. 3;
+
+    $e[0]{content} = { replaces => 'evt-elsewhere', content => {} };
+    $e[1]{content} = { event_id => $e[2]{id}, emoji => 'x', action => 'add' };
+    $e[1]{event_type} = 'swp.room.reaction';
+
+    my $r = import_as('ina@t', bundle(manifest(events => \@e)));
+    my @got = events_of('ina@t', $r->[2]{data}{id});
+
+    is($got[0]{content}{replaces}, 'evt-elsewhere', 'stays');
+    is($got[1]{content}{event_id}, $got[2]{id}, 'is found');
+    is(redis('EXISTS', "sw:{t}:r:$r->[2]{data}{id}:copies"), 0,
+       'no copies, no key');
+};
+
+subtest 'Idempotency-Key' => sub {
+    my $file = bundle(manifest());
+    my $first = import_as('ina@t', $file, '_Idempotency-Key' => 'k1');
+    my $rooms = redis('HGET', 'sw:{t}:tenant', 'rooms');
+    my $again = import_as('ina@t', $file, '_Idempotency-Key' => 'k1');
+
+    is($first->[0], 201, 'the first');
+    is($again->[0], 201, 'a replay');
+    is_deeply($again->[2], $first->[2], 'has the same answer');
+    is($again->[1]{location}, $first->[1]{location}, 'and Location');
+    is($again->[1]{'idempotency-replayed'}, 'true', 'and says so');
+    is(redis('HGET', 'sw:{t}:tenant', 'rooms'), $rooms, 'no room was made');
+
+    my $other = import_as('ina@t', bundle(manifest(events => [])),
+                          '_Idempotency-Key' => 'k1');
+    is("$other->[0] $other->[2]{error}{code}", '409 SW_IDEMPOTENCY_CONFLICT',
+       'another bundle under that key');
+    $other = import_as('ina@t', $file, name => 'else',
+                       '_Idempotency-Key' => 'k1');
+    is($other->[2]{error}{code}, 'SW_IDEMPOTENCY_CONFLICT', 'another name');
+
+    my $bad = import_as('ina@t', 'nonsense', '_Idempotency-Key' => 'k2');
+    is($bad->[0], 400, 'a refusal');
+    is(import_as('ina@t', $file, '_Idempotency-Key' => 'k2')->[0], 201,
+       'leaves the key free');
+
+    my ($body, $type) = form($file);
+    my $many = http_many([map { ['POST', '/v1/rooms/import', 'mock:ina@t',
+                                 $body, 'Content-Type' => $type,
+                                 'Idempotency-Key' => 'k3'] } 1 .. 8]);
+    my %ids = map { $_->[2] =~ /"id":"(room-\w+)"/ ? ($1 => 1) : () } @$many;
+    is(scalar keys %ids, 1, 'eight at once make one room');
+    is(scalar(grep { $_->[0] != 201 && $_->[0] != 409 } @$many), 0,
+       'the others wait or see it');
+};
+
+
+# ------------------------------------------------------------- what doesn't
+
+my $valid = bundle(manifest());
+my ($m1, $e1) = medium('some content', 'a.txt');
+my $with_media = bundle(manifest(media => [$m1]), $e1);
+my @bad = qw(400 SW_BUNDLE_INVALID);
+
+subtest 'kinds' => sub {
+    for (['incognito', { room_type => 'incognito', name => 'x' }],
+         ['incognito', { room_type => 'group', name => 'x',
+                         scope_kind => 'incognito' }],
+         ['sidekick', { room_type => 'sidekick', name => 'x' }],
+         ['bridge', { room_type => 'bridge', name => 'x' }],
+         ['federated', { room_type => 'group', name => 'x',
+                         federated => JSON::PP::true }])
+    {
+        refused($_->[0], bundle(manifest(room => $_->[1])),
+                400, 'SW_ROOM_IMPORT_REFUSED', qr/$_->[0] rooms/);
+    }
+};
+
+subtest 'no ZIP' => sub {
+    refused('empty', '', @bad, qr/file/);
+    refused('text', 'This is no archive.' x 100, @bad, qr/offset/);
+    refused('zeros', "\0" x 100000, @bad, qr/offset/);
+    refused('bytes in front', "x$valid", @bad, qr/offset/);
+    refused('bytes behind', "${valid}x", @bad, qr/offset/);
+    refused('without a manifest', zip({ name => 'a.txt', data => 'x' }),
+            @bad, qr/not in the archive/);
+};
+
+subtest 'truncated' => sub {
+    my $before = state();
+    my $n = length $with_media;
+    my @at = (0 .. 60, map({ $n - $_ } 1 .. 80),
+              map { int $n * $_ / 50 } 1 .. 49);
+    my ($wrong, @requests) = (0);
+
+    for (@at) {
+        my ($body, $type) = form(substr $with_media, 0, $_);
+        push @requests, ['POST', '/v1/rooms/import', 'mock:ina@t', $body,
+                         'Content-Type' => $type];
+    }
+
+    for (@{ http_many(\@requests, 8) }) {
+        $wrong++ if $_->[0] != 400 || $_->[2] !~ /SW_BUNDLE_INVALID/;
+    }
+
+    is($wrong, 0, 'anywhere');
+    is(state(), $before, 'nothing is left');
+};
+
+subtest 'every byte' => sub {
+    # no flipped bit may crash, or make a room of a medium that is broken
+    my $n = length $with_media;
+    my @requests;
+
+    for (0 .. $n - 1) {
+        my $file = $with_media;
+
+        substr($file, $_, 1) ^= chr(1 << $_ % 8);
+
+        my ($body, $type) = form($file);
+        push @requests, ['POST', '/v1/rooms/import?dry_run=true',
+                         'mock:ina@t', $body, 'Content-Type' => $type];
+    }
+
+    my $before = state();
+    my $odd = grep { $_->[0] != 200 || $_->[2] !~ /"valid":/ }
+              @{ http_many(\@requests, 16) };
+
+    is($odd, 0, 'each has its report');
+    is(state(), $before, 'nothing is left');
+};
+
+subtest 'headers that lie' => sub {
+    my $data = $json->encode(manifest());
+    my %m = (name => 'manifest.json', data => $data);
+    my $bomb = 'a' x 3_000_000;
+
+    refused('CRC', zip({ %m, local => { crc => 1 }, central => { crc => 1 } }),
+            @bad, qr/manifest\.json.*CRC/i);
+    refused('CRC of a medium',
+            bundle(manifest(media => [$m1]),
+                   { %$e1, local => { crc => 1 }, central => { crc => 1 } }),
+            @bad, qr{media/.*CRC}i);
+    refused('local name', zip({ %m, local => { name => 'manifesT.json' } }),
+            @bad, qr/offset 0/);
+    refused('local size', zip({ %m, local => { usize => 5 } }),
+            @bad, qr/offset 0/);
+    refused('local CRC', zip({ %m, local => { crc => 5 } }),
+            @bad, qr/offset 0/);
+    refused('local method', zip({ %m, local => { method => 0 } }),
+            @bad, qr/offset 0/);
+    refused('unpacks to less', zip({ %m, local => { usize => 9999 },
+                                     central => { usize => 9999 } }),
+            @bad, qr/manifest\.json/);
+    refused('unpacks to more', zip({ %m, local => { usize => 9 },
+                                     central => { usize => 9 } }),
+            @bad, qr/manifest\.json/);
+    refused('encrypted', zip({ %m, local => { flags => 0x801 },
+                               central => { flags => 0x801 } }),
+            @bad, qr/encrypted/);
+    refused('an unknown method', zip({ %m, local => { method => 12 },
+                                       central => { method => 12 } }),
+            @bad, qr/method/);
+    refused('a symlink', zip(\%m, { name => 'link', data => '/etc/passwd',
+                                    method => 0,
+                                    central => { attr => 0120777 << 16 } }),
+            @bad, qr/link/);
+    refused('overlapping', zip(\%m, { name => 'b', data => 'x', method => 0,
+                                      central => { offset => 0 } }),
+            @bad, qr/offset/);
+    refused('a gap', zip(\%m, { gap => 'zzzz' }), @bad, qr/offset/);
+    refused('ZIP64: sizes', zip({ %m, zip64 => 1, central =>
+                { extra => pack 'v v Q< Q<', 1, 16, 999, 998 } }),
+            @bad, qr/manifest\.json/);
+    refused('ZIP64: cut', zip({ %m, zip64 => 1, central =>
+                { extra => pack 'v v Q<', 1, 8, 5 } }),
+            @bad, qr/manifest\.json/);
+    refused('more entries than there are', zip(\%m, { end =>
+                                                      { entries => 2 } }),
+            @bad, qr/offset/);
+};
+
+subtest 'names' => sub {
+    for ('../manifest.json', 'a/../../b', '/etc/passwd', 'C:\\x', 'a\\b',
+         "a\0b", "manifest.json\0", './a', 'a//b', '..', "a\xffb", "a\nb")
+    {
+        my $shown = $json->encode([$_]);
+
+        refused("name $shown", zip({ name => 'manifest.json',
+                                     data => $json->encode(manifest()) },
+                                   { name => $_, data => 'x' }),
+                @bad, qr/entry/);
+    }
+
+    refused('a name twice', zip(({ name => 'manifest.json',
+                                   data => $json->encode(manifest()) }) x 2),
+            @bad, qr/name/);
+    refused('a very long name', zip({ name => 'manifest.json',
+                                      data => $json->encode(manifest()) },
+                                    { name => 'x' x 2000, data => 'x' }),
+            @bad, qr/name/);
+};
+
+subtest 'limits' => sub {
+    my @large = qw(413 SW_BUNDLE_TOO_LARGE);
+    my %m = (name => 'manifest.json', data => $json->encode(manifest()));
+
+    refused('ratio', zip(\%m, { name => 'media/' . '0' x 64 . '/z',
+                                data => 'a' x 3_000_000 }),
+            @large, qr/rooms_import_limits/);
+    refused('ratio of the manifest', zip({ name => 'manifest.json',
+                                           data => ' ' x 3_000_000 }),
+            @large, qr/rooms_import_limits/);
+    refused('unpacked', zip(\%m, { name => 'media/' . '0' x 64 . '/z',
+                                   data => 'ab' x 4_500_000, method => 0 }),
+            @large, qr/rooms_import_limits/);
+    refused('entries', zip(\%m, map { { name => "f$_", data => '' } }
+                                1 .. 50),
+            @large, qr/rooms_import_limits/);
+
+    # real bytes count, whatever the headers say
+    my $packed = RoomsTest::Bundle::deflated('b' x 3_000_000);
+    my $r = import_as('ina@t', zip(\%m, { name => 'media/' . '0' x 64 . '/z',
+                                          data => 'b' x 1000,
+                                          packed => $packed }));
+    like("$r->[0] $r->[2]{error}{code}",
+         qr/^(?:413 SW_BUNDLE_TOO_LARGE|400 SW_BUNDLE_INVALID)$/,
+         'a bomb that is said to be small');
+
+    my ($body, $type) = form('x' x 34_000_000);
+    $r = call('POST', '/v1/rooms/import', 'ina@t', $body,
+              'Content-Type' => $type);
+    is("$r->[0] $r->[2]{error}{code}", '413 SW_PAYLOAD_TOO_LARGE',
+       'past the size of a body');
+    like($json->encode($r->[2]{error}{details}), qr/client_max_body_size/,
+         'names the directive');
+
+    my ($medium, $entry) = medium(join('', map { chr rand 256 }
+                                           1 .. 3_000_000), 'big');
+    $r = import_as('ina@t', bundle(manifest(media => [$medium]), $entry));
+    is($r->[0], 201, 'a location of its own takes more than the server');
+};
+
+subtest 'media' => sub {
+    my %e = %$e1;
+
+    refused('sha256', bundle(manifest(media => [$m1]),
+                             { %e, name => 'media/' . 'a' x 64 . '/a.txt' }),
+            @bad, qr{media/.*sha256});
+    refused('not there', bundle(manifest(media => [$m1])),
+            @bad, qr/not in the archive/);
+    refused('size', bundle(manifest(media => [{ %$m1, size => 5 }]), $e1),
+            @bad, qr{media/.*12 bytes.*says 5});
+    refused('no sha256', bundle(manifest(media => [{ %$m1, sha256 => 'x' }]),
+                                $e1),
+            @bad, qr/media\[0\]\.sha256/);
+    refused('two of an id', bundle(manifest(media =>
+                [{ %$m1, media_id => 'med-1' },
+                 { %$m1, media_id => 'med-1' }]), $e1),
+            @bad, qr/media\[1\].*media_id/);
+
+    my $r = import_as('ina@t', bundle(manifest(media => [$m1],
+                      missing_media => [{ sha256 => $m1->{sha256} }])));
+    is("$r->[0] $r->[2]{data}{media_imported}", '201 0',
+       'one that was lost before');
+
+    my ($name, $entry) = medium('name', "x.txt");
+    $name->{name} = "../../etc/\r\npasswd";
+    $name->{mime_type} = "text/html\r\nX: y";
+    $name->{media_id} = 'med-x';
+    $r = import_as('ina@t', bundle(manifest(media => [$name], events =>
+                   [event(1, { media_id => 'med-x' })]), $entry));
+    my $id = (events_of('ina@t', $r->[2]{data}{id}))[0]{content}{media_id};
+    my $info = call('GET', "/v1/media/$id/info", 'ina@t')->[2]{data};
+    is("$info->{name} $info->{mime_type}", 'file application/octet-stream',
+       'what no header may hold is not kept');
+};
+
+subtest 'manifests' => sub {
+    my $text = $json->canonical->encode(manifest());
+    my $with = sub {
+        my ($from, $to) = @_;
+        my $t = $text;
+
+        $t =~ s/$from/$to/ or die $from;
+        return bundle($t);
+    };
+
+    refused('version', bundle(manifest(version => 2)), @bad, qr/version/);
+    refused('format', bundle(manifest(format => 'x')), @bad, qr/format/);
+    refused('no room', $with->(qr/"room":\{[^}]*\},/, ''), @bad, qr/room/);
+    refused('no events', $with->(qr/"events":/, '"eventz":'),
+            @bad, qr/events/);
+    refused('a kind', bundle(manifest(room => { room_type => 'x' })),
+            @bad, qr/room\.room_type/);
+    refused('a name', bundle(manifest(room => { room_type => 'group',
+                                                name => 'n' x 200 })),
+            @bad, qr/room\.name/);
+    refused('a topic', bundle(manifest(room => { room_type => 'group',
+                                  name => 'n', topic => 't' x 2000 })),
+            @bad, qr/room\.topic/);
+    refused('truncated JSON', bundle(substr $text, 0, -5), @bad,
+            qr/manifest\.json, byte/);
+    refused('two objects', bundle($text . "{}"), @bad, qr/manifest\.json, byte/);
+    refused('an array', bundle('[1]'), @bad, qr/manifest\.json, byte/);
+    refused('UTF-8', $with->('message 2', "message \xff"), @bad,
+            qr/manifest\.json, byte/);
+    refused('NUL', $with->('message 2', 'message \\u0000'), @bad,
+            qr/manifest\.json, byte/);
+    refused('depth', $with->('"message 2"', '[' x 200 . ']' x 200), @bad,
+            qr/manifest\.json, byte/);
+    refused('a key twice', $with->('\{"events"', '{"x":1,"x":1,"events"'),
+            @bad, qr/manifest\.json, byte/);
+    refused('a key of an event twice',
+            $with->('"event_type"', '"event_type":"x","event_type"'),
+            @bad, qr/events\[0\]/);
+    refused('a key of a content twice',
+            $with->('"body"', '"body":"x","b\\u006fdy"'),
+            @bad, qr/events\[0\]/);
+    refused('a participant twice',
+            $with->('"participants":\{', '"participants":{"alice":{},'),
+            @bad, qr/alice comes twice/);
+};
+
+subtest 'events' => sub {
+    my $n = 0;
+
+    for my $bad ('null', '7', '"x"', '[]', '{}',
+                 [id => undef], [id => ''], [id => 'a b'], [id => 7],
+                 [sender_id => undef], [event_type => 'x'],
+                 [event_type => 'swp.room.'], [content => 'x'],
+                 [content => undef], [stream_position => '1'],
+                 [stream_position => -1], [stream_position => 1],
+                 [created_at => 'yesterday'], [edited_at => 5],
+                 [redacted_at => 'x'], [origin_ts => 'x'],
+                 [origin_ts => 1e18], [do_not_index => 1],
+                 [id => event(1, 'x')->{id}])
+    {
+        my @e = map { event($_, "m $_") } 1 .. 3;
+        my $text;
+
+        if (ref $bad) {
+            $e[1]{ $bad->[0] } = $bad->[1];
+            $text = $json->encode(manifest(events => \@e));
+
+        } else {
+            $e[1] = 'HERE';
+            $text = $json->encode(manifest(events => \@e));
+            $text =~ s/"HERE"/$bad/;
+        }
+
+        refused("event " . (ref $bad ? join(' ', map { $_ // 'null' } @$bad)
+                                     : $bad),
+                bundle($text), @bad,
+                ref $bad ? qr/events\[1\]\.$bad->[0]/ : qr/events\[1\]/);
+    }
+
+    my $r = import_as('ina@t', bundle(manifest(events =>
+                      [event(1, { body => 'x' x 70_000 })])));
+    is($r->[0], 201, 'a content of 70,000 bytes');
+
+    refused('a content of 80,000 bytes',
+            bundle(manifest(events => [event(1, { body => 'x' x 80_000 })])),
+            @bad, qr/events\[0\]\.content.*72 KiB/);
+    refused('an event of 300,000 bytes',
+            bundle(manifest(events => [event(1, { body => 'x' x 300_000 })])),
+            @bad, qr/256 KiB/);
+
+    my @edits = map { event(1 + $_, { replaces => event(1, '')->{id},
+                                      content => {} }) } 1 .. 101;
+    refused('a message with 101 edits',
+            bundle(manifest(events => [event(1, 'x'), @edits])),
+            @bad, qr/edited 101 times/);
+};
+
+subtest 'the form' => sub {
+    my @invalid = qw(400 SW_VALIDATION_FAILED);
+    my ($body, $type) = form($valid);
+    my $before = state();
+    my $post = sub {
+        my ($name, $body, $type, $problem) = @_;
+        my $r = call('POST', '/v1/rooms/import', 'ina@t', $body,
+                     'Content-Type' => $type);
+
+        ok($r->[0] == 400 && $r->[2]{error}{code} eq 'SW_VALIDATION_FAILED'
+           && $json->encode($r->[2]{error}{details}) =~ $problem, $name)
+            or diag("$r->[0] " . $json->encode($r->[2]));
+        is(state(), $before, "$name: nothing is left");
+    };
+
+    $post->('without the file', form(undef, name => 'x'), qr/no part.*file/);
+
+    my $two = $body;
+    $two =~ s/--xXxXboundaryXxXx--\r\n$//;
+    $post->('with two', $two . $body, $type, qr/two parts/);
+    $post->('no form', '{}', 'application/json', qr/Content-Type/);
+    $post->('no type at all', $body, '', qr/Content-Type/);
+    $post->('a boundary of 1 KB', $body, 'multipart/form-data; boundary='
+            . 'b' x 1000, qr/boundary/);
+    $post->('cut', substr($body, 0, -30), $type, qr/body|file/);
+    $post->('empty', '', $type, qr/body|file/);
+    $post->('a name', form($valid, name => "a\nb"), qr/name/);
+    $post->('dry_run', form($valid, dry_run => 'maybe'), qr/dry_run/);
+    $post->('a long field', form($valid, name => 'x' x 5000), qr/1 KiB/);
+
+    my $r = http_req('POST', '/v1/rooms/import', 'mock:ina@t', $body,
+                     'Content-Type' => 'multipart/form-data; boundary='
+                                       . 'b' x 10_000);
+    like($r->[0], qr/^400$/, 'a boundary of 10 KB');
+    is(state(), $before, 'nothing is left');
+
+    $r = http_req('POST', '/v1/rooms/import', undef, $body,
+                  'Content-Type' => $type);
+    is($r->[0], 401, 'not without a token');
+};
+
+subtest 'the tenant is full' => sub {
+    redis('HSET', 'sw:{t}:tenant', 'max_rooms',
+          redis('HGET', 'sw:{t}:tenant', 'rooms') + 2);
+
+    my ($body, $type) = form($with_media);
+    my $many = http_many([map { ['POST', '/v1/rooms/import', 'mock:ina@t',
+                                 $body, 'Content-Type' => $type] } 1 .. 6]);
+
+    is(scalar(grep { $_->[0] == 201 } @$many), 2, 'two of six fit');
+    is(scalar(grep { $_->[0] == 409 && $_->[2] =~ /SW_TENANT_CAPACITY/ }
+              @$many), 4, 'the others are told');
+    is(scalar(grep { redis('TTL', $_) > 0 } @{ redis('KEYS', '*:events') }),
+       0, 'and leave no events');
+
+    redis('HDEL', 'sw:{t}:tenant', 'max_rooms');
+};
+
+
+# ---------------------------------------------------------------- a dry run
+
+subtest 'dry_run' => sub {
+    my $before = state();
+    my $position = redis('GET', 'sw:{t}:position');
+    my $claims = @{ redis('KEYS', '*idem:*') };
+
+    my $r = import_as('ina@t', $with_media, dry_run => 'true',
+                      name => 'Tried', '_Idempotency-Key' => 'dry');
+    is($r->[0], 200, 'of a good one');
+    is_deeply([@{ $r->[2]{data} }{qw(valid events media faults_total)}],
+              [JSON::PP::true, 3, 1, 0], 'says what it would do');
+    is($r->[2]{data}{room}{name}, 'Tried', 'and how the room would look');
+
+    my ($m2, $e2) = medium('other', 'b');
+    my @e = map { event($_, "m $_") } 1 .. 4;
+    $e[0]{sender_id} = 7;
+    $e[2]{content} = [];
+    $e[3]{created_at} = 'x';
+    $r = import_as('ina@t', bundle(manifest(version => 9, events => \@e,
+                   media => [$m1, $m2]),
+                   { %$e1, local => { crc => 1 }, central => { crc => 1 } }),
+                   _query => '?dry_run=true');
+    is($r->[0], 200, 'of a bad one');
+    is($r->[2]{data}{valid}, JSON::PP::false, 'is not valid');
+
+    my $all = $json->encode($r->[2]{data}{faults});
+
+    like($all, $_, "finds $_") for qr/version/, qr/events\[0\]\.sender_id/,
+        qr/events\[2\]\.content/, qr/events\[3\]\.created_at/, qr/CRC/i,
+        qr/$m2->{sha256} is not in the archive/;
+    is($r->[2]{data}{faults_total}, scalar @{ $r->[2]{data}{faults} },
+       'and counts them');
+
+    $r = import_as('ina@t', 'nonsense', dry_run => 'true');
+    is($r->[2]{data}{faults_total}, 1, 'of no ZIP');
+    $r = import_as('ina@t', bundle(manifest(room =>
+                   { room_type => 'bridge', name => 'x' })),
+                   dry_run => 'true');
+    like($json->encode($r->[2]{data}{faults}), qr/bridge rooms/,
+         'of a kind that is refused');
+
+    @e = map { event($_, "m $_", sender_id => undef) } 1 .. 1500;
+    $r = import_as('ina@t', bundle(manifest(events => \@e)),
+                   dry_run => 'true');
+    is($r->[2]{data}{faults_total}, 1500, 'of very many faults');
+    is(scalar @{ $r->[2]{data}{faults} }, 1000, 'a thousand are told');
+
+    is(state(), $before, 'nothing was written');
+    is(redis('GET', 'sw:{t}:position'), $position, 'no position was used');
+    is(scalar @{ redis('KEYS', '*idem:*') }, $claims, 'no key was claimed');
+};
+
+# NGINX itself tells of a body that is too large
+
+my @odd = grep { /\[(?:alert|crit|emerg|error)\]/ && !/too large body/ }
+          split /^/m, nginx_log();
+
+is("@odd", '', 'the log is quiet');
+
+done_testing();
