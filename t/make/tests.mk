@@ -13,7 +13,8 @@ PURE         = $(wildcard src/rooms/*.c src/auth/rooms_*.c src/bundle/rooms_*.c 
 PURE_HEADERS = $(wildcard src/rooms/*.h src/auth/rooms_*.h src/bundle/rooms_*.h \
                           src/federation/rooms_*.h)
 PURE_INCS    = -Isrc/rooms -Isrc/auth -Isrc/bundle -Isrc/federation
-PURE_CFLAGS  = -std=gnu11 -g -O2 -Wall -Wextra -Werror $(PURE_INCS)
+SANITIZE     =
+PURE_CFLAGS  = -std=gnu11 -g -O2 -Wall -Wextra -Werror $(SANITIZE) $(PURE_INCS)
 PURE_LIBS    = -ljansson -lsodium -lcrypto -lz -lpthread
 
 UNIT_TESTS   = $(patsubst t/unit/%.c, $(BUILD)/unit/%, \
@@ -34,6 +35,15 @@ suites: $(MODULE)
 
 unit: $(UNIT_TESTS)
 	@t/make/units $(UNIT_TESTS)
+
+asan: | setup
+	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)-asan \
+	    SANITIZE="-fsanitize=address,undefined -fno-omit-frame-pointer"
+	@t/make/asan $(BUILD)-asan "$(NGINX_SRC)" $(TESTS)
+
+valgrind: $(MODULE)
+	@t/make/setup "valgrind"
+	@t/make/valgrind $(BUILD) $(MODULE) $(TESTS)
 
 $(BUILD)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(BUILD)/libpure.a
 	@mkdir -p $(@D)
