@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use Test::More;
+use Time::HiRes qw(sleep);
 
 use lib 't/lib';
 use RoomsTest;
@@ -16,6 +17,14 @@ start();
 known(qw(ann bob cy dan));
 
 my $dir = '/v1/directory/rooms';
+
+# Ids are in the order of time to the millisecond: here one room in each.
+sub made {
+    sleep 0.002;
+
+    return make(@_);
+}
+
 my $seen = sub {
     my ($who, $query, @want) = @_;
     my $res = call('GET', $dir . ($query ? "?$query" : ''), $who);
@@ -32,13 +41,13 @@ expect("200\ndata # 0\nmeta.has_more = false\nmeta.next_cursor null", 'GET',
        $dir, 'ann');
 
 # who sees what: newest first
-my $mine = make(group => 'ann', name => 'Mine');
-my $open = make(group => 'ann', name => 'Open house', is_public => true);
-my $town = make(public => 'ann', name => 'Town square',
+my $mine = made(group => 'ann', name => 'Mine');
+my $open = made(group => 'ann', name => 'Open house', is_public => true);
+my $town = made(public => 'ann', name => 'Town square',
                 topic => 'All things Einkauf');
-my $dark = make(incognito => 'ann', name => 'Dark');
-my $dm = make(dm => 'ann', with => 'bob');
-my $asked = make(group => 'bob', name => 'Asked');
+my $dark = made(incognito => 'ann', name => 'Dark');
+my $dm = made(dm => 'ann', with => 'bob');
+my $asked = made(group => 'bob', name => 'Asked');
 
 must('POST', "/v1/rooms/$asked/invite", 'bob', { participant_id => 'ann' });
 
@@ -84,7 +93,7 @@ $seen->('bob', 'q=aNN', $dm);
 
 my ($ann) = known('ann');
 my $ws = must('POST', '/v1/workspaces', 'ann', { name => 'W' })->{id};
-my $there = make(group => 'ann', name => 'There', workspace_id => $ws);
+my $there = made(group => 'ann', name => 'There', workspace_id => $ws);
 
 $seen->('ann', "workspace_id=$ws", $there);
 $seen->('ann', "workspace_id=$ann->{workspace_id}", $dark, $town, $open,
@@ -119,7 +128,7 @@ $seen->('ann', 'unknown=1&limit=1', $there);
 # a cursor of another list is a bad one
 make(group => 'dan', name => "dan $_") for 1 .. 3;
 
-my $room = make(group => 'dan', name => 'Full');
+my $room = made(group => 'dan', name => 'Full');
 my $events = call('GET', "/v1/rooms/$room/messages?limit=1", 'dan');
 
 must('POST', "/v1/rooms/$room/send", 'dan', { content => {} }) for 1, 2;
@@ -173,7 +182,7 @@ my @got;
 $page = call('GET', "$dir?limit=5", 'ann');
 push @got, ids(@{$page->{data}});
 
-my $new = make(group => 'ann', name => 'New');
+my $new = made(group => 'ann', name => 'New');
 
 must('POST', "/v1/rooms/$all[4]/close", 'ann');   # the cursor's own
 must('POST', "/v1/rooms/$all[7]/archive", 'ann'); # one to come
@@ -220,10 +229,10 @@ tenant('archive');
 known(qw(ann bob cy));
 
 my $list = '/v1/rooms/archived';
-my @old = map { make(group => 'ann', name => "Old $_") } 1 .. 5;
-my $public = make(public => 'ann', name => 'Public');
-my $pair = make(dm => 'ann', with => 'bob');
-my $gone = make(group => 'ann', name => 'Gone');
+my @old = map { made(group => 'ann', name => "Old $_") } 1 .. 5;
+my $public = made(public => 'ann', name => 'Public');
+my $pair = made(dm => 'ann', with => 'bob');
+my $gone = made(group => 'ann', name => 'Gone');
 
 admit($old[0], 'ann', 'bob');
 must('POST', "/v1/rooms/$old[1]/invite", 'ann', { participant_id => 'bob' });
