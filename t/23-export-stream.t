@@ -58,7 +58,7 @@ END
 
 $more .= <<"END" if $certificate;
     server {
-        listen 127.0.0.1:$tls ssl http2;
+        listen 127.0.0.1:$tls ssl http2 sndbuf=32k;
         ssl_certificate $dir/cert;
         ssl_certificate_key $dir/key;
 $rooms
@@ -140,7 +140,7 @@ my $room = make(group => 'ann', name => 'Snapshot');
 my $path = "/v1/rooms/$room";
 
 admit($room, 'ann', 'bob');
-fill($room, 'ann', 100, 10000);
+fill($room, 'ann', 20, 40000);
 
 my @ids;
 
@@ -214,7 +214,7 @@ my $base = "/v1/rooms/$big";
 
 admit($big, 'ann', 'bob');
 fill($big, 'ann', 3000, 1000);
-bundle($big, 'ann');
+ok((drained(reader($port, "$base/export", 'ann'), ''))[1], 'a large one');
 
 my $idle = rss($worker);
 my @stalled = map { [stalled("$base/export", 'ann')] } 1 .. 8;
@@ -294,9 +294,9 @@ SKIP: {
     cmp_ok($times[50], '<', 50, sprintf 'others take %.1f ms, 98 of 100 %.1f',
            @times[50, 97]);
     is_deeply([map { done($_) } @pids], [0, 0, 0, 0], 'four exports');
-    is(slurp('beside1.zip'), slurp('beside2.zip'), 'are the same')
-        if (manifest(slurp('beside1.zip')))->{exported_at}
-           eq (manifest(slurp('beside2.zip')))->{exported_at};
+    is(scalar(grep { 3000 == (() = (entries(slurp("beside$_.zip")))[0][1]
+                                   =~ /"evt-.*swp\.room\.message/g) } 1 .. 4),
+       4, 'all whole');
 }
 
 # a client that leaves
@@ -371,7 +371,7 @@ ok(!(drained($sock, $in))[1], 'ends it without a last chunk');
     my ($at) = $event =~ /"stream_position":(\d+)/;
     my ($first) = call('GET', $s, 'ann')->{body};
 
-    for my $size (map { my $k = $_; map { $k + $_ } -9 .. 9 }
+    for my $size (map { my $k = $_; map { $k + $_ } -4 .. 4 }
                   4096, 8192, 16384, 32736, 65472)
     {
         my $pad = $size - length($first);
@@ -383,13 +383,13 @@ ok(!(drained($sock, $in))[1], 'ends it without a last chunk');
         redis('ZREMRANGEBYSCORE', key("r:$sized:events"), $at, $at);
         redis('ZADD', key("r:$sized:events"), $at, $grown);
 
-        my ($zip, $whole) = drained(slow_reader($port, $s, 'ann'), '');
+        my ($zip, $whole) = drained(reader($port, $s, 'ann'), '');
 
         $bad .= " $size" if !$whole || length($zip) < $size - 30
                             || !eval { entries($zip); 1 };
         $n++;
 
-        next if !$certificate || !$curl || $n % 3;
+        next if !$certificate || !$curl || $n % 4;
 
         for my $version ('--http1.1', '--http2') {
             my $status = done(curl('sized.zip', "https://127.0.0.1:$tls$s",
@@ -432,7 +432,7 @@ like(nginx_log(), qr/the caller has left the room/, 'and is told in the log');
 
 my $closing = make(group => 'ann', name => 'Closing');
 
-fill($closing, 'ann', 300, 5000);
+fill($closing, 'ann', 40, 20000);
 ($sock, $in) = stalled("/v1/rooms/$closing/export", 'ann');
 must('POST', "/v1/rooms/$closing/close", 'ann');
 ($zip, $whole) = drained($sock, $in);
@@ -452,7 +452,7 @@ SKIP: {
 
     my @pids = map {
         curl("cut$_.zip", "$to[$_][0]$base/export", 'ann', '-k', $to[$_][1],
-             '--limit-rate', '300k');
+             '--limit-rate', '1m');
     } 0 .. $#to;
 
     ok(until_true(sub { !grep { !-s "$dir/cut$_.zip" } 0 .. $#to }),

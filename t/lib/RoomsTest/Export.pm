@@ -23,8 +23,8 @@ use Time::HiRes qw(time);
 use RoomsTest::Calls;
 use RoomsTest::Redis ();
 
-our @EXPORT = qw(bundle entries fill manifest medium read_rest rss
-                 slow_reader spool unchunk);
+our @EXPORT = qw(bundle entries fill manifest medium read_rest
+                 reader rss slow_reader spool unchunk);
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 
@@ -140,22 +140,24 @@ sub bundle {
     return (manifest($res->{body}), $res->{body});
 }
 
-# A request whose client takes almost nothing by itself: few bytes fit the
-# socket's buffer.
-sub slow_reader {
-    my ($port, $path, $who, %headers) = @_;
+# A request whose client reads when it is told to.
+sub reader {
+    my ($port, $path, $who, $buffer) = @_;
 
     socket(my $sock, PF_INET, SOCK_STREAM, 0) or die "socket: $!\n";
-    setsockopt($sock, SOL_SOCKET, SO_RCVBUF, 4096) or die "rcvbuf: $!\n";
+    setsockopt($sock, SOL_SOCKET, SO_RCVBUF, $buffer) or die "rcvbuf: $!\n"
+        if $buffer;
     connect($sock, Socket::pack_sockaddr_in($port, "\x7f\0\0\1"))
         or die "connect: $!\n";
 
     $sock->autoflush(1);
-    print $sock RoomsTest::HTTP::http_raw('GET', $path, token($who), undef,
-                                          %headers);
+    print $sock RoomsTest::HTTP::http_raw('GET', $path, token($who));
 
     return $sock;
 }
+
+# The same, and by itself it takes almost nothing.
+sub slow_reader { return reader(@_, 4096) }
 
 # All that comes until the end, or so many bytes; (bytes, whether it ended).
 sub read_rest {
