@@ -42,6 +42,7 @@
 #define NGX_ROOMS_IMPORT_WINDOW   (64 * 1024)
 #define NGX_ROOMS_IMPORT_PARCEL   (512 * 1024)
 #define NGX_ROOMS_IMPORT_EVENTS   400     /* of a parcel */
+#define NGX_ROOMS_IMPORT_MEDIA    100000  /* of a room: 7 arguments each */
 #define NGX_ROOMS_IMPORT_PORTION  10      /* s, then the loop is asked */
 #define NGX_ROOMS_IMPORT_TTL      "600"   /* s, of what isn't a room yet */
 #define NGX_ROOMS_IMPORT_REFRESH  20000   /* ms, of the claim */

@@ -614,6 +614,12 @@ ngx_rooms_import_judge(ngx_rooms_import_t *im)
         return ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_INVALID);
     }
 
+    if (im->tables.nmedia > NGX_ROOMS_IMPORT_MEDIA) {
+        rooms_faults_add(&im->faults, "media", "there are more than %d, which "
+                         "one commit can't make", NGX_ROOMS_IMPORT_MEDIA);
+        return ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_TOO_LARGE);
+    }
+
     rooms_manifest_cleanup(&im->manifest);
     im->manifest_open = 0;
 
