@@ -393,7 +393,9 @@ ngx_rooms_batch(ngx_rooms_req_t *rq)
         ngx_queue_insert_tail(&rq->batches, &rq->batch->queue);
     }
 
-    rq->batch = ngx_rooms_batch_create(rq->r->connection->log);
+    /* it may outlive the request, and so the connection and its log */
+
+    rq->batch = ngx_rooms_batch_create(ngx_cycle->log);
 
     return rq->batch;
 }

@@ -74,6 +74,17 @@ ngx_rooms_channel_idle(ngx_event_t *ev)
     ngx_rooms_channel_t *ch = ev->data;
 
     ngx_rooms_pubsub_unsubscribe(ch->pubsub, ch);
+    ngx_rooms_channel_free(ch);
+}
+
+
+void
+ngx_rooms_channel_free(ngx_rooms_channel_t *ch)
+{
+    if (ch->timer.timer_set) {
+        ngx_del_timer(&ch->timer);
+    }
+
     ngx_rbtree_delete(&ch->pubsub->names, &ch->sn.node);
     ngx_queue_remove(&ch->queue);
     ngx_free(ch);
@@ -278,9 +289,16 @@ ngx_rooms_listen_stop(ngx_rooms_listener_t *l)
     l->channel = NULL;
     l->full = 0;
 
-    if (ngx_queue_empty(&ch->listeners)) {
-        ngx_add_timer(&ch->timer, NGX_ROOMS_LISTEN_LINGER);
+    if (!ngx_queue_empty(&ch->listeners)) {
+        return;
     }
+
+    if (ngx_exiting) {
+        ngx_rooms_channel_free(ch);
+        return;
+    }
+
+    ngx_add_timer(&ch->timer, NGX_ROOMS_LISTEN_LINGER);
 }
 
 

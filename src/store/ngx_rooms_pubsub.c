@@ -320,15 +320,22 @@ ngx_rooms_pubsub_close(ngx_rooms_pubsub_t *ps, const char *why)
 static void
 ngx_rooms_pubsub_leave(ngx_rooms_pubsub_t *ps)
 {
-    ngx_queue_t          *q;
+    ngx_queue_t          *q, *next;
     ngx_rooms_channel_t  *ch;
 
     for (q = ngx_queue_head(&ps->channels);
          q != ngx_queue_sentinel(&ps->channels);
-         q = ngx_queue_next(q))
+         q = next)
     {
+        next = ngx_queue_next(q);
         ch = ngx_queue_data(q, ngx_rooms_channel_t, queue);
-        ngx_rooms_channel_wake(ch);
+
+        if (ngx_queue_empty(&ch->listeners)) {
+            ngx_rooms_channel_free(ch);
+
+        } else {
+            ngx_rooms_channel_wake(ch);
+        }
     }
 
     if (ps->connection) {

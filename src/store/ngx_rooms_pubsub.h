@@ -130,6 +130,7 @@ ngx_rooms_channel_t *ngx_rooms_channel_find(ngx_rooms_pubsub_t *ps,
     rooms_str_t name);
 void ngx_rooms_channel_news(ngx_rooms_channel_t *ch, rooms_str_t payload);
 void ngx_rooms_channel_wake(ngx_rooms_channel_t *ch);
+void ngx_rooms_channel_free(ngx_rooms_channel_t *ch);
 void ngx_rooms_listen_wake_handler(ngx_event_t *ev);
 
 #endif /* NGX_ROOMS_PUBSUB_H */
