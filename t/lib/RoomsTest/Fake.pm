@@ -14,6 +14,8 @@ use Exporter 'import';
 use IO::Socket::INET;
 use POSIX qw(_exit);
 
+use RoomsTest::Process qw(wait_for);
+
 our @EXPORT_OK = qw(fake stop_fake);
 
 my $owner = $$;
@@ -22,10 +24,15 @@ my %groups;
 sub fake {
     my ($port, $serve) = @_;
 
-    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
-                                         LocalPort => $port, Listen => 64,
-                                         ReuseAddr => 1)
-        or die "cannot listen on $port: $!\n";
+    my $listener;
+
+    # a child of the one before may hold its listener until it is quite dead
+    wait_for(3, sub {
+        $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+                                          LocalPort => $port, Listen => 64,
+                                          ReuseAddr => 1);
+    }) or die "cannot listen on $port: $!\n";
+
     my $pid = fork() // die "fork() failed: $!\n";
 
     if ($pid == 0) {
