@@ -18,7 +18,7 @@ my ($ann) = known(qw(ann bob cy dan eve));
 my ($room, $path);
 my %all;                        # position => event, of the whole tenant
 my $position = sub { redis('GET', key('position')) // 0 };
-my $json = JSON::PP->new->utf8;
+my $json = JSON::PP->new->utf8->canonical;
 
 # One call, one event: its type, its actor, its content, and nothing else.
 my $told = sub {

@@ -14,7 +14,7 @@ use RoomsTest::Calls;
 
 start('', workers => 2);
 
-my $json = JSON::PP->new->utf8;
+my $json = JSON::PP->new->utf8->canonical;
 my $rounds = $ENV{TEST_NGINX_RACE_ROUNDS} || 5;
 my $how_many = sub {
     my ($want, @res) = @_;

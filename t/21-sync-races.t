@@ -19,7 +19,7 @@ use RoomsTest;
 use RoomsTest::Calls;
 
 my $scale = $ENV{TEST_NGINX_USE_VALGRIND} ? 1 : 5;
-my $json = JSON::PP->new->utf8;
+my $json = JSON::PP->new->utf8->canonical;
 
 start('', workers => 2, connections => 2048);
 known(qw(ann bob cy));

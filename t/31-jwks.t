@@ -217,7 +217,7 @@ for my $chunked (0, 1) {
     put('delay', 0.2);
     start();
 
-    my $text = JSON::PP->new->utf8->encode($big);
+    my $text = JSON::PP->new->utf8->canonical->encode($big);
     my $chunks = sprintf("%x\r\n%s\r\n0\r\n\r\n", length $text, $text);
     my $res = $chunked
         ? http_req('POST', '/v1/rooms', token('eddsa'), $chunks,

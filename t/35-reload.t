@@ -69,7 +69,7 @@ sub load_start {
     }
 
     open my $out, '>', "$dir/result";
-    print $out JSON::PP->new->encode({ asked => $asked, bad => \%bad,
+    print $out JSON::PP->new->canonical->encode({ asked => $asked, bad => \%bad,
                                        sent => $sent });
     close $out;
     POSIX::_exit(0);

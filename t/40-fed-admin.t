@@ -13,7 +13,7 @@ use Test::More;
 use lib 't/lib';
 use RoomsTest;
 
-my $json = JSON::PP->new->utf8;
+my $json = JSON::PP->new->utf8->canonical;
 my $dir = File::Temp->newdir('rooms-keys-XXXXXXXX', TMPDIR => 1);
 
 sub key_file {

@@ -16,7 +16,7 @@ use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Signer;
 
-my $json = JSON::PP->new->utf8;
+my $json = JSON::PP->new->utf8->canonical;
 my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
 my @children;
 

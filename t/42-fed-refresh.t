@@ -15,7 +15,7 @@ use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Signer;
 
-my $json = JSON::PP->new->utf8;
+my $json = JSON::PP->new->utf8->canonical;
 my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
 my ($port_a, $port_b, $port_c) = map { free_port() } 1 .. 3;
 my ($a, $b, $c) = map { "127.0.0.1:$_" } $port_a, $port_b, $port_c;
