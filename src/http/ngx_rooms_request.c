@@ -275,7 +275,15 @@ ngx_rooms_begin(ngx_rooms_req_t *rq)
 
     ngx_rooms_random_hex(rq->random, sizeof(rq->random));
 
-    return ngx_rooms_commit_init(&rq->commit, rq->pool, &rq->keys);
+    if (ngx_rooms_commit_init(&rq->commit, rq->pool, &rq->keys) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (rq->conf->federation) {
+        rq->commit.server = rooms_from_ngx(rq->conf->server_name);
+    }
+
+    return NGX_OK;
 }
 
 

@@ -67,6 +67,8 @@ typedef enum {
     ROOMS_OP_SEND,
     ROOMS_OP_EXPORT,
     ROOMS_OP_FEDERATE,                /* federate, invite, backfill */
+    ROOMS_OP_EXPEL,                   /* a foreign participant, when
+                                         federation with its server ends */
     ROOMS_OP_MAX
 } rooms_op_e;
 
@@ -119,6 +121,8 @@ typedef struct {
     uint32_t            invited;
     uint32_t            admins;           /* joined members at 100 */
     int64_t             position;         /* of its last event */
+    rooms_str_t         origin;           /* its server; NULL: this one */
+    rooms_str_t         peers;            /* "server=members ...", or NULL */
 } rooms_room_t;
 
 typedef struct {
@@ -346,5 +350,25 @@ int rooms_tenant_valid(rooms_str_t id);
 int64_t rooms_time_parse(rooms_str_t s);               /* ms */
 #define ROOMS_TIME_LEN  24
 unsigned char *rooms_time_format(unsigned char *dst, int64_t ms);
+
+
+/*
+ * Participants of other servers (rooms_foreign.c) are called "@local:server"
+ * here; nobody of this server can be, where it federates.  1, and the server:
+ * it is such an id; self is our own server's name.
+ */
+int rooms_foreign(rooms_str_t id, rooms_str_t self, rooms_str_t *server);
+
+/*
+ * The servers in a room, "server=members ...", counting joined and invited:
+ * takes the next, and 0 when there is none; all of them; whether one is there;
+ * writes the list as it is after one has delta more, at most
+ * peers.len + server.len + 16 bytes and a NUL, and returns its length.
+ */
+int rooms_peers_next(rooms_str_t *peers, rooms_str_t *server, uint32_t *n);
+uint64_t rooms_peers_total(rooms_str_t peers);
+int rooms_peers_has(rooms_str_t peers, rooms_str_t server);
+size_t rooms_peers_move(rooms_str_t peers, rooms_str_t server, int delta,
+    unsigned char *dst);
 
 #endif /* ROOMS_H */

@@ -49,6 +49,7 @@ static const unsigned char  rooms_invariants[ROOMS_OP_MAX][ROOMS_TYPE_MAX] = {
     [ROOMS_OP_SEND]        =    { y,    y,     y,        y, y,       y },
     [ROOMS_OP_EXPORT]      =    { y,    y,     x,        y, x,       x },
     [ROOMS_OP_FEDERATE]    =    { y,    y,     n,        n, n,       n },
+    [ROOMS_OP_EXPEL]       =    { y,    y,     y,        y, y,       y },
 };
 
 #undef y
@@ -265,6 +266,7 @@ rooms_power_waived(const rooms_input_t *in)
 
     case ROOMS_OP_POWER:
     case ROOMS_OP_FEDERATE:
+    case ROOMS_OP_EXPEL:
         return in->tenant_admin;
 
     default:

@@ -78,6 +78,9 @@ static const rooms_rule_t  rooms_rules[ROOMS_OP_MAX] = {
     [ROOMS_OP_FEDERATE] =
         { ROOMS_WHO_ADMIN, ROOMS_IN_OPEN, ROOMS_POWER_NOBODY,
           rooms_federate },
+
+    [ROOMS_OP_EXPEL] =
+        { ROOMS_WHO_ADMIN, ROOMS_ALWAYS, ROOMS_POWER_NOBODY, rooms_expel },
 };
 
 
@@ -197,6 +200,7 @@ rooms_check_targets(const rooms_input_t *in, rooms_change_t *out)
     case ROOMS_OP_BAN:
     case ROOMS_OP_UNBAN:
     case ROOMS_OP_POWER:
+    case ROOMS_OP_EXPEL:
         if (in->ntargets == 1) {
             return ROOMS_OK;
         }

@@ -82,6 +82,7 @@ int rooms_is_heir(const rooms_room_t *room, const rooms_member_t *actor);
 void rooms_join(const rooms_input_t *in, rooms_change_t *out);
 void rooms_leave(const rooms_input_t *in, rooms_change_t *out);
 void rooms_invite(const rooms_input_t *in, rooms_change_t *out);
+void rooms_expel(const rooms_input_t *in, rooms_change_t *out);
 void rooms_kick(const rooms_input_t *in, rooms_change_t *out);
 void rooms_ban(const rooms_input_t *in, rooms_change_t *out);
 void rooms_unban(const rooms_input_t *in, rooms_change_t *out);

@@ -206,6 +206,33 @@ rooms_kick(const rooms_input_t *in, rooms_change_t *out)
 }
 
 
+/* Federation with a participant's server has ended, and with it this. */
+
+void
+rooms_expel(const rooms_input_t *in, rooms_change_t *out)
+{
+    const rooms_member_t  *target;
+
+    target = &in->targets[0].member;
+
+    if (target->membership != ROOMS_JOIN
+        && target->membership != ROOMS_INVITE)
+    {
+        rooms_noop(out);
+        return;
+    }
+
+    if (target->membership == ROOMS_JOIN) {
+        rooms_depart(in, out, target);
+    }
+
+    rooms_move(out, target, ROOMS_LEAVE, 0, in->now);
+
+    out->reason = in->text;
+    out->event = ROOMS_EV_MEMBER;
+}
+
+
 /* A ban may come before any membership, and withdraws an invite. */
 
 void

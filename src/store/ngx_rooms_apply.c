@@ -81,6 +81,7 @@ ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     ngx_rooms_apply_heir(c, keys, a);
     ngx_rooms_apply_members(c, keys, a, key);
+    ngx_rooms_apply_peers(c, keys, a, key);
 }
 
 
@@ -241,6 +242,16 @@ ngx_rooms_apply_create(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     if (room->workspace.data) {
         ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_s("workspace"),
                                room->workspace);
+    }
+
+    if (room->origin.data) {
+        ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_s("origin"),
+                               room->origin);
+    }
+
+    if (room->federated) {
+        ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_s("federated"),
+                               ngx_rooms_s("1"));
     }
 
     if (room->alias.data) {
@@ -655,7 +666,8 @@ ngx_rooms_apply_envelope(ngx_rooms_commit_t *c, const rooms_room_t *room,
                           ngx_rooms_s("\",\"room_id\":\""), room->id,
                           ngx_rooms_s("\",\"stream_position\":" NGX_ROOMS_POS));
 
-    size = 300 + ROOMS_JSON_STR(sender.len) + content.len;
+    size = 360 + ROOMS_JSON_STR(sender.len) + content.len
+           + c->source_id.len + c->source_server.len;
 
     start = ngx_pnalloc(c->pool, size);
     if (start == NULL || head->data == NULL || content.data == NULL) {
@@ -676,6 +688,13 @@ ngx_rooms_apply_envelope(ngx_rooms_commit_t *c, const rooms_room_t *room,
     rooms_json_lit(&b, ",\"created_at\":");
     rooms_json_time(&b, now);
     rooms_json_lit(&b, ",\"edited_at\":null,\"redacted_at\":null");
+
+    if (c->source_id.data) {
+        rooms_json_lit(&b, ",\"origin_id\":");
+        rooms_json_str(&b, c->source_id);
+        rooms_json_lit(&b, ",\"origin_server\":");
+        rooms_json_str(&b, c->source_server);
+    }
 
     if (room->incognito) {
         rooms_json_lit(&b, ",\"do_not_index\":true");
@@ -712,6 +731,7 @@ ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                               ngx_rooms_s("position"),
                               ngx_rooms_s(NGX_ROOMS_POS));
 
+    ngx_rooms_apply_outbox(c, keys, room, random);
     ngx_rooms_apply_publish(c, keys, room->id, c->concerned);
 }
 

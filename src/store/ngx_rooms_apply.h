@@ -48,4 +48,18 @@ void ngx_rooms_apply_marker_event(ngx_rooms_commit_t *c,
 /* The JSON that ngx_rooms_apply_event() stores, once its position is known. */
 rooms_str_t ngx_rooms_event_json(ngx_rooms_commit_t *c, int64_t position);
 
+
+/*
+ * Federation (ngx_rooms_apply_peers.c): which servers are in the room after
+ * the change, and that an event is on its way to them.
+ */
+void ngx_rooms_apply_peers(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const ngx_rooms_apply_t *a, rooms_str_t key);
+void ngx_rooms_apply_outbox(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, rooms_str_t random);
+
+/* Has a server told all of a room: its state, and who is in it. */
+void ngx_rooms_apply_snapshot(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t server);
+
 #endif /* NGX_ROOMS_APPLY_H */

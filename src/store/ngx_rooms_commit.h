@@ -34,6 +34,15 @@ typedef struct {
     rooms_str_t         id;            /* key of the commit */
     rooms_str_t         concerned;     /* " participant" of each whose
                                           membership changes */
+
+    /* where the tenant federates */
+    rooms_str_t         server;        /* our own name; NULL: it doesn't */
+    rooms_str_t         audience;      /* the room's peers, those that a
+                                          change removes, too */
+    rooms_str_t         source_id;     /* the event's id on its server */
+    rooms_str_t         source_server;
+    unsigned            peers:1;       /* guarded already */
+
     unsigned            takes:1;       /* a position, without an event */
     unsigned            failed:1;      /* out of memory */
 } ngx_rooms_commit_t;

@@ -11,6 +11,7 @@
 const rooms_str_t  ngx_rooms_field_state = rooms_string("state");
 const rooms_str_t  ngx_rooms_field_joined = rooms_string("joined");
 const rooms_str_t  ngx_rooms_field_invited = rooms_string("invited");
+const rooms_str_t  ngx_rooms_field_peers = rooms_string("peers");
 
 static const char  *ngx_rooms_modes[NGX_ROOMS_MODE_MAX] = {
     "inherit", "all", "mentions", "none"
@@ -86,7 +87,8 @@ ngx_rooms_load_room(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
                              ngx_rooms_s("updated_at"),
                              ngx_rooms_field_joined, ngx_rooms_field_invited,
                              ngx_rooms_s("admins"), ngx_rooms_s("position"),
-                             ngx_rooms_s("last_member"));
+                             ngx_rooms_s("last_member"),
+                             ngx_rooms_s("origin"), ngx_rooms_field_peers);
 }
 
 
@@ -223,6 +225,8 @@ ngx_rooms_parse_room(redisReply *reply, rooms_str_t id, rooms_room_t *room)
     room->updated_at = ngx_rooms_reply_int(f[7], room->created_at);
     room->position = ngx_rooms_reply_int(f[11], 0);
     room->last_member = ngx_rooms_reply_str(f[12]);
+    room->origin = ngx_rooms_reply_str(f[13]);
+    room->peers = ngx_rooms_reply_str(f[14]);
 
     if (rooms_utf8_length(room->name) < 0
         || rooms_utf8_length(room->topic) < 0)

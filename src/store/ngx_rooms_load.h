@@ -15,7 +15,7 @@
  * in the log.  Parsed strings point into the reply.
  */
 
-#define NGX_ROOMS_ROOM_FIELDS  13
+#define NGX_ROOMS_ROOM_FIELDS  15
 
 typedef enum {
     NGX_ROOMS_MODE_INHERIT = 0,
@@ -78,5 +78,6 @@ rooms_str_t ngx_rooms_format_meta(ngx_pool_t *pool, const rooms_room_t *room);
 extern const rooms_str_t  ngx_rooms_field_state;
 extern const rooms_str_t  ngx_rooms_field_joined;
 extern const rooms_str_t  ngx_rooms_field_invited;
+extern const rooms_str_t  ngx_rooms_field_peers;
 
 #endif /* NGX_ROOMS_LOAD_H */

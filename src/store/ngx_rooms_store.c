@@ -25,6 +25,13 @@ static const struct {
     [NGX_ROOMS_KEY_PEERS] = { ngx_string("peers"), ngx_null_string },
     [NGX_ROOMS_KEY_PEER_ERRORS] =
         { ngx_string("peers:errors"), ngx_null_string },
+    [NGX_ROOMS_KEY_PEER_ROOMS] =
+        { ngx_string("peers:"), ngx_string(":rooms") },
+    [NGX_ROOMS_KEY_OUTBOXES] = { ngx_string("outboxes"), ngx_null_string },
+    [NGX_ROOMS_KEY_OUTBOX] = { ngx_string("outbox:"), ngx_null_string },
+    [NGX_ROOMS_KEY_OUTBOX_STATE] =
+        { ngx_string("outboxes:state"), ngx_null_string },
+    [NGX_ROOMS_KEY_ENDINGS] = { ngx_string("endings"), ngx_null_string },
 
     [NGX_ROOMS_KEY_USER_ROOMS] = { ngx_string("p:"), ngx_string(":rooms") },
     [NGX_ROOMS_KEY_USER_WORKSPACES] =

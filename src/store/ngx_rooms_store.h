@@ -72,6 +72,11 @@ typedef enum {
     NGX_ROOMS_KEY_FEDERATION,          /* hash: policy */
     NGX_ROOMS_KEY_PEERS,               /* hash: server -> last seen */
     NGX_ROOMS_KEY_PEER_ERRORS,         /* hash: server -> last error */
+    NGX_ROOMS_KEY_PEER_ROOMS,          /* zset: rooms with its members */
+    NGX_ROOMS_KEY_OUTBOXES,            /* zset: server, by the next try */
+    NGX_ROOMS_KEY_OUTBOX,              /* zset: "kind room ...", by position */
+    NGX_ROOMS_KEY_OUTBOX_STATE,        /* hash: server -> failures, ... */
+    NGX_ROOMS_KEY_ENDINGS,             /* zset: "room server admin" */
 
     NGX_ROOMS_KEY_USER_ROOMS,          /* zset: joined or invited, by id */
     NGX_ROOMS_KEY_USER_WORKSPACES,     /* zset, by id */

@@ -1,0 +1,200 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_rooms_apply.h"
+
+
+/*
+ * A room's field "peers" counts who is in it of other servers.  Whoever
+ * writes an event relies on it: a server that comes in meanwhile would not be
+ * told.
+ */
+static void
+ngx_rooms_apply_peers_guard(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t peers)
+{
+    if (c->peers) {
+        return;
+    }
+
+    c->peers = 1;
+
+    ngx_rooms_commit_guard_field(c, key, ngx_rooms_field_peers, peers);
+}
+
+
+static ngx_uint_t
+ngx_rooms_apply_listed(const rooms_member_t *m)
+{
+    return m->membership == ROOMS_JOIN || m->membership == ROOMS_INVITE;
+}
+
+
+static rooms_str_t
+ngx_rooms_apply_peers_move(ngx_rooms_commit_t *c, rooms_str_t peers,
+    rooms_str_t server, ngx_int_t delta)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(c->pool, peers.len + server.len + 17);
+    if (p == NULL) {
+        c->failed = 1;
+        return ROOMS_NULL;
+    }
+
+    peers.len = rooms_peers_move(peers, server, delta, p);
+    peers.data = p;
+
+    return peers.len ? peers : ROOMS_NULL;
+}
+
+
+void
+ngx_rooms_apply_peers(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const ngx_rooms_apply_t *a, rooms_str_t key)
+{
+    ngx_int_t                  delta;
+    ngx_uint_t                 i;
+    rooms_str_t                before, after, server, rooms;
+    const rooms_transition_t  *t;
+
+    if (c->server.data == NULL) {
+        return;
+    }
+
+    before = a->before ? a->before->peers : ROOMS_NULL;
+    after = before;
+
+    /* who is told: those that were there, and those that come */
+
+    if (a->change->room.federated || (a->before && a->before->federated)) {
+        c->audience = before.data ? before : ngx_rooms_s("");
+    }
+
+    for (i = 0; i < a->change->nmembers; i++) {
+        t = &a->change->members[i];
+
+        delta = (ngx_int_t) ngx_rooms_apply_listed(&t->after)
+                - (ngx_int_t) ngx_rooms_apply_listed(&t->before);
+
+        if (!rooms_foreign(t->after.participant, c->server, &server)
+            || delta == 0)
+        {
+            continue;
+        }
+
+        rooms = ngx_rooms_key(keys, NGX_ROOMS_KEY_PEER_ROOMS, server);
+
+        if (delta > 0 && !rooms_peers_has(after, server)) {
+            ngx_rooms_commit_write(c, "ZADD", rooms, ngx_rooms_s("0"),
+                                   a->change->room.id);
+
+            if (c->audience.data && !rooms_peers_has(c->audience, server)) {
+                c->audience = ngx_rooms_apply_peers_move(c, c->audience,
+                                                         server, 1);
+            }
+        }
+
+        after = ngx_rooms_apply_peers_move(c, after, server, delta);
+
+        if (delta < 0 && !rooms_peers_has(after, server)) {
+            ngx_rooms_commit_write(c, "ZREM", rooms, a->change->room.id);
+        }
+    }
+
+    if (a->before) {
+        ngx_rooms_apply_peers_guard(c, key, before);
+    }
+
+    c->peers = 1;
+
+    if (rooms_str_eq(before, after)) {
+        return;
+    }
+
+    a->change->room.peers = after;
+
+    if (after.data) {
+        ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_field_peers, after);
+
+    } else {
+        ngx_rooms_commit_write(c, "HDEL", key, ngx_rooms_field_peers);
+    }
+}
+
+
+static void
+ngx_rooms_apply_post(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t server, rooms_str_t item)
+{
+    ngx_rooms_commit_write_at(c, "ZADD",
+                              ngx_rooms_key(keys, NGX_ROOMS_KEY_OUTBOX,
+                                            server),
+                              ngx_rooms_s(NGX_ROOMS_POS), item);
+
+    /* one that waits for its next try goes on waiting */
+
+    ngx_rooms_commit_write(c, "ZADD",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_OUTBOXES,
+                                         ROOMS_NULL),
+                           ngx_rooms_s("NX"), ngx_rooms_s("0"), server);
+}
+
+
+void
+ngx_rooms_apply_outbox(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, rooms_str_t random)
+{
+    uint32_t     n;
+    ngx_uint_t   foreign;
+    rooms_str_t  from, peers, server, item;
+
+    if (c->server.data == NULL) {
+        return;
+    }
+
+    ngx_rooms_apply_peers_guard(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM,
+                                                 room->id), room->peers);
+
+    if (c->audience.data == NULL && !room->federated) {
+        return;
+    }
+
+    foreign = c->source_server.data != NULL;
+    from = c->source_server;
+
+    item = ngx_rooms_join(c->pool, ngx_rooms_s("e "), room->id,
+                          ngx_rooms_s(" evt-" NGX_ROOMS_HEX), random);
+
+    if (room->origin.data) {
+
+        /* the room's own server tells the others */
+
+        if (!foreign) {
+            ngx_rooms_apply_post(c, keys, room->origin, item);
+        }
+
+        return;
+    }
+
+    peers = c->audience.data ? c->audience : room->peers;
+
+    while (rooms_peers_next(&peers, &server, &n)) {
+
+        if (!foreign || !rooms_str_eq(server, from)) {
+            ngx_rooms_apply_post(c, keys, server, item);
+        }
+    }
+
+}
+
+
+void
+ngx_rooms_apply_snapshot(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t server)
+{
+    ngx_rooms_apply_post(c, keys, server,
+                         ngx_rooms_join(c->pool, ngx_rooms_s("s "), room));
+}
