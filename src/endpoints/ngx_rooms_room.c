@@ -216,8 +216,23 @@ ngx_int_t
 ngx_rooms_room_commit(ngx_rooms_req_t *rq, const rooms_room_t *before,
     rooms_change_t *change)
 {
-    rooms_str_t         content;
-    ngx_rooms_apply_t   a;
+    rooms_str_t  content;
+
+    content = ngx_rooms_content(rq, before, change);
+
+    if (content.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_room_commit_content(rq, before, change, content);
+}
+
+
+ngx_int_t
+ngx_rooms_room_commit_content(ngx_rooms_req_t *rq,
+    const rooms_room_t *before, rooms_change_t *change, rooms_str_t content)
+{
+    ngx_rooms_apply_t  a;
 
     if (ngx_rooms_begin(rq) != NGX_OK) {
         return NGX_ERROR;
@@ -234,12 +249,6 @@ ngx_rooms_room_commit(ngx_rooms_req_t *rq, const rooms_room_t *before,
     a.max_rooms = rq->max_rooms;
 
     ngx_rooms_apply(&rq->commit, &rq->keys, &a);
-
-    content = ngx_rooms_content(rq, before, change);
-
-    if (content.data == NULL) {
-        return NGX_ERROR;
-    }
 
     ngx_rooms_apply_event(&rq->commit, &rq->keys, &change->room,
                           change->event, rq->principal.sub,
