@@ -535,7 +535,25 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 }
 
 
-/* A change of many rows is told as one event that names them all. */
+/* The one whom the event is about comes first: its content is of that one. */
+static void
+ngx_rooms_replica_subject(ngx_rooms_replica_t *replica, rooms_str_t id)
+{
+    ngx_uint_t          i;
+    rooms_mirror_row_t  row;
+
+    for (i = 1; i < replica->nrows; i++) {
+
+        if (rooms_str_eq(replica->rows[i].before.participant, id)) {
+            row = replica->rows[i];
+            replica->rows[i] = replica->rows[0];
+            replica->rows[0] = row;
+        }
+    }
+}
+
+
+/* A snapshot is told as one event that names all whom it changes. */
 static rooms_str_t
 ngx_rooms_replica_content(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     const rooms_change_t *change)
@@ -544,9 +562,14 @@ ngx_rooms_replica_content(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     u_char                    *start;
     ngx_uint_t                 i;
     rooms_buf_t                b;
+    ngx_rooms_fedsend_t       *s;
     const rooms_transition_t  *t;
 
-    if (change->nmembers <= 1 || change->event != ROOMS_EV_MEMBER) {
+    s = rq->several;
+
+    if (change->nmembers <= 1 || change->event != ROOMS_EV_MEMBER
+        || s->told.type != ROOMS_TOLD_SNAPSHOT)
+    {
         return ngx_rooms_content(rq, replica->fresh ? NULL : &replica->room,
                                  change);
     }
@@ -634,6 +657,10 @@ ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
 
     if (ngx_rooms_replica_room(rq, replica, &in.told) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    if (s->subject_id.data) {
+        ngx_rooms_replica_subject(replica, s->subject_id);
     }
 
     in.room = replica->fresh ? NULL : &replica->room;
