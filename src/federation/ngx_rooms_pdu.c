@@ -1,0 +1,579 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_rooms_pdu.h"
+#include "rooms_fedevent.h"
+#include "rooms_peer.h"
+
+
+static void ngx_rooms_pdu_free(void *data);
+static ngx_int_t ngx_rooms_pdu_ask_people(ngx_rooms_pdu_t *pdu,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_pdu_ask_events(ngx_rooms_pdu_t *pdu,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_pdu_found(ngx_rooms_pdu_t *pdu,
+    ngx_rooms_batch_t *b);
+static const char *ngx_rooms_pdu_text(ngx_rooms_pdu_t *pdu, json_t *event,
+    rooms_str_t *text);
+
+
+ngx_rooms_pdu_t *
+ngx_rooms_pdu_create(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_rooms_loc_conf_t *conf, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, ngx_uint_t whole)
+{
+    ngx_rooms_pdu_t     *pdu;
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(pool, sizeof(ngx_rooms_pdu_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    pdu = cln->data;
+    ngx_memzero(pdu, sizeof(ngx_rooms_pdu_t));
+    cln->handler = ngx_rooms_pdu_free;
+
+    pdu->pool = pool;
+    pdu->log = log;
+    pdu->keys = keys;
+    pdu->pair = conf->federation_keys->elts;
+    pdu->room = room;
+    pdu->whole = whole && room->origin.data == NULL;
+
+    pdu->with.server = rooms_from_ngx(conf->server_name);
+    pdu->with.people = json_object();
+    pdu->with.events = json_object();
+    pdu->with.members = pdu->whole;
+    pdu->stored = json_array();
+
+    return pdu->with.people && pdu->with.events && pdu->stored ? pdu : NULL;
+}
+
+
+static void
+ngx_rooms_pdu_free(void *data)
+{
+    ngx_rooms_pdu_t *pdu = data;
+
+    json_decref(pdu->with.people);
+    json_decref(pdu->with.events);
+    json_decref(pdu->with.room);
+    json_decref(pdu->stored);
+}
+
+
+ngx_int_t
+ngx_rooms_pdu_ask(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
+    const rooms_str_t *stored, ngx_uint_t n)
+{
+    json_t      *event;
+    ngx_uint_t   i;
+
+    pdu->at = b->commands.nelts;
+
+    /* the room's creator is in what is told of it, and is always somebody */
+
+    if (rooms_pdu_mention(pdu->with.people, pdu->room->creator) != 0) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        event = json_loadb((const char *) stored[i].data, stored[i].len, 0,
+                           NULL);
+
+        if (json_is_object(event)
+            && rooms_pdu_mentions(&pdu->with, event) != 0)
+        {
+            json_decref(event);
+            return NGX_ERROR;
+        }
+
+        if (json_array_append_new(pdu->stored, event ? event : json_null())
+            != 0)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ngx_rooms_pdu_ask_people(pdu, b) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_pdu_ask_events(pdu, b);
+}
+
+
+static ngx_int_t
+ngx_rooms_pdu_ask_people(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
+{
+    json_t       *value;
+    ngx_uint_t    n;
+    const char   *id;
+    rooms_str_t  *argv;
+
+    n = 2;
+    argv = ngx_palloc(b->pool, (2 + json_object_size(pdu->with.people))
+                               * sizeof(rooms_str_t));
+    if (argv == NULL) {
+        return NGX_ERROR;
+    }
+
+    json_object_foreach(pdu->with.people, id, value) {
+        argv[n++] = rooms_cstr(id);
+    }
+
+    argv[0] = ngx_rooms_s("HMGET");
+    argv[1] = ngx_rooms_key(pdu->keys, NGX_ROOMS_KEY_PARTICIPANTS,
+                            ROOMS_NULL);
+
+    if (argv[1].data == NULL || ngx_rooms_batch_add(b, argv, n) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    argv[1] = ngx_rooms_key(pdu->keys, NGX_ROOMS_KEY_MEMBERS, pdu->room->id);
+
+    return argv[1].data ? ngx_rooms_batch_add(b, argv, n) : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_rooms_pdu_ask_events(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
+{
+    json_t       *value;
+    const char   *id;
+    rooms_str_t   key, at;
+
+    key = ngx_rooms_key(pdu->keys, NGX_ROOMS_KEY_EVENTS, pdu->room->id);
+    if (key.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    json_object_foreach(pdu->with.events, id, value) {
+
+        /* no event is at -1: an id that can't be one finds nothing */
+
+        at = ngx_rooms_number(b->pool, rooms_event_position(rooms_cstr(id)));
+
+        if (at.data == NULL
+            || ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"), key, at, at)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_pdu_found_person(ngx_rooms_pdu_t *pdu, void *iter,
+    redisReply *profile, redisReply *row)
+{
+    json_t               *person;
+    rooms_str_t           id, server;
+    rooms_member_t        m;
+    ngx_rooms_profile_t   p;
+
+    id = rooms_cstr(json_object_iter_key(iter));
+
+    if (ngx_rooms_parse_profile(pdu->pool, ngx_rooms_reply_str(profile), id,
+                                &p)
+        == NGX_ERROR
+        || ngx_rooms_parse_member(ngx_rooms_reply_str(row), id, &m) != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_ERR, pdu->log, 0,
+                      "rooms: the store holds no valid participant \"%*s\" "
+                      "of \"%*s\"", id.len, id.data, pdu->room->id.len,
+                      pdu->room->id.data);
+        return NGX_OK;
+    }
+
+    person = rooms_pdu_person(&pdu->with, &m,
+                              rooms_foreign(id, pdu->with.server, &server)
+                              || p.server.data ? ROOMS_NULL : p.local,
+                              p.name, p.avatar);
+
+    return person && json_object_iter_set_new(pdu->with.people, iter, person)
+                     != 0
+           ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_pdu_found_event(ngx_rooms_pdu_t *pdu, void *iter, redisReply *reply)
+{
+    json_t       *event, *name;
+    rooms_str_t   text;
+
+    text = ngx_rooms_reply_str(ngx_rooms_reply_element(reply, 0));
+
+    if (text.data == NULL) {
+        return NGX_OK;
+    }
+
+    event = json_loadb((const char *) text.data, text.len, 0, NULL);
+    name = NULL;
+
+    if (json_is_string(json_object_get(event, "id"))
+        && ngx_strcmp(json_string_value(json_object_get(event, "id")),
+                      json_object_iter_key(iter)) == 0)
+    {
+        name = rooms_pdu_name(&pdu->with, event);
+    }
+
+    json_decref(event);
+
+    return name && json_object_iter_set_new(pdu->with.events, iter, name) != 0
+           ? NGX_ERROR : NGX_OK;
+}
+
+
+/* What the batch has found of all that is mentioned. */
+static ngx_int_t
+ngx_rooms_pdu_found(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
+{
+    void         *iter;
+    ngx_uint_t    i;
+    redisReply  **r;
+
+    r = b->replies + pdu->at;
+
+    iter = json_object_iter(pdu->with.people);
+
+    for (i = 0; iter; i++) {
+
+        if (ngx_rooms_pdu_found_person(pdu, iter,
+                                       ngx_rooms_reply_element(r[0], i),
+                                       ngx_rooms_reply_element(r[1], i))
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        iter = json_object_iter_next(pdu->with.people, iter);
+    }
+
+    iter = json_object_iter(pdu->with.events);
+
+    for (i = 2; iter; i++) {
+
+        if (ngx_rooms_pdu_found_event(pdu, iter, r[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        iter = json_object_iter_next(pdu->with.events, iter);
+    }
+
+    if (pdu->whole) {
+        pdu->with.room = rooms_pdu_room(&pdu->with, pdu->room);
+
+        if (pdu->with.room == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_rooms_pdu_untold(ngx_rooms_pdu_t *pdu, json_t *event, const char *why)
+{
+    const char  *id;
+
+    id = json_string_value(json_object_get(event, "id"));
+
+    ngx_log_error(NGX_LOG_WARN, pdu->log, 0,
+                  "rooms: event \"%s\" of \"%*s\" is not told to other "
+                  "servers: it %s", id ? id : "-", pdu->room->id.len,
+                  pdu->room->id.data, why);
+}
+
+
+ngx_int_t
+ngx_rooms_pdu_take(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
+{
+    json_t      *stored, *event;
+    ngx_uint_t   i;
+    const char  *why;
+
+    if (ngx_rooms_pdu_found(pdu, b) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    pdu->n = json_array_size(pdu->stored);
+    pdu->texts = ngx_pcalloc(pdu->pool, (pdu->n + 1) * sizeof(rooms_str_t));
+
+    if (pdu->texts == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < pdu->n; i++) {
+        stored = json_array_get(pdu->stored, i);
+        event = rooms_pdu_make(&pdu->with, stored, &why);
+
+        if (event) {
+            why = ngx_rooms_pdu_text(pdu, event, &pdu->texts[i]);
+        }
+
+        json_decref(event);
+
+        if (why) {
+            ngx_rooms_pdu_untold(pdu, stored, why);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static const char *
+ngx_rooms_pdu_text(ngx_rooms_pdu_t *pdu, json_t *event, rooms_str_t *text)
+{
+    size_t        size;
+    u_char       *p;
+    ngx_pool_t   *pool;
+    const char   *problem;
+    rooms_buf_t   work;
+
+    size = json_dumpb(event, NULL, 0, JSON_COMPACT);
+
+    if (size == 0) {
+        return "can't be held in memory";
+    }
+
+    if (size > NGX_ROOMS_PDU_MAX - ROOMS_FEDKEY_SIG_TEXT - ROOMS_PEER_MAX) {
+        return "is too large";
+    }
+
+    /* what is signed is no longer than what is sent, and not needed after */
+
+    pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, pdu->log);
+    if (pool == NULL) {
+        return "can't be held in memory";
+    }
+
+    problem = "can't be held in memory";
+    p = ngx_pnalloc(pool, size + 1);
+
+    if (p) {
+        rooms_buf_init(&work, p, size + 1);
+        problem = rooms_fedevent_sign(event, pdu->with.server, pdu->pair,
+                                      &work);
+    }
+
+    ngx_destroy_pool(pool);
+
+    if (problem) {
+        return problem;
+    }
+
+    size = json_dumpb(event, NULL, 0, JSON_COMPACT);
+    p = ngx_pnalloc(pdu->pool, size + 1);
+
+    if (size == 0 || p == NULL) {
+        return "can't be held in memory";
+    }
+
+    (void) json_dumpb(event, (char *) p, size, JSON_COMPACT);
+    *text = (rooms_str_t) { size, p };
+
+    return NULL;
+}
+
+
+/*
+ * Who is in the room; and somebody of ours, whose word a snapshot is if its
+ * creator is not of this server.  Ids of others all begin with "@".
+ */
+ngx_int_t
+ngx_rooms_pdu_page(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
+    rooms_str_t after)
+{
+    rooms_str_t  key, from;
+
+    pdu->at = b->commands.nelts;
+    pdu->first = after.data == NULL;
+
+    key = ngx_rooms_key(pdu->keys, NGX_ROOMS_KEY_LIST, pdu->room->id);
+    from = pdu->first ? ngx_rooms_s("-")
+                      : ngx_rooms_join(b->pool, ngx_rooms_s("("), after);
+
+    if (key.data == NULL || from.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"), key, from,
+                             ngx_rooms_s("+"), ngx_rooms_s("LIMIT"),
+                             ngx_rooms_s("0"),
+                             ngx_rooms_number(b->pool,
+                                              NGX_ROOMS_PDU_PAGE + 1));
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"), key,
+                             ngx_rooms_s("[A"), ngx_rooms_s("+"),
+                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
+                             ngx_rooms_s("1"));
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"), key,
+                             ngx_rooms_s("-"), ngx_rooms_s("(@"),
+                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
+                             ngx_rooms_s("1"));
+
+    return b->failed ? NGX_ERROR : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_pdu_page_take(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
+{
+    ngx_uint_t    i, n;
+    redisReply  **r, *list;
+    rooms_str_t   id, server;
+
+    r = b->replies + pdu->at;
+    list = r[0];
+    n = list->type == REDIS_REPLY_ARRAY ? list->elements : 0;
+
+    pdu->next = ROOMS_NULL;
+    pdu->nids = ngx_min(n, NGX_ROOMS_PDU_PAGE);
+    pdu->ids = ngx_palloc(pdu->pool,
+                          (pdu->nids + 1) * sizeof(rooms_str_t));
+    if (pdu->ids == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < pdu->nids; i++) {
+        id = ngx_rooms_dup(pdu->pool, ngx_rooms_reply_str(list->element[i]));
+
+        if (id.data == NULL
+            || rooms_pdu_mention(pdu->with.people, id) != 0)
+        {
+            return NGX_ERROR;
+        }
+
+        pdu->ids[i] = id;
+    }
+
+    if (n > pdu->nids) {
+        pdu->next = pdu->ids[pdu->nids - 1];
+    }
+
+    pdu->sender = pdu->room->creator;
+
+    if (!rooms_foreign(pdu->sender, pdu->with.server, &server)) {
+        return NGX_OK;
+    }
+
+    id = ngx_rooms_reply_str(ngx_rooms_reply_element(r[1], 0));
+
+    if (id.data == NULL) {
+        id = ngx_rooms_reply_str(ngx_rooms_reply_element(r[2], 0));
+    }
+
+    pdu->sender = ngx_rooms_dup(pdu->pool, id);
+
+    return rooms_pdu_mention(pdu->with.people, pdu->sender) == 0
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_rooms_pdu_part(ngx_rooms_pdu_t *pdu, json_t *members, ngx_uint_t complete,
+    int64_t position)
+{
+    u_char       id[sizeof("evt-") - 1 + 13 + 16];
+    u_char      *p;
+    json_t      *event;
+    ngx_time_t  *tp;
+    const char  *why;
+
+    p = ngx_sprintf(id, "evt-%013xL", position);
+    ngx_rooms_random_hex(p, 16);
+
+    tp = ngx_timeofday();
+
+    event = rooms_pdu_snapshot(&pdu->with, pdu->room->id,
+                               (rooms_str_t) { sizeof(id), id }, pdu->sender,
+                               members, complete,
+                               (int64_t) tp->sec * 1000 + tp->msec);
+
+    why = "has nobody of this server to tell it";
+
+    if (event) {
+        why = ngx_rooms_pdu_text(pdu, event, &pdu->texts[pdu->n]);
+    }
+
+    if (why) {
+        ngx_rooms_pdu_untold(pdu, event, why);
+
+    } else {
+        pdu->n++;
+    }
+
+    json_decref(event);
+
+    return json_array_clear(members) == 0 ? NGX_OK : NGX_ERROR;
+}
+
+
+/* Names and avatars may be long: then a page is in several parts. */
+ngx_int_t
+ngx_rooms_pdu_snapshot(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
+    int64_t position)
+{
+    size_t       size, len;
+    json_t      *members, *person;
+    ngx_int_t    rc;
+    ngx_uint_t   i, parts;
+
+    if (ngx_rooms_pdu_found(pdu, b) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    pdu->n = 0;
+    pdu->texts = ngx_pcalloc(pdu->pool,
+                             (pdu->nids + 1) * sizeof(rooms_str_t));
+    members = json_array();
+
+    if (pdu->texts == NULL || members == NULL) {
+        json_decref(members);
+        return NGX_ERROR;
+    }
+
+    rc = NGX_OK;
+
+    for (parts = 0, size = 0, i = 0; rc == NGX_OK && i < pdu->nids; i++) {
+        person = json_object_get(pdu->with.people,
+                                 (const char *) pdu->ids[i].data);
+
+        if (!json_is_object(person)) {
+            continue;
+        }
+
+        len = json_dumpb(person, NULL, 0, JSON_COMPACT) + 1;
+
+        if (size && size + len > NGX_ROOMS_PDU_PART) {
+            rc = ngx_rooms_pdu_part(pdu, members, 0, position);
+            size = 0;
+            parts++;
+        }
+
+        size += len;
+
+        if (json_array_append(members, person) != 0) {
+            rc = NGX_ERROR;
+        }
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_rooms_pdu_part(pdu, members,
+                                pdu->first && parts == 0
+                                && pdu->next.data == NULL, position);
+    }
+
+    json_decref(members);
+
+    return rc;
+}
