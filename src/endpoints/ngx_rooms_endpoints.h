@@ -145,6 +145,8 @@ ngx_int_t ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_foreign_profile_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_peer_members_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_peer_members_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_history_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_history_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_import_take(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_import_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_import_decide(ngx_rooms_req_t *rq);

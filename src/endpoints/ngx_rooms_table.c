@@ -333,6 +333,11 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ROOMS_OP_READ, ngx_rooms_peer_members_load, NULL,
       ngx_rooms_peer_members_show, NULL },
 
+    { GET, "/_scaiwave/federation/v1/rooms/{room}/backfill", FEDERATION,
+      NGX_ROOMS_PEER|NGX_ROOMS_BULK,
+      ROOMS_OP_READ, ngx_rooms_history_load, NULL, ngx_rooms_history_show,
+      NULL },
+
     { PUT, "/v1/admin/rooms/{room}/federate", FEDERATION,
       NGX_ROOMS_ADMIN|BODY,
       ROOMS_OP_FEDERATE, ngx_rooms_room_load, ngx_rooms_room_decide,
