@@ -147,6 +147,8 @@ ngx_int_t ngx_rooms_peer_members_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_peer_members_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_history_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_history_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedbackfill_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedbackfill_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_import_take(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_import_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_import_decide(ngx_rooms_req_t *rq);

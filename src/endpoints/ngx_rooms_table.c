@@ -131,6 +131,12 @@ static const ngx_rooms_field_t  ngx_rooms_federate_fields[] = {
     { NULL, 0 }
 };
 
+static const ngx_rooms_field_t  ngx_rooms_fedbackfill_fields[] = {
+    { "server", NGX_ROOMS_T_STRING|NULLABLE },
+    { "limit", NGX_ROOMS_T_INT|NULLABLE },
+    { NULL, 0 }
+};
+
 
 const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
 
@@ -342,6 +348,11 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       NGX_ROOMS_ADMIN|BODY,
       ROOMS_OP_FEDERATE, ngx_rooms_room_load, ngx_rooms_room_decide,
       ngx_rooms_room_show, ngx_rooms_federate_fields },
+
+    { POST, "/v1/admin/rooms/{room}/federation/backfill", FEDERATION,
+      NGX_ROOMS_ADMIN|BODY|NGX_ROOMS_OPTIONAL|NGX_ROOMS_BULK,
+      ROOMS_OP_FEDERATE, ngx_rooms_fedbackfill_load, NULL,
+      ngx_rooms_fedbackfill_show, ngx_rooms_fedbackfill_fields },
 
     { 0, NULL, 0, 0, 0, NULL, NULL, NULL, NULL }
 };
