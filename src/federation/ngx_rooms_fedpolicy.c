@@ -24,7 +24,8 @@ ngx_rooms_fedpolicy_free(void *data)
 
 
 rooms_policy_t *
-ngx_rooms_fedpolicy_take(ngx_rooms_req_t *rq, redisReply *reply)
+ngx_rooms_fedpolicy_read(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_rooms_loc_conf_t *conf, redisReply *reply)
 {
     json_t                *object;
     rooms_str_t            text;
@@ -32,8 +33,8 @@ ngx_rooms_fedpolicy_take(ngx_rooms_req_t *rq, redisReply *reply)
     ngx_pool_cleanup_t    *cln;
     rooms_policy_fault_t   fault;
 
-    policy = ngx_palloc(rq->pool, sizeof(rooms_policy_t));
-    cln = ngx_pool_cleanup_add(rq->pool, 0);
+    policy = ngx_palloc(pool, sizeof(rooms_policy_t));
+    cln = ngx_pool_cleanup_add(pool, 0);
 
     if (policy == NULL || cln == NULL) {
         return NULL;
@@ -52,19 +53,26 @@ ngx_rooms_fedpolicy_take(ngx_rooms_req_t *rq, redisReply *reply)
     cln->data = object;
 
     if (json_is_object(object)
-        && rooms_policy_parse(object, rooms_from_ngx(rq->conf->server_name),
+        && rooms_policy_parse(object, rooms_from_ngx(conf->server_name),
                               policy, &fault) == 0)
     {
         return policy;
     }
 
-    ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
+    ngx_log_error(NGX_LOG_ERR, log, 0,
                   "rooms: the federation policy in the store is not valid "
-                  "for \"%V\": no server is allowed",
-                  &rq->conf->server_name);
+                  "for \"%V\": no server is allowed", &conf->server_name);
 
     rooms_policy_default(policy);
     policy->mode = ROOMS_POLICY_CLOSED;
 
     return policy;
+}
+
+
+rooms_policy_t *
+ngx_rooms_fedpolicy_take(ngx_rooms_req_t *rq, redisReply *reply)
+{
+    return ngx_rooms_fedpolicy_read(rq->pool, rq->r->connection->log,
+                                    rq->conf, reply);
 }

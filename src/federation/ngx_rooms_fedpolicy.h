@@ -23,4 +23,8 @@ ngx_int_t ngx_rooms_fedpolicy_ask(ngx_rooms_batch_t *b,
 rooms_policy_t *ngx_rooms_fedpolicy_take(ngx_rooms_req_t *rq,
     redisReply *reply);
 
+/* The same without a request; the pool holds it. */
+rooms_policy_t *ngx_rooms_fedpolicy_read(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_rooms_loc_conf_t *conf, redisReply *reply);
+
 #endif /* NGX_ROOMS_FEDPOLICY_H */

@@ -34,6 +34,7 @@ struct ngx_rooms_peer_call_s {
     ngx_str_t                 address;     /* what to dial */
     ngx_str_t                 method;
     ngx_str_t                 uri;
+    ngx_str_t                 body;
 
     /* the answer; status is 0 if there is none, and `error` says why */
     ngx_uint_t                status;
@@ -48,6 +49,10 @@ struct ngx_rooms_peer_call_s {
 /* The peer's name must be valid.  NULL: no memory, or no connections left. */
 ngx_rooms_peer_call_t *ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx,
     ngx_rooms_loc_conf_t *conf, ngx_str_t *peer, ngx_str_t *uri);
+
+/* Makes it a POST of this JSON, which is copied, before it is signed. */
+ngx_int_t ngx_rooms_peer_call_body(ngx_rooms_peer_call_t *call,
+    ngx_str_t *body);
 
 /* Adds what proves that it is ours (RFC 9421), before it starts. */
 ngx_int_t ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call);
