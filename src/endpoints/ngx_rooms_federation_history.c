@@ -152,6 +152,7 @@ static ngx_int_t
 ngx_rooms_history_name(ngx_rooms_req_t *rq)
 {
     u_char                   *colon;
+    int64_t                   position;
     rooms_str_t               id, server;
     ngx_rooms_history_out_t  *h;
 
@@ -170,11 +171,13 @@ ngx_rooms_history_name(ngx_rooms_req_t *rq)
 
     if (rooms_str_eq(server, rooms_from_ngx(rq->conf->server_name))) {
 
-        if (!rooms_id_valid(id, "evt-")) {
+        position = rooms_event_position(id);
+
+        if (position <= 0) {
             return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
         }
 
-        h->before = ngx_rooms_number(rq->pool, rooms_event_position(id));
+        h->before = ngx_rooms_number(rq->pool, position);
 
         return ngx_rooms_history_ask(rq);
     }
