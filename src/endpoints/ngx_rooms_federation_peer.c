@@ -8,13 +8,11 @@
  * sees of them, GET /v1/admin/federation/peers.
  */
 
-#include "ngx_rooms_endpoints.h"
-#include "ngx_rooms_peer.h"
+#include "ngx_rooms_federation_room.h"
 #include "ngx_rooms_fedpolicy.h"
 
 
-/* Notes that the signer was here: now and then, not for each request. */
-static void
+void
 ngx_rooms_peer_note(ngx_rooms_req_t *rq)
 {
     ngx_rooms_peer_t  *peer;

@@ -13,8 +13,8 @@
  */
 
 #include "ngx_rooms_federation_send.h"
+#include "ngx_rooms_federation_room.h"
 #include "ngx_rooms_fedpolicy.h"
-#include "ngx_rooms_peer.h"
 #include "rooms_fedevent.h"
 
 
@@ -91,7 +91,7 @@ ngx_rooms_fedsend_begin(ngx_rooms_req_t *rq)
 
     s->peer = rq->signer->signature.server;
     s->self = rooms_from_ngx(rq->conf->server_name);
-    s->key = rq->signer->peer->key;
+    s->key = rq->signer->peer->key[0];
     s->size = rq->text.len;
 
     /* each event has a body of its own from here on */
@@ -303,6 +303,8 @@ ngx_rooms_fedsend_next(ngx_rooms_req_t *rq)
                                                ROOMS_NULL),
                                  s->subject.local);
     }
+
+    ngx_rooms_peer_note(rq);
 
     if (b->failed) {
         return NGX_ERROR;

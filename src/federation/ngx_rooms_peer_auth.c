@@ -277,7 +277,7 @@ ngx_rooms_peer_verify(ngx_rooms_req_t *rq)
 
     rooms_buf_init(&work, p, size);
 
-    if (rooms_signature_verify(sig, &request, &signer->peer->key, &work) != 0)
+    if (rooms_signature_verify(sig, &request, signer->peer->key, &work) != 0)
     {
         return ngx_rooms_peer_mismatch(rq, "Signature",
                                        "is not of this request");
