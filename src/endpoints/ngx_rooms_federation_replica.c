@@ -79,7 +79,8 @@ ngx_rooms_fedsend_replica(ngx_rooms_req_t *rq)
 
     } else if (!s->told.has_room || !s->told.federated
                || s->told.state == ROOMS_CLOSED
-               || !rooms_str_eq(s->told.sender.server, s->peer))
+               || (s->told.room_type == ROOMS_DM
+                   && !rooms_str_eq(s->told.sender.server, s->peer)))
     {
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
     }

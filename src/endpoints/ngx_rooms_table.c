@@ -138,6 +138,8 @@ static const ngx_rooms_field_t  ngx_rooms_fqid_fields[] = {
 
 static const ngx_rooms_field_t  ngx_rooms_fedsend_fields[] = {
     { "events", NGX_ROOMS_T_ARRAY|REQUIRED },
+    { NULL, 0 }
+};
 
 static const ngx_rooms_field_t  ngx_rooms_fedbackfill_fields[] = {
     { "server", NGX_ROOMS_T_STRING|NULLABLE },
