@@ -41,6 +41,7 @@ typedef struct {
     ngx_shm_zone_t        *status_zone;
     ngx_uint_t             mock;          /* somewhere in the configuration */
     ngx_array_t            sweeps;        /* of ngx_rooms_sweep_t */
+    ngx_array_t            links;         /* of ngx_rooms_fedlink_t */
 } ngx_rooms_main_conf_t;
 
 

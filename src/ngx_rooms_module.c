@@ -8,6 +8,7 @@
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_commit.h"
 #include "ngx_rooms_federation.h"
+#include "ngx_rooms_link.h"
 #include "ngx_rooms_sweep.h"
 #include "ngx_rooms_peer.h"
 
@@ -341,7 +342,9 @@ ngx_rooms_create_main_conf(ngx_conf_t *cf)
         || ngx_array_init(&rmcf->auths, cf->pool, 2,
                           sizeof(ngx_rooms_auth_t *)) != NGX_OK
         || ngx_array_init(&rmcf->sweeps, cf->pool, 2,
-                          sizeof(ngx_rooms_sweep_t)) != NGX_OK)
+                          sizeof(ngx_rooms_sweep_t)) != NGX_OK
+        || ngx_array_init(&rmcf->links, cf->pool, 2,
+                          sizeof(ngx_rooms_fedlink_t)) != NGX_OK)
     {
         return NULL;
     }
@@ -617,6 +620,12 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    if (conf->federation
+        && ngx_rooms_link_add(cf, &rmcf->links, conf) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     if (ngx_rooms_media_init(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
@@ -701,6 +710,7 @@ ngx_rooms_init_process(ngx_cycle_t *cycle)
     }
 
     ngx_rooms_sweep_init_worker(&rmcf->sweeps, cycle);
+    ngx_rooms_link_init_worker(&rmcf->links, cycle);
 
     return ngx_rooms_auth_init_process(cycle);
 }

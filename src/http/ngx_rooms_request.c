@@ -17,6 +17,7 @@
 
 #include "ngx_rooms_request.h"
 #include "ngx_rooms_status.h"
+#include "ngx_rooms_link.h"
 #include <sodium.h>
 
 
@@ -356,6 +357,11 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
     switch (result) {
 
     case NGX_ROOMS_COMMIT_DONE:
+
+        if (rq->commit.posts) {
+            ngx_rooms_outbox_poke(rq->conf);
+        }
+
         return NGX_OK;
 
     case NGX_ROOMS_COMMIT_NOSCRIPT:

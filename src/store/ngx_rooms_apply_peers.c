@@ -129,6 +129,8 @@ static void
 ngx_rooms_apply_post(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t server, rooms_str_t item)
 {
+    c->posts = 1;
+
     ngx_rooms_commit_write_at(c, "ZADD",
                               ngx_rooms_key(keys, NGX_ROOMS_KEY_OUTBOX,
                                             server),
@@ -187,7 +189,6 @@ ngx_rooms_apply_outbox(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
             ngx_rooms_apply_post(c, keys, server, item);
         }
     }
-
 }
 
 

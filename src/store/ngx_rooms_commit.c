@@ -52,6 +52,10 @@ static ngx_str_t  ngx_rooms_script = ngx_string(
 "  elseif t == 'z' then\n"
 "    ok = call('ZSCORE', k, A[i + 2])\n"
 "    i = i + 3\n"
+"  elseif t == 'p' then\n"
+"    ok = tonumber(call('ZSCORE', k, A[i + 2]) or 'nan')\n"
+"         == tonumber(A[i + 3])\n"
+"    i = i + 4\n"
 "  elseif t == 'x' then\n"
 "    ok = not call('ZSCORE', k, A[i + 2])\n"
 "    i = i + 3\n"
@@ -252,6 +256,16 @@ ngx_rooms_commit_guard_no_member(ngx_rooms_commit_t *c, rooms_str_t key,
 {
     ngx_rooms_commit_guard(c, "x", key);
     ngx_rooms_commit_arg(c, &c->guards, member);
+}
+
+
+void
+ngx_rooms_commit_guard_score(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t member, int64_t score)
+{
+    ngx_rooms_commit_guard(c, "p", key);
+    ngx_rooms_commit_arg(c, &c->guards, member);
+    ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, score));
 }
 
 

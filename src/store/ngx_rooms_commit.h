@@ -43,6 +43,7 @@ typedef struct {
     rooms_str_t         source_server;
     unsigned            peers:1;       /* guarded already */
 
+    unsigned            posts:1;       /* into an outbox */
     unsigned            takes:1;       /* a position, without an event */
     unsigned            failed:1;      /* out of memory */
 } ngx_rooms_commit_t;
@@ -76,6 +77,9 @@ void ngx_rooms_commit_guard_member(ngx_rooms_commit_t *c, rooms_str_t key,
 void ngx_rooms_commit_guard_no_member(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t member);
 
+/* ... it has it at this score. */
+void ngx_rooms_commit_guard_score(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t member, int64_t score);
 /* ... ZCARD, HLEN and the like say so many. */
 void ngx_rooms_commit_guard_count(ngx_rooms_commit_t *c, const char *command,
     rooms_str_t key, int64_t n);

@@ -15,7 +15,8 @@ use warnings;
 
 use Digest::SHA qw(sha256 sha256_hex);
 use File::Temp ();
-use MIME::Base64 qw(encode_base64);
+use JSON::PP ();
+use MIME::Base64 qw(decode_base64 encode_base64);
 
 my $PKCS8 = pack 'H*', '302e020100300506032b657004220420';
 
@@ -71,6 +72,63 @@ sub sign {
         or die "openssl can't sign\n";
 
     return encode_base64(read_file("$dir/signature"), '');
+}
+
+# Whether this server made a signature (base64) of a text.
+sub verified {
+    my ($self, $text, $signature) = @_;
+    my $dir = $self->{dir};
+
+    write_file("$dir/text", $text);
+    write_file("$dir/signature", decode_base64($signature));
+
+    return system("openssl pkeyutl -verify -rawin -pubin -keyform DER"
+                  . " -inkey $dir/public -in $dir/text"
+                  . " -sigfile $dir/signature >/dev/null 2>&1") == 0;
+}
+
+# Whether it signed a request, as a peer of this name takes it: a hash with
+# method, target, headers (lower case) and body.  Returns what is wrong.
+sub request_problem {
+    my ($self, $authority, $r) = @_;
+    my $h = $r->{headers};
+    my ($label, $params) = ($h->{'signature-input'} // '') =~ /\A(\w+)=(.*)/;
+    my ($signature) = ($h->{signature} // '') =~ /\A\w+=:(.*):\z/;
+    my $digest = 'sha-256=:' . encode_base64(sha256($r->{body}), '') . ':';
+
+    return 'not signed' if !defined $params || !defined $signature;
+    return 'another digest' if $h->{'content-digest'} ne $digest;
+
+    my ($keyid) = $params =~ /;keyid="([^"]*)"/;
+    my ($created) = $params =~ /;created=(\d+)/;
+
+    return "key $keyid" if $keyid ne "$self->{name}#" . $self->key_id;
+    return "created $created" if abs($created - time) > 60;
+
+    my %value = ('@method' => $r->{method}, '@authority' => $authority,
+                 '@request-target' => $r->{target},
+                 'content-digest' => $digest);
+    my ($names) = $params =~ /\A\(([^)]*)\)/;
+    my $base = join '', map { my ($n) = /"(.*)"/; "$_: $value{$n}\n" }
+                        split ' ', $names;
+
+    return $self->verified(qq($base"\@signature-params": $params),
+                           $signature)
+           ? undef : 'a wrong signature';
+}
+
+# Whether it signed an event, of plain text and integers: canonical JSON of
+# those is what JSON::PP writes.
+sub event_problem {
+    my ($self, $event) = @_;
+    my %copy = %$event;
+    my $by = (delete $copy{signatures})->{$self->{name}};
+
+    return 'no signature' if !$by || !$by->{$self->key_id};
+
+    return $self->verified(JSON::PP->new->utf8->canonical->encode(\%copy),
+                           $by->{$self->key_id})
+           ? undef : 'a wrong signature';
 }
 
 # Options: authority (whom it is for), body, and to lie: created, name,

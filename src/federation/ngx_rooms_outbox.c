@@ -1,0 +1,738 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * What waits for a server, read and made ready.  A round is one request:
+ *
+ *   items -> events, rooms -> names -> call -> commit -> (items ...)
+ *        \-> excess -> commit        page of members for a snapshot
+ *
+ * Items leave the outbox when the peer has judged them, in the order of their
+ * positions; a round that fails leaves them, and says when the next one is.
+ */
+
+#include "ngx_rooms_link.h"
+#include "ngx_rooms_fedpolicy.h"
+#include "rooms_peer.h"
+
+
+static void ngx_rooms_outbox_begin(ngx_rooms_outbox_t *o);
+static void ngx_rooms_outbox_answered(ngx_rooms_batch_t *b);
+static void ngx_rooms_outbox_late(ngx_event_t *ev);
+static ngx_int_t ngx_rooms_outbox_items(ngx_rooms_outbox_t *o,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_outbox_excess(ngx_rooms_outbox_t *o,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_outbox_ask_events(ngx_rooms_outbox_t *o);
+static ngx_int_t ngx_rooms_outbox_events(ngx_rooms_outbox_t *o,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_outbox_ask_names(ngx_rooms_outbox_t *o);
+static ngx_int_t ngx_rooms_outbox_page(ngx_rooms_outbox_t *o,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_outbox_names(ngx_rooms_outbox_t *o,
+    ngx_rooms_batch_t *b);
+
+
+void
+ngx_rooms_outbox_start(ngx_rooms_fedlink_t *link, rooms_str_t server)
+{
+    ngx_pool_t          *pool;
+    ngx_rooms_outbox_t  *o;
+
+    pool = ngx_create_pool(1024, link->timer.log);
+    if (pool == NULL) {
+        return;
+    }
+
+    o = ngx_pcalloc(pool, sizeof(ngx_rooms_outbox_t));
+
+    if (o == NULL || (server = ngx_rooms_dup(pool, server)).data == NULL) {
+        ngx_destroy_pool(pool);
+        return;
+    }
+
+    o->pool = pool;
+    o->link = link;
+    o->server = server;
+    o->window = NGX_ROOMS_OUTBOX_ITEMS;
+
+    o->timer.handler = ngx_rooms_outbox_late;
+    o->timer.data = o;
+    o->timer.log = link->timer.log;
+
+    ngx_queue_insert_tail(&link->sends, &o->queue);
+    link->nsends++;
+
+    ngx_rooms_outbox_begin(o);
+}
+
+
+/* Forgets a round; replies that are still to come are read and dropped. */
+static void
+ngx_rooms_outbox_clear(ngx_rooms_outbox_t *o)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < o->nbatches; i++) {
+        ngx_rooms_batch_free(o->batches[i]);
+    }
+
+    o->nbatches = 0;
+
+    if (o->timer.timer_set) {
+        ngx_del_timer(&o->timer);
+    }
+
+    if (o->round) {
+        ngx_destroy_pool(o->round);
+        o->round = NULL;
+    }
+}
+
+
+void
+ngx_rooms_outbox_stop(ngx_rooms_outbox_t *o)
+{
+    ngx_rooms_outbox_clear(o);
+
+    ngx_queue_remove(&o->queue);
+    o->link->nsends--;
+
+    ngx_destroy_pool(o->pool);
+}
+
+
+void
+ngx_rooms_outbox_next(ngx_rooms_outbox_t *o)
+{
+    ngx_rooms_outbox_clear(o);
+    ngx_rooms_outbox_begin(o);
+}
+
+
+ngx_rooms_batch_t *
+ngx_rooms_outbox_batch(ngx_rooms_outbox_t *o)
+{
+    ngx_rooms_batch_t  *b;
+
+    if (o->nbatches == NGX_ROOMS_OUTBOX_BATCHES) {
+        return NULL;
+    }
+
+    b = ngx_rooms_batch_create(o->timer.log);
+
+    if (b) {
+        b->handler = ngx_rooms_outbox_answered;
+        b->data = o;
+        o->batches[o->nbatches++] = b;
+    }
+
+    return b;
+}
+
+
+/* Sends the newest batch. */
+ngx_int_t
+ngx_rooms_outbox_ask(ngx_rooms_outbox_t *o, ngx_rooms_outbox_e state,
+    ngx_uint_t lane)
+{
+    ngx_rooms_batch_t  *b;
+    ngx_rooms_store_t  *store;
+
+    b = o->batches[o->nbatches - 1];
+    store = o->link->conf->store;
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    o->state = state;
+    o->lane = lane;
+
+    ngx_add_timer(&o->timer, store->node.timeout);
+    ngx_rooms_lane_send(ngx_rooms_store_lane(store, o->keys.slot, lane), b);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_rooms_outbox_late(ngx_event_t *ev)
+{
+    ngx_rooms_outbox_t *o = ev->data;
+
+    ngx_rooms_lane_t  *lane;
+
+    lane = o->batches[o->nbatches - 1]->lane;
+
+    ngx_rooms_outbox_stop(o);
+
+    if (lane && !ngx_exiting) {
+        ngx_rooms_lane_late(lane);
+    }
+}
+
+
+static void
+ngx_rooms_outbox_answered(ngx_rooms_batch_t *b)
+{
+    ngx_int_t            rc;
+    ngx_rooms_outbox_t  *o;
+
+    o = b->data;
+
+    if (b->status == NGX_ROOMS_BATCH_OK
+        && ngx_rooms_store_moved(o->link->conf->store, b, o->lane)
+           == NGX_AGAIN)
+    {
+        return;
+    }
+
+    if (o->timer.timer_set) {
+        ngx_del_timer(&o->timer);
+    }
+
+    if (b->status != NGX_ROOMS_BATCH_OK || ngx_exiting
+        || !ngx_rooms_link_holds(o->link))
+    {
+        ngx_rooms_outbox_stop(o);
+        return;
+    }
+
+    switch (o->state) {
+
+    case NGX_ROOMS_O_ITEMS:
+        rc = ngx_rooms_outbox_items(o, b);
+        break;
+
+    case NGX_ROOMS_O_EXCESS:
+        rc = ngx_rooms_outbox_excess(o, b);
+        break;
+
+    case NGX_ROOMS_O_EVENTS:
+        rc = ngx_rooms_outbox_events(o, b);
+        break;
+
+    case NGX_ROOMS_O_PAGE:
+        rc = ngx_rooms_outbox_page(o, b);
+        break;
+
+    case NGX_ROOMS_O_NAMES:
+        rc = ngx_rooms_outbox_names(o, b);
+        break;
+
+    default:
+        rc = ngx_rooms_outbox_committed(o, b);
+    }
+
+    if (rc == NGX_AGAIN) {
+        ngx_rooms_outbox_next(o);
+
+    } else if (rc != NGX_OK) {
+        ngx_rooms_outbox_stop(o);
+    }
+}
+
+
+static void
+ngx_rooms_outbox_begin(ngx_rooms_outbox_t *o)
+{
+    rooms_str_t            key;
+    ngx_rooms_batch_t     *b;
+    ngx_rooms_loc_conf_t  *conf;
+
+    conf = o->link->conf;
+
+    o->items = NULL;
+    o->nitems = 0;
+    o->rooms = NULL;
+    o->nrooms = 0;
+    o->pdu = NULL;
+    o->texts = NULL;
+    o->ntexts = 0;
+    o->told = 0;
+    o->done = 0;
+    o->sent = 0;
+    o->trouble = ROOMS_NULL;
+
+    o->round = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, o->timer.log);
+
+    if (o->round == NULL
+        || ngx_rooms_keys_init(&o->keys, o->round, &conf->key_prefix,
+                               rooms_from_ngx(conf->tenant)) != NGX_OK
+        || (b = ngx_rooms_outbox_batch(o)) == NULL)
+    {
+        ngx_rooms_outbox_stop(o);
+        return;
+    }
+
+    key = ngx_rooms_key(&o->keys, NGX_ROOMS_KEY_OUTBOX, o->server);
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"), key);
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGE"), key, ngx_rooms_s("0"),
+                             ngx_rooms_number(b->pool, o->window - 1),
+                             ngx_rooms_s("WITHSCORES"));
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&o->keys,
+                                           NGX_ROOMS_KEY_OUTBOX_STATE,
+                                           ROOMS_NULL), o->server);
+    (void) ngx_rooms_fedpolicy_ask(b, &o->keys);
+
+    if (ngx_rooms_outbox_ask(o, NGX_ROOMS_O_ITEMS, NGX_ROOMS_LANE_BULK)
+        != NGX_OK)
+    {
+        ngx_rooms_outbox_stop(o);
+    }
+}
+
+
+/* "failures dropped" */
+static void
+ngx_rooms_outbox_state(ngx_rooms_outbox_t *o, rooms_str_t row)
+{
+    off_t    n;
+    u_char  *p, *last;
+
+    o->failures = 0;
+    o->dropped = 0;
+
+    if (row.data == NULL) {
+        return;
+    }
+
+    last = (u_char *) row.data + row.len;
+    p = ngx_strlchr((u_char *) row.data, last, ' ');
+
+    if (p) {
+        n = ngx_atoof((u_char *) row.data, p - row.data);
+        o->failures = n > 0 ? n : 0;
+        n = ngx_atoof(p + 1, last - p - 1);
+        o->dropped = n > 0 ? n : 0;
+    }
+}
+
+
+static ngx_uint_t
+ngx_rooms_outbox_room(ngx_rooms_outbox_t *o, rooms_str_t id)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < o->nrooms; i++) {
+        if (rooms_str_eq(o->rooms[i].id, id)) {
+            return i;
+        }
+    }
+
+    o->rooms[i].id = id;
+    o->nrooms++;
+
+    return i;
+}
+
+
+/* "e ROOM EVENT" or "s ROOM" */
+static void
+ngx_rooms_outbox_item(ngx_rooms_outbox_t *o, ngx_rooms_outbox_item_t *item)
+{
+    u_char       *p, *last;
+    rooms_str_t   room, s;
+
+    s = item->item;
+    last = (u_char *) s.data + s.len;
+
+    if (s.len < 3 || s.data[1] != ' ') {
+        return;
+    }
+
+    p = ngx_strlchr((u_char *) s.data + 2, last, ' ');
+
+    room.data = s.data + 2;
+    room.len = (p ? p : last) - room.data;
+
+    if (!rooms_id_valid(room, "room-")) {
+        return;
+    }
+
+    if (s.data[0] == 'e' && p) {
+        item->event = (rooms_str_t) { last - p - 1, p + 1 };
+
+        if (rooms_event_position(item->event) <= 0) {
+            return;
+        }
+
+    } else if (s.data[0] != 's' || p) {
+        return;
+    }
+
+    item->room = ngx_rooms_outbox_room(o, room);
+    item->valid = 1;
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_read(ngx_rooms_outbox_t *o, redisReply *reply)
+{
+    ngx_uint_t                i, n;
+    ngx_rooms_outbox_item_t  *item;
+
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        return NGX_ERROR;
+    }
+
+    n = reply->elements / 2;
+
+    o->items = ngx_pcalloc(o->round, (n + 1)
+                                     * sizeof(ngx_rooms_outbox_item_t));
+    o->rooms = ngx_pcalloc(o->round, (n + 1)
+                                     * sizeof(ngx_rooms_outbox_room_t));
+
+    if (o->items == NULL || o->rooms == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        item = &o->items[i];
+        item->item = ngx_rooms_reply_str(reply->element[2 * i]);
+        item->position = ngx_rooms_reply_int(reply->element[2 * i + 1], 0);
+
+        if (item->item.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_rooms_outbox_item(o, item);
+    }
+
+    o->nitems = n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_items(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
+{
+    ngx_uint_t       i;
+    rooms_str_t      key;
+    rooms_policy_t  *policy;
+
+    o->waiting = ngx_rooms_reply_int(b->replies[0], -1);
+    ngx_rooms_outbox_state(o, ngx_rooms_reply_str(b->replies[2]));
+
+    policy = ngx_rooms_fedpolicy_read(o->round, o->timer.log, o->link->conf,
+                                      b->replies[3]);
+
+    if (policy == NULL || o->waiting < 0
+        || b->replies[3]->type == REDIS_REPLY_ERROR
+        || ngx_rooms_outbox_read(o, b->replies[1]) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (!rooms_policy_allows(policy, o->server, 1)
+        || !rooms_peer_valid(o->server))
+    {
+        return ngx_rooms_outbox_finish(o, NGX_ROOMS_O_REFUSED);
+    }
+
+    if (o->waiting > NGX_ROOMS_OUTBOX_MAX && !o->full) {
+        b = ngx_rooms_outbox_batch(o);
+        if (b == NULL) {
+            return NGX_ERROR;
+        }
+
+        key = ngx_rooms_key(&o->keys, NGX_ROOMS_KEY_OUTBOX, o->server);
+
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGE"), key,
+                   ngx_rooms_s("0"),
+                   ngx_rooms_number(b->pool,
+                       ngx_min(o->waiting - NGX_ROOMS_OUTBOX_MAX,
+                               NGX_ROOMS_OUTBOX_DROP) - 1),
+                   ngx_rooms_s("WITHSCORES"));
+
+        return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_EXCESS,
+                                    NGX_ROOMS_LANE_BULK);
+    }
+
+    /* a snapshot is told by itself */
+
+    for (i = 0; i < o->nitems; i++) {
+
+        if (o->items[i].valid && o->items[i].event.data == NULL) {
+            o->nitems = i ? i : 1;
+            break;
+        }
+    }
+
+    return ngx_rooms_outbox_ask_events(o);
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_excess(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
+{
+    ngx_uint_t  i;
+
+    o->nrooms = 0;
+
+    if (ngx_rooms_outbox_read(o, b->replies[0]) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < o->nitems; i++) {
+
+        if (!o->items[i].valid || o->items[i].event.data) {
+            return ngx_rooms_outbox_finish(o, NGX_ROOMS_O_DROPPED);
+        }
+    }
+
+    /* snapshots of that many rooms: there is nothing shorter */
+
+    o->full = 1;
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_ask_events(ngx_rooms_outbox_t *o)
+{
+    ngx_uint_t                i;
+    rooms_str_t               at;
+    ngx_rooms_batch_t        *b;
+    ngx_rooms_outbox_item_t  *item;
+
+    b = ngx_rooms_outbox_batch(o);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < o->nrooms; i++) {
+        (void) ngx_rooms_load_room(b, &o->keys, o->rooms[i].id);
+    }
+
+    for (i = 0; i < o->nitems; i++) {
+        item = &o->items[i];
+
+        if (item->event.data && item->valid) {
+            at = ngx_rooms_number(b->pool,
+                                  rooms_event_position(item->event));
+
+            (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
+                               ngx_rooms_key(&o->keys, NGX_ROOMS_KEY_EVENTS,
+                                             o->rooms[item->room].id),
+                               at, at);
+        }
+    }
+
+    if (b->commands.nelts == 0) {
+        return ngx_rooms_outbox_send(o);
+    }
+
+    return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_EVENTS, NGX_ROOMS_LANE_BULK);
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_events(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
+{
+    ngx_int_t                 rc;
+    ngx_uint_t                i, n;
+    rooms_str_t               text;
+    ngx_rooms_outbox_item_t  *item;
+    ngx_rooms_outbox_room_t  *room;
+
+    for (i = 0; i < o->nrooms; i++) {
+        room = &o->rooms[i];
+
+        if (b->replies[i]->type == REDIS_REPLY_ERROR) {
+            return NGX_ERROR;
+        }
+
+        rc = ngx_rooms_parse_room(b->replies[i], room->id, &room->room);
+
+        if (rc == NGX_ERROR) {
+            ngx_log_error(NGX_LOG_ERR, o->timer.log, 0,
+                          "rooms: the store holds no valid room \"%*s\"",
+                          room->id.len, room->id.data);
+        }
+
+        room->exists = rc == NGX_OK;
+        room->stored = ngx_palloc(o->round,
+                                  (o->nitems + 1) * sizeof(rooms_str_t));
+        if (room->stored == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    for (n = o->nrooms, i = 0; i < o->nitems; i++) {
+        item = &o->items[i];
+
+        if (item->event.data == NULL || !item->valid) {
+            continue;
+        }
+
+        room = &o->rooms[item->room];
+
+        if (b->replies[n]->type == REDIS_REPLY_ERROR) {
+            return NGX_ERROR;
+        }
+
+        text = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[n++],
+                                                           0));
+
+        /* a room that was wiped has taken its events along */
+
+        if (text.data && room->exists) {
+            item->there = 1;
+            item->told = room->n;
+            room->stored[room->n++] = text;
+        }
+    }
+
+    return ngx_rooms_outbox_ask_names(o);
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_ask_page(ngx_rooms_outbox_t *o)
+{
+    rooms_room_t       *room;
+    ngx_rooms_batch_t  *b;
+
+    room = &o->rooms[o->items[0].room].room;
+
+    /* only the origin knows who is in a room */
+
+    if (!o->rooms[o->items[0].room].exists || room->origin.data) {
+        return ngx_rooms_outbox_send(o);
+    }
+
+    if (!rooms_str_eq(o->paged, o->items[0].item)) {
+        o->after = ROOMS_NULL;
+    }
+
+    if (!rooms_peers_has(room->peers, o->server)) {
+        /* who has left learns that, and nothing else */
+        room->name = ROOMS_NULL;
+        room->topic = ROOMS_NULL;
+        o->after = ROOMS_NULL;
+    }
+
+    o->pdu = ngx_rooms_pdu_create(o->round, o->timer.log, o->link->conf,
+                                  &o->keys, room, 1);
+    b = ngx_rooms_outbox_batch(o);
+
+    if (o->pdu == NULL || b == NULL
+        || ngx_rooms_pdu_page(o->pdu, b, o->after) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_PAGE, NGX_ROOMS_LANE_BULK);
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_page(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
+{
+    if (ngx_rooms_pdu_page_take(o->pdu, b) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (!rooms_peers_has(o->rooms[o->items[0].room].room.peers, o->server)) {
+        o->pdu->nids = 0;
+        o->pdu->next = ROOMS_NULL;
+    }
+
+    b = ngx_rooms_outbox_batch(o);
+
+    if (b == NULL || ngx_rooms_pdu_ask(o->pdu, b, NULL, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_NAMES, NGX_ROOMS_LANE_BULK);
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_ask_names(ngx_rooms_outbox_t *o)
+{
+    ngx_uint_t                i;
+    ngx_rooms_batch_t        *b;
+    ngx_rooms_outbox_room_t  *room;
+
+    if (o->nitems && o->items[0].valid && o->items[0].event.data == NULL) {
+        return ngx_rooms_outbox_ask_page(o);
+    }
+
+    o->after = ROOMS_NULL;
+
+    b = ngx_rooms_outbox_batch(o);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < o->nrooms; i++) {
+        room = &o->rooms[i];
+
+        if (room->n == 0) {
+            continue;
+        }
+
+        room->pdu = ngx_rooms_pdu_create(o->round, o->timer.log,
+                                         o->link->conf, &o->keys,
+                                         &room->room, 1);
+
+        if (room->pdu == NULL
+            || ngx_rooms_pdu_ask(room->pdu, b, room->stored, room->n)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (b->commands.nelts == 0) {
+        return ngx_rooms_outbox_send(o);
+    }
+
+    return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_NAMES, NGX_ROOMS_LANE_BULK);
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_names(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < b->commands.nelts; i++) {
+        if (b->replies[i]->type == REDIS_REPLY_ERROR) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (o->pdu) {
+        if (ngx_rooms_pdu_snapshot(o->pdu, b, o->items[0].position)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        o->texts = o->pdu->texts;
+        o->ntexts = o->pdu->n;
+
+        return ngx_rooms_outbox_send(o);
+    }
+
+    for (i = 0; i < o->nrooms; i++) {
+
+        if (o->rooms[i].pdu
+            && ngx_rooms_pdu_take(o->rooms[i].pdu, b) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_rooms_outbox_send(o);
+}
