@@ -25,6 +25,7 @@
 
 
 #define NGX_ROOMS_ENDINGS_PEERS    100
+#define NGX_ROOMS_ENDINGS_IDLE    1000     /* ms */
 #define NGX_ROOMS_ENDINGS_BATCHES    8
 
 typedef enum {
@@ -42,6 +43,7 @@ struct ngx_rooms_endings_s {
     ngx_event_t             timer;         /* the store's deadline */
     ngx_uint_t              busy;
     ngx_uint_t              steps;         /* of this tick */
+    ngx_msec_t              next;          /* look, once nothing was found */
 
     /* of all peers: how far it is */
     u_char                  cursor[ROOMS_PEER_MAX];
@@ -153,11 +155,14 @@ ngx_rooms_endings_run(ngx_rooms_fedlink_t *link)
         e->timer.data = e;
         e->timer.log = link->timer.log;
         e->timer.cancelable = 1;
+        e->next = ngx_current_msec;
 
         link->endings = e;
     }
 
-    if (e->busy || ngx_exiting) {
+    if (e->busy || ngx_exiting
+        || (ngx_msec_int_t) (ngx_current_msec - e->next) < 0)
+    {
         return;
     }
 
@@ -334,6 +339,7 @@ ngx_rooms_endings_answered(ngx_rooms_batch_t *b)
         ngx_rooms_endings_begin(e);
 
     } else if (rc != NGX_AGAIN) {
+        e->next = ngx_current_msec + NGX_ROOMS_ENDINGS_IDLE;
         ngx_rooms_endings_end(e);
     }
 }
