@@ -301,4 +301,6 @@ unlike(bodies($b, 'bob', $room), qr/secret/, 'and is told nothing');
 unlike($_->log, qr/\[(?:alert|crit)\]|exited on signal/,
        'the log of ' . $_->name . ' is clean') for @all;
 
+if ($ENV{KEEP}) { system "cp -r $dir /tmp/keep48" }
+
 done_testing();
