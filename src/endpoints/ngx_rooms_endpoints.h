@@ -72,6 +72,12 @@ rooms_str_t ngx_rooms_content(ngx_rooms_req_t *rq,
 /* The transition that the change is about. */
 const rooms_transition_t *ngx_rooms_subject(const rooms_change_t *change);
 
+/*
+ * For every row of other servers: adds to rq->batch that the signer was here,
+ * which ends a backoff; now and then, not for each request.
+ */
+void ngx_rooms_peer_note(ngx_rooms_req_t *rq);
+
 /* Lists: opens and closes the envelope, with meta. */
 void ngx_rooms_list_open(ngx_rooms_req_t *rq);
 void ngx_rooms_list_close(ngx_rooms_req_t *rq, ngx_uint_t more,
@@ -138,6 +144,9 @@ ngx_int_t ngx_rooms_medium_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_download_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_peers_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_peers_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_retry_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_retry_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_retry_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_refresh_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_refresh_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_refresh_show(ngx_rooms_req_t *rq);
