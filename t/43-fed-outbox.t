@@ -57,7 +57,7 @@ sub config {
             proxy_set_header Host \$rooms_peer;
             proxy_set_header Connection "";
             proxy_connect_timeout 500ms;
-            proxy_read_timeout 500ms;
+            proxy_read_timeout 1s;
         }
 END
 }
@@ -218,5 +218,295 @@ is_deeply($events[2]{content}, { event_id => "$ids[2]:a.example",
                                  reason => 'why' }, 'a redaction');
 is($events[3]{room}{topic}, 'Talk', 'the room as it is now');
 
+call('POST', '/v1/auth/register', 'cy', {});
+$b->forget;
+must('POST', "/v1/rooms/$room/invite", 'ann', { participant_id => 'cy' });
+wait_for(5, sub { $b->events == 1 });
+($event) = $b->events;
+is_deeply($event->{content},
+          { fqid => '@cy:a.example', membership => 'invite',
+            previous => 'leave' }, 'whom an event is about has a name');
+is_deeply($event->{members},
+          [{ fqid => '@cy:a.example', membership => 'invite',
+             power_level => 0, joined_at => undef, display_name => 'cy',
+             avatar_url => undef }], 'and is told as they are now');
+
+# Much at the same time, through both workers: each once, no two requests
+
+$b->forget;
+http_many([map { http_raw('POST', "/v1/rooms/$room/send", 'mock:ann@t1',
+                          $json->encode({ content => { body => "n$_" } })) }
+           1 .. 200], 20);
+wait_for(10, sub { $b->events >= 200 });
+
+my @sent = $b->sent;
+
+@events = map { @{$_->{events}} } @sent;
+is(scalar(@events), 200, '200 messages of 20 clients arrive');
+is(join(' ', map { $_->{id} } @events),
+   join(' ', sort map { $_->{id} } @events), 'in their order');
+is(scalar(keys %{{ map { $_->{id} => 1 } @events }}), 200, 'each once');
+cmp_ok(scalar(@sent), '<', 150, 'many in a request (' . @sent . ')');
+ok(!(grep { $sent[$_]{from} < $sent[$_ - 1]{to} } 1 .. $#sent),
+   'one request after the other');
+is((grep { @{$_->{events}} > 50 } @sent) + 0, 0, 'none with more than 50');
+
+# Long ones: requests are bounded
+
+$b->forget;
+send_to($room, { body => 'x' x 60000, n => $_ }) for 1 .. 5;
+wait_for(5, sub { $b->events == 5 });
+is(join(' ', map { $_->{content}{n} } $b->events), '1 2 3 4 5',
+   'long messages arrive');
+ok(!(grep { length $_->{body} > 100 * 1024 + 100 } $b->sent),
+   'in requests that are not too long');
+send_to($room, { body => 'f', size => 1.5 });
+send_to($room, 'after');
+wait_for(5, sub { bodies($b) =~ /after/ });
+is(bodies($b) =~ /\bf\b/ + 0, 0, 'what can not be signed is left out');
+like(nginx_log(), qr/is not told to other servers: it /, 'as the log says');
+
+# A peer that is down: nobody here waits for it
+
+$b->down;
+$b->forget;
+
+my $before = time;
+
+send_to($room, 'd1');
+cmp_ok(time - $before, '<', 0.05 * ($ENV{TEST_NGINX_USE_VALGRIND} ? 20 : 2),
+       'a message to a server that is down is sent at once here');
+ok(wait_for(5, sub { failures($b) }), 'it failed');
+cmp_ok(redis('ZSCORE', key('outboxes'), $b->{name}), '>', time * 1000 - 2000,
+       'and waits for its next try');
+wait_for(5, sub { failures($b) >= 2 });
+
+my $row = row($b);
+
+cmp_ok($row->{outbox}{failures}, '>=', 2, 'the admin sees failures');
+is($row->{outbox}{pending}, 1, 'what is pending');
+like($row->{outbox}{next_attempt_at}, qr/\A20.*Z\z/, 'when it is tried next');
+is($row->{last_error}{code}, 'SW_FED_PEER_UNREACHABLE', 'and why');
+send_to($room, 'd2');
+$b->up;
+
+my $got = retry($b);
+
+is($got->{status}, 200, 'the admin has it tried');
+is($got->{data}{server_name}, $b->{name}, 'whose row is shown');
+is($got->{data}{outbox}{pending}, 2, 'with what waits');
+told($b, 'd1 d2', 'the peer is back and is told all', 3);
+ok(wait_for(2, sub { !redis('HEXISTS', key('outboxes:state'), $b->{name}) }),
+   'its failures are forgotten');
+is(row($b)->{outbox}{next_attempt_at}, undef, 'nothing waits');
+$got = call('POST', '/v1/admin/federation/peers/no.example/retry', $admin);
+is("$got->{status} $got->{code}", '404 SW_NOT_FOUND', 'a retry of nobody');
+is(call('POST', "/v1/admin/federation/peers/$b->{name}/retry", 'ann')
+       ->{code}, 'SW_AUTH_INSUFFICIENT_PERMISSION', 'nor by anybody');
+
+# Answers that are none
+
+for (['500', qr/answered 500 SW_INTERNAL/], ['garbage', qr/not of what was/],
+     ['short', qr/not of what was/], ['redirect', qr/answered 302/],
+     ['cut', qr/no answer/], ['slow', qr/answered 504|no answer/])
+{
+    my ($mode, $why) = @$_;
+
+    $b->mode($mode);
+    $b->forget;
+    send_to($room, "is-$mode");
+    ok(wait_for(5, sub { failures($b) }), "a peer whose answer is $mode");
+    like(row($b)->{last_error}{message}, $why, 'the admin sees that');
+    wait_for(3, sub { $b->sent }) if $mode eq 'slow';
+    $b->mode('ok');
+    $b->forget;
+    retry($b);
+    ok(wait_for(4, sub { bodies($b) =~ /\bis-$mode\z/
+                         && !redis('EXISTS', key("outbox:$b->{name}")) }),
+       'is told it again');
+}
+
+sleep 1.5;
+
+# A rejected event is done with, and the others of its request are not
+
+$b->mode('reject');
+$b->forget;
+send_to($room, 'no');
+ok(wait_for(5, sub { !redis('EXISTS', key("outbox:$b->{name}")) }),
+   'a rejected event is not sent again');
+$b->mode('ok');
+is_deeply([@{row($b)->{last_error}}{qw(code message)}],
+          ['SW_ROOM_FORBIDDEN', 'event "' . ($b->events)[0]{id}
+                                . '" was rejected: not?here'],
+          'the admin sees which, and why');
+like(nginx_log(), qr/\[warn\].*rejected event "evt-.*SW_ROOM_FORBIDDEN, not\?/,
+     'the log, too');
+is(failures($b), 0, 'that is no failure');
+
+# A slow peer, or a dead one, is nobody else's
+
+my $both = room($b, $c);
+
+$_->forget for $b, $c;
+$b->mode('slow');
+$before = time;
+send_to($both, "two$_") for 1 .. 3;
+told($c, 'two1 two2 two3', 'one that is quick is told at once');
+cmp_ok(time - $before, '<', 1, 'whatever the other does');
+$b->mode('ok');
+sleep 1.5;
+retry($b);
+wait_for(5, sub { !redis('EXISTS', key("outbox:$b->{name}")) });
+
+# A valid request of a peer ends its backoff
+
+must('PUT', '/v1/admin/federation/policy', $admin,
+     { default_mode => 'open' });
+$b->down;
+redis('HSET', key('outboxes:state'), $b->{name}, '9 0');
+send_to($room, 'back');
+wait_for(5, sub { failures($b) > 9 });
+$b->forget;
+$b->up;
+sleep 0.6;
+is(scalar($b->sent), 0, 'a peer with a long backoff waits');
+is(http_req('GET', '/_scaiwave/federation/v1/profile/ann', undef, undef,
+            $b->{signer}->headers('GET',
+                '/_scaiwave/federation/v1/profile/ann',
+                authority => 'a.example'))->[0], 200, 'it asks us something');
+told($b, 'back', 'and is told what waits', 3);
+
+# A worker that holds the lease and is killed
+
+$b->down;
+send_to($room, 'killed');
+wait_for(5, sub { failures($b) });
+
+my ($holder) = nginx_log() =~ /.*\[warn\] (\d+)#.*rooms: events for "/s;
+
+$b->forget;
+$b->up;
+kill 'KILL', $holder;
+$before = time;
+retry($b);
+told($b, 'killed', 'another worker goes on', 9);
+cmp_ok(time - $before, '<', 8, 'soon');
+
+# The key is rotated while events wait
+
+$b->down;
+send_to($room, 'rotated');
+wait_for(5, sub { failures($b) });
+nginx_reload(config("$key_n old $key_a"));
+$b->forget;
+$b->up;
+wait_for(9, sub { retry($b); sleep 0.2; $b->sent });
+told($b, 'rotated', 'what waited is told with the new key');
+is($us_next->request_problem($b->{name}, $_), undef, 'which signs requests')
+    for $b->sent;
+is($us_next->event_problem($_), undef, 'and events') for $b->events;
+
+# A snapshot
+
+sub snapshot {
+    my ($room) = @_;
+
+    redis('ZADD', key("outbox:$b->{name}"), 1, "s $room");
+    redis('ZADD', key('outboxes'), 0, $b->{name});
+}
+
+$b->forget;
+snapshot($room);
+wait_for(5, sub { $b->events });
+($event) = $b->events;
+is($event->{event_type}, 'swp.room.members', 'a snapshot');
+is_deeply([sort map { "$_->{fqid} $_->{membership}" } @{$event->{members}}],
+          ["\@ann:a.example join", "\@bob0:$b->{name} join",
+           "\@cy:a.example invite"], 'of who is in the room');
+ok($event->{complete}, 'is complete');
+is_deeply($event->{content}, {}, 'and has no content');
+is($event->{sender}, '@ann:a.example', 'the room\'s creator tells it');
+is($us_next->event_problem($event), undef, 'signed');
+
+for my $n (1 .. 230) {
+    redis('HSET', key("r:$room:members"), "x$n", 'join 0 1767225600000 1');
+    redis('ZADD', key("r:$room:list"), 0, "x$n");
+}
+
+$b->forget;
+snapshot($room);
+wait_for(5, sub { $b->events >= 3 });
+@events = $b->events;
+is(join(' ', map { scalar @{$_->{members}} } @events), '100 100 33',
+   'of a big room in pages');
+ok(!(grep { $_->{complete} } @events), 'of which none is complete');
+is(scalar(keys %{{ map { map { $_->{fqid} => 1 } @{$_->{members}} }
+                       @events }}), 233, 'all are told');
+
+redis('HDEL', key("r:$room"), 'peers');
+$b->forget;
+snapshot($room);
+wait_for(5, sub { $b->events });
+($event) = $b->events;
+is_deeply([@$event{qw(members)}, $event->{room}{name}], [[], undef],
+          'a server that has nobody there learns just that');
+redis('HSET', key("r:$room"), 'peers', "$b->{name}=1");
+
+# A room that was wiped meanwhile, and what is no item at all
+
+$b->forget;
+redis('ZADD', key("outbox:$b->{name}"), 1, 'rubbish', 2, 'e room-x evt-y',
+      3, 'e room-01000000000000000000000000 evt-00000000000050000000000000000',
+      4, 's room-01000000000000000000000000');
+redis('ZADD', key('outboxes'), 0, $b->{name});
+ok(wait_for(5, sub { !redis('EXISTS', key("outbox:$b->{name}")) }),
+   'items of what is gone go, too');
+is(scalar($b->sent), 0, 'and nothing is sent');
+
+# Too much waits
+
+$b->down;
+$b->forget;
+
+my @old = map { ($_, sprintf 'e %s evt-%013x%016x', $room, $_, 1) }
+          1 .. 11500;
+
+redis('ZADD', key("outbox:$b->{name}"), splice @old, 0, 2000) while @old;
+redis('SET', key('position'), 20000);
+send_to($room, 'last');
+redis('ZADD', key('outboxes'), 0, $b->{name});
+ok(wait_for(9, sub { row($b)->{outbox}{dropped} >= 1500 }),
+   'the oldest are dropped');
+wait_for(9, sub { row($b)->{outbox}{pending} <= 10000 });
+cmp_ok(row($b)->{outbox}{dropped}, '<', 1600, 'not more than must be');
+cmp_ok(row($b)->{outbox}{pending}, '<=', 10000, 'a bound holds');
+is(redis('ZRANGE', key("outbox:$b->{name}"), 0, 0)->[0], "s $room",
+   'and the room will be told as it is');
+$b->up;
+retry($b);
+ok(wait_for(20, sub { bodies($b) =~ /\blast\z/ }), 'before what was kept');
+is(($b->events)[0]{event_type}, 'swp.room.members', 'as it was');
+
+# A server that the policy has no place for any more
+
+$b->down;
+send_to($room, 'never');
+wait_for(5, sub { failures($b) });
+must('PUT', '/v1/admin/federation/policy', $admin,
+     { default_mode => 'closed' });
+$b->forget;
+$b->up;
+retry($b);
+ok(wait_for(5, sub { !redis('EXISTS', key("outbox:$b->{name}"))
+                     && !defined redis('ZSCORE', key('outboxes'),
+                                       $b->{name}) }),
+   'what waits for a server that may not be told is dropped');
+is(scalar($b->sent), 0, 'and not sent');
+
+unlike(nginx_log(), qr/\[(?:alert|emerg|crit)\](?!.*exited on signal 9)/,
+       'nothing leaks');
+
 stop_nginx();
+
 done_testing();

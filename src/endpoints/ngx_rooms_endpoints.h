@@ -86,6 +86,12 @@ ngx_int_t ngx_rooms_fqid_allow(ngx_rooms_req_t *rq, redisReply *reply,
     const rooms_room_t *room, rooms_str_t server);
 void ngx_rooms_fqid_keep(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p);
 
+/*
+ * For every row of other servers: adds to rq->batch that the signer was here,
+ * which ends a backoff; now and then, not for each request.
+ */
+void ngx_rooms_peer_note(ngx_rooms_req_t *rq);
+
 /* Lists: opens and closes the envelope, with meta. */
 void ngx_rooms_list_open(ngx_rooms_req_t *rq);
 void ngx_rooms_list_close(ngx_rooms_req_t *rq, ngx_uint_t more,
@@ -158,6 +164,9 @@ ngx_int_t ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_fedsend_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_peers_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_peers_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_retry_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_retry_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_retry_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_refresh_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_refresh_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_refresh_show(ngx_rooms_req_t *rq);

@@ -41,7 +41,4 @@ typedef enum {
  */
 ngx_int_t ngx_rooms_peer_room(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr);
 
-/* Notes that the signer was here: now and then, not for each request. */
-void ngx_rooms_peer_note(ngx_rooms_req_t *rq);
-
 #endif /* NGX_ROOMS_FEDERATION_ROOM_H */

@@ -334,6 +334,11 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       NGX_ROOMS_ADMIN|NGX_ROOMS_BULK,
       ROOMS_OP_READ, ngx_rooms_peers_load, NULL, ngx_rooms_peers_show, NULL },
 
+    { POST, "/v1/admin/federation/peers/{server}/retry", FEDERATION,
+      NGX_ROOMS_ADMIN|NGX_ROOMS_BULK,
+      ROOMS_OP_READ, ngx_rooms_retry_load, ngx_rooms_retry_decide,
+      ngx_rooms_retry_show, NULL },
+
     { POST, "/v1/admin/federation/foreign/{participant}/refresh", FEDERATION,
       NGX_ROOMS_ADMIN,
       ROOMS_OP_READ, ngx_rooms_refresh_load, ngx_rooms_refresh_decide,

@@ -28,6 +28,7 @@
 #define NGX_ROOMS_OUTBOX_BODY    (100 * 1024)
 #define NGX_ROOMS_OUTBOX_MAX   10000       /* items that wait */
 #define NGX_ROOMS_OUTBOX_DROP   1000       /* of those beyond, at once */
+#define NGX_ROOMS_OUTBOX_SPARE    50      /* for snapshots instead */
 #define NGX_ROOMS_OUTBOX_MIN    1000       /* ms, backoff */
 #define NGX_ROOMS_OUTBOX_LONG  60000
 

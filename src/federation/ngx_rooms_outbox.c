@@ -447,7 +447,8 @@ ngx_rooms_outbox_items(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
         (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGE"), key,
                    ngx_rooms_s("0"),
                    ngx_rooms_number(b->pool,
-                       ngx_min(o->waiting - NGX_ROOMS_OUTBOX_MAX,
+                       ngx_min(o->waiting - NGX_ROOMS_OUTBOX_MAX
+                               + NGX_ROOMS_OUTBOX_SPARE,
                                NGX_ROOMS_OUTBOX_DROP) - 1),
                    ngx_rooms_s("WITHSCORES"));
 

@@ -96,6 +96,7 @@ typedef enum {
     NGX_ROOMS_P_EVENT,
     NGX_ROOMS_P_MEDIA,
     NGX_ROOMS_P_LOCAL,
+    NGX_ROOMS_P_SERVER,
     NGX_ROOMS_P_MAX
 } ngx_rooms_param_e;
 

@@ -29,6 +29,7 @@ static const struct {
     { "{event}", NGX_ROOMS_P_EVENT },
     { "{media}", NGX_ROOMS_P_MEDIA },
     { "{local}", NGX_ROOMS_P_LOCAL },
+    { "{server}", NGX_ROOMS_P_SERVER },
     { NULL, 0 }
 };
 

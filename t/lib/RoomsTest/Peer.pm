@@ -117,10 +117,13 @@ sub serve {
 
     my $from = time;
     my $mode = slurp("$self->{dir}/mode");
-    my $events = eval { $json->decode($body)->{events} } || [];
-    my @results = map { { id => $_->{id}, status => 'applied' } } @$events;
 
-    sleep 1.5 if $mode eq 'slow';
+    # decoding long bodies here takes longer than we are waited for
+
+    my @results = map { { id => $_, status => 'applied' } }
+                  $body =~ /\{"id":"(evt-\w+)","room_id":/g;
+
+    sleep 2 if $mode eq 'slow';
     sleep 0.01;
 
     if ($mode eq 'reject' && @results) {
