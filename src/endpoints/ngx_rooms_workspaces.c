@@ -218,7 +218,8 @@ ngx_rooms_workspaces_show(ngx_rooms_req_t *rq)
 
         if (ngx_rooms_workspace_parse(ngx_rooms_reply(rq, 2 * i),
                                       ngx_rooms_reply(rq, 2 * i + 1), last,
-                                      &w) != NGX_OK)
+                                      &w) != NGX_OK
+            || w.role == ROOMS_ROLE_NONE)
         {
             continue;
         }
