@@ -38,7 +38,8 @@ unit: $(UNIT_TESTS)
 
 asan: | setup
 	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)-asan \
-	    SANITIZE="-fsanitize=address,undefined -fno-omit-frame-pointer"
+	    SANITIZE="-fsanitize=address,undefined -fno-omit-frame-pointer \
+	    -fno-sanitize-recover=undefined"
 	@t/make/asan $(BUILD)-asan "$(NGINX_SRC)" $(TESTS)
 
 valgrind: $(MODULE)
