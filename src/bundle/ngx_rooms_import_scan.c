@@ -69,6 +69,10 @@ ngx_rooms_import_step(ngx_rooms_work_t *w)
         rc = ngx_rooms_import_copies(im);
         break;
 
+    case NGX_ROOMS_IMPORT_MEDIA:
+        rc = ngx_rooms_import_media(im);
+        break;
+
     default:
         return NGX_OK;
     }
@@ -612,12 +616,6 @@ ngx_rooms_import_judge(ngx_rooms_import_t *im)
 
     if (im->faults.total) {
         return ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_INVALID);
-    }
-
-    if (im->tables.nmedia > NGX_ROOMS_IMPORT_MEDIA) {
-        rooms_faults_add(&im->faults, "media", "there are more than %d, which "
-                         "one commit can't make", NGX_ROOMS_IMPORT_MEDIA);
-        return ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_TOO_LARGE);
     }
 
     rooms_manifest_cleanup(&im->manifest);
