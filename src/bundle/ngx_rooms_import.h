@@ -141,6 +141,7 @@ typedef struct {
     ngx_uint_t                  phase;
     rooms_str_t                 events_key;
     rooms_str_t                 copies_key;
+    ngx_uint_t                  races;     /* of the commit, so far */
     ngx_uint_t                  media;     /* that are registered */
     ngx_uint_t                  sent;      /* of a parcel on its way */
     ngx_rooms_parcel_e          sent_kind;
