@@ -161,15 +161,17 @@ typedef struct {
 } ngx_rooms_import_t;
 
 
-/* The thread's step, and its parts (ngx_rooms_import_scan.c, _write.c). */
+/* The thread's step (ngx_rooms_import_step.c), and what it does ... */
 ngx_int_t ngx_rooms_import_step(ngx_rooms_work_t *w);
 void ngx_rooms_import_close(void *data);
 
+/* ... first (_scan.c), when nothing is written yet ... */
 ngx_int_t ngx_rooms_import_open(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_scan(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_verify(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_judge(ngx_rooms_import_t *im);
 
+/* ... and then (_write.c). */
 ngx_int_t ngx_rooms_import_extract(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_rewrite(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_copies(ngx_rooms_import_t *im);
@@ -180,6 +182,8 @@ ngx_int_t ngx_rooms_import_system(ngx_rooms_import_t *im, const char *what,
     ngx_err_t err);
 ngx_int_t ngx_rooms_import_fail(ngx_rooms_import_t *im,
     ngx_rooms_import_failure_e failure);
+/* After a fault: NGX_OK, or NGX_ERROR when one is enough. */
+ngx_int_t ngx_rooms_import_faulty(ngx_rooms_import_t *im);
 /* A fault of the archive: NGX_OK means that a dry run goes on. */
 ngx_int_t ngx_rooms_import_zip_fault(ngx_rooms_import_t *im);
 /*
