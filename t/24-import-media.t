@@ -60,7 +60,12 @@ sub tenant {
                 'Content-Type' => $form)->[0], 201, 'a content is known');
 }
 
+# Those who watch are to be quicker than the worker, however busy the machine.
 sub begin {
+    my $worker = worker();
+
+    setpriority(0, $worker, 10) if $worker;
+
     my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
                                   PeerPort => server_port_is())
         or die "connect: $!";
@@ -69,7 +74,7 @@ sub begin {
                                          $body, 'Content-Type' => $type);
     $s->flush;
 
-    return $s;
+    return ($s, $worker);
 }
 
 sub end {
@@ -111,10 +116,10 @@ sub journal { return key('r:' . room() . ':media') }
 
 # The worker stands still when some of the media are registered.
 sub halfway {
-    my $worker = worker();
+    my ($worker, $part) = @_;
 
     wait_for('some media', sub {
-        room() && redis('HLEN', journal()) > $many / 4
+        room() && redis('HLEN', journal()) > $many * ($part // 0.1)
     });
     kill 'STOP', $worker;
     sleep 0.05;
@@ -123,7 +128,7 @@ sub halfway {
 
     ok($n > 0 && $n < $many, "$n of $many are registered");
 
-    return ($worker, $n);
+    return $n;
 }
 
 # Each content is counted as often as media have it.
@@ -177,8 +182,8 @@ run_nginx($conf, master => 1, workers => 1);
 subtest 'a worker dies between two steps' => sub {
     tenant('killed');
 
-    my $s = begin();
-    my ($worker, $n) = halfway();
+    my ($s, $worker) = begin();
+    my $n = halfway($worker);
     my $journal = journal();
     my $room = room();
 
@@ -207,28 +212,35 @@ subtest 'a worker dies between two steps' => sub {
 };
 
 subtest 'and the next one while it undoes' => sub {
-    tenant('twice');
+    my ($left, $try) = (0, 0);
 
-    my $s = begin();
-    my ($worker, $n) = halfway();
-    my $journal = journal();
+    # which takes a tenth of a second
+    while (!$left && $try++ < 5) {
+        tenant("twice$try");
 
-    kill 'KILL', $worker;
-    end($s);
-    alive();
-    $worker = worker();
-    age();
+        my ($s, $worker) = begin();
+        my $n = halfway($worker, 0.3);
+        my $journal = journal();
 
-    wait_for('the undoing to begin', sub { redis('HLEN', $journal) < $n });
-    kill 'STOP', $worker;
-    sleep 0.05;
+        kill 'KILL', $worker;
+        end($s);
+        alive();
+        $worker = worker();
+        age();
 
-    my $left = redis('HLEN', $journal);
+        wait_for('the undoing to begin', sub {
+            redis('HLEN', $journal) < $n
+        });
+        kill 'STOP', $worker;
+        sleep 0.05;
 
-    cmp_ok($left, '>', 0, "$left of $n are left");
-    counts_are_right('meanwhile', $left + 1);
-    kill 'KILL', $worker;
-    nothing_is_left('the one after that');
+        $left = redis('HLEN', $journal);
+        counts_are_right('meanwhile', $left + 1);
+        kill 'KILL', $worker;
+        nothing_is_left('the one after that');
+    }
+
+    cmp_ok($left, '>', 0, "$left were left");
 };
 
 subtest 'refused at the end' => sub {
@@ -236,8 +248,9 @@ subtest 'refused at the end' => sub {
 
     redis('HSET', key('tenant'), 'max_rooms', 1);
 
-    my $s = begin();
-    my ($worker) = halfway();
+    my ($s, $worker) = begin();
+
+    halfway($worker);
 
     redis('HSET', key('tenant'), 'rooms', 1);
     kill 'CONT', $worker;
@@ -249,8 +262,9 @@ subtest 'refused at the end' => sub {
 subtest 'the client leaves' => sub {
     tenant('client');
 
-    my $s = begin();
-    my ($worker) = halfway();
+    my ($s, $worker) = begin();
+
+    halfway($worker);
 
     close $s;
     kill 'CONT', $worker;
@@ -260,8 +274,9 @@ subtest 'the client leaves' => sub {
 subtest 'somebody has begun to undo it' => sub {
     tenant('undone');
 
-    my $s = begin();
-    my ($worker) = halfway();
+    my ($s, $worker) = begin();
+
+    halfway($worker);
     my ($id, $sha) = @{ redis('HRANDFIELD', journal(), 1, 'WITHVALUES') };
 
     redis('HDEL', journal(), $id);
@@ -275,8 +290,9 @@ subtest 'somebody has begun to undo it' => sub {
 subtest 'the store goes' => sub {
     tenant('store');
 
-    my $s = begin();
-    my ($worker) = halfway();
+    my ($s, $worker) = begin();
+
+    halfway($worker);
 
     redis('SCRIPT', 'FLUSH');
     redis_stop();
@@ -289,8 +305,9 @@ subtest 'the store goes' => sub {
 subtest 'the reply of a step is lost' => sub {
     tenant('silent');
 
-    my $s = begin();
-    my ($worker) = halfway();
+    my ($s, $worker) = begin();
+
+    halfway($worker);
 
     redis_pause();
     kill 'CONT', $worker;
@@ -314,7 +331,7 @@ subtest 'many media, short steps' => sub {
     redis('SLOWLOG', 'RESET');
 
     my $start = time();
-    my $s = begin();
+    my ($s) = begin();
     my @times;
 
     for ( ;; ) {
