@@ -81,7 +81,7 @@ bench: $(MODULE) $(BUILD)/bundle_bench
 	@t/bench/bench $(MODULE)
 	@$(BUILD)/bundle_bench
 	@t/bench/export $(MODULE)
-	@for n in 10000 100000 1000000; do t/bench/import $(MODULE) $$n; done
+	@for n in 10000 100000 1000000 1000+20000; do t/bench/import $(MODULE) $$n; done
 
 $(BUILD)/bundle_bench: t/bench/bundle_bench.c $(BUILD)/libpure.a
 	$(CC) $(PURE_CFLAGS) -Wno-unused-parameter -It/unit -o $@ $< \

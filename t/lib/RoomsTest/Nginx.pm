@@ -108,6 +108,7 @@ env ASAN_OPTIONS;
 env LSAN_OPTIONS;
 env UBSAN_OPTIONS;
 env LD_PRELOAD;
+env ROOMS_TURNS;
 $modules
 $main
 
