@@ -175,6 +175,12 @@ for my $case ([limit => 'limit=0'], [limit => 'limit=201'],
 expect('200', 'HEAD', $list, 'dan');
 expect('405 SW_METHOD_NOT_ALLOWED', 'PUT', $list, 'dan', {});
 expect('401 SW_AUTH_INVALID_TOKEN', 'GET', $list, undef);
+
+# an index that the store's other keys don't bear out: no role, none of one's
+# own, and nobody falls over it
+redis('HDEL', key("w:$all[3]:members"), 'dan');
+is_deeply([ids(pages($list, 'dan', 'cursor', 5))],
+          [@all[0 .. 2, 4 .. $#all]], 'one that has no role for the caller');
 stop_nginx();
 
 done_testing();

@@ -20,7 +20,7 @@ use Time::HiRes qw(sleep time);
 my $media = tempdir('rooms-media-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $json = JSON::PP->new->utf8->canonical;
 my $many = $ENV{ROOMS_TEST_EVENTS} // 100_000;
-my $slow = $ENV{TEST_NGINX_USE_VALGRIND} || $ENV{ASAN_OPTIONS};
+my $slow = patience() > 1;
 
 my $conf = <<"CONF";
     rooms on;

@@ -19,7 +19,7 @@ use RoomsTest;
 use RoomsTest::Fake qw(fake stop_fake);
 use RoomsTest::Process qw(wait_for);
 
-my $slack = $ENV{TEST_NGINX_USE_VALGRIND} ? 5 : 1.5;
+my $slack = 1.5 * patience();
 my ($ada, $bob) = ('mock:ada@acme', 'mock:bob@acme');
 my $address = $ENV{TEST_NGINX_REDIS};
 my $dir = File::Temp::tempdir('rooms-store-XXXXXXXX', TMPDIR => 1,

@@ -20,7 +20,10 @@ run_nginx(<<"CONF", workers => 1, master => 1, log_level => 'notice');
     rooms_redis_timeout 300ms;
 CONF
 
-is(http_req('POST', '/v1/auth/register', $ada)->[0], 200, 'registered');
+# the first connection may take its time, under valgrind
+ok(RoomsTest::Process::wait_for(5, sub {
+       http_req('POST', '/v1/auth/register', $ada)->[0] == 200 }),
+   'registered');
 
 my $room = json_get(http_req('POST', '/v1/rooms', $ada,
                              { room_type => 'group', name => 'late' })->[2],

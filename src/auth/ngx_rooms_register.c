@@ -7,6 +7,11 @@
  * A caller becomes a participant of its tenant with its first request, and
  * its personal workspace is made with it.  Workers remember whom they have
  * seen, for a while and as long as the store's connection stands.
+ *
+ * The store may be emptied meanwhile.  Requests by which a caller comes into
+ * anything (NGX_ROOMS_ENTERS) ask it all the same; all others fail there as
+ * for anybody who is in nothing.  Once somebody who was seen isn't there, the
+ * worker forgets everybody.
  */
 
 #include "ngx_rooms_keys.h"
@@ -24,6 +29,7 @@ typedef struct {
 } ngx_rooms_seen_t;
 
 static ngx_rooms_seen_t  ngx_rooms_seen[NGX_ROOMS_SEEN];
+static ngx_uint_t        ngx_rooms_forgotten;  /* so often */
 
 
 static ngx_rooms_seen_t *
@@ -46,11 +52,22 @@ ngx_rooms_seen_slot(ngx_rooms_req_t *rq, uint64_t *who)
 }
 
 
+/* Differs from all before when what was seen needn't be so any more. */
 static ngx_uint_t
 ngx_rooms_register_epoch(ngx_rooms_req_t *rq)
 {
-    return ngx_rooms_store_lane(rq->conf->store, rq->keys.slot,
-                                NGX_ROOMS_LANE_FAST)->epoch;
+    return ngx_rooms_forgotten
+           + ngx_rooms_store_lane(rq->conf->store, rq->keys.slot,
+                                  NGX_ROOMS_LANE_FAST)->epoch;
+}
+
+
+static ngx_uint_t
+ngx_rooms_register_seen(ngx_rooms_req_t *rq, ngx_rooms_seen_t *seen,
+    uint64_t who)
+{
+    return seen->who == who && seen->until > ngx_time()
+           && seen->epoch == ngx_rooms_register_epoch(rq);
 }
 
 
@@ -193,8 +210,8 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
 
     case 0:
 
-        if (seen->who == who && seen->until > ngx_time()
-            && seen->epoch == ngx_rooms_register_epoch(rq))
+        if (!(rq->endpoint->flags & NGX_ROOMS_ENTERS)
+            && ngx_rooms_register_seen(rq, seen, who))
         {
             return NGX_OK;
         }
@@ -225,6 +242,10 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
 
         if (rc == NGX_OK) {
             break;
+        }
+
+        if (ngx_rooms_register_seen(rq, seen, who)) {
+            ngx_rooms_forgotten++;
         }
 
         rq->round = 2;

@@ -169,6 +169,8 @@ ngx_int_t ngx_rooms_export_send(ngx_rooms_export_t *x, ngx_buf_t *file,
     ngx_uint_t last);
 void ngx_rooms_export_writer(ngx_http_request_t *r);
 
+/* What it asked for has come (ngx_rooms_export_run.c). */
+void ngx_rooms_export_resume(ngx_rooms_req_t *rq, ngx_int_t rc);
 /* It has work for the worker; its turn comes. */
 void ngx_rooms_export_schedule(ngx_rooms_export_t *x);
 void ngx_rooms_export_end(ngx_rooms_export_t *x, ngx_int_t rc);

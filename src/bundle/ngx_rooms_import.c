@@ -11,6 +11,7 @@
 /* What the event loop waits for, or does next. */
 typedef enum {
     NGX_ROOMS_IMPORT_P_CHECK = 0,      /* the bundle */
+    NGX_ROOMS_IMPORT_P_CALLER,         /* still a participant, after that */
     NGX_ROOMS_IMPORT_P_ROOM,           /* workspace, alias, room's number */
     NGX_ROOMS_IMPORT_P_RESERVE,
     NGX_ROOMS_IMPORT_P_WRITE
@@ -23,6 +24,8 @@ static ngx_int_t ngx_rooms_import_taken(ngx_rooms_req_t *rq,
 static ngx_int_t ngx_rooms_import_checking(ngx_rooms_req_t *rq,
     ngx_rooms_import_t *im);
 static ngx_int_t ngx_rooms_import_checked(ngx_rooms_req_t *rq,
+    ngx_rooms_import_t *im);
+static ngx_int_t ngx_rooms_import_caller(ngx_rooms_req_t *rq,
     ngx_rooms_import_t *im);
 static ngx_int_t ngx_rooms_import_room(ngx_rooms_req_t *rq,
     ngx_rooms_import_t *im);
@@ -206,10 +209,15 @@ ngx_rooms_import_load(ngx_rooms_req_t *rq)
             rc = ngx_rooms_import_checking(rq, im);
             break;
 
+        case NGX_ROOMS_IMPORT_P_CALLER:
+            rc = ngx_rooms_import_caller(rq, im);
+            break;
+
         case NGX_ROOMS_IMPORT_P_ROOM:
             rc = ngx_rooms_import_room(rq, im);
 
             if (rc == NGX_OK && (im->dry || im->staged)) {
+                im->phase = NGX_ROOMS_IMPORT_P_CALLER;
                 return NGX_OK;
             }
 
@@ -224,7 +232,7 @@ ngx_rooms_import_load(ngx_rooms_req_t *rq)
 
             if (rc == NGX_OK) {
                 /* should a guard break, these are asked again */
-                im->phase = NGX_ROOMS_IMPORT_P_ROOM;
+                im->phase = NGX_ROOMS_IMPORT_P_CALLER;
                 return NGX_OK;
             }
         }
@@ -350,6 +358,28 @@ ngx_rooms_import_checked(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
     }
 
     return NGX_OK;
+}
+
+
+/* It may have taken minutes, and the store may have been emptied. */
+static ngx_int_t
+ngx_rooms_import_caller(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
+{
+    ngx_int_t  rc;
+
+    if (rq->round == 0) {
+        /* registering counts its own */
+        im->races = rq->races;
+        rq->races = 0;
+    }
+
+    rc = ngx_rooms_register(rq);
+
+    if (rc == NGX_OK) {
+        rq->races = im->races;
+    }
+
+    return rc;
 }
 
 

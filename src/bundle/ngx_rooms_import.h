@@ -8,6 +8,7 @@
 
 #include "ngx_rooms_endpoints.h"
 #include "ngx_rooms_blob.h"
+#include "ngx_rooms_journal.h"
 #include "ngx_rooms_spool.h"
 #include "rooms_form.h"
 #include "rooms_import.h"
@@ -29,20 +30,20 @@
  *                                       positions
  *     media into the media path
  *     events, a parcel at a time        writes the parcel before that
- *     edits, likewise
+ *     edits, media: likewise
  *                                       the commit
  *
  * Nothing is written before all was found good.  What is written then is the
  * new room's own keys, which have a time to live, and which nobody can reach
- * as long as there is no room; and contents that no medium refers to, which
- * the sweep removes.  The commit makes the room, keeps the keys, and makes
- * the media.
+ * as long as there is no room; contents that no medium refers to, which the
+ * sweep removes; and media whose ids nobody knows, with a journal by which
+ * they are removed again (ngx_rooms_journal.h).  The commit makes the room,
+ * keeps the keys, and removes the journal.
  */
 
 #define NGX_ROOMS_IMPORT_WINDOW   (64 * 1024)
 #define NGX_ROOMS_IMPORT_PARCEL   (512 * 1024)
 #define NGX_ROOMS_IMPORT_EVENTS   400     /* of a parcel */
-#define NGX_ROOMS_IMPORT_MEDIA    100000  /* of a room: 7 arguments each */
 #define NGX_ROOMS_IMPORT_PORTION  10      /* s, then the loop is asked */
 #define NGX_ROOMS_IMPORT_TTL      "600"   /* s, of what isn't a room yet */
 #define NGX_ROOMS_IMPORT_REFRESH  20000   /* ms, of the claim */
@@ -59,6 +60,7 @@ typedef enum {
     NGX_ROOMS_IMPORT_EXTRACT,
     NGX_ROOMS_IMPORT_REWRITE,          /* manifest.json again */
     NGX_ROOMS_IMPORT_COPIES,
+    NGX_ROOMS_IMPORT_MEDIA,
     NGX_ROOMS_IMPORT_DONE
 } ngx_rooms_import_state_e;
 
@@ -74,15 +76,24 @@ typedef enum {
 } ngx_rooms_import_failure_e;
 
 
+typedef enum {
+    NGX_ROOMS_PARCEL_EVENTS = 0,       /* first: JSON; positions */
+    NGX_ROOMS_PARCEL_COPIES,           /* first: id of a message; second: ids
+                                          of its edits */
+    NGX_ROOMS_PARCEL_MEDIA             /* rows */
+} ngx_rooms_parcel_e;
+
+
 /* What goes into the store in one round. */
 typedef struct {
+    ngx_rooms_parcel_e          kind;
     u_char                     *start;
     rooms_buf_t                 b;
     ngx_uint_t                  n;
-    ngx_uint_t                  copies;    /* of edits, not events */
     rooms_str_t                 first[NGX_ROOMS_IMPORT_EVENTS];
     rooms_str_t                 second[NGX_ROOMS_IMPORT_EVENTS];
     int64_t                     positions[NGX_ROOMS_IMPORT_EVENTS];
+    ngx_rooms_journal_row_t     rows[NGX_ROOMS_JOURNAL_MAX];
 } ngx_rooms_import_parcel_t;
 
 
@@ -124,19 +135,23 @@ typedef struct {
 
     ngx_rooms_import_parcel_t   parcel;
     uint64_t                    ncopies;   /* messages that were edited */
+    size_t                      medium;    /* which is next */
 
     /* the event loop's */
     ngx_uint_t                  phase;
     rooms_str_t                 events_key;
     rooms_str_t                 copies_key;
-    ngx_uint_t                  media;     /* that come along */
+    ngx_uint_t                  races;     /* of the commit, so far */
+    ngx_uint_t                  media;     /* that are registered */
+    ngx_uint_t                  sent;      /* of a parcel on its way */
+    ngx_rooms_parcel_e          sent_kind;
     ngx_msec_t                  refreshed;
     rooms_str_t                 name;      /* of the form */
     rooms_str_t                 workspace;
-    unsigned                    sent:1;    /* a parcel is on its way */
     unsigned                    refreshing:1;
     unsigned                    staged:1;  /* all is in the store */
     unsigned                    leftovers:1;  /* maybe some of it */
+    unsigned                    registering:1;  /* media, too */
 
     unsigned                    zip_open:1;
     unsigned                    manifest_open:1;
@@ -146,24 +161,29 @@ typedef struct {
 } ngx_rooms_import_t;
 
 
-/* The thread's step, and its parts (ngx_rooms_import_scan.c, _write.c). */
+/* The thread's step (ngx_rooms_import_step.c), and what it does ... */
 ngx_int_t ngx_rooms_import_step(ngx_rooms_work_t *w);
 void ngx_rooms_import_close(void *data);
 
+/* ... first (_scan.c), when nothing is written yet ... */
 ngx_int_t ngx_rooms_import_open(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_scan(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_verify(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_judge(ngx_rooms_import_t *im);
 
+/* ... and then (_write.c). */
 ngx_int_t ngx_rooms_import_extract(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_rewrite(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_copies(ngx_rooms_import_t *im);
+ngx_int_t ngx_rooms_import_media(ngx_rooms_import_t *im);
 
 /* Sets the failure; NGX_ERROR. */
 ngx_int_t ngx_rooms_import_system(ngx_rooms_import_t *im, const char *what,
     ngx_err_t err);
 ngx_int_t ngx_rooms_import_fail(ngx_rooms_import_t *im,
     ngx_rooms_import_failure_e failure);
+/* After a fault: NGX_OK, or NGX_ERROR when one is enough. */
+ngx_int_t ngx_rooms_import_faulty(ngx_rooms_import_t *im);
 /* A fault of the archive: NGX_OK means that a dry run goes on. */
 ngx_int_t ngx_rooms_import_zip_fault(ngx_rooms_import_t *im);
 /*

@@ -4,229 +4,20 @@
  */
 
 /*
- * In the thread: the bundle is looked at, and nothing is written.  A step
- * takes one window of 64 KiB.  An import in earnest ends with the first
- * fault; a dry run goes on as far as there is sense in it.
+ * In the thread: the bundle is looked at, and nothing is written.  An import
+ * in earnest ends with the first fault; a dry run goes on as far as there is
+ * sense in it.
  */
 
 #include "ngx_rooms_import.h"
 
 
-static ngx_int_t ngx_rooms_import_form(ngx_rooms_import_t *im);
-static int ngx_rooms_import_hash(void *ctx, const u_char *data, size_t len);
 static ngx_int_t ngx_rooms_import_scan_end(ngx_rooms_import_t *im);
 static ngx_int_t ngx_rooms_import_element(ngx_rooms_import_t *im,
     rooms_manifest_item_e kind);
 static ngx_int_t ngx_rooms_import_verify_next(ngx_rooms_import_t *im);
 static ngx_int_t ngx_rooms_import_verify_end(ngx_rooms_import_t *im);
 static void ngx_rooms_import_check_names(ngx_rooms_import_t *im);
-
-
-/* Ten seconds at most; then the event loop has a look at its claim. */
-ngx_int_t
-ngx_rooms_import_step(ngx_rooms_work_t *w)
-{
-    ngx_int_t            rc;
-    struct timespec      now;
-    ngx_rooms_import_t  *im;
-
-    im = w->data;
-
-    if (ngx_rooms_work_abandoned(w)) {
-        ngx_rooms_import_close(im);
-        return NGX_ERROR;
-    }
-
-    switch (im->state) {
-
-    case NGX_ROOMS_IMPORT_FORM:
-        return ngx_rooms_import_form(im);
-
-    case NGX_ROOMS_IMPORT_OPEN:
-        rc = ngx_rooms_import_open(im);
-        break;
-
-    case NGX_ROOMS_IMPORT_SCAN:
-        rc = ngx_rooms_import_scan(im);
-        break;
-
-    case NGX_ROOMS_IMPORT_VERIFY:
-        rc = ngx_rooms_import_verify(im);
-        break;
-
-    case NGX_ROOMS_IMPORT_JUDGE:
-        return ngx_rooms_import_judge(im);
-
-    case NGX_ROOMS_IMPORT_EXTRACT:
-        rc = ngx_rooms_import_extract(im);
-        break;
-
-    case NGX_ROOMS_IMPORT_REWRITE:
-        rc = ngx_rooms_import_rewrite(im);
-        break;
-
-    case NGX_ROOMS_IMPORT_COPIES:
-        rc = ngx_rooms_import_copies(im);
-        break;
-
-    default:
-        return NGX_OK;
-    }
-
-    if (rc != NGX_AGAIN || im->state >= NGX_ROOMS_IMPORT_REWRITE) {
-        return rc;
-    }
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);
-
-    if (im->started == 0) {
-        im->started = now.tv_sec;
-
-    } else if (now.tv_sec - im->started >= NGX_ROOMS_IMPORT_PORTION) {
-        im->started = 0;
-        return NGX_OK;
-    }
-
-    return NGX_AGAIN;
-}
-
-
-ngx_int_t
-ngx_rooms_import_system(ngx_rooms_import_t *im, const char *what,
-    ngx_err_t err)
-{
-    im->failure = NGX_ROOMS_IMPORT_SYSTEM;
-    im->what = what;
-    im->err = err;
-
-    return NGX_ERROR;
-}
-
-
-ngx_int_t
-ngx_rooms_import_fail(ngx_rooms_import_t *im,
-    ngx_rooms_import_failure_e failure)
-{
-    im->failure = failure;
-
-    return NGX_ERROR;
-}
-
-
-ngx_int_t
-ngx_rooms_import_table_failed(ngx_rooms_import_t *im)
-{
-    if (ngx_strcmp(im->tables.failed, "no memory") == 0) {
-        return ngx_rooms_import_system(im, "malloc()", NGX_ENOMEM);
-    }
-
-    rooms_faults_add(&im->faults, "manifest.json", "%s", im->tables.failed);
-
-    return ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_INVALID);
-}
-
-
-ngx_int_t
-ngx_rooms_import_zip_fault(ngx_rooms_import_t *im)
-{
-    switch (im->zip.code) {
-
-    case ROOMS_ZIP_INVALID:
-        rooms_faults_add(&im->faults, "file", "%s", im->zip.err);
-
-        return im->dry ? NGX_OK
-                       : ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_INVALID);
-
-    case ROOMS_ZIP_TOO_LARGE:
-        rooms_faults_add(&im->faults, "file", "%s; see rooms_import_limits",
-                         im->zip.err);
-
-        return ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_TOO_LARGE);
-
-    case ROOMS_ZIP_NOMEM:
-        return ngx_rooms_import_system(im, "malloc()", NGX_ENOMEM);
-
-    default:
-        return ngx_rooms_import_system(im, "pread()", ngx_errno);
-    }
-}
-
-
-/* After a fault: NGX_OK, or NGX_ERROR when one is enough. */
-static ngx_int_t
-ngx_rooms_import_faulty(ngx_rooms_import_t *im)
-{
-    if (im->faults.total == 0 || im->dry) {
-        return NGX_OK;
-    }
-
-    return ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_INVALID);
-}
-
-
-/* The form */
-
-
-static ngx_int_t
-ngx_rooms_import_form(ngx_rooms_import_t *im)
-{
-    u_char   digest[32];
-    ssize_t  n;
-
-    if (im->md == NULL) {
-        im->md = EVP_MD_CTX_new();
-
-        if (im->md == NULL
-            || EVP_DigestInit_ex(im->md, EVP_sha256(), NULL) != 1)
-        {
-            return ngx_rooms_import_system(im, "EVP_DigestInit_ex()",
-                                           NGX_ENOMEM);
-        }
-    }
-
-    n = ngx_rooms_spool_read(&im->body, im->window, NGX_ROOMS_IMPORT_WINDOW,
-                             im->at);
-
-    if (n == NGX_ERROR) {
-        return ngx_rooms_import_system(im, "pread()", ngx_errno);
-    }
-
-    if (n) {
-        im->at += n;
-
-        return rooms_form_feed(&im->form, im->window, n,
-                               ngx_rooms_import_hash, im) == 0
-               ? NGX_AGAIN
-               : ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_FORM_FAULT);
-    }
-
-    if (rooms_form_finish(&im->form) != 0) {
-        return ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_FORM_FAULT);
-    }
-
-    if (EVP_DigestFinal_ex(im->md, digest, NULL) != 1) {
-        return ngx_rooms_import_system(im, "EVP_DigestFinal_ex()",
-                                       NGX_ENOMEM);
-    }
-
-    ngx_hex_dump(im->sha256, digest, sizeof(digest));
-
-    im->state = NGX_ROOMS_IMPORT_OPEN;
-
-    return NGX_OK;
-}
-
-
-static int
-ngx_rooms_import_hash(void *ctx, const u_char *data, size_t len)
-{
-    ngx_rooms_import_t  *im = ctx;
-
-    return EVP_DigestUpdate(im->md, data, len) == 1 ? 0 : -1;
-}
-
-
-/* The archive */
 
 
 ngx_int_t
@@ -612,12 +403,6 @@ ngx_rooms_import_judge(ngx_rooms_import_t *im)
 
     if (im->faults.total) {
         return ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_INVALID);
-    }
-
-    if (im->tables.nmedia > NGX_ROOMS_IMPORT_MEDIA) {
-        rooms_faults_add(&im->faults, "media", "there are more than %d, which "
-                         "one commit can't make", NGX_ROOMS_IMPORT_MEDIA);
-        return ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_TOO_LARGE);
     }
 
     rooms_manifest_cleanup(&im->manifest);

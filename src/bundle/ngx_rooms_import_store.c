@@ -8,18 +8,17 @@
  *
  * The room's own keys are written under their final names.  They have a time
  * to live from the first byte on (MULTI, so that no crash comes between),
- * which the commit takes away; until then no key leads to them.
+ * which the commit takes away; until then no key leads to them.  Media, which
+ * others count too, go by way of a journal.
  */
 
 #include "ngx_rooms_import.h"
-#include "ngx_rooms_media.h"
-
-
-#define NGX_ROOMS_IMPORT_PAIRS  500   /* of one write; Lua's stack is small */
 
 
 static ngx_rooms_batch_t *ngx_rooms_import_batch(ngx_rooms_req_t *rq);
-static void ngx_rooms_import_media(ngx_rooms_req_t *rq,
+static ngx_int_t ngx_rooms_import_send_media(ngx_rooms_req_t *rq,
+    ngx_rooms_import_t *im, ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_import_sent_media(ngx_rooms_req_t *rq,
     ngx_rooms_import_t *im);
 
 
@@ -58,7 +57,8 @@ ngx_rooms_import_reserve(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 
 
 static ngx_int_t
-ngx_rooms_import_events(ngx_rooms_import_t *im, ngx_rooms_batch_t *b)
+ngx_rooms_import_pairs(ngx_rooms_import_t *im, ngx_rooms_batch_t *b,
+    rooms_str_t key)
 {
     size_t                      i;
     rooms_str_t                *argv;
@@ -71,16 +71,18 @@ ngx_rooms_import_events(ngx_rooms_import_t *im, ngx_rooms_batch_t *b)
         return NGX_ERROR;
     }
 
-    argv[0] = parcel->copies ? ngx_rooms_s("HSET") : ngx_rooms_s("ZADD");
-    argv[1] = parcel->copies ? im->copies_key : im->events_key;
+    argv[0] = ngx_rooms_s("HSET");
+    argv[1] = key;
 
     for (i = 0; i < parcel->n; i++) {
+        argv[2 + 2 * i] = parcel->first[i];
+        argv[3 + 2 * i] = parcel->second[i];
+    }
 
-        if (parcel->copies) {
-            argv[2 + 2 * i] = parcel->first[i];
-            argv[3 + 2 * i] = parcel->second[i];
+    if (parcel->kind == NGX_ROOMS_PARCEL_EVENTS) {
+        argv[0] = ngx_rooms_s("ZADD");
 
-        } else {
+        for (i = 0; i < parcel->n; i++) {
             argv[2 + 2 * i] = ngx_rooms_number(b->pool,
                                                parcel->positions[i]);
             argv[3 + 2 * i] = parcel->first[i];
@@ -91,34 +93,52 @@ ngx_rooms_import_events(ngx_rooms_import_t *im, ngx_rooms_batch_t *b)
 }
 
 
-ngx_int_t
-ngx_rooms_import_send(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
+static ngx_int_t
+ngx_rooms_import_send_pairs(ngx_rooms_import_t *im, ngx_rooms_batch_t *b)
 {
-    rooms_str_t         key;
-    ngx_rooms_batch_t  *b;
+    rooms_str_t  key;
 
-    key = im->parcel.copies ? im->copies_key : im->events_key;
-
-    b = ngx_rooms_import_batch(rq);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
+    key = im->parcel.kind == NGX_ROOMS_PARCEL_COPIES ? im->copies_key
+                                                     : im->events_key;
 
     /* the first command names a key, so that a cluster can answer MOVED */
 
     if (ngx_rooms_command(b, ngx_rooms_s("EXPIRE"), im->events_key,
                           ngx_rooms_s(NGX_ROOMS_IMPORT_TTL)) != NGX_OK
         || ngx_rooms_command(b, ngx_rooms_s("MULTI")) != NGX_OK
-        || ngx_rooms_import_events(im, b) != NGX_OK
+        || ngx_rooms_import_pairs(im, b, key) != NGX_OK
         || ngx_rooms_command(b, ngx_rooms_s("EXPIRE"), key,
-                             ngx_rooms_s(NGX_ROOMS_IMPORT_TTL)) != NGX_OK
-        || ngx_rooms_command(b, ngx_rooms_s("EXEC")) != NGX_OK)
+                             ngx_rooms_s(NGX_ROOMS_IMPORT_TTL)) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
+    return ngx_rooms_command(b, ngx_rooms_s("EXEC"));
+}
+
+
+ngx_int_t
+ngx_rooms_import_send(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
+{
+    ngx_int_t           rc;
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_import_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = im->parcel.kind == NGX_ROOMS_PARCEL_MEDIA
+         ? ngx_rooms_import_send_media(rq, im, b)
+         : ngx_rooms_import_send_pairs(im, b);
+
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     im->leftovers = 1;
-    im->sent = 1;
+    im->sent = im->parcel.n;
+    im->sent_kind = im->parcel.kind;
     im->parcel.n = 0;
 
     return ngx_rooms_send(rq);
@@ -129,6 +149,10 @@ ngx_int_t
 ngx_rooms_import_sent(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 {
     redisReply  *reply;
+
+    if (im->sent_kind == NGX_ROOMS_PARCEL_MEDIA) {
+        return ngx_rooms_import_sent_media(rq, im);
+    }
 
     im->sent = 0;
 
@@ -143,6 +167,56 @@ ngx_rooms_import_sent(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_import_send_media(ngx_rooms_req_t *rq, ngx_rooms_import_t *im,
+    ngx_rooms_batch_t *b)
+{
+    ngx_time_t          *tp;
+    ngx_rooms_keys_t     keys;
+    ngx_rooms_commit_t   c;
+
+    keys = rq->keys;
+    keys.pool = b->pool;
+    tp = ngx_timeofday();
+
+    if (ngx_rooms_commit_init(&c, b->pool, &keys) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_journal_step(&c, &keys, im->tables.room,
+                           (int64_t) tp->sec * 1000 + tp->msec, im->media,
+                           im->parcel.rows, im->parcel.n);
+
+    im->registering = 1;
+
+    return ngx_rooms_commit_build(&c, b, &keys, 1);
+}
+
+
+static ngx_int_t
+ngx_rooms_import_sent_media(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
+{
+    int64_t  position;
+
+    switch (ngx_rooms_commit_result(rq->batch, &position,
+                                    rq->r->connection->log))
+    {
+
+    case NGX_ROOMS_COMMIT_DONE:
+        im->media += im->sent;
+        im->sent = 0;
+        return NGX_OK;
+
+    case NGX_ROOMS_COMMIT_CONFLICT:
+        /* the journal isn't what it was: the store has lost it */
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT, NULL);
+
+    default:
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_INTERNAL, NULL);
+    }
 }
 
 
@@ -165,70 +239,8 @@ ngx_rooms_import_commit(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("PERSIST"), im->copies_key,
                              NULL, 0);
 
-    ngx_rooms_import_media(rq, im);
-}
-
-
-static rooms_str_t
-ngx_rooms_import_medium(ngx_rooms_req_t *rq, ngx_rooms_import_t *im,
-    const rooms_import_medium_t *medium)
-{
-    ngx_rooms_medium_t  m;
-
-    m.id = (rooms_str_t) { sizeof(medium->id), medium->id };
-    m.sha256 = (rooms_str_t) { sizeof(medium->sha256), medium->sha256 };
-    m.size = medium->size;
-    m.crc32 = im->tables.media[medium->content].crc;
-    m.mime = rooms_import_string(&im->tables, medium->mime);
-    m.name = rooms_import_string(&im->tables, medium->name);
-    m.owner = rq->principal.sub;
-    m.created_at = rq->now;
-
-    return ngx_rooms_media_format(rq->pool, &m);
-}
-
-
-/* Ids are new and random, so nothing has to be guarded. */
-static void
-ngx_rooms_import_media(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
-{
-    size_t                  i, n;
-    rooms_str_t             media, blobs, argv[2 * NGX_ROOMS_IMPORT_PAIRS];
-    ngx_rooms_commit_t     *c;
-    rooms_import_medium_t  *m;
-
-    c = &rq->commit;
-    media = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEDIA, ROOMS_NULL);
-    blobs = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_BLOBS, ROOMS_NULL);
-
-    im->media = 0;
-    n = 0;
-
-    for (i = 0; i < im->tables.nmedia; i++) {
-
-        if (!rooms_import_kept(&im->tables, i)) {
-            continue;
-        }
-
-        m = &im->tables.media[i];
-        im->media++;
-
-        argv[n++] = (rooms_str_t) { sizeof(m->id), m->id };
-        argv[n++] = ngx_rooms_import_medium(rq, im, m);
-
-        if (n == 2 * NGX_ROOMS_IMPORT_PAIRS) {
-            ngx_rooms_commit_command(c, 0, ngx_rooms_s("HSET"), media, argv,
-                                     n);
-            n = 0;
-        }
-
-        ngx_rooms_commit_write(c, "HINCRBY", blobs,
-                               { sizeof(m->sha256), m->sha256 },
-                               ngx_rooms_s("1"));
-    }
-
-    if (n) {
-        ngx_rooms_commit_command(c, 0, ngx_rooms_s("HSET"), media, argv, n);
+    if (im->media) {
+        ngx_rooms_journal_close(c, &rq->keys, im->tables.room, im->media);
     }
 }
 
@@ -272,4 +284,10 @@ ngx_rooms_import_abandon(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
     }
 
     ngx_rooms_batch_free(b);
+
+    if (im->registering) {
+        (void) ngx_rooms_undo(rq->conf->store, &rq->conf->key_prefix,
+                              rq->principal.tenant, im->tables.room, 0, NULL,
+                              NULL);
+    }
 }

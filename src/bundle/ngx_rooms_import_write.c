@@ -10,12 +10,15 @@
  */
 
 #include "ngx_rooms_import.h"
+#include "ngx_rooms_media.h"
 
 
 static ngx_int_t ngx_rooms_import_extract_next(ngx_rooms_import_t *im);
 static ngx_int_t ngx_rooms_import_extract_end(ngx_rooms_import_t *im);
 static void ngx_rooms_import_parcel(ngx_rooms_import_t *im,
-    ngx_uint_t copies);
+    ngx_rooms_parcel_e kind);
+static void ngx_rooms_import_row(ngx_rooms_import_t *im,
+    const rooms_import_medium_t *medium);
 
 
 /* It was good a moment ago, and nobody else has the file. */
@@ -139,21 +142,23 @@ ngx_rooms_import_extract_end(ngx_rooms_import_t *im)
 
 
 static void
-ngx_rooms_import_parcel(ngx_rooms_import_t *im, ngx_uint_t copies)
+ngx_rooms_import_parcel(ngx_rooms_import_t *im, ngx_rooms_parcel_e kind)
 {
     rooms_buf_init(&im->parcel.b, im->parcel.start,
                    NGX_ROOMS_IMPORT_PARCEL
                    + ROOMS_IMPORT_JSON(ROOMS_MANIFEST_EVENT_MAX));
 
     im->parcel.n = 0;
-    im->parcel.copies = copies;
+    im->parcel.kind = kind;
 }
 
 
 static ngx_uint_t
 ngx_rooms_import_full(ngx_rooms_import_t *im)
 {
-    return im->parcel.n == NGX_ROOMS_IMPORT_EVENTS
+    return im->parcel.n == (im->parcel.kind == NGX_ROOMS_PARCEL_MEDIA
+                            ? NGX_ROOMS_JOURNAL_MAX
+                            : NGX_ROOMS_IMPORT_EVENTS)
            || im->parcel.b.last - im->parcel.start
               >= NGX_ROOMS_IMPORT_PARCEL;
 }
@@ -213,7 +218,7 @@ ngx_rooms_import_rewrite(ngx_rooms_import_t *im)
     }
 
     if (im->parcel.n == 0) {
-        ngx_rooms_import_parcel(im, 0);
+        ngx_rooms_import_parcel(im, NGX_ROOMS_PARCEL_EVENTS);
     }
 
     for ( ;; ) {
@@ -262,7 +267,7 @@ ngx_rooms_import_copies(ngx_rooms_import_t *im)
 
     parcel = &im->parcel;
 
-    ngx_rooms_import_parcel(im, 1);
+    ngx_rooms_import_parcel(im, NGX_ROOMS_PARCEL_COPIES);
 
     while (!ngx_rooms_import_full(im)) {
 
@@ -270,7 +275,7 @@ ngx_rooms_import_copies(ngx_rooms_import_t *im)
                                 &parcel->first[parcel->n],
                                 &parcel->second[parcel->n]))
         {
-            im->state = NGX_ROOMS_IMPORT_DONE;
+            im->state = NGX_ROOMS_IMPORT_MEDIA;
             break;
         }
 
@@ -278,7 +283,60 @@ ngx_rooms_import_copies(ngx_rooms_import_t *im)
         im->ncopies++;
     }
 
+    return parcel->n ? NGX_OK : NGX_AGAIN;
+}
+
+
+/* Media */
+
+
+ngx_int_t
+ngx_rooms_import_media(ngx_rooms_import_t *im)
+{
+    ngx_rooms_import_parcel(im, NGX_ROOMS_PARCEL_MEDIA);
+
+    for ( /* void */ ; im->medium < im->tables.nmedia; im->medium++) {
+
+        if (ngx_rooms_import_full(im)) {
+            return NGX_OK;
+        }
+
+        if (rooms_import_kept(&im->tables, im->medium)) {
+            ngx_rooms_import_row(im, &im->tables.media[im->medium]);
+        }
+    }
+
+    im->state = NGX_ROOMS_IMPORT_DONE;
+
     return NGX_OK;
+}
+
+
+/* The parcel has room for the largest event beyond its bound. */
+static void
+ngx_rooms_import_row(ngx_rooms_import_t *im,
+    const rooms_import_medium_t *medium)
+{
+    u_char                   *p;
+    ngx_rooms_medium_t        m;
+    ngx_rooms_journal_row_t  *row;
+
+    m.id = (rooms_str_t) { sizeof(medium->id), medium->id };
+    m.sha256 = (rooms_str_t) { sizeof(medium->sha256), medium->sha256 };
+    m.size = medium->size;
+    m.crc32 = im->tables.media[medium->content].crc;
+    m.mime = rooms_import_string(&im->tables, medium->mime);
+    m.name = rooms_import_string(&im->tables, medium->name);
+    m.owner = im->tables.sender;
+    m.created_at = im->now;
+
+    p = im->parcel.b.last;
+    ngx_rooms_media_put(&im->parcel.b, &m);
+
+    row = &im->parcel.rows[im->parcel.n++];
+    row->id = m.id;
+    row->sha256 = m.sha256;
+    row->json = (rooms_str_t) { im->parcel.b.last - p, p };
 }
 
 

@@ -78,6 +78,17 @@ typedef enum {
 } ngx_rooms_sync_round_e;
 
 
+/* Everything anew (ngx_rooms_sync.c). */
+ngx_int_t ngx_rooms_sync_look(ngx_rooms_req_t *rq);
+
+/* Nothing is new: waits, or gives an empty page (ngx_rooms_sync_wait.c). */
+ngx_int_t ngx_rooms_sync_wait(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_sync_woken(ngx_rooms_req_t *rq);
+/* What a request is woken by, and its end. */
+void ngx_rooms_sync_news(ngx_rooms_listener_t *l);
+void ngx_rooms_sync_timeout(ngx_event_t *ev);
+void ngx_rooms_sync_cleanup(void *data);
+
 /* ngx_rooms_sync_page.c: NGX_OK (the page is there), NGX_AGAIN, NGX_ERROR,
  * or NGX_DECLINED: there was nothing after all. */
 ngx_int_t ngx_rooms_sync_choose(ngx_rooms_req_t *rq);

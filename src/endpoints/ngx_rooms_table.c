@@ -158,16 +158,17 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ROOMS_OP_READ, ngx_rooms_archived_load, NULL,
       ngx_rooms_directory_show, NULL },
 
-    { POST, "/v1/rooms", ROOMS, BODY|NGX_ROOMS_CREATES,
+    { POST, "/v1/rooms", ROOMS, BODY|NGX_ROOMS_CREATES|NGX_ROOMS_ENTERS,
       ROOMS_OP_READ, ngx_rooms_create_load, ngx_rooms_create_decide,
       ngx_rooms_create_show, ngx_rooms_create_fields },
 
-    { POST, "/v1/rooms/dm", ROOMS, BODY,
+    { POST, "/v1/rooms/dm", ROOMS, BODY|NGX_ROOMS_ENTERS,
       ROOMS_OP_READ, ngx_rooms_dm_load, ngx_rooms_dm_decide,
       ngx_rooms_create_show, ngx_rooms_dm_fields },
 
     { POST, "/v1/rooms/import", ROOMS,
-      NGX_ROOMS_UPLOAD|NGX_ROOMS_IN_FILE|NGX_ROOMS_CREATES|NGX_ROOMS_BULK,
+      NGX_ROOMS_UPLOAD|NGX_ROOMS_IN_FILE|NGX_ROOMS_CREATES|NGX_ROOMS_BULK
+      |NGX_ROOMS_ENTERS,
       ROOMS_OP_READ, ngx_rooms_import_load, ngx_rooms_import_decide,
       ngx_rooms_import_show, NULL, ngx_rooms_import_take },
 
@@ -183,7 +184,7 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ROOMS_OP_EXPORT, ngx_rooms_export_load, ngx_rooms_room_permit,
       ngx_rooms_export_show, NULL, NULL },
 
-    { POST, "/v1/rooms/{room}/join", ROOMS, 0,
+    { POST, "/v1/rooms/{room}/join", ROOMS, NGX_ROOMS_ENTERS,
       ROOMS_OP_JOIN, ngx_rooms_room_load, ngx_rooms_room_decide,
       ngx_rooms_membership_show, NULL },
 
@@ -280,12 +281,12 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
     { GET, "/v1/sync", NGX_ROOMS_PART_SYNC, NGX_ROOMS_BULK,
       ROOMS_OP_READ, ngx_rooms_sync_load, NULL, ngx_rooms_sync_show, NULL },
 
-    { GET, "/v1/workspaces", NGX_ROOMS_PART_WORKSPACES, 0,
+    { GET, "/v1/workspaces", NGX_ROOMS_PART_WORKSPACES, NGX_ROOMS_ENTERS,
       ROOMS_OP_READ, ngx_rooms_workspaces_load, NULL,
       ngx_rooms_workspaces_show, NULL },
 
     { POST, "/v1/workspaces", NGX_ROOMS_PART_WORKSPACES,
-      BODY|NGX_ROOMS_CREATES,
+      BODY|NGX_ROOMS_CREATES|NGX_ROOMS_ENTERS,
       ROOMS_OP_READ, NULL, ngx_rooms_workspace_create_decide,
       ngx_rooms_workspace_create_show, ngx_rooms_name_fields },
 
@@ -300,7 +301,7 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ngx_rooms_role_fields },
 
     { POST, "/v1/media/upload", NGX_ROOMS_PART_MEDIA,
-      NGX_ROOMS_UPLOAD|NGX_ROOMS_CREATES,
+      NGX_ROOMS_UPLOAD|NGX_ROOMS_CREATES|NGX_ROOMS_ENTERS,
       ROOMS_OP_READ, NULL, ngx_rooms_upload_decide,
       ngx_rooms_upload_show, NULL, ngx_rooms_upload_take },
 
@@ -312,7 +313,7 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ROOMS_OP_READ, ngx_rooms_medium_load, NULL,
       ngx_rooms_medium_show, NULL },
 
-    { POST, "/v1/auth/register", NGX_ROOMS_PART_AUTH, 0,
+    { POST, "/v1/auth/register", NGX_ROOMS_PART_AUTH, NGX_ROOMS_ENTERS,
       ROOMS_OP_READ, ngx_rooms_register_load, ngx_rooms_register_decide,
       ngx_rooms_register_show, NULL },
 

@@ -40,6 +40,8 @@ typedef ngx_int_t (*ngx_rooms_step_pt)(ngx_rooms_req_t *rq);
 #define NGX_ROOMS_OPTIONAL    0x0010   /* the body may be missing */
 #define NGX_ROOMS_UPLOAD      0x0020   /* a body of any size and kind */
 #define NGX_ROOMS_IN_FILE     0x0040   /* of an upload: in one file */
+#define NGX_ROOMS_ENTERS      0x0080   /* looks whether the caller is still
+                                          a participant */
 #define NGX_ROOMS_OPEN        0x0100   /* without a token */
 #define NGX_ROOMS_PEER        0x0200   /* signed by another server */
 

@@ -110,16 +110,37 @@ ngx_rooms_media_parse(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
 }
 
 
-rooms_str_t
+void
+ngx_rooms_media_put(rooms_buf_t *b, const ngx_rooms_medium_t *m)
+{
+    rooms_json_lit(b, "{\"media_id\":");
+    rooms_json_str(b, m->id);
+    rooms_json_lit(b, ",\"sha256\":");
+    rooms_json_str(b, m->sha256);
+    rooms_json_lit(b, ",\"size\":");
+    rooms_json_int(b, m->size);
+    rooms_json_lit(b, ",\"crc32\":");
+    rooms_json_int(b, m->crc32);
+    rooms_json_lit(b, ",\"mime_type\":");
+    rooms_json_str(b, m->mime);
+    rooms_json_lit(b, ",\"name\":");
+    rooms_json_str(b, m->name);
+    rooms_json_lit(b, ",\"owner_id\":");
+    rooms_json_str(b, m->owner);
+    rooms_json_lit(b, ",\"created_at\":");
+    rooms_json_time(b, m->created_at);
+    rooms_json_lit(b, "}");
+}
+
+
+static rooms_str_t
 ngx_rooms_media_format(ngx_pool_t *pool, const ngx_rooms_medium_t *m)
 {
     size_t        size;
     u_char       *start;
     rooms_buf_t   b;
 
-    size = 256 + ROOMS_JSON_STR(m->id.len) + ROOMS_JSON_STR(m->sha256.len)
-           + ROOMS_JSON_STR(m->mime.len) + ROOMS_JSON_STR(m->name.len)
-           + ROOMS_JSON_STR(m->owner.len);
+    size = NGX_ROOMS_MEDIUM_JSON(m);
 
     start = ngx_pnalloc(pool, size);
     if (start == NULL) {
@@ -127,24 +148,7 @@ ngx_rooms_media_format(ngx_pool_t *pool, const ngx_rooms_medium_t *m)
     }
 
     rooms_buf_init(&b, start, size);
-
-    rooms_json_lit(&b, "{\"media_id\":");
-    rooms_json_str(&b, m->id);
-    rooms_json_lit(&b, ",\"sha256\":");
-    rooms_json_str(&b, m->sha256);
-    rooms_json_lit(&b, ",\"size\":");
-    rooms_json_int(&b, m->size);
-    rooms_json_lit(&b, ",\"crc32\":");
-    rooms_json_int(&b, m->crc32);
-    rooms_json_lit(&b, ",\"mime_type\":");
-    rooms_json_str(&b, m->mime);
-    rooms_json_lit(&b, ",\"name\":");
-    rooms_json_str(&b, m->name);
-    rooms_json_lit(&b, ",\"owner_id\":");
-    rooms_json_str(&b, m->owner);
-    rooms_json_lit(&b, ",\"created_at\":");
-    rooms_json_time(&b, m->created_at);
-    rooms_json_lit(&b, "}");
+    ngx_rooms_media_put(&b, m);
 
     return (rooms_str_t) { b.last - b.start, b.start };
 }

@@ -8,6 +8,7 @@
 
 #include "ngx_rooms_commit.h"
 #include "ngx_rooms_blob.h"
+#include "rooms_json.h"
 
 
 /*
@@ -38,8 +39,14 @@ ngx_int_t ngx_rooms_media_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
  */
 ngx_int_t ngx_rooms_media_parse(ngx_pool_t *pool, rooms_str_t json,
     rooms_str_t id, ngx_rooms_medium_t *m);
-rooms_str_t ngx_rooms_media_format(ngx_pool_t *pool,
-    const ngx_rooms_medium_t *m);
+
+/* The JSON that the store keeps, which has NGX_ROOMS_MEDIUM_JSON(m) at most. */
+void ngx_rooms_media_put(rooms_buf_t *b, const ngx_rooms_medium_t *m);
+
+#define NGX_ROOMS_MEDIUM_JSON(m)                                              \
+    (256 + ROOMS_JSON_STR((m)->id.len) + ROOMS_JSON_STR((m)->sha256.len)      \
+     + ROOMS_JSON_STR((m)->mime.len) + ROOMS_JSON_STR((m)->name.len)          \
+     + ROOMS_JSON_STR((m)->owner.len))
 
 /*
  * Adds a medium to a commit: a guard that its id is new, the metadata, and a

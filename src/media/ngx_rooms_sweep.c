@@ -7,15 +7,20 @@
  * The sweep's part on the event loop.  One worker of a node walks; a lease in
  * the store, which lasts for an interval, makes it one node for each tenant:
  *
- *   timer -> walk to a tenant -> lease -> walk to old files -> references?
- *                ^                 |            ^                   |
- *                +---- not ours ---+            +---- removing <----+
+ *   timer -> walk to a tenant -> lease -> old journals undone -+
+ *                ^                 |                           |
+ *                +---- not ours ---+                           |
+ *                                                              |
+ *                  references? <- walk to old files <----------+
+ *                       |              ^
+ *                       +-> removing --+
  *
  * A tenant of which the store knows no content at all is left alone: more
  * likely than a tenant who never finished an upload is the wrong store.
  */
 
 #include "ngx_rooms_sweep.h"
+#include "ngx_rooms_journal.h"
 
 
 #define NGX_ROOMS_SWEEP_FIRST  60000   /* at most, after a start */
@@ -34,6 +39,8 @@ static ngx_int_t ngx_rooms_sweep_ask_lease(ngx_rooms_sweep_t *s,
 static ngx_int_t ngx_rooms_sweep_ask_files(ngx_rooms_sweep_t *s,
     ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
 static void ngx_rooms_sweep_answered(ngx_rooms_batch_t *b);
+static void ngx_rooms_sweep_undo(ngx_rooms_sweep_t *s);
+static void ngx_rooms_sweep_undone(void *data);
 static void ngx_rooms_sweep_judge(ngx_rooms_sweep_t *s, redisReply *reply);
 
 
@@ -365,10 +372,42 @@ ngx_rooms_sweep_answered(ngx_rooms_batch_t *b)
     } else if (ngx_rooms_reply_int(b->replies[0], 0) == 1
                && b->replies[1]->type == REDIS_REPLY_STATUS)
     {
-        walk->doing = NGX_ROOMS_WALK_FILES;
+        ngx_rooms_batch_free(b);
+        ngx_rooms_sweep_undo(s);
+        return;
     }
 
     ngx_rooms_batch_free(b);
+
+    ngx_add_timer(&s->timer, NGX_ROOMS_SWEEP_PAUSE);
+}
+
+
+/* First, since files that become free by it are old enough, too. */
+static void
+ngx_rooms_sweep_undo(ngx_rooms_sweep_t *s)
+{
+    s->walk->doing = NGX_ROOMS_WALK_FILES;
+
+    if (ngx_rooms_undo(s->store, &s->prefix,
+                       (rooms_str_t) { s->walk->tenant_len, s->walk->tenant },
+                       ROOMS_NULL, (int64_t) s->walk->old * 1000,
+                       ngx_rooms_sweep_undone, s) != NGX_OK)
+    {
+        ngx_rooms_sweep_stop(s);
+    }
+}
+
+
+static void
+ngx_rooms_sweep_undone(void *data)
+{
+    ngx_rooms_sweep_t  *s = data;
+
+    if (ngx_exiting) {
+        ngx_rooms_sweep_stop(s);
+        return;
+    }
 
     ngx_add_timer(&s->timer, NGX_ROOMS_SWEEP_PAUSE);
 }

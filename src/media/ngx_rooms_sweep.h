@@ -14,8 +14,9 @@
 
 
 /*
- * The sweep removes what nobody refers to: contents whose commit never came,
- * and files that were never finished, when they are a day old.
+ * The sweep removes what nobody refers to: media of imports that never came
+ * to their end, contents whose commit never came, and files that were never
+ * finished, when they are a day old.
  */
 
 #define NGX_ROOMS_SWEEP_MAX  128       /* files that are judged together */

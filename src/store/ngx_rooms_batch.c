@@ -73,7 +73,9 @@ ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
     ngx_str_t   *cmd;
     ngx_uint_t   i;
 
-    len = sizeof("*\r\n") - 1 + NGX_INT_T_LEN;
+    /* hiredis looks behind the first argument, even if it is the last */
+
+    len = sizeof("*\r\n") + NGX_INT_T_LEN;
 
     for (i = 0; i < argc; i++) {
         len += sizeof("$\r\n\r\n") - 1 + NGX_INT_T_LEN + argv[i].len;
@@ -92,11 +94,16 @@ ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
 
     for (i = 0; i < argc; i++) {
         p = ngx_sprintf(p, "$%uz\r\n", argv[i].len);
-        p = ngx_cpymem(p, argv[i].data, argv[i].len);
+
+        if (argv[i].len) {
+            p = ngx_cpymem(p, argv[i].data, argv[i].len);
+        }
+
         *p++ = CR;
         *p++ = LF;
     }
 
+    *p = '\0';
     cmd->len = p - cmd->data;
 
     return NGX_OK;

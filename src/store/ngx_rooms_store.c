@@ -59,9 +59,11 @@ static const struct {
     [NGX_ROOMS_KEY_COPIES] = { ngx_string("r:"), ngx_string(":copies") },
     [NGX_ROOMS_KEY_REACTIONS] =
         { ngx_string("r:"), ngx_string(":reactions") },
+    [NGX_ROOMS_KEY_JOURNAL] = { ngx_string("r:"), ngx_string(":media") },
 
     [NGX_ROOMS_KEY_MEDIA] = { ngx_string("media"), ngx_null_string },
     [NGX_ROOMS_KEY_BLOBS] = { ngx_string("blobs"), ngx_null_string },
+    [NGX_ROOMS_KEY_IMPORTS] = { ngx_string("imports"), ngx_null_string },
 
     [NGX_ROOMS_KEY_LEASE] = { ngx_string("lease:"), ngx_null_string },
     [NGX_ROOMS_KEY_CHANNEL] = { ngx_string("events"), ngx_null_string },

@@ -102,9 +102,13 @@ typedef enum {
     NGX_ROOMS_KEY_COPIES,              /* hash: event id -> where more of its
                                           body is: its edits' ids */
     NGX_ROOMS_KEY_REACTIONS,           /* zset: "event sender emoji" */
+    NGX_ROOMS_KEY_JOURNAL,             /* hash: media id -> sha256, of a room
+                                          that isn't made yet */
 
     NGX_ROOMS_KEY_MEDIA,               /* hash: media id -> metadata */
     NGX_ROOMS_KEY_BLOBS,               /* hash: sha256 -> references */
+    NGX_ROOMS_KEY_IMPORTS,             /* zset: rooms with a journal, by the
+                                          time of its last step */
 
     NGX_ROOMS_KEY_LEASE,               /* string: who does a chore */
     NGX_ROOMS_KEY_CHANNEL,             /* pub/sub: "position room who ..." */

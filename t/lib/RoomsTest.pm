@@ -26,13 +26,13 @@ use RoomsTest::HTTP qw(http_many http_raw http_req server_port_is);
 use RoomsTest::JSON qw(json_get json_like json_problems);
 use RoomsTest::Nginx qw(nginx_log nginx_pid nginx_reload run_nginx
                         stop_nginx);
-use RoomsTest::Process qw(free_port);
+use RoomsTest::Process qw(free_port patience);
 use RoomsTest::Redis qw(redis redis_pause redis_port redis_resume redis_start
                         redis_stop);
 
 our @EXPORT = qw(
     default_config free_port http_many http_raw http_req json_get json_like
-    json_problems nginx_log nginx_pid nginx_reload redis redis_pause
+    json_problems nginx_log nginx_pid nginx_reload patience redis redis_pause
     redis_port redis_resume redis_start redis_stop run_nginx save saved
     server_port_is stop_nginx
 );
@@ -61,6 +61,9 @@ sub import {
 
 sub set_up {
     my ($no_redis) = @_;
+
+    # A suite that a signal ends would leave its servers behind.
+    $SIG{PIPE} = 'IGNORE';
 
     # A port and a server root of its own for each suite, so that suites can
     # run at the same time with either runner.

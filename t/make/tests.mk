@@ -38,7 +38,8 @@ unit: $(UNIT_TESTS)
 
 asan: | setup
 	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)-asan \
-	    SANITIZE="-fsanitize=address,undefined -fno-omit-frame-pointer"
+	    SANITIZE="-fsanitize=address,undefined -fno-omit-frame-pointer \
+	    -fno-sanitize-recover=undefined"
 	@t/make/asan $(BUILD)-asan "$(NGINX_SRC)" $(TESTS)
 
 valgrind: $(MODULE)
@@ -80,7 +81,7 @@ bench: $(MODULE) $(BUILD)/bundle_bench
 	@t/bench/bench $(MODULE)
 	@$(BUILD)/bundle_bench
 	@t/bench/export $(MODULE)
-	@for n in 10000 100000 1000000; do t/bench/import $(MODULE) $$n; done
+	@for n in 10000 100000 1000000 1000+20000; do t/bench/import $(MODULE) $$n; done
 
 $(BUILD)/bundle_bench: t/bench/bundle_bench.c $(BUILD)/libpure.a
 	$(CC) $(PURE_CFLAGS) -Wno-unused-parameter -It/unit -o $@ $< \

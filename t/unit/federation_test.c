@@ -207,8 +207,8 @@ test_digest(void **state)
         "sha-256=:Y48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:",
         "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:,",
         "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=: x",
-        "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:, "
-        "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:"
+        ("sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:, "
+         "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:")
     };
 
     char         field[ROOMS_DIGEST_LEN + 1];
@@ -467,7 +467,7 @@ test_names(void **state)
     };
     static const char  *const bad[] = {
         "", "A.example", "a.example.", ".a", "a..b", "-a", "a-", "a_b",
-        "b\xc3\xbc" "cher.example", "u@a.example", "a.example/x", "a b",
+        ("b\xc3\xbc" "cher.example"), "u@a.example", "a.example/x", "a b",
         "a.example:", "a.example:0", "a.example:65536", "a.example:080",
         "a.example:8x", "a:1:2", "127.1", "2130706433", "0x7f000001",
         "127.0.0.0x1", "127.0.0.01", "256.1.1.1", "1.2.3.4.5", "::1",

@@ -14,6 +14,8 @@ use IO::Select;
 use IO::Socket::INET;
 use Time::HiRes qw(time);
 
+use RoomsTest::Process qw(patience);
+
 our @EXPORT_OK = qw(http_many http_raw http_req server_port_is);
 
 my $port;
@@ -77,7 +79,7 @@ sub http_many {
     $concurrency ||= @bytes;
 
     while (@bytes) {
-        push @responses, round($timeout // 10, splice @bytes, 0,
+        push @responses, round(($timeout // 10) * patience(), splice @bytes, 0,
                                $concurrency);
     }
 

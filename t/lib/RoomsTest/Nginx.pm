@@ -14,8 +14,8 @@ use File::Temp ();
 use POSIX qw(WNOHANG);
 
 use RoomsTest::HTTP ();
-use RoomsTest::Process qw(end_process find_program free_port slurp
-                          start_process wait_for);
+use RoomsTest::Process qw(end_process find_program free_port keep_reports
+                          slurp start_process wait_for);
 
 our @EXPORT_OK = qw(nginx_log nginx_pid nginx_reload run_nginx stop_nginx);
 
@@ -57,7 +57,7 @@ sub run_nginx {
 
     $pid = start_process("$dir/stderr.log", @command);
 
-    my $up = wait_for($ENV{TEST_NGINX_USE_VALGRIND} ? 120 : 30, sub {
+    my $up = wait_for(30, sub {
         $pid = undef if waitpid($pid, WNOHANG) != 0;
 
         return !defined $pid || -s "$dir/nginx.pid";
@@ -108,6 +108,7 @@ env ASAN_OPTIONS;
 env LSAN_OPTIONS;
 env UBSAN_OPTIONS;
 env LD_PRELOAD;
+env ROOMS_TURNS;
 $modules
 $main
 
@@ -155,8 +156,7 @@ sub stop_nginx {
     my $status;
 
     if (defined $pid) {
-        $status = end_process($pid, 'QUIT',
-                              $ENV{TEST_NGINX_USE_VALGRIND} ? 30 : 5);
+        $status = end_process($pid, 'QUIT', 5);
         $pid = undef;
 
         my $noise = slurp("$dir/stderr.log");
@@ -164,6 +164,7 @@ sub stop_nginx {
         $noise =~ s/^nginx: \[.*\n//mg;
         warn $noise if $noise =~ /\S/;
         warn $_ for nginx_alerts();
+        keep_reports("$dir/stderr.log", "$dir/error.log");
         collect_valgrind_log();
     }
 

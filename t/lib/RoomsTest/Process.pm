@@ -13,8 +13,15 @@ use IO::Socket::INET;
 use POSIX qw(WNOHANG _exit);
 use Time::HiRes qw(sleep time);
 
-our @EXPORT_OK = qw(end_process find_program free_port slurp start_process
-                    wait_for);
+our @EXPORT_OK = qw(end_process find_program free_port keep_reports patience
+                    slurp start_process wait_for);
+
+# How many times longer than usual things may take: under valgrind or
+# sanitizers what waits has to wait longer.
+sub patience {
+    return $ENV{TEST_NGINX_USE_VALGRIND} ? 10
+           : ($ENV{ASAN_OPTIONS} // '') ne '' ? 5 : 1;
+}
 
 # Below the ephemeral ports, so that no outgoing connection takes it.
 sub free_port {
@@ -54,7 +61,7 @@ sub start_process {
 
     return $pid if $pid;
 
-    $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP __DIE__ __WARN__);
+    $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP PIPE __DIE__ __WARN__);
     open STDIN, '<', '/dev/null';
     open STDOUT, '>>', $output;
     open STDERR, '>&', \*STDOUT;
@@ -63,10 +70,11 @@ sub start_process {
     _exit(127);
 }
 
-# Polls until the code returns true; returns false when the time is up.
+# Polls until the code returns true; returns false when the time (times
+# patience) is up.
 sub wait_for {
     my ($seconds, $code) = @_;
-    my $deadline = time() + $seconds;
+    my $deadline = time() + $seconds * patience();
 
     until ($code->()) {
         return 0 if time() > $deadline;
@@ -101,6 +109,19 @@ sub end_process {
     }
 
     return $status;
+}
+
+# UBSan, beside ASan, writes to the standard error stream whatever its log_path
+# says, and that is nginx's error log: its reports in there are kept.
+sub keep_reports {
+    my $dir = $ENV{TEST_ROOMS_REPORTS} // return;
+    my $text = join '', map { slurp($_) } @_;
+
+    while ($text =~ /^(.*: runtime error: .*\n(?:[ ]+#\d+ .*\n)*)/mg) {
+        open my $out, '>>', "$dir/ubsan.$$" or die "$dir: $!\n";
+        print $out "$1\n";
+        close $out or die "$dir: $!\n";
+    }
 }
 
 sub slurp {

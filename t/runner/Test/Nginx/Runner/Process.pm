@@ -93,7 +93,7 @@ sub start {
     $pid = fork() // die "fork() failed: $!\n";
 
     if ($pid == 0) {
-        $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP __DIE__ __WARN__);
+        $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP PIPE __DIE__ __WARN__);
         open STDIN, '<', '/dev/null';
         open STDOUT, '>', '/dev/null';
         open STDERR, '>>', $stderr
@@ -168,6 +168,10 @@ sub stop {
 # also in the error log is left out), and the log of valgrind.
 sub report {
     my $text = stderr_text();
+
+    RoomsTest::Process::keep_reports($Test::Nginx::Util::StderrFile,
+                                     $Test::Nginx::Util::ErrLogFile)
+        if RoomsTest::Process->can('keep_reports');
 
     $text =~ s/^nginx: \[.*\n//mg;
     warn $text if $text =~ /\S/;

@@ -1,0 +1,289 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * The machine that makes an archive, which one function advances:
+ *
+ *   begin -> ask page -> page -> edits -> refs -> events -+-> people -> media
+ *              ^                                          |             |
+ *              +------------------------------------------+             v
+ *   directory <- file sent <- file <- ask file <- manifest end <- missing
+ *                   |                    ^
+ *                   +--------------------+
+ */
+
+#include "ngx_rooms_export.h"
+
+
+static void ngx_rooms_export_run(ngx_rooms_export_t *x, size_t *budget);
+static void ngx_rooms_export_turn(ngx_event_t *ev);
+
+
+static const ngx_rooms_export_pt  ngx_rooms_export_steps[NGX_ROOMS_X_MAX] = {
+    [NGX_ROOMS_X_BEGIN] = ngx_rooms_export_begin,
+    [NGX_ROOMS_X_ASK_PAGE] = ngx_rooms_export_ask_page,
+    [NGX_ROOMS_X_PAGE] = ngx_rooms_export_page,
+    [NGX_ROOMS_X_EDITS] = ngx_rooms_export_edits,
+    [NGX_ROOMS_X_REFS] = ngx_rooms_export_refs,
+    [NGX_ROOMS_X_EVENTS] = ngx_rooms_export_events,
+    [NGX_ROOMS_X_ASK_PEOPLE] = ngx_rooms_export_ask_people,
+    [NGX_ROOMS_X_PEOPLE] = ngx_rooms_export_people,
+    [NGX_ROOMS_X_MEDIA] = ngx_rooms_export_media,
+    [NGX_ROOMS_X_MISSING] = ngx_rooms_export_missing,
+    [NGX_ROOMS_X_MANIFEST_END] = ngx_rooms_export_manifest_end,
+    [NGX_ROOMS_X_ASK_FILE] = ngx_rooms_export_ask_file,
+    [NGX_ROOMS_X_FILE] = ngx_rooms_export_file,
+    [NGX_ROOMS_X_FILE_SENT] = ngx_rooms_export_file_sent,
+    [NGX_ROOMS_X_DIRECTORY] = ngx_rooms_export_directory
+};
+
+
+/* Exports of this worker that have something to do. */
+static ngx_queue_t  ngx_rooms_exports;
+static ngx_event_t  ngx_rooms_export_event;
+
+
+/* The store */
+
+
+ngx_rooms_batch_t *
+ngx_rooms_export_ask(ngx_rooms_export_t *x)
+{
+    ngx_rooms_req_t  *rq;
+
+    rq = x->rq;
+
+    /* that of before us holds the room's values, and stays */
+
+    if (x->asking) {
+
+        if (rq->batch && rq->batch != x->page) {
+            ngx_rooms_batch_free(rq->batch);
+        }
+
+        rq->batch = NULL;
+    }
+
+    x->asking = 1;
+    rq->moves = 0;
+
+    return ngx_rooms_batch(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_export_asked(ngx_rooms_export_t *x)
+{
+    ngx_rooms_batch_t  *b;
+
+    b = x->rq->batch;
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), x->key_members,
+                             x->rq->principal.sub);
+
+    return b->failed ? ngx_rooms_export_fail(x, "no memory")
+                     : ngx_rooms_send(x->rq);
+}
+
+
+/* Whoever is no member any more gets nothing any more. */
+static ngx_int_t
+ngx_rooms_export_still_in(ngx_rooms_export_t *x)
+{
+    rooms_member_t      member;
+    ngx_rooms_batch_t  *b;
+
+    b = x->rq->batch;
+
+    if (ngx_rooms_parse_member(
+                   ngx_rooms_reply_str(b->replies[b->commands.nelts - 1]),
+                   x->rq->principal.sub, &member) != NGX_OK)
+    {
+        return ngx_rooms_export_fail(x, "the store holds no valid member");
+    }
+
+    if (member.membership != ROOMS_JOIN) {
+        x->rq->error = ROOMS_E_FORBIDDEN;
+        return ngx_rooms_export_fail(x, "the caller has left the room");
+    }
+
+    x->checked = ngx_current_msec;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_rooms_export_resume(ngx_rooms_req_t *rq, ngx_int_t rc)
+{
+    ngx_rooms_export_t  *x;
+
+    x = rq->data;
+
+    if (rc != NGX_OK) {
+        (void) ngx_rooms_export_fail(x, "the store failed");
+        ngx_rooms_export_end(x, NGX_ERROR);
+        return;
+    }
+
+    if (ngx_rooms_export_still_in(x) != NGX_OK) {
+        ngx_rooms_export_end(x, NGX_ERROR);
+        return;
+    }
+
+    ngx_rooms_export_schedule(x);
+}
+
+
+/* Turns */
+
+
+static void
+ngx_rooms_export_run(ngx_rooms_export_t *x, size_t *budget)
+{
+    ngx_int_t  rc;
+
+    for ( ;; ) {
+
+        if (x->blocked) {
+            return;
+        }
+
+        if (*budget == 0) {
+            ngx_rooms_export_schedule(x);
+            return;
+        }
+
+        if (x->nput) {
+            rc = ngx_rooms_export_deflate(x, budget);
+
+        } else {
+            rc = ngx_rooms_export_steps[x->state](x);
+            *budget -= ngx_min(*budget, NGX_ROOMS_EXPORT_STEP);
+        }
+
+        switch (rc) {
+
+        case NGX_OK:
+        case NGX_BUSY:
+            break;
+
+        case NGX_AGAIN:
+            return;
+
+        case NGX_DONE:
+            ngx_rooms_export_end(x, ngx_rooms_export_send(x, NULL, 1));
+            return;
+
+        default:
+            ngx_rooms_export_end(x, NGX_ERROR);
+            return;
+        }
+    }
+}
+
+
+/*
+ * However many exports run, all of them together deflate so much and no more
+ * before the other events' turn.
+ */
+static void
+ngx_rooms_export_turn(ngx_event_t *ev)
+{
+    size_t               budget;
+    ngx_queue_t         *q;
+    ngx_connection_t    *c;
+    ngx_rooms_export_t  *x;
+
+    budget = NGX_ROOMS_EXPORT_TURN;
+
+    while (budget && !ngx_queue_empty(&ngx_rooms_exports)) {
+        q = ngx_queue_head(&ngx_rooms_exports);
+        ngx_queue_remove(q);
+
+        x = ngx_queue_data(q, ngx_rooms_export_t, queue);
+        x->queued = 0;
+
+        c = x->rq->r->connection;
+
+        ngx_http_set_log_request(c->log, x->rq->r);
+
+        ngx_rooms_export_run(x, &budget);
+
+        ngx_http_run_posted_requests(c);
+    }
+
+    if (!ngx_queue_empty(&ngx_rooms_exports)) {
+        ngx_post_event(ev, &ngx_posted_next_events);
+    }
+}
+
+
+void
+ngx_rooms_export_schedule(ngx_rooms_export_t *x)
+{
+    ngx_event_t  *ev;
+
+    if (x->queued) {
+        return;
+    }
+
+    ev = &ngx_rooms_export_event;
+
+    if (ngx_rooms_exports.next == NULL) {
+        ngx_queue_init(&ngx_rooms_exports);
+        ev->handler = ngx_rooms_export_turn;
+        ev->log = ngx_cycle->log;
+    }
+
+    x->queued = 1;
+    ngx_queue_insert_tail(&ngx_rooms_exports, &x->queue);
+
+    ngx_post_event(ev, &ngx_posted_next_events);
+}
+
+
+ngx_int_t
+ngx_rooms_export_fail(ngx_rooms_export_t *x, const char *why)
+{
+    ngx_log_error(NGX_LOG_ERR, x->rq->r->connection->log, 0,
+                  "rooms: the export of \"%*s\" is cut off: %s",
+                  x->rq->view.room.id.len, x->rq->view.room.id.data, why);
+
+    if (x->rq->error == ROOMS_OK) {
+        x->rq->error = NGX_ROOMS_E_INTERNAL;
+    }
+
+    return NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_rooms_export_zip_fail(ngx_rooms_export_t *x)
+{
+    return ngx_rooms_export_fail(x, x->zip.error);
+}
+
+
+/*
+ * An archive that isn't complete must not look so: the connection is closed,
+ * or the stream reset, with neither a last chunk nor a directory.
+ */
+void
+ngx_rooms_export_end(ngx_rooms_export_t *x, ngx_int_t rc)
+{
+    ngx_http_request_t  *r;
+
+    r = x->rq->r;
+
+    x->blocked = 1;
+
+    if (x->queued) {
+        ngx_queue_remove(&x->queue);
+        x->queued = 0;
+    }
+
+    ngx_http_finalize_request(r, rc);
+}

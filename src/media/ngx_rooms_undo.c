@@ -1,0 +1,508 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * What an import registered for a room that never came is unregistered (see
+ * ngx_rooms_journal.h), some media at a time:
+ *
+ *   find -> page -> counts -> commit
+ *    ^ |     ^                  |
+ *    | |     +------------------+
+ *    | |     |
+ *    | |     +-> close -+
+ *    | +-> over         |
+ *    +------------------+
+ *
+ * Each commit guards that the media are still in the journal and that the
+ * counts of their contents are those that were read, so undoing may stop
+ * anywhere, and several may undo the same.
+ */
+
+#include "ngx_rooms_journal.h"
+
+
+#define NGX_ROOMS_UNDO_PAGE   100      /* media of a commit */
+#define NGX_ROOMS_UNDO_RACES  16
+
+
+typedef enum {
+    NGX_ROOMS_UNDO_FIND = 0,           /* a room */
+    NGX_ROOMS_UNDO_MEDIA,              /* some of its journal */
+    NGX_ROOMS_UNDO_COUNTS,             /* of their contents */
+    NGX_ROOMS_UNDO_COMMIT,
+    NGX_ROOMS_UNDO_CLOSE               /* its journal is empty */
+} ngx_rooms_undo_e;
+
+
+typedef struct {
+    rooms_str_t             sha256;
+    ngx_uint_t              n;         /* references of the page */
+} ngx_rooms_undo_content_t;
+
+
+typedef struct {
+    ngx_pool_t                *pool;
+    ngx_rooms_store_t         *store;
+    ngx_rooms_keys_t           keys;
+    ngx_rooms_undo_e           step;
+    u_char                     id[ROOMS_ID_MAX];
+    rooms_str_t                room;
+    int64_t                    old;        /* 0: of this room only */
+
+    ngx_rooms_batch_t         *batch;      /* on its way */
+    ngx_rooms_batch_t         *page;       /* the media point into it */
+    ngx_rooms_batch_t         *counts;
+    rooms_str_t                ids[NGX_ROOMS_UNDO_PAGE];
+    rooms_str_t                sha256[NGX_ROOMS_UNDO_PAGE];
+    ngx_uint_t                 n;
+    ngx_rooms_undo_content_t   contents[NGX_ROOMS_UNDO_PAGE];
+    ngx_uint_t                 ncontents;
+
+    ngx_event_t                timer;
+    ngx_uint_t                 races;      /* in a row */
+    ngx_uint_t                 undone;
+    ngx_rooms_undo_pt          handler;
+    void                      *data;
+} ngx_rooms_undo_t;
+
+
+static ngx_int_t ngx_rooms_undo_send(ngx_rooms_undo_t *u);
+static ngx_int_t ngx_rooms_undo_ask(ngx_rooms_undo_t *u,
+    ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
+static ngx_int_t ngx_rooms_undo_ask_counts(ngx_rooms_undo_t *u,
+    ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
+static ngx_int_t ngx_rooms_undo_commit(ngx_rooms_undo_t *u,
+    ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
+static void ngx_rooms_undo_media(ngx_rooms_undo_t *u, ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys, rooms_str_t journal);
+static void ngx_rooms_undo_answered(ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_undo_read(ngx_rooms_undo_t *u,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_undo_page(ngx_rooms_undo_t *u,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_undo_committed(ngx_rooms_undo_t *u,
+    ngx_rooms_batch_t *b);
+static void ngx_rooms_undo_timer(ngx_event_t *ev);
+static void ngx_rooms_undo_forget(ngx_rooms_undo_t *u);
+static void ngx_rooms_undo_over(ngx_rooms_undo_t *u);
+
+
+ngx_int_t
+ngx_rooms_undo(ngx_rooms_store_t *store, ngx_str_t *prefix,
+    rooms_str_t tenant, rooms_str_t room, int64_t old,
+    ngx_rooms_undo_pt handler, void *data)
+{
+    ngx_pool_t        *pool;
+    ngx_rooms_undo_t  *u;
+
+    pool = ngx_create_pool(1024, ngx_cycle->log);
+    if (pool == NULL) {
+        return NGX_ERROR;
+    }
+
+    u = ngx_pcalloc(pool, sizeof(ngx_rooms_undo_t));
+
+    if (u == NULL
+        || ngx_rooms_keys_init(&u->keys, pool, prefix, tenant) != NGX_OK)
+    {
+        ngx_destroy_pool(pool);
+        return NGX_ERROR;
+    }
+
+    u->pool = pool;
+    u->store = store;
+    u->old = old;
+    u->room.data = u->id;
+
+    u->timer.handler = ngx_rooms_undo_timer;
+    u->timer.data = u;
+    u->timer.log = pool->log;
+
+    if (room.data) {
+        u->room.len = ngx_min(room.len, sizeof(u->id));
+        ngx_memcpy(u->id, room.data, u->room.len);
+        u->step = NGX_ROOMS_UNDO_MEDIA;
+    }
+
+    if (ngx_rooms_undo_send(u) != NGX_OK) {
+        ngx_rooms_undo_forget(u);
+        ngx_destroy_pool(pool);
+        return NGX_ERROR;
+    }
+
+    u->handler = handler;
+    u->data = data;
+
+    return NGX_OK;
+}
+
+
+/* Its timer isn't cancelable: a worker that exits ends this first. */
+static ngx_int_t
+ngx_rooms_undo_send(ngx_rooms_undo_t *u)
+{
+    ngx_rooms_keys_t    keys;
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_batch_create(u->pool->log);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    keys = u->keys;
+    keys.pool = b->pool;
+
+    if (ngx_rooms_undo_ask(u, b, &keys) != NGX_OK) {
+        ngx_rooms_batch_free(b);
+        return NGX_ERROR;
+    }
+
+    b->handler = ngx_rooms_undo_answered;
+    b->data = u;
+    u->batch = b;
+
+    ngx_add_timer(&u->timer, u->store->node.timeout);
+    ngx_rooms_lane_send(ngx_rooms_store_lane(u->store, keys.slot,
+                                             NGX_ROOMS_LANE_BULK), b);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_undo_ask(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b,
+    ngx_rooms_keys_t *keys)
+{
+    switch (u->step) {
+
+    case NGX_ROOMS_UNDO_FIND:
+        return ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
+                                 ngx_rooms_key(keys, NGX_ROOMS_KEY_IMPORTS,
+                                               ROOMS_NULL),
+                                 ngx_rooms_s("-inf"),
+                                 ngx_rooms_number(b->pool, u->old),
+                                 ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
+                                 ngx_rooms_s("1"));
+
+    case NGX_ROOMS_UNDO_MEDIA:
+        return ngx_rooms_command(b, ngx_rooms_s("HRANDFIELD"),
+                                 ngx_rooms_key(keys, NGX_ROOMS_KEY_JOURNAL,
+                                               u->room),
+                                 ngx_rooms_number(b->pool,
+                                                  NGX_ROOMS_UNDO_PAGE),
+                                 ngx_rooms_s("WITHVALUES"));
+
+    case NGX_ROOMS_UNDO_COUNTS:
+        return ngx_rooms_undo_ask_counts(u, b, keys);
+
+    default:
+        return ngx_rooms_undo_commit(u, b, keys);
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_undo_ask_counts(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b,
+    ngx_rooms_keys_t *keys)
+{
+    ngx_uint_t   i;
+    rooms_str_t  argv[NGX_ROOMS_UNDO_PAGE + 2];
+
+    argv[0] = ngx_rooms_s("HMGET");
+    argv[1] = ngx_rooms_key(keys, NGX_ROOMS_KEY_BLOBS, ROOMS_NULL);
+
+    for (i = 0; i < u->ncontents; i++) {
+        argv[i + 2] = u->contents[i].sha256;
+    }
+
+    return ngx_rooms_batch_add(b, argv, i + 2);
+}
+
+
+/* The room must not be there: then its media are its own. */
+static ngx_int_t
+ngx_rooms_undo_commit(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b,
+    ngx_rooms_keys_t *keys)
+{
+    rooms_str_t         journal;
+    ngx_rooms_commit_t  c;
+
+    if (ngx_rooms_commit_init(&c, b->pool, keys) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    journal = ngx_rooms_key(keys, NGX_ROOMS_KEY_JOURNAL, u->room);
+
+    if (u->step == NGX_ROOMS_UNDO_CLOSE) {
+        ngx_rooms_journal_close(&c, keys, u->room, 0);
+
+    } else {
+        ngx_rooms_commit_guard_string(&c,
+                                  ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM,
+                                                u->room),
+                                  ROOMS_NULL);
+        ngx_rooms_undo_media(u, &c, keys, journal);
+    }
+
+    return ngx_rooms_commit_build(&c, b, keys, 1);
+}
+
+
+static void
+ngx_rooms_undo_media(ngx_rooms_undo_t *u, ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys, rooms_str_t journal)
+{
+    rooms_str_t                blobs, count;
+    ngx_uint_t                 i;
+    redisReply                *counts;
+    ngx_rooms_undo_content_t  *content;
+
+    blobs = ngx_rooms_key(keys, NGX_ROOMS_KEY_BLOBS, ROOMS_NULL);
+    counts = u->counts->replies[0];
+
+    for (i = 0; i < u->n; i++) {
+        ngx_rooms_commit_guard_field(c, journal, u->ids[i], u->sha256[i]);
+    }
+
+    ngx_rooms_commit_command(c, 0, ngx_rooms_s("HDEL"), journal, u->ids,
+                             u->n);
+    ngx_rooms_commit_command(c, 0, ngx_rooms_s("HDEL"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_MEDIA,
+                                           ROOMS_NULL),
+                             u->ids, u->n);
+
+    for (i = 0; i < u->ncontents; i++) {
+        content = &u->contents[i];
+        count = ngx_rooms_reply_str(ngx_rooms_reply_element(counts, i));
+
+        ngx_rooms_commit_guard_field(c, blobs, content->sha256, count);
+
+        if (ngx_rooms_reply_int(ngx_rooms_reply_element(counts, i), 0)
+            > (int64_t) content->n)
+        {
+            ngx_rooms_commit_write(c, "HINCRBY", blobs, content->sha256,
+                                   ngx_rooms_number(c->pool,
+                                                    - (int64_t) content->n));
+
+        } else {
+            ngx_rooms_commit_write(c, "HDEL", blobs, content->sha256);
+        }
+    }
+}
+
+
+static void
+ngx_rooms_undo_answered(ngx_rooms_batch_t *b)
+{
+    ngx_int_t          rc;
+    ngx_rooms_undo_t  *u;
+
+    u = b->data;
+
+    if (b->status == NGX_ROOMS_BATCH_OK
+        && ngx_rooms_store_moved(u->store, b, NGX_ROOMS_LANE_BULK)
+           == NGX_AGAIN)
+    {
+        return;
+    }
+
+    ngx_del_timer(&u->timer);
+    u->batch = NULL;
+
+    rc = b->status == NGX_ROOMS_BATCH_OK ? ngx_rooms_undo_read(u, b)
+                                         : NGX_ERROR;
+
+    if (b != u->page && b != u->counts) {
+        ngx_rooms_batch_free(b);
+    }
+
+    if (rc != NGX_OK || ngx_rooms_undo_send(u) != NGX_OK) {
+        ngx_rooms_undo_over(u);
+    }
+}
+
+
+/* Sets the next step; NGX_DONE: there is none. */
+static ngx_int_t
+ngx_rooms_undo_read(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
+{
+    rooms_str_t   room;
+    redisReply   *reply;
+
+    reply = b->replies[0];
+
+    switch (u->step) {
+
+    case NGX_ROOMS_UNDO_FIND:
+        room = ngx_rooms_reply_str(ngx_rooms_reply_element(reply, 0));
+
+        if (room.len == 0 || room.len > sizeof(u->id)) {
+            return NGX_DONE;
+        }
+
+        ngx_memcpy(u->id, room.data, room.len);
+        u->room.len = room.len;
+        u->step = NGX_ROOMS_UNDO_MEDIA;
+        return NGX_OK;
+
+    case NGX_ROOMS_UNDO_MEDIA:
+        return ngx_rooms_undo_page(u, b);
+
+    case NGX_ROOMS_UNDO_COUNTS:
+
+        if (reply->type != REDIS_REPLY_ARRAY
+            || reply->elements != u->ncontents)
+        {
+            return NGX_ERROR;
+        }
+
+        u->counts = b;
+        u->step = NGX_ROOMS_UNDO_COMMIT;
+        return NGX_OK;
+
+    default:
+        return ngx_rooms_undo_committed(u, b);
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_undo_page(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
+{
+    ngx_uint_t   i, k;
+    redisReply  *reply;
+
+    reply = b->replies[0];
+
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        return NGX_ERROR;
+    }
+
+    u->page = b;
+    u->n = ngx_min(reply->elements / 2, NGX_ROOMS_UNDO_PAGE);
+    u->ncontents = 0;
+
+    for (i = 0; i < u->n; i++) {
+        u->ids[i] = ngx_rooms_reply_str(reply->element[2 * i]);
+        u->sha256[i] = ngx_rooms_reply_str(reply->element[2 * i + 1]);
+
+        for (k = 0; k < u->ncontents; k++) {
+            if (rooms_str_eq(u->contents[k].sha256, u->sha256[i])) {
+                break;
+            }
+        }
+
+        if (k == u->ncontents) {
+            u->ncontents++;
+            u->contents[k].sha256 = u->sha256[i];
+            u->contents[k].n = 0;
+        }
+
+        u->contents[k].n++;
+    }
+
+    u->step = u->n ? NGX_ROOMS_UNDO_COUNTS : NGX_ROOMS_UNDO_CLOSE;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_undo_committed(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
+{
+    int64_t  position;
+
+    switch (ngx_rooms_commit_result(b, &position, u->pool->log)) {
+
+    case NGX_ROOMS_COMMIT_DONE:
+        u->races = 0;
+
+        if (u->step == NGX_ROOMS_UNDO_COMMIT) {
+            u->undone += u->n;
+            break;
+        }
+
+        if (u->old == 0) {
+            return NGX_DONE;
+        }
+
+        ngx_rooms_undo_forget(u);
+        u->step = NGX_ROOMS_UNDO_FIND;
+        return NGX_OK;
+
+    case NGX_ROOMS_COMMIT_CONFLICT:
+        if (++u->races < NGX_ROOMS_UNDO_RACES) {
+            break;
+        }
+
+        /* fall through */
+
+    default:
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_undo_forget(u);
+    u->step = NGX_ROOMS_UNDO_MEDIA;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_rooms_undo_timer(ngx_event_t *ev)
+{
+    ngx_rooms_undo_t  *u;
+    ngx_rooms_lane_t  *lane;
+
+    u = ev->data;
+
+    lane = u->batch->lane;
+    ngx_rooms_batch_free(u->batch);
+
+    if (lane) {
+        ngx_rooms_lane_late(lane);
+    }
+
+    ngx_rooms_undo_over(u);
+}
+
+
+static void
+ngx_rooms_undo_forget(ngx_rooms_undo_t *u)
+{
+    if (u->page) {
+        ngx_rooms_batch_free(u->page);
+        u->page = NULL;
+    }
+
+    if (u->counts) {
+        ngx_rooms_batch_free(u->counts);
+        u->counts = NULL;
+    }
+}
+
+
+static void
+ngx_rooms_undo_over(ngx_rooms_undo_t *u)
+{
+    void               *data;
+    ngx_rooms_undo_pt   handler;
+
+    if (u->undone) {
+        ngx_log_error(NGX_LOG_NOTICE, u->pool->log, 0,
+                      "rooms: %ui media of imports without a room removed",
+                      u->undone);
+    }
+
+    handler = u->handler;
+    data = u->data;
+
+    ngx_rooms_undo_forget(u);
+    ngx_destroy_pool(u->pool);
+
+    if (handler) {
+        handler(data);
+    }
+}

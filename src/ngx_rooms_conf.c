@@ -1,0 +1,349 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* Configurations: made, merged, and what they share. */
+
+#include "ngx_rooms_conf.h"
+#include "ngx_rooms_auth.h"
+#include "ngx_rooms_status.h"
+#include "ngx_rooms_federation.h"
+#include "ngx_rooms_link.h"
+#include "ngx_rooms_sweep.h"
+
+
+const rooms_zip_limits_t  ngx_rooms_limits = {
+    UINT64_C(4) * 1024 * 1024 * 1024, 100000, 200
+};
+
+
+void *
+ngx_rooms_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_rooms_main_conf_t  *rmcf;
+
+    rmcf = ngx_pcalloc(cf->pool, sizeof(ngx_rooms_main_conf_t));
+    if (rmcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&rmcf->stores, cf->pool, 2,
+                       sizeof(ngx_rooms_store_t *)) != NGX_OK
+        || ngx_array_init(&rmcf->auths, cf->pool, 2,
+                          sizeof(ngx_rooms_auth_t *)) != NGX_OK
+        || ngx_array_init(&rmcf->sweeps, cf->pool, 2,
+                          sizeof(ngx_rooms_sweep_t)) != NGX_OK
+        || ngx_array_init(&rmcf->links, cf->pool, 2,
+                          sizeof(ngx_rooms_fedlink_t)) != NGX_OK)
+    {
+        return NULL;
+    }
+
+    if (ngx_rooms_auth_init_module() != NGX_OK) {
+        return NULL;
+    }
+
+    return rmcf;
+}
+
+
+void *
+ngx_rooms_create_srv_conf(ngx_conf_t *cf)
+{
+    ngx_rooms_srv_conf_t  *rscf;
+
+    rscf = ngx_pcalloc(cf->pool, sizeof(ngx_rooms_srv_conf_t));
+    if (rscf == NULL) {
+        return NULL;
+    }
+
+    rscf->enable = NGX_CONF_UNSET;
+
+    return rscf;
+}
+
+
+char *
+ngx_rooms_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_rooms_srv_conf_t  *conf = child;
+
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    if (conf->serve == 0) {
+        conf->serve = NGX_ROOMS_PART_ALL;
+    }
+
+    if (conf->locations) {
+        cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+        clcf = cscf->ctx->loc_conf[ngx_http_core_module.ctx_index];
+
+        ngx_rooms_locations_settle(conf, clcf->locations,
+                                   ngx_rooms_federation_on(cf, cscf)
+                                   ? conf->serve
+                                   : conf->serve & ~NGX_ROOMS_PART_FEDERATION);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+void *
+ngx_rooms_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_rooms_loc_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_rooms_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    conf->enable = NGX_CONF_UNSET;
+    conf->redis_timeout = NGX_CONF_UNSET_MSEC;
+    conf->redis_connect_timeout = NGX_CONF_UNSET_MSEC;
+    conf->auth_mode = NGX_CONF_UNSET_UINT;
+    conf->leeway = NGX_CONF_UNSET;
+    conf->strict = NGX_CONF_UNSET_UINT;
+    conf->max_participants = NGX_CONF_UNSET;
+    conf->max_rooms = NGX_CONF_UNSET;
+    conf->federation = NGX_CONF_UNSET;
+    conf->federation_private = NGX_CONF_UNSET;
+    conf->federation_keys = NGX_CONF_UNSET_PTR;
+    conf->media_sweep = NGX_CONF_UNSET_MSEC;
+    conf->export_level = NGX_CONF_UNSET;
+
+    return conf;
+}
+
+
+/* The folder is made and given to the workers as NGINX's own temporary are. */
+static ngx_int_t
+ngx_rooms_media_init(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
+{
+    ngx_rooms_main_conf_t  *rmcf;
+
+    static ngx_path_init_t  init = {
+        ngx_string("rooms_media"), { 0, 0, 0 }
+    };
+
+    if (conf->media_path) {
+        if (ngx_add_path(cf, &conf->media_path) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+    } else if (ngx_conf_merge_path_value(cf, &conf->media_path, NULL, &init)
+               != NGX_CONF_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_work_init(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_rooms_module);
+
+    return ngx_rooms_sweep_add(cf, &rmcf->sweeps, conf);
+}
+
+
+/* Locations with the same URL and timeouts share their connections. */
+static ngx_rooms_store_t *
+ngx_rooms_store_of(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
+{
+    char                    *err;
+    ngx_uint_t               i;
+    ngx_rooms_node_t        *node;
+    ngx_rooms_store_t      **stores, **added, *store;
+    ngx_rooms_main_conf_t   *rmcf;
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_rooms_module);
+    stores = rmcf->stores.elts;
+
+    for (i = 0; i < rmcf->stores.nelts; i++) {
+        node = &stores[i]->node;
+
+        if (stores[i]->url.len == conf->redis.len
+            && ngx_memcmp(stores[i]->url.data, conf->redis.data,
+                          conf->redis.len) == 0
+            && node->timeout == conf->redis_timeout
+            && node->connect_timeout == conf->redis_connect_timeout)
+        {
+            return stores[i];
+        }
+    }
+
+    store = ngx_pcalloc(cf->pool, sizeof(ngx_rooms_store_t));
+    added = ngx_array_push(&rmcf->stores);
+
+    if (store == NULL || added == NULL) {
+        return NULL;
+    }
+
+    *added = store;
+
+    if (conf->parsed) {
+        *store = *conf->parsed;
+
+    } else {
+        err = ngx_rooms_store_parse(cf, &conf->redis, store);
+
+        if (err) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "rooms_redis \"%V\" %s",
+                               &conf->redis, err);
+            return NULL;
+        }
+    }
+
+    store->node.timeout = conf->redis_timeout;
+    store->node.connect_timeout = conf->redis_connect_timeout;
+
+    return store;
+}
+
+
+char *
+ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_rooms_loc_conf_t  *prev = parent;
+    ngx_rooms_loc_conf_t  *conf = child;
+
+    ngx_rooms_auth_t          **auth;
+    ngx_rooms_main_conf_t      *rmcf;
+    ngx_rooms_srv_conf_t       *rscf;
+    ngx_http_core_loc_conf_t   *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    rscf = ngx_http_conf_get_module_srv_conf(cf, ngx_rooms_module);
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_rooms_module);
+
+    if (conf->enable == NGX_CONF_UNSET) {
+        /* "if" and "limit_except" are of the location that they stand in */
+        conf->enable = clcf->noname && prev->enable == 1;
+    }
+
+    conf->serve = rscf->serve;
+
+    /*
+     * error_page of a server is for its pages: in our locations it counts
+     * only where the location itself has it.
+     */
+
+    conf->error_pages = clcf->error_pages;
+
+    if (conf->enable && !clcf->noname && clcf->error_pages
+        && clcf->error_pages == prev->error_pages)
+    {
+        clcf->error_pages = NULL;
+    }
+
+    if (conf->redis.data == NULL) {
+        conf->parsed = prev->parsed;
+    }
+
+    ngx_conf_merge_str_value(conf->fallback, prev->fallback, "");
+    ngx_conf_merge_str_value(conf->redis, prev->redis,
+                             "redis://127.0.0.1:6379/0");
+    ngx_conf_merge_msec_value(conf->redis_timeout, prev->redis_timeout, 2000);
+    ngx_conf_merge_msec_value(conf->redis_connect_timeout,
+                              prev->redis_connect_timeout, 1000);
+    ngx_conf_merge_str_value(conf->key_prefix, prev->key_prefix, "sw");
+
+    ngx_conf_merge_uint_value(conf->auth_mode, prev->auth_mode,
+                              NGX_ROOMS_AUTH_JWT);
+    ngx_conf_merge_str_value(conf->jwks_file, prev->jwks_file, "");
+    ngx_conf_merge_str_value(conf->jwks_request, prev->jwks_request, "");
+    ngx_conf_merge_str_value(conf->secret_file, prev->secret_file, "");
+    ngx_conf_merge_str_value(conf->issuer, prev->issuer, "");
+    ngx_conf_merge_str_value(conf->audience, prev->audience, "");
+    ngx_conf_merge_sec_value(conf->leeway, prev->leeway, 60);
+
+    ngx_conf_merge_str_value(conf->tenant, prev->tenant, "");
+    ngx_conf_merge_uint_value(conf->strict, prev->strict, 0);
+    ngx_conf_merge_str_value(conf->server_name, prev->server_name, "");
+    ngx_conf_merge_value(conf->max_participants, prev->max_participants,
+                         1000);
+    ngx_conf_merge_value(conf->max_rooms, prev->max_rooms, -1);
+
+    if (conf->media_path == NULL) {
+        conf->media_path = prev->media_path;
+    }
+
+    ngx_conf_merge_value(conf->export_level, prev->export_level, 4);
+    ngx_conf_merge_msec_value(conf->media_sweep, prev->media_sweep, 3600000);
+
+    if (conf->import_limits.entries == 0) {
+        conf->import_limits = prev->import_limits;
+    }
+
+    if (conf->import_limits.entries == 0) {
+        conf->import_limits = ngx_rooms_limits;
+    }
+
+    ngx_conf_merge_value(conf->federation, prev->federation, 0);
+    ngx_conf_merge_ptr_value(conf->federation_keys, prev->federation_keys,
+                             NULL);
+    ngx_conf_merge_str_value(conf->federation_pass, prev->federation_pass,
+                             "/_rooms_peer");
+    ngx_conf_merge_value(conf->federation_private, prev->federation_private,
+                         0);
+
+    if (!conf->federation) {
+        conf->serve &= ~NGX_ROOMS_PART_FEDERATION;
+    }
+
+    if (conf->server_name.len == 0) {
+        conf->server_name = cf->cycle->hostname;
+    }
+
+    if (!conf->enable) {
+        return NGX_CONF_OK;
+    }
+
+    if (conf->federation && ngx_rooms_federation_check(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    conf->store = ngx_rooms_store_of(cf, conf);
+    if (conf->store == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->federation
+        && ngx_rooms_link_add(cf, &rmcf->links, conf) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_rooms_media_init(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    conf->auth = ngx_rooms_auth_create(cf, conf);
+    if (conf->auth == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    auth = ngx_array_push(&rmcf->auths);
+    if (auth == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *auth = conf->auth;
+
+    if (conf->auth_mode != NGX_ROOMS_AUTH_JWT) {
+        rmcf->mock = 1;
+    }
+
+    if (rmcf->status_zone == NULL) {
+        rmcf->status_zone = ngx_rooms_status_zone(cf);
+
+        if (rmcf->status_zone == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,370 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* Directives that aren't just a value, and checks of those that are. */
+
+#include "ngx_rooms_conf.h"
+#include "ngx_rooms_auth.h"
+#include "ngx_rooms_blob.h"
+#include "ngx_rooms_status.h"
+#include "ngx_rooms_federation.h"
+
+
+char *
+ngx_rooms_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    ngx_str_t                 *value;
+    ngx_uint_t                 on;
+    ngx_rooms_srv_conf_t      *rscf;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    value = cf->args->elts;
+    rscf = ngx_http_conf_get_module_srv_conf(cf, ngx_rooms_module);
+
+    if (ngx_strcasecmp(value[1].data, (u_char *) "on") == 0) {
+        on = 1;
+
+    } else if (ngx_strcasecmp(value[1].data, (u_char *) "off") == 0) {
+        on = 0;
+
+    } else {
+        return "must be \"on\" or \"off\"";
+    }
+
+    if (cf->cmd_type == NGX_HTTP_SRV_CONF) {
+
+        if (rscf->enable != NGX_CONF_UNSET) {
+            return "is duplicate";
+        }
+
+        rscf->enable = on;
+
+        return on ? ngx_rooms_locations_add(cf, rscf) : NGX_CONF_OK;
+    }
+
+    if (rlcf->enable != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    rlcf->enable = on;
+
+    if (on) {
+        clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+        if (clcf->handler) {
+            return "has another handler beside it in this location";
+        }
+
+        clcf->handler = ngx_rooms_handler;
+        ngx_rooms_locations_yield(cf, rscf, clcf);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_rooms_fallback(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    ngx_str_t  *value;
+
+    if (rlcf->fallback.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len < 2 || value[1].data[0] != '@') {
+        return "must name a location, \"@name\"";
+    }
+
+    rlcf->fallback = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_rooms_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    char       *err;
+    ngx_str_t  *value;
+
+    if (rlcf->redis.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    rlcf->redis = value[1];
+
+    rlcf->parsed = ngx_pcalloc(cf->pool, sizeof(ngx_rooms_store_t));
+    if (rlcf->parsed == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    err = ngx_rooms_store_parse(cf, &rlcf->redis, rlcf->parsed);
+
+    if (err) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "rooms_redis \"%V\" %s",
+                           &rlcf->redis, err);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_rooms_max_rooms(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    ngx_str_t  *value;
+
+    if (rlcf->max_rooms != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "unlimited") == 0) {
+        rlcf->max_rooms = -1;
+        return NGX_CONF_OK;
+    }
+
+    rlcf->max_rooms = ngx_atoi(value[1].data, value[1].len);
+
+    if (rlcf->max_rooms == NGX_ERROR) {
+        return "must be a number or \"unlimited\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* "unpacked=SIZE", "entries=N", "ratio=N"; what isn't named has its default. */
+char *
+ngx_rooms_import_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    off_t        n;
+    ngx_str_t   *value, s;
+    ngx_uint_t   i;
+
+    if (rlcf->import_limits.entries) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    rlcf->import_limits = ngx_rooms_limits;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        s = value[i];
+
+        if (ngx_strncmp(s.data, "unpacked=", 9) == 0) {
+            s.data += 9;
+            s.len -= 9;
+            n = ngx_parse_offset(&s);
+            rlcf->import_limits.unpacked = n;
+
+        } else if (ngx_strncmp(s.data, "entries=", 8) == 0) {
+            n = ngx_atoi(s.data + 8, s.len - 8);
+            rlcf->import_limits.entries = n;
+
+        } else if (ngx_strncmp(s.data, "ratio=", 6) == 0) {
+            n = ngx_atoi(s.data + 6, s.len - 6);
+            rlcf->import_limits.ratio = n;
+
+        } else {
+            n = NGX_ERROR;
+        }
+
+        if (n <= 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_rooms_media_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    ngx_str_t   *value;
+    ngx_path_t  *path;
+
+    if (rlcf->media_path) {
+        return "is duplicate";
+    }
+
+    path = ngx_pcalloc(cf->pool, sizeof(ngx_path_t));
+    if (path == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+    path->name = value[1];
+
+    while (path->name.len > 1 && path->name.data[path->name.len - 1] == '/') {
+        path->name.data[--path->name.len] = '\0';
+    }
+
+    if (path->name.len == 0
+        || ngx_conf_full_name(cf->cycle, &path->name, 0) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (path->name.len > NGX_ROOMS_MEDIA_ROOT) {
+        return "is too long a path";
+    }
+
+    path->conf_file = cf->conf_file->file.name.data;
+    path->line = cf->conf_file->line;
+
+    rlcf->media_path = path;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_rooms_media_sweep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    ngx_int_t   time;
+    ngx_str_t  *value;
+
+    if (rlcf->media_sweep != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->media_sweep = 0;
+        return NGX_CONF_OK;
+    }
+
+    time = ngx_parse_time(&value[1], 0);
+
+    if (time == NGX_ERROR || time == 0) {
+        return "must be a time or \"off\"";
+    }
+
+    rlcf->media_sweep = time;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_rooms_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_main_conf_t     *rmcf;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler) {
+        return "has another handler beside it in this location";
+    }
+
+    clcf->handler = ngx_rooms_status_handler;
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_rooms_module);
+
+    if (rmcf->status_zone == NULL) {
+        rmcf->status_zone = ngx_rooms_status_zone(cf);
+    }
+
+    return rmcf->status_zone ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_rooms_check_jwks(ngx_conf_t *cf, void *post, void *data)
+{
+    return ngx_rooms_auth_check_file(cf, data, 0);
+}
+
+
+char *
+ngx_rooms_check_secret(ngx_conf_t *cf, void *post, void *data)
+{
+    return ngx_rooms_auth_check_file(cf, data, 1);
+}
+
+
+char *
+ngx_rooms_check_uri(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_str_t  *uri = data;
+
+    return uri->len && uri->data[0] == '/' ? NGX_CONF_OK
+                                           : "must be a path, \"/name\"";
+}
+
+
+char *
+ngx_rooms_check_prefix(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_str_t  *prefix = data;
+
+    if (prefix->len == 0 || prefix->len > 64
+        || ngx_strlchr(prefix->data, prefix->data + prefix->len, '{')
+        || ngx_strlchr(prefix->data, prefix->data + prefix->len, '}'))
+    {
+        return "must be 1 to 64 bytes without braces";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_rooms_check_tenant(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_str_t  *tenant = data;
+
+    return rooms_tenant_valid(rooms_from_ngx(*tenant))
+           ? NGX_CONF_OK : "must be 1 to 64 of A-Z a-z 0-9 . _ -";
+}
+
+
+char *
+ngx_rooms_check_server(ngx_conf_t *cf, void *post, void *data)
+{
+    size_t      i;
+    u_char      c;
+    ngx_str_t  *name = data;
+
+    for (i = 0; i < name->len; i++) {
+        c = name->data[i] | 0x20;
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9')
+            && name->data[i] != '.' && name->data[i] != '-'
+            && name->data[i] != ':')
+        {
+            break;
+        }
+    }
+
+    return i == name->len && i > 0 && i < 256
+           ? NGX_CONF_OK : "must be a host name, with or without a port";
+}
