@@ -718,7 +718,7 @@ ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
     if (!replica->fresh && (change->write & ROOMS_F_FEDERATED)
         && !change->room.federated)
     {
-        ngx_rooms_replica_end(rq, &replica->room);
+        ngx_rooms_replica_end(rq, &change->room);
     }
 
     key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);

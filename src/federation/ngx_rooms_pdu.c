@@ -47,6 +47,12 @@ ngx_rooms_pdu_create(ngx_pool_t *pool, ngx_log_t *log,
     pdu->with.people = json_object();
     pdu->with.events = json_object();
     pdu->with.members = pdu->whole;
+
+    if (room->type == ROOMS_DM) {
+        pdu->with.dm[0] = room->peer[0];
+        pdu->with.dm[1] = room->peer[1];
+    }
+
     pdu->stored = json_array();
 
     return pdu->with.people && pdu->with.events && pdu->stored ? pdu : NULL;

@@ -166,6 +166,15 @@ rooms_pdu_mentions(rooms_pdu_t *pdu, json_t *event)
         return -1;
     }
 
+    /* a DM begins with both of its sides in it */
+
+    if (rooms_pdu_is(event, ROOMS_EV_CREATE)
+        && (rooms_pdu_mention(pdu->people, pdu->dm[0]) != 0
+            || rooms_pdu_mention(pdu->people, pdu->dm[1]) != 0))
+    {
+        return -1;
+    }
+
     content = rooms_pdu_naming(event);
 
     for (i = 0; content && i < ROOMS_PDU_NAMES; i++) {
@@ -476,6 +485,19 @@ rooms_pdu_members(const rooms_pdu_t *pdu, json_t *event)
 
     members = json_array();
     content = rooms_pdu_naming(event);
+
+    for (i = 0; i < 2 && rooms_pdu_is(event, ROOMS_EV_CREATE)
+                && pdu->dm[i].data; i++)
+    {
+        value = rooms_pdu_json(pdu->dm[i]);
+        rc = rooms_pdu_member_add(pdu, members, value);
+        json_decref(value);
+
+        if (rc != 0) {
+            json_decref(members);
+            return NULL;
+        }
+    }
 
     for (i = 0; content && i < ROOMS_PDU_NAMES; i++) {
         value = json_object_get(content, rooms_pdu_names[i].key);
