@@ -33,6 +33,7 @@ static const ngx_rooms_location_t  ngx_rooms_locations[] = {
     { ngx_string("/v1/auth/"), 0, NGX_ROOMS_PART_AUTH },
     { ngx_string("/v1/sync"), 1, NGX_ROOMS_PART_SYNC },
     { ngx_string("/v1/admin/"), 0, NGX_ROOMS_PART_FEDERATION },
+    { ngx_string("/v1/me/federated-dms"), 1, NGX_ROOMS_PART_FEDERATION },
     { ngx_string("/.well-known/scaiwave/"), 0, NGX_ROOMS_PART_FEDERATION },
     { ngx_string("/v1/media/"), 0, NGX_ROOMS_PART_MEDIA },
     { ngx_string("/_scaiwave/federation/"), 0, NGX_ROOMS_PART_FEDERATION },

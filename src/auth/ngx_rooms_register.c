@@ -164,6 +164,7 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
     int64_t              position;
     uint64_t             who;
     ngx_int_t            rc;
+    rooms_str_t          server;
     ngx_rooms_seen_t    *seen;
     ngx_rooms_commit_e   result;
 
@@ -173,6 +174,14 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
 
     if (rq->endpoint->flags & NGX_ROOMS_PEER) {
         return ngx_rooms_peer_digest(rq);
+    }
+
+    if (rq->conf->federation
+        && rooms_foreign(rq->principal.sub,
+                         rooms_from_ngx(rq->conf->server_name), &server))
+    {
+        /* a token of ours doesn't make anybody a participant of elsewhere */
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_INVALID, NULL);
     }
 
     seen = ngx_rooms_seen_slot(rq, &who);

@@ -3,9 +3,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* POST /v1/rooms and POST /v1/rooms/dm */
+/* POST /v1/rooms, POST /v1/rooms/dm and POST /v1/me/federated-dms */
 
 #include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_fedpolicy.h"
 
 
 #define NGX_ROOMS_SLUGS     4         /* tried in one round */
@@ -18,6 +19,7 @@ typedef struct {
     rooms_str_t          slugs[NGX_ROOMS_SLUGS];
     rooms_str_t          slug;        /* the one that is free */
     rooms_str_t          other;       /* a DM's other side */
+    ngx_rooms_profile_t  foreign;     /* of one on another server */
     unsigned             known:1;
 } ngx_rooms_create_ctx_t;
 
@@ -378,7 +380,7 @@ ngx_rooms_dm_pair(ngx_rooms_req_t *rq, rooms_str_t other)
 
 
 static ngx_int_t
-ngx_rooms_dm_ask(ngx_rooms_req_t *rq, rooms_str_t other)
+ngx_rooms_dm_ask(ngx_rooms_req_t *rq, rooms_str_t other, ngx_uint_t foreign)
 {
     rooms_str_t         tenant, participants;
     ngx_rooms_keys_t   *keys;
@@ -403,6 +405,10 @@ ngx_rooms_dm_ask(ngx_rooms_req_t *rq, rooms_str_t other)
                              ngx_rooms_s("max_rooms"));
     (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), tenant,
                              ngx_rooms_s("rooms"));
+
+    if (foreign) {
+        (void) ngx_rooms_fedpolicy_ask(b, keys);
+    }
 
     if (b->failed) {
         return NGX_ERROR;
@@ -430,6 +436,24 @@ ngx_rooms_dm_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
     }
 
     ctx->known = rc == NGX_OK;
+
+    if (ctx->foreign.id.data) {
+
+        if (ctx->known && profile.server.data == NULL) {
+            return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT,
+                                  "a participant of this server has that id");
+        }
+
+        if (ngx_rooms_fqid_allow(rq, ngx_rooms_reply(rq, 4), NULL,
+                                 ctx->foreign.server) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (!ctx->known) {
+            profile = ctx->foreign;
+        }
+    }
 
     (void) ngx_rooms_create_tenant(rq, ngx_rooms_reply(rq, 2),
                                    ngx_rooms_reply(rq, 3));
@@ -469,7 +493,9 @@ ngx_rooms_dm_load(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    ctx->other = ngx_rooms_body_str(rq, "participant_id");
+    if (ctx->other.data == NULL) {
+        ctx->other = ngx_rooms_body_str(rq, "participant_id");
+    }
 
     switch (rq->round) {
 
@@ -480,7 +506,7 @@ ngx_rooms_dm_load(ngx_rooms_req_t *rq)
                                      "must not be empty");
         }
 
-        return ngx_rooms_dm_ask(rq, ctx->other);
+        return ngx_rooms_dm_ask(rq, ctx->other, ctx->foreign.id.data != NULL);
 
     case 1:
         return ngx_rooms_dm_take(rq, ctx);
@@ -501,6 +527,30 @@ ngx_rooms_dm_load(ngx_rooms_req_t *rq)
 }
 
 
+/* The other side is in the room as soon as it is made, as in any DM. */
+ngx_int_t
+ngx_rooms_feddm_load(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_create_ctx_t  *ctx;
+
+    ctx = ngx_rooms_create_ctx(rq);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (rq->round == 0
+        && ngx_rooms_fqid_check(rq, ngx_rooms_body_str(rq, "fqid"),
+                                &ctx->foreign) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ctx->other = ctx->foreign.id;
+
+    return ngx_rooms_dm_load(rq);
+}
+
+
 ngx_int_t
 ngx_rooms_dm_decide(ngx_rooms_req_t *rq)
 {
@@ -516,7 +566,8 @@ ngx_rooms_dm_decide(ngx_rooms_req_t *rq)
 
     before = rq->view.room;
 
-    rooms_decide_dm(ctx->id, rq->principal.sub, ctx->other, ctx->known,
+    rooms_decide_dm(ctx->id, rq->principal.sub, ctx->other,
+                    ctx->known || ctx->foreign.id.data,
                     rq->view.exists ? &before : NULL, rq->now, rq->change);
 
     if (rq->change->code != ROOMS_OK) {
@@ -529,7 +580,17 @@ ngx_rooms_dm_decide(ngx_rooms_req_t *rq)
 
     if (rq->change->event == ROOMS_EV_CREATE) {
         rq->view.exists = 0;
-        return ngx_rooms_create_commit(rq);
+        rq->change->room.federated = ctx->foreign.id.data != NULL;
+
+        if (ngx_rooms_create_commit(rq) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (ctx->foreign.id.data && !ctx->known) {
+            ngx_rooms_fqid_keep(rq, &ctx->foreign);
+        }
+
+        return rq->commit.failed ? NGX_ERROR : NGX_OK;
     }
 
     return ngx_rooms_room_commit(rq, &before, rq->change);

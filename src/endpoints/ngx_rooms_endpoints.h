@@ -56,6 +56,9 @@ ngx_int_t ngx_rooms_room_refuse(ngx_rooms_req_t *rq,
 /* Guards, writes and event of a change become rq->commit. */
 ngx_int_t ngx_rooms_room_commit(ngx_rooms_req_t *rq,
     const rooms_room_t *before, rooms_change_t *change);
+/* The same, with the event's content as it is given. */
+ngx_int_t ngx_rooms_room_commit_content(ngx_rooms_req_t *rq,
+    const rooms_room_t *before, rooms_change_t *change, rooms_str_t content);
 /* Renders rq->view into rq->out, with its ETag. */
 ngx_int_t ngx_rooms_room_put(ngx_rooms_req_t *rq);
 
@@ -77,6 +80,17 @@ const rooms_transition_t *ngx_rooms_subject(const rooms_change_t *change);
  * which ends a backoff; now and then, not for each request.
  */
 void ngx_rooms_peer_note(ngx_rooms_req_t *rq);
+
+/*
+ * Somebody of another server (ngx_rooms_federation_invite.c): fills in a
+ * profile by the name alone; whether the policy, in a reply, has a place for
+ * them in this room; writes the profile of one who is new here.
+ */
+ngx_int_t ngx_rooms_fqid_check(ngx_rooms_req_t *rq, rooms_str_t fqid,
+    ngx_rooms_profile_t *p);
+ngx_int_t ngx_rooms_fqid_allow(ngx_rooms_req_t *rq, redisReply *reply,
+    const rooms_room_t *room, rooms_str_t server);
+void ngx_rooms_fqid_keep(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p);
 
 /* Lists: opens and closes the envelope, with meta. */
 void ngx_rooms_list_open(ngx_rooms_req_t *rq);
@@ -142,6 +156,12 @@ ngx_int_t ngx_rooms_upload_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_medium_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_medium_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_download_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedinvite_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedinvite_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_feddm_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedsend_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedsend_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_peers_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_peers_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_retry_load(ngx_rooms_req_t *rq);
@@ -152,6 +172,12 @@ ngx_int_t ngx_rooms_refresh_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_refresh_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_foreign_profile_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_peer_members_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_peer_members_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_history_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_history_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedbackfill_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedbackfill_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_import_take(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_import_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_import_decide(ngx_rooms_req_t *rq);

@@ -9,6 +9,7 @@
  */
 
 #include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_endings.h"
 #include "ngx_rooms_federation.h"
 #include "ngx_rooms_fedpolicy.h"
 
@@ -177,6 +178,10 @@ ngx_rooms_policy_decide(ngx_rooms_req_t *rq)
                                  had);
     ngx_rooms_commit_write(&rq->commit, "HSET", key, ngx_rooms_s("policy"),
                            text);
+
+    /* peers that it doesn't allow are found by whoever drains the outboxes */
+
+    ngx_rooms_endings_policy(&rq->commit, &rq->keys, rq->principal.sub);
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }

@@ -209,6 +209,12 @@ ngx_rooms_message_room(ngx_rooms_req_t *rq)
 
     rq->view.exists = rc == NGX_OK;
 
+    if (rq->trusted) {
+        /* the room's own server has decided that they may */
+        rq->view.me.membership = ROOMS_JOIN;
+        rq->view.me.power = ROOMS_POWER_MAX;
+    }
+
     return NGX_OK;
 }
 
@@ -216,11 +222,14 @@ ngx_rooms_message_room(ngx_rooms_req_t *rq)
 void
 ngx_rooms_message_guards(ngx_rooms_req_t *rq)
 {
-    ngx_rooms_commit_guard_field(&rq->commit,
+    if (!rq->trusted) {
+        ngx_rooms_commit_guard_field(&rq->commit,
                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
                                      rq->view.room.id),
                        rq->principal.sub,
                        ngx_rooms_format_member(rq->pool, &rq->view.me, 0));
+    }
+
     ngx_rooms_commit_guard_field(&rq->commit,
                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM,
                                      rq->view.room.id),

@@ -10,6 +10,7 @@
  */
 
 #include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_endings.h"
 #include <sodium.h>
 
 
@@ -208,6 +209,12 @@ ngx_rooms_room_decide(ngx_rooms_req_t *rq)
                        rooms_cstr(rooms_role_name(rq->in.workspace_role)));
     }
 
+    if (rq->endpoint->op == ROOMS_OP_FEDERATE && !rq->change->room.federated)
+    {
+        ngx_rooms_endings_add(&rq->commit, &rq->keys, &before,
+                              rq->principal.sub, rq->now);
+    }
+
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }
 
@@ -216,8 +223,23 @@ ngx_int_t
 ngx_rooms_room_commit(ngx_rooms_req_t *rq, const rooms_room_t *before,
     rooms_change_t *change)
 {
-    rooms_str_t         content;
-    ngx_rooms_apply_t   a;
+    rooms_str_t  content;
+
+    content = ngx_rooms_content(rq, before, change);
+
+    if (content.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_room_commit_content(rq, before, change, content);
+}
+
+
+ngx_int_t
+ngx_rooms_room_commit_content(ngx_rooms_req_t *rq,
+    const rooms_room_t *before, rooms_change_t *change, rooms_str_t content)
+{
+    ngx_rooms_apply_t  a;
 
     if (ngx_rooms_begin(rq) != NGX_OK) {
         return NGX_ERROR;
@@ -234,12 +256,6 @@ ngx_rooms_room_commit(ngx_rooms_req_t *rq, const rooms_room_t *before,
     a.max_rooms = rq->max_rooms;
 
     ngx_rooms_apply(&rq->commit, &rq->keys, &a);
-
-    content = ngx_rooms_content(rq, before, change);
-
-    if (content.data == NULL) {
-        return NGX_ERROR;
-    }
 
     ngx_rooms_apply_event(&rq->commit, &rq->keys, &change->room,
                           change->event, rq->principal.sub,

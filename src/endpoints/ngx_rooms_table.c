@@ -131,6 +131,22 @@ static const ngx_rooms_field_t  ngx_rooms_federate_fields[] = {
     { NULL, 0 }
 };
 
+static const ngx_rooms_field_t  ngx_rooms_fqid_fields[] = {
+    { "fqid", NGX_ROOMS_T_STRING|REQUIRED },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_fedsend_fields[] = {
+    { "events", NGX_ROOMS_T_ARRAY|REQUIRED },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_fedbackfill_fields[] = {
+    { "server", NGX_ROOMS_T_STRING|NULLABLE },
+    { "limit", NGX_ROOMS_T_INT|NULLABLE },
+    { NULL, 0 }
+};
+
 
 const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
 
@@ -333,10 +349,46 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ROOMS_OP_READ, ngx_rooms_foreign_profile_load, NULL,
       ngx_rooms_foreign_profile_show, NULL },
 
+    { GET, "/_scaiwave/federation/v1/rooms/{room}/members", FEDERATION,
+      NGX_ROOMS_PEER|NGX_ROOMS_BULK,
+      ROOMS_OP_READ, ngx_rooms_peer_members_load, NULL,
+      ngx_rooms_peer_members_show, NULL },
+
+    { GET, "/_scaiwave/federation/v1/rooms/{room}/backfill", FEDERATION,
+      NGX_ROOMS_PEER|NGX_ROOMS_BULK,
+      ROOMS_OP_READ, ngx_rooms_history_load, NULL, ngx_rooms_history_show,
+      NULL },
+
     { PUT, "/v1/admin/rooms/{room}/federate", FEDERATION,
       NGX_ROOMS_ADMIN|BODY,
       ROOMS_OP_FEDERATE, ngx_rooms_room_load, ngx_rooms_room_decide,
       ngx_rooms_room_show, ngx_rooms_federate_fields },
+
+    { POST, "/v1/admin/rooms/{room}/federation/invite", FEDERATION,
+      NGX_ROOMS_ADMIN|BODY|NGX_ROOMS_CREATES,
+      ROOMS_OP_FEDINVITE, ngx_rooms_fedinvite_load,
+      ngx_rooms_fedinvite_decide, ngx_rooms_membership_show,
+      ngx_rooms_fqid_fields },
+
+    { POST, "/v1/rooms/{room}/invitations", FEDERATION,
+      BODY|NGX_ROOMS_CREATES,
+      ROOMS_OP_FEDINVITE, ngx_rooms_fedinvite_load,
+      ngx_rooms_fedinvite_decide, ngx_rooms_membership_show,
+      ngx_rooms_fqid_fields },
+
+    { POST, "/v1/me/federated-dms", FEDERATION, BODY|NGX_ROOMS_CREATES,
+      ROOMS_OP_READ, ngx_rooms_feddm_load, ngx_rooms_dm_decide,
+      ngx_rooms_create_show, ngx_rooms_fqid_fields },
+
+    { POST, "/_scaiwave/federation/v1/send", FEDERATION,
+      NGX_ROOMS_PEER|BODY,
+      ROOMS_OP_READ, ngx_rooms_fedsend_load, ngx_rooms_fedsend_decide,
+      ngx_rooms_fedsend_show, ngx_rooms_fedsend_fields },
+
+    { POST, "/v1/admin/rooms/{room}/federation/backfill", FEDERATION,
+      NGX_ROOMS_ADMIN|BODY|NGX_ROOMS_OPTIONAL|NGX_ROOMS_BULK,
+      ROOMS_OP_FEDERATE, ngx_rooms_fedbackfill_load, NULL,
+      ngx_rooms_fedbackfill_show, ngx_rooms_fedbackfill_fields },
 
     { 0, NULL, 0, 0, 0, NULL, NULL, NULL, NULL }
 };

@@ -16,6 +16,18 @@ ngx_rooms_fedpolicy_ask(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
 }
 
 
+/* In a room of ours is who was invited from here. */
+ngx_int_t
+ngx_rooms_fedpolicy_ask_invited(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
+    rooms_str_t server)
+{
+    return ngx_rooms_command(b, ngx_rooms_s("ZCOUNT"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_PEER_ROOMS,
+                                           server),
+                             ngx_rooms_s("0"), ngx_rooms_s("0"));
+}
+
+
 static void
 ngx_rooms_fedpolicy_free(void *data)
 {

@@ -16,6 +16,10 @@
 ngx_int_t ngx_rooms_fedpolicy_ask(ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys);
 
+/* Appends one whose integer says in how many rooms of ours a server is. */
+ngx_int_t ngx_rooms_fedpolicy_ask_invited(ngx_rooms_batch_t *b,
+    ngx_rooms_keys_t *keys, rooms_str_t server);
+
 /*
  * No value is the default; one that can't be read, or that shuts us out
  * since we were renamed, lets nobody in.  NULL: out of memory.

@@ -11,7 +11,7 @@
  * back: what it has sent may still be on its way.
  */
 
-#include "ngx_rooms_link.h"
+#include "ngx_rooms_endings.h"
 
 
 static void ngx_rooms_link_timer(ngx_event_t *ev);
@@ -375,6 +375,7 @@ ngx_rooms_link_read(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
         }
 
         ngx_rooms_link_due(link, b->replies[0]);
+        ngx_rooms_endings_run(link);
 
         return link->again ? 1 : NGX_ROOMS_LINK_POLL;
     }

@@ -54,6 +54,7 @@ struct ngx_rooms_fedlink_s {
     u_char                    token[NGX_ROOMS_LINK_TOKEN];
     ngx_queue_t               sends;       /* of ngx_rooms_outbox_t */
     ngx_uint_t                nsends;
+    void                     *endings;     /* ngx_rooms_endings_t */
     unsigned                  whole:1;     /* send the script's text */
     unsigned                  again:1;     /* poked meanwhile */
 };

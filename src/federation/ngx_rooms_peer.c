@@ -193,17 +193,19 @@ ngx_rooms_peer_wait(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer)
 }
 
 
-ngx_int_t
-ngx_rooms_peer_key(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer,
-    rooms_str_t key_id, ngx_uint_t to)
+static ngx_int_t
+ngx_rooms_peer_find(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer,
+    rooms_str_t key_id, ngx_uint_t to, ngx_uint_t nkeys)
 {
     ngx_int_t   rc;
-    ngx_uint_t  fresh;
+    ngx_uint_t  i, fresh;
 
     fresh = peer->known && ngx_time() - peer->fetched < NGX_ROOMS_PEER_TTL;
 
-    if (fresh && rooms_str_eq(key_id, rooms_cstr(peer->key.id))) {
-        return NGX_OK;
+    for (i = 0; fresh && i < ngx_min(peer->nkeys, nkeys); i++) {
+        if (rooms_str_eq(key_id, rooms_cstr(peer->key[i].id))) {
+            return NGX_OK;
+        }
     }
 
     /* once for each request, and for all that wait together */
@@ -228,6 +230,22 @@ ngx_rooms_peer_key(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer,
     return ngx_rooms_fail(rq, peer->failure ? peer->failure
                                             : NGX_ROOMS_E_FED_UNREACHABLE,
                           peer->failure ? peer->why : NULL);
+}
+
+
+ngx_int_t
+ngx_rooms_peer_key(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer,
+    rooms_str_t key_id, ngx_uint_t to)
+{
+    return ngx_rooms_peer_find(rq, peer, key_id, to, 1);
+}
+
+
+ngx_int_t
+ngx_rooms_peer_event_key(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer,
+    rooms_str_t key_id, ngx_uint_t to)
+{
+    return ngx_rooms_peer_find(rq, peer, key_id, to, 1 + NGX_ROOMS_PEER_OLD);
 }
 
 
@@ -298,6 +316,33 @@ ngx_rooms_peer_speaks(json_t *versions)
 }
 
 
+/* What isn't one is passed over. */
+static void
+ngx_rooms_peer_old_keys(ngx_rooms_peer_t *peer, json_t *old)
+{
+    size_t       i;
+    json_t      *key;
+    rooms_str_t  text;
+
+    for (i = 0; i < json_array_size(old)
+                && peer->nkeys <= NGX_ROOMS_PEER_OLD; i++)
+    {
+        key = json_array_get(old, i);
+
+        if (!json_is_string(key)) {
+            continue;
+        }
+
+        text.data = (u_char *) json_string_value(key);
+        text.len = json_string_length(key);
+
+        if (rooms_fedkey_parse(text, &peer->key[peer->nkeys]) == 0) {
+            peer->nkeys++;
+        }
+    }
+}
+
+
 static void
 ngx_rooms_peer_describe(ngx_rooms_peer_t *peer, json_t *data)
 {
@@ -327,7 +372,10 @@ ngx_rooms_peer_describe(ngx_rooms_peer_t *peer, json_t *data)
         return;
     }
 
-    peer->key = key;
+    peer->key[0] = key;
+    peer->nkeys = 1;
+    ngx_rooms_peer_old_keys(peer, json_object_get(data, "old_public_keys"));
+
     peer->known = 1;
     peer->failure = 0;
     peer->fetched = ngx_time();

@@ -21,6 +21,7 @@
 #define NGX_ROOMS_PEER_AGAIN   10          /* s */
 #define NGX_ROOMS_PEER_WAIT 15000          /* ms, for a fetch */
 #define NGX_ROOMS_PEER_SEEN    10          /* s between notes of last_seen */
+#define NGX_ROOMS_PEER_OLD      4          /* keys that it signed with once */
 
 typedef struct {
     ngx_queue_t            queue;          /* the one asked last is first */
@@ -29,7 +30,9 @@ typedef struct {
     size_t                 len;
     u_char                 name[ROOMS_PEER_MAX];
 
-    rooms_fedkey_t         key;
+    /* the current one, which alone signs requests, and old ones of events */
+    rooms_fedkey_t         key[1 + NGX_ROOMS_PEER_OLD];
+    ngx_uint_t             nkeys;
     time_t                 fetched;
     time_t                 tried;
     ngx_uint_t             tries;
@@ -62,6 +65,9 @@ ngx_rooms_peer_t *ngx_rooms_peer_get(ngx_rooms_req_t *rq, rooms_str_t name);
  */
 ngx_int_t ngx_rooms_peer_key(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer,
     rooms_str_t key_id, ngx_uint_t to);
+/* The same for a key that has signed an event, maybe some time ago. */
+ngx_int_t ngx_rooms_peer_event_key(ngx_rooms_req_t *rq,
+    ngx_rooms_peer_t *peer, rooms_str_t key_id, ngx_uint_t to);
 
 /* Steps: the signature of a request, and the digest of its body. */
 ngx_int_t ngx_rooms_peer_authenticate(ngx_rooms_req_t *rq);

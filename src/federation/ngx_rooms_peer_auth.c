@@ -133,7 +133,9 @@ ngx_rooms_peer_fields(ngx_rooms_req_t *rq)
         || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
                              ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PEERS,
                                            ROOMS_NULL),
-                             sig->server) != NGX_OK)
+                             sig->server) != NGX_OK
+        || ngx_rooms_fedpolicy_ask_invited(rq->batch, &rq->keys, sig->server)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -157,7 +159,10 @@ ngx_rooms_peer_policy(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    if (!rooms_policy_allows(policy, server, 0)) {
+    if (!rooms_policy_allows(policy, server,
+                             ngx_rooms_reply_int(ngx_rooms_reply(rq, 2), 0)
+                             > 0))
+    {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY, NULL);
     }
 
@@ -272,7 +277,7 @@ ngx_rooms_peer_verify(ngx_rooms_req_t *rq)
 
     rooms_buf_init(&work, p, size);
 
-    if (rooms_signature_verify(sig, &request, &signer->peer->key, &work) != 0)
+    if (rooms_signature_verify(sig, &request, signer->peer->key, &work) != 0)
     {
         return ngx_rooms_peer_mismatch(rq, "Signature",
                                        "is not of this request");

@@ -658,6 +658,10 @@ ngx_rooms_peer_answer(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 
     sr->connection->error = 0;
 
+    /* nor would it ever be written, what is left of an answer too large */
+
+    sr->buffered = 0;
+
     return NGX_OK;
 }
 

@@ -201,6 +201,10 @@ ngx_rooms_run(ngx_rooms_req_t *rq)
     for ( ;; ) {
         rc = ngx_rooms_steps[rq->state](rq);
 
+        if (rc == NGX_ERROR && rq->fails) {
+            rc = rq->fails(rq);
+        }
+
         if (rc == NGX_AGAIN) {
             return;
         }
@@ -259,13 +263,18 @@ ngx_rooms_load(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_decide_step(ngx_rooms_req_t *rq)
 {
+    ngx_int_t  rc;
+
     /* an earlier decision whose commit was lost leaves nothing behind */
 
     rq->committing = 0;
     rq->status = 0;
     rq->location = ROOMS_NULL;
 
-    return rq->endpoint->decide ? rq->endpoint->decide(rq) : NGX_OK;
+    rc = rq->endpoint->decide ? rq->endpoint->decide(rq) : NGX_OK;
+
+    return rc == NGX_OK && rq->outer && rq->committing
+           ? rq->outer->decide(rq) : rc;
 }
 
 
@@ -282,6 +291,9 @@ ngx_rooms_begin(ngx_rooms_req_t *rq)
 
     if (rq->conf->federation) {
         rq->commit.server = rooms_from_ngx(rq->conf->server_name);
+        rq->commit.source_id = rq->source_id;
+        rq->commit.source_server = rq->source_server;
+        rq->commit.source_at = rq->source_at;
     }
 
     return NGX_OK;
@@ -392,7 +404,7 @@ ngx_rooms_show(ngx_rooms_req_t *rq)
         return ngx_rooms_claim_answer(rq);
     }
 
-    return rq->endpoint->show(rq);
+    return rq->outer ? rq->outer->show(rq) : rq->endpoint->show(rq);
 }
 
 

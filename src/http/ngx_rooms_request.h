@@ -132,6 +132,14 @@ struct ngx_rooms_req_s {
     ngx_rooms_loc_conf_t        *conf;
     const ngx_rooms_endpoint_t  *endpoint;
     ngx_str_t                    allow;        /* methods of the path */
+
+    /* a request that is several: `endpoint` is the row of one after another */
+    const ngx_rooms_endpoint_t  *outer;        /* NULL: it is one */
+    void                        *several;      /* of the outer row */
+    ngx_rooms_step_pt            fails;        /* NGX_DECLINED: go on */
+    rooms_str_t                  source_id;    /* the event, elsewhere */
+    rooms_str_t                  source_server;
+    int64_t                      source_at;    /* ms */
     rooms_str_t                  param[NGX_ROOMS_P_MAX];
 
     ngx_rooms_state_e            state;
@@ -200,6 +208,7 @@ struct ngx_rooms_req_s {
     /* what such an answer does with the store's replies; rc: NGX_ERROR, too */
     void                       (*resume)(ngx_rooms_req_t *rq, ngx_int_t rc);
 
+    unsigned                     trusted:1;    /* decided elsewhere */
     unsigned                     dry_run:1;    /* writes nothing */
     unsigned                     imported:1;   /* the room that is made */
     unsigned                     authenticated:1;

@@ -293,6 +293,10 @@ ngx_rooms_respond_error(ngx_rooms_req_t *rq)
         rq->error = NGX_ROOMS_E_INTERNAL;
     }
 
+    if (rq->outer) {
+        rq->endpoint = rq->outer;
+    }
+
     ngx_rooms_claim_release(rq);
 
     status = ngx_rooms_error(rq->error)->status;

@@ -66,7 +66,8 @@ typedef enum {
     ROOMS_OP_SETTINGS,                /* notification mode, mute, read */
     ROOMS_OP_SEND,
     ROOMS_OP_EXPORT,
-    ROOMS_OP_FEDERATE,                /* federate, invite, backfill */
+    ROOMS_OP_FEDERATE,                /* federate, backfill */
+    ROOMS_OP_FEDINVITE,               /* of somebody of another server */
     ROOMS_OP_EXPEL,                   /* a foreign participant, when
                                          federation with its server ends */
     ROOMS_OP_MAX
@@ -274,6 +275,33 @@ void rooms_decide_create(const rooms_create_t *in, rooms_change_t *out);
 void rooms_decide_dm(rooms_str_t id, rooms_str_t caller, rooms_str_t other,
     int other_known, const rooms_room_t *existing, int64_t now,
     rooms_change_t *out);
+
+
+/*
+ * A room that is at home on another server, as that one says it is.  `rows`
+ * are those of whom it tells, with what is known of them here.
+ */
+typedef struct {
+    rooms_member_t        before;
+    rooms_membership_e    membership;
+    int                   power;
+    int64_t               joined_at;
+    unsigned              ours:1;         /* a participant of this server */
+} rooms_mirror_row_t;
+
+typedef struct {
+    const rooms_room_t        *room;      /* NULL: it isn't known yet */
+    rooms_room_t               told;
+    unsigned                   has_room:1; /* `told` is there */
+    const rooms_mirror_row_t  *rows;
+    unsigned                   nrows;
+    rooms_event_e              event;     /* what it tells of */
+    rooms_str_t                reason;
+    uint32_t                   max_participants;
+    int64_t                    now;       /* ms */
+} rooms_mirror_t;
+
+void rooms_mirror(const rooms_mirror_t *in, rooms_change_t *out);
 
 
 /* What may be done to an event that was sent (rooms_message.c). */

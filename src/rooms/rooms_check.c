@@ -49,6 +49,7 @@ static const unsigned char  rooms_invariants[ROOMS_OP_MAX][ROOMS_TYPE_MAX] = {
     [ROOMS_OP_SEND]        =    { y,    y,     y,        y, y,       y },
     [ROOMS_OP_EXPORT]      =    { y,    y,     x,        y, x,       x },
     [ROOMS_OP_FEDERATE]    =    { y,    y,     n,        n, n,       n },
+    [ROOMS_OP_FEDINVITE]   =    { y,    y,     n,        n, n,       n },
     [ROOMS_OP_EXPEL]       =    { y,    y,     y,        y, y,       y },
 };
 
@@ -176,6 +177,13 @@ rooms_check_type(const rooms_input_t *in, rooms_change_t *out)
 
     if (in->op == ROOMS_OP_EXPORT && in->room->federated) {
         invariant = ROOMS_NO_EXPORT;
+    }
+
+    if (in->op == ROOMS_OP_FEDINVITE && invariant == ROOMS_MAY
+        && !in->room->federated)
+    {
+        return rooms_fail(out, ROOMS_E_INVARIANT, NULL,
+                          "The room is not federated.");
     }
 
     switch (invariant) {

@@ -79,6 +79,9 @@ static const rooms_rule_t  rooms_rules[ROOMS_OP_MAX] = {
         { ROOMS_WHO_ADMIN, ROOMS_IN_OPEN, ROOMS_POWER_NOBODY,
           rooms_federate },
 
+    [ROOMS_OP_FEDINVITE] =
+        { ROOMS_WHO_ADMIN, ROOMS_IN_OPEN, 0, rooms_invite },
+
     [ROOMS_OP_EXPEL] =
         { ROOMS_WHO_ADMIN, ROOMS_ALWAYS, ROOMS_POWER_NOBODY, rooms_expel },
 };
@@ -201,6 +204,7 @@ rooms_check_targets(const rooms_input_t *in, rooms_change_t *out)
     case ROOMS_OP_UNBAN:
     case ROOMS_OP_POWER:
     case ROOMS_OP_EXPEL:
+    case ROOMS_OP_FEDINVITE:
         if (in->ntargets == 1) {
             return ROOMS_OK;
         }

@@ -675,6 +675,10 @@ ngx_rooms_apply_envelope(ngx_rooms_commit_t *c, const rooms_room_t *room,
         return NGX_ERROR;
     }
 
+    if (c->source_id.data) {
+        now = c->source_at;
+    }
+
     rooms_buf_init(&b, start, size);
 
     rooms_json_lit(&b, ",\"sender_id\":");

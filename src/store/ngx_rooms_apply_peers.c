@@ -88,8 +88,16 @@ ngx_rooms_apply_peers(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         rooms = ngx_rooms_key(keys, NGX_ROOMS_KEY_PEER_ROOMS, server);
 
         if (delta > 0 && !rooms_peers_has(after, server)) {
-            ngx_rooms_commit_write(c, "ZADD", rooms, ngx_rooms_s("0"),
+            ngx_rooms_commit_write(c, "ZADD", rooms,
+                                   a->change->room.origin.data
+                                   ? ngx_rooms_s("1") : ngx_rooms_s("0"),
                                    a->change->room.id);
+
+            ngx_rooms_commit_write(c, "ZADD",
+                                   ngx_rooms_key(keys,
+                                                 NGX_ROOMS_KEY_PEER_SERVERS,
+                                                 ROOMS_NULL),
+                                   ngx_rooms_s("0"), server);
 
             if (c->audience.data && !rooms_peers_has(c->audience, server)) {
                 c->audience = ngx_rooms_apply_peers_move(c, c->audience,

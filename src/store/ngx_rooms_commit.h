@@ -41,6 +41,7 @@ typedef struct {
                                           change removes, too */
     rooms_str_t         source_id;     /* the event's id on its server */
     rooms_str_t         source_server;
+    int64_t             source_at;     /* ms, when it was made there */
     unsigned            peers:1;       /* guarded already */
 
     unsigned            posts:1;       /* into an outbox */

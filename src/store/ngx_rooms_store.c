@@ -27,6 +27,8 @@ static const struct {
         { ngx_string("peers:errors"), ngx_null_string },
     [NGX_ROOMS_KEY_PEER_ROOMS] =
         { ngx_string("peers:"), ngx_string(":rooms") },
+    [NGX_ROOMS_KEY_PEER_SERVERS] =
+        { ngx_string("peers:servers"), ngx_null_string },
     [NGX_ROOMS_KEY_OUTBOXES] = { ngx_string("outboxes"), ngx_null_string },
     [NGX_ROOMS_KEY_OUTBOX] = { ngx_string("outbox:"), ngx_null_string },
     [NGX_ROOMS_KEY_OUTBOX_STATE] =

@@ -49,7 +49,7 @@ typedef struct {
 static const char *const  op_names[ROOMS_OP_MAX] = {
     "read", "read_member", "bans", "join", "leave", "close", "archive",
     "rejoin", "invite", "kick", "ban", "unban", "power", "name", "topic",
-    "workspace", "settings", "send", "export", "federate"
+    "workspace", "settings", "send", "export", "federate", "expel"
 };
 
 static const line_t  private_open[] = {
@@ -74,6 +74,7 @@ static const line_t  private_open[] = {
     { "send",       "NF++++++N?N?" },
     { "export",     "NF......N?N?" },
     { "federate",   "NFFFFFFFN?+?" },
+    { "expel",      "NFFFFFFFN?+?" },
     { NULL, NULL }
 };
 
@@ -99,6 +100,7 @@ static const line_t  private_archived[] = {
     { "send",       "NFZZZZZZNFNF" },
     { "export",     "NF......NFNF" },
     { "federate",   "NFZZZZZZNFZZ" },
+    { "expel",      "NFFFFFFFNF+?" },
     { NULL, NULL }
 };
 
@@ -124,6 +126,7 @@ static const line_t  private_closed[] = {
     { "send",       "NFZZZZZZNFNN" },
     { "export",     "NF......NFNN" },
     { "federate",   "NFZZZZZZNFZZ" },
+    { "expel",      "NFFFFFFFNF+?" },
     { NULL, NULL }
 };
 
@@ -149,6 +152,7 @@ static const line_t  public_open[] = {
     { "send",       "FF++++++F?F?" },
     { "export",     "FF......F?F?" },
     { "federate",   "FFFFFFFFF?+?" },
+    { "expel",      "FFFFFFFFF?+?" },
     { NULL, NULL }
 };
 
@@ -218,6 +222,7 @@ static const line_t  dm_open[] = {
     { "send",       "N?++++++??N?" },
     { "export",     "N?......??N?" },
     { "federate",   "N?IIIIII??I?" },
+    { "expel",      "N?FFFFFF??+?" },
     { NULL, NULL }
 };
 
@@ -385,6 +390,7 @@ check_change(const kind_t *kind, char role, const rooms_input_t *in,
         [ROOMS_OP_FEDERATE] = { ROOMS_EV_FEDERATION,
                                 ROOMS_F_FEDERATED|ROOMS_F_UPDATED,
                                 ROOMS_F_STATE|ROOMS_F_FEDERATED },
+        [ROOMS_OP_EXPEL] = { ROOMS_EV_MEMBER, 0, ROOMS_F_STATE },
     };
 
     assert_null(c->message);
@@ -425,7 +431,8 @@ check_change(const kind_t *kind, char role, const rooms_input_t *in,
     assert_int_equal(c->room.updated_at,
                      (c->write & ROOMS_F_UPDATED) ? NOW : OLD);
 
-    if ((in->op == ROOMS_OP_POWER || in->op == ROOMS_OP_FEDERATE)
+    if ((in->op == ROOMS_OP_POWER || in->op == ROOMS_OP_FEDERATE
+         || in->op == ROOMS_OP_EXPEL)
         && in->tenant_admin)
     {
         assert_null(transition(c, "ann"));

@@ -1,0 +1,166 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * POST /v1/admin/rooms/{room_id}/federation/backfill: has the past of a room
+ * that is at home elsewhere told by its server.
+ */
+
+#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_backfill.h"
+#include "ngx_rooms_fedpolicy.h"
+
+
+static ngx_int_t
+ngx_rooms_fedbackfill_begin(ngx_rooms_req_t *rq)
+{
+    json_t                *limit;
+    rooms_str_t            server;
+    ngx_rooms_backfill_t  *bf;
+
+    bf = ngx_rooms_backfill_create(rq);
+    if (bf == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->data = bf;
+    bf->limit = NGX_ROOMS_BACKFILL_MAX;
+
+    server = ngx_rooms_body_str(rq, "server");
+
+    if (server.data && !rooms_peer_valid(server)) {
+        return ngx_rooms_invalid(rq, "server", "is no server's name");
+    }
+
+    limit = ngx_rooms_body_get(rq, "limit");
+
+    if (limit) {
+        bf->limit = json_integer_value(limit);
+
+        if (bf->limit < 1 || bf->limit > NGX_ROOMS_BACKFILL_MAX) {
+            return ngx_rooms_invalid(rq, "limit", "must be from 1 to 1000");
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_fedbackfill_ask(ngx_rooms_req_t *rq)
+{
+    return ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys);
+}
+
+
+/* Whether there is somebody to be asked, and whether we may ask. */
+static ngx_int_t
+ngx_rooms_fedbackfill_source(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
+{
+    rooms_str_t      server;
+    rooms_room_t    *room;
+    rooms_policy_t  *policy;
+
+    if (ngx_rooms_room_permit(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    room = &rq->view.room;
+    server = ngx_rooms_body_str(rq, "server");
+
+    if (!room->federated) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
+                              "the room is not federated");
+    }
+
+    if (room->origin.data == NULL) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
+                              "the room is at home on this server: no other "
+                              "one has more of its past");
+    }
+
+    if (server.data && !rooms_str_eq(server, room->origin)) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
+                              "only the room's own server tells its past");
+    }
+
+    policy = ngx_rooms_fedpolicy_take(rq,
+                                      rq->asked_batch->replies[rq->at_own]);
+    if (policy == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (!rooms_policy_allows(policy, room->origin, 1)
+        || ngx_rooms_peer_forbidden(rq->conf, room->origin))
+    {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY, NULL);
+    }
+
+    bf->room = room->id;
+    bf->origin = room->origin;
+
+    return ngx_rooms_backfill_start(rq, bf);
+}
+
+
+ngx_int_t
+ngx_rooms_fedbackfill_load(ngx_rooms_req_t *rq)
+{
+    ngx_int_t  rc;
+
+    if (rq->round >= NGX_ROOMS_BACKFILL_FIRST) {
+        return ngx_rooms_backfill_run(rq, rq->data);
+    }
+
+    if (rq->round == 0 && ngx_rooms_fedbackfill_begin(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rq->ask = ngx_rooms_fedbackfill_ask;
+
+    rc = ngx_rooms_room_load(rq);
+
+    return rc == NGX_OK ? ngx_rooms_fedbackfill_source(rq, rq->data) : rc;
+}
+
+
+ngx_int_t
+ngx_rooms_fedbackfill_show(ngx_rooms_req_t *rq)
+{
+    rooms_buf_t                    *b;
+    ngx_uint_t                      i;
+    ngx_rooms_backfill_t           *bf;
+    ngx_rooms_backfill_rejected_t  *r;
+
+    bf = rq->data;
+    r = bf->rejected.elts;
+
+    b = ngx_rooms_out(&rq->out, 128);
+
+    rooms_json_lit(b, "{\"data\":{\"imported\":");
+    rooms_json_int(b, bf->imported);
+    rooms_json_lit(b, ",\"skipped\":");
+    rooms_json_int(b, bf->skipped);
+    rooms_json_lit(b, ",\"rejected\":[");
+
+    for (i = 0; i < bf->rejected.nelts; i++) {
+        b = ngx_rooms_out(&rq->out, 32 + ROOMS_JSON_STR(r[i].id.len)
+                                    + ROOMS_JSON_STR(ngx_strlen(r[i].reason)));
+
+        if (i) {
+            rooms_json_lit(b, ",");
+        }
+
+        rooms_json_lit(b, "{\"id\":");
+        rooms_json_str(b, r[i].id);
+        rooms_json_lit(b, ",\"reason\":");
+        rooms_json_str(b, rooms_cstr(r[i].reason));
+        rooms_json_lit(b, "}");
+    }
+
+    rooms_json_lit(ngx_rooms_out(&rq->out, 8), "]}}\n");
+
+    return NGX_OK;
+}

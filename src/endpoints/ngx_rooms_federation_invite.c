@@ -1,0 +1,176 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Inviting somebody of another server: POST /v1/admin/rooms/{room}/
+ * federation/invite, and POST /v1/rooms/{room}/invitations of members.
+ *
+ * The invite stands once it is committed; the other server is told from the
+ * outbox.  Whom it names becomes a participant here in the same step.
+ */
+
+#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_fedpolicy.h"
+#include "ngx_rooms_peer_call.h"
+#include "rooms_peer.h"
+
+
+ngx_int_t
+ngx_rooms_fqid_check(ngx_rooms_req_t *rq, rooms_str_t fqid,
+    ngx_rooms_profile_t *p)
+{
+    rooms_str_t  local, server;
+
+    if (fqid.data == NULL || rooms_fqid_parse(fqid, &local, &server) != 0) {
+        return ngx_rooms_invalid(rq, "fqid", "must be \"@local:server\"");
+    }
+
+    if (!rooms_participant_valid(fqid)) {
+        return ngx_rooms_invalid(rq, "fqid", "must be at most 128 characters,"
+                                 " and its server a name or an IPv4 address");
+    }
+
+    if (rooms_str_eq(server, rooms_from_ngx(rq->conf->server_name))) {
+        return ngx_rooms_invalid(rq, "fqid", "is of this server: use "
+                                 "participant_id");
+    }
+
+    ngx_memzero(p, sizeof(ngx_rooms_profile_t));
+
+    p->id = fqid;
+    p->local = local;
+    p->server = server;
+    p->name = local;
+    p->type = ngx_rooms_s("user");
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_fqid_allow(ngx_rooms_req_t *rq, redisReply *reply,
+    const rooms_room_t *room, rooms_str_t server)
+{
+    rooms_policy_t  *policy;
+
+    policy = ngx_rooms_fedpolicy_take(rq, reply);
+    if (policy == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (!rooms_policy_allows(policy, server, 1)
+        || ngx_rooms_peer_forbidden(rq->conf, server))
+    {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY, NULL);
+    }
+
+    /* exact, since the commit guards the list that is counted here */
+
+    if (room && rooms_peers_total(room->peers) >= policy->foreign) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
+                              "the room has as many participants of other "
+                              "servers as the policy allows");
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_rooms_fqid_keep(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p)
+{
+    rooms_str_t  key;
+
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
+
+    ngx_rooms_commit_guard_field(&rq->commit, key, p->id, ROOMS_NULL);
+    ngx_rooms_commit_write(&rq->commit, "HSET", key, p->id,
+                           ngx_rooms_format_profile(rq->pool, p, rq->now));
+}
+
+
+static ngx_int_t
+ngx_rooms_fedinvite_ask(ngx_rooms_req_t *rq)
+{
+    return ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys);
+}
+
+
+ngx_int_t
+ngx_rooms_fedinvite_load(ngx_rooms_req_t *rq)
+{
+    ngx_int_t            rc;
+    ngx_rooms_profile_t  p;
+
+    if (rq->round == 0
+        && ngx_rooms_fqid_check(rq, ngx_rooms_body_str(rq, "fqid"), &p)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->ask = ngx_rooms_fedinvite_ask;
+
+    rc = ngx_rooms_room_load(rq);
+
+    if (rc == NGX_OK && !rq->targets[0].known) {
+        (void) ngx_rooms_fqid_check(rq, rq->targets[0].member.participant,
+                                    &rq->profiles[0]);
+    }
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_rooms_fedinvite_decide(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t            known;
+    rooms_room_t          before;
+    rooms_target_t       *t;
+    ngx_rooms_profile_t  *p;
+
+    t = &rq->targets[0];
+    p = &rq->profiles[0];
+    known = t->known;
+
+    /* who is named here is known by that */
+
+    t->known = 1;
+
+    if (ngx_rooms_room_permit(rq) != NGX_OK) {
+        t->known = known;
+        return NGX_ERROR;
+    }
+
+    t->known = known;
+
+    if (p->server.data == NULL) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT,
+                              "a participant of this server has that id");
+    }
+
+    if (rq->change->noop) {
+        return NGX_OK;
+    }
+
+    if (ngx_rooms_fqid_allow(rq, rq->asked_batch->replies[rq->at_own],
+                             &rq->view.room, p->server) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    before = rq->view.room;
+
+    if (ngx_rooms_room_commit(rq, &before, rq->change) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (!known) {
+        ngx_rooms_fqid_keep(rq, p);
+    }
+
+    return rq->commit.failed ? NGX_ERROR : NGX_OK;
+}

@@ -1,0 +1,64 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_ROOMS_FEDERATION_SEND_H
+#define NGX_ROOMS_FEDERATION_SEND_H
+
+#include "ngx_rooms_endpoints.h"
+#include "rooms_told.h"
+#include "rooms_fedkey.h"
+
+
+/* POST /_scaiwave/federation/v1/send: its events, one after the other. */
+
+typedef struct {
+    const char             *status;        /* "applied", ... */
+    ngx_uint_t              code;
+    rooms_str_t             reason;
+    rooms_str_t             id;
+} ngx_rooms_fedresult_t;
+
+typedef struct {
+    json_t                 *events;        /* of the body */
+    ngx_uint_t              n;
+    ngx_uint_t              i;             /* the one that is judged */
+    ngx_rooms_fedresult_t  *results;
+
+    rooms_told_t            told;          /* that one */
+    rooms_str_t             peer;          /* who sends */
+    rooms_str_t             self;
+    rooms_fedkey_t          key;           /* the peer's */
+    size_t                  size;          /* of the body */
+    u_char                 *work;          /* as much, or NULL */
+    rooms_str_t             ref_id;        /* the event it refers to */
+    rooms_str_t             ref_server;
+    rooms_str_t             ref;           /* its id here, or NULL */
+    rooms_told_member_t     subject;       /* whom it is about, or NULL */
+    rooms_str_t             subject_id;    /* here, or NULL */
+    ngx_rooms_profile_t     sender;        /* as it is known here */
+    rooms_str_t             sender_row;    /* NULL: it isn't */
+
+    ngx_uint_t              at_ref;        /* replies */
+    ngx_uint_t              at_subject;
+
+    /* a room about which the peer is wrong */
+    rooms_str_t             astray;
+    int64_t                 astray_at;     /* the room's position */
+    int64_t                 position;
+} ngx_rooms_fedsend_t;
+
+
+/* Rows for one event: of a room of ours; of a replica. */
+ngx_int_t ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedsend_replica(ngx_rooms_req_t *rq);
+
+/* The row of a path in the table, which the event is then a request of. */
+ngx_int_t ngx_rooms_fedsend_as(ngx_rooms_req_t *rq, ngx_uint_t method,
+    const char *path, json_t *body);
+
+/* Message, edit, redaction, reaction: the same at home and in a replica. */
+ngx_int_t ngx_rooms_fedsend_message(ngx_rooms_req_t *rq);
+
+#endif /* NGX_ROOMS_FEDERATION_SEND_H */

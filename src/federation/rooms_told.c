@@ -1,0 +1,281 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "rooms_told.h"
+
+
+#define ROOMS_TOLD_AVATAR  2048
+#define ROOMS_TOLD_AHEAD   (INT64_C(5) * 60 * 1000)   /* ms, of clocks */
+
+
+rooms_str_t
+rooms_told_str(json_t *object, const char *key)
+{
+    json_t  *value;
+
+    value = json_object_get(object, key);
+
+    if (!json_is_string(value)) {
+        return ROOMS_NULL;
+    }
+
+    return (rooms_str_t) { json_string_length(value),
+                           (const unsigned char *) json_string_value(value) };
+}
+
+
+/* A participant's id here is the name, so it must be fit to be one. */
+
+static int
+rooms_told_fqid(rooms_str_t fqid, rooms_told_member_t *m)
+{
+    m->fqid = fqid;
+
+    return fqid.data && rooms_participant_valid(fqid)
+           && rooms_fqid_parse(fqid, &m->local, &m->server) == 0;
+}
+
+
+/* What isn't fit to be shown is left out: it is no reason to refuse more. */
+
+static void
+rooms_told_profile(json_t *object, rooms_told_member_t *m)
+{
+    m->name = rooms_told_str(object, "display_name");
+
+    if (m->name.data && rooms_name_check(&m->name) != NULL) {
+        m->name = ROOMS_NULL;
+    }
+
+    m->avatar = rooms_told_str(object, "avatar_url");
+
+    if (m->avatar.len < 8 || m->avatar.len > ROOMS_TOLD_AVATAR
+        || memcmp(m->avatar.data, "https://", 8) != 0)
+    {
+        m->avatar = ROOMS_NULL;
+    }
+}
+
+
+const char *
+rooms_told_member(json_t *member, rooms_told_member_t *m)
+{
+    int      membership;
+    json_t  *power;
+
+    memset(m, 0, sizeof(rooms_told_member_t));
+
+    if (!rooms_told_fqid(rooms_told_str(member, "fqid"), m)) {
+        return "has a member without a valid fqid";
+    }
+
+    membership = rooms_membership_parse(rooms_told_str(member,
+                                                       "membership"));
+
+    if (membership < 0) {
+        return "has a member without a valid membership";
+    }
+
+    m->membership = membership;
+
+    if (membership == ROOMS_JOIN) {
+        power = json_object_get(member, "power_level");
+
+        if (!json_is_integer(power) || json_integer_value(power) < 0
+            || json_integer_value(power) > ROOMS_POWER_MAX)
+        {
+            return "has a member without a valid power_level";
+        }
+
+        m->power = json_integer_value(power);
+        m->joined_at = rooms_time_parse(rooms_told_str(member, "joined_at"));
+
+        if (m->joined_at < 0) {
+            return "has a member without a valid joined_at";
+        }
+    }
+
+    rooms_told_profile(member, m);
+
+    return NULL;
+}
+
+
+static int
+rooms_told_type(rooms_str_t name)
+{
+    int  i;
+
+    if (rooms_str_eq(name, rooms_cstr("swp.room.members"))) {
+        return ROOMS_TOLD_SNAPSHOT;
+    }
+
+    for (i = ROOMS_EV_CREATE; i < ROOMS_EV_READ_MARKER; i++) {
+
+        if (rooms_str_eq(name, rooms_cstr(rooms_event_name(i)))) {
+            return i;
+        }
+    }
+
+    return -1;
+}
+
+
+static int
+rooms_told_state(rooms_str_t name)
+{
+    int  i;
+
+    for (i = 0; i < ROOMS_STATE_MAX; i++) {
+
+        if (rooms_str_eq(name, rooms_cstr(rooms_state_name(i)))) {
+            return i;
+        }
+    }
+
+    return -1;
+}
+
+
+static const char *
+rooms_told_room(json_t *room, rooms_told_t *told)
+{
+    int  type, state;
+
+    type = rooms_type_parse(rooms_told_str(room, "room_type"));
+    state = rooms_told_state(rooms_told_str(room, "state"));
+
+    if (type != ROOMS_GROUP && type != ROOMS_PUBLIC && type != ROOMS_DM) {
+        return "has a room of a type that isn't shared";
+    }
+
+    if (state < 0) {
+        return "has a room without a valid state";
+    }
+
+    told->has_room = 1;
+    told->room_type = type;
+    told->state = state;
+    told->is_public = json_is_true(json_object_get(room, "is_public"));
+    told->federated = json_is_true(json_object_get(room, "federated"));
+    told->name = rooms_told_str(room, "name");
+    told->topic = rooms_told_str(room, "topic");
+    told->creator = rooms_told_str(room, "creator");
+    told->room_created_at = rooms_time_parse(rooms_told_str(room,
+                                                            "created_at"));
+
+    if (type == ROOMS_PUBLIC && !told->is_public) {
+        return "has a public room that is not public";
+    }
+
+    if (type == ROOMS_DM) {
+        told->name = ROOMS_NULL;
+
+    } else if (told->name.data == NULL
+               || rooms_name_check(&told->name) != NULL)
+    {
+        return "has a room without a valid name";
+    }
+
+    if (told->topic.data && rooms_topic_check(&told->topic) != NULL) {
+        return "has a room without a valid topic";
+    }
+
+    if (told->creator.data == NULL || !rooms_participant_valid(told->creator)
+        || told->room_created_at < 0)
+    {
+        return "has a room without a valid creator or created_at";
+    }
+
+    return NULL;
+}
+
+
+const char *
+rooms_told_read(json_t *event, int64_t now, rooms_told_t *told)
+{
+    json_t  *room;
+
+    memset(told, 0, sizeof(rooms_told_t));
+
+    if (!json_is_object(event)) {
+        return "is no object";
+    }
+
+    told->id = rooms_told_str(event, "id");
+
+    if (told->id.data == NULL || !rooms_id_valid(told->id, "evt-")) {
+        told->id = ROOMS_NULL;
+        return "has no valid id";
+    }
+
+    told->room = rooms_told_str(event, "room_id");
+
+    if (told->room.data == NULL || !rooms_id_valid(told->room, "room-")) {
+        return "has no valid room_id";
+    }
+
+    if (!rooms_told_fqid(rooms_told_str(event, "sender"), &told->sender)) {
+        return "has no valid sender";
+    }
+
+    rooms_told_profile(json_object_get(event, "profile"), &told->sender);
+
+    told->type = rooms_told_type(rooms_told_str(event, "event_type"));
+
+    if (told->type < 0) {
+        return "has no event_type that can be told";
+    }
+
+    told->content = json_object_get(event, "content");
+
+    if (!json_is_object(told->content)) {
+        return "has no content";
+    }
+
+    told->created_at = rooms_time_parse(rooms_told_str(event, "created_at"));
+
+    if (told->created_at < 0) {
+        return "has no valid created_at";
+    }
+
+    if (told->created_at > now + ROOMS_TOLD_AHEAD) {
+        told->created_at = now;
+    }
+
+    told->members = json_object_get(event, "members");
+
+    if (told->members
+        && (!json_is_array(told->members)
+            || json_array_size(told->members) > ROOMS_TOLD_MEMBERS))
+    {
+        return "has members that are no array of at most 100";
+    }
+
+    told->complete = told->type == ROOMS_TOLD_SNAPSHOT && told->members
+                     && json_is_true(json_object_get(event, "complete"));
+
+    room = json_object_get(event, "room");
+
+    return room ? rooms_told_room(room, told) : NULL;
+}
+
+
+int
+rooms_told_ref(rooms_str_t s, rooms_str_t *id, rooms_str_t *server)
+{
+    const unsigned char  *colon;
+
+    colon = s.data ? memchr(s.data, ':', s.len) : NULL;
+
+    if (colon == NULL) {
+        return -1;
+    }
+
+    *id = (rooms_str_t) { colon - s.data, s.data };
+    *server = (rooms_str_t) { s.len - id->len - 1, colon + 1 };
+
+    return rooms_id_valid(*id, "evt-") && rooms_peer_valid(*server) ? 0 : -1;
+}

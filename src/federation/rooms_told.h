@@ -1,0 +1,69 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * What another server tells: an EVENT of docs/federation-protocol.md, read
+ * from its JSON.  Nothing of it is trusted; what is read here has its form,
+ * and no more than that.
+ */
+
+#ifndef ROOMS_TOLD_H
+#define ROOMS_TOLD_H
+
+#include "rooms.h"
+#include "rooms_peer.h"
+#include <jansson.h>
+
+
+#define ROOMS_TOLD_EVENTS    50          /* in one request */
+#define ROOMS_TOLD_MEMBERS  100          /* of one event */
+#define ROOMS_TOLD_SNAPSHOT ROOMS_EV_MAX /* swp.room.members */
+
+typedef struct {
+    rooms_str_t         fqid;
+    rooms_str_t         local;
+    rooms_str_t         server;
+    rooms_membership_e  membership;
+    int                 power;
+    int64_t             joined_at;       /* ms, 0: isn't joined */
+    rooms_str_t         name;            /* displayed; NULL: isn't told */
+    rooms_str_t         avatar;
+} rooms_told_member_t;
+
+/* Strings point into the JSON. */
+typedef struct {
+    rooms_str_t         id;
+    rooms_str_t         room;
+    rooms_told_member_t sender;
+    int                 type;            /* rooms_event_e, or SNAPSHOT */
+    json_t             *content;         /* an object */
+    int64_t             created_at;      /* ms */
+
+    unsigned            has_room:1;
+    unsigned            complete:1;      /* members is everybody */
+    unsigned            is_public:1;
+    unsigned            federated:1;
+    rooms_type_e        room_type;
+    rooms_state_e       state;
+    rooms_str_t         name;            /* or NULL */
+    rooms_str_t         topic;
+    rooms_str_t         creator;
+    int64_t             room_created_at;
+
+    json_t             *members;         /* an array, or NULL */
+} rooms_told_t;
+
+
+/* NULL, or what is wrong, in words; now is in ms. */
+const char *rooms_told_read(json_t *event, int64_t now, rooms_told_t *told);
+const char *rooms_told_member(json_t *member, rooms_told_member_t *m);
+
+/* "<event id>:<server>": 0, and both parts; -1: isn't one. */
+int rooms_told_ref(rooms_str_t s, rooms_str_t *id, rooms_str_t *server);
+
+/* A string member; NULL if it is absent or another thing. */
+rooms_str_t rooms_told_str(json_t *object, const char *key);
+
+#endif /* ROOMS_TOLD_H */

@@ -1,0 +1,187 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "rooms_internal.h"
+
+
+static void rooms_mirror_room(const rooms_mirror_t *in, rooms_change_t *out);
+static void rooms_mirror_row(const rooms_mirror_t *in,
+    const rooms_mirror_row_t *row, rooms_change_t *out);
+static rooms_event_e rooms_mirror_event(rooms_event_e told,
+    const rooms_change_t *out);
+
+
+/*
+ * What the room's own server says is so, here: save that it can't have our
+ * participants join.  A DM's two sides are in it from its first event.
+ */
+
+void
+rooms_mirror(const rooms_mirror_t *in, rooms_change_t *out)
+{
+    unsigned  i;
+    uint64_t  taken;
+
+    memset(out, 0, sizeof(rooms_change_t));
+
+    if (in->room) {
+        out->room = *in->room;
+        rooms_mirror_room(in, out);
+
+    } else {
+        out->room = in->told;
+        out->room.updated_at = in->now;
+    }
+
+    for (i = 0; i < in->nrows && out->nmembers < ROOMS_BATCH_MAX; i++) {
+        rooms_mirror_row(in, &in->rows[i], out);
+    }
+
+    if (out->seats) {
+        taken = in->room ? (uint64_t) in->room->joined + in->room->invited
+                         : 0;
+
+        if (taken + out->seats > in->max_participants) {
+            rooms_fail(out, ROOMS_E_CAPACITY, NULL, "The room is full.");
+            return;
+        }
+
+        out->capacity = 1;
+    }
+
+    if (in->room && out->nmembers == 0 && out->write == 0) {
+        rooms_noop(out);
+        return;
+    }
+
+    out->reason = in->reason;
+    out->event = in->room ? rooms_mirror_event(in->event, out) : in->event;
+}
+
+
+/* A closed room stays so, whatever anybody says. */
+
+static void
+rooms_mirror_room(const rooms_mirror_t *in, rooms_change_t *out)
+{
+    unsigned             write;
+    const rooms_room_t  *told;
+
+    if (!in->has_room) {
+        return;
+    }
+
+    told = &in->told;
+    write = 0;
+
+    if (told->state != in->room->state && in->room->state != ROOMS_CLOSED) {
+        out->room.state = told->state;
+        write |= ROOMS_F_STATE;
+    }
+
+    if (in->room->type != ROOMS_DM
+        && !rooms_str_eq(told->name, in->room->name))
+    {
+        out->room.name = told->name;
+        write |= ROOMS_F_NAME;
+    }
+
+    if (!rooms_str_eq(told->topic, in->room->topic)) {
+        out->room.topic = told->topic;
+        write |= ROOMS_F_TOPIC;
+    }
+
+    if (told->federated != in->room->federated) {
+        out->room.federated = told->federated;
+        write |= ROOMS_F_FEDERATED;
+    }
+
+    if (write) {
+        out->guard |= write;
+        rooms_write(out, write, in->now);
+    }
+}
+
+
+static void
+rooms_mirror_row(const rooms_mirror_t *in, const rooms_mirror_row_t *row,
+    rooms_change_t *out)
+{
+    int                    power, was, is;
+    const rooms_member_t  *before;
+
+    before = &row->before;
+    power = row->membership == ROOMS_JOIN ? row->power : 0;
+
+    if (row->ours) {
+
+        if (row->membership == ROOMS_JOIN && before->membership != ROOMS_JOIN
+            && !(in->room == NULL && in->told.type == ROOMS_DM))
+        {
+            return;
+        }
+
+        /* the invite that was accepted meanwhile */
+
+        if (row->membership == ROOMS_INVITE
+            && before->membership == ROOMS_JOIN)
+        {
+            return;
+        }
+    }
+
+    if (row->membership == before->membership && power == before->power) {
+        return;
+    }
+
+    was = before->membership == ROOMS_JOIN
+          || before->membership == ROOMS_INVITE;
+    is = row->membership == ROOMS_JOIN || row->membership == ROOMS_INVITE;
+
+    if (is && !was) {
+        out->seats++;
+    }
+
+    rooms_move(out, before, row->membership, power, row->joined_at);
+}
+
+
+/* An event tells of a change: which one there was, if not the one told. */
+
+static rooms_event_e
+rooms_mirror_event(rooms_event_e told, const rooms_change_t *out)
+{
+    static const struct {
+        unsigned       bit;
+        rooms_event_e  event;
+    } fields[] = {
+        { ROOMS_F_STATE, ROOMS_EV_STATE },
+        { ROOMS_F_FEDERATED, ROOMS_EV_FEDERATION },
+        { ROOMS_F_NAME, ROOMS_EV_NAME },
+        { ROOMS_F_TOPIC, ROOMS_EV_TOPIC }
+    };
+
+    unsigned  i;
+
+    if (out->nmembers
+        && (told == ROOMS_EV_MEMBER || told == ROOMS_EV_POWER_LEVEL))
+    {
+        return told;
+    }
+
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if ((out->write & fields[i].bit) && told == fields[i].event) {
+            return told;
+        }
+    }
+
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (out->write & fields[i].bit) {
+            return fields[i].event;
+        }
+    }
+
+    return ROOMS_EV_MEMBER;
+}

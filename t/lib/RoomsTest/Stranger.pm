@@ -1,0 +1,118 @@
+package RoomsTest::Stranger;
+
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# A server of somebody else's, which signs what docs/federation-protocol.md
+# says, and, if it is told to, what it doesn't.
+
+use strict;
+use warnings;
+
+use JSON::PP ();
+
+use RoomsTest::HTTP qw(http_req);
+use RoomsTest::Signer;
+
+my $json = JSON::PP->new->utf8->canonical;
+my $n = 0;
+
+# new(name of it, its seed, name of the server that it talks to)
+sub new {
+    my ($class, $name, $seed, $to) = @_;
+
+    return bless { name => $name, to => $to, position => 1000,
+                   signer => RoomsTest::Signer->new($name, $seed) }, $class;
+}
+
+sub name { $_[0]{name} }
+sub signer { $_[0]{signer} }
+sub fqid { "\@$_[1]:$_[0]{name}" }
+
+# An event; what is given replaces what would be there.
+sub event {
+    my ($self, $room, $local, $type, $content, %o) = @_;
+
+    return {
+        id => sprintf('evt-%013x%016x', ++$self->{position}, ++$n),
+        room_id => $room, sender => $self->fqid($local),
+        profile => { display_name => ucfirst $local, avatar_url => undef },
+        event_type => "swp.room.$type", content => $content,
+        origin_ts => time, created_at => rfc3339(time), %o,
+    };
+}
+
+sub rfc3339 {
+    my ($s, $m, $h, $d, $mon, $y) = gmtime $_[0];
+
+    return sprintf '%04d-%02d-%02dT%02d:%02d:%02d.000Z', $y + 1900, $mon + 1,
+                   $d, $h, $m, $s;
+}
+
+# The room of an origin's event, and a member of it.
+sub room {
+    my ($self, $name, %o) = @_;
+
+    return { room_type => 'group', name => $name, topic => undef,
+             is_public => JSON::PP::false, state => 'open',
+             federated => JSON::PP::true, creator => $self->fqid('bob'),
+             created_at => rfc3339(time), %o };
+}
+
+sub member {
+    my ($fqid, $membership, $power) = @_;
+
+    return { fqid => $fqid, membership => $membership,
+             power_level => $power // 0,
+             joined_at => $membership eq 'join' ? rfc3339(time) : undef,
+             display_name => ucfirst(($fqid =~ /\A@([^:]+)/)[0]),
+             avatar_url => undef };
+}
+
+sub signed {
+    my ($self, $event) = @_;
+    my %event = %$event;
+    my $signer = $self->{signer};
+
+    delete $event{signatures};
+
+    return { %event, signatures =>
+             { $self->{name} => { $signer->key_id =>
+                                  $signer->sign($json->encode(\%event)) } } };
+}
+
+# Sends events as they are; gives the status, and the results.
+sub post {
+    my ($self, @events) = @_;
+    my $path = '/_scaiwave/federation/v1/send';
+    my $body = $json->encode({ events => \@events });
+    my $res = http_req('POST', $path, undef, $body,
+                       $self->{signer}->headers('POST', $path, body => $body,
+                                                authority => $self->{to}));
+    my $data = eval { $json->decode($res->[2]) } // {};
+
+    return ($res->[0], $data->{data}{results}, $data->{error}{code} // '');
+}
+
+# Signs one and sends it: "status code reason".
+sub tell {
+    my ($self, $event) = @_;
+    my ($status, $results, $code) = $self->post($self->signed($event));
+
+    return "$status $code" if $status != 200;
+
+    my $r = $results->[0];
+
+    return $r->{code} ? "$r->{status} $r->{code}" : $r->{status};
+}
+
+sub get {
+    my ($self, $path) = @_;
+    my $res = http_req('GET', $path, undef, undef,
+                       $self->{signer}->headers('GET', $path,
+                                                authority => $self->{to}));
+
+    return ($res->[0], eval { $json->decode($res->[2]) });
+}
+
+1;
