@@ -467,6 +467,14 @@ rooms_pdu_member_add(const rooms_pdu_t *pdu, json_t *members, json_t *id)
 }
 
 
+static int
+rooms_pdu_begins(json_t *event)
+{
+    return rooms_pdu_is(event, ROOMS_EV_CREATE)
+           || rooms_pdu_is(event, ROOMS_EV_STATE);
+}
+
+
 static json_t *
 rooms_pdu_members(const rooms_pdu_t *pdu, json_t *event)
 {
@@ -492,6 +500,19 @@ rooms_pdu_members(const rooms_pdu_t *pdu, json_t *event)
                                   ? json_object_get(value, "participant_id")
                                   : value);
         }
+
+        if (rc != 0) {
+            json_decref(members);
+            return NULL;
+        }
+    }
+
+    /* a DM has both in it from its first event, which names only one */
+
+    for (i = 0; i < 2 && rooms_pdu_begins(event); i++) {
+        value = rooms_pdu_json(pdu->sides[i]);
+        rc = rooms_pdu_member_add(pdu, members, value);
+        json_decref(value);
 
         if (rc != 0) {
             json_decref(members);

@@ -28,6 +28,8 @@ typedef struct {
 
     json_t       *room;                    /* told with each, or NULL */
     unsigned      members:1;               /* so are those it is about */
+    rooms_str_t   sides[2];                /* of a DM, whom its beginning is
+                                              about; mentioned, or NULL */
 } rooms_pdu_t;
 
 
