@@ -399,6 +399,7 @@ $b->down;
 send_to($room, 'rotated');
 wait_for(5, sub { failures($b) });
 nginx_reload(config("$key_n old $key_a"));
+wait_for(5, sub { 2 <= (() = nginx_log() =~ /gracefully shutting down/g) });
 $b->forget;
 $b->up;
 wait_for(9, sub { retry($b); sleep 0.2; $b->sent });

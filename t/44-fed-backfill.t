@@ -552,7 +552,7 @@ is(counts(backfill($long, { limit => 10 })), '0 0 10', 'or that is not there');
 
 # b goes its own way
 
-policy('b', {});
+policy('b', { default_mode => 'closed', allowed_peers => [$b] });
 $res = backfill($room, {});
 is("$res->{status} $res->{code}", '502 SW_FED_PEER_UNREACHABLE',
    'its server does not let us in');

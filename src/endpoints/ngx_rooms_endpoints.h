@@ -76,6 +76,12 @@ rooms_str_t ngx_rooms_content(ngx_rooms_req_t *rq,
 const rooms_transition_t *ngx_rooms_subject(const rooms_change_t *change);
 
 /*
+ * For every row of other servers: adds to rq->batch that the signer was here,
+ * which ends a backoff; now and then, not for each request.
+ */
+void ngx_rooms_peer_note(ngx_rooms_req_t *rq);
+
+/*
  * Somebody of another server (ngx_rooms_federation_invite.c): fills in a
  * profile by the name alone; whether the policy, in a reply, has a place for
  * them in this room; writes the profile of one who is new here.
@@ -85,12 +91,6 @@ ngx_int_t ngx_rooms_fqid_check(ngx_rooms_req_t *rq, rooms_str_t fqid,
 ngx_int_t ngx_rooms_fqid_allow(ngx_rooms_req_t *rq, redisReply *reply,
     const rooms_room_t *room, rooms_str_t server);
 void ngx_rooms_fqid_keep(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p);
-
-/*
- * For every row of other servers: adds to rq->batch that the signer was here,
- * which ends a backoff; now and then, not for each request.
- */
-void ngx_rooms_peer_note(ngx_rooms_req_t *rq);
 
 /* Lists: opens and closes the envelope, with meta. */
 void ngx_rooms_list_open(ngx_rooms_req_t *rq);

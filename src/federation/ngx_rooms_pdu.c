@@ -47,12 +47,8 @@ ngx_rooms_pdu_create(ngx_pool_t *pool, ngx_log_t *log,
     pdu->with.people = json_object();
     pdu->with.events = json_object();
     pdu->with.members = pdu->whole;
-
-    if (room->type == ROOMS_DM) {
-        pdu->with.dm[0] = room->peer[0];
-        pdu->with.dm[1] = room->peer[1];
-    }
-
+    pdu->with.sides[0] = room->type == ROOMS_DM ? room->peer[0] : ROOMS_NULL;
+    pdu->with.sides[1] = room->type == ROOMS_DM ? room->peer[1] : ROOMS_NULL;
     pdu->stored = json_array();
 
     return pdu->with.people && pdu->with.events && pdu->stored ? pdu : NULL;
@@ -82,7 +78,10 @@ ngx_rooms_pdu_ask(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
 
     /* the room's creator is in what is told of it, and is always somebody */
 
-    if (rooms_pdu_mention(pdu->with.people, pdu->room->creator) != 0) {
+    if (rooms_pdu_mention(pdu->with.people, pdu->room->creator) != 0
+        || rooms_pdu_mention(pdu->with.people, pdu->with.sides[0]) != 0
+        || rooms_pdu_mention(pdu->with.people, pdu->with.sides[1]) != 0)
+    {
         return NGX_ERROR;
     }
 

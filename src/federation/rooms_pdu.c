@@ -166,15 +166,6 @@ rooms_pdu_mentions(rooms_pdu_t *pdu, json_t *event)
         return -1;
     }
 
-    /* a DM begins with both of its sides in it */
-
-    if (rooms_pdu_is(event, ROOMS_EV_CREATE)
-        && (rooms_pdu_mention(pdu->people, pdu->dm[0]) != 0
-            || rooms_pdu_mention(pdu->people, pdu->dm[1]) != 0))
-    {
-        return -1;
-    }
-
     content = rooms_pdu_naming(event);
 
     for (i = 0; content && i < ROOMS_PDU_NAMES; i++) {
@@ -476,6 +467,14 @@ rooms_pdu_member_add(const rooms_pdu_t *pdu, json_t *members, json_t *id)
 }
 
 
+static int
+rooms_pdu_begins(json_t *event)
+{
+    return rooms_pdu_is(event, ROOMS_EV_CREATE)
+           || rooms_pdu_is(event, ROOMS_EV_STATE);
+}
+
+
 static json_t *
 rooms_pdu_members(const rooms_pdu_t *pdu, json_t *event)
 {
@@ -485,19 +484,6 @@ rooms_pdu_members(const rooms_pdu_t *pdu, json_t *event)
 
     members = json_array();
     content = rooms_pdu_naming(event);
-
-    for (i = 0; i < 2 && rooms_pdu_is(event, ROOMS_EV_CREATE)
-                && pdu->dm[i].data; i++)
-    {
-        value = rooms_pdu_json(pdu->dm[i]);
-        rc = rooms_pdu_member_add(pdu, members, value);
-        json_decref(value);
-
-        if (rc != 0) {
-            json_decref(members);
-            return NULL;
-        }
-    }
 
     for (i = 0; content && i < ROOMS_PDU_NAMES; i++) {
         value = json_object_get(content, rooms_pdu_names[i].key);
@@ -514,6 +500,19 @@ rooms_pdu_members(const rooms_pdu_t *pdu, json_t *event)
                                   ? json_object_get(value, "participant_id")
                                   : value);
         }
+
+        if (rc != 0) {
+            json_decref(members);
+            return NULL;
+        }
+    }
+
+    /* a DM has both in it from its first event, which names only one */
+
+    for (i = 0; i < 2 && rooms_pdu_begins(event); i++) {
+        value = rooms_pdu_json(pdu->sides[i]);
+        rc = rooms_pdu_member_add(pdu, members, value);
+        json_decref(value);
 
         if (rc != 0) {
             json_decref(members);

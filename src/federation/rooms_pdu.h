@@ -27,8 +27,9 @@ typedef struct {
     json_t       *events;
 
     json_t       *room;                    /* told with each, or NULL */
-    rooms_str_t   dm[2];                   /* its sides; NULL: it is none */
     unsigned      members:1;               /* so are those it is about */
+    rooms_str_t   sides[2];                /* of a DM, whom its beginning is
+                                              about; mentioned, or NULL */
 } rooms_pdu_t;
 
 

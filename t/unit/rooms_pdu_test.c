@@ -284,6 +284,21 @@ test_members(void **state)
 
     json_decref(out);
     json_decref(event);
+
+    /* a DM's beginning names only who made it */
+
+    pdu.sides[0] = rooms_cstr("@bob:b.example");
+    pdu.sides[1] = rooms_cstr("u-ann");
+
+    event = load("{" ENVELOPE "\"sender_id\":\"u-ann\",\"event_type\":"
+                 "\"swp.room.create\",\"content\":{\"creator_id\":"
+                 "\"u-ann\"},\"redacted_at\":null}");
+    out = rooms_pdu_make(&pdu, event, &why);
+
+    assert_int_equal(json_array_size(json_object_get(out, "members")), 2);
+
+    json_decref(out);
+    json_decref(event);
 }
 
 
