@@ -49,7 +49,7 @@ typedef struct {
 static const char *const  op_names[ROOMS_OP_MAX] = {
     "read", "read_member", "bans", "join", "leave", "close", "archive",
     "rejoin", "invite", "kick", "ban", "unban", "power", "name", "topic",
-    "workspace", "settings", "send", "export", "federate", "expel"
+    "workspace", "settings", "send", "export", "federate", "fedinvite", "expel"
 };
 
 static const line_t  private_open[] = {
@@ -74,6 +74,7 @@ static const line_t  private_open[] = {
     { "send",       "NF++++++N?N?" },
     { "export",     "NF......N?N?" },
     { "federate",   "NFFFFFFFN?+?" },
+    { "fedinvite",  "NF++++++N?+?" },
     { "expel",      "NFFFFFFFN?+?" },
     { NULL, NULL }
 };
@@ -100,6 +101,7 @@ static const line_t  private_archived[] = {
     { "send",       "NFZZZZZZNFNF" },
     { "export",     "NF......NFNF" },
     { "federate",   "NFZZZZZZNFZZ" },
+    { "fedinvite",  "NFZZZZZZNFZZ" },
     { "expel",      "NFFFFFFFNF+?" },
     { NULL, NULL }
 };
@@ -126,6 +128,7 @@ static const line_t  private_closed[] = {
     { "send",       "NFZZZZZZNFNN" },
     { "export",     "NF......NFNN" },
     { "federate",   "NFZZZZZZNFZZ" },
+    { "fedinvite",  "NFZZZZZZNFZZ" },
     { "expel",      "NFFFFFFFNF+?" },
     { NULL, NULL }
 };
@@ -152,6 +155,7 @@ static const line_t  public_open[] = {
     { "send",       "FF++++++F?F?" },
     { "export",     "FF......F?F?" },
     { "federate",   "FFFFFFFFF?+?" },
+    { "fedinvite",  "FF++++++F?+?" },
     { "expel",      "FFFFFFFFF?+?" },
     { NULL, NULL }
 };
@@ -171,6 +175,7 @@ static const line_t  public_closed[] = {
 static const line_t  incognito_open[] = {
     { "export",     "NFXXXXXXN?N?" },
     { "federate",   "NFIIIIIIN?I?" },
+    { "fedinvite",  "NFIIIIIIN?I?" },
     { NULL, NULL }
 };
 
@@ -178,6 +183,7 @@ static const line_t  incognito_archived[] = {
     { "join",       "NZZZZZZZNINI" },
     { "export",     "NFXXXXXXNFNF" },
     { "federate",   "NFIIIIIINFII" },
+    { "fedinvite",  "NFIIIIIINFII" },
     { NULL, NULL }
 };
 
@@ -185,18 +191,21 @@ static const line_t  incognito_closed[] = {
     { "join",       "NZZZZZZZNINN" },
     { "export",     "NFXXXXXXNFNN" },
     { "federate",   "NFIIIIIINFII" },
+    { "fedinvite",  "NFIIIIIINFII" },
     { NULL, NULL }
 };
 
 static const line_t  others_archived[] = {
     { "export",     "NFXXXXXXNFNF" },
     { "federate",   "NFIIIIIINFII" },
+    { "fedinvite",  "NFIIIIIINFII" },
     { NULL, NULL }
 };
 
 static const line_t  others_closed[] = {
     { "export",     "NFXXXXXXNFNN" },
     { "federate",   "NFIIIIIINFII" },
+    { "fedinvite",  "NFIIIIIINFII" },
     { NULL, NULL }
 };
 
@@ -222,6 +231,7 @@ static const line_t  dm_open[] = {
     { "send",       "N?++++++??N?" },
     { "export",     "N?......??N?" },
     { "federate",   "N?IIIIII??I?" },
+    { "fedinvite",  "N?IIIIII??I?" },
     { "expel",      "N?FFFFFF??+?" },
     { NULL, NULL }
 };
@@ -390,6 +400,7 @@ check_change(const kind_t *kind, char role, const rooms_input_t *in,
         [ROOMS_OP_FEDERATE] = { ROOMS_EV_FEDERATION,
                                 ROOMS_F_FEDERATED|ROOMS_F_UPDATED,
                                 ROOMS_F_STATE|ROOMS_F_FEDERATED },
+        [ROOMS_OP_FEDINVITE] = { ROOMS_EV_MEMBER, 0, ROOMS_F_STATE },
         [ROOMS_OP_EXPEL] = { ROOMS_EV_MEMBER, 0, ROOMS_F_STATE },
     };
 
@@ -432,7 +443,7 @@ check_change(const kind_t *kind, char role, const rooms_input_t *in,
                      (c->write & ROOMS_F_UPDATED) ? NOW : OLD);
 
     if ((in->op == ROOMS_OP_POWER || in->op == ROOMS_OP_FEDERATE
-         || in->op == ROOMS_OP_EXPEL)
+         || in->op == ROOMS_OP_FEDINVITE || in->op == ROOMS_OP_EXPEL)
         && in->tenant_admin)
     {
         assert_null(transition(c, "ann"));
@@ -462,7 +473,9 @@ check_cell(const kind_t *kind, rooms_state_e state, rooms_op_e op,
     in = input_of(op, &room, row("ann", ROOMS_LEAVE, 0));
     set_role(role, &room, &in);
 
-    tom = (op == ROOMS_OP_INVITE) ? target("zoe", ROOMS_LEAVE, 0)
+    room.federated = (op == ROOMS_OP_FEDINVITE);
+
+    tom = (op == ROOMS_OP_INVITE || op == ROOMS_OP_FEDINVITE) ? target("zoe", ROOMS_LEAVE, 0)
           : (op == ROOMS_OP_UNBAN) ? target("zoe", ROOMS_BAN, 0)
           : target("tom", ROOMS_JOIN, 0);
 
