@@ -108,6 +108,21 @@ rooms_peers_has(rooms_str_t peers, rooms_str_t server)
 }
 
 
+static unsigned char *
+rooms_peers_put(unsigned char *dst, unsigned char *p, rooms_str_t server,
+    int64_t count)
+{
+    if (p != dst) {
+        *p++ = ' ';
+    }
+
+    memcpy(p, server.data, server.len);
+    p += server.len;
+
+    return p + sprintf((char *) p, "=%lld", (long long) count);
+}
+
+
 size_t
 rooms_peers_move(rooms_str_t peers, rooms_str_t server, int delta,
     unsigned char *dst)
@@ -130,15 +145,12 @@ rooms_peers_move(rooms_str_t peers, rooms_str_t server, int delta,
         }
 
         if (count > 0) {
-            p += sprintf((char *) p, "%s%.*s=%lld", p == dst ? "" : " ",
-                         (int) name.len, (const char *) name.data,
-                         (long long) count);
+            p = rooms_peers_put(dst, p, name, count);
         }
     }
 
     if (!found && delta > 0) {
-        p += sprintf((char *) p, "%s%.*s=%d", p == dst ? "" : " ",
-                     (int) server.len, (const char *) server.data, delta);
+        p = rooms_peers_put(dst, p, server, delta);
     }
 
     return p - dst;

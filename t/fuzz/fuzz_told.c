@@ -1,0 +1,117 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* What other servers tell: events of now and of the past, lists of servers. */
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "rooms_past.h"
+#include "rooms_told.h"
+
+
+#define NOW  INT64_C(1700000000000)
+
+
+static void
+valid(rooms_str_t s)
+{
+    if (s.data && rooms_utf8_length(s) < 0) {
+        abort();
+    }
+}
+
+
+static void
+peers(rooms_str_t s)
+{
+    size_t          len;
+    uint64_t        before;
+    rooms_str_t     all, server;
+    unsigned char  *dst;
+
+    server = (rooms_str_t) rooms_string("a.example");
+    dst = malloc(s.len + server.len + 17);
+
+    len = rooms_peers_move(s, server, 3, dst);
+
+    if (len > s.len + server.len + 16) {
+        abort();
+    }
+
+    all = (rooms_str_t) { len, dst };
+    before = rooms_peers_total(all);
+
+    if (before < 3 || !rooms_peers_has(all, server)) {
+        abort();
+    }
+
+    free(dst);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    size_t                i;
+    json_t               *event, *names, *content;
+    rooms_str_t           room, id, server;
+    rooms_past_t          past;
+    rooms_told_t          told;
+    rooms_told_member_t   m;
+
+    peers((rooms_str_t) { size, data });
+    (void) rooms_told_ref((rooms_str_t) { size, data }, &id, &server);
+
+    event = json_loadb((const char *) data, size, JSON_REJECT_DUPLICATES,
+                       NULL);
+
+    if (event == NULL) {
+        return 0;
+    }
+
+    room = (rooms_str_t) rooms_string("room-1");
+
+    if (rooms_told_read(event, NOW, &told) == NULL) {
+
+        if (!rooms_id_valid(told.id, "evt-") || told.created_at < 0
+            || told.created_at > NOW + 300000
+            || !json_is_object(told.content))
+        {
+            abort();
+        }
+
+        valid(told.name);
+        valid(told.topic);
+        valid(told.sender.name);
+
+        for (i = 0; i < json_array_size(told.members); i++) {
+
+            if (rooms_told_member(json_array_get(told.members, i), &m) == NULL
+                && (m.power < 0 || m.power > ROOMS_POWER_MAX
+                    || !rooms_participant_valid(m.fqid)))
+            {
+                abort();
+            }
+        }
+    }
+
+    if (rooms_past_read(event, room, NOW, &past) == NULL) {
+        names = json_object();
+
+        if (rooms_past_mentions(&past, names) == 0) {
+            content = rooms_past_content(&past, names, ROOMS_NULL);
+            json_decref(content);
+        }
+
+        json_decref(names);
+    }
+
+    (void) rooms_past_id(event);
+
+    json_decref(event);
+
+    return 0;
+}

@@ -1,0 +1,213 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* An event as another server tells it: its form, and no more. */
+
+#include "rooms_test.h"
+#include "rooms_told.h"
+
+
+#define EVENT                                                                 \
+    "{\"id\":\"evt-1\",\"room_id\":\"room-1\",\"sender\":\"@bob:b.example\"," \
+    "\"event_type\":\"swp.room.message\",\"content\":{},"                     \
+    "\"created_at\":\"2023-11-14T22:13:20Z\"}"
+
+#define ROOM                                                                  \
+    "{\"room_type\":\"group\",\"name\":\"N\",\"state\":\"open\","             \
+    "\"federated\":true,\"creator\":\"@bob:b.example\","                      \
+    "\"created_at\":\"2023-11-14T22:13:20Z\"}"
+
+
+static const char *
+told_with(const char *change, rooms_told_t *told)
+{
+    json_t      *event, *more;
+    const char  *problem;
+
+    event = json_loads(EVENT, 0, NULL);
+    more = json_loads(change, 0, NULL);
+
+    assert_non_null(event);
+    assert_non_null(more);
+    json_object_update(event, more);
+    json_decref(more);
+
+    problem = rooms_told_read(event, NOW, told);
+
+    json_decref(event);
+
+    return problem;
+}
+
+
+static void
+good(void **state)
+{
+    json_t        *event;
+    rooms_told_t   told;
+
+    (void) state;
+
+    event = json_loads(EVENT, 0, NULL);
+
+    assert_null(rooms_told_read(event, NOW, &told));
+    assert_true(rooms_str_eq(told.id, rooms_cstr("evt-1")));
+    assert_true(rooms_str_eq(told.sender.server, rooms_cstr("b.example")));
+    assert_true(rooms_str_eq(told.sender.local, rooms_cstr("bob")));
+    assert_int_equal(told.type, ROOMS_EV_MESSAGE);
+    assert_int_equal(told.has_room, 0);
+    assert_int_equal(told.created_at, INT64_C(1700000000000));
+
+    json_decref(event);
+
+    assert_null(told_with("{\"room\":" ROOM "}", &told));
+    assert_int_equal(told.has_room, 1);
+    assert_int_equal(told.room_type, ROOMS_GROUP);
+    assert_null(told_with("{\"event_type\":\"swp.room.members\","
+                          "\"complete\":true,\"members\":[]}", &told));
+    assert_int_equal(told.type, ROOMS_TOLD_SNAPSHOT);
+    assert_int_equal(told.complete, 1);
+
+    /* a clock that is ahead, by hours */
+
+    assert_null(told_with("{\"created_at\":\"2099-01-01T00:00:00Z\"}",
+                          &told));
+    assert_int_equal(told.created_at, NOW);
+
+    /* complete is said of a snapshot alone */
+
+    assert_null(told_with("{\"complete\":true,\"members\":[]}", &told));
+    assert_int_equal(told.complete, 0);
+}
+
+
+static void
+bad(void **state)
+{
+    size_t        i;
+    rooms_told_t  told;
+
+    static const char *const  changes[] = {
+        "{\"id\":1}", "{\"id\":\"room-1\"}", "{\"id\":\"evt-a b\"}",
+        "{\"room_id\":null}", "{\"room_id\":\"room-\"}",
+        "{\"sender\":\"bob\"}", "{\"sender\":\"@bob:\"}",
+        "{\"sender\":\"@bob:B.example\"}", "{\"sender\":\"@bob:[::1]\"}",
+        "{\"event_type\":\"swp.room.read_marker\"}",
+        "{\"event_type\":\"swp.room.\"}", "{\"event_type\":7}",
+        "{\"content\":[]}", "{\"content\":null}",
+        "{\"created_at\":\"now\"}", "{\"created_at\":1}",
+        "{\"members\":{}}", "{\"members\":\"all\"}",
+        "{\"room\":1}", "{\"room\":{}}",
+        "{\"room\":{\"room_type\":\"incognito\",\"name\":\"N\","
+            "\"state\":\"open\",\"creator\":\"@b:c\","
+            "\"created_at\":\"2023-11-14T22:13:20Z\"}}",
+        "{\"room\":{\"room_type\":\"public\",\"name\":\"N\","
+            "\"state\":\"open\",\"creator\":\"@b:c\","
+            "\"created_at\":\"2023-11-14T22:13:20Z\"}}",
+        "{\"room\":{\"room_type\":\"group\",\"name\":\" \","
+            "\"state\":\"open\",\"creator\":\"@b:c\","
+            "\"created_at\":\"2023-11-14T22:13:20Z\"}}",
+        "{\"room\":{\"room_type\":\"group\",\"name\":\"N\","
+            "\"state\":\"open\",\"creator\":\"a b\","
+            "\"created_at\":\"2023-11-14T22:13:20Z\"}}",
+        "{\"room\":{\"room_type\":\"group\",\"name\":\"N\","
+            "\"state\":\"ajar\",\"creator\":\"@b:c\","
+            "\"created_at\":\"2023-11-14T22:13:20Z\"}}",
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+
+        if (told_with(changes[i], &told) == NULL) {
+            fail_msg("taken: %s", changes[i]);
+        }
+    }
+
+    assert_non_null(rooms_told_read(NULL, NOW, &told));
+}
+
+
+static void
+members(void **state)
+{
+    size_t               i;
+    json_t              *member;
+    rooms_told_member_t  m;
+
+    static const char *const  wrong[] = {
+        "7", "{}", "{\"fqid\":\"@a:b.c\"}",
+        "{\"fqid\":\"a\",\"membership\":\"invite\"}",
+        "{\"fqid\":\"@a:b.c\",\"membership\":\"join\"}",
+        "{\"fqid\":\"@a:b.c\",\"membership\":\"join\",\"power_level\":101,"
+            "\"joined_at\":\"2023-11-14T22:13:20Z\"}",
+        "{\"fqid\":\"@a:b.c\",\"membership\":\"join\",\"power_level\":-1,"
+            "\"joined_at\":\"2023-11-14T22:13:20Z\"}",
+        "{\"fqid\":\"@a:b.c\",\"membership\":\"join\",\"power_level\":1.5,"
+            "\"joined_at\":\"2023-11-14T22:13:20Z\"}",
+        "{\"fqid\":\"@a:b.c\",\"membership\":\"join\",\"power_level\":1,"
+            "\"joined_at\":null}"
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        member = json_loads(wrong[i], JSON_DECODE_ANY, NULL);
+
+        if (rooms_told_member(member, &m) == NULL) {
+            fail_msg("taken: %s", wrong[i]);
+        }
+
+        json_decref(member);
+    }
+
+    member = json_loads("{\"fqid\":\"@a:b.c\",\"membership\":\"invite\","
+                        "\"power_level\":100,\"display_name\":\"a\\nb\","
+                        "\"avatar_url\":\"http://x\"}", 0, NULL);
+
+    assert_null(rooms_told_member(member, &m));
+    assert_int_equal(m.membership, ROOMS_INVITE);
+    assert_int_equal(m.power, 0);
+    assert_null(m.name.data);
+    assert_null(m.avatar.data);
+
+    json_decref(member);
+}
+
+
+static void
+references(void **state)
+{
+    rooms_str_t  id, server;
+
+    (void) state;
+
+    assert_int_equal(rooms_told_ref(rooms_cstr("evt-1:b.example:8448"), &id,
+                                    &server), 0);
+    assert_true(rooms_str_eq(id, rooms_cstr("evt-1")));
+    assert_true(rooms_str_eq(server, rooms_cstr("b.example:8448")));
+
+    assert_int_equal(rooms_told_ref(rooms_cstr("evt-1"), &id, &server), -1);
+    assert_int_equal(rooms_told_ref(rooms_cstr("evt-1:"), &id, &server), -1);
+    assert_int_equal(rooms_told_ref(rooms_cstr(":b.example"), &id, &server),
+                     -1);
+    assert_int_equal(rooms_told_ref(rooms_cstr("evt-1:/etc"), &id, &server),
+                     -1);
+    assert_int_equal(rooms_told_ref(ROOMS_NULL, &id, &server), -1);
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(good),
+        cmocka_unit_test(bad),
+        cmocka_unit_test(members),
+        cmocka_unit_test(references),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
