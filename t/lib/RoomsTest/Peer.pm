@@ -174,7 +174,7 @@ sub answer {
     close $conn;
 }
 
-# What was sent: method, target, headers, from, to, mode, body, events.
+# What was sent, as far as it is written down: method, target, headers, from, to, mode, body, events.
 sub sent {
     my ($self) = @_;
 
@@ -184,7 +184,7 @@ sub sent {
         $r->{body} = decode_base64($r->{body});
         $r->{events} = eval { $json->decode($r->{body})->{events} } || [];
         $r;
-    } split /^/, slurp("$self->{dir}/got");
+    } grep { /\n\z/ } split /^/, slurp("$self->{dir}/got");
 }
 
 sub events { return map { @{$_->{events}} } $_[0]->sent }
