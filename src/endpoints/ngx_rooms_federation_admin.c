@@ -150,14 +150,40 @@ ngx_rooms_policy_format(ngx_rooms_req_t *rq, const rooms_policy_t *policy)
 }
 
 
+/*
+ * Who is taken off the list has nobody here any more, also where those who
+ * were invited are allowed by that.
+ */
+static void
+ngx_rooms_policy_end(ngx_rooms_req_t *rq, const rooms_policy_t *old,
+    const rooms_policy_t *policy)
+{
+    size_t       i;
+    rooms_str_t  server;
+
+    for (i = 0; i < json_array_size(old->peers); i++) {
+        server = rooms_cstr(json_string_value(json_array_get(old->peers, i)));
+
+        if (policy->mode != ROOMS_POLICY_OPEN
+            && !rooms_policy_lists(policy, server)
+            && !rooms_str_eq(server, rooms_from_ngx(rq->conf->server_name)))
+        {
+            ngx_rooms_endings_peer(&rq->commit, &rq->keys, server,
+                                   rq->principal.sub, rq->now);
+        }
+    }
+}
+
+
 ngx_int_t
 ngx_rooms_policy_decide(ngx_rooms_req_t *rq)
 {
     rooms_str_t            key, had, text;
-    rooms_policy_t        *policy;
+    rooms_policy_t        *policy, old;
     rooms_policy_fault_t   fault;
 
     policy = rq->data;
+    old = *policy;
     had = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
 
     if (rooms_policy_parse(rq->body, rooms_from_ngx(rq->conf->server_name),
@@ -182,6 +208,7 @@ ngx_rooms_policy_decide(ngx_rooms_req_t *rq)
     /* peers that it doesn't allow are found by whoever drains the outboxes */
 
     ngx_rooms_endings_policy(&rq->commit, &rq->keys, rq->principal.sub);
+    ngx_rooms_policy_end(rq, &old, policy);
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }

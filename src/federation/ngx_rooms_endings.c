@@ -76,6 +76,8 @@ struct ngx_rooms_endings_s {
     ngx_rooms_commit_t      commit;
     u_char                  random[16];
     unsigned                whole:1;
+    unsigned                all:1;         /* rooms of ours, of a peer */
+    unsigned                invited:1;     /* it is in a room of ours */
 };
 
 
@@ -91,7 +93,7 @@ static ngx_int_t ngx_rooms_endings_peers(ngx_rooms_endings_t *e,
     redisReply *peers);
 static ngx_int_t ngx_rooms_endings_ask_rooms(ngx_rooms_endings_t *e);
 static ngx_int_t ngx_rooms_endings_rooms(ngx_rooms_endings_t *e,
-    redisReply *rooms);
+    ngx_rooms_batch_t *b);
 static ngx_int_t ngx_rooms_endings_ask_room(ngx_rooms_endings_t *e);
 static ngx_int_t ngx_rooms_endings_room(ngx_rooms_endings_t *e,
     ngx_rooms_batch_t *b);
@@ -123,6 +125,19 @@ ngx_rooms_endings_add(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                                               ngx_rooms_s(" "), server,
                                               ngx_rooms_s(" "), who));
     }
+}
+
+
+void
+ngx_rooms_endings_peer(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t server, rooms_str_t who, int64_t now)
+{
+    ngx_rooms_commit_write(c, "ZADD",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_ENDINGS,
+                                         ROOMS_NULL),
+                           ngx_rooms_number(c->pool, now),
+                           ngx_rooms_join(c->pool, ngx_rooms_s("* "), server,
+                                          ngx_rooms_s(" "), who));
 }
 
 
@@ -283,6 +298,7 @@ ngx_rooms_endings_begin(ngx_rooms_endings_t *e)
     }
 
     e->steps++;
+    e->all = 0;
     e->ending = ROOMS_NULL;
     e->after = ROOMS_NULL;
 
@@ -372,7 +388,7 @@ ngx_rooms_endings_advance(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         return ngx_rooms_endings_peers(e, b->replies[0]);
 
     case NGX_ROOMS_E_ROOMS:
-        return ngx_rooms_endings_rooms(e, b->replies[0]);
+        return ngx_rooms_endings_rooms(e, b);
 
     case NGX_ROOMS_E_ROOM:
         return ngx_rooms_endings_room(e, b);
@@ -449,8 +465,16 @@ ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         e->server = ngx_rooms_endings_word(&row);
         e->who = ngx_rooms_endings_word(&row);
 
-        return rooms_id_valid(e->id, "room-") && rooms_peer_valid(e->server)
-               && rooms_participant_valid(e->who)
+        if (!rooms_peer_valid(e->server) || !rooms_participant_valid(e->who)) {
+            return ngx_rooms_endings_drop(e, 0);
+        }
+
+        if (rooms_str_eq(e->id, ngx_rooms_s("*"))) {
+            e->all = 1;
+            return ngx_rooms_endings_ask_rooms(e);
+        }
+
+        return rooms_id_valid(e->id, "room-")
                ? ngx_rooms_endings_ask_room(e) : ngx_rooms_endings_drop(e, 0);
     }
 
@@ -511,7 +535,7 @@ ngx_rooms_endings_peers(ngx_rooms_endings_t *e, redisReply *peers)
         ngx_memcpy(e->cursor, server.data, server.len);
         e->cursor_len = server.len;
 
-        if (!rooms_policy_allows(e->policy, server, 1)) {
+        if (!rooms_policy_allows(e->policy, server, 0)) {
             ngx_memcpy(e->peer, server.data, server.len);
             e->peer_len = server.len;
             e->offset = 0;
@@ -532,7 +556,7 @@ ngx_rooms_endings_peers(ngx_rooms_endings_t *e, redisReply *peers)
 static ngx_int_t
 ngx_rooms_endings_ask_rooms(ngx_rooms_endings_t *e)
 {
-    rooms_str_t         at;
+    rooms_str_t         at, rooms;
     ngx_rooms_batch_t  *b;
 
     b = ngx_rooms_endings_batch(e);
@@ -540,25 +564,44 @@ ngx_rooms_endings_ask_rooms(ngx_rooms_endings_t *e)
         return NGX_ERROR;
     }
 
-    e->server = (rooms_str_t) { e->peer_len, e->peer };
-    at = ngx_rooms_number(e->pool, e->offset);
+    if (!e->all) {
+        e->server = (rooms_str_t) { e->peer_len, e->peer };
+    }
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGE"),
-                             ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_PEER_ROOMS,
-                                           e->server), at, at);
+    rooms = ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_PEER_ROOMS, e->server);
+
+    if (e->all) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"), rooms,
+                                 ngx_rooms_s("0"), ngx_rooms_s("0"),
+                                 ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
+                                 ngx_rooms_s("1"));
+
+    } else {
+        at = ngx_rooms_number(e->pool, e->offset);
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGE"), rooms, at, at);
+    }
+
+    (void) ngx_rooms_fedpolicy_ask_invited(b, &e->keys, e->server);
 
     return ngx_rooms_endings_ask(e, b, NGX_ROOMS_E_ROOMS);
 }
 
 
 static ngx_int_t
-ngx_rooms_endings_rooms(ngx_rooms_endings_t *e, redisReply *rooms)
+ngx_rooms_endings_rooms(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 {
     ngx_rooms_commit_t  *c;
 
-    e->id = ngx_rooms_reply_str(ngx_rooms_reply_element(rooms, 0));
+    e->id = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[0], 0));
+    e->invited = ngx_rooms_reply_int(b->replies[1], 0) > 0;
 
-    if (e->id.data && !rooms_policy_allows(e->policy, e->server, 1)) {
+    if (e->all) {
+        return e->id.data ? ngx_rooms_endings_ask_room(e)
+                          : ngx_rooms_endings_drop(e, 0);
+    }
+
+    if (e->id.data && !rooms_policy_allows(e->policy, e->server, e->invited))
+    {
         e->who = e->putter;
         return ngx_rooms_endings_ask_room(e);
     }
@@ -612,6 +655,7 @@ ngx_rooms_endings_ask_room(ngx_rooms_endings_t *e)
                              ngx_rooms_s("0"),
                              ngx_rooms_number(e->pool,
                                               NGX_ROOMS_ENDINGS_PAGE));
+    (void) ngx_rooms_fedpolicy_ask_invited(b, &e->keys, e->server);
 
     return ngx_rooms_endings_ask(e, b, NGX_ROOMS_E_ROOM);
 }
@@ -634,13 +678,13 @@ ngx_rooms_endings_ends(ngx_rooms_endings_t *e)
         return 0;
     }
 
-    if (!room->federated) {
+    if (!room->federated || (e->all && room->origin.data == NULL)) {
         return 1;
     }
 
     if (room->origin.data) {
         return rooms_str_eq(room->origin, e->server)
-               && !rooms_policy_allows(e->policy, e->server, 1);
+               && !rooms_policy_allows(e->policy, e->server, e->invited);
     }
 
     if (e->ending.data
@@ -651,7 +695,7 @@ ngx_rooms_endings_ends(ngx_rooms_endings_t *e)
         return 1;
     }
 
-    return !rooms_policy_allows(e->policy, e->server, 1);
+    return !rooms_policy_allows(e->policy, e->server, e->invited);
 }
 
 
@@ -665,6 +709,7 @@ ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
     ngx_rooms_batch_t  *next;
 
     rc = ngx_rooms_parse_room(b->replies[0], e->id, &e->room);
+    e->invited = ngx_rooms_reply_int(b->replies[2], 0) > 0;
 
     if (rc != NGX_OK || !ngx_rooms_endings_ends(e)) {
         return ngx_rooms_endings_drop(e, rc == NGX_OK);

@@ -25,6 +25,10 @@ typedef struct ngx_rooms_endings_s  ngx_rooms_endings_t;
 void ngx_rooms_endings_add(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const rooms_room_t *room, rooms_str_t who, int64_t now);
 
+/* Of one server that was on the list: it leaves all rooms of ours. */
+void ngx_rooms_endings_peer(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t server, rooms_str_t who, int64_t now);
+
 /* Who has put the policy: with the commit that writes it. */
 void ngx_rooms_endings_policy(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t who);
