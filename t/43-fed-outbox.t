@@ -260,7 +260,16 @@ is(join(' ', map { $_->{content}{n} } $b->events), '1 2 3 4 5',
    'long messages arrive');
 ok(!(grep { length $_->{body} > 100 * 1024 + 100 } $b->sent),
    'in requests that are not too long');
-send_to($room, { body => 'f', size => 1.5 });
+# of a time when the room was not federated: nobody asked then
+
+redis('HDEL', key("r:$room"), 'federated');
+
+my $odd = send_to($room, { body => 'f', size => 1.5 });
+
+redis('HSET', key("r:$room"), 'federated', 1);
+redis('ZADD', key("outbox:$b->{name}"), hex substr($odd, 4, 13),
+      "e $room $odd");
+redis('ZADD', key('outboxes'), 0, $b->{name});
 send_to($room, 'after');
 wait_for(5, sub { bodies($b) =~ /after/ });
 is(bodies($b) =~ /\bf\b/ + 0, 0, 'what can not be signed is left out');

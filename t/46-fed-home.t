@@ -266,6 +266,23 @@ is($b->tell(says('bob', 'redaction',
                                . $b->name })),
    'rejected SW_EVENT_NOT_FOUND', 'an event that nobody knows');
 
+# what can't be signed
+
+for ('1.5', '9007199254740993', '1e400')
+{
+    my $res = call('ann@t', 'POST', "/v1/rooms/$room/send",
+                   qq({"content":{"n":$_}}));
+
+    is($res->{code}, 'SW_VALIDATION_FAILED', "a message with $_");
+}
+
+is(call('ann@t', 'POST', '/v1/rooms/' . room('Plain', 0) . '/send',
+        '{"content":{"n":1.5}}')->{status}, 201,
+   'in a room that is not federated it is fine');
+is(call('ann@t', 'POST', "/v1/rooms/$room/events/$ours->{id}/edit",
+        '{"content":{"n":1.5}}')->{code}, 'SW_VALIDATION_FAILED',
+   'an edit neither');
+
 # without power
 
 for (['kick', 'member', { fqid => '@ann:a.example', membership => 'leave' }],

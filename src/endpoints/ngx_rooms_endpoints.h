@@ -66,6 +66,8 @@ ngx_int_t ngx_rooms_room_put(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_message_content(ngx_rooms_req_t *rq, rooms_str_t *content);
 /* The room and the caller's row, from the first two replies. */
 ngx_int_t ngx_rooms_message_room(ngx_rooms_req_t *rq);
+/* In a federated room: whether its content can be signed. */
+ngx_int_t ngx_rooms_message_tellable(ngx_rooms_req_t *rq);
 /* Still a member, still open. */
 void ngx_rooms_message_guards(ngx_rooms_req_t *rq);
 

@@ -6,6 +6,7 @@
 /* POST /v1/rooms/{room}/send and GET /v1/rooms/{room}/messages */
 
 #include "ngx_rooms_endpoints.h"
+#include "rooms_canonical.h"
 
 
 #define NGX_ROOMS_UUID_MAX  128
@@ -219,6 +220,34 @@ ngx_rooms_message_room(ngx_rooms_req_t *rq)
 }
 
 
+/*
+ * What can't be signed would be read here and nowhere else.  Canonical text is
+ * never longer than the one that was parsed.
+ */
+ngx_int_t
+ngx_rooms_message_tellable(ngx_rooms_req_t *rq)
+{
+    u_char       *p;
+    const char   *problem;
+    rooms_buf_t   b;
+
+    if (!rq->view.room.federated) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(rq->pool, rq->text.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    rooms_buf_init(&b, p, rq->text.len);
+
+    problem = rooms_canonical(&b, ngx_rooms_body_get(rq, "content"), NULL);
+
+    return problem ? ngx_rooms_invalid(rq, "content", problem) : NGX_OK;
+}
+
+
 void
 ngx_rooms_message_guards(ngx_rooms_req_t *rq)
 {
@@ -285,6 +314,7 @@ ngx_rooms_send_decide(ngx_rooms_req_t *rq)
     }
 
     if (ngx_rooms_room_permit(rq) != NGX_OK
+        || ngx_rooms_message_tellable(rq) != NGX_OK
         || ngx_rooms_begin(rq) != NGX_OK)
     {
         return NGX_ERROR;

@@ -407,6 +407,12 @@ ngx_rooms_revise_decide(ngx_rooms_req_t *rq)
         return NGX_OK;
     }
 
+    if (v->op == ROOMS_MESSAGE_EDIT
+        && ngx_rooms_message_tellable(rq) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (ngx_rooms_begin(rq) != NGX_OK) {
         return NGX_ERROR;
     }

@@ -470,6 +470,12 @@ ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         }
 
         if (rooms_str_eq(e->id, ngx_rooms_s("*"))) {
+
+            if (rooms_policy_lists(e->policy, e->server)) {
+                /* it is on the list again */
+                return ngx_rooms_endings_drop(e, 0);
+            }
+
             e->all = 1;
             return ngx_rooms_endings_ask_rooms(e);
         }
