@@ -1,0 +1,164 @@
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# What a server that means harm, or is broken, may send.
+
+use strict;
+use warnings;
+
+use File::Temp ();
+use JSON::PP ();
+use MIME::Base64 qw(encode_base64);
+use Test::More;
+
+use lib 't/lib';
+use RoomsTest;
+use RoomsTest::Stranger;
+
+my $json = JSON::PP->new->utf8->canonical;
+my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
+my ($port_b, $port_c) = (free_port(), free_port());
+my $b = RoomsTest::Stranger->new("127.0.0.1:$port_b", 'b' x 32, 'a.example');
+my $c = RoomsTest::Stranger->new("127.0.0.1:$port_c", 'c' x 32, 'a.example');
+
+sub file {
+    my ($name, $text) = @_;
+
+    RoomsTest::Signer::write_file("$dir/$name", $text);
+    chmod 0640, "$dir/$name";
+
+    return "$dir/$name";
+}
+
+file('b.json', $b->signer->descriptor);
+file('c.json', $c->signer->descriptor);
+
+my $key = file('a.key', encode_base64('a' x 32, ''));
+
+# nobody takes what is in the outboxes: requests to /send end here
+
+run_nginx(<<"END", workers => 2, http => <<"HTTP");
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis://\$TEST_NGINX_REDIS/0;
+        rooms_server_name a.example;
+        rooms_tenant t;
+        rooms_federation on;
+        rooms_federation_key $key;
+        rooms_federation_allow_private on;
+        location = /_rooms_peer {
+            internal;
+            proxy_pass http://\$rooms_peer\$rooms_peer_uri;
+        }
+END
+    server {
+        listen 127.0.0.1:$port_b;
+        location = /.well-known/scaiwave/server { alias $dir/b.json; }
+    }
+    server {
+        listen 127.0.0.1:$port_c;
+        location = /.well-known/scaiwave/server { alias $dir/c.json; }
+    }
+HTTP
+
+sub call {
+    my ($who, $method, $path, $body, %headers) = @_;
+    my $res = http_req($method, $path, "mock:$who",
+                       ref $body ? $json->encode($body) : $body, %headers);
+    my $data = eval { $json->decode($res->[2]) } || {};
+
+    return { status => $res->[0], data => $data->{data},
+             code => $data->{error}{code} // '' };
+}
+
+my $admin = 'root@t:admin';
+
+sub policy { call($admin, 'PUT', '/v1/admin/federation/policy', $_[0]) }
+
+sub members {
+    my ($who, $room) = @_;
+    my $res = call($who, 'GET', "/v1/rooms/$room/members");
+
+    return join ' ', map { "$_->{participant_id}=$_->{membership}"
+                           . ($_->{power_level} ? "=$_->{power_level}" : '') }
+                     @{ $res->{data} // [] };
+}
+
+sub outbox { redis('ZRANGE', 'sw:{t}:outbox:' . $_[0]->name, 0, -1) // [] }
+
+sub member { RoomsTest::Stranger::member(@_) }
+
+my $n = 0;
+
+sub room_id { sprintf 'room-0%025d', ++$n }
+
+# What the store keeps twice: counts, the list, the servers.
+sub agrees {
+    my ($room) = @_;
+    my %rows = @{ redis('HGETALL', "sw:{t}:r:$room:members") };
+    my ($joined, $invited, $admins, $peers) =
+        map { $_ // 0 } @{ redis('HMGET', "sw:{t}:r:$room", qw(joined invited
+                                 admins peers)) };
+    my (%n, %peers);
+
+    for my $who (keys %rows) {
+        my ($membership, $power) = split ' ', $rows{$who};
+
+        $n{$membership}++;
+        $n{admins}++ if $membership eq 'join' && $power == 100;
+        $peers{$1}++ if $membership =~ /join|invite/ && $who =~ /\A@[^:]+:(.+)/;
+    }
+
+    my $want = join ' ', map({ $n{$_} // 0 } qw(join invite admins)),
+                         map { "$_=$peers{$_}" } sort keys %peers;
+    my $got = join ' ', $joined, $invited, $admins,
+                        sort split ' ', $peers || '';
+
+    return $got eq $want ? 'yes' : "counted $got, rows $want";
+}
+
+call("$_\@t", 'POST', '/v1/auth/register') for 'ann', 'al';
+policy({ allowed_peers => [$b->name, $c->name] });
+
+my $bob = $b->fqid('bob');
+my $ann = '@ann:a.example';
+my $al = '@al:a.example';
+
+sub invites {
+    my ($who, $id, %o) = @_;
+
+    return $b->event($id, 'bob', 'member',
+                     { fqid => $who, membership => 'invite' },
+                     room => $b->room('Of bob'),
+                     members => [member($who, 'invite'),
+                                 member($bob, 'join', 100)], %o);
+}
+
+sub mine {
+    my ($name, %o) = @_;
+    my $id = call('ann@t', 'POST', '/v1/rooms',
+                  { room_type => 'group', name => $name, %o })->{data}{id};
+
+    call($admin, 'PUT', "/v1/admin/rooms/$id/federate",
+         { enabled => JSON::PP::true });
+
+    return $id;
+}
+
+# Whatever makes a replica, it is made
+
+for my $type (qw(create name topic state workspace power_level federation
+                 message redaction reaction history members member))
+{
+    my $id = room_id();
+
+    like($b->tell(invites($ann, $id, event_type => "swp.room.$type")),
+         qr/\A(?:applied|rejected SW_)/, "a first event: $type");
+    is(agrees($id), 'yes', 'leaves the store agreeing with itself');
+}
+
+unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal/, 'the log is clean');
+
+stop_nginx();
+
+done_testing();
