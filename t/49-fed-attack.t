@@ -157,6 +157,30 @@ for my $type (qw(create name topic state workspace power_level federation
     is(agrees($id), 'yes', 'leaves the store agreeing with itself');
 }
 
+# One who is told twice
+
+my $id = room_id();
+
+like($b->tell(invites($ann, $id,
+                      members => [member($ann, 'invite'),
+                                  member($ann, 'invite'),
+                                  member($bob, 'join', 100),
+                                  member($bob, 'join', 100)])),
+     qr/\A(?:applied|rejected SW_VALIDATION_FAILED)/, 'the same member twice');
+is(agrees($id), 'yes', 'is counted once');
+
+$id = room_id();
+is($b->tell(invites($ann, $id)), 'applied', 'a replica');
+
+my @twice = (room => $b->room('Of bob'),
+             members => [member($b->fqid('eve'), 'invite'),
+                         member($b->fqid('eve'), 'join', 100)]);
+
+like($b->tell($b->event($id, 'bob', 'members', {}, @twice)),
+     qr/\A(?:applied|rejected SW_VALIDATION_FAILED)/,
+     'the same member with two memberships');
+is(agrees($id), 'yes', 'is one');
+
 unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal/, 'the log is clean');
 
 stop_nginx();

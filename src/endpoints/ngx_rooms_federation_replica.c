@@ -48,6 +48,8 @@ static ngx_int_t ngx_rooms_replica_take(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
 static ngx_int_t ngx_rooms_replica_gone(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
+static ngx_uint_t ngx_rooms_replica_told(ngx_rooms_replica_t *replica,
+    rooms_str_t id);
 
 
 static const ngx_rooms_endpoint_t  ngx_rooms_replica_row = {
@@ -193,7 +195,7 @@ static ngx_int_t
 ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
     ngx_uint_t            i, n;
-    rooms_str_t           room, tenant;
+    rooms_str_t           id, room, tenant;
     ngx_rooms_batch_t    *b, *locals;
     ngx_rooms_fedsend_t  *s;
 
@@ -203,22 +205,27 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     /* who isn't there is left out */
 
-    for (i = 0, n = 0; i < replica->n; i++) {
-        replica->told[n] = replica->told[i];
-        replica->ids[n] = replica->ids[i];
+    for (i = 0, n = replica->n, replica->n = 0; i < n; i++) {
+        id = replica->ids[i];
+        replica->rows[replica->n].ours = id.data == NULL;
 
-        if (replica->ids[i].data == NULL) {
-            replica->ids[n] = ngx_rooms_reply_str(locals->replies[i]);
-            replica->rows[n].ours = 1;
+        if (id.data == NULL) {
+            id = ngx_rooms_reply_str(locals->replies[i]);
 
-        } else {
-            replica->rows[n].ours = 0;
+            if (id.data == NULL) {
+                continue;
+            }
         }
 
-        n += replica->ids[n].data != NULL;
+        if (ngx_rooms_replica_told(replica, id)) {
+            return ngx_rooms_invalid(rq, "members", "name one twice");
+        }
+
+        replica->told[replica->n] = replica->told[i];
+        replica->ids[replica->n++] = id;
     }
 
-    replica->n = n;
+    n = replica->n;
 
     b = ngx_rooms_batch(rq);
     if (b == NULL) {
