@@ -360,6 +360,13 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     replica->fresh = rc == NGX_DECLINED;
 
+    /* another server may have been quicker */
+
+    if (!replica->fresh && !rooms_str_eq(replica->room.origin, s->peer)) {
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND,
+                              "the room is at home elsewhere");
+    }
+
     tenant = had->replies[1];
     rq->max_rooms = ngx_rooms_reply_int(ngx_rooms_reply_element(tenant, 0),
                                         rq->conf->max_rooms);
