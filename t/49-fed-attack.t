@@ -181,6 +181,21 @@ like($b->tell($b->event($id, 'bob', 'members', {}, @twice)),
      'the same member with two memberships');
 is(agrees($id), 'yes', 'is one');
 
+# A DM that is there already, on the other side
+
+my $dm = call('ann@t', 'POST', '/v1/me/federated-dms', { fqid => $bob })
+             ->{data}{id};
+my @results = ($b->post($b->signed($b->event(room_id(), 'bob', 'create', {},
+                    room => $b->room(undef, room_type => 'dm'),
+                    members => [member($bob, 'join', 100),
+                                member($ann, 'join', 100)])),
+                        $b->signed($b->event($dm, 'bob', 'message',
+                                             { body => 'next' }))));
+
+is($results[0], 200, 'another DM of the same two is judged');
+is("$results[1][0]{status} $results[1][1]{status}", 'rejected applied',
+   'and refused, which stops nothing else');
+
 unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal/, 'the log is clean');
 
 stop_nginx();
