@@ -196,6 +196,21 @@ is($results[0], 200, 'another DM of the same two is judged');
 is("$results[1][0]{status} $results[1][1]{status}", 'rejected applied',
    'and refused, which stops nothing else');
 
+# Rooms about which the other side is wrong: each is told as it is
+
+my @mine = map { mine("Room $_") } 1 .. 3;
+
+for (@mine) {
+    call('ann@t', 'POST', "/v1/rooms/$_/invitations", { fqid => $bob });
+    $b->tell($b->event($_, 'bob', 'member', { membership => 'join' }));
+}
+
+redis('DEL', 'sw:{t}:outbox:' . $b->name);
+$b->post(map { $b->signed($b->event($_, 'bob', 'topic', { topic => 'x' })) }
+         @mine);
+is(join(' ', sort @{ outbox($b) }), join(' ', map { "s $_" } sort @mine),
+   'who was refused in three rooms is told three');
+
 unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal/, 'the log is clean');
 
 stop_nginx();
