@@ -211,6 +211,25 @@ $b->post(map { $b->signed($b->event($_, 'bob', 'topic', { topic => 'x' })) }
 is(join(' ', sort @{ outbox($b) }), join(' ', map { "s $_" } sort @mine),
    'who was refused in three rooms is told three');
 
+# An archived room is one from the start
+
+$id = room_id();
+is($b->tell(invites($ann, $id, room => $b->room('Old',
+                                                state => 'archived'))),
+   'applied', 'an invite into an archived room');
+is(call('ann@t', 'GET', "/v1/rooms/$id")->{data}{state}, 'archived',
+   'is one');
+
+# A snapshot of nobody
+
+$id = room_id();
+$b->tell(invites($ann, $id));
+$b->tell($b->event($id, 'bob', 'members', {}, complete => JSON::PP::true,
+                   room => $b->room('Empty'), members => []));
+is(agrees($id), 'yes', 'a snapshot of nobody');
+is($b->tell(invites($ann, $id)), 'applied', 'and an invite after it');
+is(agrees($id), 'yes', 'a seat each');
+
 unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal/, 'the log is clean');
 
 stop_nginx();
