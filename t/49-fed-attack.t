@@ -230,6 +230,73 @@ is(agrees($id), 'yes', 'a snapshot of nobody');
 is($b->tell(invites($ann, $id)), 'applied', 'and an invite after it');
 is(agrees($id), 'yes', 'a seat each');
 
+# A hundred go and a hundred come
+
+$id = room_id();
+$b->tell(invites($ann, $id));
+is($b->tell($b->event($id, 'bob', 'members', {}, complete => JSON::PP::true,
+                      room => $b->room('Big'),
+                      members => [member($ann, 'invite'),
+                                  map { member($b->fqid("x$_"), 'join') }
+                                  1 .. 99])), 'applied', 'a hundred');
+is($b->tell($b->event($id, 'bob', 'members', {}, complete => JSON::PP::true,
+                      room => $b->room('Big'),
+                      members => [member($ann, 'invite'),
+                                  map { member($b->fqid("y$_"), 'join') }
+                                  1 .. 99])), 'applied', 'a hundred others');
+is(agrees($id), 'yes', 'counted');
+is(redis('ZCARD', "sw:{t}:r:$id:list"), 100, 'and the first have gone');
+
+# Twice in one request; what a header may ask
+
+my $home = $mine[0];
+my $said = $b->signed($b->event($home, 'bob', 'message', { body => 'once' }));
+my (undef, $twice) = $b->post($said, $said);
+
+is(join(' ', map { $_->{status} } @$twice), 'applied duplicate',
+   'twice in one request');
+
+sub raw {
+    my ($method, $body, %headers) = @_;
+    my $path = '/_scaiwave/federation/v1/send';
+
+    return http_req($method, $path, undef, $body,
+                    $b->signer->headers($method, $path, body => $body,
+                                        authority => 'a.example'), %headers);
+}
+
+for (['HEAD', ''], ['GET', ''], ['PUT', '{}'], ['POST', '{}'],
+     ['POST', '{"events":{}}'], ['POST', '{"events":[[]]}'],
+     ['POST', '[]'], ['POST', ''])
+{
+    my $res = raw(@$_);
+
+    cmp_ok($res->[0], '<', 500, "$_->[0] $_->[1]: $res->[0]");
+}
+
+my $idem = $json->encode({ events => [$b->signed($b->event($home, 'bob',
+                                      'message', { body => 'key' }))] });
+
+is((raw('POST', $idem, 'Idempotency-Key' => 'k'))->[0], 200,
+   'with Idempotency-Key');
+is((raw('POST', $idem, 'Idempotency-Key' => 'k'))->[0], 200, 'and again');
+
+# Fifty of all kinds, large
+
+(my $status, my $all) = $b->post(map { $b->signed($_) } map {
+    ($b->event($home, 'bob', 'message', { body => 'm' x 1500 }),
+     $b->event($home, 'eve', 'member', { membership => 'join' }),
+     $b->event(room_id(), 'bob', 'message', { body => 'nowhere' }),
+     $b->event($home, 'bob', 'member', { membership => 'leave',
+                                         fqid => '@"\\<:a.example' }),
+     $b->event($home, 'bob', 'power_level', { fqid => $bob,
+                                              power_level => -1 }))
+} 1 .. 10);
+
+is($status, 200, 'fifty of all kinds');
+is(scalar(grep { $_->{status} eq 'applied' } @$all), 10, 'ten are applied');
+is(agrees($home), 'yes', 'the room is as it was');
+
 unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal/, 'the log is clean');
 
 stop_nginx();

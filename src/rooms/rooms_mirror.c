@@ -35,7 +35,7 @@ rooms_mirror(const rooms_mirror_t *in, rooms_change_t *out)
         out->room.updated_at = in->now;
     }
 
-    for (i = 0; i < in->nrows && out->nmembers < ROOMS_BATCH_MAX; i++) {
+    for (i = 0; i < in->nrows && out->nmembers < 2 * ROOMS_BATCH_MAX; i++) {
         rooms_mirror_row(in, &in->rows[i], out);
     }
 
