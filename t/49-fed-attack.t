@@ -211,6 +211,27 @@ $b->post(map { $b->signed($b->event($_, 'bob', 'topic', { topic => 'x' })) }
 is(join(' ', sort @{ outbox($b) }), join(' ', map { "s $_" } sort @mine),
    'who was refused in three rooms is told three');
 
+# What crosses: the other side hears how it is after what it did
+
+call('ann@t', 'PUT', "/v1/rooms/$mine[0]/members/"
+     . ($bob =~ s/([^\w.-])/sprintf '%%%02X', ord $1/ger)
+     . '/power-level', { power_level => 60 });
+
+for (['topic', { topic => 'theirs' }],
+     ['member', { fqid => $c->fqid('carl'), membership => 'invite' }],
+     ['member', { fqid => $bob, membership => 'leave' }])
+{
+    redis('DEL', 'sw:{t}:outbox:' . $b->name);
+    is($b->tell($b->event($mine[0], 'bob', @$_)), 'applied', "a $_->[0]");
+    is(join(' ', @{ outbox($b) }), "s $mine[0]", 'is followed by a snapshot');
+}
+
+call('ann@t', 'POST', "/v1/rooms/$mine[0]/invitations", { fqid => $bob });
+$b->tell($b->event($mine[0], 'bob', 'member', { membership => 'join' }));
+redis('DEL', 'sw:{t}:outbox:' . $b->name);
+$b->tell($b->event($mine[0], 'bob', 'message', { body => 'm' }));
+is(join(' ', @{ outbox($b) }), '', 'a message is not');
+
 # An archived room is one from the start
 
 $id = room_id();

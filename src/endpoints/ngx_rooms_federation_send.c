@@ -385,6 +385,7 @@ ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
     }
 
     s->position = room.position;
+    s->changes = 0;
 
     rq->param[NGX_ROOMS_P_ROOM] = s->told.room;
     rq->principal.sub = s->told.sender.fqid;
@@ -558,17 +559,20 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
                                                         rq->now));
     }
 
-    /* the first thing that who comes in wants to know is who else is there */
+    if (rq->endpoint->op == ROOMS_OP_JOIN
+        && rq->view.me.membership == ROOMS_LEAVE
+        && ngx_rooms_fqid_allow(rq, rq->asked_batch->replies[rq->at_own],
+                                &rq->view.room, s->peer) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
-    if (rq->endpoint->op == ROOMS_OP_JOIN) {
+    /*
+     * Who comes in wants to know who else is there; and what was decided
+     * here meanwhile may have crossed what was decided there.
+     */
 
-        if (rq->view.me.membership == ROOMS_LEAVE
-            && ngx_rooms_fqid_allow(rq, rq->asked_batch->replies[rq->at_own],
-                                    &rq->view.room, s->peer) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
+    if (s->changes) {
         ngx_rooms_apply_snapshot(&rq->commit, &rq->keys, s->told.room,
                                  s->peer);
     }

@@ -42,6 +42,8 @@ typedef struct {
     ngx_rooms_profile_t     sender;        /* as it is known here */
     rooms_str_t             sender_row;    /* NULL: it isn't */
 
+    ngx_uint_t              changes;       /* a room of ours, that is */
+
     ngx_uint_t              at_ref;        /* replies */
     ngx_uint_t              at_subject;
 
