@@ -53,6 +53,11 @@ ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq)
                               "the room is not federated");
     }
 
+    s->changes = s->told.type != ROOMS_EV_MESSAGE
+                 && s->told.type != ROOMS_EV_REDACTION
+                 && s->told.type != ROOMS_EV_REACTION
+                 && s->told.type != ROOMS_EV_FEDERATION;
+
     switch (s->told.type) {
 
     case ROOMS_EV_MESSAGE:

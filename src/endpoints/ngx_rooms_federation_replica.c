@@ -35,6 +35,8 @@ typedef struct {
     ngx_uint_t             nrows;
     ngx_uint_t             fresh;          /* no replica yet */
     int64_t                history;        /* the last free position */
+    rooms_str_t            peer[2];        /* of a DM; NULL: no two sides */
+    ngx_uint_t             at_dm;          /* reply: the room of those, or 0 */
     rooms_room_t           room;           /* as it was */
 } ngx_rooms_replica_t;
 
@@ -48,6 +50,10 @@ static ngx_int_t ngx_rooms_replica_take(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
 static ngx_int_t ngx_rooms_replica_gone(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
+static ngx_uint_t ngx_rooms_replica_told(ngx_rooms_replica_t *replica,
+    rooms_str_t id);
+static void ngx_rooms_replica_sides(ngx_rooms_replica_t *replica,
+    rooms_str_t sender);
 
 
 static const ngx_rooms_endpoint_t  ngx_rooms_replica_row = {
@@ -193,7 +199,7 @@ static ngx_int_t
 ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
     ngx_uint_t            i, n;
-    rooms_str_t           room, tenant;
+    rooms_str_t           id, room, tenant;
     ngx_rooms_batch_t    *b, *locals;
     ngx_rooms_fedsend_t  *s;
 
@@ -203,22 +209,27 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     /* who isn't there is left out */
 
-    for (i = 0, n = 0; i < replica->n; i++) {
-        replica->told[n] = replica->told[i];
-        replica->ids[n] = replica->ids[i];
+    for (i = 0, n = replica->n, replica->n = 0; i < n; i++) {
+        id = replica->ids[i];
+        replica->rows[replica->n].ours = id.data == NULL;
 
-        if (replica->ids[i].data == NULL) {
-            replica->ids[n] = ngx_rooms_reply_str(locals->replies[i]);
-            replica->rows[n].ours = 1;
+        if (id.data == NULL) {
+            id = ngx_rooms_reply_str(locals->replies[i]);
 
-        } else {
-            replica->rows[n].ours = 0;
+            if (id.data == NULL) {
+                continue;
+            }
         }
 
-        n += replica->ids[n].data != NULL;
+        if (ngx_rooms_replica_told(replica, id)) {
+            return ngx_rooms_invalid(rq, "members", "name one twice");
+        }
+
+        replica->told[replica->n] = replica->told[i];
+        replica->ids[replica->n++] = id;
     }
 
-    replica->n = n;
+    n = replica->n;
 
     b = ngx_rooms_batch(rq);
     if (b == NULL) {
@@ -249,6 +260,19 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
                                                NGX_ROOMS_KEY_PARTICIPANTS,
                                                ROOMS_NULL),
                                  replica->ids[i]);
+    }
+
+    replica->at_dm = 0;
+    ngx_rooms_replica_sides(replica, s->told.sender.fqid);
+
+    if (s->told.room_type == ROOMS_DM && replica->peer[0].data) {
+        replica->at_dm = b->commands.nelts;
+        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                                 ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_DMS,
+                                               ROOMS_NULL),
+                                 ngx_rooms_join(rq->pool, replica->peer[0],
+                                                ngx_rooms_s(" "),
+                                                replica->peer[1]));
     }
 
     if (b->failed) {
@@ -353,6 +377,13 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     replica->fresh = rc == NGX_DECLINED;
 
+    /* another server may have been quicker */
+
+    if (!replica->fresh && !rooms_str_eq(replica->room.origin, s->peer)) {
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND,
+                              "the room is at home elsewhere");
+    }
+
     tenant = had->replies[1];
     rq->max_rooms = ngx_rooms_reply_int(ngx_rooms_reply_element(tenant, 0),
                                         rq->conf->max_rooms);
@@ -388,6 +419,15 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
         if (rq->tenant_full) {
             return ngx_rooms_fail(rq, ROOMS_E_TENANT_CAPACITY, NULL);
+        }
+
+        /* waiting would not make room for it */
+
+        if (replica->at_dm
+            && ngx_rooms_reply_str(had->replies[replica->at_dm]).data)
+        {
+            return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT,
+                                  "the two have another DM");
         }
 
         if (ngx_rooms_batch(rq) == NULL
@@ -469,14 +509,38 @@ ngx_rooms_replica_gone(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 }
 
 
+/* A DM has two sides, of which one is the sender, and one is of ours. */
+static void
+ngx_rooms_replica_sides(ngx_rooms_replica_t *replica, rooms_str_t sender)
+{
+    size_t       n;
+    ngx_int_t    rc;
+    rooms_str_t  ours;
+
+    replica->peer[0] = ROOMS_NULL;
+
+    if (replica->n != 2 || replica->rows[0].ours == replica->rows[1].ours
+        || !ngx_rooms_replica_told(replica, sender))
+    {
+        return;
+    }
+
+    ours = replica->ids[!replica->rows[0].ours];
+    n = ngx_min(sender.len, ours.len);
+    rc = ngx_memcmp(sender.data, ours.data, n);
+    rc = rc < 0 || (rc == 0 && sender.len < ours.len);
+
+    replica->peer[0] = rc ? sender : ours;
+    replica->peer[1] = rc ? ours : sender;
+}
+
+
 /* The room as it is told, with names of here. */
 static ngx_int_t
 ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     rooms_room_t *room)
 {
-    size_t                n;
     ngx_uint_t            i, ours;
-    rooms_str_t           a, b, *id;
     ngx_rooms_fedsend_t  *s;
 
     s = rq->several;
@@ -498,13 +562,12 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
         return NGX_OK;
     }
 
-    for (i = 0, ours = 0, id = NULL; i < replica->n; i++) {
+    for (i = 0, ours = 0; i < replica->n; i++) {
 
         if (replica->rows[i].ours) {
             ours += replica->rows[i].membership == ROOMS_INVITE
                     || (replica->rows[i].membership == ROOMS_JOIN
                         && room->type == ROOMS_DM);
-            id = &replica->ids[i];
         }
     }
 
@@ -516,21 +579,12 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
         return NGX_OK;
     }
 
-    /* a DM has two sides, of which one is the sender */
-
-    a = s->told.sender.fqid;
-    b = *id;
-
-    if (replica->n != 2 || ours != 1 || !ngx_rooms_replica_told(replica, a)) {
+    if (ours != 1 || replica->peer[0].data == NULL) {
         return ngx_rooms_invalid(rq, "members", "are not the two of a DM");
     }
 
-    n = ngx_min(a.len, b.len);
-    i = ngx_memcmp(a.data, b.data, n) < 0
-        || (ngx_memcmp(a.data, b.data, n) == 0 && a.len < b.len);
-
-    room->peer[0] = i ? a : b;
-    room->peer[1] = i ? b : a;
+    room->peer[0] = replica->peer[0];
+    room->peer[1] = replica->peer[1];
 
     return NGX_OK;
 }

@@ -385,6 +385,7 @@ ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
     }
 
     s->position = room.position;
+    s->changes = 0;
 
     rq->param[NGX_ROOMS_P_ROOM] = s->told.room;
     rq->principal.sub = s->told.sender.fqid;
@@ -558,17 +559,20 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
                                                         rq->now));
     }
 
-    /* the first thing that who comes in wants to know is who else is there */
+    if (rq->endpoint->op == ROOMS_OP_JOIN
+        && rq->view.me.membership == ROOMS_LEAVE
+        && ngx_rooms_fqid_allow(rq, rq->asked_batch->replies[rq->at_own],
+                                &rq->view.room, s->peer) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
-    if (rq->endpoint->op == ROOMS_OP_JOIN) {
+    /*
+     * Who comes in wants to know who else is there; and what was decided
+     * here meanwhile may have crossed what was decided there.
+     */
 
-        if (rq->view.me.membership == ROOMS_LEAVE
-            && ngx_rooms_fqid_allow(rq, rq->asked_batch->replies[rq->at_own],
-                                    &rq->view.room, s->peer) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
+    if (s->changes) {
         ngx_rooms_apply_snapshot(&rq->commit, &rq->keys, s->told.room,
                                  s->peer);
     }
@@ -620,8 +624,9 @@ ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq)
     if (rq->view.exists && rq->view.room.origin.data == NULL
         && rooms_peers_has(rq->view.room.peers, s->peer))
     {
-        s->astray = s->told.room;
-        s->astray_at = s->position;
+        result->astray = s->told.room;
+        result->position = s->position;
+        s->astray = 1;
     }
 
     /* the next one, or, if this was the last, what show() makes of it */
@@ -678,23 +683,40 @@ ngx_rooms_fedsend_results(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 static ngx_int_t
 ngx_rooms_fedsend_correct(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 {
-    if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZADD"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOX,
-                                           s->peer),
-                             ngx_rooms_number(rq->pool, s->astray_at),
-                             ngx_rooms_join(rq->pool, ngx_rooms_s("s "),
-                                            s->astray)) != NGX_OK
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZADD"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOXES,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("NX"), ngx_rooms_s("0"), s->peer)
-           != NGX_OK)
-    {
+    ngx_uint_t              i;
+    rooms_str_t             outbox;
+    ngx_rooms_batch_t      *b;
+    ngx_rooms_fedresult_t  *r;
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
         return NGX_ERROR;
     }
 
-    s->astray = ROOMS_NULL;
+    outbox = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOX, s->peer);
+
+    for (i = 0; i < s->n; i++) {
+        r = &s->results[i];
+
+        if (r->astray.data) {
+            (void) ngx_rooms_command(b, ngx_rooms_s("ZADD"), outbox,
+                                     ngx_rooms_number(rq->pool, r->position),
+                                     ngx_rooms_join(rq->pool,
+                                                    ngx_rooms_s("s "),
+                                                    r->astray));
+        }
+    }
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZADD"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOXES,
+                                           ROOMS_NULL),
+                             ngx_rooms_s("NX"), ngx_rooms_s("0"), s->peer);
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    s->astray = 0;
 
     return ngx_rooms_send(rq);
 }
@@ -716,7 +738,7 @@ ngx_rooms_fedsend_show(ngx_rooms_req_t *rq)
         }
     }
 
-    if (s->astray.data) {
+    if (s->astray) {
         return ngx_rooms_fedsend_correct(rq, s);
     }
 

@@ -18,6 +18,8 @@ typedef struct {
     ngx_uint_t              code;
     rooms_str_t             reason;
     rooms_str_t             id;
+    rooms_str_t             astray;        /* a room of which it was wrong */
+    int64_t                 position;      /* that room's */
 } ngx_rooms_fedresult_t;
 
 typedef struct {
@@ -40,13 +42,13 @@ typedef struct {
     ngx_rooms_profile_t     sender;        /* as it is known here */
     rooms_str_t             sender_row;    /* NULL: it isn't */
 
+    ngx_uint_t              changes;       /* a room of ours, that is */
+
     ngx_uint_t              at_ref;        /* replies */
     ngx_uint_t              at_subject;
 
-    /* a room about which the peer is wrong */
-    rooms_str_t             astray;
-    int64_t                 astray_at;     /* the room's position */
-    int64_t                 position;
+    ngx_uint_t              astray;        /* some result has such a room */
+    int64_t                 position;      /* of the room */
 } ngx_rooms_fedsend_t;
 
 

@@ -229,7 +229,8 @@ typedef struct {
     unsigned            write;            /* ROOMS_F_* of `room` */
     rooms_room_t        room;             /* as it will be */
 
-    rooms_transition_t  members[ROOMS_BATCH_MAX + 3];
+    /* a snapshot may replace everybody */
+    rooms_transition_t  members[2 * ROOMS_BATCH_MAX + 3];
     unsigned            nmembers;
 
     rooms_event_e       event;

@@ -9,7 +9,7 @@
 static void rooms_mirror_room(const rooms_mirror_t *in, rooms_change_t *out);
 static void rooms_mirror_row(const rooms_mirror_t *in,
     const rooms_mirror_row_t *row, rooms_change_t *out);
-static rooms_event_e rooms_mirror_event(rooms_event_e told,
+static rooms_event_e rooms_mirror_event(const rooms_mirror_t *in,
     const rooms_change_t *out);
 
 
@@ -35,7 +35,7 @@ rooms_mirror(const rooms_mirror_t *in, rooms_change_t *out)
         out->room.updated_at = in->now;
     }
 
-    for (i = 0; i < in->nrows && out->nmembers < ROOMS_BATCH_MAX; i++) {
+    for (i = 0; i < in->nrows && out->nmembers < 2 * ROOMS_BATCH_MAX; i++) {
         rooms_mirror_row(in, &in->rows[i], out);
     }
 
@@ -57,7 +57,7 @@ rooms_mirror(const rooms_mirror_t *in, rooms_change_t *out)
     }
 
     out->reason = in->reason;
-    out->event = in->room ? rooms_mirror_event(in->event, out) : in->event;
+    out->event = rooms_mirror_event(in, out);
 }
 
 
@@ -151,7 +151,7 @@ rooms_mirror_row(const rooms_mirror_t *in, const rooms_mirror_row_t *row,
 /* An event tells of a change: which one there was, if not the one told. */
 
 static rooms_event_e
-rooms_mirror_event(rooms_event_e told, const rooms_change_t *out)
+rooms_mirror_event(const rooms_mirror_t *in, const rooms_change_t *out)
 {
     static const struct {
         unsigned       bit;
@@ -163,7 +163,16 @@ rooms_mirror_event(rooms_event_e told, const rooms_change_t *out)
         { ROOMS_F_TOPIC, ROOMS_EV_TOPIC }
     };
 
-    unsigned  i;
+    unsigned       i;
+    rooms_event_e  told;
+
+    told = in->event;
+
+    /* a room that is new has not changed: it is made, or invites */
+
+    if (in->room == NULL) {
+        return told == ROOMS_EV_MEMBER ? told : ROOMS_EV_CREATE;
+    }
 
     if (out->nmembers
         && (told == ROOMS_EV_MEMBER || told == ROOMS_EV_POWER_LEVEL))

@@ -225,7 +225,8 @@ ngx_rooms_apply_create(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_s("meta"),
                            ngx_rooms_format_meta(c->pool, room),
-                           ngx_rooms_s("state"), ngx_rooms_s("open"),
+                           ngx_rooms_s("state"),
+                           rooms_cstr(rooms_state_name(room->state)),
                            ngx_rooms_s("updated_at"),
                            ngx_rooms_number(c->pool, room->updated_at));
 
@@ -270,7 +271,7 @@ ngx_rooms_apply_create(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         ngx_rooms_commit_write(c, "HSET", dms, pair, room->id);
     }
 
-    if (room->is_public) {
+    if (room->is_public && room->state == ROOMS_OPEN) {
         ngx_rooms_commit_write(c, "ZADD",
                                ngx_rooms_key(keys, NGX_ROOMS_KEY_PUBLIC,
                                              ROOMS_NULL),

@@ -1,0 +1,325 @@
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# What a server that means harm, or is broken, may send.
+
+use strict;
+use warnings;
+
+use File::Temp ();
+use JSON::PP ();
+use MIME::Base64 qw(encode_base64);
+use Test::More;
+
+use lib 't/lib';
+use RoomsTest;
+use RoomsTest::Stranger;
+
+my $json = JSON::PP->new->utf8->canonical;
+my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
+my ($port_b, $port_c) = (free_port(), free_port());
+my $b = RoomsTest::Stranger->new("127.0.0.1:$port_b", 'b' x 32, 'a.example');
+my $c = RoomsTest::Stranger->new("127.0.0.1:$port_c", 'c' x 32, 'a.example');
+
+sub file {
+    my ($name, $text) = @_;
+
+    RoomsTest::Signer::write_file("$dir/$name", $text);
+    chmod 0640, "$dir/$name";
+
+    return "$dir/$name";
+}
+
+file('b.json', $b->signer->descriptor);
+file('c.json', $c->signer->descriptor);
+
+my $key = file('a.key', encode_base64('a' x 32, ''));
+
+# nobody takes what is in the outboxes: requests to /send end here
+
+run_nginx(<<"END", workers => 2, http => <<"HTTP");
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis://\$TEST_NGINX_REDIS/0;
+        rooms_server_name a.example;
+        rooms_tenant t;
+        rooms_federation on;
+        rooms_federation_key $key;
+        rooms_federation_allow_private on;
+        location = /_rooms_peer {
+            internal;
+            proxy_pass http://\$rooms_peer\$rooms_peer_uri;
+        }
+END
+    server {
+        listen 127.0.0.1:$port_b;
+        location = /.well-known/scaiwave/server { alias $dir/b.json; }
+    }
+    server {
+        listen 127.0.0.1:$port_c;
+        location = /.well-known/scaiwave/server { alias $dir/c.json; }
+    }
+HTTP
+
+sub call {
+    my ($who, $method, $path, $body, %headers) = @_;
+    my $res = http_req($method, $path, "mock:$who",
+                       ref $body ? $json->encode($body) : $body, %headers);
+    my $data = eval { $json->decode($res->[2]) } || {};
+
+    return { status => $res->[0], data => $data->{data},
+             code => $data->{error}{code} // '' };
+}
+
+my $admin = 'root@t:admin';
+
+sub policy { call($admin, 'PUT', '/v1/admin/federation/policy', $_[0]) }
+
+sub members {
+    my ($who, $room) = @_;
+    my $res = call($who, 'GET', "/v1/rooms/$room/members");
+
+    return join ' ', map { "$_->{participant_id}=$_->{membership}"
+                           . ($_->{power_level} ? "=$_->{power_level}" : '') }
+                     @{ $res->{data} // [] };
+}
+
+sub outbox { redis('ZRANGE', 'sw:{t}:outbox:' . $_[0]->name, 0, -1) // [] }
+
+sub member { RoomsTest::Stranger::member(@_) }
+
+my $n = 0;
+
+sub room_id { sprintf 'room-0%025d', ++$n }
+
+# What the store keeps twice: counts, the list, the servers.
+sub agrees {
+    my ($room) = @_;
+    my %rows = @{ redis('HGETALL', "sw:{t}:r:$room:members") };
+    my ($joined, $invited, $admins, $peers) =
+        map { $_ // 0 } @{ redis('HMGET', "sw:{t}:r:$room", qw(joined invited
+                                 admins peers)) };
+    my (%n, %peers);
+
+    for my $who (keys %rows) {
+        my ($membership, $power) = split ' ', $rows{$who};
+
+        $n{$membership}++;
+        $n{admins}++ if $membership eq 'join' && $power == 100;
+        $peers{$1}++ if $membership =~ /join|invite/ && $who =~ /\A@[^:]+:(.+)/;
+    }
+
+    my $want = join ' ', map({ $n{$_} // 0 } qw(join invite admins)),
+                         map { "$_=$peers{$_}" } sort keys %peers;
+    my $got = join ' ', $joined, $invited, $admins,
+                        sort split ' ', $peers || '';
+
+    return $got eq $want ? 'yes' : "counted $got, rows $want";
+}
+
+call("$_\@t", 'POST', '/v1/auth/register') for 'ann', 'al';
+policy({ allowed_peers => [$b->name, $c->name] });
+
+my $bob = $b->fqid('bob');
+my $ann = '@ann:a.example';
+my $al = '@al:a.example';
+
+sub invites {
+    my ($who, $id, %o) = @_;
+
+    return $b->event($id, 'bob', 'member',
+                     { fqid => $who, membership => 'invite' },
+                     room => $b->room('Of bob'),
+                     members => [member($who, 'invite'),
+                                 member($bob, 'join', 100)], %o);
+}
+
+sub mine {
+    my ($name, %o) = @_;
+    my $id = call('ann@t', 'POST', '/v1/rooms',
+                  { room_type => 'group', name => $name, %o })->{data}{id};
+
+    call($admin, 'PUT', "/v1/admin/rooms/$id/federate",
+         { enabled => JSON::PP::true });
+
+    return $id;
+}
+
+# Whatever makes a replica, it is made
+
+for my $type (qw(create name topic state workspace power_level federation
+                 message redaction reaction history members member))
+{
+    my $id = room_id();
+
+    like($b->tell(invites($ann, $id, event_type => "swp.room.$type")),
+         qr/\A(?:applied|rejected SW_)/, "a first event: $type");
+    is(agrees($id), 'yes', 'leaves the store agreeing with itself');
+}
+
+# One who is told twice
+
+my $id = room_id();
+
+like($b->tell(invites($ann, $id,
+                      members => [member($ann, 'invite'),
+                                  member($ann, 'invite'),
+                                  member($bob, 'join', 100),
+                                  member($bob, 'join', 100)])),
+     qr/\A(?:applied|rejected SW_VALIDATION_FAILED)/, 'the same member twice');
+is(agrees($id), 'yes', 'is counted once');
+
+$id = room_id();
+is($b->tell(invites($ann, $id)), 'applied', 'a replica');
+
+my @twice = (room => $b->room('Of bob'),
+             members => [member($b->fqid('eve'), 'invite'),
+                         member($b->fqid('eve'), 'join', 100)]);
+
+like($b->tell($b->event($id, 'bob', 'members', {}, @twice)),
+     qr/\A(?:applied|rejected SW_VALIDATION_FAILED)/,
+     'the same member with two memberships');
+is(agrees($id), 'yes', 'is one');
+
+# A DM that is there already, on the other side
+
+my $dm = call('ann@t', 'POST', '/v1/me/federated-dms', { fqid => $bob })
+             ->{data}{id};
+my @results = ($b->post($b->signed($b->event(room_id(), 'bob', 'create', {},
+                    room => $b->room(undef, room_type => 'dm'),
+                    members => [member($bob, 'join', 100),
+                                member($ann, 'join', 100)])),
+                        $b->signed($b->event($dm, 'bob', 'message',
+                                             { body => 'next' }))));
+
+is($results[0], 200, 'another DM of the same two is judged');
+is("$results[1][0]{status} $results[1][1]{status}", 'rejected applied',
+   'and refused, which stops nothing else');
+
+# Rooms about which the other side is wrong: each is told as it is
+
+my @mine = map { mine("Room $_") } 1 .. 3;
+
+for (@mine) {
+    call('ann@t', 'POST', "/v1/rooms/$_/invitations", { fqid => $bob });
+    $b->tell($b->event($_, 'bob', 'member', { membership => 'join' }));
+}
+
+redis('DEL', 'sw:{t}:outbox:' . $b->name);
+$b->post(map { $b->signed($b->event($_, 'bob', 'topic', { topic => 'x' })) }
+         @mine);
+is(join(' ', sort @{ outbox($b) }), join(' ', map { "s $_" } sort @mine),
+   'who was refused in three rooms is told three');
+
+# What crosses: the other side hears how it is after what it did
+
+call('ann@t', 'PUT', "/v1/rooms/$mine[0]/members/"
+     . ($bob =~ s/([^\w.-])/sprintf '%%%02X', ord $1/ger)
+     . '/power-level', { power_level => 60 });
+
+for (['topic', { topic => 'theirs' }],
+     ['member', { fqid => $c->fqid('carl'), membership => 'invite' }],
+     ['member', { fqid => $bob, membership => 'leave' }])
+{
+    redis('DEL', 'sw:{t}:outbox:' . $b->name);
+    is($b->tell($b->event($mine[0], 'bob', @$_)), 'applied', "a $_->[0]");
+    is(join(' ', @{ outbox($b) }), "s $mine[0]", 'is followed by a snapshot');
+}
+
+call('ann@t', 'POST', "/v1/rooms/$mine[0]/invitations", { fqid => $bob });
+$b->tell($b->event($mine[0], 'bob', 'member', { membership => 'join' }));
+redis('DEL', 'sw:{t}:outbox:' . $b->name);
+$b->tell($b->event($mine[0], 'bob', 'message', { body => 'm' }));
+is(join(' ', @{ outbox($b) }), '', 'a message is not');
+
+# An archived room is one from the start
+
+$id = room_id();
+is($b->tell(invites($ann, $id, room => $b->room('Old',
+                                                state => 'archived'))),
+   'applied', 'an invite into an archived room');
+is(call('ann@t', 'GET', "/v1/rooms/$id")->{data}{state}, 'archived',
+   'is one');
+
+# A snapshot of nobody
+
+$id = room_id();
+$b->tell(invites($ann, $id));
+$b->tell($b->event($id, 'bob', 'members', {}, complete => JSON::PP::true,
+                   room => $b->room('Empty'), members => []));
+is(agrees($id), 'yes', 'a snapshot of nobody');
+is($b->tell(invites($ann, $id)), 'applied', 'and an invite after it');
+is(agrees($id), 'yes', 'a seat each');
+
+# A hundred go and a hundred come
+
+$id = room_id();
+$b->tell(invites($ann, $id));
+is($b->tell($b->event($id, 'bob', 'members', {}, complete => JSON::PP::true,
+                      room => $b->room('Big'),
+                      members => [member($ann, 'invite'),
+                                  map { member($b->fqid("x$_"), 'join') }
+                                  1 .. 99])), 'applied', 'a hundred');
+is($b->tell($b->event($id, 'bob', 'members', {}, complete => JSON::PP::true,
+                      room => $b->room('Big'),
+                      members => [member($ann, 'invite'),
+                                  map { member($b->fqid("y$_"), 'join') }
+                                  1 .. 99])), 'applied', 'a hundred others');
+is(agrees($id), 'yes', 'counted');
+is(redis('ZCARD', "sw:{t}:r:$id:list"), 100, 'and the first have gone');
+
+# Twice in one request; what a header may ask
+
+my $home = $mine[0];
+my $said = $b->signed($b->event($home, 'bob', 'message', { body => 'once' }));
+my (undef, $twice) = $b->post($said, $said);
+
+is(join(' ', map { $_->{status} } @$twice), 'applied duplicate',
+   'twice in one request');
+
+sub raw {
+    my ($method, $body, %headers) = @_;
+    my $path = '/_scaiwave/federation/v1/send';
+
+    return http_req($method, $path, undef, $body,
+                    $b->signer->headers($method, $path, body => $body,
+                                        authority => 'a.example'), %headers);
+}
+
+for (['HEAD', ''], ['GET', ''], ['PUT', '{}'], ['POST', '{}'],
+     ['POST', '{"events":{}}'], ['POST', '{"events":[[]]}'],
+     ['POST', '[]'], ['POST', ''])
+{
+    my $res = raw(@$_);
+
+    cmp_ok($res->[0], '<', 500, "$_->[0] $_->[1]: $res->[0]");
+}
+
+my $idem = $json->encode({ events => [$b->signed($b->event($home, 'bob',
+                                      'message', { body => 'key' }))] });
+
+is((raw('POST', $idem, 'Idempotency-Key' => 'k'))->[0], 200,
+   'with Idempotency-Key');
+is((raw('POST', $idem, 'Idempotency-Key' => 'k'))->[0], 200, 'and again');
+
+# Fifty of all kinds, large
+
+(my $status, my $all) = $b->post(map { $b->signed($_) } map {
+    ($b->event($home, 'bob', 'message', { body => 'm' x 1500 }),
+     $b->event($home, 'eve', 'member', { membership => 'join' }),
+     $b->event(room_id(), 'bob', 'message', { body => 'nowhere' }),
+     $b->event($home, 'bob', 'member', { membership => 'leave',
+                                         fqid => '@"\\<:a.example' }),
+     $b->event($home, 'bob', 'power_level', { fqid => $bob,
+                                              power_level => -1 }))
+} 1 .. 10);
+
+is($status, 200, 'fifty of all kinds');
+is(scalar(grep { $_->{status} eq 'applied' } @$all), 10, 'ten are applied');
+is(agrees($home), 'yes', 'the room is as it was');
+
+unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal/, 'the log is clean');
+
+stop_nginx();
+
+done_testing();
