@@ -251,6 +251,28 @@ is(agrees($id), 'yes', 'a snapshot of nobody');
 is($b->tell(invites($ann, $id)), 'applied', 'and an invite after it');
 is(agrees($id), 'yes', 'a seat each');
 
+# A snapshot of before a join was heard of; and of after it
+
+$id = room_id();
+$b->tell(invites($ann, $id, room => $b->room('Public', room_type => 'public',
+                                             is_public => JSON::PP::true)));
+is(call('al@t', 'POST', "/v1/rooms/$id/join")->{status}, 200,
+   'a join of which the home has not heard');
+
+my @before = ('members', {}, complete => JSON::PP::true,
+              room => $b->room('Public', room_type => 'public',
+                               is_public => JSON::PP::true),
+              members => [member($bob, 'join', 100),
+                          member($ann, 'invite')]);
+
+is($b->tell($b->event($id, 'bob', @before)), 'applied', 'a snapshot');
+like(members('al@t', $id), qr/\bal=join/, 'leaves that alone');
+redis('DEL', 'sw:{t}:outbox:' . $b->name);
+is($b->tell($b->event($id, 'bob', @before)), 'applied', 'another');
+isnt(call('al@t', 'GET', "/v1/rooms/$id")->{data}{me}{membership}, 'join',
+     'has the last word once it was told');
+is(agrees($id), 'yes', 'counted');
+
 # A hundred go and a hundred come
 
 $id = room_id();

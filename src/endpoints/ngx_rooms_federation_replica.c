@@ -22,6 +22,7 @@ typedef enum {
     NGX_ROOMS_L_LOCALS,                    /* ids of our participants */
     NGX_ROOMS_L_ROOM,                      /* the room and the rows */
     NGX_ROOMS_L_GONE,                      /* rows that weren't told */
+    NGX_ROOMS_L_UNHEARD,                   /* joins that wait to be told */
     NGX_ROOMS_L_HISTORY                    /* free positions */
 } ngx_rooms_replica_round_e;
 
@@ -49,6 +50,8 @@ static ngx_int_t ngx_rooms_replica_ask(ngx_rooms_req_t *rq,
 static ngx_int_t ngx_rooms_replica_take(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
 static ngx_int_t ngx_rooms_replica_gone(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica);
+static ngx_int_t ngx_rooms_replica_unheard(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
 static ngx_uint_t ngx_rooms_replica_told(ngx_rooms_replica_t *replica,
     rooms_str_t id);
@@ -118,6 +121,9 @@ ngx_rooms_replica_load(ngx_rooms_req_t *rq)
 
     case NGX_ROOMS_L_GONE:
         return ngx_rooms_replica_gone(rq, replica);
+
+    case NGX_ROOMS_L_UNHEARD:
+        return ngx_rooms_replica_unheard(rq, replica);
 
     default:
         replica->history = ngx_rooms_reply_int(ngx_rooms_reply(rq, 0), 0);
@@ -486,11 +492,36 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 }
 
 
+static ngx_uint_t
+ngx_rooms_replica_came(ngx_rooms_req_t *rq, const rooms_member_t *m)
+{
+    rooms_str_t           server;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    return m->membership == ROOMS_JOIN
+           && !rooms_foreign(m->participant, s->self, &server);
+}
+
+
 static ngx_int_t
 ngx_rooms_replica_gone(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
-    ngx_uint_t           i;
-    rooms_mirror_row_t  *row;
+    ngx_uint_t            i;
+    rooms_str_t           outbox, at;
+    ngx_rooms_batch_t    *had;
+    rooms_mirror_row_t   *row;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    had = rq->batch;
+
+    if (ngx_rooms_batch(rq) == NULL) {
+        return NGX_ERROR;
+    }
+
+    outbox = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOX, s->peer);
 
     for (i = replica->n; i < replica->nrows; i++) {
         row = &replica->rows[i];
@@ -498,10 +529,44 @@ ngx_rooms_replica_gone(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
         row->ours = 0;
 
         if (ngx_rooms_parse_member(
-                   ngx_rooms_reply_str(ngx_rooms_reply(rq, i - replica->n)),
-                   replica->ids[i], &row->before) != NGX_OK)
+                         ngx_rooms_reply_str(had->replies[i - replica->n]),
+                         replica->ids[i], &row->before) != NGX_OK)
         {
             return NGX_ERROR;
+        }
+
+        if (ngx_rooms_replica_came(rq, &row->before)) {
+            at = ngx_rooms_number(rq->pool, row->before.position);
+            (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZCOUNT"),
+                                     outbox, at, at);
+        }
+    }
+
+    if (rq->batch->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_L_UNHEARD;
+
+    return rq->batch->commands.nelts ? ngx_rooms_send(rq) : NGX_OK;
+}
+
+
+/* The home hasn't heard of a join that still waits: it says nothing of it. */
+static ngx_int_t
+ngx_rooms_replica_unheard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    ngx_uint_t           i, n;
+    rooms_mirror_row_t  *row;
+
+    for (i = replica->n, n = 0; i < replica->nrows; i++) {
+        row = &replica->rows[i];
+
+        if (ngx_rooms_replica_came(rq, &row->before)
+            && ngx_rooms_reply_int(ngx_rooms_reply(rq, n++), 0) > 0)
+        {
+            row->membership = row->before.membership;
+            row->power = row->before.power;
         }
     }
 
