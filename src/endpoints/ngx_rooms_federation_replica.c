@@ -17,6 +17,9 @@
 /* Of the ids in a replica, for what a snapshot doesn't name. */
 #define NGX_ROOMS_REPLICA_LIST  (ROOMS_TOLD_MEMBERS + 1)
 
+/* A snapshot that was under way when somebody joined is older than that. */
+#define NGX_ROOMS_REPLICA_AGE  (10 * 1000)     /* ms */
+
 typedef enum {
     NGX_ROOMS_L_BEGIN = 0,
     NGX_ROOMS_L_LOCALS,                    /* ids of our participants */
@@ -50,6 +53,8 @@ static ngx_int_t ngx_rooms_replica_ask(ngx_rooms_req_t *rq,
 static ngx_int_t ngx_rooms_replica_take(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
 static ngx_int_t ngx_rooms_replica_gone(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica);
+static ngx_int_t ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
 static ngx_int_t ngx_rooms_replica_unheard(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
@@ -454,7 +459,7 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     }
 
     if (!s->told.complete || list->elements >= NGX_ROOMS_REPLICA_LIST) {
-        return NGX_OK;
+        return ngx_rooms_replica_ask_unheard(rq, replica);
     }
 
     /* who isn't told of is no longer there */
@@ -468,7 +473,7 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     }
 
     if (replica->nrows == replica->n) {
-        return NGX_OK;
+        return ngx_rooms_replica_ask_unheard(rq, replica);
     }
 
     if (ngx_rooms_batch(rq) == NULL) {
@@ -492,30 +497,66 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 }
 
 
-static ngx_uint_t
-ngx_rooms_replica_came(ngx_rooms_req_t *rq, const rooms_member_t *m)
-{
-    rooms_str_t           server;
-    ngx_rooms_fedsend_t  *s;
-
-    s = rq->several;
-
-    return m->membership == ROOMS_JOIN
-           && !rooms_foreign(m->participant, s->self, &server);
-}
-
-
 static ngx_int_t
 ngx_rooms_replica_gone(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
     ngx_uint_t            i;
-    rooms_str_t           outbox, at;
-    ngx_rooms_batch_t    *had;
+    rooms_str_t           server;
     rooms_mirror_row_t   *row;
     ngx_rooms_fedsend_t  *s;
 
     s = rq->several;
-    had = rq->batch;
+
+    for (i = replica->n; i < replica->nrows; i++) {
+        row = &replica->rows[i];
+        row->membership = ROOMS_LEAVE;
+        row->ours = !rooms_foreign(replica->ids[i], s->self, &server);
+
+        if (ngx_rooms_parse_member(
+                   ngx_rooms_reply_str(ngx_rooms_reply(rq, i - replica->n)),
+                   replica->ids[i], &row->before) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_rooms_replica_ask_unheard(rq, replica);
+}
+
+
+/* One of ours has joined, and a snapshot doesn't say so. */
+static ngx_uint_t
+ngx_rooms_replica_doubt(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
+    ngx_uint_t i)
+{
+    rooms_mirror_row_t   *row;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    row = &replica->rows[i];
+
+    if (!row->ours || row->before.membership != ROOMS_JOIN
+        || s->told.type != ROOMS_TOLD_SNAPSHOT)
+    {
+        return 0;
+    }
+
+    return i >= replica->n
+           || (row->membership == ROOMS_INVITE
+               && row->before.joined_at + NGX_ROOMS_REPLICA_AGE < rq->now);
+}
+
+
+/* Whether the join still waits to be told. */
+static ngx_int_t
+ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica)
+{
+    ngx_uint_t            i;
+    rooms_str_t           outbox, at;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
 
     if (ngx_rooms_batch(rq) == NULL) {
         return NGX_ERROR;
@@ -523,20 +564,11 @@ ngx_rooms_replica_gone(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     outbox = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOX, s->peer);
 
-    for (i = replica->n; i < replica->nrows; i++) {
-        row = &replica->rows[i];
-        row->membership = ROOMS_LEAVE;
-        row->ours = 0;
+    for (i = 0; i < replica->nrows; i++) {
 
-        if (ngx_rooms_parse_member(
-                         ngx_rooms_reply_str(had->replies[i - replica->n]),
-                         replica->ids[i], &row->before) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        if (ngx_rooms_replica_came(rq, &row->before)) {
-            at = ngx_rooms_number(rq->pool, row->before.position);
+        if (ngx_rooms_replica_doubt(rq, replica, i)) {
+            at = ngx_rooms_number(rq->pool,
+                                  replica->rows[i].before.position);
             (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZCOUNT"),
                                      outbox, at, at);
         }
@@ -552,21 +584,26 @@ ngx_rooms_replica_gone(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 }
 
 
-/* The home hasn't heard of a join that still waits: it says nothing of it. */
+/* If so, the home says nothing of it; if not, it has the last word. */
 static ngx_int_t
 ngx_rooms_replica_unheard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
     ngx_uint_t           i, n;
     rooms_mirror_row_t  *row;
 
-    for (i = replica->n, n = 0; i < replica->nrows; i++) {
+    for (i = 0, n = 0; i < replica->nrows; i++) {
         row = &replica->rows[i];
 
-        if (ngx_rooms_replica_came(rq, &row->before)
-            && ngx_rooms_reply_int(ngx_rooms_reply(rq, n++), 0) > 0)
-        {
+        if (!ngx_rooms_replica_doubt(rq, replica, i)) {
+            continue;
+        }
+
+        if (ngx_rooms_reply_int(ngx_rooms_reply(rq, n++), 0) > 0) {
             row->membership = row->before.membership;
             row->power = row->before.power;
+
+        } else {
+            row->ours = 0;
         }
     }
 
