@@ -251,6 +251,57 @@ is(agrees($id), 'yes', 'a snapshot of nobody');
 is($b->tell(invites($ann, $id)), 'applied', 'and an invite after it');
 is(agrees($id), 'yes', 'a seat each');
 
+# A snapshot of before a join was heard of; and of after it
+
+$id = room_id();
+$b->tell(invites($ann, $id, room => $b->room('Public', room_type => 'public',
+                                             is_public => JSON::PP::true)));
+is(call('al@t', 'POST', "/v1/rooms/$id/join")->{status}, 200,
+   'a join of which the home has not heard');
+
+my @before = ('members', {}, complete => JSON::PP::true,
+              room => $b->room('Public', room_type => 'public',
+                               is_public => JSON::PP::true),
+              members => [member($bob, 'join', 100),
+                          member($ann, 'invite')]);
+
+is($b->tell($b->event($id, 'bob', @before)), 'applied', 'a snapshot');
+like(members('al@t', $id), qr/\bal=join/, 'leaves that alone');
+redis('DEL', 'sw:{t}:outbox:' . $b->name);
+is($b->tell($b->event($id, 'bob', @before)), 'applied', 'another');
+isnt(call('al@t', 'GET', "/v1/rooms/$id")->{data}{me}{membership}, 'join',
+     'has the last word once it was told');
+is(agrees($id), 'yes', 'counted');
+
+# A join that the home has refused
+
+$id = room_id();
+$b->tell(invites($ann, $id));
+call('ann@t', 'POST', "/v1/rooms/$id/join");
+
+my @refused = ('members', {}, complete => JSON::PP::true,
+               room => $b->room('Of bob'),
+               members => [member($bob, 'join', 100),
+                           member($ann, 'invite')]);
+
+is($b->tell($b->event($id, 'bob', @refused)), 'applied', 'a snapshot');
+is(call('ann@t', 'GET', "/v1/rooms/$id")->{data}{me}{membership}, 'join',
+   'of an invite that was accepted meanwhile');
+
+my ($in, $power, $at, $position) =
+    split ' ', redis('HGET', "sw:{t}:r:$id:members", 'ann');
+
+redis('HSET', "sw:{t}:r:$id:members", 'ann',
+      join ' ', $in, $power, $at - 60_000, $position);
+$b->tell($b->event($id, 'bob', @refused));
+is(call('ann@t', 'GET', "/v1/rooms/$id")->{data}{me}{membership}, 'join',
+   'and waits to be told, however long');
+redis('DEL', 'sw:{t}:outbox:' . $b->name);
+$b->tell($b->event($id, 'bob', @refused));
+is(call('ann@t', 'GET', "/v1/rooms/$id")->{data}{me}{membership}, 'invite',
+   'or was told long ago, and refused');
+is(agrees($id), 'yes', 'counted');
+
 # A hundred go and a hundred come
 
 $id = room_id();

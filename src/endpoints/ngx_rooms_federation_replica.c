@@ -17,11 +17,15 @@
 /* Of the ids in a replica, for what a snapshot doesn't name. */
 #define NGX_ROOMS_REPLICA_LIST  (ROOMS_TOLD_MEMBERS + 1)
 
+/* A snapshot that was under way when somebody joined is older than that. */
+#define NGX_ROOMS_REPLICA_AGE  (10 * 1000)     /* ms */
+
 typedef enum {
     NGX_ROOMS_L_BEGIN = 0,
     NGX_ROOMS_L_LOCALS,                    /* ids of our participants */
     NGX_ROOMS_L_ROOM,                      /* the room and the rows */
     NGX_ROOMS_L_GONE,                      /* rows that weren't told */
+    NGX_ROOMS_L_UNHEARD,                   /* joins that wait to be told */
     NGX_ROOMS_L_HISTORY                    /* free positions */
 } ngx_rooms_replica_round_e;
 
@@ -49,6 +53,10 @@ static ngx_int_t ngx_rooms_replica_ask(ngx_rooms_req_t *rq,
 static ngx_int_t ngx_rooms_replica_take(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
 static ngx_int_t ngx_rooms_replica_gone(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica);
+static ngx_int_t ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica);
+static ngx_int_t ngx_rooms_replica_unheard(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
 static ngx_uint_t ngx_rooms_replica_told(ngx_rooms_replica_t *replica,
     rooms_str_t id);
@@ -118,6 +126,9 @@ ngx_rooms_replica_load(ngx_rooms_req_t *rq)
 
     case NGX_ROOMS_L_GONE:
         return ngx_rooms_replica_gone(rq, replica);
+
+    case NGX_ROOMS_L_UNHEARD:
+        return ngx_rooms_replica_unheard(rq, replica);
 
     default:
         replica->history = ngx_rooms_reply_int(ngx_rooms_reply(rq, 0), 0);
@@ -448,7 +459,7 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     }
 
     if (!s->told.complete || list->elements >= NGX_ROOMS_REPLICA_LIST) {
-        return NGX_OK;
+        return ngx_rooms_replica_ask_unheard(rq, replica);
     }
 
     /* who isn't told of is no longer there */
@@ -462,7 +473,7 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     }
 
     if (replica->nrows == replica->n) {
-        return NGX_OK;
+        return ngx_rooms_replica_ask_unheard(rq, replica);
     }
 
     if (ngx_rooms_batch(rq) == NULL) {
@@ -489,19 +500,110 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 static ngx_int_t
 ngx_rooms_replica_gone(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
-    ngx_uint_t           i;
-    rooms_mirror_row_t  *row;
+    ngx_uint_t            i;
+    rooms_str_t           server;
+    rooms_mirror_row_t   *row;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
 
     for (i = replica->n; i < replica->nrows; i++) {
         row = &replica->rows[i];
         row->membership = ROOMS_LEAVE;
-        row->ours = 0;
+        row->ours = !rooms_foreign(replica->ids[i], s->self, &server);
 
         if (ngx_rooms_parse_member(
                    ngx_rooms_reply_str(ngx_rooms_reply(rq, i - replica->n)),
                    replica->ids[i], &row->before) != NGX_OK)
         {
             return NGX_ERROR;
+        }
+    }
+
+    return ngx_rooms_replica_ask_unheard(rq, replica);
+}
+
+
+/* One of ours has joined, and a snapshot doesn't say so. */
+static ngx_uint_t
+ngx_rooms_replica_doubt(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
+    ngx_uint_t i)
+{
+    rooms_mirror_row_t   *row;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    row = &replica->rows[i];
+
+    if (!row->ours || row->before.membership != ROOMS_JOIN
+        || s->told.type != ROOMS_TOLD_SNAPSHOT)
+    {
+        return 0;
+    }
+
+    return i >= replica->n
+           || (row->membership == ROOMS_INVITE
+               && row->before.joined_at + NGX_ROOMS_REPLICA_AGE < rq->now);
+}
+
+
+/* Whether the join still waits to be told. */
+static ngx_int_t
+ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica)
+{
+    ngx_uint_t            i;
+    rooms_str_t           outbox, at;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    if (ngx_rooms_batch(rq) == NULL) {
+        return NGX_ERROR;
+    }
+
+    outbox = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOX, s->peer);
+
+    for (i = 0; i < replica->nrows; i++) {
+
+        if (ngx_rooms_replica_doubt(rq, replica, i)) {
+            at = ngx_rooms_number(rq->pool,
+                                  replica->rows[i].before.position);
+            (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZCOUNT"),
+                                     outbox, at, at);
+        }
+    }
+
+    if (rq->batch->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_L_UNHEARD;
+
+    return rq->batch->commands.nelts ? ngx_rooms_send(rq) : NGX_OK;
+}
+
+
+/* If so, the home says nothing of it; if not, it has the last word. */
+static ngx_int_t
+ngx_rooms_replica_unheard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    ngx_uint_t           i, n;
+    rooms_mirror_row_t  *row;
+
+    for (i = 0, n = 0; i < replica->nrows; i++) {
+        row = &replica->rows[i];
+
+        if (!ngx_rooms_replica_doubt(rq, replica, i)) {
+            continue;
+        }
+
+        if (ngx_rooms_reply_int(ngx_rooms_reply(rq, n++), 0) > 0) {
+            row->membership = row->before.membership;
+            row->power = row->before.power;
+
+        } else {
+            row->ours = 0;
         }
     }
 

@@ -599,6 +599,7 @@ ngx_rooms_outbox_events(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 static ngx_int_t
 ngx_rooms_outbox_ask_page(ngx_rooms_outbox_t *o)
 {
+    ngx_uint_t          there;
     rooms_room_t       *room;
     ngx_rooms_batch_t  *b;
 
@@ -614,15 +615,16 @@ ngx_rooms_outbox_ask_page(ngx_rooms_outbox_t *o)
         o->after = ROOMS_NULL;
     }
 
-    if (!rooms_peers_has(room->peers, o->server)) {
-        /* who has left learns that, and nothing else */
-        room->name = ROOMS_NULL;
-        room->topic = ROOMS_NULL;
+    /* who has left learns that, and nothing else, not even of the room */
+
+    there = rooms_peers_has(room->peers, o->server);
+
+    if (!there) {
         o->after = ROOMS_NULL;
     }
 
     o->pdu = ngx_rooms_pdu_create(o->round, o->timer.log, o->link->conf,
-                                  &o->keys, room, 1);
+                                  &o->keys, room, there);
     b = ngx_rooms_outbox_batch(o);
 
     if (o->pdu == NULL || b == NULL
