@@ -11,9 +11,8 @@
 #include "ngx_rooms_endpoints.h"
 #include "ngx_rooms_fedpolicy.h"
 #include "ngx_rooms_peer_call.h"
+#include "rooms_told.h"
 
-
-#define NGX_ROOMS_AVATAR_MAX  2048
 
 typedef struct {
     ngx_rooms_req_t        *rq;            /* NULL: it has gone */
@@ -245,22 +244,6 @@ ngx_rooms_refresh_take(ngx_rooms_req_t *rq)
 }
 
 
-static rooms_str_t
-ngx_rooms_refresh_str(json_t *data, const char *key)
-{
-    json_t  *value;
-
-    value = json_object_get(data, key);
-
-    if (!json_is_string(value)) {
-        return ROOMS_NULL;
-    }
-
-    return (rooms_str_t) { json_string_length(value),
-                           (u_char *) json_string_value(value) };
-}
-
-
 /* A peer's word: it has to be of whom was asked for, and fit to be shown. */
 static ngx_int_t
 ngx_rooms_refresh_read(ngx_rooms_req_t *rq, json_t *data)
@@ -270,21 +253,14 @@ ngx_rooms_refresh_read(ngx_rooms_req_t *rq, json_t *data)
 
     p = &rq->profile;
 
-    name = ngx_rooms_refresh_str(data, "display_name");
-    avatar = ngx_rooms_refresh_str(data, "avatar_url");
+    rooms_told_profile(data, &name, &avatar);
 
-    if (!rooms_str_eq(ngx_rooms_refresh_str(data, "local_id"), p->local)
-        || !rooms_str_eq(ngx_rooms_refresh_str(data, "server_name"),
+    if (!rooms_str_eq(rooms_told_str(data, "local_id"), p->local)
+        || !rooms_str_eq(rooms_told_str(data, "server_name"),
                          p->server)
-        || name.data == NULL || rooms_name_check(&name) != NULL)
+        || name.data == NULL)
     {
         return NGX_DECLINED;
-    }
-
-    if (avatar.len > NGX_ROOMS_AVATAR_MAX || avatar.len < 8
-        || ngx_strncmp(avatar.data, "https://", 8) != 0)
-    {
-        avatar = ROOMS_NULL;
     }
 
     p->name = ngx_rooms_dup(rq->pool, name);

@@ -9,6 +9,7 @@
  */
 
 #include "ngx_rooms_federation_send.h"
+#include "ngx_rooms_endings.h"
 
 
 /* Positions kept free before a replica's first event, for its history. */
@@ -763,31 +764,6 @@ ngx_rooms_replica_content(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 }
 
 
-/* The home has ended it: so do we, and its participants leave. */
-static void
-ngx_rooms_replica_end(ngx_rooms_req_t *rq, const rooms_room_t *room)
-{
-    uint32_t              n;
-    rooms_str_t           peers, server;
-    ngx_rooms_fedsend_t  *s;
-
-    s = rq->several;
-    peers = room->peers;
-
-    while (rooms_peers_next(&peers, &server, &n)) {
-        ngx_rooms_commit_write(&rq->commit, "ZADD",
-                               ngx_rooms_key(&rq->keys,
-                                             NGX_ROOMS_KEY_ENDINGS,
-                                             ROOMS_NULL),
-                               ngx_rooms_number(rq->pool, rq->now),
-                               ngx_rooms_join(rq->pool, room->id,
-                                              ngx_rooms_s(" "), server,
-                                              ngx_rooms_s(" "),
-                                              s->told.sender.fqid));
-    }
-}
-
-
 static ngx_int_t
 ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
 {
@@ -874,7 +850,10 @@ ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
     if (!replica->fresh && (change->write & ROOMS_F_FEDERATED)
         && !change->room.federated)
     {
-        ngx_rooms_replica_end(rq, &change->room);
+        /* the home has ended it: so do we, and its participants leave */
+
+        ngx_rooms_endings_add(&rq->commit, &rq->keys, &change->room,
+                              s->told.sender.fqid, rq->now);
     }
 
     key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);

@@ -5,6 +5,7 @@
 
 #include "ngx_rooms_peer.h"
 #include "ngx_rooms_peer_call.h"
+#include "rooms_told.h"
 
 
 typedef struct {
@@ -280,22 +281,6 @@ ngx_rooms_peer_fetched(ngx_rooms_peer_call_t *call)
 }
 
 
-static rooms_str_t
-ngx_rooms_peer_member(json_t *object, const char *key)
-{
-    json_t  *value;
-
-    value = json_object_get(object, key);
-
-    if (!json_is_string(value)) {
-        return ROOMS_NULL;
-    }
-
-    return (rooms_str_t) { json_string_length(value),
-                           (u_char *) json_string_value(value) };
-}
-
-
 static ngx_uint_t
 ngx_rooms_peer_speaks(json_t *versions)
 {
@@ -352,7 +337,7 @@ ngx_rooms_peer_describe(ngx_rooms_peer_t *peer, json_t *data)
     name.len = peer->len;
     name.data = peer->name;
 
-    if (!rooms_str_eq(ngx_rooms_peer_member(data, "server_name"), name)) {
+    if (!rooms_str_eq(rooms_told_str(data, "server_name"), name)) {
         peer->failure = NGX_ROOMS_E_FED_UNKNOWN;
         peer->why = "who answers under the peer's name says it is another";
         return;
@@ -364,7 +349,7 @@ ngx_rooms_peer_describe(ngx_rooms_peer_t *peer, json_t *data)
         return;
     }
 
-    if (rooms_fedkey_parse(ngx_rooms_peer_member(data, "public_key"), &key)
+    if (rooms_fedkey_parse(rooms_told_str(data, "public_key"), &key)
         != 0)
     {
         peer->failure = NGX_ROOMS_E_FED_UNREACHABLE;

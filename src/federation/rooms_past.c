@@ -4,10 +4,7 @@
  */
 
 #include "rooms_past.h"
-#include "rooms_peer.h"
-
-
-#define ROOMS_PAST_AVATAR  2048
+#include "rooms_told.h"
 
 
 /* All that an event of the past may have. */
@@ -36,22 +33,6 @@ static const struct {
 #define ROOMS_PAST_N(a)  (sizeof(a) / sizeof((a)[0]))
 
 
-static rooms_str_t
-rooms_past_str(json_t *object, const char *key)
-{
-    json_t  *value;
-
-    value = json_object_get(object, key);
-
-    if (!json_is_string(value)) {
-        return ROOMS_NULL;
-    }
-
-    return (rooms_str_t) { json_string_length(value),
-                           (const unsigned char *) json_string_value(value) };
-}
-
-
 /* An id of another server is a word in the store's fields. */
 
 rooms_str_t
@@ -60,7 +41,7 @@ rooms_past_id(json_t *event)
     size_t       i;
     rooms_str_t  id;
 
-    id = rooms_past_str(event, "id");
+    id = rooms_told_str(event, "id");
 
     for (i = 0; i < id.len; i++) {
         if (id.data[i] <= 0x20 || id.data[i] >= 0x7f || id.data[i] == ':') {
@@ -97,27 +78,6 @@ rooms_past_known(json_t *event)
 }
 
 
-/* What isn't fit to be shown is left out: it is no reason to refuse more. */
-
-static void
-rooms_past_profile(json_t *profile, rooms_past_t *past)
-{
-    past->name = rooms_past_str(profile, "display_name");
-
-    if (past->name.data && rooms_name_check(&past->name) != NULL) {
-        past->name = ROOMS_NULL;
-    }
-
-    past->avatar = rooms_past_str(profile, "avatar_url");
-
-    if (past->avatar.len < 8 || past->avatar.len > ROOMS_PAST_AVATAR
-        || memcmp(past->avatar.data, "https://", 8) != 0)
-    {
-        past->avatar = ROOMS_NULL;
-    }
-}
-
-
 static int
 rooms_past_type(rooms_str_t name, rooms_event_e *type)
 {
@@ -142,7 +102,7 @@ rooms_past_times(json_t *event, int64_t now, rooms_past_t *past)
 {
     json_t  *ts;
 
-    past->created_at = rooms_time_parse(rooms_past_str(event, "created_at"));
+    past->created_at = rooms_time_parse(rooms_told_str(event, "created_at"));
 
     if (past->created_at < 0 || past->created_at > now + ROOMS_PAST_AHEAD) {
         return "has no created_at of the past";
@@ -158,7 +118,7 @@ rooms_past_times(json_t *event, int64_t now, rooms_past_t *past)
     }
 
     if (json_object_get(event, "redacted_at")) {
-        past->redacted_at = rooms_time_parse(rooms_past_str(event,
+        past->redacted_at = rooms_time_parse(rooms_told_str(event,
                                                             "redacted_at"));
 
         if (past->redacted_at <= 0) {
@@ -182,7 +142,7 @@ rooms_past_about(rooms_past_t *past, const char *key)
     size_t       i;
     rooms_str_t  s;
 
-    s = rooms_past_str(past->content, key);
+    s = rooms_told_str(past->content, key);
 
     for (i = 0; i < s.len && s.data[i] != ':'; i++) {
         if (s.data[i] <= 0x20 || s.data[i] >= 0x7f) {
@@ -221,12 +181,12 @@ rooms_past_body(rooms_past_t *past)
                ? NULL : "is an edit of no event";
 
     case ROOMS_EV_REACTION:
-        s = rooms_past_str(past->content, "action");
+        s = rooms_told_str(past->content, "action");
 
         return rooms_past_about(past, "event_id") == 0
                && (rooms_str_eq(s, rooms_cstr("add"))
                    || rooms_str_eq(s, rooms_cstr("remove")))
-               && rooms_emoji_check(rooms_past_str(past->content, "emoji"))
+               && rooms_emoji_check(rooms_told_str(past->content, "emoji"))
                   == NULL
                ? NULL : "is no valid reaction";
 
@@ -235,7 +195,7 @@ rooms_past_body(rooms_past_t *past)
                ? NULL : "is a redaction of no event";
 
     case ROOMS_EV_MEMBER:
-        return rooms_membership_parse(rooms_past_str(past->content,
+        return rooms_membership_parse(rooms_told_str(past->content,
                                                      "membership")) >= 0
                ? NULL : "has no valid membership";
 
@@ -274,11 +234,11 @@ rooms_past_read(json_t *event, rooms_str_t room, int64_t now,
         return problem;
     }
 
-    if (!rooms_str_eq(rooms_past_str(event, "room_id"), room)) {
+    if (!rooms_str_eq(rooms_told_str(event, "room_id"), room)) {
         return "is of another room";
     }
 
-    past->sender = rooms_past_str(event, "sender");
+    past->sender = rooms_told_str(event, "sender");
 
     if (past->sender.data == NULL || !rooms_participant_valid(past->sender)
         || rooms_fqid_parse(past->sender, &past->local, &past->server) != 0)
@@ -286,9 +246,10 @@ rooms_past_read(json_t *event, rooms_str_t room, int64_t now,
         return "has no valid sender";
     }
 
-    rooms_past_profile(json_object_get(event, "profile"), past);
+    rooms_told_profile(json_object_get(event, "profile"), &past->name,
+                       &past->avatar);
 
-    if (rooms_past_type(rooms_past_str(event, "event_type"), &past->type)
+    if (rooms_past_type(rooms_told_str(event, "event_type"), &past->type)
         != 0)
     {
         return "is of no type that is told";

@@ -38,23 +38,21 @@ rooms_told_fqid(rooms_str_t fqid, rooms_told_member_t *m)
 }
 
 
-/* What isn't fit to be shown is left out: it is no reason to refuse more. */
-
-static void
-rooms_told_profile(json_t *object, rooms_told_member_t *m)
+void
+rooms_told_profile(json_t *object, rooms_str_t *name, rooms_str_t *avatar)
 {
-    m->name = rooms_told_str(object, "display_name");
+    *name = rooms_told_str(object, "display_name");
 
-    if (m->name.data && rooms_name_check(&m->name) != NULL) {
-        m->name = ROOMS_NULL;
+    if (name->data && rooms_name_check(name) != NULL) {
+        *name = ROOMS_NULL;
     }
 
-    m->avatar = rooms_told_str(object, "avatar_url");
+    *avatar = rooms_told_str(object, "avatar_url");
 
-    if (m->avatar.len < 8 || m->avatar.len > ROOMS_TOLD_AVATAR
-        || memcmp(m->avatar.data, "https://", 8) != 0)
+    if (avatar->len < 8 || avatar->len > ROOMS_TOLD_AVATAR
+        || memcmp(avatar->data, "https://", 8) != 0)
     {
-        m->avatar = ROOMS_NULL;
+        *avatar = ROOMS_NULL;
     }
 }
 
@@ -97,7 +95,7 @@ rooms_told_member(json_t *member, rooms_told_member_t *m)
         }
     }
 
-    rooms_told_profile(member, m);
+    rooms_told_profile(member, &m->name, &m->avatar);
 
     return NULL;
 }
@@ -221,7 +219,8 @@ rooms_told_read(json_t *event, int64_t now, rooms_told_t *told)
         return "has no valid sender";
     }
 
-    rooms_told_profile(json_object_get(event, "profile"), &told->sender);
+    rooms_told_profile(json_object_get(event, "profile"), &told->sender.name,
+                       &told->sender.avatar);
 
     told->type = rooms_told_type(rooms_told_str(event, "event_type"));
 

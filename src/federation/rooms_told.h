@@ -63,6 +63,13 @@ const char *rooms_told_member(json_t *member, rooms_told_member_t *m);
 /* "<event id>:<server>": 0, and both parts; -1: isn't one. */
 int rooms_told_ref(rooms_str_t s, rooms_str_t *id, rooms_str_t *server);
 
+/*
+ * How somebody is called, and looks.  What isn't fit to be shown is NULL: it
+ * is no reason to refuse more.
+ */
+void rooms_told_profile(json_t *object, rooms_str_t *name,
+    rooms_str_t *avatar);
+
 /* A string member; NULL if it is absent or another thing. */
 rooms_str_t rooms_told_str(json_t *object, const char *key);
 
