@@ -229,8 +229,6 @@ typedef struct {
     unsigned            write;            /* ROOMS_F_* of `room` */
     rooms_room_t        room;             /* as it will be */
 
-    /* a snapshot may replace everybody */
-    rooms_transition_t  members[2 * ROOMS_BATCH_MAX + 3];
     unsigned            nmembers;
 
     rooms_event_e       event;
@@ -239,6 +237,12 @@ typedef struct {
 
     /* invite of many: a code for each target, in the order of the input */
     rooms_code_e        results[ROOMS_BATCH_MAX];
+
+    /*
+     * The first nmembers of them; a snapshot may replace everybody.  Last, as
+     * those behind the first one are not cleared.
+     */
+    rooms_transition_t  members[2 * ROOMS_BATCH_MAX + 3];
 } rooms_change_t;
 
 

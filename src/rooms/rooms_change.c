@@ -12,6 +12,19 @@ static void rooms_count(rooms_room_t *room, const rooms_member_t *row,
 static int rooms_has_row(const rooms_change_t *out, rooms_str_t participant);
 
 
+/*
+ * Every request decides something, and few change many rows: those are written
+ * before they are counted, and need no clearing, save the first, which is what
+ * a change without rows is about.
+ */
+
+void
+rooms_undecided(rooms_change_t *out)
+{
+    memset(out, 0, offsetof(rooms_change_t, members[1]));
+}
+
+
 rooms_code_e
 rooms_fail(rooms_change_t *out, rooms_code_e code, const char *field,
     const char *message)

@@ -98,7 +98,7 @@ rooms_decide(const rooms_input_t *in, rooms_change_t *out)
     rooms_input_t        input;
     const rooms_rule_t  *rule;
 
-    memset(out, 0, sizeof(rooms_change_t));
+    rooms_undecided(out);
 
     input = *in;
     rule = &rooms_rules[in->op];

@@ -13,6 +13,7 @@
 
 /* rooms_change.c: how a verdict is put together */
 
+void rooms_undecided(rooms_change_t *out);
 rooms_code_e rooms_fail(rooms_change_t *out, rooms_code_e code,
     const char *field, const char *message);
 void rooms_noop(rooms_change_t *out);

@@ -83,7 +83,7 @@ rooms_decide_create(const rooms_create_t *in, rooms_change_t *out)
     int             type;
     rooms_create_t  input;
 
-    memset(out, 0, sizeof(rooms_change_t));
+    rooms_undecided(out);
 
     input = *in;
     type = rooms_type_parse(in->type);
@@ -211,7 +211,7 @@ rooms_decide_dm(rooms_str_t id, rooms_str_t caller, rooms_str_t other,
 {
     int  first;
 
-    memset(out, 0, sizeof(rooms_change_t));
+    rooms_undecided(out);
 
     if (rooms_str_eq(caller, other)) {
         rooms_fail(out, ROOMS_E_INVARIANT, "participant_id",

@@ -24,7 +24,7 @@ rooms_mirror(const rooms_mirror_t *in, rooms_change_t *out)
     unsigned  i;
     uint64_t  taken;
 
-    memset(out, 0, sizeof(rooms_change_t));
+    rooms_undecided(out);
 
     if (in->room) {
         out->room = *in->room;
