@@ -6,9 +6,7 @@
 use strict;
 use warnings;
 
-use File::Temp ();
 use JSON::PP ();
-use MIME::Base64 qw(encode_base64);
 use Test::More;
 
 use lib 't/lib';
@@ -16,50 +14,7 @@ use RoomsTest;
 use RoomsTest::Stranger;
 
 my $json = JSON::PP->new->utf8->canonical;
-my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
-my ($port_b, $port_c) = (free_port(), free_port());
-my $b = RoomsTest::Stranger->new("127.0.0.1:$port_b", 'b' x 32, 'a.example');
-my $c = RoomsTest::Stranger->new("127.0.0.1:$port_c", 'c' x 32, 'a.example');
-
-sub file {
-    my ($name, $text) = @_;
-
-    RoomsTest::Signer::write_file("$dir/$name", $text);
-    chmod 0640, "$dir/$name";
-
-    return "$dir/$name";
-}
-
-file('b.json', $b->signer->descriptor);
-file('c.json', $c->signer->descriptor);
-
-my $key = file('a.key', encode_base64('a' x 32, ''));
-
-# nobody takes what is in the outboxes: requests to /send end here
-
-run_nginx(<<"END", workers => 2, http => <<"HTTP");
-        rooms on;
-        rooms_auth mock;
-        rooms_redis redis://\$TEST_NGINX_REDIS/0;
-        rooms_server_name a.example;
-        rooms_tenant t;
-        rooms_federation on;
-        rooms_federation_key $key;
-        rooms_federation_allow_private on;
-        location = /_rooms_peer {
-            internal;
-            proxy_pass http://\$rooms_peer\$rooms_peer_uri;
-        }
-END
-    server {
-        listen 127.0.0.1:$port_b;
-        location = /.well-known/scaiwave/server { alias $dir/b.json; }
-    }
-    server {
-        listen 127.0.0.1:$port_c;
-        location = /.well-known/scaiwave/server { alias $dir/c.json; }
-    }
-HTTP
+my ($b, $c) = RoomsTest::Stranger::around('a.example', 't', qw(b c));
 
 sub call {
     my ($who, $method, $path, $body, %headers) = @_;

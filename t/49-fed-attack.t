@@ -6,9 +6,8 @@
 use strict;
 use warnings;
 
-use File::Temp ();
+use IO::Socket::INET;
 use JSON::PP ();
-use MIME::Base64 qw(encode_base64);
 use Test::More;
 
 use lib 't/lib';
@@ -16,50 +15,7 @@ use RoomsTest;
 use RoomsTest::Stranger;
 
 my $json = JSON::PP->new->utf8->canonical;
-my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
-my ($port_b, $port_c) = (free_port(), free_port());
-my $b = RoomsTest::Stranger->new("127.0.0.1:$port_b", 'b' x 32, 'a.example');
-my $c = RoomsTest::Stranger->new("127.0.0.1:$port_c", 'c' x 32, 'a.example');
-
-sub file {
-    my ($name, $text) = @_;
-
-    RoomsTest::Signer::write_file("$dir/$name", $text);
-    chmod 0640, "$dir/$name";
-
-    return "$dir/$name";
-}
-
-file('b.json', $b->signer->descriptor);
-file('c.json', $c->signer->descriptor);
-
-my $key = file('a.key', encode_base64('a' x 32, ''));
-
-# nobody takes what is in the outboxes: requests to /send end here
-
-run_nginx(<<"END", workers => 2, http => <<"HTTP");
-        rooms on;
-        rooms_auth mock;
-        rooms_redis redis://\$TEST_NGINX_REDIS/0;
-        rooms_server_name a.example;
-        rooms_tenant t;
-        rooms_federation on;
-        rooms_federation_key $key;
-        rooms_federation_allow_private on;
-        location = /_rooms_peer {
-            internal;
-            proxy_pass http://\$rooms_peer\$rooms_peer_uri;
-        }
-END
-    server {
-        listen 127.0.0.1:$port_b;
-        location = /.well-known/scaiwave/server { alias $dir/b.json; }
-    }
-    server {
-        listen 127.0.0.1:$port_c;
-        location = /.well-known/scaiwave/server { alias $dir/c.json; }
-    }
-HTTP
+my ($b, $c) = RoomsTest::Stranger::around('a.example', 't', qw(b c));
 
 sub call {
     my ($who, $method, $path, $body, %headers) = @_;
@@ -368,6 +324,49 @@ is((raw('POST', $idem, 'Idempotency-Key' => 'k'))->[0], 200, 'and again');
 is($status, 200, 'fifty of all kinds');
 is(scalar(grep { $_->{status} eq 'applied' } @$all), 10, 'ten are applied');
 is(agrees($home), 'yes', 'the room is as it was');
+
+# In pieces, and with Expect
+
+my @said = map { $b->signed($b->event($home, 'bob', 'message',
+                                      { body => "piece $_" })) } 1 .. 20;
+my $pieces = $json->encode({ events => \@said });
+my %fields = $b->signer->headers('POST', '/_scaiwave/federation/v1/send',
+                                 body => $pieces, authority => 'a.example');
+my $conn = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                 PeerPort => server_port_is());
+
+print {$conn} "POST /_scaiwave/federation/v1/send HTTP/1.1\r\nHost: x\r\n"
+              . "Connection: close\r\nTransfer-Encoding: chunked\r\n"
+              . "Expect: 100-continue\r\n"
+              . join('', map { "$_: $fields{$_}\r\n" } sort keys %fields)
+              . "\r\n";
+printf {$conn} "%x\r\n%s\r\n", length, $_ for unpack '(a1000)*', $pieces;
+print {$conn} "0\r\n\r\n";
+is((() = do { local $/; <$conn> } =~ /"applied"/g) + 0, 20,
+   'a chunked body, which is announced');
+
+# A store that hangs, or is gone: all of it is told again, and done once
+
+@said = map { $b->signed($b->event($home, 'bob', 'message',
+                                   { body => "late $_" })) } 1 .. 50;
+
+redis_pause();
+my ($gone, undef, $code) = $b->post(@said);
+redis_resume();
+is("$gone $code", '503 SW_STORE_UNAVAILABLE', 'the store hangs');
+
+my $results;
+
+ok(RoomsTest::Process::wait_for(10, sub {
+       ($gone, $results) = $b->post(@said); $gone == 200 }), 'and is back');
+is(scalar(grep { $_->{status} eq 'rejected' } @$results), 0,
+   'nothing is refused');
+is(scalar(grep { /"late \d+"/ }
+          @{ redis('ZRANGE', "sw:{t}:r:$home:events", 0, -1) }), 50,
+   'and each is there once');
+redis_stop();
+($gone, undef, $code) = $b->post(@said);
+is("$gone $code", '503 SW_STORE_UNAVAILABLE', 'the store is gone');
 
 unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal/, 'the log is clean');
 

@@ -9,9 +9,13 @@ package RoomsTest::Stranger;
 use strict;
 use warnings;
 
+use File::Temp ();
 use JSON::PP ();
+use MIME::Base64 qw(encode_base64);
 
 use RoomsTest::HTTP qw(http_req);
+use RoomsTest::Nginx qw(run_nginx);
+use RoomsTest::Process qw(free_port);
 use RoomsTest::Signer;
 
 my $json = JSON::PP->new->utf8->canonical;
@@ -23,6 +27,53 @@ sub new {
 
     return bless { name => $name, to => $to, position => 1000,
                    signer => RoomsTest::Signer->new($name, $seed) }, $class;
+}
+
+# around($name, $tenant, @letters) starts an nginx that federates under a name,
+# and gives strangers, whose descriptors are served, and nothing else of them.
+sub around {
+    my ($name, $tenant, @letters) = @_;
+    my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
+    my (@strangers, $http);
+
+    for my $letter (@letters) {
+        my $port = free_port();
+        my $self = __PACKAGE__->new("127.0.0.1:$port", $letter x 32, $name);
+
+        $self->{served} = $dir;
+        RoomsTest::Signer::write_file("$dir/$letter.json",
+                                      $self->{signer}->descriptor);
+        chmod 0640, "$dir/$letter.json";
+        push @strangers, $self;
+
+        $http .= <<"END";
+    server {
+        listen 127.0.0.1:$port;
+        location = /.well-known/scaiwave/server { alias $dir/$letter.json; }
+    }
+END
+    }
+
+    RoomsTest::Signer::write_file("$dir/own.key",
+                                  encode_base64('a' x 32, ''));
+    chmod 0640, "$dir/own.key";
+
+    run_nginx(<<"END", workers => 2, http => $http);
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis://\$TEST_NGINX_REDIS/0;
+        rooms_server_name $name;
+        rooms_tenant $tenant;
+        rooms_federation on;
+        rooms_federation_key $dir/own.key;
+        rooms_federation_allow_private on;
+        location = /_rooms_peer {
+            internal;
+            proxy_pass http://\$rooms_peer\$rooms_peer_uri;
+        }
+END
+
+    return @strangers;
 }
 
 sub name { $_[0]{name} }
