@@ -6,10 +6,16 @@
 use strict;
 use warnings;
 
+use File::Temp ();
+use MIME::Base64 qw(encode_base64);
 use Test::More;
+use Time::HiRes qw(sleep);
 
 use lib 't/lib';
 use RoomsTest;
+use RoomsTest::Signer;
+
+my $dir = File::Temp->newdir('rooms-exit-XXXXXXXX', TMPDIR => 1);
 
 sub exited {
     my ($n) = @_;
@@ -61,5 +67,33 @@ redis_resume();
 unlike(nginx_log(), qr/\[alert\]/, 'in order, too');
 is(http_req('POST', '/v1/auth/register', 'mock:ann@t1')->[0], 200,
    'the new ones work');
+
+# A server that federates asks its store at all times, and the store is away.
+
+RoomsTest::Signer::write_file("$dir/key", encode_base64('a' x 32, ''));
+chmod 0640, "$dir/key";
+
+run_nginx(<<"END", workers => 2);
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis://\$TEST_NGINX_REDIS/0;
+        rooms_server_name a.example;
+        rooms_tenant t1;
+        rooms_federation on;
+        rooms_federation_key $dir/key;
+END
+
+for (1 .. 6) {
+    ok(RoomsTest::Process::wait_for(10, sub {
+        http_req('POST', '/v1/auth/register', 'mock:ann@t1')->[0] == 200;
+    }), 'the store is used');
+    redis_stop();
+    sleep 0.04 * $_;
+    nginx_reload();
+    ok(exited(2 * $_), 'the old workers exit, with the store away');
+    redis_start();
+}
+
+unlike(nginx_log(), qr/\[alert\]/, 'in order');
 
 done_testing();

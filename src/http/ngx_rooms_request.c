@@ -444,6 +444,7 @@ ngx_rooms_send(ngx_rooms_req_t *rq)
 
     b->handler = ngx_rooms_answered;
     b->data = rq;
+    b->wanted = 1;
 
     rq->waiting = 1;
     rq->asked = ngx_current_msec;

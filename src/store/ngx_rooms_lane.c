@@ -55,6 +55,35 @@ ngx_rooms_lane_init(ngx_rooms_lane_t *lane, ngx_rooms_node_t *node,
 }
 
 
+static ngx_uint_t
+ngx_rooms_lane_wants(ngx_queue_t *batches)
+{
+    ngx_queue_t        *q;
+    ngx_rooms_batch_t  *b;
+
+    for (q = ngx_queue_head(batches);
+         q != ngx_queue_sentinel(batches);
+         q = ngx_queue_next(q))
+    {
+        b = ngx_queue_data(q, ngx_rooms_batch_t, queue);
+
+        if (b->wanted) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_uint_t
+ngx_rooms_lane_wanted(ngx_rooms_lane_t *lane)
+{
+    return ngx_rooms_lane_wants(&lane->inflight)
+           || ngx_rooms_lane_wants(&lane->waiting);
+}
+
+
 void
 ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
 {
@@ -91,7 +120,7 @@ ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
     }
 
     if (lane->state == NGX_ROOMS_LANE_DOWN && !lane->dead
-        && !lane->timer.timer_set)
+        && !lane->timer.timer_set && (b->wanted || !ngx_exiting))
     {
         ngx_rooms_lane_connect(lane);
     }
@@ -291,7 +320,7 @@ ngx_rooms_lane_down(ngx_rooms_lane_t *lane)
         ngx_del_timer(&lane->timer);
     }
 
-    if (ngx_exiting && ngx_queue_empty(&lane->waiting)) {
+    if (ngx_exiting && !ngx_rooms_lane_wanted(lane)) {
         return;
     }
 
@@ -504,6 +533,11 @@ ngx_rooms_lane_timer_handler(ngx_event_t *ev)
     switch (lane->state) {
 
     case NGX_ROOMS_LANE_DOWN:
+
+        if (ngx_exiting && !ngx_rooms_lane_wanted(lane)) {
+            return;
+        }
+
         ngx_rooms_lane_connect(lane);
         ngx_post_event(&lane->reap, &ngx_posted_events);
         return;

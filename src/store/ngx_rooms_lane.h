@@ -20,6 +20,9 @@ void ngx_rooms_lane_reap_handler(ngx_event_t *ev);
 void ngx_rooms_lane_greet(ngx_rooms_lane_t *lane);
 void ngx_rooms_lane_down(ngx_rooms_lane_t *lane);
 
+/* Whether a request waits for something here. */
+ngx_uint_t ngx_rooms_lane_wanted(ngx_rooms_lane_t *lane);
+
 /* Answered, or given up: calls the handler, if there is one still. */
 void ngx_rooms_batch_done(ngx_rooms_batch_t *b);
 

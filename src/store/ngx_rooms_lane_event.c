@@ -154,11 +154,11 @@ ngx_rooms_lane_flush_handler(ngx_event_t *ev)
 }
 
 
-/* A worker that is about to exit gives up lanes nobody waits for. */
+/* A worker that is about to exit gives up lanes no request waits for. */
 static void
 ngx_rooms_lane_close_idle(ngx_rooms_lane_t *lane)
 {
-    if (ngx_queue_empty(&lane->inflight) && ngx_queue_empty(&lane->waiting)) {
+    if (!ngx_rooms_lane_wanted(lane)) {
         ngx_rooms_lane_drop(lane, NULL);
     }
 }

@@ -72,6 +72,8 @@ struct ngx_rooms_batch_s {
     ngx_queue_t                queue;
     unsigned                   sent:1;
     unsigned                   failed:1;
+    unsigned                   wanted:1;   /* a request waits for it, and so
+                                              does a worker that exits */
 };
 
 
