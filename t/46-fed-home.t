@@ -372,6 +372,26 @@ is($b->tell($b->event($frozen, 'bob', 'message', { body => 'x' })),
 is($b->tell($b->event($frozen, 'bob', 'member', { membership => 'leave' })),
    'applied', 'but can be left');
 
+# Who left a room last may bring it back, if there is a place
+
+my $left = room('Left', 1, room_type => 'public');
+
+$b->tell($b->event($left, 'bob', 'member', { membership => 'join' }));
+call('ann@t', 'POST', "/v1/rooms/$left/leave");
+is($b->tell($b->event($left, 'bob', 'member', { membership => 'leave' })),
+   'applied', 'the last one leaves');
+
+for ([0, 'rejected SW_FED_POLICY', 'but not into a room that is full of them'],
+     [5, 'applied', 'and brings it back'])
+{
+    policy({ allowed_peers => [$b->name, $c->name],
+             max_foreign_participants_per_room => $_->[0] });
+    is($b->tell($b->event($left, 'bob', 'state', { state => 'open' })),
+       $_->[1], $_->[2]);
+}
+
+is(redis('HGET', "sw:{t}:r:$left", 'joined'), 1, 'being in it again');
+
 # Federated DMs
 
 $res = call('ann@t', 'POST', '/v1/me/federated-dms', { fqid => $bob });

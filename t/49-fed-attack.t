@@ -141,7 +141,8 @@ is(agrees($id), 'yes', 'is one');
 
 my $dm = call('ann@t', 'POST', '/v1/me/federated-dms', { fqid => $bob })
              ->{data}{id};
-my @results = ($b->post($b->signed($b->event(room_id(), 'bob', 'create', {},
+my $other = 'room-z' . 'z' x 25;
+my @results = ($b->post($b->signed($b->event($other, 'bob', 'create', {},
                     room => $b->room(undef, room_type => 'dm'),
                     members => [member($bob, 'join', 100),
                                 member($ann, 'join', 100)])),
@@ -149,8 +150,13 @@ my @results = ($b->post($b->signed($b->event(room_id(), 'bob', 'create', {},
                                              { body => 'next' }))));
 
 is($results[0], 200, 'another DM of the same two is judged');
-is("$results[1][0]{status} $results[1][1]{status}", 'rejected applied',
-   'and refused, which stops nothing else');
+is("$results[1][0]{status} $results[1][1]{status}", 'applied applied',
+   'which stops nothing else');
+is(call('ann@t', 'GET', "/v1/rooms/$other")->{data}{state}, 'closed',
+   'and is one that has come too late');
+is(call('ann@t', 'GET', "/v1/rooms/$dm")->{data}{state}, 'open',
+   'the first one stays');
+is(agrees($_), 'yes', 'counted') for $dm, $other;
 
 # Rooms about which the other side is wrong: each is told as it is
 
@@ -221,12 +227,22 @@ my @before = ('members', {}, complete => JSON::PP::true,
               members => [member($bob, 'join', 100),
                           member($ann, 'invite')]);
 
+my ($join) = map { /\Ae \Q$id\E (\S+)/ ? $1 : () } @{ outbox($b) };
+
 is($b->tell($b->event($id, 'bob', @before)), 'applied', 'a snapshot');
 like(members('al@t', $id), qr/\bal=join/, 'leaves that alone');
 redis('DEL', 'sw:{t}:outbox:' . $b->name);
 is($b->tell($b->event($id, 'bob', @before)), 'applied', 'another');
+like(members('al@t', $id), qr/\bal=join/,
+   'may have been under way when the join was told');
+is($b->tell($b->event($id, 'bob', @before,
+                      refused => 'evt-0000000000001' . '0' x 16)),
+   'applied', 'one that refuses another event');
+like(members('al@t', $id), qr/\bal=join/, 'neither');
+is($b->tell($b->event($id, 'bob', @before, refused => $join)), 'applied',
+   'one that refuses the join');
 isnt(call('al@t', 'GET', "/v1/rooms/$id")->{data}{me}{membership}, 'join',
-     'has the last word once it was told');
+     'has the last word');
 is(agrees($id), 'yes', 'counted');
 
 # A join that the home has refused

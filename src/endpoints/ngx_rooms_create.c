@@ -362,20 +362,13 @@ ngx_rooms_create_show(ngx_rooms_req_t *rq)
 static rooms_str_t
 ngx_rooms_dm_pair(ngx_rooms_req_t *rq, rooms_str_t other)
 {
-    size_t       n;
-    ngx_int_t    rc;
     rooms_str_t  me;
 
     me = rq->principal.sub;
-    n = ngx_min(me.len, other.len);
-    rc = ngx_memcmp(me.data, other.data, n);
 
-    if (rc == 0) {
-        rc = me.len < other.len ? -1 : 1;
-    }
-
-    return rc < 0 ? ngx_rooms_join(rq->pool, me, ngx_rooms_s(" "), other)
-                  : ngx_rooms_join(rq->pool, other, ngx_rooms_s(" "), me);
+    return rooms_str_before(me, other)
+           ? ngx_rooms_join(rq->pool, me, ngx_rooms_s(" "), other)
+           : ngx_rooms_join(rq->pool, other, ngx_rooms_s(" "), me);
 }
 
 

@@ -234,6 +234,8 @@ ngx_rooms_origin_state(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 
     state = rooms_told_str(s->told.content, "state");
 
+    rq->ask = ngx_rooms_origin_policy;
+
     if (rooms_str_eq(state, ngx_rooms_s("archived"))) {
         path = "/v1/rooms/{room}/archive";
 

@@ -132,6 +132,7 @@ ngx_rooms_fedsend_reset(ngx_rooms_req_t *rq)
     rq->error_field = ROOMS_NULL;
     rq->error_problem = ROOMS_NULL;
     rq->source_id = ROOMS_NULL;
+    rq->source_server = ROOMS_NULL;
 
     ngx_memzero(rq->param, sizeof(rq->param));
     ngx_memzero(&rq->view, sizeof(ngx_rooms_view_t));
@@ -262,6 +263,7 @@ ngx_rooms_fedsend_next(ngx_rooms_req_t *rq)
     ngx_rooms_fedsend_t  *s;
 
     s = rq->several;
+    s->again = 0;
 
     if (ngx_rooms_fedsend_read(rq, s) != NGX_OK) {
         return NGX_ERROR;
@@ -530,7 +532,7 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
     s = rq->several;
     p = &s->sender;
 
-    if (rq->endpoint == rq->outer) {
+    if (rq->endpoint == rq->outer || s->again) {
         return NGX_OK;
     }
 
@@ -559,7 +561,8 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
                                                         rq->now));
     }
 
-    if (rq->endpoint->op == ROOMS_OP_JOIN
+    if ((rq->endpoint->op == ROOMS_OP_JOIN
+         || rq->endpoint->op == ROOMS_OP_REJOIN)
         && rq->view.me.membership == ROOMS_LEAVE
         && ngx_rooms_fqid_allow(rq, rq->asked_batch->replies[rq->at_own],
                                 &rq->view.room, s->peer) != NGX_OK)
@@ -588,6 +591,8 @@ ngx_rooms_fedsend_done(ngx_rooms_req_t *rq, const char *status)
 
     s = rq->several;
     s->results[s->i].status = status;
+    s->gone = ROOMS_NULL;
+    s->unbanned = ROOMS_NULL;
 
     ngx_rooms_fedsend_reset(rq);
 
@@ -625,6 +630,8 @@ ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq)
         && rooms_peers_has(rq->view.room.peers, s->peer))
     {
         result->astray = s->told.room;
+        result->refused = s->told.type == ROOMS_EV_MEMBER ? s->told.id
+                                                          : ROOMS_NULL;
         result->position = s->position;
         s->astray = 1;
     }
@@ -703,7 +710,11 @@ ngx_rooms_fedsend_correct(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
                                      ngx_rooms_number(rq->pool, r->position),
                                      ngx_rooms_join(rq->pool,
                                                     ngx_rooms_s("s "),
-                                                    r->astray));
+                                                    r->astray,
+                                                    r->refused.data
+                                                    ? ngx_rooms_s(" ")
+                                                    : ROOMS_NULL,
+                                                    r->refused));
         }
     }
 
@@ -729,6 +740,11 @@ ngx_rooms_fedsend_show(ngx_rooms_req_t *rq)
     ngx_rooms_fedsend_t  *s;
 
     s = rq->several;
+
+    if (s->again) {
+        ngx_rooms_fedsend_reset(rq);
+        return NGX_DECLINED;
+    }
 
     if (s->i < s->n) {
         rc = ngx_rooms_fedsend_done(rq, "applied");

@@ -19,6 +19,7 @@ typedef struct {
     rooms_str_t             reason;
     rooms_str_t             id;
     rooms_str_t             astray;        /* a room of which it was wrong */
+    rooms_str_t             refused;       /* in who is in it: the event */
     int64_t                 position;      /* that room's */
 } ngx_rooms_fedresult_t;
 
@@ -43,6 +44,11 @@ typedef struct {
     rooms_str_t             sender_row;    /* NULL: it isn't */
 
     ngx_uint_t              changes;       /* a room of ours, that is */
+    ngx_uint_t              again;         /* what is done now is not all of
+                                              it: then it is judged anew */
+    rooms_str_t             gone;          /* members up to this id have been
+                                              compared with a snapshot, ... */
+    rooms_str_t             unbanned;      /* ... and those banned */
 
     ngx_uint_t              at_ref;        /* replies */
     ngx_uint_t              at_subject;

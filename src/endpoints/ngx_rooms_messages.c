@@ -214,6 +214,7 @@ ngx_rooms_message_room(ngx_rooms_req_t *rq)
         /* the room's own server has decided that they may */
         rq->view.me.membership = ROOMS_JOIN;
         rq->view.me.power = ROOMS_POWER_MAX;
+        rq->view.room.state = ROOMS_OPEN;
     }
 
     return NGX_OK;
@@ -251,14 +252,15 @@ ngx_rooms_message_tellable(ngx_rooms_req_t *rq)
 void
 ngx_rooms_message_guards(ngx_rooms_req_t *rq)
 {
-    if (!rq->trusted) {
-        ngx_rooms_commit_guard_field(&rq->commit,
+    if (rq->trusted) {
+        return;
+    }
+
+    ngx_rooms_commit_guard_field(&rq->commit,
                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
                                      rq->view.room.id),
                        rq->principal.sub,
                        ngx_rooms_format_member(rq->pool, &rq->view.me, 0));
-    }
-
     ngx_rooms_commit_guard_field(&rq->commit,
                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM,
                                      rq->view.room.id),

@@ -64,6 +64,7 @@ typedef struct {
     rooms_str_t               item;        /* as the outbox holds it */
     int64_t                   position;
     rooms_str_t               event;       /* NULL: a snapshot */
+    rooms_str_t               refused;     /* what that one answers, or NULL */
     ngx_uint_t                room;        /* index */
     ngx_uint_t                told;        /* index among the room's */
     unsigned                  valid:1;
@@ -106,7 +107,7 @@ struct ngx_rooms_outbox_s {
     rooms_str_t               server;
     ngx_uint_t                window;      /* items to read */
     rooms_str_t               paged;       /* item of a snapshot ... */
-    rooms_str_t               after;       /* ... that goes on after this */
+    ngx_rooms_pdu_at_t        snapshot;    /* ... that goes on from here */
 
     /* of a round: one request to the peer */
     ngx_pool_t               *round;

@@ -332,13 +332,14 @@ ngx_rooms_outbox_room(ngx_rooms_outbox_t *o, rooms_str_t id)
 }
 
 
-/* "e ROOM EVENT" or "s ROOM" */
+/* "e ROOM EVENT", "s ROOM", or "s ROOM EVENT" of what was refused */
 static void
 ngx_rooms_outbox_item(ngx_rooms_outbox_t *o, ngx_rooms_outbox_item_t *item)
 {
     u_char       *p, *last;
-    rooms_str_t   room, s;
+    rooms_str_t   room, event, s;
 
+    event = ROOMS_NULL;
     s = item->item;
     last = (u_char *) s.data + s.len;
 
@@ -355,14 +356,25 @@ ngx_rooms_outbox_item(ngx_rooms_outbox_t *o, ngx_rooms_outbox_item_t *item)
         return;
     }
 
-    if (s.data[0] == 'e' && p) {
-        item->event = (rooms_str_t) { last - p - 1, p + 1 };
+    if (p) {
+        event = (rooms_str_t) { last - p - 1, p + 1 };
 
-        if (rooms_event_position(item->event) <= 0) {
+        if (!rooms_id_valid(event, "evt-")) {
+            return;
+        }
+    }
+
+    if (s.data[0] == 'e' && p) {
+        item->event = event;
+
+        if (rooms_event_position(event) <= 0) {
             return;
         }
 
-    } else if (s.data[0] != 's' || p) {
+    } else if (s.data[0] == 's') {
+        item->refused = event;
+
+    } else {
         return;
     }
 
@@ -430,6 +442,8 @@ ngx_rooms_outbox_items(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
         return NGX_ERROR;
     }
 
+    /* one that was here: it is told that it is no longer, too */
+
     if (!rooms_policy_allows(policy, o->server, 1)
         || !rooms_peer_valid(o->server))
     {
@@ -483,7 +497,9 @@ ngx_rooms_outbox_excess(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 
     for (i = 0; i < o->nitems; i++) {
 
-        if (!o->items[i].valid || o->items[i].event.data) {
+        if (!o->items[i].valid || o->items[i].event.data
+            || o->items[i].refused.data)
+        {
             return ngx_rooms_outbox_finish(o, NGX_ROOMS_O_DROPPED);
         }
     }
@@ -611,16 +627,12 @@ ngx_rooms_outbox_ask_page(ngx_rooms_outbox_t *o)
         return ngx_rooms_outbox_send(o);
     }
 
-    if (!rooms_str_eq(o->paged, o->items[0].item)) {
-        o->after = ROOMS_NULL;
-    }
-
     /* who has left learns that, and nothing else, not even of the room */
 
     there = rooms_peers_has(room->peers, o->server);
 
-    if (!there) {
-        o->after = ROOMS_NULL;
+    if (!there || !rooms_str_eq(o->paged, o->items[0].item)) {
+        ngx_memzero(&o->snapshot, sizeof(ngx_rooms_pdu_at_t));
     }
 
     o->pdu = ngx_rooms_pdu_create(o->round, o->timer.log, o->link->conf,
@@ -628,10 +640,12 @@ ngx_rooms_outbox_ask_page(ngx_rooms_outbox_t *o)
     b = ngx_rooms_outbox_batch(o);
 
     if (o->pdu == NULL || b == NULL
-        || ngx_rooms_pdu_page(o->pdu, b, o->after) != NGX_OK)
+        || ngx_rooms_pdu_page(o->pdu, b, &o->snapshot) != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    o->pdu->refused = o->items[0].refused;
 
     return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_PAGE, NGX_ROOMS_LANE_BULK);
 }
@@ -646,7 +660,7 @@ ngx_rooms_outbox_page(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 
     if (!rooms_peers_has(o->rooms[o->items[0].room].room.peers, o->server)) {
         o->pdu->nids = 0;
-        o->pdu->next = ROOMS_NULL;
+        o->pdu->snapshot.after = ROOMS_NULL;
     }
 
     b = ngx_rooms_outbox_batch(o);
@@ -670,7 +684,7 @@ ngx_rooms_outbox_ask_names(ngx_rooms_outbox_t *o)
         return ngx_rooms_outbox_ask_page(o);
     }
 
-    o->after = ROOMS_NULL;
+    ngx_memzero(&o->snapshot, sizeof(ngx_rooms_pdu_at_t));
 
     b = ngx_rooms_outbox_batch(o);
     if (b == NULL) {

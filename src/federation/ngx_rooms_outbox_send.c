@@ -42,7 +42,7 @@ ngx_rooms_outbox_fill(ngx_rooms_outbox_t *o)
 
         o->sent = i - o->told;
         o->done = o->ntexts == 0
-                  || (i == o->ntexts && o->pdu->next.data == NULL);
+                  || (i == o->ntexts && o->pdu->snapshot.after.data == NULL);
 
         return NGX_OK;
     }
@@ -410,7 +410,9 @@ ngx_rooms_outbox_judge(ngx_rooms_outbox_t *o, ngx_rooms_peer_call_t *call)
         }
 
         o->paged = ngx_rooms_dup(o->pool, o->items[0].item);
-        o->after = ngx_rooms_dup(o->pool, o->pdu->next);
+        o->snapshot = o->pdu->snapshot;
+        o->snapshot.after = ngx_rooms_dup(o->pool, o->snapshot.after);
+        o->snapshot.of = ngx_rooms_dup(o->pool, o->snapshot.of);
     }
 
     return ngx_rooms_outbox_finish(o, NGX_ROOMS_O_SENT);
@@ -674,7 +676,7 @@ ngx_rooms_outbox_committed(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
         }
 
         if (guard > 1) {
-            o->after = ROOMS_NULL;
+            ngx_memzero(&o->snapshot, sizeof(ngx_rooms_pdu_at_t));
             return NGX_AGAIN;
         }
 

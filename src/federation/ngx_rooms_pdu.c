@@ -13,10 +13,6 @@ static ngx_int_t ngx_rooms_pdu_ask_people(ngx_rooms_pdu_t *pdu,
     ngx_rooms_batch_t *b);
 static ngx_int_t ngx_rooms_pdu_ask_events(ngx_rooms_pdu_t *pdu,
     ngx_rooms_batch_t *b);
-static ngx_int_t ngx_rooms_pdu_found(ngx_rooms_pdu_t *pdu,
-    ngx_rooms_batch_t *b);
-static const char *ngx_rooms_pdu_text(ngx_rooms_pdu_t *pdu, json_t *event,
-    rooms_str_t *text);
 
 
 ngx_rooms_pdu_t *
@@ -237,8 +233,7 @@ ngx_rooms_pdu_found_event(ngx_rooms_pdu_t *pdu, void *iter, redisReply *reply)
 }
 
 
-/* What the batch has found of all that is mentioned. */
-static ngx_int_t
+ngx_int_t
 ngx_rooms_pdu_found(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
 {
     void         *iter;
@@ -285,7 +280,7 @@ ngx_rooms_pdu_found(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
 }
 
 
-static void
+void
 ngx_rooms_pdu_untold(ngx_rooms_pdu_t *pdu, json_t *event, const char *why)
 {
     const char  *id;
@@ -336,7 +331,7 @@ ngx_rooms_pdu_take(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
 }
 
 
-static const char *
+const char *
 ngx_rooms_pdu_text(ngx_rooms_pdu_t *pdu, json_t *event, rooms_str_t *text)
 {
     size_t        size;
@@ -388,197 +383,4 @@ ngx_rooms_pdu_text(ngx_rooms_pdu_t *pdu, json_t *event, rooms_str_t *text)
     *text = (rooms_str_t) { size, p };
 
     return NULL;
-}
-
-
-/*
- * Who is in the room; and somebody of ours, whose word a snapshot is if its
- * creator is not of this server.  Ids of others all begin with "@".
- */
-ngx_int_t
-ngx_rooms_pdu_page(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
-    rooms_str_t after)
-{
-    rooms_str_t  key, from;
-
-    pdu->at = b->commands.nelts;
-    pdu->first = after.data == NULL;
-
-    key = ngx_rooms_key(pdu->keys, NGX_ROOMS_KEY_LIST, pdu->room->id);
-    from = pdu->first ? ngx_rooms_s("-")
-                      : ngx_rooms_join(b->pool, ngx_rooms_s("("), after);
-
-    if (key.data == NULL || from.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"), key, from,
-                             ngx_rooms_s("+"), ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"),
-                             ngx_rooms_number(b->pool,
-                                              NGX_ROOMS_PDU_PAGE + 1));
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"), key,
-                             ngx_rooms_s("[A"), ngx_rooms_s("+"),
-                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
-                             ngx_rooms_s("1"));
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"), key,
-                             ngx_rooms_s("-"), ngx_rooms_s("(@"),
-                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
-                             ngx_rooms_s("1"));
-
-    return b->failed ? NGX_ERROR : NGX_OK;
-}
-
-
-ngx_int_t
-ngx_rooms_pdu_page_take(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
-{
-    ngx_uint_t    i, n;
-    redisReply  **r, *list;
-    rooms_str_t   id, server;
-
-    r = b->replies + pdu->at;
-    list = r[0];
-    n = list->type == REDIS_REPLY_ARRAY ? list->elements : 0;
-
-    pdu->next = ROOMS_NULL;
-    pdu->nids = ngx_min(n, NGX_ROOMS_PDU_PAGE);
-    pdu->ids = ngx_palloc(pdu->pool,
-                          (pdu->nids + 1) * sizeof(rooms_str_t));
-    if (pdu->ids == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < pdu->nids; i++) {
-        id = ngx_rooms_dup(pdu->pool, ngx_rooms_reply_str(list->element[i]));
-
-        if (id.data == NULL
-            || rooms_pdu_mention(pdu->with.people, id) != 0)
-        {
-            return NGX_ERROR;
-        }
-
-        pdu->ids[i] = id;
-    }
-
-    if (n > pdu->nids) {
-        pdu->next = pdu->ids[pdu->nids - 1];
-    }
-
-    pdu->sender = pdu->room->creator;
-
-    if (!rooms_foreign(pdu->sender, pdu->with.server, &server)) {
-        return NGX_OK;
-    }
-
-    id = ngx_rooms_reply_str(ngx_rooms_reply_element(r[1], 0));
-
-    if (id.data == NULL) {
-        id = ngx_rooms_reply_str(ngx_rooms_reply_element(r[2], 0));
-    }
-
-    pdu->sender = ngx_rooms_dup(pdu->pool, id);
-
-    return rooms_pdu_mention(pdu->with.people, pdu->sender) == 0
-           ? NGX_OK : NGX_ERROR;
-}
-
-
-static ngx_int_t
-ngx_rooms_pdu_part(ngx_rooms_pdu_t *pdu, json_t *members, ngx_uint_t complete,
-    int64_t position)
-{
-    u_char       id[sizeof("evt-") - 1 + 13 + 16];
-    u_char      *p;
-    json_t      *event;
-    ngx_time_t  *tp;
-    const char  *why;
-
-    p = ngx_sprintf(id, "evt-%013xL", position);
-    ngx_rooms_random_hex(p, 16);
-
-    tp = ngx_timeofday();
-
-    event = rooms_pdu_snapshot(&pdu->with, pdu->room->id,
-                               (rooms_str_t) { sizeof(id), id }, pdu->sender,
-                               members, complete,
-                               (int64_t) tp->sec * 1000 + tp->msec);
-
-    why = "has nobody of this server to tell it";
-
-    if (event) {
-        why = ngx_rooms_pdu_text(pdu, event, &pdu->texts[pdu->n]);
-    }
-
-    if (why) {
-        ngx_rooms_pdu_untold(pdu, event, why);
-
-    } else {
-        pdu->n++;
-    }
-
-    json_decref(event);
-
-    return json_array_clear(members) == 0 ? NGX_OK : NGX_ERROR;
-}
-
-
-/* Names and avatars may be long: then a page is in several parts. */
-ngx_int_t
-ngx_rooms_pdu_snapshot(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
-    int64_t position)
-{
-    size_t       size, len;
-    json_t      *members, *person;
-    ngx_int_t    rc;
-    ngx_uint_t   i, parts;
-
-    if (ngx_rooms_pdu_found(pdu, b) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    pdu->n = 0;
-    pdu->texts = ngx_pcalloc(pdu->pool,
-                             (pdu->nids + 1) * sizeof(rooms_str_t));
-    members = json_array();
-
-    if (pdu->texts == NULL || members == NULL) {
-        json_decref(members);
-        return NGX_ERROR;
-    }
-
-    rc = NGX_OK;
-
-    for (parts = 0, size = 0, i = 0; rc == NGX_OK && i < pdu->nids; i++) {
-        person = json_object_get(pdu->with.people,
-                                 (const char *) pdu->ids[i].data);
-
-        if (!json_is_object(person)) {
-            continue;
-        }
-
-        len = json_dumpb(person, NULL, 0, JSON_COMPACT) + 1;
-
-        if (size && size + len > NGX_ROOMS_PDU_PART) {
-            rc = ngx_rooms_pdu_part(pdu, members, 0, position);
-            size = 0;
-            parts++;
-        }
-
-        size += len;
-
-        if (json_array_append(members, person) != 0) {
-            rc = NGX_ERROR;
-        }
-    }
-
-    if (rc == NGX_OK) {
-        rc = ngx_rooms_pdu_part(pdu, members,
-                                pdu->first && parts == 0
-                                && pdu->next.data == NULL, position);
-    }
-
-    json_decref(members);
-
-    return rc;
 }

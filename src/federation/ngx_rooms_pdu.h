@@ -13,7 +13,7 @@
  *
  * and a snapshot, a page of members at a time:
  *
- *   ngx_rooms_pdu_page(pdu, batch, after);         and send the batch
+ *   ngx_rooms_pdu_page(pdu, batch, &at);           and send the batch
  *   ngx_rooms_pdu_page_take(pdu, batch);
  *   ngx_rooms_pdu_ask(pdu, other, NULL, 0);        and send that one
  *   ngx_rooms_pdu_snapshot(pdu, other, position);  pdu->texts, pdu->n
@@ -34,6 +34,17 @@
 #define NGX_ROOMS_PDU_PAGE  100                 /* members in a snapshot */
 #define NGX_ROOMS_PDU_PART  (64 * 1024)         /* of their bytes */
 
+/*
+ * How far a snapshot is: those that are in the room come first, and then
+ * those that are banned, each in the order of their ids.
+ */
+typedef struct {
+    rooms_str_t                 after;     /* this one; NULL: it begins */
+    unsigned                    bans:1;    /* who is one of those */
+    rooms_str_t                 of;        /* its first part's id */
+    unsigned                    part;      /* the next one's number */
+} ngx_rooms_pdu_at_t;
+
 typedef struct {
     ngx_pool_t                 *pool;
     ngx_log_t                  *log;
@@ -43,8 +54,9 @@ typedef struct {
 
     rooms_str_t                *texts;     /* NULL: it can't be told */
     ngx_uint_t                  n;
-    rooms_str_t                 next;      /* a snapshot goes on after this
-                                              one; NULL: it is complete */
+    ngx_rooms_pdu_at_t          snapshot;  /* where it goes on; its "after" is
+                                              NULL if it is complete */
+    rooms_str_t                 refused;   /* what it answers, or NULL */
 
     rooms_pdu_t                 with;
     json_t                     *stored;    /* array */
@@ -53,7 +65,6 @@ typedef struct {
     ngx_uint_t                  nids;
     rooms_str_t                 sender;    /* of the snapshot */
     unsigned                    whole:1;
-    unsigned                    first:1;
 } ngx_rooms_pdu_t;
 
 
@@ -69,10 +80,22 @@ ngx_int_t ngx_rooms_pdu_ask(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
 ngx_int_t ngx_rooms_pdu_take(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b);
 
 ngx_int_t ngx_rooms_pdu_page(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
-    rooms_str_t after);
+    const ngx_rooms_pdu_at_t *at);
 ngx_int_t ngx_rooms_pdu_page_take(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b);
 /* The position is for the ids that are made. */
 ngx_int_t ngx_rooms_pdu_snapshot(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
     int64_t position);
+
+
+/* Between ngx_rooms_pdu.c and ngx_rooms_pdu_snapshot.c. */
+
+/* What the batch has found of all that is mentioned. */
+ngx_int_t ngx_rooms_pdu_found(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b);
+
+/* Signs an event: its text, or what is wrong with it. */
+const char *ngx_rooms_pdu_text(ngx_rooms_pdu_t *pdu, json_t *event,
+    rooms_str_t *text);
+void ngx_rooms_pdu_untold(ngx_rooms_pdu_t *pdu, json_t *event,
+    const char *why);
 
 #endif /* NGX_ROOMS_PDU_H */

@@ -622,13 +622,12 @@ rooms_pdu_make(const rooms_pdu_t *pdu, json_t *event, const char **why)
 
 
 json_t *
-rooms_pdu_snapshot(const rooms_pdu_t *pdu, rooms_str_t room, rooms_str_t id,
-    rooms_str_t sender, json_t *members, int complete, int64_t now)
+rooms_pdu_snapshot(const rooms_pdu_t *pdu, const rooms_pdu_part_t *part)
 {
     int      rc;
     json_t  *out, *name, *person;
 
-    name = rooms_pdu_json(sender);
+    name = rooms_pdu_json(part->sender);
     person = rooms_pdu_found(pdu->people, name);
     json_decref(name);
 
@@ -637,17 +636,30 @@ rooms_pdu_snapshot(const rooms_pdu_t *pdu, rooms_str_t room, rooms_str_t id,
     }
 
     out = json_pack("{s:o,s:o,s:O,s:o,s:s,s:{},s:I,s:o}",
-                    "id", rooms_pdu_json(id), "room_id", rooms_pdu_json(room),
+                    "id", rooms_pdu_json(part->id),
+                    "room_id", rooms_pdu_json(part->room),
                     "sender", json_object_get(person, "fqid"),
                     "profile", rooms_pdu_profile(person),
                     "event_type", "swp.room.members", "content",
-                    "origin_ts", (json_int_t) (now / 1000),
-                    "created_at", rooms_pdu_time(now));
+                    "origin_ts", (json_int_t) (part->now / 1000),
+                    "created_at", rooms_pdu_time(part->now));
 
-    rc = rooms_pdu_finish(out, pdu->room, members);
+    rc = rooms_pdu_finish(out, pdu->room, part->members);
 
-    if (rc == 0 && complete) {
+    if (rc == 0 && part->complete) {
         rc = json_object_set_new(out, "complete", json_true());
+    }
+
+    if (rc == 0 && part->of.data) {
+        rc = json_object_set_new(out, "part",
+                                 json_pack("{s:o,s:i}",
+                                           "of", rooms_pdu_json(part->of),
+                                           "n", (int) part->part));
+    }
+
+    if (rc == 0 && part->refused.data) {
+        rc = json_object_set_new(out, "refused",
+                                 rooms_pdu_json(part->refused));
     }
 
     if (rc != 0) {

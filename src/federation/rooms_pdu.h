@@ -57,12 +57,23 @@ json_t *rooms_pdu_room(const rooms_pdu_t *pdu, const rooms_room_t *room);
 json_t *rooms_pdu_make(const rooms_pdu_t *pdu, json_t *event,
     const char **why);
 
-/*
- * A snapshot; `members` is an array of what rooms_pdu_person() gave.  NULL:
- * no memory, or the sender has no name.
- */
-json_t *rooms_pdu_snapshot(const rooms_pdu_t *pdu, rooms_str_t room,
-    rooms_str_t id, rooms_str_t sender, json_t *members, int complete,
-    int64_t now);
+/* A part of a snapshot; those that go on behind it have the same "of". */
+typedef struct {
+    rooms_str_t   room;
+    rooms_str_t   id;
+    rooms_str_t   sender;
+    json_t       *members;                 /* of rooms_pdu_person() */
+    rooms_str_t   of;                      /* the first part's id; NULL: there
+                                              is but one */
+    unsigned      part;                    /* from 0 */
+    unsigned      complete:1;              /* the last one */
+    rooms_str_t   refused;                 /* the receiver's event that it
+                                              answers, or NULL */
+    int64_t       now;                     /* ms */
+} rooms_pdu_part_t;
+
+/* NULL: no memory, or the sender has no name. */
+json_t *rooms_pdu_snapshot(const rooms_pdu_t *pdu,
+    const rooms_pdu_part_t *part);
 
 #endif /* ROOMS_PDU_H */

@@ -191,10 +191,50 @@ rooms_told_room(json_t *room, rooms_told_t *told)
 }
 
 
+/* A snapshot is in one part, or in several that are told one by one. */
+
+static const char *
+rooms_told_snapshot(json_t *event, rooms_told_t *told)
+{
+    json_t  *part, *n;
+
+    told->complete = told->members
+                     && json_is_true(json_object_get(event, "complete"));
+
+    told->refused = rooms_told_str(event, "refused");
+
+    if (told->refused.data && !rooms_id_valid(told->refused, "evt-")) {
+        return "refuses what is no event";
+    }
+
+    part = json_object_get(event, "part");
+
+    if (part == NULL) {
+        told->of = told->complete ? told->id : ROOMS_NULL;
+        return NULL;
+    }
+
+    told->of = rooms_told_str(part, "of");
+    n = json_object_get(part, "n");
+
+    if (told->of.data == NULL || !rooms_id_valid(told->of, "evt-")
+        || !json_is_integer(n) || json_integer_value(n) < 0
+        || json_integer_value(n) > ROOMS_TOLD_PARTS)
+    {
+        return "is no valid part of a snapshot";
+    }
+
+    told->part = json_integer_value(n);
+
+    return NULL;
+}
+
+
 const char *
 rooms_told_read(json_t *event, int64_t now, rooms_told_t *told)
 {
-    json_t  *room;
+    json_t      *room;
+    const char  *problem;
 
     memset(told, 0, sizeof(rooms_told_t));
 
@@ -253,8 +293,12 @@ rooms_told_read(json_t *event, int64_t now, rooms_told_t *told)
         return "has members that are no array of at most 100";
     }
 
-    told->complete = told->type == ROOMS_TOLD_SNAPSHOT && told->members
-                     && json_is_true(json_object_get(event, "complete"));
+    problem = told->type == ROOMS_TOLD_SNAPSHOT
+              ? rooms_told_snapshot(event, told) : NULL;
+
+    if (problem) {
+        return problem;
+    }
 
     room = json_object_get(event, "room");
 

@@ -19,6 +19,7 @@
 
 #define ROOMS_TOLD_EVENTS    50          /* in one request */
 #define ROOMS_TOLD_MEMBERS  100          /* of one event */
+#define ROOMS_TOLD_PARTS    (1 << 20)    /* of one snapshot */
 #define ROOMS_TOLD_SNAPSHOT ROOMS_EV_MAX /* swp.room.members */
 
 typedef struct {
@@ -42,7 +43,8 @@ typedef struct {
     int64_t             created_at;      /* ms */
 
     unsigned            has_room:1;
-    unsigned            complete:1;      /* members is everybody */
+    unsigned            complete:1;      /* with the parts before it, members
+                                            is everybody */
     unsigned            is_public:1;
     unsigned            federated:1;
     rooms_type_e        room_type;
@@ -53,6 +55,11 @@ typedef struct {
     int64_t             room_created_at;
 
     json_t             *members;         /* an array, or NULL */
+    rooms_str_t         of;              /* a snapshot: its first part's id,
+                                            or NULL: it is of none */
+    unsigned            part;            /* which one it is, from 0 */
+    rooms_str_t         refused;         /* the receiver's event that it is
+                                            the answer to, or NULL */
 } rooms_told_t;
 
 

@@ -16,7 +16,6 @@ static void rooms_found(rooms_change_t *out, rooms_str_t id,
     rooms_type_e type, rooms_str_t creator, int64_t now);
 static void rooms_seat(rooms_change_t *out, rooms_str_t participant,
     int64_t now);
-static int rooms_str_before(rooms_str_t a, rooms_str_t b);
 
 
 void
@@ -282,17 +281,4 @@ rooms_seat(rooms_change_t *out, rooms_str_t participant, int64_t now)
     row.participant = participant;
 
     rooms_move(out, &row, ROOMS_JOIN, ROOMS_POWER_MAX, now);
-}
-
-
-static int
-rooms_str_before(rooms_str_t a, rooms_str_t b)
-{
-    int     rc;
-    size_t  len;
-
-    len = (a.len < b.len) ? a.len : b.len;
-    rc = memcmp(a.data, b.data, len);
-
-    return (rc != 0) ? rc < 0 : a.len < b.len;
 }

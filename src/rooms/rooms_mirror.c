@@ -7,7 +7,7 @@
 
 
 static void rooms_mirror_room(const rooms_mirror_t *in, rooms_change_t *out);
-static void rooms_mirror_row(const rooms_mirror_t *in,
+static int rooms_mirror_row(const rooms_mirror_t *in,
     const rooms_mirror_row_t *row, rooms_change_t *out);
 static rooms_event_e rooms_mirror_event(const rooms_mirror_t *in,
     const rooms_change_t *out);
@@ -21,6 +21,7 @@ static rooms_event_e rooms_mirror_event(const rooms_mirror_t *in,
 void
 rooms_mirror(const rooms_mirror_t *in, rooms_change_t *out)
 {
+    int       seats;
     unsigned  i;
     uint64_t  taken;
 
@@ -35,11 +36,16 @@ rooms_mirror(const rooms_mirror_t *in, rooms_change_t *out)
         out->room.updated_at = in->now;
     }
 
+    seats = 0;
+
     for (i = 0; i < in->nrows && out->nmembers < 2 * ROOMS_BATCH_MAX; i++) {
-        rooms_mirror_row(in, &in->rows[i], out);
+        seats += rooms_mirror_row(in, &in->rows[i], out);
     }
 
-    if (out->seats) {
+    /* who leaves makes room for who comes */
+
+    if (seats > 0) {
+        out->seats = seats;
         taken = in->room ? (uint64_t) in->room->joined + in->room->invited
                          : 0;
 
@@ -105,7 +111,9 @@ rooms_mirror_room(const rooms_mirror_t *in, rooms_change_t *out)
 }
 
 
-static void
+/* Gives the seats that are taken by it, or, below 0, given back. */
+
+static int
 rooms_mirror_row(const rooms_mirror_t *in, const rooms_mirror_row_t *row,
     rooms_change_t *out)
 {
@@ -120,7 +128,7 @@ rooms_mirror_row(const rooms_mirror_t *in, const rooms_mirror_row_t *row,
         if (row->membership == ROOMS_JOIN && before->membership != ROOMS_JOIN
             && !(in->room == NULL && in->told.type == ROOMS_DM))
         {
-            return;
+            return 0;
         }
 
         /* the invite that was accepted meanwhile */
@@ -128,23 +136,21 @@ rooms_mirror_row(const rooms_mirror_t *in, const rooms_mirror_row_t *row,
         if (row->membership == ROOMS_INVITE
             && before->membership == ROOMS_JOIN)
         {
-            return;
+            return 0;
         }
     }
 
     if (row->membership == before->membership && power == before->power) {
-        return;
+        return 0;
     }
 
     was = before->membership == ROOMS_JOIN
           || before->membership == ROOMS_INVITE;
     is = row->membership == ROOMS_JOIN || row->membership == ROOMS_INVITE;
 
-    if (is && !was) {
-        out->seats++;
-    }
-
     rooms_move(out, before, row->membership, power, row->joined_at);
+
+    return is - was;
 }
 
 

@@ -42,6 +42,20 @@ rooms_str_eq(rooms_str_t a, rooms_str_t b)
 }
 
 
+/* Bytewise, as the store orders members of equal score. */
+static inline int
+rooms_str_before(rooms_str_t a, rooms_str_t b)
+{
+    int     rc;
+    size_t  n;
+
+    n = a.len < b.len ? a.len : b.len;
+    rc = n ? memcmp(a.data, b.data, n) : 0;
+
+    return rc < 0 || (rc == 0 && a.len < b.len);
+}
+
+
 /*
  * An output buffer of fixed size.  Writers append at `last` and never pass
  * `end`; what doesn't fit sets `full`, and the caller checks that once.

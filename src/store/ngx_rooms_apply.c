@@ -208,6 +208,7 @@ static void
 ngx_rooms_apply_create(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, rooms_str_t key)
 {
+    ngx_uint_t       closed;
     rooms_str_t      pair, tenant, aliases, dms;
     rooms_room_t    *room;
 
@@ -215,13 +216,19 @@ ngx_rooms_apply_create(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     tenant = ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT, ROOMS_NULL);
 
-    if (a->max_rooms >= 0) {
+    /* a replica may begin closed: as the DM that had to give way */
+
+    closed = room->state == ROOMS_CLOSED;
+
+    if (a->max_rooms >= 0 && !closed) {
         ngx_rooms_commit_guard_bound(c, tenant, ngx_rooms_s("rooms"),
                                      ngx_rooms_s("-"), 1, a->max_rooms);
     }
 
-    ngx_rooms_commit_write(c, "HINCRBY", tenant, ngx_rooms_s("rooms"),
-                           ngx_rooms_s("1"));
+    if (!closed) {
+        ngx_rooms_commit_write(c, "HINCRBY", tenant, ngx_rooms_s("rooms"),
+                               ngx_rooms_s("1"));
+    }
 
     ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_s("meta"),
                            ngx_rooms_format_meta(c->pool, room),
@@ -263,7 +270,7 @@ ngx_rooms_apply_create(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                                room->alias);
     }
 
-    if (room->type == ROOMS_DM) {
+    if (room->type == ROOMS_DM && !closed) {
         dms = ngx_rooms_key(keys, NGX_ROOMS_KEY_DMS, ROOMS_NULL);
         pair = ngx_rooms_join(c->pool, room->peer[0], ngx_rooms_s(" "),
                               room->peer[1]);

@@ -60,6 +60,7 @@ static const struct {
     [NGX_ROOMS_KEY_REACTIONS] =
         { ngx_string("r:"), ngx_string(":reactions") },
     [NGX_ROOMS_KEY_JOURNAL] = { ngx_string("r:"), ngx_string(":media") },
+    [NGX_ROOMS_KEY_TOLD] = { ngx_string("r:"), ngx_string(":told") },
 
     [NGX_ROOMS_KEY_MEDIA] = { ngx_string("media"), ngx_null_string },
     [NGX_ROOMS_KEY_BLOBS] = { ngx_string("blobs"), ngx_null_string },

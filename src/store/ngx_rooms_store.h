@@ -104,6 +104,7 @@ typedef enum {
     NGX_ROOMS_KEY_REACTIONS,           /* zset: "event sender emoji" */
     NGX_ROOMS_KEY_JOURNAL,             /* hash: media id -> sha256, of a room
                                           that isn't made yet */
+    NGX_ROOMS_KEY_TOLD,                /* zset: whom a snapshot has named */
 
     NGX_ROOMS_KEY_MEDIA,               /* hash: media id -> metadata */
     NGX_ROOMS_KEY_BLOBS,               /* hash: sha256 -> references */

@@ -214,6 +214,30 @@ capacity(void **state)
     rooms_mirror(&in, &c);
     assert_int_equal(c.code, ROOMS_E_CAPACITY);
     assert_int_equal(c.nmembers, 0);
+
+    /* who leaves makes room for who comes */
+
+    r[49] = told(row("m49", ROOMS_JOIN, 0), ROOMS_LEAVE, 0, 0);
+    rooms_mirror(&in, &c);
+    assert_int_equal(c.code, ROOMS_OK);
+    assert_int_equal(c.seats, 48);
+    assert_int_equal(c.nmembers, 50);
+
+    in.max_participants = 49;
+    rooms_mirror(&in, &c);
+    assert_int_equal(c.code, ROOMS_E_CAPACITY);
+
+    /* and a full room stays as full as it is */
+
+    r[48] = r[49];
+    r[48].before.participant = rooms_cstr("m48");
+    in.rows = r + 47;
+    in.nrows = 3;
+    in.max_participants = 2;
+    rooms_mirror(&in, &c);
+    assert_int_equal(c.code, ROOMS_OK);
+    assert_int_equal(c.seats, 0);
+    assert_int_equal(c.capacity, 0);
 }
 
 

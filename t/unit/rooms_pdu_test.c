@@ -367,8 +367,9 @@ test_names(void **state)
 static void
 test_snapshot(void **state)
 {
-    json_t        *out, *members;
-    rooms_room_t   room;
+    json_t            *out, *members;
+    rooms_room_t       room;
+    rooms_pdu_part_t   part;
 
     memset(&room, 0, sizeof(room));
     room.type = ROOMS_GROUP;
@@ -380,8 +381,15 @@ test_snapshot(void **state)
     pdu.room = rooms_pdu_room(&pdu, &room);
     members = json_pack("[O]", json_object_get(pdu.people, "@bob:b.example"));
 
-    out = rooms_pdu_snapshot(&pdu, rooms_cstr("room-1"), rooms_cstr("evt-5"),
-                             rooms_cstr("u-ann"), members, 1, 1767225600000);
+    memset(&part, 0, sizeof(part));
+    part.room = rooms_cstr("room-1");
+    part.id = rooms_cstr("evt-5");
+    part.sender = rooms_cstr("u-ann");
+    part.members = members;
+    part.complete = 1;
+    part.now = 1767225600000;
+
+    out = rooms_pdu_snapshot(&pdu, &part);
 
     assert_json(out, "{\"id\":\"evt-5\",\"room_id\":\"room-1\",\"sender\":"
                 "\"@ann:a.example\",\"profile\":{\"display_name\":\"Ann\","
@@ -398,9 +406,30 @@ test_snapshot(void **state)
 
     json_decref(out);
 
-    assert_null(rooms_pdu_snapshot(&pdu, rooms_cstr("room-1"),
-                                   rooms_cstr("evt-5"), rooms_cstr("odd"),
-                                   members, 0, 0));
+    /* one of several, which answers what was refused */
+
+    json_decref(pdu.room);
+    pdu.room = NULL;
+    json_array_clear(members);
+    part.complete = 0;
+    part.of = rooms_cstr("evt-4");
+    part.part = 3;
+    part.refused = rooms_cstr("evt-9");
+
+    out = rooms_pdu_snapshot(&pdu, &part);
+
+    assert_json(out, "{\"id\":\"evt-5\",\"room_id\":\"room-1\",\"sender\":"
+                "\"@ann:a.example\",\"profile\":{\"display_name\":\"Ann\","
+                "\"avatar_url\":null},\"event_type\":\"swp.room.members\","
+                "\"content\":{},\"origin_ts\":1767225600,\"created_at\":"
+                "\"2026-01-01T00:00:00.000Z\",\"members\":[],\"part\":{\"of\":\"evt-4\","
+                "\"n\":3},\"refused\":\"evt-9\"}");
+
+    json_decref(out);
+
+    part.sender = rooms_cstr("odd");
+    assert_null(rooms_pdu_snapshot(&pdu, &part));
+
     json_decref(members);
 }
 

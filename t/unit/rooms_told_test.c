@@ -69,6 +69,19 @@ good(void **state)
                           "\"complete\":true,\"members\":[]}", &told));
     assert_int_equal(told.type, ROOMS_TOLD_SNAPSHOT);
     assert_int_equal(told.complete, 1);
+    assert_non_null(told.of.data);
+    assert_int_equal(told.part, 0);
+    assert_null(told.refused.data);
+    assert_null(told_with("{\"event_type\":\"swp.room.members\","
+                          "\"part\":{\"of\":\"evt-0\",\"n\":7},"
+                          "\"refused\":\"evt-3\",\"members\":[]}", &told));
+    assert_int_equal(told.complete, 0);
+    assert_non_null(told.of.data);
+    assert_int_equal(told.part, 7);
+    assert_non_null(told.refused.data);
+    assert_null(told_with("{\"event_type\":\"swp.room.members\","
+                          "\"members\":[]}", &told));
+    assert_null(told.of.data);
 
     /* a clock that is ahead, by hours */
 
@@ -99,6 +112,16 @@ bad(void **state)
         "{\"content\":[]}", "{\"content\":null}",
         "{\"created_at\":\"now\"}", "{\"created_at\":1}",
         "{\"members\":{}}", "{\"members\":\"all\"}",
+        "{\"event_type\":\"swp.room.members\",\"part\":1}",
+        "{\"event_type\":\"swp.room.members\",\"part\":{\"n\":1}}",
+        "{\"event_type\":\"swp.room.members\",\"part\":{\"of\":\"evt-1\"}}",
+        "{\"event_type\":\"swp.room.members\",\"part\":{\"of\":\"x\","
+            "\"n\":0}}",
+        "{\"event_type\":\"swp.room.members\",\"part\":{\"of\":\"evt-1\","
+            "\"n\":-1}}",
+        "{\"event_type\":\"swp.room.members\",\"part\":{\"of\":\"evt-1\","
+            "\"n\":1048577}}",
+        "{\"event_type\":\"swp.room.members\",\"refused\":\"room-1\"}",
         "{\"room\":1}", "{\"room\":{}}",
         "{\"room\":{\"room_type\":\"incognito\",\"name\":\"N\","
             "\"state\":\"open\",\"creator\":\"@b:c\","
