@@ -50,24 +50,34 @@ struct ngx_rooms_peer_call_s {
 ngx_rooms_peer_call_t *ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx,
     ngx_rooms_loc_conf_t *conf, ngx_str_t *peer, ngx_str_t *uri);
 
-/* Makes it a POST of this JSON, which is copied, before it is signed. */
+/*
+ * What it carries (ngx_rooms_peer_call_fields.c).  Makes it a POST of this
+ * JSON, which is copied, before it is signed.
+ */
 ngx_int_t ngx_rooms_peer_call_body(ngx_rooms_peer_call_t *call,
     ngx_str_t *body);
 
 /* Adds what proves that it is ours (RFC 9421), before it starts. */
 ngx_int_t ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call);
 
-/* Checks the name, resolves it if it must, and sends the request. */
+/*
+ * Where it goes (ngx_rooms_peer_call_address.c).  Checks the name, resolves it
+ * if it must, and sends the request.
+ */
 void ngx_rooms_peer_call_start(ngx_rooms_peer_call_t *call);
+
+/* Whether a name must not be dialled, whatever it resolves to. */
+ngx_uint_t ngx_rooms_peer_forbidden(ngx_rooms_loc_conf_t *conf,
+    rooms_str_t peer);
+
+/* Between the files: the address is known, or there will be no answer. */
+void ngx_rooms_peer_call_send(ngx_rooms_peer_call_t *call);
+void ngx_rooms_peer_call_fail(ngx_rooms_peer_call_t *call, const char *error);
 
 /* Frees all of it, once the handler was called. */
 void ngx_rooms_peer_call_free(ngx_rooms_peer_call_t *call);
 
 /* The call that this request belongs to, or NULL. */
 ngx_rooms_peer_call_t *ngx_rooms_peer_call_of(ngx_http_request_t *r);
-
-/* Whether a name must not be dialled, whatever it resolves to. */
-ngx_uint_t ngx_rooms_peer_forbidden(ngx_rooms_loc_conf_t *conf,
-    rooms_str_t peer);
 
 #endif /* NGX_ROOMS_PEER_CALL_H */

@@ -229,7 +229,7 @@ struct ngx_rooms_req_s {
 /* The request's own state, made on first use; NULL: no memory. */
 ngx_rooms_req_t *ngx_rooms_req(ngx_http_request_t *r);
 
-/* Runs the pipeline until it has to wait. */
+/* Runs the pipeline (ngx_rooms_pipeline.c) until it has to wait. */
 void ngx_rooms_run(ngx_rooms_req_t *rq);
 
 /* Finds the row and the path's parameters. */
@@ -246,12 +246,18 @@ ngx_int_t ngx_rooms_invalid(ngx_rooms_req_t *rq, const char *field,
     const char *problem);
 
 /*
- * Talking to the store: a fresh batch in rq->batch, its sending, and what
- * came back.  After ngx_rooms_send() a step returns NGX_AGAIN.
+ * Talking to the store (ngx_rooms_request_wait.c): a fresh batch in
+ * rq->batch, its sending, and what came back.  After ngx_rooms_send() a step
+ * returns NGX_AGAIN.
  */
 ngx_rooms_batch_t *ngx_rooms_batch(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send(ngx_rooms_req_t *rq);
 redisReply *ngx_rooms_reply(ngx_rooms_req_t *rq, ngx_uint_t n);
+/* rq->timer's: the answer is late, or it is time to ask again. */
+void ngx_rooms_send_timeout(ngx_event_t *ev);
+/* 503, and what became of a change; as ngx_rooms_fail(). */
+ngx_int_t ngx_rooms_fail_store(ngx_rooms_req_t *rq,
+    ngx_rooms_batch_status_e status);
 /* Frees all batches, and with them all that was read. */
 void ngx_rooms_forget(ngx_rooms_req_t *rq);
 /* A step that returned NGX_AGAIN without a batch is called again. */
@@ -331,7 +337,7 @@ ngx_int_t ngx_rooms_header(ngx_http_request_t *r, const char *key,
 ngx_int_t ngx_rooms_etag(ngx_rooms_req_t *rq);
 rooms_str_t ngx_rooms_header_in(ngx_http_request_t *r, const char *name);
 
-/* Ids: random from the worker's generator. */
+/* Ids: random from the worker's generator (ngx_rooms_random.c). */
 rooms_str_t ngx_rooms_id(ngx_rooms_req_t *rq, const char *prefix);
 void ngx_rooms_random_hex(u_char *dst, size_t len);
 

@@ -12,7 +12,8 @@
 
 /*
  * Turns a verdict of the core into guards and writes.  Here, and nowhere
- * else, stands which index and which counter follows which transition.
+ * else, stands which index and which counter follows which transition:
+ * ngx_rooms_apply.c has the room's own fields and state.
  */
 
 typedef struct {
@@ -28,8 +29,16 @@ void ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a);
 
 /*
- * The event: its envelope around `content`, a JSON object.  `random` is the
- * tail of the event's id, 16 hexadecimal digits.
+ * Its members (ngx_rooms_apply_members.c): their rows, and what is counted
+ * and listed by them.  a->change->room has the new counts afterwards.
+ */
+void ngx_rooms_apply_members(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const ngx_rooms_apply_t *a, rooms_str_t key);
+
+
+/*
+ * The event (ngx_rooms_apply_event.c): its envelope around `content`, a JSON
+ * object.  `random` is the tail of the event's id, 16 hexadecimal digits.
  */
 void ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,

@@ -1,0 +1,258 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * The pipeline: one state machine for every endpoint.
+ *
+ *   auth -> body -> register -> take -> claim
+ *                                         |
+ *               +-------------------------+
+ *               v
+ *              load -> decide -> commit -> show
+ *               ^                  |
+ *               +--- a guard broke +
+ */
+
+#include "ngx_rooms_request.h"
+#include "ngx_rooms_status.h"
+#include "ngx_rooms_link.h"
+
+
+static ngx_int_t ngx_rooms_start(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_take(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_load(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_decide_step(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_commit_step(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_commit_send(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_show(ngx_rooms_req_t *rq);
+
+
+static const ngx_rooms_step_pt  ngx_rooms_steps[] = {
+    [NGX_ROOMS_START] = ngx_rooms_start,
+    [NGX_ROOMS_AUTH] = ngx_rooms_authenticate,
+    [NGX_ROOMS_READ_BODY] = ngx_rooms_body_read,
+    [NGX_ROOMS_REGISTER] = ngx_rooms_register,
+    [NGX_ROOMS_TAKE] = ngx_rooms_take,
+    [NGX_ROOMS_CLAIM] = ngx_rooms_claim,
+    [NGX_ROOMS_LOAD] = ngx_rooms_load,
+    [NGX_ROOMS_DECIDE] = ngx_rooms_decide_step,
+    [NGX_ROOMS_COMMIT] = ngx_rooms_commit_step,
+    [NGX_ROOMS_SHOW] = ngx_rooms_show
+};
+
+
+void
+ngx_rooms_run(ngx_rooms_req_t *rq)
+{
+    ngx_int_t  rc;
+
+    for ( ;; ) {
+        rc = ngx_rooms_steps[rq->state](rq);
+
+        if (rc == NGX_ERROR && rq->fails) {
+            rc = rq->fails(rq);
+        }
+
+        if (rc == NGX_AGAIN) {
+            return;
+        }
+
+        if (rc == NGX_ERROR) {
+            ngx_rooms_respond_error(rq);
+            return;
+        }
+
+        rq->round = 0;
+
+        if (rc == NGX_DECLINED) {
+            /* what was decided is no longer true: look again */
+            rq->state = NGX_ROOMS_LOAD;
+            continue;
+        }
+
+        if (++rq->state == NGX_ROOMS_DONE) {
+            (rq->answer ? rq->answer : ngx_rooms_respond)(rq);
+            return;
+        }
+    }
+}
+
+
+/* Path and method are told only to those who have a token. */
+static ngx_int_t
+ngx_rooms_start(ngx_rooms_req_t *rq)
+{
+    rq->in.now = rq->now;
+    rq->error = ROOMS_OK;
+    rq->op = rq->endpoint ? rq->endpoint->op : ROOMS_OP_READ;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_take(ngx_rooms_req_t *rq)
+{
+    return rq->endpoint->take ? rq->endpoint->take(rq) : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_load(ngx_rooms_req_t *rq)
+{
+    if (rq->endpoint->load == NULL) {
+        return NGX_OK;
+    }
+
+    return rq->endpoint->load(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_decide_step(ngx_rooms_req_t *rq)
+{
+    ngx_int_t  rc;
+
+    /* an earlier decision whose commit was lost leaves nothing behind */
+
+    rq->committing = 0;
+    rq->status = 0;
+    rq->location = ROOMS_NULL;
+
+    rc = rq->endpoint->decide ? rq->endpoint->decide(rq) : NGX_OK;
+
+    return rc == NGX_OK && rq->outer && rq->committing
+           ? rq->outer->decide(rq) : rc;
+}
+
+
+ngx_int_t
+ngx_rooms_begin(ngx_rooms_req_t *rq)
+{
+    rq->committing = 1;
+
+    ngx_rooms_random_hex(rq->random, sizeof(rq->random));
+
+    if (ngx_rooms_commit_init(&rq->commit, rq->pool, &rq->keys) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (rq->conf->federation) {
+        rq->commit.server = rooms_from_ngx(rq->conf->server_name);
+        rq->commit.source_id = rq->source_id;
+        rq->commit.source_server = rq->source_server;
+        rq->commit.source_at = rq->source_at;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_commit_step(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_commit_e  result;
+
+    if (rq->round == 0) {
+
+        if (rq->idem_claim.data && ngx_rooms_claim_record(rq) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (!rq->committing) {
+            return NGX_OK;
+        }
+
+        rq->resolving = 0;
+        rq->round = 1;
+
+        return ngx_rooms_commit_send(rq);
+    }
+
+    if (rq->batch->status == NGX_ROOMS_BATCH_LOST) {
+
+        if (rq->resolving) {
+            return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_LOST);
+        }
+
+        rq->resolving = 1;
+        return ngx_rooms_commit_send(rq);
+    }
+
+    if (rq->resolving) {
+        result = ngx_rooms_commit_resolved(rq->batch, &rq->position);
+        rq->resolving = 0;
+
+    } else {
+        result = ngx_rooms_commit_result(rq->batch, &rq->position,
+                                         rq->r->connection->log);
+    }
+
+    switch (result) {
+
+    case NGX_ROOMS_COMMIT_DONE:
+
+        if (rq->commit.posts) {
+            ngx_rooms_outbox_poke(rq->conf);
+        }
+
+        return NGX_OK;
+
+    case NGX_ROOMS_COMMIT_NOSCRIPT:
+        rq->whole = 1;
+        return ngx_rooms_commit_send(rq);
+
+    case NGX_ROOMS_COMMIT_CONFLICT:
+        ngx_rooms_status_conflict();
+
+        if (++rq->races >= NGX_ROOMS_RACES) {
+            return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT, NULL);
+        }
+
+        return NGX_DECLINED;
+
+    default:
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_INTERNAL, NULL);
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_commit_send(ngx_rooms_req_t *rq)
+{
+    ngx_int_t           rc;
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (rq->resolving) {
+        rc = ngx_rooms_commit_build_resolve(&rq->commit, b);
+
+    } else {
+        rc = ngx_rooms_commit_build(&rq->commit, b, &rq->keys, rq->whole);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_show(ngx_rooms_req_t *rq)
+{
+    /* an answer that was recorded with the commit is there already */
+
+    if (rq->idem_claim.data) {
+        return ngx_rooms_claim_answer(rq);
+    }
+
+    return rq->outer ? rq->outer->show(rq) : rq->endpoint->show(rq);
+}

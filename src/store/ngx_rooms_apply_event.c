@@ -1,0 +1,213 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* What is told of a change: its event, and whom it wakes. */
+
+#include "ngx_rooms_apply.h"
+#include "rooms_json.h"
+
+
+static void ngx_rooms_apply_publish(ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys, rooms_str_t room, rooms_str_t concerned);
+static ngx_int_t ngx_rooms_apply_envelope(ngx_rooms_commit_t *c,
+    const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
+    rooms_str_t random, rooms_str_t content, int64_t now, rooms_str_t *head,
+    rooms_str_t *tail);
+
+
+void
+ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
+    rooms_str_t random, rooms_str_t content, int64_t now)
+{
+    ngx_rooms_apply_quiet(c, keys, room, type, sender, random, content, now);
+
+    if (type == ROOMS_EV_MESSAGE) {
+        ngx_rooms_commit_write_at(c, "ZADD",
+                            ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD,
+                                          room->id),
+                            ngx_rooms_s(NGX_ROOMS_POS),
+                            ngx_rooms_join(c->pool,
+                                           ngx_rooms_s("evt-" NGX_ROOMS_HEX),
+                                           random));
+    }
+}
+
+
+void
+ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
+    rooms_str_t random, rooms_str_t content, int64_t now)
+{
+    rooms_str_t  head, tail;
+
+    if (ngx_rooms_apply_envelope(c, room, type, sender, random, content, now,
+                                 &head, &tail) != NGX_OK)
+    {
+        return;
+    }
+
+    ngx_rooms_commit_event(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_EVENTS,
+                                            room->id),
+                           head, tail);
+
+    ngx_rooms_commit_write_at(c, "HSET",
+                              ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM,
+                                            room->id),
+                              ngx_rooms_s("position"),
+                              ngx_rooms_s(NGX_ROOMS_POS));
+
+    ngx_rooms_apply_outbox(c, keys, room, random);
+    ngx_rooms_apply_publish(c, keys, room->id, c->concerned);
+}
+
+
+/*
+ * A read marker is no change of the room, and nobody else's business.  It
+ * takes a position all the same, so that the reader's other devices meet it
+ * in the order of everything else; the last one of each room is kept.
+ */
+void
+ngx_rooms_apply_marker_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, rooms_str_t reader, rooms_str_t random,
+    rooms_str_t content, int64_t now)
+{
+    rooms_str_t  head, tail;
+
+    if (ngx_rooms_apply_envelope(c, room, ROOMS_EV_READ_MARKER, reader,
+                                 random, content, now, &head, &tail)
+        != NGX_OK)
+    {
+        return;
+    }
+
+    ngx_rooms_commit_position(c);
+
+    ngx_rooms_commit_write_at(c, "HSET",
+                              ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_MARKERS,
+                                            reader),
+                              room->id, ngx_rooms_join(c->pool, head, tail));
+    ngx_rooms_commit_write_at(c, "ZADD",
+                              ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_NEWS,
+                                            reader),
+                              ngx_rooms_s(NGX_ROOMS_POS),
+                              ngx_rooms_join(c->pool, ngx_rooms_s("r "),
+                                             room->id));
+
+    ngx_rooms_apply_publish(c, keys, ngx_rooms_s("-"),
+                            ngx_rooms_join(c->pool, ngx_rooms_s(" "),
+                                           reader));
+}
+
+
+/* An event's JSON in two parts: only the head names the position. */
+static ngx_int_t
+ngx_rooms_apply_envelope(ngx_rooms_commit_t *c, const rooms_room_t *room,
+    rooms_event_e type, rooms_str_t sender, rooms_str_t random,
+    rooms_str_t content, int64_t now, rooms_str_t *head, rooms_str_t *tail)
+{
+    size_t        size;
+    u_char       *start;
+    rooms_buf_t   b;
+
+    *head = ngx_rooms_join(c->pool,
+                          ngx_rooms_s("{\"id\":\"evt-" NGX_ROOMS_HEX), random,
+                          ngx_rooms_s("\",\"room_id\":\""), room->id,
+                          ngx_rooms_s("\",\"stream_position\":" NGX_ROOMS_POS));
+
+    size = 360 + ROOMS_JSON_STR(sender.len) + content.len
+           + c->source_id.len + c->source_server.len;
+
+    start = ngx_pnalloc(c->pool, size);
+    if (start == NULL || head->data == NULL || content.data == NULL) {
+        c->failed = 1;
+        return NGX_ERROR;
+    }
+
+    if (c->source_id.data) {
+        now = c->source_at;
+    }
+
+    rooms_buf_init(&b, start, size);
+
+    rooms_json_lit(&b, ",\"sender_id\":");
+    rooms_json_str(&b, sender);
+    rooms_json_lit(&b, ",\"event_type\":");
+    rooms_json_str(&b, rooms_cstr(rooms_event_name(type)));
+    rooms_json_lit(&b, ",\"content\":");
+    rooms_json_raw(&b, content.data, content.len);
+    rooms_json_lit(&b, ",\"origin_ts\":");
+    rooms_json_int(&b, now / 1000);
+    rooms_json_lit(&b, ",\"created_at\":");
+    rooms_json_time(&b, now);
+    rooms_json_lit(&b, ",\"edited_at\":null,\"redacted_at\":null");
+
+    if (c->source_id.data) {
+        rooms_json_lit(&b, ",\"origin_id\":");
+        rooms_json_str(&b, c->source_id);
+        rooms_json_lit(&b, ",\"origin_server\":");
+        rooms_json_str(&b, c->source_server);
+    }
+
+    if (room->incognito) {
+        rooms_json_lit(&b, ",\"do_not_index\":true");
+    }
+
+    rooms_json_lit(&b, "}");
+
+    *tail = (rooms_str_t) { b.last - b.start, b.start };
+
+    return NGX_OK;
+}
+
+
+/* Wakes those who wait for news: on all workers, of all servers. */
+static void
+ngx_rooms_apply_publish(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t concerned)
+{
+    ngx_rooms_commit_write_at(c, "PUBLISH",
+                              ngx_rooms_key(keys, NGX_ROOMS_KEY_CHANNEL,
+                                            ROOMS_NULL),
+                              ngx_rooms_join(c->pool,
+                                             ngx_rooms_s(NGX_ROOMS_POS " "),
+                                             room, concerned));
+}
+
+
+rooms_str_t
+ngx_rooms_event_json(ngx_rooms_commit_t *c, int64_t position)
+{
+    u_char       *p, *start;
+    ngx_uint_t    i;
+
+    start = ngx_pnalloc(c->pool, c->head.len + c->tail.len + 32);
+    if (start == NULL) {
+        return ROOMS_NULL;
+    }
+
+    p = start;
+
+    for (i = 0; i < c->head.len; i++) {
+
+        switch (c->head.data[i]) {
+
+        case 1:
+            p = ngx_sprintf(p, "%013xL", position);
+            break;
+
+        case 2:
+            p = ngx_sprintf(p, "%L", position);
+            break;
+
+        default:
+            *p++ = c->head.data[i];
+        }
+    }
+
+    p = ngx_cpymem(p, c->tail.data, c->tail.len);
+
+    return (rooms_str_t) { p - start, start };
+}

@@ -1,0 +1,288 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* Who is in a room: a member's row, and what is counted and listed by it. */
+
+#include "ngx_rooms_apply.h"
+
+
+/* Above any position; powers weigh more than any length of membership. */
+#define NGX_ROOMS_RANK  (INT64_C(1) << 44)
+
+
+static void ngx_rooms_apply_member(ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a,
+    const rooms_transition_t *t);
+static void ngx_rooms_apply_index(ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a,
+    const rooms_transition_t *t);
+static void ngx_rooms_apply_news(ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys, rooms_str_t room, rooms_str_t who,
+    ngx_uint_t leaves);
+static void ngx_rooms_apply_order(ngx_rooms_commit_t *c, rooms_str_t order,
+    const rooms_member_t *m, ngx_uint_t joins);
+static void ngx_rooms_apply_marker(ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys, rooms_str_t room, rooms_str_t participant,
+    ngx_uint_t joins);
+
+
+static ngx_uint_t
+ngx_rooms_member_admin(const rooms_member_t *m)
+{
+    return m->membership == ROOMS_JOIN && m->power >= ROOMS_POWER_MAX;
+}
+
+
+/* Counters move with transitions, and in one write for all of them. */
+void
+ngx_rooms_apply_members(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const ngx_rooms_apply_t *a, rooms_str_t key)
+{
+    ngx_int_t                  joined, invited, admins;
+    ngx_uint_t                 i;
+    const rooms_transition_t  *t;
+
+    joined = 0;
+    invited = 0;
+    admins = 0;
+
+    for (i = 0; i < a->change->nmembers; i++) {
+        t = &a->change->members[i];
+
+        joined += (t->after.membership == ROOMS_JOIN)
+                  - (t->before.membership == ROOMS_JOIN);
+        invited += (t->after.membership == ROOMS_INVITE)
+                   - (t->before.membership == ROOMS_INVITE);
+        admins += (ngx_int_t) ngx_rooms_member_admin(&t->after)
+                  - (ngx_int_t) ngx_rooms_member_admin(&t->before);
+
+        ngx_rooms_apply_member(c, keys, a, t);
+    }
+
+    a->change->room.joined = (a->before ? a->before->joined : 0) + joined;
+    a->change->room.invited = (a->before ? a->before->invited : 0) + invited;
+    a->change->room.admins = (a->before ? a->before->admins : 0) + admins;
+
+    if (joined) {
+        ngx_rooms_commit_write(c, "HINCRBY", key, ngx_rooms_field_joined,
+                               ngx_rooms_number(c->pool, joined));
+    }
+
+    if (invited) {
+        ngx_rooms_commit_write(c, "HINCRBY", key, ngx_rooms_field_invited,
+                               ngx_rooms_number(c->pool, invited));
+    }
+
+    if (admins) {
+        ngx_rooms_commit_write(c, "HINCRBY", key, ngx_rooms_s("admins"),
+                               ngx_rooms_number(c->pool, admins));
+    }
+}
+
+
+static void
+ngx_rooms_apply_member(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const ngx_rooms_apply_t *a, const rooms_transition_t *t)
+{
+    ngx_uint_t   joins, leaves;
+    rooms_str_t  id, who, members, bans;
+
+    id = a->change->room.id;
+    who = t->after.participant;
+    members = ngx_rooms_key(keys, NGX_ROOMS_KEY_MEMBERS, id);
+
+    if (a->before) {
+        ngx_rooms_commit_guard_field(c, members, who,
+                          t->before.membership == ROOMS_LEAVE
+                          ? ROOMS_NULL
+                          : ngx_rooms_format_member(c->pool, &t->before, 0));
+    }
+
+    if (t->before.membership == t->after.membership
+        && t->before.power == t->after.power)
+    {
+        return;
+    }
+
+    joins = t->after.membership == ROOMS_JOIN
+            && t->before.membership != ROOMS_JOIN;
+    leaves = t->before.membership == ROOMS_JOIN
+             && t->after.membership != ROOMS_JOIN;
+
+    if (t->after.membership == ROOMS_LEAVE) {
+        ngx_rooms_commit_write(c, "HDEL", members, who);
+
+    } else if (joins) {
+        ngx_rooms_commit_write_at(c, "HSET", members, who,
+                          ngx_rooms_format_member(c->pool, &t->after, 1));
+
+    } else {
+        ngx_rooms_commit_write(c, "HSET", members, who,
+                          ngx_rooms_format_member(c->pool, &t->after, 0));
+    }
+
+    ngx_rooms_apply_index(c, keys, a, t);
+
+    if (t->before.membership != t->after.membership) {
+        ngx_rooms_apply_news(c, keys, id, who, leaves);
+    }
+
+    if (t->after.membership == ROOMS_JOIN) {
+        ngx_rooms_apply_order(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_ORDER, id),
+                              &t->after, joins);
+    }
+
+    if (leaves) {
+        ngx_rooms_commit_write(c, "ZREM",
+                               ngx_rooms_key(keys, NGX_ROOMS_KEY_ORDER, id),
+                               who);
+    }
+
+    if (joins || leaves) {
+        ngx_rooms_apply_marker(c, keys, id, who, joins);
+    }
+
+    bans = ngx_rooms_key(keys, NGX_ROOMS_KEY_BANS, id);
+
+    if (t->after.membership == ROOMS_BAN) {
+        ngx_rooms_commit_write(c, "ZADD", bans, ngx_rooms_s("0"), who);
+
+    } else if (t->before.membership == ROOMS_BAN) {
+        ngx_rooms_commit_write(c, "ZREM", bans, who);
+    }
+}
+
+
+static ngx_uint_t
+ngx_rooms_member_listed(const rooms_member_t *m)
+{
+    return m->membership == ROOMS_JOIN || m->membership == ROOMS_INVITE;
+}
+
+
+/*
+ * A room stays in the index of whoever is in it, or may bring it back: the
+ * last member of a room that emptied.
+ */
+static void
+ngx_rooms_apply_index(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const ngx_rooms_apply_t *a, const rooms_transition_t *t)
+{
+    rooms_str_t   who, rooms, list;
+    rooms_str_t   id;
+
+    id = a->change->room.id;
+    who = t->after.participant;
+    rooms = ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_ROOMS, who);
+    list = ngx_rooms_key(keys, NGX_ROOMS_KEY_LIST, id);
+
+    if (ngx_rooms_member_listed(&t->after)) {
+
+        if (!ngx_rooms_member_listed(&t->before)) {
+            ngx_rooms_commit_write(c, "ZADD", rooms, ngx_rooms_s("0"), id);
+            ngx_rooms_commit_write(c, "ZADD", list, ngx_rooms_s("0"), who);
+        }
+
+        return;
+    }
+
+    if (ngx_rooms_member_listed(&t->before)) {
+        ngx_rooms_commit_write(c, "ZREM", list, who);
+
+        if (!rooms_str_eq(a->change->room.last_member, who)) {
+            ngx_rooms_commit_write(c, "ZREM", rooms, id);
+        }
+    }
+}
+
+
+/*
+ * Who isn't in a room can't find there what became of an invite, or who
+ * removed them: each participant has a list of such rooms, by position.
+ */
+static void
+ngx_rooms_apply_news(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t who, ngx_uint_t leaves)
+{
+    rooms_str_t  news;
+
+    news = ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_NEWS, who);
+
+    ngx_rooms_commit_write_at(c, "ZADD", news, ngx_rooms_s(NGX_ROOMS_POS),
+                              ngx_rooms_join(c->pool, ngx_rooms_s("m "),
+                                             room));
+
+    if (leaves) {
+        ngx_rooms_commit_write(c, "ZREM", news,
+                               ngx_rooms_join(c->pool, ngx_rooms_s("r "),
+                                              room));
+        ngx_rooms_commit_write(c, "HDEL",
+                               ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_MARKERS,
+                                             who),
+                               room);
+    }
+
+    c->concerned = ngx_rooms_join(c->pool, c->concerned, ngx_rooms_s(" "),
+                                  who);
+
+    if (c->concerned.data == NULL) {
+        c->failed = 1;
+    }
+}
+
+
+/* The succession: power first, then who joined first. */
+static void
+ngx_rooms_apply_order(ngx_rooms_commit_t *c, rooms_str_t order,
+    const rooms_member_t *m, ngx_uint_t joins)
+{
+    int64_t  rank;
+
+    rank = (m->power + 1) * NGX_ROOMS_RANK;
+
+    if (!joins) {
+        ngx_rooms_commit_write(c, "ZADD", order,
+                               ngx_rooms_number(c->pool, rank - m->position),
+                               m->participant);
+        return;
+    }
+
+    ngx_rooms_commit_write(c, "ZADD", order, ngx_rooms_number(c->pool, rank),
+                           m->participant);
+    ngx_rooms_commit_write_at(c, "ZINCRBY", order,
+                              ngx_rooms_s("-" NGX_ROOMS_POS), m->participant);
+}
+
+
+/*
+ * Unread messages are counted by rank.  One set holds messages and markers by
+ * position, another the markers alone: how far a marker is from the end of
+ * the first, less how far from the end of the second, is the number of
+ * messages behind it.  Both are asked by name, so a room is read in one round.
+ */
+static void
+ngx_rooms_apply_marker(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t participant, ngx_uint_t joins)
+{
+    rooms_str_t  unread, markers, name;
+
+    unread = ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room);
+    markers = ngx_rooms_key(keys, NGX_ROOMS_KEY_MARKERS, room);
+    name = ngx_rooms_join(c->pool, ngx_rooms_s("~"), participant);
+
+    if (joins) {
+        ngx_rooms_commit_write_at(c, "ZADD", unread,
+                                  ngx_rooms_s(NGX_ROOMS_POS ".5"), name);
+        ngx_rooms_commit_write_at(c, "ZADD", markers,
+                                  ngx_rooms_s(NGX_ROOMS_POS ".5"), name);
+
+    } else {
+        ngx_rooms_commit_write(c, "ZREM", unread, name);
+        ngx_rooms_commit_write(c, "ZREM", markers, name);
+        ngx_rooms_commit_write(c, "HDEL",
+                               ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN, room),
+                               participant);
+    }
+}
