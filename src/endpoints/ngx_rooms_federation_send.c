@@ -15,7 +15,6 @@
 #include "ngx_rooms_federation_send.h"
 #include "ngx_rooms_federation_room.h"
 #include "ngx_rooms_fedpolicy.h"
-#include "rooms_fedevent.h"
 
 
 typedef enum {
@@ -33,9 +32,6 @@ typedef enum {
 static ngx_rooms_fedsend_t *ngx_rooms_fedsend_begin(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_fedsend_next(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq);
-static ngx_int_t ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq);
-static ngx_int_t ngx_rooms_fedsend_done(ngx_rooms_req_t *rq,
-    const char *status);
 
 
 ngx_int_t
@@ -109,149 +105,12 @@ ngx_rooms_fedsend_begin(ngx_rooms_req_t *rq)
 }
 
 
-/* Nothing of one event is left when the next begins. */
-static void
-ngx_rooms_fedsend_reset(ngx_rooms_req_t *rq)
-{
-    ngx_rooms_forget(rq);
-    json_decref(rq->body);
-
-    rq->endpoint = rq->outer;
-    rq->body = NULL;
-    rq->committing = 0;
-    rq->resolving = 0;
-    rq->races = 0;
-    rq->round = 0;
-    rq->status = 0;
-    rq->data = NULL;
-    rq->ask = NULL;
-    rq->ntargets = 0;
-    rq->trusted = 0;
-    rq->error = ROOMS_OK;
-    rq->message = ROOMS_NULL;
-    rq->error_field = ROOMS_NULL;
-    rq->error_problem = ROOMS_NULL;
-    rq->source_id = ROOMS_NULL;
-    rq->source_server = ROOMS_NULL;
-
-    ngx_memzero(rq->param, sizeof(rq->param));
-    ngx_memzero(&rq->view, sizeof(ngx_rooms_view_t));
-    ngx_memzero(&rq->in, sizeof(rooms_input_t));
-
-    rq->in.now = rq->now;
-}
-
-
-static ngx_int_t
-ngx_rooms_fedsend_refuse(ngx_rooms_req_t *rq, ngx_uint_t code,
-    const char *why)
-{
-    return ngx_rooms_fail(rq, code, why);
-}
-
-
-/* Whom an event is about, and which other event: named in its content. */
-static ngx_int_t
-ngx_rooms_fedsend_mentions(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
-{
-    rooms_str_t  fqid, ref;
-
-    s->ref_id = ROOMS_NULL;
-    s->ref = ROOMS_NULL;
-    s->subject_id = ROOMS_NULL;
-    ngx_memzero(&s->subject, sizeof(rooms_told_member_t));
-
-    fqid = rooms_told_str(s->told.content, "fqid");
-
-    if (fqid.data) {
-
-        if (!rooms_participant_valid(fqid)
-            || rooms_fqid_parse(fqid, &s->subject.local, &s->subject.server)
-               != 0)
-        {
-            return ngx_rooms_invalid(rq, "content.fqid",
-                                     "must be \"@local:server\"");
-        }
-
-        s->subject.fqid = fqid;
-
-        if (!rooms_str_eq(s->subject.server, s->self)) {
-            s->subject_id = fqid;
-        }
-    }
-
-    ref = rooms_told_str(s->told.content,
-                         s->told.type == ROOMS_EV_MESSAGE ? "replaces"
-                                                          : "event_id");
-
-    if (ref.data) {
-
-        if (rooms_told_ref(ref, &s->ref_id, &s->ref_server) != 0) {
-            return ngx_rooms_invalid(rq, "content.event_id",
-                                     "must be \"<event id>:<server>\"");
-        }
-
-        if (rooms_str_eq(s->ref_server, s->self)) {
-            s->ref = s->ref_id;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
 static rooms_str_t
 ngx_rooms_fedsend_name(ngx_rooms_req_t *rq, rooms_str_t server,
     rooms_str_t id)
 {
     return ngx_rooms_join(rq->pool, ngx_rooms_s("/"), server,
                           ngx_rooms_s(" "), id);
-}
-
-
-/* Form, signature, and whether the peer may speak for the sender. */
-static ngx_int_t
-ngx_rooms_fedsend_read(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
-{
-    json_t       *event;
-    rooms_buf_t   work;
-    const char   *problem;
-
-    event = json_array_get(s->events, s->i);
-    problem = rooms_told_read(event, rq->now, &s->told);
-
-    s->results[s->i].id = s->told.id;
-
-    if (problem) {
-        return ngx_rooms_invalid(rq, "events", problem);
-    }
-
-    /* canonical text is never longer than the one that was parsed */
-
-    if (s->work == NULL) {
-        s->work = ngx_palloc(rq->pool, s->size);
-        if (s->work == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    rooms_buf_init(&work, s->work, s->size);
-
-    problem = rooms_fedevent_verify(event, s->peer, &s->key, 1, &work);
-
-    if (problem) {
-        rq->error_field = ngx_rooms_s("signatures");
-        rq->error_problem = rooms_cstr(problem);
-        return ngx_rooms_fedsend_refuse(rq, NGX_ROOMS_E_FED_SIGNATURE,
-                                        problem);
-    }
-
-    if (rooms_str_eq(s->told.sender.server, s->self)) {
-        return ngx_rooms_fedsend_refuse(rq, NGX_ROOMS_E_FED_POLICY,
-                             "nobody else speaks for participants of ours");
-    }
-
-    return ngx_rooms_fedsend_mentions(rq, s);
 }
 
 
@@ -336,8 +195,8 @@ ngx_rooms_fedsend_sender(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
     }
 
     if (rc == NGX_OK && p->server.data == NULL) {
-        return ngx_rooms_fedsend_refuse(rq, NGX_ROOMS_E_CONFLICT,
-                                   "a participant of this server has that id");
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT,
+                              "a participant of this server has that id");
     }
 
     if (rc == NGX_DECLINED) {
@@ -402,8 +261,8 @@ ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
     }
 
     if (rc == NGX_OK && !rooms_str_eq(room.origin, s->peer)) {
-        return ngx_rooms_fedsend_refuse(rq, ROOMS_E_NOT_FOUND,
-                                        "the room is at home elsewhere");
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND,
+                              "the room is at home elsewhere");
     }
 
     return ngx_rooms_fedsend_replica(rq);
@@ -445,79 +304,6 @@ ngx_rooms_fedsend_as(ngx_rooms_req_t *rq, ngx_uint_t method,
     rq->round = 0;
 
     return rq->text.data ? e->load(rq) : NGX_ERROR;
-}
-
-
-ngx_int_t
-ngx_rooms_fedsend_message(ngx_rooms_req_t *rq)
-{
-    json_t               *content;
-    rooms_str_t           action;
-    ngx_rooms_fedsend_t  *s;
-
-    s = rq->several;
-    content = s->told.content;
-
-    if (s->ref_id.data) {
-
-        if (s->ref.data == NULL) {
-            return ngx_rooms_fedsend_refuse(rq, ROOMS_E_EVENT, NULL);
-        }
-
-        rq->param[NGX_ROOMS_P_EVENT] = ngx_rooms_dup(rq->pool, s->ref);
-    }
-
-    switch (s->told.type) {
-
-    case ROOMS_EV_MESSAGE:
-
-        if (s->ref_id.data == NULL) {
-            return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST,
-                             "/v1/rooms/{room}/send",
-                             json_pack("{s:O}", "content", content));
-        }
-
-        content = json_object_get(content, "content");
-
-        if (!json_is_object(content)) {
-            return ngx_rooms_invalid(rq, "content.content",
-                                     "must be an object");
-        }
-
-        return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST,
-                             "/v1/rooms/{room}/events/{event}/edit",
-                             json_pack("{s:O}", "content", content));
-
-    case ROOMS_EV_REDACTION:
-
-        if (s->ref_id.data == NULL) {
-            break;
-        }
-
-        content = json_object_get(content, "reason");
-
-        return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST,
-                             "/v1/rooms/{room}/events/{event}/redact",
-                             json_is_string(content)
-                             ? json_pack("{s:O}", "reason", content)
-                             : json_object());
-
-    default:
-        action = rooms_told_str(content, "action");
-        content = json_object_get(content, "emoji");
-
-        if (s->ref_id.data == NULL || !json_is_string(content)) {
-            break;
-        }
-
-        return ngx_rooms_fedsend_as(rq,
-                             rooms_str_eq(action, ngx_rooms_s("remove"))
-                             ? NGX_HTTP_DELETE : NGX_HTTP_POST,
-                             "/v1/rooms/{room}/events/{event}/reaction",
-                             json_pack("{s:O}", "emoji", content));
-    }
-
-    return ngx_rooms_invalid(rq, "content", "names no event");
 }
 
 
@@ -581,184 +367,4 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
     }
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_rooms_fedsend_done(ngx_rooms_req_t *rq, const char *status)
-{
-    ngx_rooms_fedsend_t  *s;
-
-    s = rq->several;
-    s->results[s->i].status = status;
-    s->gone = ROOMS_NULL;
-    s->unbanned = ROOMS_NULL;
-
-    ngx_rooms_fedsend_reset(rq);
-
-    if (++s->i < s->n) {
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
-}
-
-
-/* One that is refused doesn't stop the others; a fault of ours does. */
-static ngx_int_t
-ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq)
-{
-    ngx_rooms_fedsend_t    *s;
-    ngx_rooms_fedresult_t  *result;
-
-    s = rq->several;
-
-    if (rq->error == ROOMS_OK || rq->error == NGX_ROOMS_E_STORE
-        || rq->error == NGX_ROOMS_E_INTERNAL || s->i == s->n
-        || (rq->error == NGX_ROOMS_E_CONFLICT
-            && rq->state == NGX_ROOMS_COMMIT))
-    {
-        return NGX_ERROR;
-    }
-
-    result = &s->results[s->i];
-    result->code = rq->error;
-    result->reason = rq->error_problem.data ? rq->error_problem : rq->message;
-    result->reason = ngx_rooms_dup(rq->pool, result->reason);
-
-    if (rq->view.exists && rq->view.room.origin.data == NULL
-        && rooms_peers_has(rq->view.room.peers, s->peer))
-    {
-        result->astray = s->told.room;
-        result->refused = s->told.type == ROOMS_EV_MEMBER ? s->told.id
-                                                          : ROOMS_NULL;
-        result->position = s->position;
-        s->astray = 1;
-    }
-
-    /* the next one, or, if this was the last, what show() makes of it */
-
-    if (ngx_rooms_fedsend_done(rq, "rejected") == NGX_OK) {
-        rq->state = NGX_ROOMS_SHOW;
-        return ngx_rooms_fedsend_show(rq);
-    }
-
-    return NGX_DECLINED;
-}
-
-
-static void
-ngx_rooms_fedsend_results(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
-{
-    ngx_uint_t                i;
-    rooms_buf_t              *b;
-    ngx_rooms_fedresult_t    *r;
-    const ngx_rooms_error_t  *e;
-
-    rooms_json_lit(ngx_rooms_out(&rq->out, 32), "{\"data\":{\"results\":[");
-
-    for (i = 0; i < s->n; i++) {
-        r = &s->results[i];
-        e = ngx_rooms_error(r->code);
-
-        b = ngx_rooms_out(&rq->out, 256 + ROOMS_JSON_STR(r->id.len)
-                          + ROOMS_JSON_STR(r->reason.len)
-                          + ROOMS_JSON_STR(ngx_strlen(e->message)));
-
-        rooms_json_raw(b, ",", i > 0);
-        rooms_json_lit(b, "{\"id\":");
-        rooms_json_str(b, r->id);
-        rooms_json_lit(b, ",\"status\":");
-        rooms_json_str(b, rooms_cstr(r->status));
-
-        if (r->code) {
-            rooms_json_lit(b, ",\"code\":");
-            rooms_json_str(b, rooms_cstr(e->code));
-            rooms_json_lit(b, ",\"reason\":");
-            rooms_json_str(b, r->reason.data ? r->reason
-                                             : rooms_cstr(e->message));
-        }
-
-        rooms_json_lit(b, "}");
-    }
-
-    rooms_json_lit(ngx_rooms_out(&rq->out, 8), "]}}\n");
-}
-
-
-/* A replica that has taken what isn't so is told how it is. */
-static ngx_int_t
-ngx_rooms_fedsend_correct(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
-{
-    ngx_uint_t              i;
-    rooms_str_t             outbox;
-    ngx_rooms_batch_t      *b;
-    ngx_rooms_fedresult_t  *r;
-
-    b = ngx_rooms_batch(rq);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    outbox = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOX, s->peer);
-
-    for (i = 0; i < s->n; i++) {
-        r = &s->results[i];
-
-        if (r->astray.data) {
-            (void) ngx_rooms_command(b, ngx_rooms_s("ZADD"), outbox,
-                                     ngx_rooms_number(rq->pool, r->position),
-                                     ngx_rooms_join(rq->pool,
-                                                    ngx_rooms_s("s "),
-                                                    r->astray,
-                                                    r->refused.data
-                                                    ? ngx_rooms_s(" ")
-                                                    : ROOMS_NULL,
-                                                    r->refused));
-        }
-    }
-
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZADD"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOXES,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("NX"), ngx_rooms_s("0"), s->peer);
-
-    if (b->failed) {
-        return NGX_ERROR;
-    }
-
-    s->astray = 0;
-
-    return ngx_rooms_send(rq);
-}
-
-
-ngx_int_t
-ngx_rooms_fedsend_show(ngx_rooms_req_t *rq)
-{
-    ngx_int_t             rc;
-    ngx_rooms_fedsend_t  *s;
-
-    s = rq->several;
-
-    if (s->again) {
-        ngx_rooms_fedsend_reset(rq);
-        return NGX_DECLINED;
-    }
-
-    if (s->i < s->n) {
-        rc = ngx_rooms_fedsend_done(rq, "applied");
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
-    }
-
-    if (s->astray) {
-        return ngx_rooms_fedsend_correct(rq, s);
-    }
-
-    ngx_rooms_fedsend_results(rq, s);
-
-    return NGX_OK;
 }

@@ -11,7 +11,16 @@
 #include "rooms_fedkey.h"
 
 
-/* POST /_scaiwave/federation/v1/send: its events, one after the other. */
+/*
+ * POST /_scaiwave/federation/v1/send: its events, one after the other.
+ *
+ *   ngx_rooms_federation_send.c     what is known of one, and which way it goes
+ *   ngx_rooms_federation_event.c    its form and signature
+ *   ngx_rooms_federation_origin.c   of a room of ours
+ *   ngx_rooms_federation_replica.c  of a room of the sender's
+ *   ngx_rooms_federation_message.c  of either: what is said in it
+ *   ngx_rooms_federation_answer.c   what became of it
+ */
 
 typedef struct {
     const char             *status;        /* "applied", ... */
@@ -57,6 +66,15 @@ typedef struct {
     int64_t                 position;      /* of the room */
 } ngx_rooms_fedsend_t;
 
+
+/* NGX_ERROR: it isn't one, or not one that the peer may tell. */
+ngx_int_t ngx_rooms_fedsend_read(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s);
+
+/* Goes on to the next event; NGX_OK: there is none.  NGX_DECLINED: load. */
+ngx_int_t ngx_rooms_fedsend_done(ngx_rooms_req_t *rq, const char *status);
+
+/* One that is refused doesn't stop the others; a fault of ours does. */
+ngx_int_t ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq);
 
 /* Rows for one event: of a room of ours; of a replica. */
 ngx_int_t ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq);

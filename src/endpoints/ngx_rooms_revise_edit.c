@@ -128,7 +128,10 @@ ngx_rooms_revise_now(ngx_rooms_req_t *rq)
     rooms_buf_t   b;
 
     p = ngx_pnalloc(rq->pool, ROOMS_TIME_LEN + 2);
+
     if (p == NULL) {
+        /* a NULL would take the member out of the event */
+        rq->commit.failed = 1;
         return ROOMS_NULL;
     }
 

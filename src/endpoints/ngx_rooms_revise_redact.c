@@ -132,6 +132,10 @@ ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq, rooms_str_t now)
     kept = ngx_rooms_join(rq->pool, ngx_rooms_s("{\"replaces\":\""), v->id,
                           ngx_rooms_s("\"}"));
 
+    if (kept.data == NULL) {
+        return NGX_ERROR;
+    }
+
     for (copies = v->copies, i = 0; v->replies; i++) {
         word = ngx_rooms_revise_word(&copies);
 

@@ -78,9 +78,25 @@ ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
+/* No number is no memory, and not a field that is absent. */
+static rooms_str_t
+ngx_rooms_apply_number(ngx_rooms_commit_t *c, int64_t n)
+{
+    rooms_str_t  s;
+
+    s = ngx_rooms_number(c->pool, n);
+
+    if (s.data == NULL) {
+        c->failed = 1;
+    }
+
+    return s;
+}
+
+
 /* A room field's value as the store writes it. */
 static rooms_str_t
-ngx_rooms_apply_value(ngx_pool_t *pool, const rooms_room_t *room,
+ngx_rooms_apply_value(ngx_rooms_commit_t *c, const rooms_room_t *room,
     ngx_uint_t field)
 {
     switch (field) {
@@ -104,13 +120,13 @@ ngx_rooms_apply_value(ngx_pool_t *pool, const rooms_room_t *room,
         return room->last_member;
 
     case ROOMS_F_JOINED:
-        return ngx_rooms_number(pool, room->joined);
+        return ngx_rooms_apply_number(c, room->joined);
 
     case ROOMS_F_ADMINS:
-        return ngx_rooms_number(pool, room->admins);
+        return ngx_rooms_apply_number(c, room->admins);
 
     case ROOMS_F_UPDATED:
-        return ngx_rooms_number(pool, room->updated_at);
+        return ngx_rooms_apply_number(c, room->updated_at);
     }
 
     return ROOMS_NULL;
@@ -134,7 +150,7 @@ ngx_rooms_apply_guards(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
             if (change->guard & ngx_rooms_apply_names[i].bit) {
                 ngx_rooms_commit_guard_field(c, key,
                     ngx_rooms_apply_names[i].name,
-                    ngx_rooms_apply_value(c->pool, a->before,
+                    ngx_rooms_apply_value(c, a->before,
                                           ngx_rooms_apply_names[i].bit));
             }
         }
@@ -254,7 +270,7 @@ ngx_rooms_apply_fields(ngx_rooms_commit_t *c, const ngx_rooms_apply_t *a,
             continue;
         }
 
-        value = ngx_rooms_apply_value(c->pool, &a->change->room,
+        value = ngx_rooms_apply_value(c, &a->change->room,
                                       ngx_rooms_apply_names[i].bit);
 
         if (value.data) {

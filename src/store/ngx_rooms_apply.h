@@ -32,6 +32,7 @@ void ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
  * Its members (ngx_rooms_apply_members.c): their rows, and what is counted
  * and listed by them.  a->change->room has the new counts afterwards.
  */
+ngx_uint_t ngx_rooms_member_listed(const rooms_member_t *m);
 void ngx_rooms_apply_members(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, rooms_str_t key);
 

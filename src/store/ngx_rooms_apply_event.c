@@ -118,7 +118,8 @@ ngx_rooms_apply_envelope(ngx_rooms_commit_t *c, const rooms_room_t *room,
                           ngx_rooms_s("\",\"stream_position\":" NGX_ROOMS_POS));
 
     size = 360 + ROOMS_JSON_STR(sender.len) + content.len
-           + c->source_id.len + c->source_server.len;
+           + ROOMS_JSON_STR(c->source_id.len)
+           + ROOMS_JSON_STR(c->source_server.len);
 
     start = ngx_pnalloc(c->pool, size);
     if (start == NULL || head->data == NULL || content.data == NULL) {
@@ -156,6 +157,11 @@ ngx_rooms_apply_envelope(ngx_rooms_commit_t *c, const rooms_room_t *room,
     }
 
     rooms_json_lit(&b, "}");
+
+    if (b.full) {
+        c->failed = 1;
+        return NGX_ERROR;
+    }
 
     *tail = (rooms_str_t) { b.last - b.start, b.start };
 

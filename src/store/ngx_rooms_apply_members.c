@@ -155,7 +155,7 @@ ngx_rooms_apply_member(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_rooms_member_listed(const rooms_member_t *m)
 {
     return m->membership == ROOMS_JOIN || m->membership == ROOMS_INVITE;

@@ -25,13 +25,6 @@ ngx_rooms_apply_peers_guard(ngx_rooms_commit_t *c, rooms_str_t key,
 }
 
 
-static ngx_uint_t
-ngx_rooms_apply_listed(const rooms_member_t *m)
-{
-    return m->membership == ROOMS_JOIN || m->membership == ROOMS_INVITE;
-}
-
-
 static rooms_str_t
 ngx_rooms_apply_peers_move(ngx_rooms_commit_t *c, rooms_str_t peers,
     rooms_str_t server, ngx_int_t delta)
@@ -76,8 +69,8 @@ ngx_rooms_apply_peers(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     for (i = 0; i < a->change->nmembers; i++) {
         t = &a->change->members[i];
 
-        delta = (ngx_int_t) ngx_rooms_apply_listed(&t->after)
-                - (ngx_int_t) ngx_rooms_apply_listed(&t->before);
+        delta = (ngx_int_t) ngx_rooms_member_listed(&t->after)
+                - (ngx_int_t) ngx_rooms_member_listed(&t->before);
 
         if (!rooms_foreign(t->after.participant, c->server, &server)
             || delta == 0)
