@@ -106,17 +106,38 @@ ngx_int_t ngx_rooms_backfill_run(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
 
 
-/* Between its two files. */
+/* Between its files. */
+
+/* What goes in: it is good, and isn't known here. */
+#define ngx_rooms_backfill_imports(item)                                      \
+    ((item)->problem == NULL && (item)->refused == NULL && !(item)->known)
+
+/* ngx_rooms_backfill.c: another page, if there is one */
 ngx_int_t ngx_rooms_backfill_next(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
 ngx_int_t ngx_rooms_backfill_reject(ngx_rooms_backfill_t *bf,
     ngx_rooms_backfill_item_t *item);
-/* What comes after a judged page, or a part of one (.._write.c). */
+
+/* ngx_rooms_backfill_part.c: the next part, the same one again, its end */
 ngx_int_t ngx_rooms_backfill_part(ngx_rooms_req_t *rq,
+    ngx_rooms_backfill_t *bf);
+ngx_int_t ngx_rooms_backfill_ask(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
 ngx_int_t ngx_rooms_backfill_known(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
+ngx_int_t ngx_rooms_backfill_count(ngx_rooms_req_t *rq,
+    ngx_rooms_backfill_t *bf);
+
+/* ngx_rooms_backfill_copies.c; note: what of them goes into the commit */
+ngx_int_t ngx_rooms_backfill_ask_copies(ngx_rooms_req_t *rq,
+    ngx_rooms_backfill_t *bf);
 ngx_int_t ngx_rooms_backfill_copies(ngx_rooms_req_t *rq,
+    ngx_rooms_backfill_t *bf);
+void ngx_rooms_backfill_note(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf,
+    ngx_rooms_backfill_item_t *item);
+
+/* ngx_rooms_backfill_write.c */
+ngx_int_t ngx_rooms_backfill_commit(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
 ngx_int_t ngx_rooms_backfill_committed(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
