@@ -8,7 +8,7 @@
  * outbox: one commit, which changes nothing once the lease is somebody else's.
  */
 
-#include "ngx_rooms_link.h"
+#include "ngx_rooms_outbox.h"
 
 
 #define NGX_ROOMS_OUTBOX_SAID  200         /* bytes of a peer's words */
