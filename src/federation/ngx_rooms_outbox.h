@@ -130,8 +130,14 @@ ngx_int_t ngx_rooms_outbox_page(ngx_rooms_outbox_t *o,
 ngx_int_t ngx_rooms_outbox_names(ngx_rooms_outbox_t *o,
     ngx_rooms_batch_t *b);
 
-/* ngx_rooms_outbox_send.c */
+/* ngx_rooms_outbox_send.c: the next request, or the end if there is none */
 ngx_int_t ngx_rooms_outbox_send(ngx_rooms_outbox_t *o);
+
+/* ngx_rooms_outbox_answer.c: more of it is sent, or that was the end */
+ngx_int_t ngx_rooms_outbox_judge(ngx_rooms_outbox_t *o,
+    ngx_rooms_peer_call_t *call);
+
+/* ngx_rooms_outbox_commit.c */
 ngx_int_t ngx_rooms_outbox_finish(ngx_rooms_outbox_t *o,
     ngx_rooms_outbox_end_e end);
 ngx_int_t ngx_rooms_outbox_committed(ngx_rooms_outbox_t *o,
