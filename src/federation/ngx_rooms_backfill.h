@@ -18,7 +18,7 @@
 #define NGX_ROOMS_BACKFILL_H
 
 #include "ngx_rooms_request.h"
-#include "ngx_rooms_peer_call.h"
+#include "ngx_rooms_peer_ask.h"
 #include "rooms_past.h"
 
 
@@ -54,9 +54,8 @@ typedef struct {
 } ngx_rooms_backfill_rejected_t;
 
 typedef struct {
-    ngx_rooms_req_t        *rq;            /* NULL: it has gone */
-    ngx_rooms_peer_call_t  *call;          /* NULL: answered */
-    ngx_uint_t              status;
+    ngx_rooms_req_t        *rq;
+    ngx_rooms_peer_ask_t   *ask;
 
     rooms_str_t             room;
     rooms_str_t             origin;
@@ -66,6 +65,7 @@ typedef struct {
     rooms_str_t             cursor;        /* of the next page, or NULL */
 
     ngx_pool_t             *pool;          /* of a page */
+    ngx_str_t               uri;
     rooms_str_t             answer;
     ngx_rooms_backfill_item_t  *items;
     ngx_uint_t              nitems;
