@@ -356,5 +356,21 @@ ngx_rooms_init_process(ngx_cycle_t *cycle)
 static void
 ngx_rooms_exit_process(ngx_cycle_t *cycle)
 {
+    ngx_uint_t               i;
+    ngx_rooms_store_t      **stores;
+    ngx_rooms_main_conf_t   *rmcf;
+
     ngx_rooms_peers_free();
+
+    rmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_rooms_module);
+
+    if (rmcf == NULL || rmcf->stores.nelts == 0) {
+        return;
+    }
+
+    stores = rmcf->stores.elts;
+
+    for (i = 0; i < rmcf->stores.nelts; i++) {
+        ngx_rooms_store_exit_worker(stores[i]);
+    }
 }

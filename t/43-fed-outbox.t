@@ -450,7 +450,10 @@ wait_for(5, sub { $b->events >= 3 });
 @events = $b->events;
 is(join(' ', map { scalar @{$_->{members}} } @events), '100 100 33',
    'of a big room in pages');
-ok(!(grep { $_->{complete} } @events), 'of which none is complete');
+is(join(' ', map { $_->{complete} ? 'complete' : 'part' } @events),
+   'part part complete', 'of which the last one completes it');
+is(join(' ', map { "$_->{part}{of} $_->{part}{n}" } @events),
+   join(' ', map { "$events[0]{id} $_" } 0 .. 2), 'numbered');
 is(scalar(keys %{{ map { map { $_->{fqid} => 1 } @{$_->{members}} }
                        @events }}), 233, 'all are told');
 

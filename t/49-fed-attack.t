@@ -158,6 +158,19 @@ is(call('ann@t', 'GET', "/v1/rooms/$dm")->{data}{state}, 'open',
    'the first one stays');
 is(agrees($_), 'yes', 'counted') for $dm, $other;
 
+# A DM that should give way, but can't be closed: the store is wrong
+
+my $odd = call('al@t', 'POST', '/v1/me/federated-dms', { fqid => $bob })
+              ->{data}{id};
+
+redis('HDEL', "sw:{t}:r:$odd:members", 'al');
+is($b->tell($b->event(room_id(), 'bob', 'create', {},
+                      room => $b->room(undef, room_type => 'dm'),
+                      members => [member($bob, 'join', 100),
+                                  member($al, 'join', 100)])),
+   'rejected SW_ROOM_NOT_FOUND', 'one that can not be closed stays');
+is(redis('HGET', "sw:{t}:r:$odd", 'state'), 'open', 'as it is');
+
 # Rooms about which the other side is wrong: each is told as it is
 
 my @mine = map { mine("Room $_") } 1 .. 3;

@@ -145,6 +145,10 @@ for my $first ($a, $b) {
            'one DM in the directory');
     }
 
+    my ($last) = reverse $second->events($who{$second}, $newer);
+
+    is($last->{content}{reason}, "replaced by $older",
+       'where it was made it is told which one has replaced it');
     says($second, $who{$second}, $older, 'three');
     ok(soon(sub { bodies($first, $who{$first}, $older) eq 'one three' }),
        'and the talk goes on');

@@ -138,6 +138,10 @@ ngx_rooms_content_state(rooms_buf_t *b, const rooms_room_t *before,
     ngx_rooms_content_key(b, "previous",
                           rooms_cstr(rooms_state_name(before->state)));
 
+    if (change->reason.data) {
+        ngx_rooms_content_key(b, "reason", change->reason);
+    }
+
     if (change->nmembers == 0) {
         return;
     }

@@ -15,6 +15,11 @@
 static void
 ngx_rooms_fedsend_reset(ngx_rooms_req_t *rq)
 {
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    s->again = 0;
+
     ngx_rooms_forget(rq);
     json_decref(rq->body);
 

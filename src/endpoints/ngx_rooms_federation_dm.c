@@ -78,6 +78,11 @@ ngx_rooms_replica_other_close(ngx_rooms_req_t *rq,
 
     ngx_memzero(&rq->view, sizeof(ngx_rooms_view_t));
 
+    /* which one it is, for those who have it open */
+
+    rq->in.text = ngx_rooms_join(rq->pool, ngx_rooms_s("replaced by "),
+                                 s->told.room);
+
     return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST, "/v1/rooms/{room}/close",
                                 json_object());
 }

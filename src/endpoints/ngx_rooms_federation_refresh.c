@@ -10,16 +10,9 @@
 
 #include "ngx_rooms_endpoints.h"
 #include "ngx_rooms_fedpolicy.h"
-#include "ngx_rooms_peer_call.h"
+#include "ngx_rooms_peer_ask.h"
 #include "rooms_told.h"
 
-
-typedef struct {
-    ngx_rooms_req_t        *rq;            /* NULL: it has gone */
-    ngx_rooms_peer_call_t  *call;          /* NULL: answered */
-    ngx_uint_t              status;
-    rooms_str_t             answer;
-} ngx_rooms_refresh_t;
 
 typedef enum {
     NGX_ROOMS_F_BEGIN = 0,
@@ -30,8 +23,6 @@ typedef enum {
 
 static ngx_int_t ngx_rooms_refresh_ask(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_refresh_call(ngx_rooms_req_t *rq);
-static void ngx_rooms_refresh_answered(ngx_rooms_peer_call_t *call);
-static void ngx_rooms_refresh_gone(void *data);
 static ngx_int_t ngx_rooms_refresh_take(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_refresh_read(ngx_rooms_req_t *rq, json_t *data);
 
@@ -115,122 +106,46 @@ ngx_rooms_refresh_ask(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_refresh_call(ngx_rooms_req_t *rq)
 {
-    ngx_str_t                  peer, uri;
-    ngx_pool_cleanup_t        *cln;
-    ngx_rooms_refresh_t       *refresh;
-    ngx_rooms_peer_call_t     *call;
-    ngx_http_core_srv_conf_t  *cscf;
+    ngx_str_t              uri;
+    ngx_rooms_peer_ask_t  *ask;
 
-    cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_refresh_t));
-    if (cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    refresh = cln->data;
-    ngx_memzero(refresh, sizeof(ngx_rooms_refresh_t));
-
-    cscf = ngx_http_get_module_srv_conf(rq->r, ngx_http_core_module);
-    peer = ngx_from_rooms(rq->profile.server);
+    ask = ngx_rooms_peer_ask_create(rq);
     uri = ngx_from_rooms(ngx_rooms_join(rq->pool,
                              ngx_rooms_s("/_scaiwave/federation/v1/profile/"),
                              rq->profile.local));
 
-    if (uri.data == NULL) {
+    if (ask == NULL || uri.data == NULL) {
         return NGX_ERROR;
     }
 
-    call = ngx_rooms_peer_call(cscf->ctx, rq->conf, &peer, &uri);
-    if (call == NULL) {
-        return NGX_ERROR;
-    }
+    rq->data = ask;
 
-    if (ngx_rooms_peer_call_sign(call) != NGX_OK) {
-        ngx_rooms_peer_call_free(call);
-        return NGX_ERROR;
-    }
-
-    call->handler = ngx_rooms_refresh_answered;
-    call->data = refresh;
-
-    refresh->rq = rq;
-    refresh->call = call;
-    cln->handler = ngx_rooms_refresh_gone;
-
-    rq->data = refresh;
-    rq->round = NGX_ROOMS_F_ANSWER;
-
-    ngx_rooms_peer_call_start(call);
-
-    return NGX_AGAIN;
-}
-
-
-static void
-ngx_rooms_refresh_answered(ngx_rooms_peer_call_t *call)
-{
-    ngx_rooms_req_t      *rq;
-    ngx_connection_t     *c;
-    ngx_rooms_refresh_t  *refresh;
-
-    refresh = call->data;
-
-    if (refresh == NULL) {
-        ngx_rooms_peer_call_free(call);
-        return;
-    }
-
-    rq = refresh->rq;
-    c = rq->r->connection;
-
-    refresh->call = NULL;
-    refresh->status = call->status;
-    refresh->answer = ngx_rooms_dup(rq->pool, rooms_from_ngx(call->answer));
-
-    if (call->error) {
-        ngx_log_error(NGX_LOG_ERR, c->log, 0, "rooms: \"%V\" of \"%V\": %s",
-                      &call->uri, &call->peer, call->error);
-    }
-
-    ngx_rooms_peer_call_free(call);
-
-    ngx_http_set_log_request(c->log, rq->r);
-    ngx_rooms_run(rq);
-    ngx_http_run_posted_requests(c);
-}
-
-
-static void
-ngx_rooms_refresh_gone(void *data)
-{
-    ngx_rooms_refresh_t *refresh = data;
-
-    if (refresh->call) {
-        refresh->call->data = NULL;
-    }
+    return ngx_rooms_peer_ask(ask, rq->pool, rq->profile.server, &uri,
+                              NGX_ROOMS_F_ANSWER);
 }
 
 
 static ngx_int_t
 ngx_rooms_refresh_take(ngx_rooms_req_t *rq)
 {
-    json_t               *object;
-    ngx_int_t             rc;
-    ngx_rooms_refresh_t  *refresh;
+    json_t                *object;
+    ngx_int_t              rc;
+    ngx_rooms_peer_ask_t  *ask;
 
-    refresh = rq->data;
+    ask = rq->data;
 
-    if (refresh->status == NGX_HTTP_NOT_FOUND) {
+    if (ask->status == NGX_HTTP_NOT_FOUND) {
         return ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT,
                               "the peer has no such participant");
     }
 
-    if (refresh->status != NGX_HTTP_OK || refresh->answer.data == NULL) {
+    if (ask->status != NGX_HTTP_OK || ask->answer.data == NULL) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNREACHABLE,
-                              refresh->status
+                              ask->status
                               ? "the peer did not give the profile" : NULL);
     }
 
-    object = json_loadb((char *) refresh->answer.data, refresh->answer.len,
+    object = json_loadb((char *) ask->answer.data, ask->answer.len,
                         JSON_REJECT_DUPLICATES, NULL);
 
     rc = ngx_rooms_refresh_read(rq, json_object_get(object, "data"));

@@ -122,7 +122,6 @@ ngx_rooms_fedsend_next(ngx_rooms_req_t *rq)
     ngx_rooms_fedsend_t  *s;
 
     s = rq->several;
-    s->again = 0;
 
     if (ngx_rooms_fedsend_read(rq, s) != NGX_OK) {
         return NGX_ERROR;

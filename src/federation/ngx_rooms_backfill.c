@@ -12,7 +12,6 @@
 
 static ngx_int_t ngx_rooms_backfill_call(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
-static void ngx_rooms_backfill_answered(ngx_rooms_peer_call_t *call);
 static void ngx_rooms_backfill_gone(void *data);
 static void ngx_rooms_backfill_forget(ngx_rooms_backfill_t *bf);
 static ngx_int_t ngx_rooms_backfill_answer(ngx_rooms_req_t *rq,
@@ -46,24 +45,19 @@ ngx_rooms_backfill_create(ngx_rooms_req_t *rq)
     }
 
     bf->rq = rq;
+    bf->ask = ngx_rooms_peer_ask_create(rq);
     bf->until = ngx_current_msec + NGX_ROOMS_BACKFILL_TIME;
 
     cln->handler = ngx_rooms_backfill_gone;
 
-    return bf;
+    return bf->ask ? bf : NULL;
 }
 
 
 static void
 ngx_rooms_backfill_gone(void *data)
 {
-    ngx_rooms_backfill_t *bf = data;
-
-    if (bf->call) {
-        bf->call->data = NULL;
-    }
-
-    ngx_rooms_backfill_forget(bf);
+    ngx_rooms_backfill_forget(data);
 }
 
 
@@ -186,88 +180,39 @@ ngx_rooms_backfill_uri(ngx_rooms_backfill_t *bf, ngx_str_t *uri)
 static ngx_int_t
 ngx_rooms_backfill_call(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {
-    ngx_str_t                  peer, uri;
-    ngx_rooms_peer_call_t     *call;
-    ngx_http_core_srv_conf_t  *cscf;
-
     ngx_rooms_backfill_forget(bf);
 
     bf->pages++;
     bf->pool = ngx_create_pool(4096, ngx_cycle->log);
 
-    if (bf->pool == NULL || ngx_rooms_backfill_uri(bf, &uri) != NGX_OK) {
+    if (bf->pool == NULL || ngx_rooms_backfill_uri(bf, &bf->uri) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    cscf = ngx_http_get_module_srv_conf(rq->r, ngx_http_core_module);
-    peer = ngx_from_rooms(bf->origin);
-
-    call = ngx_rooms_peer_call(cscf->ctx, rq->conf, &peer, &uri);
-    if (call == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_rooms_peer_call_sign(call) != NGX_OK) {
-        ngx_rooms_peer_call_free(call);
-        return NGX_ERROR;
-    }
-
-    call->handler = ngx_rooms_backfill_answered;
-    call->data = bf;
-
-    bf->call = call;
-    rq->round = NGX_ROOMS_B_ANSWER;
-
-    ngx_rooms_peer_call_start(call);
-
-    return NGX_AGAIN;
-}
-
-
-static void
-ngx_rooms_backfill_answered(ngx_rooms_peer_call_t *call)
-{
-    ngx_rooms_req_t       *rq;
-    ngx_connection_t      *c;
-    ngx_rooms_backfill_t  *bf;
-
-    bf = call->data;
-
-    if (bf == NULL) {
-        ngx_rooms_peer_call_free(call);
-        return;
-    }
-
-    rq = bf->rq;
-    c = rq->r->connection;
-
-    bf->call = NULL;
-    bf->status = call->status;
-    bf->answer = ngx_rooms_dup(bf->pool, rooms_from_ngx(call->answer));
-
-    if (call->error || call->status != NGX_HTTP_OK) {
-        ngx_log_error(NGX_LOG_ERR, c->log, 0,
-                      "rooms: \"%V\" of \"%V\": %s, status %ui", &call->uri,
-                      &call->peer, call->error ? call->error : "no page",
-                      call->status);
-    }
-
-    ngx_rooms_peer_call_free(call);
-
-    ngx_http_set_log_request(c->log, rq->r);
-    ngx_rooms_run(rq);
-    ngx_http_run_posted_requests(c);
+    return ngx_rooms_peer_ask(bf->ask, bf->pool, bf->origin, &bf->uri,
+                              NGX_ROOMS_B_ANSWER);
 }
 
 
 static ngx_int_t
 ngx_rooms_backfill_answer(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {
-    if (bf->status != NGX_HTTP_OK || bf->answer.data == NULL) {
+    ngx_uint_t  status;
+
+    status = bf->ask->status;
+    bf->answer = bf->ask->answer;
+
+    if (status && status != NGX_HTTP_OK) {
+        ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
+                      "rooms: \"%V\" of \"%*s\": no page, status %ui",
+                      &bf->uri, bf->origin.len, bf->origin.data, status);
+    }
+
+    if (status != NGX_HTTP_OK || bf->answer.data == NULL) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNREACHABLE,
-                              bf->status ? "the room's server did not give "
-                                           "its past"
-                                         : NULL);
+                              status ? "the room's server did not give its "
+                                       "past"
+                                     : NULL);
     }
 
     switch (ngx_rooms_backfill_read(rq, bf)) {

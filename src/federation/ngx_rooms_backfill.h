@@ -18,7 +18,7 @@
 #define NGX_ROOMS_BACKFILL_H
 
 #include "ngx_rooms_request.h"
-#include "ngx_rooms_peer_call.h"
+#include "ngx_rooms_peer_ask.h"
 #include "rooms_past.h"
 
 
@@ -54,9 +54,8 @@ typedef struct {
 } ngx_rooms_backfill_rejected_t;
 
 typedef struct {
-    ngx_rooms_req_t        *rq;            /* NULL: it has gone */
-    ngx_rooms_peer_call_t  *call;          /* NULL: answered */
-    ngx_uint_t              status;
+    ngx_rooms_req_t        *rq;
+    ngx_rooms_peer_ask_t   *ask;
 
     rooms_str_t             room;
     rooms_str_t             origin;
@@ -66,6 +65,7 @@ typedef struct {
     rooms_str_t             cursor;        /* of the next page, or NULL */
 
     ngx_pool_t             *pool;          /* of a page */
+    ngx_str_t               uri;
     rooms_str_t             answer;
     ngx_rooms_backfill_item_t  *items;
     ngx_uint_t              nitems;
@@ -106,17 +106,38 @@ ngx_int_t ngx_rooms_backfill_run(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
 
 
-/* Between its two files. */
+/* Between its files. */
+
+/* What goes in: it is good, and isn't known here. */
+#define ngx_rooms_backfill_imports(item)                                      \
+    ((item)->problem == NULL && (item)->refused == NULL && !(item)->known)
+
+/* ngx_rooms_backfill.c: another page, if there is one */
 ngx_int_t ngx_rooms_backfill_next(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
 ngx_int_t ngx_rooms_backfill_reject(ngx_rooms_backfill_t *bf,
     ngx_rooms_backfill_item_t *item);
-/* What comes after a judged page, or a part of one (.._write.c). */
+
+/* ngx_rooms_backfill_part.c: the next part, the same one again, its end */
 ngx_int_t ngx_rooms_backfill_part(ngx_rooms_req_t *rq,
+    ngx_rooms_backfill_t *bf);
+ngx_int_t ngx_rooms_backfill_ask(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
 ngx_int_t ngx_rooms_backfill_known(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
+ngx_int_t ngx_rooms_backfill_count(ngx_rooms_req_t *rq,
+    ngx_rooms_backfill_t *bf);
+
+/* ngx_rooms_backfill_copies.c; note: what of them goes into the commit */
+ngx_int_t ngx_rooms_backfill_ask_copies(ngx_rooms_req_t *rq,
+    ngx_rooms_backfill_t *bf);
 ngx_int_t ngx_rooms_backfill_copies(ngx_rooms_req_t *rq,
+    ngx_rooms_backfill_t *bf);
+void ngx_rooms_backfill_note(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf,
+    ngx_rooms_backfill_item_t *item);
+
+/* ngx_rooms_backfill_write.c */
+ngx_int_t ngx_rooms_backfill_commit(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
 ngx_int_t ngx_rooms_backfill_committed(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);

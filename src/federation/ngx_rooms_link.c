@@ -12,6 +12,7 @@
  */
 
 #include "ngx_rooms_endings.h"
+#include "ngx_rooms_outbox.h"
 
 
 static void ngx_rooms_link_timer(ngx_event_t *ev);

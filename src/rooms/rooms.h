@@ -161,7 +161,7 @@ typedef struct {
     rooms_role_e           workspace_role; /* in the target workspace */
     unsigned               workspace_known:1;
     rooms_str_t            text;          /* name, topic (or NULL), workspace
-                                             id, reason of kick and ban */
+                                             id, reason of kick, ban, close */
     int                    power;         /* ROOMS_OP_POWER */
     unsigned               enabled:1;     /* ROOMS_OP_FEDERATE */
     int64_t                now;           /* ms */

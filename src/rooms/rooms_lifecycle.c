@@ -22,6 +22,7 @@ void
 rooms_close(const rooms_input_t *in, rooms_change_t *out)
 {
     rooms_set_state(in, out, ROOMS_CLOSED);
+    out->reason = in->text;
 }
 
 

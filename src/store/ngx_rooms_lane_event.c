@@ -230,18 +230,11 @@ ngx_rooms_lane_del_write(void *data)
 }
 
 
-/* hiredis is freeing the context, and closes the socket itself. */
+/* Off the event loop.  hiredis closes the socket itself. */
 static void
-ngx_rooms_lane_cleanup(void *data)
+ngx_rooms_lane_detach(ngx_rooms_lane_t *lane)
 {
     ngx_connection_t  *c;
-    ngx_rooms_lane_t  *lane = data;
-
-    if (!lane->dead && !ngx_exiting) {
-        ngx_log_error(NGX_LOG_ERR, lane->timer.log, 0,
-                      "rooms: lost redis \"%V\": %s", &lane->node->name,
-                      lane->ac->errstr ? lane->ac->errstr : "closed");
-    }
 
     lane->ac = NULL;
 
@@ -278,7 +271,37 @@ ngx_rooms_lane_cleanup(void *data)
     if (lane->flush.posted) {
         ngx_delete_posted_event(&lane->flush);
     }
+}
 
+
+/* hiredis is freeing the context. */
+static void
+ngx_rooms_lane_cleanup(void *data)
+{
+    ngx_rooms_lane_t  *lane = data;
+
+    if (!lane->dead && !ngx_exiting) {
+        ngx_log_error(NGX_LOG_ERR, lane->timer.log, 0,
+                      "rooms: lost redis \"%V\": %s", &lane->node->name,
+                      lane->ac->errstr ? lane->ac->errstr : "closed");
+    }
+
+    ngx_rooms_lane_detach(lane);
     ngx_rooms_lane_down(lane);
     ngx_post_event(&lane->reap, &ngx_posted_events);
+}
+
+
+void
+ngx_rooms_lane_end(ngx_rooms_lane_t *lane)
+{
+    redisAsyncContext  *ac;
+
+    ac = lane->ac;
+
+    if (ac) {
+        ngx_rooms_lane_detach(lane);
+        ngx_memzero(&ac->ev, sizeof(ac->ev));
+        redisAsyncFree(ac);
+    }
 }

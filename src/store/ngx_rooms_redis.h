@@ -139,6 +139,9 @@ void ngx_rooms_lane_drop(ngx_rooms_lane_t *lane, const char *why);
 /* The node has a new address: a backoff that runs is cut short. */
 void ngx_rooms_lane_hurry(ngx_rooms_lane_t *lane);
 
+/* The process ends without having drained: what is in flight is dropped. */
+void ngx_rooms_lane_end(ngx_rooms_lane_t *lane);
+
 /* A caller's deadline has passed: a lane that is silent too is dropped. */
 void ngx_rooms_lane_late(ngx_rooms_lane_t *lane);
 

@@ -263,6 +263,27 @@ ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
 }
 
 
+/* Connections that are open still: the process was told to end at once. */
+void
+ngx_rooms_store_exit_worker(ngx_rooms_store_t *store)
+{
+    ngx_uint_t  i, lane;
+
+    for (lane = 0; lane < NGX_ROOMS_LANES; lane++) {
+
+        for (i = 0; i < store->nservers; i++) {
+            ngx_rooms_lane_end(&store->servers[i]->lanes[lane]);
+        }
+
+        for (i = 0; i < store->nsentinels; i++) {
+            ngx_rooms_lane_end(&store->sentinels[i]->lanes[lane]);
+        }
+    }
+
+    ngx_rooms_pubsub_leave(&store->pubsub);
+}
+
+
 ngx_rooms_lane_t *
 ngx_rooms_store_lane(ngx_rooms_store_t *store, ngx_uint_t slot,
     ngx_uint_t lane)

@@ -145,6 +145,7 @@ char *ngx_rooms_store_parse(ngx_conf_t *cf, ngx_str_t *url,
     ngx_rooms_store_t *store);
 void ngx_rooms_store_init_worker(ngx_rooms_store_t *store,
     ngx_cycle_t *cycle);
+void ngx_rooms_store_exit_worker(ngx_rooms_store_t *store);
 
 /* The connection that serves a slot's keys now. */
 ngx_rooms_lane_t *ngx_rooms_store_lane(ngx_rooms_store_t *store,
