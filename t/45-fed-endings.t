@@ -331,6 +331,27 @@ redis('ZADD', key('endings'), 1, "$room $x \@bob:$x");
 ok(RoomsTest::Process::wait_for(15, sub { !redis('ZCARD', key('endings')) }),
    'one whose participants are not found, too');
 
+# One who is behind thousands of others; one in the list, but with no row
+
+redis('HDEL', key("r:$room"), 'peers');
+$room = room('Crowd');
+foreign($room, "\@zoe:$x", 'join');
+redis('ZADD', key("r:$room:list"),
+      map { (0, sprintf '@m%05d:z.example', $_) } 1 .. 4000);
+redis('HSET', key("r:$room"), 'peers',
+      redis('HGET', key("r:$room"), 'peers') . ' z.example=4000');
+redis('ZADD', key('endings'), 1, "$room $x \@zoe:$x");
+ok(RoomsTest::Process::wait_for(15, sub { !redis('ZCARD', key('endings')) }),
+   'one who is behind thousands of others');
+is(redis('HGET', key("r:$room"), 'peers'), 'z.example=4000', 'leaves');
+
+redis('ZADD', key("r:$room:list"), 0, "\@aa:$y");
+redis('HSET', key("r:$room"), 'peers', "$y=1 z.example=4000");
+redis('ZADD', key('endings'), 1, "$room $y \@aa:$y");
+ok(RoomsTest::Process::wait_for(15, sub { !redis('ZCARD', key('endings')) }),
+   'one who is listed, but is no member, holds nothing up');
+redis('DEL', map { key("r:$room$_") } '', ':list', ':members');
+
 # Where those who were invited are allowed by that, who was on the list and no
 # longer is leaves all the same; who never was stays.
 

@@ -360,5 +360,7 @@ ngx_rooms_endings_send(ngx_rooms_endings_t *e)
         return NGX_ERROR;
     }
 
+    e->whole = 0;
+
     return ngx_rooms_endings_ask(e, b, NGX_ROOMS_E_COMMIT);
 }

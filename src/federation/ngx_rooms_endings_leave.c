@@ -184,7 +184,8 @@ ngx_rooms_endings_heirs(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
     }
 
     if (change->noop) {
-        return NGX_OK;
+        /* they have left since, and the room has changed; or never will */
+        return ngx_rooms_endings_drop(e, 1);
     }
 
     if (ngx_rooms_endings_change(e, change,

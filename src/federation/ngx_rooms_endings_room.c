@@ -94,7 +94,7 @@ ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
     }
 
     if (!rooms_participant_valid(e->who)) {
-        e->who = e->room.creator;
+        e->who = ngx_rooms_dup(e->pool, e->room.creator);
     }
 
     if (e->room.federated && e->room.origin.data) {
@@ -102,6 +102,7 @@ ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
     }
 
     ids = b->replies[1];
+    id = ROOMS_NULL;
 
     for (i = 0; i < ids->elements; i++) {
         id = ngx_rooms_reply_str(ids->element[i]);
@@ -116,11 +117,14 @@ ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
     if (i == ids->elements) {
 
-        if (i == NGX_ROOMS_ENDINGS_PAGE
-            && e->nbatches < NGX_ROOMS_ENDINGS_BATCHES - 3)
-        {
-            e->after = id;
-            return ngx_rooms_endings_ask_room(e);
+        if (i == NGX_ROOMS_ENDINGS_PAGE) {
+            e->after = ngx_rooms_dup(e->pool, id);
+
+            /* the next page has the room, too */
+
+            ngx_rooms_batch_free(e->batches[--e->nbatches]);
+
+            return e->after.data ? ngx_rooms_endings_ask_room(e) : NGX_ERROR;
         }
 
         ngx_log_error(NGX_LOG_ERR, e->timer.log, 0,

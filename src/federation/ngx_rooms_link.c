@@ -241,6 +241,7 @@ static ngx_int_t
 ngx_rooms_link_ask_lease(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys)
 {
+    ngx_int_t           rc;
     rooms_str_t         key, time;
     ngx_rooms_commit_t  c;
 
@@ -263,7 +264,10 @@ ngx_rooms_link_ask_lease(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b,
 
     ngx_rooms_commit_write(&c, "PEXPIRE", key, time);
 
-    return ngx_rooms_commit_build(&c, b, keys, link->whole);
+    rc = ngx_rooms_commit_build(&c, b, keys, link->whole);
+    link->whole = 0;
+
+    return rc;
 }
 
 

@@ -98,7 +98,6 @@ struct ngx_rooms_outbox_s {
     ngx_rooms_commit_t        commit;
     rooms_str_t               trouble;     /* for the admin, or NULL */
     unsigned                  empties:1;   /* if nothing comes meanwhile */
-    unsigned                  whole:1;
     unsigned                  full:1;      /* of snapshots: nothing to drop */
 };
 

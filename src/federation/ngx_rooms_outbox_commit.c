@@ -220,8 +220,7 @@ ngx_rooms_outbox_commit(ngx_rooms_outbox_t *o)
     b = ngx_rooms_outbox_batch(o);
 
     if (b == NULL
-        || ngx_rooms_commit_build(&o->commit, b, &o->keys, o->whole)
-           != NGX_OK)
+        || ngx_rooms_commit_build(&o->commit, b, &o->keys, 0) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -249,7 +248,6 @@ ngx_rooms_outbox_committed(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
         return NGX_DONE;
 
     case NGX_ROOMS_COMMIT_NOSCRIPT:
-        o->whole = 1;
         b = ngx_rooms_outbox_batch(o);
 
         if (b == NULL

@@ -217,6 +217,11 @@ rooms_pdu_make(const rooms_pdu_t *pdu, json_t *event, const char **why)
         return NULL;
     }
 
+    if (!json_is_object(json_object_get(event, "content"))) {
+        *why = "has no content";
+        return NULL;
+    }
+
     *why = "can't be held in memory";
     content = rooms_pdu_content(pdu, event, why);
 
