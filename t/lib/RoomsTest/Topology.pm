@@ -152,7 +152,7 @@ sub cluster_start {
     return @nodes;
 }
 
-# Moves a slot, and calls the code while it is on its way, key by key.
+# Moves a slot, and calls the code while it is on its way, some keys at a time.
 sub slot_move {
     my ($slot, $from, $to, $others, $code) = @_;
     my ($fromid, $toid) = map { redis_cli($_, 'CLUSTER', 'MYID') } $from, $to;
@@ -161,7 +161,7 @@ sub slot_move {
     redis_cli($from, 'CLUSTER', 'SETSLOT', $slot, 'MIGRATING', $toid);
 
     while (my @keys = split /\n/, redis_cli($from, 'CLUSTER', 'GETKEYSINSLOT',
-                                            $slot, 8))
+                                            $slot, 30))
     {
         redis_cli($from, 'MIGRATE', '127.0.0.1', $to, '', 0, 5000, 'KEYS',
                   @keys);
