@@ -27,12 +27,17 @@ typedef enum {
 #define NGX_ROOMS_S_ROOM    0
 #define NGX_ROOMS_S_TWICE   1
 #define NGX_ROOMS_S_SENDER  2
-#define NGX_ROOMS_S_MORE    3
+#define NGX_ROOMS_S_POLICY  3
+#define NGX_ROOMS_S_GUEST   4
+#define NGX_ROOMS_S_ROOMS   5
 
 
 static ngx_rooms_fedsend_t *ngx_rooms_fedsend_begin(ngx_rooms_req_t *rq);
+static void ngx_rooms_fedsend_reset(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_fedsend_next(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_fedsend_allowed(ngx_rooms_req_t *rq,
+    ngx_rooms_fedsend_t *s);
 static ngx_int_t ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_fedsend_done(ngx_rooms_req_t *rq,
     const char *status);
@@ -41,6 +46,8 @@ static ngx_int_t ngx_rooms_fedsend_done(ngx_rooms_req_t *rq,
 ngx_int_t
 ngx_rooms_fedsend_load(ngx_rooms_req_t *rq)
 {
+    ngx_uint_t  races;
+
     if (rq->several == NULL && ngx_rooms_fedsend_begin(rq) == NULL) {
         return NGX_ERROR;
     }
@@ -48,6 +55,14 @@ ngx_rooms_fedsend_load(ngx_rooms_req_t *rq)
     switch (rq->round) {
 
     case NGX_ROOMS_S_NEXT:
+
+        if (rq->races) {
+            /* a guard broke: whatever was known of this event is old */
+            races = rq->races;
+            ngx_rooms_fedsend_reset(rq);
+            rq->races = races;
+        }
+
         return ngx_rooms_fedsend_next(rq);
 
     default:
@@ -285,6 +300,12 @@ ngx_rooms_fedsend_next(ngx_rooms_req_t *rq)
                                            NGX_ROOMS_KEY_PARTICIPANTS,
                                            ROOMS_NULL),
                              s->told.sender.fqid);
+    (void) ngx_rooms_fedpolicy_ask(b, &rq->keys);
+    (void) ngx_rooms_fedpolicy_ask_invited(b, &rq->keys, s->peer);
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
+                             ngx_rooms_key(&rq->keys,
+                                           NGX_ROOMS_KEY_PEER_ROOMS,
+                                           s->peer));
 
     s->at_ref = b->commands.nelts;
 
@@ -351,6 +372,45 @@ ngx_rooms_fedsend_sender(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 }
 
 
+/*
+ * The policy may have changed since the request was let in: its body can take
+ * its time, and what was ended meanwhile must not begin again.
+ */
+static ngx_int_t
+ngx_rooms_fedsend_allowed(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    redisReply   *reply;
+    rooms_str_t   text;
+
+    reply = ngx_rooms_reply(rq, NGX_ROOMS_S_POLICY);
+    text = ngx_rooms_reply_str(reply);
+
+    if (s->policy == NULL || !rooms_str_eq(s->policy_text, text)) {
+        s->policy = ngx_rooms_fedpolicy_take(rq, reply);
+        s->policy_text = ngx_rooms_dup(rq->pool, text);
+
+        if (s->policy == NULL
+            || (text.data && s->policy_text.data == NULL))
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    s->rooms = ngx_rooms_reply_int(ngx_rooms_reply(rq, NGX_ROOMS_S_ROOMS), 0);
+
+    if (rooms_policy_allows(s->policy, s->peer,
+                            ngx_rooms_reply_int(ngx_rooms_reply(rq,
+                                                  NGX_ROOMS_S_GUEST), 0) > 0))
+    {
+        return NGX_OK;
+    }
+
+    s->ended = 1;
+
+    return ngx_rooms_fedsend_refuse(rq, NGX_ROOMS_E_FED_POLICY, NULL);
+}
+
+
 static ngx_int_t
 ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
 {
@@ -364,6 +424,10 @@ ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
                               s->told.room, &room);
 
     if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_fedsend_allowed(rq, s) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -544,6 +608,22 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
                                       (rooms_str_t) { sizeof(rq->random),
                                                       rq->random }));
 
+    ngx_rooms_commit_guard_field(&rq->commit,
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_FEDERATION,
+                                               ROOMS_NULL),
+                                 ngx_rooms_s("policy"), s->policy_text);
+
+    if (!rooms_policy_allows(s->policy, s->peer, 0)) {
+
+        /* by being in a room of ours alone: it may be about to leave it */
+
+        ngx_rooms_commit_guard_count(&rq->commit, "ZCARD",
+                                     ngx_rooms_key(&rq->keys,
+                                                   NGX_ROOMS_KEY_PEER_ROOMS,
+                                                   s->peer), s->rooms);
+    }
+
     if (s->told.sender.name.data
         && (s->sender_row.data == NULL
             || !rooms_str_eq(p->name, s->told.sender.name)
@@ -577,6 +657,10 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
                                  s->peer);
     }
 
+    /* a guard that breaks has all of this read again, not the row's alone */
+
+    rq->endpoint = rq->outer;
+
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }
 
@@ -599,7 +683,10 @@ ngx_rooms_fedsend_done(ngx_rooms_req_t *rq, const char *status)
 }
 
 
-/* One that is refused doesn't stop the others; a fault of ours does. */
+/*
+ * One that is refused does not stop the others; a fault of ours, or the end
+ * of it all, does.
+ */
 static ngx_int_t
 ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq)
 {
@@ -609,7 +696,7 @@ ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq)
     s = rq->several;
 
     if (rq->error == ROOMS_OK || rq->error == NGX_ROOMS_E_STORE
-        || rq->error == NGX_ROOMS_E_INTERNAL || s->i == s->n
+        || rq->error == NGX_ROOMS_E_INTERNAL || s->i == s->n || s->ended
         || (rq->error == NGX_ROOMS_E_CONFLICT
             && rq->state == NGX_ROOMS_COMMIT))
     {

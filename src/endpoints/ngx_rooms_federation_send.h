@@ -9,6 +9,7 @@
 #include "ngx_rooms_endpoints.h"
 #include "rooms_told.h"
 #include "rooms_fedkey.h"
+#include "rooms_policy.h"
 
 
 /* POST /_scaiwave/federation/v1/send: its events, one after the other. */
@@ -41,6 +42,11 @@ typedef struct {
     rooms_str_t             subject_id;    /* here, or NULL */
     ngx_rooms_profile_t     sender;        /* as it is known here */
     rooms_str_t             sender_row;    /* NULL: it isn't */
+
+    rooms_policy_t         *policy;        /* as it was read last */
+    rooms_str_t             policy_text;   /* NULL: there is none */
+    int64_t                 rooms;         /* the peer is in that many */
+    unsigned                ended:1;       /* it is not allowed any longer */
 
     ngx_uint_t              changes;       /* a room of ours, that is */
 
