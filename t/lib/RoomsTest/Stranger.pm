@@ -31,12 +31,15 @@ sub new {
 
 # around($name, $tenant, @letters) starts an nginx that federates under a name,
 # and gives strangers, whose descriptors are served, and nothing else of them.
-# Before the letters may be a hash: workers, and what else its server{} has.
+# Before the letters may be a hash: workers, and what else its server{} and
+# http{} have.
 sub around {
     my ($name, $tenant, @letters) = @_;
     my %o = ref $letters[0] ? %{shift @letters} : ();
     my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
     my (@strangers, $http);
+
+    $http = $o{http} // '';
 
     for my $letter (@letters) {
         my $port = free_port();
