@@ -173,6 +173,9 @@ say_it($b, 'bob', $room, 'b4');
 arrives($a, 'ann', 'b4', 'nor what comes afterwards');
 is(polled($polls[0], 5), 'b4', 'which is heard of');
 
+my $lost = sub { scalar(() = $a->log =~ /lost redis "127\.0\.0\.1:$owner"/g) };
+my $tries = $lost->();
+
 # The slot moves while events wait, and others come
 
 $b->stop_nginx;
@@ -193,22 +196,35 @@ $b->start;
 arrives($b, 'bob', join(' ', map { "a$_" } 9 .. $n),
         'what waits moves with the slot');
 
+# Nobody asks anything here: whoever sends has to find out, and not from the
+# slots that are asked for now and then
+
+my ($from) = $said{$b->name} =~ /a(\d+)$/;
+
+$b->stop_nginx;
+say_it($a, 'ann', $room, 'a' . ++$n) for 1, 2;
+slot_move($slot, $other, $third, [$heir]);
+$b->start;
+arrives($b, 'bob', join(' ', map { "a$_" } $from + 1 .. $n),
+        'what waits finds its way by itself', 8);
+
 # And back, with the other server there
 
+$from = $n;
 $refused = 0;
-slot_move($slot, $other, $heir, [$third], sub {
+slot_move($slot, $third, $heir, [$other], sub {
     my $res = $a->call('ann', 'POST', "/v1/rooms/$room/send",
                        { content => { body => 'a' . ($n + 1) } });
 
     $res->{status} == 201 ? $n++ : $refused++;
 });
 say_it($a, 'ann', $room, 'a' . ++$n);
-my ($from) = $said{$b->name} =~ /a(\d+)$/;
-
 arrives($b, 'bob', join(' ', map { "a$_" } $from + 1 .. $n),
         "what is told while it moves is told once ($refused refused)");
 ok(slowly(5, sub { redis_cli($heir, 'EXISTS', $tag . 'lease:federation') }),
    'the lease has moved, too');
+
+is($lost->(), $tries, 'a node that has gone is not tried for ever');
 
 # A planned failover: the old primary lives on, and is read-only
 

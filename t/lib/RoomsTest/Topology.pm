@@ -161,7 +161,7 @@ sub slot_move {
     redis_cli($from, 'CLUSTER', 'SETSLOT', $slot, 'MIGRATING', $toid);
 
     while (my @keys = split /\n/, redis_cli($from, 'CLUSTER', 'GETKEYSINSLOT',
-                                            $slot, 30))
+                                            $slot, 40))
     {
         redis_cli($from, 'MIGRATE', '127.0.0.1', $to, '', 0, 5000, 'KEYS',
                   @keys);
