@@ -11,8 +11,7 @@
 #include "ngx_rooms_federation_send.h"
 
 
-/* Nothing of one event is left when the next begins. */
-static void
+void
 ngx_rooms_fedsend_reset(ngx_rooms_req_t *rq)
 {
     ngx_rooms_fedsend_t  *s;
@@ -79,7 +78,7 @@ ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq)
     s = rq->several;
 
     if (rq->error == ROOMS_OK || rq->error == NGX_ROOMS_E_STORE
-        || rq->error == NGX_ROOMS_E_INTERNAL || s->i == s->n
+        || rq->error == NGX_ROOMS_E_INTERNAL || s->i == s->n || s->ended
         || (rq->error == NGX_ROOMS_E_CONFLICT
             && rq->state == NGX_ROOMS_COMMIT))
     {
@@ -207,6 +206,9 @@ ngx_rooms_fedsend_show(ngx_rooms_req_t *rq)
     s = rq->several;
 
     if (s->again) {
+        s->gone = s->gone_now;
+        s->unbanned = s->unbanned_now;
+
         ngx_rooms_fedsend_reset(rq);
         return NGX_DECLINED;
     }

@@ -11,7 +11,7 @@
  * outbox.  Whom it names becomes a participant here in the same step.
  */
 
-#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_federation_send.h"
 #include "ngx_rooms_fedpolicy.h"
 #include "ngx_rooms_peer_call.h"
 #include "rooms_peer.h"
@@ -66,15 +66,22 @@ ngx_rooms_fqid_allow(ngx_rooms_req_t *rq, redisReply *reply,
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY, NULL);
     }
 
-    /* exact, since the commit guards the list that is counted here */
+    return room ? ngx_rooms_foreign_seat(rq, policy, room) : NGX_OK;
+}
 
-    if (room && rooms_peers_total(room->peers) >= policy->foreign) {
-        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
-                              "the room has as many participants of other "
-                              "servers as the policy allows");
+
+/* Exact, since the commit guards the list that is counted here. */
+ngx_int_t
+ngx_rooms_foreign_seat(ngx_rooms_req_t *rq, const rooms_policy_t *policy,
+    const rooms_room_t *room)
+{
+    if (rooms_peers_total(room->peers) < policy->foreign) {
+        return NGX_OK;
     }
 
-    return NGX_OK;
+    return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
+                          "the room has as many participants of other "
+                          "servers as the policy allows");
 }
 
 

@@ -6,7 +6,6 @@
 /* What a participant of another server does in a room of ours. */
 
 #include "ngx_rooms_federation_send.h"
-#include "ngx_rooms_fedpolicy.h"
 
 
 static ngx_int_t ngx_rooms_origin_member(ngx_rooms_req_t *rq,
@@ -115,13 +114,6 @@ ngx_rooms_origin_participant(rooms_str_t id, json_t *reason)
 
 
 static ngx_int_t
-ngx_rooms_origin_policy(ngx_rooms_req_t *rq)
-{
-    return ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys);
-}
-
-
-static ngx_int_t
 ngx_rooms_origin_member(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 {
     json_t       *reason;
@@ -136,7 +128,6 @@ ngx_rooms_origin_member(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
            || rooms_str_eq(s->subject.fqid, s->told.sender.fqid);
 
     if (rooms_str_eq(membership, ngx_rooms_s("join")) && self) {
-        rq->ask = ngx_rooms_origin_policy;
         return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST,
                                     "/v1/rooms/{room}/join", json_object());
     }
@@ -233,8 +224,6 @@ ngx_rooms_origin_state(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
     rooms_str_t   state;
 
     state = rooms_told_str(s->told.content, "state");
-
-    rq->ask = ngx_rooms_origin_policy;
 
     if (rooms_str_eq(state, ngx_rooms_s("archived"))) {
         path = "/v1/rooms/{room}/archive";

@@ -26,17 +26,23 @@ typedef enum {
 #define NGX_ROOMS_S_ROOM    0
 #define NGX_ROOMS_S_TWICE   1
 #define NGX_ROOMS_S_SENDER  2
-#define NGX_ROOMS_S_MORE    3
+#define NGX_ROOMS_S_POLICY  3
+#define NGX_ROOMS_S_GUEST   4
+#define NGX_ROOMS_S_ROOMS   5
 
 
 static ngx_rooms_fedsend_t *ngx_rooms_fedsend_begin(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_fedsend_next(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_fedsend_allowed(ngx_rooms_req_t *rq,
+    ngx_rooms_fedsend_t *s);
 
 
 ngx_int_t
 ngx_rooms_fedsend_load(ngx_rooms_req_t *rq)
 {
+    ngx_uint_t  races;
+
     if (rq->several == NULL && ngx_rooms_fedsend_begin(rq) == NULL) {
         return NGX_ERROR;
     }
@@ -44,6 +50,14 @@ ngx_rooms_fedsend_load(ngx_rooms_req_t *rq)
     switch (rq->round) {
 
     case NGX_ROOMS_S_NEXT:
+
+        if (rq->races) {
+            /* a guard broke: whatever was known of this event is old */
+            races = rq->races;
+            ngx_rooms_fedsend_reset(rq);
+            rq->races = races;
+        }
+
         return ngx_rooms_fedsend_next(rq);
 
     default:
@@ -145,6 +159,12 @@ ngx_rooms_fedsend_next(ngx_rooms_req_t *rq)
                                            NGX_ROOMS_KEY_PARTICIPANTS,
                                            ROOMS_NULL),
                              s->told.sender.fqid);
+    (void) ngx_rooms_fedpolicy_ask(b, &rq->keys);
+    (void) ngx_rooms_fedpolicy_ask_invited(b, &rq->keys, s->peer);
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
+                             ngx_rooms_key(&rq->keys,
+                                           NGX_ROOMS_KEY_PEER_ROOMS,
+                                           s->peer));
 
     s->at_ref = b->commands.nelts;
 
@@ -211,6 +231,45 @@ ngx_rooms_fedsend_sender(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 }
 
 
+/*
+ * The policy may have changed since the request was let in: its body can take
+ * its time, and what was ended meanwhile must not begin again.
+ */
+static ngx_int_t
+ngx_rooms_fedsend_allowed(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    redisReply   *reply;
+    rooms_str_t   text;
+
+    reply = ngx_rooms_reply(rq, NGX_ROOMS_S_POLICY);
+    text = ngx_rooms_reply_str(reply);
+
+    if (s->policy == NULL || !rooms_str_eq(s->policy_text, text)) {
+        s->policy = ngx_rooms_fedpolicy_take(rq, reply);
+        s->policy_text = ngx_rooms_dup(rq->pool, text);
+
+        if (s->policy == NULL
+            || (text.data && s->policy_text.data == NULL))
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    s->rooms = ngx_rooms_reply_int(ngx_rooms_reply(rq, NGX_ROOMS_S_ROOMS), 0);
+
+    if (rooms_policy_allows(s->policy, s->peer,
+                            ngx_rooms_reply_int(ngx_rooms_reply(rq,
+                                                  NGX_ROOMS_S_GUEST), 0) > 0))
+    {
+        return NGX_OK;
+    }
+
+    s->ended = 1;
+
+    return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY, NULL);
+}
+
+
 static ngx_int_t
 ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
 {
@@ -224,6 +283,10 @@ ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
                               s->told.room, &room);
 
     if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_fedsend_allowed(rq, s) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -306,20 +369,36 @@ ngx_rooms_fedsend_as(ngx_rooms_req_t *rq, ngx_uint_t method,
 }
 
 
-/* Goes into the commit of every event: that it was, and who its sender is. */
-ngx_int_t
-ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
+/* What the policy said when the event was judged; it may say less now. */
+static void
+ngx_rooms_fedsend_guard(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    ngx_rooms_commit_guard_field(&rq->commit,
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_FEDERATION,
+                                               ROOMS_NULL),
+                                 ngx_rooms_s("policy"), s->policy_text);
+
+    if (!rooms_policy_allows(s->policy, s->peer, 0)) {
+
+        /* by being in a room of ours alone: it may be about to leave it */
+
+        ngx_rooms_commit_guard_count(&rq->commit, "ZCARD",
+                                     ngx_rooms_key(&rq->keys,
+                                                   NGX_ROOMS_KEY_PEER_ROOMS,
+                                                   s->peer), s->rooms);
+    }
+}
+
+
+/* That the event was, and who its sender is. */
+static void
+ngx_rooms_fedsend_note(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 {
     rooms_str_t           key, name;
-    ngx_rooms_fedsend_t  *s;
     ngx_rooms_profile_t  *p;
 
-    s = rq->several;
     p = &s->sender;
-
-    if (rq->endpoint == rq->outer || s->again) {
-        return NGX_OK;
-    }
 
     key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS, s->told.room);
     name = ngx_rooms_fedsend_name(rq, s->told.sender.server, s->told.id);
@@ -345,12 +424,33 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
                                ngx_rooms_format_profile(rq->pool, p,
                                                         rq->now));
     }
+}
 
-    if ((rq->endpoint->op == ROOMS_OP_JOIN
-         || rq->endpoint->op == ROOMS_OP_REJOIN)
+
+/* Goes into the commit of every event. */
+ngx_int_t
+ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t            op;
+    ngx_rooms_fedsend_t  *s;
+
+    if (rq->endpoint == rq->outer) {
+        /* the last event was a duplicate: nothing is to be committed */
+        return NGX_OK;
+    }
+
+    s = rq->several;
+    op = rq->endpoint->op;
+
+    ngx_rooms_fedsend_guard(rq, s);
+
+    if (!s->again) {
+        ngx_rooms_fedsend_note(rq, s);
+    }
+
+    if ((op == ROOMS_OP_JOIN || op == ROOMS_OP_REJOIN)
         && rq->view.me.membership == ROOMS_LEAVE
-        && ngx_rooms_fqid_allow(rq, rq->asked_batch->replies[rq->at_own],
-                                &rq->view.room, s->peer) != NGX_OK)
+        && ngx_rooms_foreign_seat(rq, s->policy, &rq->view.room) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -364,6 +464,10 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
         ngx_rooms_apply_snapshot(&rq->commit, &rq->keys, s->told.room,
                                  s->peer);
     }
+
+    /* a guard that breaks has all of this read again, not the row's alone */
+
+    rq->endpoint = rq->outer;
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }

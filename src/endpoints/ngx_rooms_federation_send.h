@@ -9,6 +9,7 @@
 #include "ngx_rooms_endpoints.h"
 #include "rooms_told.h"
 #include "rooms_fedkey.h"
+#include "rooms_policy.h"
 
 
 /*
@@ -52,12 +53,20 @@ typedef struct {
     ngx_rooms_profile_t     sender;        /* as it is known here */
     rooms_str_t             sender_row;    /* NULL: it isn't */
 
+    rooms_policy_t         *policy;        /* as it was read last */
+    rooms_str_t             policy_text;   /* NULL: there is none */
+    int64_t                 rooms;         /* the peer is in that many */
+    unsigned                ended:1;       /* it is not allowed any longer */
+
     ngx_uint_t              changes;       /* a room of ours, that is */
     ngx_uint_t              again;         /* what is done now is not all of
                                               it: then it is judged anew */
     rooms_str_t             gone;          /* members up to this id have been
                                               compared with a snapshot, ... */
     rooms_str_t             unbanned;      /* ... and those banned */
+    rooms_str_t             gone_now;      /* and will have been, once what is
+                                              done now is committed */
+    rooms_str_t             unbanned_now;
 
     ngx_uint_t              at_ref;        /* replies */
     ngx_uint_t              at_subject;
@@ -70,11 +79,21 @@ typedef struct {
 /* NGX_ERROR: it isn't one, or not one that the peer may tell. */
 ngx_int_t ngx_rooms_fedsend_read(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s);
 
+/* Nothing of one event is left when the next begins. */
+void ngx_rooms_fedsend_reset(ngx_rooms_req_t *rq);
+
 /* Goes on to the next event; NGX_OK: there is none.  NGX_DECLINED: load. */
 ngx_int_t ngx_rooms_fedsend_done(ngx_rooms_req_t *rq, const char *status);
 
-/* One that is refused doesn't stop the others; a fault of ours does. */
+/*
+ * One that is refused doesn't stop the others; a fault of ours, or the end of
+ * federation with the peer, does.
+ */
 ngx_int_t ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq);
+
+/* Whether the room has a place for one more of other servers. */
+ngx_int_t ngx_rooms_foreign_seat(ngx_rooms_req_t *rq,
+    const rooms_policy_t *policy, const rooms_room_t *room);
 
 /* Rows for one event: of a room of ours; of a replica. */
 ngx_int_t ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq);

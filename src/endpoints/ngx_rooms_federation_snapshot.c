@@ -122,7 +122,7 @@ ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
  */
 static ngx_int_t
 ngx_rooms_replica_missing(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
-    redisReply *list, rooms_str_t *last)
+    redisReply *list, rooms_str_t last, rooms_str_t *now)
 {
     ngx_uint_t            i, n;
     rooms_str_t           id;
@@ -134,7 +134,7 @@ ngx_rooms_replica_missing(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     for (i = 0; i < list->elements; i++) {
         id = ngx_rooms_reply_str(list->element[i]);
 
-        if (last->data && !rooms_str_before(*last, id)) {
+        if (last.data && !rooms_str_before(last, id)) {
             continue;
         }
 
@@ -146,13 +146,10 @@ ngx_rooms_replica_missing(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
         replica->ids[replica->nrows++] = id;
     }
 
-    if (replica->nrows == n) {
-        return NGX_OK;
-    }
+    *now = replica->nrows == n
+           ? last : ngx_rooms_dup(rq->pool, replica->ids[replica->nrows - 1]);
 
-    *last = ngx_rooms_dup(rq->pool, replica->ids[replica->nrows - 1]);
-
-    return last->data ? NGX_OK : NGX_ERROR;
+    return replica->nrows == n || now->data ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -226,9 +223,10 @@ ngx_rooms_replica_snapshot(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     if (replica->at_gone) {
         r = rq->batch->replies + replica->at_gone;
 
-        if (ngx_rooms_replica_missing(rq, replica, r[0], &s->gone) != NGX_OK
-            || ngx_rooms_replica_missing(rq, replica, r[1], &s->unbanned)
-               != NGX_OK)
+        if (ngx_rooms_replica_missing(rq, replica, r[0], s->gone,
+                                      &s->gone_now) != NGX_OK
+            || ngx_rooms_replica_missing(rq, replica, r[1], s->unbanned,
+                                         &s->unbanned_now) != NGX_OK)
         {
             return NGX_ERROR;
         }

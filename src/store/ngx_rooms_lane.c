@@ -538,6 +538,13 @@ ngx_rooms_lane_timer_handler(ngx_event_t *ev)
             return;
         }
 
+        if (lane->node->out && ngx_queue_empty(&lane->waiting)) {
+            /* a node that has left its cluster isn't tried for ever */
+            lane->attempts = 0;
+            lane->down_since = 0;
+            return;
+        }
+
         ngx_rooms_lane_connect(lane);
         ngx_post_event(&lane->reap, &ngx_posted_events);
         return;

@@ -78,15 +78,22 @@ ngx_rooms_pubsub_unsubscribe(ngx_rooms_pubsub_t *ps, ngx_rooms_channel_t *ch)
 static ngx_rooms_node_t *
 ngx_rooms_pubsub_node(ngx_rooms_pubsub_t *ps)
 {
-    ngx_rooms_store_t  *store;
+    ngx_uint_t           i, n;
+    ngx_rooms_store_t   *store;
+    ngx_rooms_server_t  *server;
 
     store = ps->store;
+    n = store->kind == NGX_ROOMS_STORE_CLUSTER ? store->nservers : 1;
 
-    if (store->kind == NGX_ROOMS_STORE_CLUSTER) {
-        return &store->servers[ps->attempts % store->nservers]->node;
+    for (i = 0; i < n; i++) {
+        server = store->servers[(ps->attempts + i) % n];
+
+        if (!server->node.out) {
+            return &server->node;
+        }
     }
 
-    return &store->servers[0]->node;
+    return &store->servers[ps->attempts % n]->node;
 }
 
 
@@ -100,6 +107,7 @@ ngx_rooms_pubsub_open(ngx_rooms_pubsub_t *ps)
     ngx_peer_connection_t   pc;
 
     node = ngx_rooms_pubsub_node(ps);
+    ps->node = node;
 
     ngx_memzero(&pc, sizeof(ngx_peer_connection_t));
 
@@ -179,7 +187,7 @@ ngx_rooms_pubsub_connected(ngx_rooms_pubsub_t *ps)
     rooms_str_t        user, password;
     ngx_rooms_node_t  *node;
 
-    node = ngx_rooms_pubsub_node(ps);
+    node = ps->node;
     user = rooms_from_ngx(node->user);
     password = rooms_from_ngx(node->password);
 
@@ -379,6 +387,23 @@ ngx_rooms_pubsub_timer_handler(ngx_event_t *ev)
 
     if (ps->pinging) {
         ngx_rooms_pubsub_close(ps, "is silent");
+        return;
+    }
+
+    /* a node that was taken out of its cluster answers, and hears nothing */
+
+    if (ps->store->kind == NGX_ROOMS_STORE_CLUSTER) {
+        ngx_rooms_store_discover(ps->store);
+    }
+
+    ngx_rooms_pubsub_check(ps);
+}
+
+
+void
+ngx_rooms_pubsub_check(ngx_rooms_pubsub_t *ps)
+{
+    if (ps->state != NGX_ROOMS_PUBSUB_READY || ps->pinging) {
         return;
     }
 

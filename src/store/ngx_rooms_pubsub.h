@@ -11,6 +11,7 @@
 #include <ngx_event.h>
 #include <ngx_event_connect.h>
 #include <hiredis/hiredis.h>
+#include "ngx_rooms_redis.h"
 #include "rooms_str.h"
 
 
@@ -41,6 +42,7 @@ struct ngx_rooms_pubsub_s {
     ngx_log_t                 *log;
     ngx_rooms_pubsub_state_e   state;
     ngx_connection_t          *connection;
+    ngx_rooms_node_t          *node;       /* where it goes */
     redisReader               *reader;
     u_char                    *out;        /* what the socket hasn't taken */
     size_t                     nout;
@@ -133,6 +135,8 @@ void ngx_rooms_pubsub_connected(ngx_rooms_pubsub_t *ps);
 void ngx_rooms_pubsub_ready(ngx_rooms_pubsub_t *ps);
 void ngx_rooms_pubsub_close(ngx_rooms_pubsub_t *ps, const char *why);
 void ngx_rooms_pubsub_leave(ngx_rooms_pubsub_t *ps);
+/* Asks at once whether the other side lives. */
+void ngx_rooms_pubsub_check(ngx_rooms_pubsub_t *ps);
 /* ... what goes over it (ngx_rooms_pubsub_io.c), ... */
 void ngx_rooms_pubsub_send(ngx_rooms_pubsub_t *ps,
     const rooms_str_t *argv, ngx_uint_t argc);

@@ -41,6 +41,8 @@ typedef struct {
     /* told when a connection is lost or can't be made; may be NULL */
     void                 (*down)(void *data);
     void                  *data;
+
+    ngx_uint_t             out;            /* of the cluster, others say */
 } ngx_rooms_node_t;
 
 

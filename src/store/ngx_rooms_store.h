@@ -56,6 +56,7 @@ typedef struct ngx_rooms_store_s {
     ngx_uint_t               nsentinels;
     ngx_uint_t               asking;   /* which of them is next */
     ngx_rooms_batch_t       *topology; /* a question in flight */
+    ngx_rooms_server_t      *source;   /* who was asked */
     ngx_msec_t               asked;    /* when, 0: never */
     ngx_rooms_pubsub_t       pubsub;
 } ngx_rooms_store_t;

@@ -67,9 +67,12 @@ ngx_rooms_store_server(ngx_rooms_store_t *store, ngx_str_t *host,
 }
 
 
-/* A node that can be asked: the first that is up, or the next in turn. */
-static ngx_rooms_lane_t *
-ngx_rooms_discover_lane(ngx_rooms_store_t *store)
+/*
+ * A node that can be asked: the first that is up, or the next in turn.  One
+ * that was taken out of the cluster may live on, and knows nothing.
+ */
+static ngx_rooms_server_t *
+ngx_rooms_discover_source(ngx_rooms_store_t *store)
 {
     ngx_uint_t            i, n;
     ngx_rooms_server_t  **servers;
@@ -89,21 +92,27 @@ ngx_rooms_discover_lane(ngx_rooms_store_t *store)
 
     for (i = 0; i < n; i++) {
         if (servers[i]->lanes[0].state == NGX_ROOMS_LANE_READY
-            && !servers[i]->lanes[0].dead)
+            && !servers[i]->lanes[0].dead && !servers[i]->node.out)
         {
-            return &servers[i]->lanes[0];
+            return servers[i];
         }
     }
 
-    return &servers[store->asking++ % n]->lanes[0];
+    for (i = 0; i < n; i++) {
+        if (!servers[store->asking++ % n]->node.out) {
+            break;
+        }
+    }
+
+    return servers[(store->asking - 1) % n];
 }
 
 
 void
 ngx_rooms_store_discover(ngx_rooms_store_t *store)
 {
-    ngx_rooms_lane_t   *lane;
-    ngx_rooms_batch_t  *b;
+    ngx_rooms_batch_t   *b;
+    ngx_rooms_server_t  *source;
 
     if (store->topology && store->asked
         && ngx_current_msec - store->asked > store->node.timeout)
@@ -122,8 +131,8 @@ ngx_rooms_store_discover(ngx_rooms_store_t *store)
 
     store->asked = ngx_current_msec ? ngx_current_msec : 1;
 
-    lane = ngx_rooms_discover_lane(store);
-    b = lane ? ngx_rooms_batch_create(store->log) : NULL;
+    source = ngx_rooms_discover_source(store);
+    b = source ? ngx_rooms_batch_create(store->log) : NULL;
 
     if (b == NULL) {
         return;
@@ -142,8 +151,9 @@ ngx_rooms_store_discover(ngx_rooms_store_t *store)
     b->handler = ngx_rooms_discovered;
     b->data = store;
     store->topology = b;
+    store->source = source;
 
-    ngx_rooms_lane_send(lane, b);
+    ngx_rooms_lane_send(&source->lanes[0], b);
 }
 
 
@@ -221,6 +231,59 @@ ngx_rooms_slots_server(ngx_rooms_store_t *store, redisReply *node)
 }
 
 
+/* News don't come to a node that isn't in the cluster. */
+static void
+ngx_rooms_topology_leave(ngx_rooms_store_t *store)
+{
+    ngx_rooms_pubsub_t  *ps;
+
+    ps = &store->pubsub;
+
+    if (ps->connection && ps->node->out) {
+        ngx_rooms_pubsub_close(ps, "is to no node of the cluster");
+    }
+}
+
+
+/* Nodes that no range names, primary or replica, are none any longer. */
+static void
+ngx_rooms_discovered_nodes(ngx_rooms_store_t *store, redisReply *reply)
+{
+    ngx_uint_t           i, k, named;
+    redisReply          *range;
+    ngx_rooms_server_t  *server;
+
+    for (i = 0; i < store->nservers; i++) {
+        store->servers[i]->node.out = 1;
+    }
+
+    named = 0;
+
+    for (i = 0; i < reply->elements; i++) {
+        range = reply->element[i];
+
+        for (k = 2; range->type == REDIS_REPLY_ARRAY && k < range->elements;
+             k++)
+        {
+            server = ngx_rooms_slots_server(store, range->element[k]);
+
+            if (server) {
+                server->node.out = 0;
+                named = 1;
+            }
+        }
+    }
+
+    /* by names that we don't resolve, perhaps */
+
+    for (i = 0; i < store->nservers && !named; i++) {
+        store->servers[i]->node.out = 0;
+    }
+
+    ngx_rooms_topology_leave(store);
+}
+
+
 static void
 ngx_rooms_discovered_slots(ngx_rooms_store_t *store, redisReply *reply)
 {
@@ -234,6 +297,13 @@ ngx_rooms_discovered_slots(ngx_rooms_store_t *store, redisReply *reply)
                       "rooms: no slots from \"%V\": %s", &store->url,
                       reply->type == REDIS_REPLY_ERROR ? reply->str
                                                        : "odd reply");
+        return;
+    }
+
+    if (reply->elements == 0) {
+        /* it is in no cluster: another one is asked the next time */
+        store->source->node.out = 1;
+        ngx_rooms_topology_leave(store);
         return;
     }
 
@@ -255,6 +325,8 @@ ngx_rooms_discovered_slots(ngx_rooms_store_t *store, redisReply *reply)
             store->slots[from] = n;
         }
     }
+
+    ngx_rooms_discovered_nodes(store, reply);
 }
 
 
@@ -309,13 +381,25 @@ ngx_rooms_discovered_primary(ngx_rooms_store_t *store, redisReply *reply)
         ngx_rooms_lane_drop(&primary->lanes[i], "is no longer the primary");
         ngx_rooms_lane_hurry(&primary->lanes[i]);
     }
+
+    /* what is published at the new one may never be heard at the old one */
+
+    if (store->pubsub.connection) {
+        ngx_rooms_pubsub_close(&store->pubsub, "is to no primary any longer");
+    }
 }
 
 
 void
 ngx_rooms_topology_down(void *data)
 {
-    ngx_rooms_store_discover(data);
+    ngx_rooms_store_t *store = data;
+
+    ngx_rooms_store_discover(store);
+
+    /* it may be the same node that is subscribed at */
+
+    ngx_rooms_pubsub_check(&store->pubsub);
 }
 
 

@@ -20,12 +20,16 @@ use RoomsTest::Process qw(end_process find_program free_port slurp
 my $json = JSON::PP->new->utf8->canonical;
 
 # new($letter, $dir, %options): what it needs is in "$dir/$letter"; `server`
-# is more of the configuration.
+# is more of the configuration, and `store` the URL of a store that somebody
+# else starts.
 sub new {
     my ($class, $letter, $dir, %o) = @_;
     my $self = bless { letter => $letter, dir => "$dir/$letter", keys => 0,
                        port => free_port(), store => free_port(),
                        server => $o{server} // '' }, $class;
+
+    $self->{elsewhere} = defined $o{store};
+    $self->{url} = $o{store} // "redis://127.0.0.1:$self->{store}/0";
 
     mkdir $self->{dir} or die "$self->{dir}: $!\n";
     $self->{name} = $o{name} // "127.0.0.1:$self->{port}";
@@ -91,7 +95,7 @@ $temp
         listen 127.0.0.1:$self->{port};
         rooms on;
         rooms_auth mock;
-        rooms_redis redis://127.0.0.1:$self->{store}/0;
+        rooms_redis $self->{url};
         rooms_server_name $self->{name};
         rooms_tenant t;
         rooms_federation on;
@@ -115,7 +119,7 @@ END
 sub start_redis {
     my ($self) = @_;
 
-    return if $self->{redis};
+    return if $self->{redis} || $self->{elsewhere};
 
     $self->{redis} = start_process("$self->{dir}/redis.log",
         find_program($ENV{TEST_NGINX_REDIS_BINARY} || 'redis-server'),

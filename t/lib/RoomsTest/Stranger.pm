@@ -31,10 +31,15 @@ sub new {
 
 # around($name, $tenant, @letters) starts an nginx that federates under a name,
 # and gives strangers, whose descriptors are served, and nothing else of them.
+# Before the letters may be a hash: workers, and what else its server{} and
+# http{} have.
 sub around {
     my ($name, $tenant, @letters) = @_;
+    my %o = ref $letters[0] ? %{shift @letters} : ();
     my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
     my (@strangers, $http);
+
+    $http = $o{http} // '';
 
     for my $letter (@letters) {
         my $port = free_port();
@@ -58,7 +63,7 @@ END
                                   encode_base64('a' x 32, ''));
     chmod 0640, "$dir/own.key";
 
-    run_nginx(<<"END", workers => 2, http => $http);
+    run_nginx(<<"END", workers => $o{workers} // 2, http => $http);
         rooms on;
         rooms_auth mock;
         rooms_redis redis://\$TEST_NGINX_REDIS/0;
@@ -67,6 +72,7 @@ END
         rooms_federation on;
         rooms_federation_key $dir/own.key;
         rooms_federation_allow_private on;
+        @{[ $o{server} // '' ]}
         location = /_rooms_peer {
             internal;
             proxy_pass http://\$rooms_peer\$rooms_peer_uri;
