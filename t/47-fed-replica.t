@@ -160,6 +160,11 @@ is(call('ann@t', 'POST', "/v1/rooms/$room/events/$here->{id}/reaction",
         { emoji => '+1' })->{status}, 200, 'we react to it');
 is(call('ann@t', 'POST', "/v1/rooms/$room/events/$here->{id}/redact",
         {})->{code}, 'SW_ROOM_FORBIDDEN', 'and have the power that we have');
+is($b->tell($b->event($room, 'bob', 'reaction',
+                      { event_id => $ref, emoji => 'x', action => 'remove' })),
+   'applied', 'a reaction of the past ends');
+is((events('ann@t', $room))[-1]{content}{action}, 'remove',
+   'and that is told here');
 is($b->tell($b->event($room, 'bob', 'redaction', { event_id => $ref })),
    'applied', 'a redaction');
 ($here) = grep { $_->{id} eq $here->{id} } events('ann@t', $room);

@@ -191,6 +191,11 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
     if (v->emoji.data) {
         v->message.reacted = own.data != NULL;
 
+        if (rq->trusted && v->op == ROOMS_MESSAGE_UNREACT) {
+            /* the past of a replica has reactions, but they aren't listed */
+            v->message.reacted = 1;
+        }
+
     } else {
         v->copies = own;
     }

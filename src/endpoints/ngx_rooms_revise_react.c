@@ -64,7 +64,11 @@ ngx_rooms_revise_react(ngx_rooms_req_t *rq)
         ngx_rooms_commit_write(c, "ZADD", key, ngx_rooms_s("0"), v->reaction);
 
     } else {
-        ngx_rooms_commit_guard_member(c, key, v->reaction);
+
+        if (!rq->trusted) {
+            ngx_rooms_commit_guard_member(c, key, v->reaction);
+        }
+
         ngx_rooms_commit_write(c, "ZREM", key, v->reaction);
     }
 

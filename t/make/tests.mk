@@ -24,6 +24,10 @@ FUZZERS      = $(patsubst t/fuzz/%.c, $(BUILD)/fuzz/%, \
 FUZZ_SECONDS ?= 60
 TESTS        ?= $(sort $(wildcard t/*.t))
 
+# what they measure, time and memory, would be valgrind's
+TIMED        = 16-media-disk 21-sync-races 24-import-faults 36-status \
+               44-fed-backfill 51-fed-limits
+
 .PHONY: test suites unit asan valgrind fuzz bench
 
 test: $(MODULE) $(UNIT_TESTS)
@@ -44,7 +48,9 @@ asan: | setup
 
 valgrind: $(MODULE)
 	@t/make/setup "valgrind"
-	@t/make/valgrind $(BUILD) $(MODULE) $(TESTS)
+	@t/make/valgrind $(BUILD) $(MODULE) $(if $(filter file, \
+	    $(origin TESTS)), $(filter-out $(TIMED:%=t/%.t), $(TESTS)), \
+	    $(TESTS))
 
 $(BUILD)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(BUILD)/libpure.a
 	@mkdir -p $(@D)
