@@ -298,9 +298,44 @@ $a->call('ann', 'POST', "/v1/rooms/$room/send",
 sleep 1;
 unlike(bodies($b, 'bob', $room), qr/secret/, 'and is told nothing');
 
+# A DM is its two sides: one that has lost a side is closed, and makes room
+
+ok(soon(sub { $a->call('ann', 'GET', "/v1/rooms/$dm")->{data}{state}
+              eq 'closed' }), 'a DM with somebody there is closed');
+is($a->call('ann', 'POST', '/v1/me/federated-dms',
+            { fqid => $b->fqid('bob') })->{code}, 'SW_FED_POLICY',
+   'there is no other meanwhile');
+$a->policy({ allowed_peers => [$b->name, $c->name] });
+
+my $fresh = $a->call('ann', 'POST', '/v1/me/federated-dms',
+                     { fqid => $b->fqid('bob') });
+
+is($fresh->{status}, 201, 'and one when federation is on again');
+$fresh = $fresh->{data}{id};
+$a->call('ann', 'POST', "/v1/rooms/$fresh/send",
+         { content => { body => 'again' } });
+ok(soon(sub { bodies($b, 'bob', $fresh) eq 'again' }),
+   'which the other side has, too');
+is($b->call('bob', 'GET', "/v1/rooms/$dm")->{data}{state}, 'closed',
+   'instead of the old one');
+$b->call('bob', 'POST', "/v1/rooms/$fresh/send",
+         { content => { body => 'yes' } });
+ok(soon(sub { bodies($a, 'ann', $fresh) eq 'again yes' }), 'and answers in');
+
+# Who was made to leave, and hasn't heard of it, is invited again
+
+is($b->call('bob', 'GET', "/v1/rooms/$room")->{data}{me}{membership}, 'join',
+   'who was made to leave there knows nothing of it');
+$a->call('ann', 'POST', "/v1/rooms/$room/invitations",
+         { fqid => $b->fqid('bob') });
+ok(soon(sub { $b->call('bob', 'GET', "/v1/rooms/$room")
+                  ->{data}{me}{membership} eq 'invite' }),
+   'but is invited again');
+$b->call('bob', 'POST', "/v1/rooms/$room/join");
+ok(soon(sub { $a->members('ann', $room) =~ /\@bob:\S+=join/ }),
+   'and comes back');
+
 unlike($_->log, qr/\[(?:alert|crit)\]|exited on signal/,
        'the log of ' . $_->name . ' is clean') for @all;
-
-if ($ENV{KEEP}) { system "cp -r $dir /tmp/keep48" }
 
 done_testing();

@@ -285,19 +285,15 @@ ngx_rooms_replica_gone(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 }
 
 
-/* One of ours has joined, and a snapshot doesn't say so. */
+/* One of ours has joined, and the home doesn't say so. */
 static ngx_uint_t
-ngx_rooms_replica_doubt(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
-    ngx_uint_t i)
+ngx_rooms_replica_doubt(ngx_rooms_replica_t *replica, ngx_uint_t i)
 {
-    rooms_mirror_row_t   *row;
-    ngx_rooms_fedsend_t  *s;
+    rooms_mirror_row_t  *row;
 
-    s = rq->several;
     row = &replica->rows[i];
 
     return row->ours && row->before.membership == ROOMS_JOIN
-           && s->told.type == ROOMS_TOLD_SNAPSHOT
            && (i >= replica->n || row->membership == ROOMS_INVITE);
 }
 
@@ -321,7 +317,7 @@ ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
 
     for (i = 0; i < replica->nrows; i++) {
 
-        if (ngx_rooms_replica_doubt(rq, replica, i)) {
+        if (ngx_rooms_replica_doubt(replica, i)) {
             at = ngx_rooms_number(rq->pool,
                                   replica->rows[i].before.position);
             (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZCOUNT"),
@@ -359,7 +355,7 @@ ngx_rooms_replica_unheard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     for (i = 0, n = 0; i < replica->nrows; i++) {
         row = &replica->rows[i];
 
-        if (!ngx_rooms_replica_doubt(rq, replica, i)) {
+        if (!ngx_rooms_replica_doubt(replica, i)) {
             continue;
         }
 

@@ -206,7 +206,11 @@ rooms_kick(const rooms_input_t *in, rooms_change_t *out)
 }
 
 
-/* Federation with a participant's server has ended, and with it this. */
+/*
+ * Federation with a participant's server has ended, and with it this.  A DM is
+ * its two sides: without one of them it is closed, and the two may make a new
+ * one when federation is on again.
+ */
 
 void
 rooms_expel(const rooms_input_t *in, rooms_change_t *out)
@@ -227,6 +231,11 @@ rooms_expel(const rooms_input_t *in, rooms_change_t *out)
     }
 
     rooms_move(out, target, ROOMS_LEAVE, 0, in->now);
+
+    if (in->room->type == ROOMS_DM && in->room->state != ROOMS_CLOSED) {
+        out->room.state = ROOMS_CLOSED;
+        rooms_write(out, ROOMS_F_STATE, in->now);
+    }
 
     out->reason = in->text;
     out->event = ROOMS_EV_MEMBER;

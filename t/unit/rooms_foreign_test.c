@@ -243,7 +243,10 @@ expel(void **state)
             assert_int_equal(c.nmembers, 1);
             assert_int_equal(c.members[0].after.membership, ROOMS_LEAVE);
             assert_true(rooms_str_eq(c.reason, bytes("new")));
-            assert_int_equal(c.room.state, s);
+            assert_int_equal(c.room.state,
+                             type == ROOMS_DM ? ROOMS_CLOSED : s);
+            assert_int_equal(c.write & ROOMS_F_STATE,
+                             c.room.state == room.state ? 0 : ROOMS_F_STATE);
         }
     }
 

@@ -433,8 +433,17 @@ check_change(const kind_t *kind, char role, const rooms_input_t *in,
                                    | (flags ? ROOMS_F_JOINED : 0));
 
     } else {
+        flags = 0;
+
+        if (in->op == ROOMS_OP_EXPEL && in->room->type == ROOMS_DM
+            && in->room->state != ROOMS_CLOSED)
+        {
+            flags = ROOMS_F_STATE|ROOMS_F_UPDATED;
+            assert_int_equal(c->room.state, ROOMS_CLOSED);
+        }
+
         assert_int_equal(c->event, expected[in->op].event);
-        assert_int_equal(c->write, expected[in->op].write);
+        assert_int_equal(c->write, expected[in->op].write | flags);
         assert_int_equal(c->guard, expected[in->op].guard);
         assert_int_equal(c->wipe, 0);
     }
