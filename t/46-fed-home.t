@@ -161,8 +161,29 @@ my $join = says('bob', 'member', { fqid => $bob, membership => 'join' });
 
 is($b->tell(says('bob', 'message', { body => 'early' })),
    'rejected SW_ROOM_FORBIDDEN', 'who is only invited can not send');
+
+sub waits { grep { /\Q$_[1]\E/ } @{ redis('ZRANGE', 'sw:{t}:outbox:'
+                                         . $_[0]->name, 0, -1) } }
+
+my $before = call('ann@t', 'POST', "/v1/rooms/$room/send",
+                  { content => { body => 'among us' } })->{data}{id};
+
+is(scalar(waits($b, $before)), 0,
+   'a server whose participant is only invited is not told what is said');
+call('ann@t', 'POST', "/v1/rooms/$room/events/$before/redact", {});
 is($b->tell($join), 'applied', 'the invite is accepted');
 is($b->tell($join), 'duplicate', 'once');
+
+my $after = call('ann@t', 'POST', "/v1/rooms/$room/send",
+                 { content => { body => 'welcome' } })->{data}{id};
+
+is(scalar(waits($b, $after)), 1, 'and then it is told');
+call('ann@t', 'POST', "/v1/rooms/$room/events/$after/redact", {});
+is(redis('HGET', "sw:{t}:r:$room", 'guests') // '',
+   join(' ', map { $_->{fqid} =~ s/.*?://r . '=1' }
+             grep { $_->{membership} eq 'invite' && $_->{fqid} !~ /a\.example/ }
+             @{ call('ann@t', 'GET', "/v1/rooms/$room/members")->{data} }),
+   'who is only invited is counted');
 like(members($room), qr/\Q$bob\E=join/, 'and makes a member');
 is((grep { $_->{participant_id} eq $bob }
     @{ call('ann@t', 'GET', "/v1/rooms/$room/members")->{data} })[0]

@@ -124,6 +124,8 @@ typedef struct {
     int64_t             position;         /* of its last event */
     rooms_str_t         origin;           /* its server; NULL: this one */
     rooms_str_t         peers;            /* "server=members ...", or NULL */
+    rooms_str_t         guests;           /* of those the merely invited ones,
+                                             likewise */
 } rooms_room_t;
 
 typedef struct {
@@ -394,12 +396,13 @@ int rooms_foreign(rooms_str_t id, rooms_str_t self, rooms_str_t *server);
 
 /*
  * The servers in a room, "server=members ...", counting joined and invited:
- * takes the next, and 0 when there is none; all of them; whether one is there;
- * writes the list as it is after one has delta more, at most
- * peers.len + server.len + 16 bytes and a NUL, and returns its length.
+ * takes the next, and 0 when there is none; all of them; those of one server,
+ * and whether it has any; writes the list as it is after one has delta more,
+ * at most peers.len + server.len + 16 bytes and a NUL, and returns its length.
  */
 int rooms_peers_next(rooms_str_t *peers, rooms_str_t *server, uint32_t *n);
 uint64_t rooms_peers_total(rooms_str_t peers);
+uint32_t rooms_peers_count(rooms_str_t peers, rooms_str_t server);
 int rooms_peers_has(rooms_str_t peers, rooms_str_t server);
 size_t rooms_peers_move(rooms_str_t peers, rooms_str_t server, int delta,
     unsigned char *dst);

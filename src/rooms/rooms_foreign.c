@@ -91,8 +91,8 @@ rooms_peers_total(rooms_str_t peers)
 }
 
 
-int
-rooms_peers_has(rooms_str_t peers, rooms_str_t server)
+uint32_t
+rooms_peers_count(rooms_str_t peers, rooms_str_t server)
 {
     uint32_t     n;
     rooms_str_t  name;
@@ -100,11 +100,18 @@ rooms_peers_has(rooms_str_t peers, rooms_str_t server)
     while (rooms_peers_next(&peers, &name, &n)) {
 
         if (rooms_str_eq(name, server)) {
-            return 1;
+            return n;
         }
     }
 
     return 0;
+}
+
+
+int
+rooms_peers_has(rooms_str_t peers, rooms_str_t server)
+{
+    return rooms_peers_count(peers, server) > 0;
 }
 
 

@@ -66,7 +66,7 @@ rooms_str_t ngx_rooms_event_json(ngx_rooms_commit_t *c, int64_t position);
 void ngx_rooms_apply_peers(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, rooms_str_t key);
 void ngx_rooms_apply_outbox(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
-    const rooms_room_t *room, rooms_str_t random);
+    const rooms_room_t *room, rooms_event_e type, rooms_str_t random);
 
 /* Has a server told all of a room: its state, and who is in it. */
 void ngx_rooms_apply_snapshot(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,

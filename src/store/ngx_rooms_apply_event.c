@@ -59,7 +59,7 @@ ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                               ngx_rooms_s("position"),
                               ngx_rooms_s(NGX_ROOMS_POS));
 
-    ngx_rooms_apply_outbox(c, keys, room, random);
+    ngx_rooms_apply_outbox(c, keys, room, type, random);
     ngx_rooms_apply_publish(c, keys, room->id, c->concerned);
 }
 

@@ -44,13 +44,30 @@ ngx_rooms_apply_peers_move(ngx_rooms_commit_t *c, rooms_str_t peers,
 }
 
 
+static void
+ngx_rooms_apply_peers_write(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t field, rooms_str_t before, rooms_str_t after)
+{
+    if (rooms_str_eq(before, after)) {
+        return;
+    }
+
+    if (after.data) {
+        ngx_rooms_commit_write(c, "HSET", key, field, after);
+
+    } else {
+        ngx_rooms_commit_write(c, "HDEL", key, field);
+    }
+}
+
+
 void
 ngx_rooms_apply_peers(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, rooms_str_t key)
 {
-    ngx_int_t                  delta;
+    ngx_int_t                  delta, invites;
     ngx_uint_t                 i;
-    rooms_str_t                before, after, server, rooms;
+    rooms_str_t                before, after, guests, server, rooms;
     const rooms_transition_t  *t;
 
     if (c->server.data == NULL) {
@@ -59,6 +76,7 @@ ngx_rooms_apply_peers(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     before = a->before ? a->before->peers : ROOMS_NULL;
     after = before;
+    guests = a->before ? a->before->guests : ROOMS_NULL;
 
     /* who is told: those that were there, and those that come */
 
@@ -72,9 +90,18 @@ ngx_rooms_apply_peers(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         delta = (ngx_int_t) ngx_rooms_member_listed(&t->after)
                 - (ngx_int_t) ngx_rooms_member_listed(&t->before);
 
-        if (!rooms_foreign(t->after.participant, c->server, &server)
-            || delta == 0)
-        {
+        invites = (t->after.membership == ROOMS_INVITE)
+                  - (t->before.membership == ROOMS_INVITE);
+
+        if (!rooms_foreign(t->after.participant, c->server, &server)) {
+            continue;
+        }
+
+        if (invites) {
+            guests = ngx_rooms_apply_peers_move(c, guests, server, invites);
+        }
+
+        if (delta == 0) {
             continue;
         }
 
@@ -111,18 +138,19 @@ ngx_rooms_apply_peers(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     c->peers = 1;
 
-    if (rooms_str_eq(before, after)) {
-        return;
+    ngx_rooms_apply_peers_write(c, key, ngx_rooms_field_peers, before, after);
+
+    before = a->before ? a->before->guests : ROOMS_NULL;
+
+    if (a->before && !rooms_str_eq(before, guests)) {
+        ngx_rooms_commit_guard_field(c, key, ngx_rooms_field_guests, before);
     }
+
+    ngx_rooms_apply_peers_write(c, key, ngx_rooms_field_guests, before,
+                                guests);
 
     a->change->room.peers = after;
-
-    if (after.data) {
-        ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_field_peers, after);
-
-    } else {
-        ngx_rooms_commit_write(c, "HDEL", key, ngx_rooms_field_peers);
-    }
+    a->change->room.guests = guests;
 }
 
 
@@ -146,20 +174,25 @@ ngx_rooms_apply_post(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
+/*
+ * Who is merely invited doesn't read what is said in a room, nor does their
+ * server.
+ */
 void
 ngx_rooms_apply_outbox(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
-    const rooms_room_t *room, rooms_str_t random)
+    const rooms_room_t *room, rooms_event_e type, rooms_str_t random)
 {
     uint32_t     n;
-    ngx_uint_t   foreign;
-    rooms_str_t  from, peers, server, item;
+    ngx_uint_t   foreign, said;
+    rooms_str_t  from, key, peers, server, item;
 
     if (c->server.data == NULL) {
         return;
     }
 
-    ngx_rooms_apply_peers_guard(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM,
-                                                 room->id), room->peers);
+    key = ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM, room->id);
+
+    ngx_rooms_apply_peers_guard(c, key, room->peers);
 
     if (c->audience.data == NULL && !room->federated) {
         return;
@@ -184,7 +217,19 @@ ngx_rooms_apply_outbox(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     peers = c->audience.data ? c->audience : room->peers;
 
+    said = type == ROOMS_EV_MESSAGE || type == ROOMS_EV_REACTION
+           || type == ROOMS_EV_REDACTION;
+
+    if (said && peers.len) {
+        ngx_rooms_commit_guard_field(c, key, ngx_rooms_field_guests,
+                                     room->guests);
+    }
+
     while (rooms_peers_next(&peers, &server, &n)) {
+
+        if (said && rooms_peers_count(room->guests, server) >= n) {
+            continue;
+        }
 
         if (!foreign || !rooms_str_eq(server, from)) {
             ngx_rooms_apply_post(c, keys, server, item);

@@ -12,6 +12,7 @@ const rooms_str_t  ngx_rooms_field_state = rooms_string("state");
 const rooms_str_t  ngx_rooms_field_joined = rooms_string("joined");
 const rooms_str_t  ngx_rooms_field_invited = rooms_string("invited");
 const rooms_str_t  ngx_rooms_field_peers = rooms_string("peers");
+const rooms_str_t  ngx_rooms_field_guests = rooms_string("guests");
 
 static const char  *ngx_rooms_modes[NGX_ROOMS_MODE_MAX] = {
     "inherit", "all", "mentions", "none"
@@ -88,7 +89,8 @@ ngx_rooms_load_room(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
                              ngx_rooms_field_joined, ngx_rooms_field_invited,
                              ngx_rooms_s("admins"), ngx_rooms_s("position"),
                              ngx_rooms_s("last_member"),
-                             ngx_rooms_s("origin"), ngx_rooms_field_peers);
+                             ngx_rooms_s("origin"), ngx_rooms_field_peers,
+                             ngx_rooms_field_guests);
 }
 
 
@@ -227,6 +229,7 @@ ngx_rooms_parse_room(redisReply *reply, rooms_str_t id, rooms_room_t *room)
     room->last_member = ngx_rooms_reply_str(f[12]);
     room->origin = ngx_rooms_reply_str(f[13]);
     room->peers = ngx_rooms_reply_str(f[14]);
+    room->guests = ngx_rooms_reply_str(f[15]);
 
     if (rooms_utf8_length(room->name) < 0
         || rooms_utf8_length(room->topic) < 0)

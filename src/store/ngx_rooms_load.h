@@ -15,7 +15,7 @@
  * in the log.  Parsed strings point into the reply.
  */
 
-#define NGX_ROOMS_ROOM_FIELDS  15
+#define NGX_ROOMS_ROOM_FIELDS  16
 
 typedef enum {
     NGX_ROOMS_MODE_INHERIT = 0,
@@ -79,5 +79,6 @@ extern const rooms_str_t  ngx_rooms_field_state;
 extern const rooms_str_t  ngx_rooms_field_joined;
 extern const rooms_str_t  ngx_rooms_field_invited;
 extern const rooms_str_t  ngx_rooms_field_peers;
+extern const rooms_str_t  ngx_rooms_field_guests;
 
 #endif /* NGX_ROOMS_LOAD_H */

@@ -80,6 +80,8 @@ walk(void **state)
                      INT64_C(4294967302));
     assert_int_equal(rooms_peers_total(ROOMS_NULL), 0);
 
+    assert_int_equal(rooms_peers_count(bytes("a=3 b=4"), bytes("b")), 4);
+    assert_int_equal(rooms_peers_count(bytes("a=3 b=4"), bytes("c")), 0);
     assert_true(rooms_peers_has(bytes("a=3 b=4"), bytes("b")));
     assert_false(rooms_peers_has(bytes("ab=3 b=4"), bytes("a")));
     assert_false(rooms_peers_has(bytes("ab=3"), bytes("b")));
