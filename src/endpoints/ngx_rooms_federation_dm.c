@@ -13,7 +13,10 @@
 #include "ngx_rooms_federation_replica.h"
 
 
-/* A DM has two sides, of which one is the sender, and one is of ours. */
+/*
+ * A DM has two sides, of which one is the sender, and one is of ours; both
+ * are in it, always.
+ */
 void
 ngx_rooms_replica_sides(ngx_rooms_replica_t *replica, rooms_str_t sender)
 {
@@ -23,6 +26,8 @@ ngx_rooms_replica_sides(ngx_rooms_replica_t *replica, rooms_str_t sender)
     replica->peer[0] = ROOMS_NULL;
 
     if (replica->n != 2 || replica->rows[0].ours == replica->rows[1].ours
+        || replica->told[0].membership != ROOMS_JOIN
+        || replica->told[1].membership != ROOMS_JOIN
         || !ngx_rooms_replica_told(replica, sender))
     {
         return;
@@ -110,9 +115,14 @@ ngx_rooms_replica_other(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
                               "the two have another DM");
     }
 
-    /* of two that are at home there, it knows which one is the newer */
+    /*
+     * Of two that are at home there, it knows which one is the newer.  Of one
+     * of ours that it has been taken out of it knows nothing any more.
+     */
 
-    if (other.origin.data || rooms_str_before(s->told.room, other.id)) {
+    if (other.origin.data || !rooms_peers_has(other.peers, s->peer)
+        || rooms_str_before(s->told.room, other.id))
+    {
         return ngx_rooms_replica_other_close(rq, replica);
     }
 
