@@ -287,4 +287,25 @@ for my $how (qw(kick ban)) {
        'the power comes back');
 }
 
+# Federation that has ended begins again
+
+for my $server ($a, $b) {
+    my $who = $server == $a ? 'ann' : 'bob';
+    my $with = $server == $a ? $b->fqid('bob') : $a->fqid('ann');
+
+    $server->policy({ default_mode => 'closed',
+                      allowed_peers => [$server->name] });
+    ok(soon(sub { $server->members($who, $kept) eq "$who=join=100" }),
+       'one side of a DM goes as federation ends');
+    register($server);
+    is(dm($server, $who, $with)->{data}{id}, $kept,
+       'who asks for the DM again gets it');
+    says($server, $who, $kept, "back $who");
+    ok(soon(sub { bodies(other($server), $who eq 'ann' ? 'bob' : 'ann', $kept)
+                  =~ /back $who/ }), 'and is heard');
+    says(other($server), $who eq 'ann' ? 'bob' : 'ann', $kept, "to $who");
+    ok(soon(sub { bodies($server, $who, $kept) =~ /to $who/ }),
+       'and hears') or diag(bodies($server, $who, $kept));
+}
+
 done_testing();

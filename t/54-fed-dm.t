@@ -302,6 +302,24 @@ is(state($held) . ' ' . state($anew), 'closed open', 'is the one');
 exact('of that');
 is(ours('eve', $bob), $anew, 'for both');
 
+# And one that is asked for again by our side
+
+like(join(' ', @{ redis('HKEYS', "sw:{t}:r:$dm:members") }), qr/\Aann\z/,
+     'a DM that they are no longer in');
+is(ours('ann', $bob), $dm, 'is asked for');
+is(join(' ', sort @{ redis('HKEYS', "sw:{t}:r:$dm:members") }), "$bob ann",
+   'and has both');
+is(redis('HGET', "sw:{t}:r:$dm", 'federated'), 1, 'is federated');
+like(join(' ', @{ redis('ZRANGE', 'sw:{t}:outbox:' . $b->name, 0, -1) }),
+     qr/\be \Q$dm\E /, 'they will be told');
+exact('of that');
+is(ours('ann', $bob), $dm, 'once');
+is(call('ann@t', 'POST', '/v1/rooms/dm', { participant_id => $bob })->{code},
+   'SW_VALIDATION_FAILED', 'a DM of here is with somebody of here');
+is(call('al@t', 'POST', '/v1/rooms/dm', { participant_id => $bob })->{code},
+   'SW_VALIDATION_FAILED', 'and a new one, too');
+exact('and of none');
+
 unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal|no valid/,
        'the log is clean');
 

@@ -199,8 +199,9 @@ rooms_create_type(const rooms_create_t *in, rooms_type_e type,
 
 
 /*
- * One DM a pair: an archived one is restored, whichever side asks, and only
- * a closed one makes room for another.  The pair's key in the store keeps it
+ * One DM a pair: an archived one is restored, whichever side asks, and so is
+ * one that the other side was taken out of, as federation ended; only a
+ * closed one makes room for another.  The pair's key in the store keeps it
  * so when both ask at once.
  */
 
@@ -228,7 +229,7 @@ rooms_decide_dm(rooms_str_t id, rooms_str_t caller, rooms_str_t other,
     if (existing && existing->state != ROOMS_CLOSED) {
         out->room = *existing;
 
-        if (existing->state == ROOMS_OPEN) {
+        if (existing->state == ROOMS_OPEN && existing->joined != 1) {
             rooms_noop(out);
             return;
         }
@@ -238,6 +239,15 @@ rooms_decide_dm(rooms_str_t id, rooms_str_t caller, rooms_str_t other,
         out->event = ROOMS_EV_STATE;
 
         rooms_write(out, ROOMS_F_STATE, now);
+
+        if (existing->joined == 1) {
+            out->room.federated = 1;
+            out->guard |= ROOMS_F_FEDERATED|ROOMS_F_JOINED;
+            out->write |= ROOMS_F_FEDERATED;
+
+            rooms_seat(out, other, now);
+        }
+
         return;
     }
 

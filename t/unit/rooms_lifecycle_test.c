@@ -366,6 +366,16 @@ dm_existing(void **state)
     assert_int_equal(c.write, ROOMS_F_STATE|ROOMS_F_UPDATED);
     assert_int_equal(c.guard, ROOMS_F_STATE);
     assert_int_equal(c.nmembers, 0);
+
+    /* the other side was taken out, as federation ended */
+    room.state = ROOMS_OPEN;
+    room.joined = 1;
+    dm_decide("ann", "bob", &room);
+    assert_change(&c, ROOMS_EV_STATE);
+    assert_moved(&c, "bob", ROOMS_LEAVE, ROOMS_JOIN, 100);
+    assert_int_equal(c.nmembers, 1);
+    assert_int_equal(c.room.federated, 1);
+    assert_true(c.guard & ROOMS_F_JOINED);
 }
 
 
