@@ -91,7 +91,11 @@ sub exact {
         $open++ if $r{state} ne 'closed';
         push @dms, "@sides $id" if $type eq 'dm' && $r{state} ne 'closed';
         push @public, $id if $is_public && $r{state} eq 'open';
-        push @{ $of{$_} }, $id for keys %peers;
+
+        my %there = (%peers, $r{origin} && $r{federated} ? ($r{origin} => 1)
+                                                         : ());
+
+        push @{ $of{$_} }, $id for keys %there;
 
         my $want = join ' ', (map { $n{$_} // 0 }
                               qw(join invite admins list ban)),
@@ -285,11 +289,24 @@ for my $round (1 .. 4) {
 # Federation ends, and begins again; the other side has forgotten
 
 my $held = ours('eve', $bob);
+my $left = room_id();
+my @group = (room => $b->room('Left'), members => [member($ann, 'invite')]);
+
+is($b->tell($b->event($left, 'bob', 'member', { fqid => $ann,
+                                                membership => 'invite' },
+                      @group)), 'applied',
+   'a group whose home has nobody in it any more');
+is(call('ann@t', 'POST', "/v1/rooms/$left/join")->{status}, 200, 'is joined');
+exact('of that');
 
 policy({ default_mode => 'closed', allowed_peers => ['a.example',
                                                      $c->name] });
 ok(soon(sub { !@{ redis('ZRANGE', 'sw:{t}:peers:' . $b->name . ':rooms', 0,
                         -1) } }), 'federation ends, closed DMs and all');
+is(redis('HGET', "sw:{t}:r:$left", 'federated'), undef,
+   'also where nobody of theirs was');
+is(call('ann@t', 'GET', "/v1/rooms/$left")->{data}{me}{membership}, 'join',
+   'which goes on here');
 exact('of what has ended');
 
 policy({ allowed_peers => [$b->name, $c->name] });
