@@ -515,6 +515,10 @@ http_many([map { http_raw('POST', "/v1/rooms/$long/send", "mock:$bob",
                           $json->encode({ content => { body => "l$_" } })) }
            1 .. 230], 20);
 server_port_is($port_a);
+
+# what arrives as it is said is not imported
+ok(RoomsTest::Process::wait_for(20, sub {
+       !redis('EXISTS', key('b', "outbox:$a")) }), 'what was told is judged');
 replica($long, $b);
 
 my @both = @{http_many([map { http_raw('POST',

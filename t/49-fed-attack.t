@@ -46,6 +46,16 @@ sub member { RoomsTest::Stranger::member(@_) }
 
 my $n = 0;
 
+# A request of these events, to be sent with others at once.
+sub posted {
+    my $path = '/_scaiwave/federation/v1/send';
+    my $body = $json->encode({ events => [@_] });
+
+    return ['POST', $path, undef, $body,
+            $b->signer->headers('POST', $path, body => $body,
+                                authority => 'a.example')];
+}
+
 sub room_id { sprintf 'room-0%025d', ++$n }
 
 # What the store keeps twice: counts, the list, the servers.
@@ -303,6 +313,90 @@ is($b->tell($b->event($id, 'bob', 'members', {}, complete => JSON::PP::true,
                                   1 .. 99])), 'applied', 'a hundred others');
 is(agrees($id), 'yes', 'counted');
 is(redis('ZCARD', "sw:{t}:r:$id:list"), 100, 'and the first have gone');
+
+# A hundred go while others do: whoever loses the race looks again
+
+$id = room_id();
+$b->tell(invites($ann, $id));
+
+my @crowd = map { $b->fqid(sprintf 'w%03d', $_) } 1 .. 150;
+my @few = (member($ann, 'invite'), member($bob, 'join', 100));
+
+for my $round (1 .. 4) {
+    my @rows = map { member($_, 'join') } @crowd;
+
+    $b->tell($b->event($id, 'bob', 'members', {}, room => $b->room('Race'),
+                       members => $_))
+        for [@few, @rows[0 .. 74]], [@rows[75 .. 149]];
+    is(redis('ZCARD', "sw:{t}:r:$id:list"), 152, 'a crowd') if $round == 1;
+
+    my @raw = map { posted($b->signed($_)) }
+        $b->event($id, 'bob', 'members', {}, complete => JSON::PP::true,
+                  room => $b->room('Race'), members => \@few),
+        map { $b->event($id, $_, 'member', { membership => 'leave',
+                                             fqid => $b->fqid($_) },
+                        room => $b->room('Race'),
+                        members => [member($b->fqid($_), 'leave')]) }
+        map { sprintf 'w%03d', 30 * $round + $_ } 1 .. 3;
+
+    my $res = RoomsTest::HTTP::http_many(\@raw);
+
+    is(join(' ', map { $_->[2] =~ /"status":"(\w+)"/ } @$res),
+       join(' ', ('applied') x 4), 'go, some of them twice');
+    is(redis('ZCARD', "sw:{t}:r:$id:list"), 2, 'none of them stays');
+    is(agrees($id), 'yes', 'counted');
+}
+
+# A removal that was refused, of one who has come and gone since
+
+$id = room_id();
+
+my %public = (room => $b->room('Public', room_type => 'public',
+                               is_public => JSON::PP::true));
+my @both = (member($ann, 'join', 50), member($al, 'join'),
+            member($bob, 'join', 100));
+
+$b->tell(invites($ann, $id, %public));
+call("$_\@t", 'POST', "/v1/rooms/$id/join") for 'ann', 'al';
+$b->tell($b->event($id, 'bob', 'members', {}, %public, members => \@both));
+redis('DEL', 'sw:{t}:outbox:' . $b->name);
+is(call('ann@t', 'POST', "/v1/rooms/$id/kick", { participant_id => 'al' })
+       ->{status}, 200, 'a kick');
+
+my ($kick) = map { /\Ae \Q$id\E (\S+)/ ? $1 : () } @{ outbox($b) };
+my @taken_back = ('members', {}, %public, complete => JSON::PP::true,
+                  refused => $kick, members => \@both);
+
+call('al@t', 'POST', "/v1/rooms/$id/join");
+call('al@t', 'POST', "/v1/rooms/$id/leave");
+is($b->tell($b->event($id, 'bob', @taken_back)), 'applied', 'is refused');
+unlike(members('ann@t', $id), qr/\bal=/, 'who has left meanwhile has left');
+is(agrees($id), 'yes', 'counted');
+
+# A home whose clock is years ahead
+
+my @late = map { +{ %$_, joined_at => $_->{joined_at}
+                                      ? '2999-01-01T00:00:00.000Z' : undef } }
+               member($b->fqid('eve'), 'join'), member($bob, 'join', 100);
+
+$id = room_id();
+is($b->tell(invites($ann, $id, members => [member($ann, 'invite'), @late])),
+   'applied', 'members who will have joined');
+is(scalar(grep { (split)[2] > 1000 * time + 60_000 }
+          @{ redis('HVALS', "sw:{t}:r:$id:members") }), 0,
+   'have not joined later than now');
+
+# A room that changes its type
+
+for my $type (qw(dm public)) {
+    like($b->tell($b->event($id, 'bob', 'name', { name => 'x' },
+                            room => $b->room($type eq 'dm' ? undef : 'x',
+                                             room_type => $type,
+                                             is_public => JSON::PP::true))),
+         qr/\Arejected/, "a group that is told as a $type");
+    is(call('ann@t', 'GET', "/v1/rooms/$id")->{data}{name}, 'Of bob',
+       'is what it was');
+}
 
 # Twice in one request; what a header may ask
 

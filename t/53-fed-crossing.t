@@ -173,26 +173,23 @@ sub redis_of {
     return split /\n/, `$cli`;
 }
 
-my $kept = dm($a, 'ann', $b->fqid('bob'))->{data}{id};
-my $lost = dm($b, 'bill', $a->fqid('al'))->{data}{id};
+my @lost = (dm($a, 'ann', $b->fqid('bob'))->{data}{id},
+            dm($b, 'bill', $a->fqid('al'))->{data}{id});
 
 forgets($b, qw(bob bill));
 
-my $anew = dm($b, 'bob', $a->fqid('ann'))->{data}{id};
+my @anew = (dm($b, 'bob', $a->fqid('ann'))->{data}{id},
+            dm($b, 'bill', $a->fqid('al'))->{data}{id});
 
-isnt($anew, $kept, 'who has lost a DM makes another');
-together();
-ok(soon(sub { state($b, 'bob', $kept) eq 'open' }),
-   'and is told of the one that was');
-ok(soon(sub { state($b, 'bob', $anew) eq 'closed' }), 'which stays');
-is(dm($b, 'bob', $a->fqid('ann'))->{data}{id}, $kept, 'for both');
+for my $i (0, 1) {
+    my ($here, $there) = $i ? qw(al bill) : qw(ann bob);
 
-my $again = dm($b, 'bill', $a->fqid('al'))->{data}{id};
-
-isnt($again, $lost, 'who has lost one that was at home there');
-ok(soon(sub { state($a, 'al', $again) eq 'open' }), 'has a new one');
-is(state($a, 'al', $lost), 'closed', 'and the old one ends');
-is(dm($a, 'al', $b->fqid('bill'))->{data}{id}, $again, 'for both');
+    isnt($anew[$i], $lost[$i], 'who has lost a DM, at home '
+                               . ($i ? 'there' : 'here'));
+    ok(soon(sub { state($a, $here, $anew[$i]) eq 'open' }), 'has a new one');
+    is(state($a, $here, $lost[$i]), 'closed', 'and the old one ends');
+    is(dm($a, $here, $b->fqid($there))->{data}{id}, $anew[$i], 'for both');
+}
 
 # A room of more than a hundred, of which not everything was told
 
@@ -285,6 +282,31 @@ for my $how (qw(kick ban)) {
     ok(soon(sub { $b->call('bob', 'GET', "/v1/rooms/$big")
                       ->{data}{me}{power_level} == 50 }),
        'the power comes back');
+}
+
+# Federation that has ended begins again
+
+for my $server ($a, $b) {
+    my ($who, $other) = $server == $a ? qw(ann bob) : qw(bob ann);
+    my $with = other($server)->fqid($other);
+    my $old = dm($server, $who, $with)->{data}{id};
+
+    ok(soon(sub { state(other($server), $other, $old) eq 'open' }), 'a DM');
+    $server->policy({ default_mode => 'closed',
+                      allowed_peers => [$server->name] });
+    ok(soon(sub { state($server, $who, $old) eq 'closed' }),
+       'is closed as federation ends');
+    register($server);
+
+    my $new = dm($server, $who, $with)->{data}{id};
+
+    isnt($new, $old, 'who asks for it again has a new one');
+    says($server, $who, $new, 'back');
+    ok(soon(sub { bodies(other($server), $other, $new) eq 'back' }),
+       'and is heard');
+    is(state(other($server), $other, $old), 'closed', 'there it is the one');
+    says(other($server), $other, $new, 'yes');
+    ok(soon(sub { bodies($server, $who, $new) eq 'back yes' }), 'and hears');
 }
 
 done_testing();

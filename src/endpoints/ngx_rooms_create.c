@@ -430,6 +430,11 @@ ngx_rooms_dm_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
 
     ctx->known = rc == NGX_OK;
 
+    if (ctx->known && profile.server.data && ctx->foreign.id.data == NULL) {
+        return ngx_rooms_invalid(rq, "participant_id", "is of another server: "
+                                 "use fqid, of /v1/me/federated-dms");
+    }
+
     if (ctx->foreign.id.data) {
 
         if (ctx->known && profile.server.data == NULL) {

@@ -55,8 +55,9 @@ ngx_rooms_fedsend_done(ngx_rooms_req_t *rq, const char *status)
 
     s = rq->several;
     s->results[s->i].status = status;
-    s->gone = ROOMS_NULL;
-    s->unbanned = ROOMS_NULL;
+
+    ngx_memzero(&s->compared, sizeof(ngx_rooms_fedcompared_t));
+    ngx_memzero(&s->comparing, sizeof(ngx_rooms_fedcompared_t));
 
     ngx_rooms_fedsend_reset(rq);
 
@@ -206,9 +207,7 @@ ngx_rooms_fedsend_show(ngx_rooms_req_t *rq)
     s = rq->several;
 
     if (s->again) {
-        s->gone = s->gone_now;
-        s->unbanned = s->unbanned_now;
-
+        s->compared = s->comparing;
         ngx_rooms_fedsend_reset(rq);
         return NGX_DECLINED;
     }

@@ -8,12 +8,18 @@
  * Both servers then know of both rooms, and keep the one with the lower id,
  * which is the older one.  The other is closed by its home; elsewhere it
  * begins closed, so that what was said in it can be read on both sides.
+ *
+ * A server that makes one while it knows of ours has closed ours, or forgotten
+ * it.  What it knows is what no longer waits to be told to it.
  */
 
 #include "ngx_rooms_federation_replica.h"
 
 
-/* A DM has two sides, of which one is the sender, and one is of ours. */
+/*
+ * A DM has two sides, of which one is the sender, and one is of ours; both
+ * are in it, always.
+ */
 void
 ngx_rooms_replica_sides(ngx_rooms_replica_t *replica, rooms_str_t sender)
 {
@@ -23,6 +29,8 @@ ngx_rooms_replica_sides(ngx_rooms_replica_t *replica, rooms_str_t sender)
     replica->peer[0] = ROOMS_NULL;
 
     if (replica->n != 2 || replica->rows[0].ours == replica->rows[1].ours
+        || replica->told[0].membership != ROOMS_JOIN
+        || replica->told[1].membership != ROOMS_JOIN
         || !ngx_rooms_replica_told(replica, sender))
     {
         return;
@@ -36,6 +44,13 @@ ngx_rooms_replica_sides(ngx_rooms_replica_t *replica, rooms_str_t sender)
 }
 
 
+static rooms_str_t
+ngx_rooms_replica_ours(ngx_rooms_replica_t *replica)
+{
+    return replica->ids[!replica->rows[0].ours];
+}
+
+
 ngx_int_t
 ngx_rooms_replica_other_ask(ngx_rooms_req_t *rq, rooms_str_t id)
 {
@@ -46,6 +61,11 @@ ngx_rooms_replica_other_ask(ngx_rooms_req_t *rq, rooms_str_t id)
 
     if (replica->other.data == NULL || ngx_rooms_batch(rq) == NULL
         || ngx_rooms_load_room(rq->batch, &rq->keys, replica->other)
+           != NGX_OK
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
+                                           replica->other),
+                             ngx_rooms_replica_ours(replica))
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -72,7 +92,7 @@ ngx_rooms_replica_other_close(ngx_rooms_req_t *rq,
 
     rq->data = NULL;
     rq->param[NGX_ROOMS_P_ROOM] = replica->other;
-    rq->principal.sub = replica->ids[!replica->rows[0].ours];
+    rq->principal.sub = ngx_rooms_replica_ours(replica);
     rq->source_id = ROOMS_NULL;
     rq->source_server = ROOMS_NULL;
 
@@ -92,14 +112,20 @@ ngx_int_t
 ngx_rooms_replica_other(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
     ngx_int_t             rc;
+    rooms_str_t           at;
     rooms_room_t          other;
+    rooms_member_t        ours;
     ngx_rooms_fedsend_t  *s;
 
     s = rq->several;
 
     rc = ngx_rooms_parse_room(ngx_rooms_reply(rq, 0), replica->other, &other);
 
-    if (rc == NGX_ERROR) {
+    if (rc == NGX_ERROR
+        || ngx_rooms_parse_member(ngx_rooms_reply_str(ngx_rooms_reply(rq, 1)),
+                                  ngx_rooms_replica_ours(replica), &ours)
+           != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -113,6 +139,31 @@ ngx_rooms_replica_other(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     /* of two that are at home there, it knows which one is the newer */
 
     if (other.origin.data || rooms_str_before(s->told.room, other.id)) {
+        return ngx_rooms_replica_other_close(rq, replica);
+    }
+
+    /* our side has been in it since the event that made it */
+
+    at = ngx_rooms_number(rq->pool, ours.position);
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZCOUNT"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOX,
+                                           s->peer), at, at) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_L_HEARD;
+
+    return ngx_rooms_send(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_replica_heard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    if (ngx_rooms_reply_int(ngx_rooms_reply(rq, 0), 0) == 0) {
         return ngx_rooms_replica_other_close(rq, replica);
     }
 

@@ -222,13 +222,6 @@ ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
                                                      replica->history)));
     }
 
-    if (replica->other.data) {
-        /* the one that stays may be unknown there */
-
-        ngx_rooms_apply_snapshot(&rq->commit, &rq->keys, replica->other,
-                                 s->peer);
-    }
-
     if (!replica->fresh && (change->write & ROOMS_F_FEDERATED)
         && !change->room.federated)
     {

@@ -82,6 +82,9 @@ ngx_rooms_replica_load(ngx_rooms_req_t *rq)
     case NGX_ROOMS_L_OTHER:
         return ngx_rooms_replica_other(rq, replica);
 
+    case NGX_ROOMS_L_HEARD:
+        return ngx_rooms_replica_heard(rq, replica);
+
     case NGX_ROOMS_L_GONE:
         return ngx_rooms_replica_gone(rq, replica);
 
@@ -366,6 +369,12 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
                               "the room is at home elsewhere");
     }
 
+    if (!replica->fresh && s->told.has_room
+        && s->told.room_type != replica->room.type)
+    {
+        return ngx_rooms_invalid(rq, "room", "is of another type than it was");
+    }
+
     tenant = r[1];
     rq->max_rooms = ngx_rooms_reply_int(ngx_rooms_reply_element(tenant, 0),
                                         rq->conf->max_rooms);
@@ -383,7 +392,7 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
         row = &replica->rows[i];
         row->membership = replica->told[i].membership;
         row->power = replica->told[i].power;
-        row->joined_at = replica->told[i].joined_at;
+        row->joined_at = ngx_min(replica->told[i].joined_at, rq->now);
 
         if (ngx_rooms_parse_member(ngx_rooms_reply_str(r[2 * i]),
                                    replica->ids[i], &row->before) != NGX_OK

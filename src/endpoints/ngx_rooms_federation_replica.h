@@ -29,6 +29,7 @@ typedef enum {
     NGX_ROOMS_L_LOCALS,                    /* ids of our participants */
     NGX_ROOMS_L_ROOM,                      /* the room and the rows */
     NGX_ROOMS_L_OTHER,                     /* the two's other DM */
+    NGX_ROOMS_L_HEARD,                     /* whether they know of it */
     NGX_ROOMS_L_GONE,                      /* rows that weren't told */
     NGX_ROOMS_L_UNHEARD,                   /* joins that wait to be told */
     NGX_ROOMS_L_HISTORY                    /* free positions */
@@ -54,7 +55,7 @@ typedef struct {
 
     int64_t                history;        /* the last free position */
     rooms_str_t            peer[2];        /* of a DM; NULL: no two sides */
-    rooms_str_t            other;          /* their DM that stays, or NULL */
+    rooms_str_t            other;          /* their other DM, or NULL */
 } ngx_rooms_replica_t;
 
 
@@ -86,6 +87,8 @@ void ngx_rooms_replica_sides(ngx_rooms_replica_t *replica,
 /* Another DM of theirs has this id. */
 ngx_int_t ngx_rooms_replica_other_ask(ngx_rooms_req_t *rq, rooms_str_t id);
 ngx_int_t ngx_rooms_replica_other(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica);
+ngx_int_t ngx_rooms_replica_heard(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
 
 

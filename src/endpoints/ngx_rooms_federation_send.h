@@ -33,6 +33,12 @@ typedef struct {
     int64_t                 position;      /* that room's */
 } ngx_rooms_fedresult_t;
 
+/* How far a snapshot has been compared with who is in the room. */
+typedef struct {
+    rooms_str_t             gone;          /* members up to this id ... */
+    rooms_str_t             unbanned;      /* ... and those banned */
+} ngx_rooms_fedcompared_t;
+
 typedef struct {
     json_t                 *events;        /* of the body */
     ngx_uint_t              n;
@@ -61,12 +67,8 @@ typedef struct {
     ngx_uint_t              changes;       /* a room of ours, that is */
     ngx_uint_t              again;         /* what is done now is not all of
                                               it: then it is judged anew */
-    rooms_str_t             gone;          /* members up to this id have been
-                                              compared with a snapshot, ... */
-    rooms_str_t             unbanned;      /* ... and those banned */
-    rooms_str_t             gone_now;      /* and will have been, once what is
-                                              done now is committed */
-    rooms_str_t             unbanned_now;
+    ngx_rooms_fedcompared_t compared;      /* by commits that were made ... */
+    ngx_rooms_fedcompared_t comparing;     /* ... and with the next one */
 
     ngx_uint_t              at_ref;        /* replies */
     ngx_uint_t              at_subject;

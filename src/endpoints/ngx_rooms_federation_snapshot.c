@@ -62,6 +62,7 @@ ngx_int_t
 ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica, int64_t marker)
 {
+    ngx_uint_t            i;
     rooms_str_t           key, at, room;
     ngx_rooms_batch_t    *b;
     ngx_rooms_fedsend_t  *s;
@@ -78,6 +79,18 @@ ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
                                  ngx_rooms_key(&rq->keys,
                                                NGX_ROOMS_KEY_EVENTS, room),
                                  at, at);
+
+        /* what became of each of ours since */
+
+        for (i = 0; i < replica->n; i++) {
+            (void) ngx_rooms_command(b, ngx_rooms_s("ZSCORE"),
+                                     ngx_rooms_key(&rq->keys,
+                                                   NGX_ROOMS_KEY_USER_NEWS,
+                                                   replica->ids[i]),
+                                     ngx_rooms_join(rq->pool,
+                                                    ngx_rooms_s("m "),
+                                                    room));
+        }
     }
 
     if (s->told.of.data == NULL
@@ -122,7 +135,7 @@ ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
  */
 static ngx_int_t
 ngx_rooms_replica_missing(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
-    redisReply *list, rooms_str_t last, rooms_str_t *now)
+    redisReply *list, rooms_str_t *last)
 {
     ngx_uint_t            i, n;
     rooms_str_t           id;
@@ -134,7 +147,7 @@ ngx_rooms_replica_missing(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     for (i = 0; i < list->elements; i++) {
         id = ngx_rooms_reply_str(list->element[i]);
 
-        if (last.data && !rooms_str_before(last, id)) {
+        if (last->data && !rooms_str_before(*last, id)) {
             continue;
         }
 
@@ -146,21 +159,26 @@ ngx_rooms_replica_missing(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
         replica->ids[replica->nrows++] = id;
     }
 
-    *now = replica->nrows == n
-           ? last : ngx_rooms_dup(rq->pool, replica->ids[replica->nrows - 1]);
+    if (replica->nrows == n) {
+        return NGX_OK;
+    }
 
-    return replica->nrows == n || now->data ? NGX_OK : NGX_ERROR;
+    *last = ngx_rooms_dup(rq->pool, replica->ids[replica->nrows - 1]);
+
+    return last->data ? NGX_OK : NGX_ERROR;
 }
 
 
 /*
  * One of ours that was removed by one of ours, which the home has refused:
- * that the home says they are in is not against their will.
+ * that the home says they are in is not against their will, unless they have
+ * come and gone since.
  */
 static ngx_int_t
 ngx_rooms_replica_returns(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
     json_t               *event, *content;
+    int64_t               at;
     ngx_uint_t            i;
     rooms_str_t           text, who, was;
     rooms_mirror_row_t   *row;
@@ -178,6 +196,7 @@ ngx_rooms_replica_returns(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     content = json_object_get(event, "content");
     who = rooms_told_str(content, "participant_id");
     was = rooms_told_str(content, "previous");
+    at = rooms_event_position(s->told.refused);
 
     if (who.data && json_object_get(event, "origin_id") == NULL
         && rooms_str_eq(rooms_told_str(event, "id"), s->told.refused)
@@ -190,6 +209,9 @@ ngx_rooms_replica_returns(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
             row = &replica->rows[i];
 
             if (rooms_str_eq(replica->ids[i], who)
+                && ngx_rooms_reply_int(
+                         ngx_rooms_reply(rq, replica->at_refused + 1 + i), 0)
+                   == at
                 && (row->before.membership == ROOMS_LEAVE
                     || row->before.membership == ROOMS_BAN))
             {
@@ -214,6 +236,10 @@ ngx_rooms_replica_snapshot(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     s = rq->several;
     s->again = 0;
 
+    /* what a commit that was in vain has looked at is looked at again */
+
+    s->comparing = s->compared;
+
     if (replica->at_refused
         && ngx_rooms_replica_returns(rq, replica) != NGX_OK)
     {
@@ -223,10 +249,11 @@ ngx_rooms_replica_snapshot(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     if (replica->at_gone) {
         r = rq->batch->replies + replica->at_gone;
 
-        if (ngx_rooms_replica_missing(rq, replica, r[0], s->gone,
-                                      &s->gone_now) != NGX_OK
-            || ngx_rooms_replica_missing(rq, replica, r[1], s->unbanned,
-                                         &s->unbanned_now) != NGX_OK)
+        if (ngx_rooms_replica_missing(rq, replica, r[0], &s->comparing.gone)
+            != NGX_OK
+            || ngx_rooms_replica_missing(rq, replica, r[1],
+                                         &s->comparing.unbanned)
+               != NGX_OK)
         {
             return NGX_ERROR;
         }

@@ -47,12 +47,16 @@ ngx_rooms_endings_ask_room(ngx_rooms_endings_t *e)
 static ngx_uint_t
 ngx_rooms_endings_ends(ngx_rooms_endings_t *e)
 {
+    ngx_uint_t     home;
     rooms_str_t    server;
     rooms_room_t  *room;
 
     room = &e->room;
 
-    if (!rooms_peers_has(room->peers, e->server)) {
+    home = room->federated && room->origin.data
+           && rooms_str_eq(room->origin, e->server);
+
+    if (!home && !rooms_peers_has(room->peers, e->server)) {
         return 0;
     }
 
@@ -61,8 +65,7 @@ ngx_rooms_endings_ends(ngx_rooms_endings_t *e)
     }
 
     if (room->origin.data) {
-        return rooms_str_eq(room->origin, e->server)
-               && !rooms_policy_allows(e->policy, e->server, e->invited);
+        return home && !rooms_policy_allows(e->policy, e->server, e->invited);
     }
 
     if (e->ending.data

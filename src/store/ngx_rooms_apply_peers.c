@@ -61,19 +61,58 @@ ngx_rooms_apply_peers_write(ngx_rooms_commit_t *c, rooms_str_t key,
 }
 
 
+static void
+ngx_rooms_apply_peers_list(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, rooms_str_t server)
+{
+    ngx_rooms_commit_write(c, "ZADD",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_PEER_ROOMS,
+                                         server),
+                           room->origin.data ? ngx_rooms_s("1")
+                                             : ngx_rooms_s("0"),
+                           room->id);
+    ngx_rooms_commit_write(c, "ZADD",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_PEER_SERVERS,
+                                         ROOMS_NULL),
+                           ngx_rooms_s("0"), server);
+}
+
+
+static void
+ngx_rooms_apply_peers_unlist(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, rooms_str_t server)
+{
+    ngx_rooms_commit_write(c, "ZREM",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_PEER_ROOMS,
+                                         server),
+                           room->id);
+}
+
+
+/* Its home has the say of a replica, also with nobody in it any more. */
+static ngx_uint_t
+ngx_rooms_apply_peers_home(const rooms_room_t *room, rooms_str_t server)
+{
+    return room->federated && room->origin.data
+           && rooms_str_eq(room->origin, server);
+}
+
+
 void
 ngx_rooms_apply_peers(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, rooms_str_t key)
 {
     ngx_int_t                  delta, invites;
     ngx_uint_t                 i;
-    rooms_str_t                before, after, guests, server, rooms;
+    rooms_str_t                before, after, guests, server;
+    const rooms_room_t        *room;
     const rooms_transition_t  *t;
 
     if (c->server.data == NULL) {
         return;
     }
 
+    room = &a->change->room;
     before = a->before ? a->before->peers : ROOMS_NULL;
     after = before;
     guests = a->before ? a->before->guests : ROOMS_NULL;
@@ -105,19 +144,8 @@ ngx_rooms_apply_peers(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
             continue;
         }
 
-        rooms = ngx_rooms_key(keys, NGX_ROOMS_KEY_PEER_ROOMS, server);
-
         if (delta > 0 && !rooms_peers_has(after, server)) {
-            ngx_rooms_commit_write(c, "ZADD", rooms,
-                                   a->change->room.origin.data
-                                   ? ngx_rooms_s("1") : ngx_rooms_s("0"),
-                                   a->change->room.id);
-
-            ngx_rooms_commit_write(c, "ZADD",
-                                   ngx_rooms_key(keys,
-                                                 NGX_ROOMS_KEY_PEER_SERVERS,
-                                                 ROOMS_NULL),
-                                   ngx_rooms_s("0"), server);
+            ngx_rooms_apply_peers_list(c, keys, room, server);
 
             if (c->audience.data && !rooms_peers_has(c->audience, server)) {
                 c->audience = ngx_rooms_apply_peers_move(c, c->audience,
@@ -127,8 +155,21 @@ ngx_rooms_apply_peers(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
         after = ngx_rooms_apply_peers_move(c, after, server, delta);
 
-        if (delta < 0 && !rooms_peers_has(after, server)) {
-            ngx_rooms_commit_write(c, "ZREM", rooms, a->change->room.id);
+        if (delta < 0 && !rooms_peers_has(after, server)
+            && !ngx_rooms_apply_peers_home(room, server))
+        {
+            ngx_rooms_apply_peers_unlist(c, keys, room, server);
+        }
+    }
+
+    if (room->origin.data
+        && (a->before == NULL || (a->change->write & ROOMS_F_FEDERATED)))
+    {
+        if (room->federated) {
+            ngx_rooms_apply_peers_list(c, keys, room, room->origin);
+
+        } else if (!rooms_peers_has(after, room->origin)) {
+            ngx_rooms_apply_peers_unlist(c, keys, room, room->origin);
         }
     }
 
