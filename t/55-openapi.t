@@ -14,10 +14,11 @@ use Test::More;
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Bundle qw(form);
+use RoomsTest::Bundle qw(bundle form manifest);
 use RoomsTest::Process qw(slurp);
 use RoomsTest::Schema qw(resolve schema_problems);
 use RoomsTest::Stranger;
+use RoomsTest::Token qw(hs256);
 use RoomsTest::YAML qw(yaml_load);
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
@@ -264,8 +265,7 @@ RoomsTest::Signer::write_file("$dir/b.json", $b->signer->descriptor);
 
 RoomsTest::Stranger::around('a.example', 'acme', {
     workers => 1,
-    server => 'rooms_redis_timeout 500ms;'
-              . ' location = /v1/rooms/archived { rooms on;'
+    server => 'location = /v1/rooms/archived { rooms on;'
               . ' limit_req zone=one; }',
     http => <<"END" });
     limit_req_zone \$binary_remote_addr zone=one:1m rate=1r/m;
@@ -347,7 +347,7 @@ sub ask {
                                          authority => 'a.example', %headers);
         $who = undef;
 
-    } elsif (defined $who && $who !~ /@/) {
+    } elsif (defined $who && $who =~ /\A\w+!?\z/) {
         $who = "mock:$who\@acme" =~ s/!\@acme/\@acme:admin/r;
     }
 
@@ -443,7 +443,10 @@ my $public = data_of(ask('201', 'ada', $create, {},
 ask('200', 'ada', 'GET /v1/directory/rooms', {}, undef, query => '?limit=1');
 ask('400 SW_VALIDATION_FAILED', 'ada', 'GET /v1/directory/rooms', {}, undef,
     query => '?cursor=x');
-ask('201', 'ada', 'POST /v1/rooms/dm', {}, { participant_id => 'bob' });
+
+my $dm = data_of(ask('201', 'ada', 'POST /v1/rooms/dm', {},
+                     { participant_id => 'bob' }))->{id};
+
 ask('200', 'bob', 'POST /v1/rooms/dm', {}, { participant_id => 'ada' });
 ask('400 SW_ROOM_TYPE_INVARIANT', 'ada', 'POST /v1/rooms/dm', {},
     { participant_id => 'ada' });
@@ -486,6 +489,9 @@ ask('200', 'ada', 'GET /v1/rooms/{room_id}/members', $in, undef,
 ask('200', 'ada', on('unban'), $in, { participant_id => 'carol' });
 ask('200', 'ada', on('invite'), $in, { participant_id => 'carol' });
 ask('200', 'ada', on('kick'), $in, { participant_id => 'carol' });
+ask('404 SW_PARTICIPANT_NOT_FOUND', 'ada', on('kick'), $in,
+    { participant_id => 'carol' });
+ask('400 SW_ROOM_TYPE_INVARIANT', 'ada', on('leave'), { room_id => $dm });
 
 my $power = 'PUT /v1/rooms/{room_id}/members/{participant_id}/power-level';
 
@@ -496,6 +502,13 @@ ask('409 SW_ROOM_LAST_ADMIN', 'ada', $power, { %$in, participant_id => 'ada' },
 ask('400 SW_VALIDATION_FAILED', 'ada', $power,
     { %$in, participant_id => 'bob' }, { power_level => 101 });
 ask('200', 'ada', 'GET /v1/rooms/{room_id}/members', $in);
+
+# Seats
+redis('HSET', 'sw:{acme}:tenant', 'max_participants', 2, 'max_rooms', 1);
+ask('409 SW_ROOM_CAPACITY', 'ada', on('invite'), $in,
+    { participant_id => 'carol' });
+ask('409 SW_TENANT_CAPACITY', 'ada', $create, {}, \%engineering);
+redis('HDEL', 'sw:{acme}:tenant', 'max_participants', 'max_rooms');
 
 # Metadata
 ask('412 SW_PRECONDITION_FAILED', 'ada', 'PUT /v1/rooms/{room_id}/name', $in,
@@ -556,6 +569,10 @@ ask('200', 'ada', 'PUT /v1/rooms/{room_id}/mute', $in, { muted => $false });
 
 # Media and bundles
 my ($body, $form) = form('a picture');
+
+$body =~ s/room\.zip/picture.txt/;
+$body =~ s{application/zip}{text/plain};
+
 my $medium = data_of(ask('201', 'ada', 'POST /v1/media/upload', {}, $body,
                          headers => { 'Content-Type' => $form }))->{media_id};
 my $download = 'GET /v1/media/download/{media_id}';
@@ -663,6 +680,16 @@ ask('404 SW_PARTICIPANT_NOT_FOUND', $admin,
     "POST $fed/foreign/{participant_id}/refresh",
     { participant_id => $b->fqid('yan') });
 
+# one that isn't there
+my $away = '127.0.0.1:' . free_port();
+
+ask('200', $admin, "PUT $fed/policy", {},
+    { allowed_peers => [$b->name, $away], default_mode => 'open' });
+ask('200', 'ada', $invitations, $in, { fqid => "\@yan:$away" });
+ask('502 SW_FED_PEER_UNREACHABLE', $admin,
+    "POST $fed/foreign/{participant_id}/refresh",
+    { participant_id => "\@yan:$away" });
+
 # a room of theirs
 my $theirs = 'room-01111111111111111111111111';
 my $bea = $b->fqid('bea');
@@ -678,10 +705,60 @@ ask('200', 'ada', 'GET /v1/sync', {}, undef, query => '?limit=500');
 ask('200', $admin, 'POST /v1/admin/rooms/{room_id}/federation/backfill',
     { room_id => $theirs }, { limit => 10 });
 
+# Bounds of arguments
+for my $name (grep { /^GET/ && !/archived/ } sort keys %op) {
+    my $who = $name =~ /_scaiwave/ ? $b : 'ada';
+    my $in = { room_id => ref $who ? $public : $room };
+
+    for my $said (map { resolve($doc, $_) } @{$op{$name}{parameters} // []}) {
+        my $schema = resolve($doc, $said->{schema});
+        my @no = $schema->{enum} ? 'x' : ();
+        my @yes = @{ $schema->{enum} // [] };
+
+        next if $said->{in} ne 'query';
+
+        if ($schema->{type} eq 'integer') {
+            @yes = @$schema{qw(minimum maximum)};
+            @no = ($yes[0] - 1, $yes[1] + 1, 'x');
+
+            # a position to come
+            pop @yes if $said->{name} eq 'since';
+        }
+
+        ask('200', $who, $name, $in, undef, query => "?$said->{name}=$_")
+            for @yes;
+        ask('400 SW_VALIDATION_FAILED', $who, $name, $in, undef,
+            query => "?$said->{name}=$_") for @no;
+    }
+}
+
 # The store is away
 redis_pause();
 ask('503 SW_STORE_UNAVAILABLE', 'ada', 'GET /v1/workspaces');
 redis_resume();
+
+# Tokens, tenants that are registered, small bundles
+my $secret_text = 'a secret of thirty-two bytes, at least';
+
+RoomsTest::Signer::write_file("$dir/secret", $secret_text);
+redis('HSET', 'sw:{acme}:tenant', 'registered', 1);
+run_nginx(<<"END");
+        rooms on;
+        rooms_auth hybrid;
+        rooms_auth_secret_file $dir/secret;
+        rooms_tenants strict;
+        rooms_import_limits unpacked=1k;
+        rooms_redis redis://\$TEST_NGINX_REDIS/0;
+END
+
+ask('200', hs256($secret_text), 'POST /v1/auth/register');
+ask('401 SW_AUTH_EXPIRED_TOKEN', hs256($secret_text, exp => time - 3600),
+    'POST /v1/auth/register');
+ask('404 SW_TENANT_NOT_FOUND', 'mock:eve@globex', 'GET /v1/sync');
+import_of('413 SW_BUNDLE_TOO_LARGE', $zip);
+import_of('400 SW_ROOM_IMPORT_REFUSED',
+          bundle(manifest(room => { room_type => 'incognito' },
+                          events => [])));
 
 is_deeply([grep { !grep { /^2/ } keys %{$asked{$_} // {}} } sort keys %op],
           [], 'each endpoint has answered well at least once');
