@@ -207,6 +207,27 @@ ngx_rooms_download_headers(ngx_rooms_req_t *rq, const ngx_rooms_medium_t *m)
 }
 
 
+/* The refusal is no file, and is given its X-Request-Id by itself. */
+static void
+ngx_rooms_download_no_range(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (&h[i] != r->headers_out.content_range) {
+                h[i].hash = 0;
+            }
+        }
+    }
+}
+
+
 static ngx_int_t
 ngx_rooms_download_send(ngx_rooms_req_t *rq, ngx_rooms_download_t *d)
 {
@@ -225,7 +246,13 @@ ngx_rooms_download_send(ngx_rooms_req_t *rq, ngx_rooms_download_t *d)
     rc = ngx_http_send_header(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK) {
+
         /* a 412 or a 416 of NGINX's filters, which ours translates */
+
+        if (rc == NGX_HTTP_RANGE_NOT_SATISFIABLE) {
+            ngx_rooms_download_no_range(r);
+        }
+
         return rc;
     }
 
