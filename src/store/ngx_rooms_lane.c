@@ -16,18 +16,14 @@
 
 #define NGX_ROOMS_BACKOFF_MIN     50
 #define NGX_ROOMS_BACKOFF_MAX   1000
-#define NGX_ROOMS_PING         15000
 
 
-static void ngx_rooms_lane_connect(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_greeted(ngx_rooms_batch_t *b);
-static void ngx_rooms_lane_pinged(ngx_rooms_batch_t *b);
 static void ngx_rooms_lane_up(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_write(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b);
 static void ngx_rooms_lane_reply(redisAsyncContext *ac, void *reply,
     void *data);
 static void ngx_rooms_lane_fail_waiting(ngx_rooms_lane_t *lane);
-static void ngx_rooms_lane_timer_handler(ngx_event_t *ev);
 
 
 void
@@ -138,7 +134,7 @@ ngx_rooms_lane_late(ngx_rooms_lane_t *lane)
 }
 
 
-static void
+void
 ngx_rooms_lane_connect(ngx_rooms_lane_t *lane)
 {
     char                ip[NGX_SOCKADDR_STRLEN + 1];
@@ -519,84 +515,4 @@ ngx_rooms_lane_reap_handler(ngx_event_t *ev)
     }
 
     ngx_rooms_lane_fail_waiting(lane);
-}
-
-
-static void
-ngx_rooms_lane_timer_handler(ngx_event_t *ev)
-{
-    ngx_rooms_lane_t   *lane;
-    ngx_rooms_batch_t  *b;
-
-    lane = ev->data;
-
-    switch (lane->state) {
-
-    case NGX_ROOMS_LANE_DOWN:
-
-        if (ngx_exiting && !ngx_rooms_lane_wanted(lane)) {
-            return;
-        }
-
-        if (lane->node->out && ngx_queue_empty(&lane->waiting)) {
-            /* a node that has left its cluster isn't tried for ever */
-            lane->attempts = 0;
-            lane->down_since = 0;
-            return;
-        }
-
-        ngx_rooms_lane_connect(lane);
-        ngx_post_event(&lane->reap, &ngx_posted_events);
-        return;
-
-    case NGX_ROOMS_LANE_CONNECTING:
-    case NGX_ROOMS_LANE_GREETING:
-        ngx_rooms_lane_drop(lane, "doesn't answer");
-        return;
-
-    case NGX_ROOMS_LANE_READY:
-        break;
-    }
-
-    if (lane->pinging) {
-        ngx_rooms_lane_drop(lane, "doesn't answer PING");
-        return;
-    }
-
-    ngx_add_timer(&lane->timer, NGX_ROOMS_PING);
-
-    if (!ngx_queue_empty(&lane->inflight)) {
-        return;
-    }
-
-    b = ngx_rooms_batch_create(lane->timer.log);
-    if (b == NULL) {
-        return;
-    }
-
-    (void) ngx_rooms_command(b, ngx_rooms_s("PING"));
-    b->handler = ngx_rooms_lane_pinged;
-    b->data = lane;
-
-    lane->pinging = 1;
-    ngx_add_timer(&lane->timer, lane->node->timeout);
-    ngx_rooms_lane_send(lane, b);
-}
-
-
-static void
-ngx_rooms_lane_pinged(ngx_rooms_batch_t *b)
-{
-    ngx_rooms_lane_t  *lane;
-
-    lane = b->data;
-    lane->pinging = 0;
-
-    if (b->status == NGX_ROOMS_BATCH_OK
-        && lane->state == NGX_ROOMS_LANE_READY)
-    {
-        ngx_add_timer(&lane->timer, NGX_ROOMS_PING);
-    }
-
-    ngx_rooms_batch_free(b);
 }

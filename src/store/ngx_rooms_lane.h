@@ -9,7 +9,13 @@
 #include "ngx_rooms_redis.h"
 
 
-/* What the three files of a lane share, and nobody else needs. */
+/* What the files of a lane share, and nobody else needs. */
+
+#define NGX_ROOMS_PING  15000              /* ms, of a lane that is idle */
+
+/* Begins to connect; the timer (ngx_rooms_lane_timer.c) has an eye on it. */
+void ngx_rooms_lane_connect(ngx_rooms_lane_t *lane);
+void ngx_rooms_lane_timer_handler(ngx_event_t *ev);
 
 /* Puts the new context on the event loop (ngx_rooms_lane_event.c). */
 ngx_int_t ngx_rooms_lane_attach(ngx_rooms_lane_t *lane);
