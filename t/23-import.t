@@ -100,7 +100,7 @@ sub state {
     my (@keys, @files);
 
     for my $key (sort @{ redis('KEYS', '*') }) {
-        next if $key =~ /:(?:commit|idem):/;
+        next if $key =~ /:(?:commit|idem|lease):/;
         push @keys, "$key " . join ' ', value($key);
     }
 
