@@ -284,6 +284,62 @@ for my $how (qw(kick ban)) {
        'the power comes back');
 }
 
+# A server that has parted, or lost its store, is no longer in a room
+
+my $shared = $a->call('ann', 'POST', '/v1/rooms',
+                      { room_type => 'group', name => 'Shared' })->{data}{id};
+
+$a->federate($shared, 1);
+
+sub comes {
+    my ($what) = @_;
+
+    $a->call('ann', 'POST', "/v1/rooms/$shared/invitations",
+             { fqid => $b->fqid('bob') });
+    ok(soon(sub { ($b->call('bob', 'GET', "/v1/rooms/$shared")
+                       ->{data}{me}{membership} // '') eq 'invite' }),
+       "$what is invited");
+    $b->call('bob', 'POST', "/v1/rooms/$shared/join");
+    ok(soon(sub { $a->members('ann', $shared) =~ /\@bob:\S+=join/ }),
+       'and comes');
+}
+
+comes('somebody there');
+says($a, 'ann', $shared, 's1');
+ok(soon(sub { bodies($b, 'bob', $shared) eq 's1' }), 'and reads');
+is($b->federate($shared, 0)->{data}{federated}, JSON::PP::false,
+   'whose server ends it');
+ok(soon(sub { $a->members('ann', $shared) eq 'ann=join=100' }),
+   'is no longer there');
+says($a, 'ann', $shared, 's2');
+$a->call('ann', 'PUT', "/v1/rooms/$shared/name", { name => 'Ours' });
+ok(soon(sub { $b->members('bob', $shared) eq 'bob=join=100' }),
+   'but alone in a room of the own server');
+sleep 0.5;
+is(bodies($b, 'bob', $shared) . ' '
+   . $b->call('bob', 'GET', "/v1/rooms/$shared")->{data}{name}, 's1 Shared',
+   'where nothing comes from the other');
+comes('who has left so');
+is($b->call('bob', 'GET', "/v1/rooms/$shared")->{data}{name}, 'Ours',
+   'to the room as it is');
+
+forgets($b, qw(bob bill));
+says($a, 'ann', $shared, 's3');
+ok(soon(sub { $a->members('ann', $shared) eq 'ann=join=100' }),
+   'who has lost the room is found out by the next word');
+my ($gone) = grep { $_->{event_type} eq 'swp.room.member' }
+             reverse $a->events('ann', $shared);
+
+is($gone->{sender_id}, $b->fqid('bob'), 'and leaves');
+comes('who has lost it');
+says($a, 'ann', $shared, 's4');
+ok(soon(sub { bodies($b, 'bob', $shared) eq 's4' }), 'and reads on');
+
+# A DM that was at home there is closed by hand
+
+$a->call('ann', 'POST', '/v1/rooms/'
+         . dm($a, 'ann', $b->fqid('bob'))->{data}{id} . '/close');
+
 # Federation that has ended begins again
 
 for my $server ($a, $b) {

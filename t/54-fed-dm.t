@@ -170,6 +170,8 @@ my $late = room_id('z');
 is($b->tell(dm($late, 'bob', $ann)), 'applied', 'a DM that is late');
 is(state($late), 'closed', 'is closed');
 exact('of a DM that is closed');
+is($b->tell($b->event($late, 'bob', 'message', { body => 'late' })),
+   'applied', 'a message in it');
 
 my %room = (room_type => 'dm', creator => $bob);
 my @sides = (member($bob, 'join', 100), member($ann, 'join', 100));
@@ -205,8 +207,8 @@ for (['create', {}], ['state', { state => 'open' }], ['name', { name => 'x' }],
     exact($type);
 }
 
-is($b->tell($b->event($late, 'bob', 'message', { body => 'late' })),
-   'applied', 'a message in it');
+is($b->tell($b->event($late, 'bob', 'message', { body => 'later' })),
+   'rejected SW_ROOM_NOT_FOUND', 'nor a message, as federation has ended');
 
 # As our users see it
 

@@ -50,7 +50,11 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     }
 
     if (ours == 0) {
-        return ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT, NULL);
+        /* of whom it is about nobody is here; or it isn't about any of ours */
+
+        return ngx_rooms_fail(rq, rooms_str_eq(s->subject.server, s->self)
+                                  ? ROOMS_E_PARTICIPANT : ROOMS_E_NOT_FOUND,
+                              NULL);
     }
 
     if (room->type != ROOMS_DM) {

@@ -25,12 +25,31 @@ static const ngx_rooms_endpoint_t  ngx_rooms_replica_row = {
 };
 
 
+/* One of ours, into a room that is shared. */
+static ngx_uint_t
+ngx_rooms_replica_invites(ngx_rooms_fedsend_t *s)
+{
+    return s->told.type == ROOMS_EV_MEMBER && s->told.has_room
+           && s->told.federated && rooms_str_eq(s->subject.server, s->self)
+           && rooms_str_eq(rooms_told_str(s->told.content, "membership"),
+                           ngx_rooms_s("invite"));
+}
+
+
 ngx_int_t
 ngx_rooms_fedsend_replica(ngx_rooms_req_t *rq)
 {
     ngx_rooms_fedsend_t  *s;
 
     s = rq->several;
+
+    if (rq->view.exists && !rq->view.room.federated
+        && !ngx_rooms_replica_invites(s))
+    {
+        /* it has become a room of ours: its home hears that there is none */
+
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+    }
 
     if (rq->view.exists) {
 

@@ -364,8 +364,8 @@ ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
 
 /*
  * If it does, or was told so lately that the snapshot may be older, the home
- * says nothing of it.  If not, or if it has refused that very join, the home
- * has the last word.
+ * says nothing of it.  If not, or if it has refused that very join, or ours
+ * have left it as federation ended, the home has the last word.
  */
 ngx_int_t
 ngx_rooms_replica_unheard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
@@ -388,7 +388,7 @@ ngx_rooms_replica_unheard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
         waits = ngx_rooms_reply_int(ngx_rooms_reply(rq, n++), 0) > 0;
 
-        if (row->before.position == refused
+        if (row->before.position == refused || !replica->room.federated
             || (!waits && row->before.joined_at + NGX_ROOMS_SNAPSHOT_AGE
                           < rq->now))
         {

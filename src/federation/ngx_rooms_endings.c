@@ -68,6 +68,26 @@ ngx_rooms_endings_peer(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
+/* "@:server" is nobody, of that server: who leaves does so of themselves. */
+void
+ngx_rooms_endings_parted(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t server)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    ngx_rooms_commit_write(c, "ZADD",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_ENDINGS,
+                                         ROOMS_NULL),
+                           ngx_rooms_number(c->pool, (int64_t) tp->sec * 1000
+                                                     + tp->msec),
+                           ngx_rooms_join(c->pool, room, ngx_rooms_s(" "),
+                                          server, ngx_rooms_s(" @:"),
+                                          server));
+}
+
+
 void
 ngx_rooms_endings_policy(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t who)

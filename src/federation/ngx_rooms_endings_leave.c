@@ -87,6 +87,7 @@ static ngx_int_t
 ngx_rooms_endings_change(ngx_rooms_endings_t *e, rooms_change_t *change,
     rooms_str_t content)
 {
+    rooms_str_t          who;
     ngx_rooms_apply_t    a;
     ngx_rooms_commit_t  *c;
 
@@ -124,7 +125,13 @@ ngx_rooms_endings_change(ngx_rooms_endings_t *e, rooms_change_t *change,
     ngx_rooms_apply(c, &e->keys, &a);
 
     ngx_rooms_random_hex(e->random, sizeof(e->random));
-    ngx_rooms_apply_event(c, &e->keys, &change->room, change->event, e->who,
+    who = e->who;
+
+    if (who.len > 1 && who.data[1] == ':') {
+        who = e->target.member.participant;
+    }
+
+    ngx_rooms_apply_event(c, &e->keys, &change->room, change->event, who,
                           (rooms_str_t) { sizeof(e->random), e->random },
                           content, ngx_rooms_endings_now());
 

@@ -243,6 +243,8 @@ ngx_rooms_outbox_begin(ngx_rooms_outbox_t *o)
     o->done = 0;
     o->sent = 0;
     o->trouble = ROOMS_NULL;
+    o->gone = NULL;
+    o->ngone = 0;
 
     o->round = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, o->timer.log);
 

@@ -93,6 +93,9 @@ struct ngx_rooms_outbox_s {
     ngx_uint_t                told;        /* of texts */
     ngx_uint_t                done;        /* of items */
     ngx_uint_t                sent;        /* texts in the request */
+    rooms_str_t              *gone;        /* rooms of ours that the peer hasn't,
+                                              or NULL */
+    ngx_uint_t                ngone;
 
     ngx_rooms_outbox_end_e    end;
     ngx_rooms_commit_t        commit;

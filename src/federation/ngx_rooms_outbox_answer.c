@@ -101,6 +101,45 @@ ngx_rooms_outbox_failed(ngx_rooms_outbox_t *o, rooms_str_t why)
 }
 
 
+/*
+ * A room of ours, and the peer has none like it: it has parted, or lost its
+ * store.  Then nobody of its is in the room, whatever we thought.
+ */
+static ngx_int_t
+ngx_rooms_outbox_parted(ngx_rooms_outbox_t *o, rooms_str_t id)
+{
+    ngx_uint_t                i;
+    ngx_rooms_outbox_room_t  *room;
+
+    if (o->gone == NULL) {
+        o->gone = ngx_palloc(o->round, o->nrooms * sizeof(rooms_str_t));
+        if (o->gone == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    for (i = 0; i < o->ngone; i++) {
+        if (rooms_str_eq(o->gone[i], id)) {
+            return NGX_OK;
+        }
+    }
+
+    for (i = 0; i < o->nrooms; i++) {
+        room = &o->rooms[i];
+
+        if (room->exists && rooms_str_eq(room->id, id)
+            && room->room.origin.data == NULL
+            && rooms_peers_has(room->room.peers, o->server))
+        {
+            o->gone[o->ngone++] = room->id;
+            break;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 /* NGX_DECLINED: the answer isn't of these events. */
 static ngx_int_t
 ngx_rooms_outbox_result(ngx_rooms_outbox_t *o, ngx_uint_t n, json_t *result)
@@ -143,7 +182,12 @@ ngx_rooms_outbox_result(ngx_rooms_outbox_t *o, ngx_uint_t n, json_t *result)
                                             ngx_rooms_s("\" was rejected: "),
                                             reason));
 
-    return NGX_OK;
+    return rooms_str_eq(code,
+                        rooms_cstr(ngx_rooms_error(ROOMS_E_NOT_FOUND)->code))
+           ? ngx_rooms_outbox_parted(o,
+                                     rooms_json_member_str(
+                                         o->texts[o->told + n], "room_id"))
+           : NGX_OK;
 }
 
 

@@ -9,6 +9,7 @@
  */
 
 #include "ngx_rooms_outbox.h"
+#include "ngx_rooms_endings.h"
 
 
 static ngx_int_t ngx_rooms_outbox_commit(ngx_rooms_outbox_t *o);
@@ -150,6 +151,10 @@ ngx_rooms_outbox_writes(ngx_rooms_outbox_t *o)
             o->failures = 0;
             o->dropped = 0;
             ngx_rooms_outbox_put_state(o, c);
+        }
+
+        for (i = 0; i < o->ngone; i++) {
+            ngx_rooms_endings_parted(c, &o->keys, o->gone[i], o->server);
         }
 
         return ngx_rooms_outbox_remove(o, c, outbox);
