@@ -53,6 +53,8 @@ sub server {
         rooms_federation_allow_private on;
         location = /_rooms_peer {
             internal;
+            # what is told as it happens is no part of this
+            if (\$rooms_peer_uri ~ /send\$) { return 503; }
             proxy_pass http://\$rooms_peer\$rooms_peer_uri;
             proxy_set_header Host \$rooms_peer;
             proxy_read_timeout 1s;
@@ -516,9 +518,6 @@ http_many([map { http_raw('POST', "/v1/rooms/$long/send", "mock:$bob",
            1 .. 230], 20);
 server_port_is($port_a);
 
-# what arrives as it is said is not imported
-ok(RoomsTest::Process::wait_for(20, sub {
-       !redis('EXISTS', key('b', "outbox:$a")) }), 'what was told is judged');
 replica($long, $b);
 
 my @both = @{http_many([map { http_raw('POST',
