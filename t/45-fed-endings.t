@@ -316,6 +316,31 @@ ok(RoomsTest::Process::wait_for(15, sub { !redis('ZCARD', key('endings')) }),
    'a server that has left');
 is(members($room), "\@carl:$y ann", 'takes its participants along');
 
+# One that had no such room at some position: who came later stays
+
+$room = room('Lost');
+foreign($room, "\@z$_:$x", 'join') for 1 .. 2;
+
+my $at = redis('GET', key('position'));
+
+foreign($room, "\@n$_:$x", 'join') for 1 .. 620;
+foreign($room, "\@zz:$x", 'invite');
+redis('HSET', key("r:$room:members"), "\@z2:$x",
+      'join 0 1700000000000 ' . ($at + 1));
+redis('ZADD', key('endings'), 1, "$room $x \@:$x $at");
+ok(RoomsTest::Process::wait_for(15, sub { !redis('ZCARD', key('endings')) }),
+   'a server that had no such room');
+is(redis('HGET', key("r:$room"), 'joined'), 622, 'has lost those of before');
+is(join(' ', map { $_->{sender_id} } left($room)), "\@z1:$x \@zz:$x",
+   'who leave of themselves');
+is(redis('HGET', key("r:$room"), 'peers'), "$x=621",
+   'and not those who came later');
+call('PUT', "/v1/admin/rooms/$room/federate", $admin, { enabled => \0 });
+ends($room, 'who leave with federation', 60);
+
+$room = room('Leaving');
+foreign($room, "\@carl:$y", 'join');
+
 # What doesn't end
 
 redis('ZADD', key('endings'), 1, "$room $y root", 1, 'junk', 1, '',

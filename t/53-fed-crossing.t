@@ -335,6 +335,27 @@ comes('who has lost it');
 says($a, 'ann', $shared, 's4');
 ok(soon(sub { bodies($b, 'bob', $shared) eq 's4' }), 'and reads on');
 
+# what it says to a word of before is not meant for who is invited after it
+
+$b->stop_nginx;
+redis_of($b, 'FLUSHALL');
+says($a, 'ann', $shared, 's5');
+$a->call('ann', 'POST', "/v1/rooms/$shared/invitations",
+         { fqid => $b->fqid('bill') });
+$b->start;
+register($b, qw(bob bill));
+together();
+ok(soon(sub { $a->members('ann', $shared) !~ /\@bob:/ }),
+   'who was there has lost it again');
+like($a->members('ann', $shared), qr/\@bill:\S+=invite/,
+     'who was invited meanwhile has not');
+sleep 1;
+$b->call('bill', 'POST', "/v1/rooms/$shared/join");
+ok(soon(sub { $a->members('ann', $shared) =~ /\@bill:\S+=join/ }),
+   'and can come');
+ok(!grep({ $_ } redis_of($a, 'ZRANGE', 'rooms:{t}:endings', 0, -1)),
+   'and nothing more has to end');
+
 # A DM that was at home there is closed by hand
 
 $a->call('ann', 'POST', '/v1/rooms/'

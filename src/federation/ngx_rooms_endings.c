@@ -71,7 +71,7 @@ ngx_rooms_endings_peer(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 /* "@:server" is nobody, of that server: who leaves does so of themselves. */
 void
 ngx_rooms_endings_parted(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
-    rooms_str_t room, rooms_str_t server)
+    rooms_str_t room, rooms_str_t server, int64_t position)
 {
     ngx_time_t  *tp;
 
@@ -84,7 +84,9 @@ ngx_rooms_endings_parted(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                                                      + tp->msec),
                            ngx_rooms_join(c->pool, room, ngx_rooms_s(" "),
                                           server, ngx_rooms_s(" @:"),
-                                          server));
+                                          server, ngx_rooms_s(" "),
+                                          ngx_rooms_number(c->pool,
+                                                           position)));
 }
 
 

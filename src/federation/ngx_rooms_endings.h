@@ -29,9 +29,12 @@ void ngx_rooms_endings_add(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 void ngx_rooms_endings_peer(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t server, rooms_str_t who, int64_t now);
 
-/* One server has no such room any more: its participants have left it. */
+/*
+ * One server had no such room when it was told of a position: those of its
+ * participants who were there by then have left it.
+ */
 void ngx_rooms_endings_parted(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
-    rooms_str_t room, rooms_str_t server);
+    rooms_str_t room, rooms_str_t server, int64_t position);
 
 /* Who has put the policy: with the commit that writes it. */
 void ngx_rooms_endings_policy(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,

@@ -40,7 +40,7 @@ ngx_int_t
 ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 {
     uint32_t            crc;
-    rooms_str_t         row;
+    rooms_str_t         row, position;
     ngx_rooms_batch_t  *next;
 
     e->text = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[1], 0));
@@ -55,6 +55,7 @@ ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
     e->ending = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[0],
                                                             0));
+    e->until = -1;
 
     if (e->ending.data) {
         row = e->ending;
@@ -62,6 +63,8 @@ ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         e->id = ngx_rooms_endings_word(&row);
         e->server = ngx_rooms_endings_word(&row);
         e->who = ngx_rooms_endings_word(&row);
+        position = ngx_rooms_endings_word(&row);
+        e->until = ngx_atoof((u_char *) position.data, position.len);
 
         if (!rooms_peer_valid(e->server) || !rooms_participant_valid(e->who)) {
             return ngx_rooms_endings_drop(e, 0);

@@ -80,13 +80,60 @@ ngx_rooms_endings_ends(ngx_rooms_endings_t *e)
 }
 
 
+/*
+ * Of the page those of the server: the first one, or several if it depends on
+ * when they came.
+ */
+static void
+ngx_rooms_endings_candidates(ngx_rooms_endings_t *e, redisReply *ids)
+{
+    ngx_uint_t   i, max;
+    rooms_str_t  id, server;
+
+    max = e->until < 0 ? 1 : NGX_ROOMS_ENDINGS_ROWS;
+
+    e->nfound = 0;
+
+    for (i = 0; i < ids->elements && e->nfound < max; i++) {
+        id = ngx_rooms_reply_str(ids->element[i]);
+
+        if (rooms_foreign(id, rooms_from_ngx(e->link->conf->server_name),
+                          &server)
+            && rooms_str_eq(server, e->server))
+        {
+            e->found[e->nfound++] = id;
+        }
+    }
+
+    e->more = i < ids->elements || i == NGX_ROOMS_ENDINGS_PAGE;
+    e->after = i ? ngx_rooms_reply_str(ids->element[i - 1]) : ROOMS_NULL;
+}
+
+
+/* The next page has the room, too. */
+static ngx_int_t
+ngx_rooms_endings_turn(ngx_rooms_endings_t *e, ngx_uint_t batches)
+{
+    e->after = ngx_rooms_dup(e->pool, e->after);
+
+    if (e->after.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    while (batches--) {
+        ngx_rooms_batch_free(e->batches[--e->nbatches]);
+    }
+
+    return ngx_rooms_endings_ask_room(e);
+}
+
+
 ngx_int_t
 ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 {
     ngx_int_t           rc;
     ngx_uint_t          i;
-    redisReply         *ids;
-    rooms_str_t         id, server, members;
+    rooms_str_t         members;
     ngx_rooms_batch_t  *next;
 
     rc = ngx_rooms_parse_room(b->replies[0], e->id, &e->room);
@@ -104,41 +151,23 @@ ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         return ngx_rooms_endings_alone(e);
     }
 
-    ids = b->replies[1];
-    id = ROOMS_NULL;
+    ngx_rooms_endings_candidates(e, b->replies[1]);
 
-    for (i = 0; i < ids->elements; i++) {
-        id = ngx_rooms_reply_str(ids->element[i]);
+    if (e->nfound == 0) {
 
-        if (rooms_foreign(id, rooms_from_ngx(e->link->conf->server_name),
-                          &server)
-            && rooms_str_eq(server, e->server))
-        {
-            break;
-        }
-    }
-
-    if (i == ids->elements) {
-
-        if (i == NGX_ROOMS_ENDINGS_PAGE) {
-            e->after = ngx_rooms_dup(e->pool, id);
-
-            /* the next page has the room, too */
-
-            ngx_rooms_batch_free(e->batches[--e->nbatches]);
-
-            return e->after.data ? ngx_rooms_endings_ask_room(e) : NGX_ERROR;
+        if (e->more) {
+            return ngx_rooms_endings_turn(e, 1);
         }
 
-        ngx_log_error(NGX_LOG_ERR, e->timer.log, 0,
-                      "rooms: nobody of \"%*s\" is found in \"%*s\"",
-                      e->server.len, e->server.data, e->id.len, e->id.data);
+        if (e->until < 0) {
+            ngx_log_error(NGX_LOG_ERR, e->timer.log, 0,
+                          "rooms: nobody of \"%*s\" is found in \"%*s\"",
+                          e->server.len, e->server.data,
+                          e->id.len, e->id.data);
+        }
 
         return ngx_rooms_endings_drop(e, 1);
     }
-
-    ngx_memzero(&e->target, sizeof(rooms_target_t));
-    e->target.member.participant = id;
 
     next = ngx_rooms_endings_batch(e);
     if (next == NULL) {
@@ -147,11 +176,15 @@ ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
     members = ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_MEMBERS, e->id);
 
-    (void) ngx_rooms_command(next, ngx_rooms_s("HGET"), members, id);
     (void) ngx_rooms_command(next, ngx_rooms_s("ZREVRANGE"),
                              ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_ORDER,
                                            e->id),
                              ngx_rooms_s("0"), ngx_rooms_s("1"));
+
+    for (i = 0; i < e->nfound; i++) {
+        (void) ngx_rooms_command(next, ngx_rooms_s("HGET"), members,
+                                 e->found[i]);
+    }
 
     return ngx_rooms_endings_ask(e, next, NGX_ROOMS_E_ROWS);
 }
@@ -164,15 +197,28 @@ ngx_rooms_endings_rows(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
     rooms_str_t         members;
     ngx_rooms_batch_t  *next;
 
-    if (ngx_rooms_parse_member(ngx_rooms_reply_str(b->replies[0]),
-                               e->target.member.participant,
-                               &e->target.member) != NGX_OK)
-    {
-        return ngx_rooms_endings_drop(e, 1);
+    ngx_memzero(&e->target, sizeof(rooms_target_t));
+
+    for (i = 0; i < e->nfound; i++) {
+
+        if (ngx_rooms_parse_member(ngx_rooms_reply_str(b->replies[1 + i]),
+                                   e->found[i], &e->target.member) != NGX_OK)
+        {
+            return ngx_rooms_endings_drop(e, 1);
+        }
+
+        if (e->until < 0 || e->target.member.position <= e->until) {
+            break;
+        }
+    }
+
+    if (i == e->nfound) {
+        return e->more ? ngx_rooms_endings_turn(e, 2)
+                       : ngx_rooms_endings_drop(e, 1);
     }
 
     e->target.known = 1;
-    e->ntop = ngx_min(b->replies[1]->elements, 2);
+    e->ntop = ngx_min(b->replies[0]->elements, 2);
 
     next = ngx_rooms_endings_batch(e);
     if (next == NULL) {
@@ -185,7 +231,7 @@ ngx_rooms_endings_rows(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
     for (i = 0; i < e->ntop; i++) {
         e->top[i].participant = ngx_rooms_reply_str(
-                                              b->replies[1]->element[i]);
+                                              b->replies[0]->element[i]);
         (void) ngx_rooms_command(next, ngx_rooms_s("HGET"), members,
                                  e->top[i].participant);
     }

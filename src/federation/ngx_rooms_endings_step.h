@@ -13,6 +13,7 @@
 
 
 #define NGX_ROOMS_ENDINGS_BATCHES  8       /* of a step */
+#define NGX_ROOMS_ENDINGS_ROWS    50       /* looked at together */
 
 typedef enum {
     NGX_ROOMS_E_ENDING = 0,
@@ -54,8 +55,12 @@ struct ngx_rooms_endings_s {
     rooms_str_t             id;
     rooms_str_t             server;
     rooms_str_t             who;
+    int64_t                 until;         /* who came later stays; or -1 */
     rooms_str_t             after;         /* of the room's list */
     rooms_room_t            room;
+    rooms_str_t             found[NGX_ROOMS_ENDINGS_ROWS];
+    ngx_uint_t              nfound;
+    unsigned                more:1;        /* of the list, behind those */
     rooms_target_t          target;
     rooms_member_t          top[2];
     ngx_uint_t              ntop;

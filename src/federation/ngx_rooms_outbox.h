@@ -34,6 +34,12 @@ typedef struct {
     unsigned                  there:1;     /* the event is in the store */
 } ngx_rooms_outbox_item_t;
 
+/* A room of ours that the peer hasn't, as it says to what is told of it. */
+typedef struct {
+    rooms_str_t               id;
+    int64_t                   position;
+} ngx_rooms_outbox_gone_t;
+
 typedef struct {
     rooms_str_t               id;
     rooms_room_t              room;
@@ -89,12 +95,12 @@ struct ngx_rooms_outbox_s {
     ngx_uint_t                nrooms;
     ngx_rooms_pdu_t          *pdu;         /* of a snapshot */
     rooms_str_t              *texts;
+    int64_t                  *positions;   /* of texts; not of a snapshot */
     ngx_uint_t                ntexts;
     ngx_uint_t                told;        /* of texts */
     ngx_uint_t                done;        /* of items */
     ngx_uint_t                sent;        /* texts in the request */
-    rooms_str_t              *gone;        /* rooms of ours that the peer hasn't,
-                                              or NULL */
+    ngx_rooms_outbox_gone_t  *gone;        /* or NULL */
     ngx_uint_t                ngone;
 
     ngx_rooms_outbox_end_e    end;

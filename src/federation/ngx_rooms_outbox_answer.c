@@ -103,23 +103,31 @@ ngx_rooms_outbox_failed(ngx_rooms_outbox_t *o, rooms_str_t why)
 
 /*
  * A room of ours, and the peer has none like it: it has parted, or lost its
- * store.  Then nobody of its is in the room, whatever we thought.
+ * store.  Then none of its who came before what it was told is in the room,
+ * whatever we thought; who was invited later is still to be told of.
  */
 static ngx_int_t
-ngx_rooms_outbox_parted(ngx_rooms_outbox_t *o, rooms_str_t id)
+ngx_rooms_outbox_parted(ngx_rooms_outbox_t *o, ngx_uint_t n)
 {
+    int64_t                   position;
     ngx_uint_t                i;
+    rooms_str_t               id;
     ngx_rooms_outbox_room_t  *room;
 
+    id = rooms_json_member_str(o->texts[n], "room_id");
+    position = o->pdu ? o->items[0].position : o->positions[n];
+
     if (o->gone == NULL) {
-        o->gone = ngx_palloc(o->round, o->nrooms * sizeof(rooms_str_t));
+        o->gone = ngx_palloc(o->round, o->nrooms
+                                       * sizeof(ngx_rooms_outbox_gone_t));
         if (o->gone == NULL) {
             return NGX_ERROR;
         }
     }
 
     for (i = 0; i < o->ngone; i++) {
-        if (rooms_str_eq(o->gone[i], id)) {
+        if (rooms_str_eq(o->gone[i].id, id)) {
+            o->gone[i].position = position;
             return NGX_OK;
         }
     }
@@ -131,7 +139,8 @@ ngx_rooms_outbox_parted(ngx_rooms_outbox_t *o, rooms_str_t id)
             && room->room.origin.data == NULL
             && rooms_peers_has(room->room.peers, o->server))
         {
-            o->gone[o->ngone++] = room->id;
+            o->gone[o->ngone].id = room->id;
+            o->gone[o->ngone++].position = position;
             break;
         }
     }
@@ -184,10 +193,7 @@ ngx_rooms_outbox_result(ngx_rooms_outbox_t *o, ngx_uint_t n, json_t *result)
 
     return rooms_str_eq(code,
                         rooms_cstr(ngx_rooms_error(ROOMS_E_NOT_FOUND)->code))
-           ? ngx_rooms_outbox_parted(o,
-                                     rooms_json_member_str(
-                                         o->texts[o->told + n], "room_id"))
-           : NGX_OK;
+           ? ngx_rooms_outbox_parted(o, o->told + n) : NGX_OK;
 }
 
 

@@ -154,7 +154,8 @@ ngx_rooms_outbox_writes(ngx_rooms_outbox_t *o)
         }
 
         for (i = 0; i < o->ngone; i++) {
-            ngx_rooms_endings_parted(c, &o->keys, o->gone[i], o->server);
+            ngx_rooms_endings_parted(c, &o->keys, o->gone[i].id, o->server,
+                                     o->gone[i].position);
         }
 
         return ngx_rooms_outbox_remove(o, c, outbox);

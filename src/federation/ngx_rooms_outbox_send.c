@@ -39,7 +39,9 @@ ngx_rooms_outbox_fill(ngx_rooms_outbox_t *o)
     }
 
     o->texts = ngx_palloc(o->round, (o->nitems + 1) * sizeof(rooms_str_t));
-    if (o->texts == NULL) {
+    o->positions = ngx_palloc(o->round, (o->nitems + 1) * sizeof(int64_t));
+
+    if (o->texts == NULL || o->positions == NULL) {
         return NGX_ERROR;
     }
 
@@ -64,6 +66,7 @@ ngx_rooms_outbox_fill(ngx_rooms_outbox_t *o)
             break;
         }
 
+        o->positions[o->sent] = item->position;
         o->texts[o->sent++] = text;
     }
 

@@ -133,7 +133,8 @@ typedef struct {
     rooms_membership_e  membership;
     int                 power;            /* 0 unless joined */
     int64_t             joined_at;        /* ms; 0 unless joined */
-    int64_t             position;         /* of the join event, 0 likewise */
+    int64_t             position;         /* of the join, or of the invite;
+                                             else 0 */
 } rooms_member_t;
 
 

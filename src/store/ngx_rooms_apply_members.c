@@ -86,7 +86,7 @@ static void
 ngx_rooms_apply_member(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, const rooms_transition_t *t)
 {
-    ngx_uint_t   joins, leaves;
+    ngx_uint_t   joins, leaves, begins;
     rooms_str_t  id, who, members, bans;
 
     id = a->change->room.id;
@@ -110,11 +110,13 @@ ngx_rooms_apply_member(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
             && t->before.membership != ROOMS_JOIN;
     leaves = t->before.membership == ROOMS_JOIN
              && t->after.membership != ROOMS_JOIN;
+    begins = ngx_rooms_member_listed(&t->after)
+             && t->before.membership != t->after.membership;
 
     if (t->after.membership == ROOMS_LEAVE) {
         ngx_rooms_commit_write(c, "HDEL", members, who);
 
-    } else if (joins) {
+    } else if (begins) {
         ngx_rooms_commit_write_at(c, "HSET", members, who,
                           ngx_rooms_format_member(c->pool, &t->after, 1));
 

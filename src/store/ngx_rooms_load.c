@@ -274,15 +274,15 @@ ngx_rooms_parse_member(rooms_str_t row, rooms_str_t participant,
 
 rooms_str_t
 ngx_rooms_format_member(ngx_pool_t *pool, const rooms_member_t *m,
-    ngx_uint_t joins_now)
+    ngx_uint_t begins)
 {
     return ngx_rooms_join(pool,
                   rooms_cstr(rooms_membership_name(m->membership)),
                   ngx_rooms_s(" "), ngx_rooms_number(pool, m->power),
                   ngx_rooms_s(" "), ngx_rooms_number(pool, m->joined_at),
                   ngx_rooms_s(" "),
-                  joins_now ? ngx_rooms_s("\2")
-                            : ngx_rooms_number(pool, m->position));
+                  begins ? ngx_rooms_s("\2")
+                         : ngx_rooms_number(pool, m->position));
 }
 
 

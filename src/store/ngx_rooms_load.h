@@ -54,11 +54,14 @@ ngx_int_t ngx_rooms_load_room(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
 ngx_int_t ngx_rooms_parse_room(redisReply *reply, rooms_str_t id,
     rooms_room_t *room);
 
-/* A member's row; no value is ROOMS_LEAVE. */
+/*
+ * A member's row; no value is ROOMS_LEAVE.  One that begins gets the position
+ * of the commit's event: for ngx_rooms_commit_write_at().
+ */
 ngx_int_t ngx_rooms_parse_member(rooms_str_t row, rooms_str_t participant,
     rooms_member_t *member);
 rooms_str_t ngx_rooms_format_member(ngx_pool_t *pool,
-    const rooms_member_t *member, ngx_uint_t joins_now);
+    const rooms_member_t *member, ngx_uint_t begins);
 
 ngx_int_t ngx_rooms_parse_own(rooms_str_t row, ngx_rooms_own_t *own);
 rooms_str_t ngx_rooms_format_own(ngx_pool_t *pool, const ngx_rooms_own_t *own);
