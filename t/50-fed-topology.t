@@ -90,6 +90,12 @@ sub poll {
     for (1 .. 20) {
         my $since = $server->call($who, 'GET', '/v1/sync?timeout=0&limit=500')
                     ->{data}{next_cursor};
+
+        if (!defined $since) {
+            sleep 0.3;
+            next;
+        }
+
         my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
                                          PeerPort => $server->port) or die;
 
