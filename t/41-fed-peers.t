@@ -374,7 +374,11 @@ if (!$pid) {
                     : $name =~ /both/ ? ('127.0.0.1', '93.184.216.34')
                     : ('127.0.0.1');
 
-        $dns->send(pack('n6', $id, 0x8180, 1, scalar @addrs, 0, 0)
+        # nobody, or nobody that this name server would speak of
+        my $code = $name =~ /nobody/ ? 3 : $name =~ /secret/ ? 5 : 0;
+
+        @addrs = () if $code;
+        $dns->send(pack('n6', $id, 0x8180 + $code, 1, scalar @addrs, 0, 0)
                    . substr($query, 12, 4 + length $name)
                    . join '', map { pack('n3Nn', 0xc00c, 1, 1, 60, 4)
                                     . pack 'C4', split /\./ } @addrs);
@@ -409,6 +413,16 @@ is(ask($inside, "$profile/ann")->{status}, 502,
 like(nginx_log(),
      qr/no descriptor of "inside\.example:8448": the name has no public addr/,
      'as the log says');
+
+for (['nobody', 'Host not found'], ['secret', 'Operation refused']) {
+    my ($name, $why) = @$_;
+    my $as = RoomsTest::Signer->new("$name.example", 'b' x 32);
+
+    is(ask($as, "$profile/ann")->{status}, 502, "no address: $why");
+    like(nginx_log(), qr/"$name\.example": the name can't be resolved: $why/,
+         'says the log, too');
+}
+
 is(-s "$dir/dialled.log", 0, 'no request has left');
 is(ask($both, "$profile/ann")->{status}, 200,
    'one with a public address, too, is');

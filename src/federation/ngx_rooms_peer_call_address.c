@@ -104,6 +104,28 @@ ngx_rooms_peer_public(struct sockaddr *sa)
 }
 
 
+/* With what the resolver has said: "Host not found" isn't "timed out". */
+static const char *
+ngx_rooms_peer_unresolved(ngx_rooms_peer_call_t *call, ngx_int_t state)
+{
+    size_t   size;
+    char    *why, *text;
+
+    why = ngx_resolver_strerror(state);
+    size = sizeof("the name can't be resolved: ") + ngx_strlen(why);
+
+    text = ngx_pnalloc(call->connection->pool, size);
+    if (text == NULL) {
+        return "the name can't be resolved";
+    }
+
+    *ngx_snprintf((u_char *) text, size - 1, "the name can't be resolved: %s",
+                  why) = '\0';
+
+    return text;
+}
+
+
 static void
 ngx_rooms_peer_resolved(ngx_resolver_ctx_t *ctx)
 {
@@ -122,7 +144,8 @@ ngx_rooms_peer_resolved(ngx_resolver_ctx_t *ctx)
 
     if (ctx->state != NGX_OK || i == ctx->naddrs) {
         ngx_rooms_peer_call_fail(call, ctx->state != NGX_OK
-                                       ? "the name can't be resolved"
+                                       ? ngx_rooms_peer_unresolved(call,
+                                                                   ctx->state)
                                        : "the name has no public address");
         ngx_resolve_name_done(ctx);
         return;
