@@ -12,26 +12,12 @@ use Test::More;
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Stranger;
+use RoomsTest::Stranger qw(call policy);
 
 my $json = JSON::PP->new->utf8->canonical;
 my ($b, $c) = RoomsTest::Stranger::around('a.example', 't', qw(b c));
 
-sub call {
-    my ($who, $method, $path, $body, %headers) = @_;
-    my $res = http_req($method, $path, "mock:$who",
-                       ref $body ? $json->encode($body) : $body, %headers);
-    my $data = eval { $json->decode($res->[2]) } || {};
-
-    return { status => $res->[0], data => $data->{data},
-             meta => $data->{meta}, headers => $res->[1],
-             code => $data->{error}{code} // '',
-             details => $data->{error}{details} };
-}
-
 my $admin = 'root@t:admin';
-
-sub policy { call($admin, 'PUT', '/v1/admin/federation/policy', $_[0]) }
 
 sub room {
     my ($name, $federated, %o) = @_;

@@ -12,24 +12,12 @@ use Test::More;
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Stranger;
+use RoomsTest::Stranger qw(call policy member);
 
 my $json = JSON::PP->new->utf8->canonical;
 my ($b, $c) = RoomsTest::Stranger::around('a.example', 't', qw(b c));
 
-sub call {
-    my ($who, $method, $path, $body, %headers) = @_;
-    my $res = http_req($method, $path, "mock:$who",
-                       ref $body ? $json->encode($body) : $body, %headers);
-    my $data = eval { $json->decode($res->[2]) } || {};
-
-    return { status => $res->[0], data => $data->{data},
-             code => $data->{error}{code} // '' };
-}
-
 my $admin = 'root@t:admin';
-
-sub policy { call($admin, 'PUT', '/v1/admin/federation/policy', $_[0]) }
 
 sub members {
     my ($who, $room) = @_;
@@ -41,8 +29,6 @@ sub members {
 }
 
 sub outbox { redis('ZRANGE', 'sw:{t}:outbox:' . $_[0]->name, 0, -1) // [] }
-
-sub member { RoomsTest::Stranger::member(@_) }
 
 my $n = 0;
 

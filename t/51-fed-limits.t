@@ -20,28 +20,15 @@ use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Peer;
 use RoomsTest::Process qw(patience slurp wait_for);
-use RoomsTest::Stranger;
+use RoomsTest::Stranger qw(call policy member);
 
 my $json = JSON::PP->new->utf8->canonical;
 my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
 my $admin = 'root@t:admin';
 my $path = '/_scaiwave/federation/v1/send';
-
-sub call {
-    my ($who, $method, $path, $body, %headers) = @_;
-    my $res = http_req($method, $path, "mock:$who",
-                       ref $body ? $json->encode($body) : $body, %headers);
-    my $data = eval { $json->decode($res->[2]) } || {};
-
-    return { status => $res->[0], data => $data->{data},
-             code => $data->{error}{code} // '' };
-}
-
-sub policy { call($admin, 'PUT', '/v1/admin/federation/policy', $_[0]) }
-sub key { "sw:{t}:$_[0]" }
-sub member { RoomsTest::Stranger::member(@_) }
-
 my $rooms = 0;
+
+sub key { "sw:{t}:$_[0]" }
 
 sub room_id { sprintf 'room-0%025d', ++$rooms }
 

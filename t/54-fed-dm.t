@@ -12,27 +12,11 @@ use Test::More;
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Stranger;
+use RoomsTest::Stranger qw(call policy member);
 
 my $json = JSON::PP->new->utf8->canonical;
 my ($b, $c) = RoomsTest::Stranger::around('a.example', 't', qw(b c));
 my ($true, $false) = (JSON::PP::true, JSON::PP::false);
-
-sub call {
-    my ($who, $method, $path, $body, %headers) = @_;
-    my $res = http_req($method, $path, "mock:$who",
-                       ref $body ? $json->encode($body) : $body, %headers);
-    my $data = eval { $json->decode($res->[2]) } || {};
-
-    return { status => $res->[0], data => $data->{data},
-             code => $data->{error}{code} // '' };
-}
-
-my $admin = 'root@t:admin';
-
-sub policy { call($admin, 'PUT', '/v1/admin/federation/policy', $_[0]) }
-
-sub member { RoomsTest::Stranger::member(@_) }
 
 my $n = 0;
 

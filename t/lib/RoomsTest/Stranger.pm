@@ -9,6 +9,7 @@ package RoomsTest::Stranger;
 use strict;
 use warnings;
 
+use Exporter qw(import);
 use File::Temp ();
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64);
@@ -18,8 +19,11 @@ use RoomsTest::Nginx qw(run_nginx);
 use RoomsTest::Process qw(free_port);
 use RoomsTest::Signer;
 
+our @EXPORT_OK = qw(call policy member);
+
 my $json = JSON::PP->new->utf8->canonical;
 my $n = 0;
+my $tenant;
 
 # new(name of it, its seed, name of the server that it talks to)
 sub new {
@@ -34,7 +38,10 @@ sub new {
 # Before the letters may be a hash: workers, and what else its server{} and
 # http{} have.
 sub around {
-    my ($name, $tenant, @letters) = @_;
+    my ($name, @letters) = @_;
+
+    $tenant = shift @letters;
+
     my %o = ref $letters[0] ? %{shift @letters} : ();
     my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
     my (@strangers, $http);
@@ -80,6 +87,25 @@ END
 END
 
     return @strangers;
+}
+
+# What participants of the server under test ask it; and its policy is put.
+sub call {
+    my ($who, $method, $path, $body, %headers) = @_;
+    my $res = http_req($method, $path, "mock:$who",
+                       ref $body ? $json->encode($body) : $body, %headers);
+    my $data = eval { $json->decode($res->[2]) } || {};
+
+    return { status => $res->[0], headers => $res->[1], data => $data->{data},
+             meta => $data->{meta}, code => $data->{error}{code} // '',
+             details => $data->{error}{details} };
+}
+
+sub policy {
+    my ($policy) = @_;
+
+    return call("root\@$tenant:admin", 'PUT', '/v1/admin/federation/policy',
+                $policy);
 }
 
 sub name { $_[0]{name} }
