@@ -130,7 +130,7 @@ cmp_ok(($answers{200} // 0) + ($answers{201} // 0), '>', 10,
 ok(!$answers{0} && !$answers{500}, 'and nothing failed')
     or diag(explain(\%answers));
 
-# All are back, and tell each other what waits
+# All are back, tell each other what waits, and end what has to
 
 $_->{nginx} or $_->start for @all;
 
@@ -144,7 +144,8 @@ while ($quiet < 2 && time < $deadline) {
     }
 
     sleep 0.5;
-    $quiet = (grep { store($_, 'ZCARD', 'sw:{t}:outboxes') } @all)
+    $quiet = (grep { store($_, 'ZCARD', 'sw:{t}:outboxes')
+                     || store($_, 'ZCARD', 'sw:{t}:endings') } @all)
              ? 0 : $quiet + 1;
 }
 
