@@ -359,6 +359,27 @@ is($b->tell($b->event($id, 'bob', @taken_back)), 'applied', 'is refused');
 unlike(members('ann@t', $id), qr/\bal=/, 'who has left meanwhile has left');
 is(agrees($id), 'yes', 'counted');
 
+# What is told while our side ends federation doesn't begin it again
+
+my $again = 0;
+
+for my $round (1 .. 12) {
+    $id = room_id();
+    $b->tell(invites($ann, $id));
+
+    my @raw = map { posted($b->signed($b->event($id, 'bob', 'name',
+                               { name => $_ }, room => $b->room($_),
+                               members => [member($ann, 'invite')]))) }
+              map { "N$_" } 1 .. 8;
+
+    splice @raw, $round % 8, 0, ['PUT', "/v1/admin/rooms/$id/federate",
+                                 "mock:$admin", '{"enabled":false}'];
+    RoomsTest::HTTP::http_many(\@raw);
+    $again++ if redis('HEXISTS', "sw:{t}:r:$id", 'federated');
+}
+
+is($again, 0, 'a room that has become ours stays so');
+
 # A home whose clock is years ahead
 
 my @late = map { +{ %$_, joined_at => $_->{joined_at}

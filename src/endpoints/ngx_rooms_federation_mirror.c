@@ -32,9 +32,11 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     room->topic = s->told.topic;
     room->origin = s->peer;
 
-    if (!replica->fresh) {
+    if (!replica->fresh && replica->room.federated) {
         return NGX_OK;
     }
+
+    /* what makes a replica, of nothing or again, has somebody of ours in it */
 
     if (replica->closed) {
         room->state = ROOMS_CLOSED;
@@ -42,9 +44,9 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 
     for (i = 0, ours = 0; i < replica->n; i++) {
 
-        if (replica->rows[i].ours) {
-            ours += replica->rows[i].membership == ROOMS_INVITE
-                    || (replica->rows[i].membership == ROOMS_JOIN
+        if (rooms_str_eq(replica->told[i].server, s->self)) {
+            ours += replica->told[i].membership == ROOMS_INVITE
+                    || (replica->told[i].membership == ROOMS_JOIN
                         && room->type == ROOMS_DM);
         }
     }

@@ -25,12 +25,13 @@ static const ngx_rooms_endpoint_t  ngx_rooms_replica_row = {
 };
 
 
-/* One of ours, into a room that is shared. */
+/* One of ours, into a room that is shared; a DM has no invites. */
 static ngx_uint_t
 ngx_rooms_replica_invites(ngx_rooms_fedsend_t *s)
 {
     return s->told.type == ROOMS_EV_MEMBER && s->told.has_room
-           && s->told.federated && rooms_str_eq(s->subject.server, s->self)
+           && s->told.federated && s->told.room_type != ROOMS_DM
+           && rooms_str_eq(s->subject.server, s->self)
            && rooms_str_eq(rooms_told_str(s->told.content, "membership"),
                            ngx_rooms_s("invite"));
 }

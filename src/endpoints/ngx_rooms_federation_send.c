@@ -308,6 +308,8 @@ ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
     }
 
     s->position = room.position;
+    s->exists = rc == NGX_OK;
+    s->federated = s->exists && room.federated;
     s->changes = 0;
 
     rq->param[NGX_ROOMS_P_ROOM] = s->told.room;
@@ -369,7 +371,10 @@ ngx_rooms_fedsend_as(ngx_rooms_req_t *rq, ngx_uint_t method,
 }
 
 
-/* What the policy said when the event was judged; it may say less now. */
+/*
+ * What the policy, and the room, said when the event was judged; they may say
+ * less now.
+ */
 static void
 ngx_rooms_fedsend_guard(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 {
@@ -378,6 +383,16 @@ ngx_rooms_fedsend_guard(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
                                                NGX_ROOMS_KEY_FEDERATION,
                                                ROOMS_NULL),
                                  ngx_rooms_s("policy"), s->policy_text);
+
+    if (s->exists) {
+        ngx_rooms_commit_guard_field(&rq->commit,
+                                     ngx_rooms_key(&rq->keys,
+                                                   NGX_ROOMS_KEY_ROOM,
+                                                   s->told.room),
+                                     ngx_rooms_s("federated"),
+                                     s->federated ? ngx_rooms_s("1")
+                                                  : ROOMS_NULL);
+    }
 
     if (!rooms_policy_allows(s->policy, s->peer, 0)) {
 

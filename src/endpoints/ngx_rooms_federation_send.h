@@ -64,6 +64,9 @@ typedef struct {
     int64_t                 rooms;         /* the peer is in that many */
     unsigned                ended:1;       /* it is not allowed any longer */
 
+    unsigned                exists:1;      /* the room, as it was judged */
+    unsigned                federated:1;
+
     ngx_uint_t              changes;       /* a room of ours, that is */
     ngx_uint_t              again;         /* what is done now is not all of
                                               it: then it is judged anew */

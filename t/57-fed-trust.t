@@ -1,0 +1,102 @@
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# How far the word of a server goes that may federate, and what it learns.
+
+use strict;
+use warnings;
+
+use IO::Socket::INET;
+use JSON::PP ();
+use Test::More;
+
+use lib 't/lib';
+use RoomsTest;
+use RoomsTest::Peer;
+use RoomsTest::Stranger qw(call policy member);
+
+my $json = JSON::PP->new->utf8->canonical;
+my ($b, $c) = RoomsTest::Stranger::around('a.example', 't', { workers => 1 },
+                                          qw(b c));
+my ($true, $false) = (JSON::PP::true, JSON::PP::false);
+my $admin = 'root@t:admin';
+my ($bob, $ann, $al) = ($b->fqid('bob'), '@ann:a.example', '@al:a.example');
+my $n = 0;
+
+# One that hears what it is told, too.
+my $peer = RoomsTest::Peer->new(seed => 'p' x 32);
+my $p = RoomsTest::Stranger->new($peer->{name}, 'p' x 32, 'a.example');
+
+sub room_id { sprintf 'room-0%025d', ++$n }
+sub soon { RoomsTest::Process::wait_for(10, @_) }
+sub field { redis('HGET', "sw:{t}:r:$_[0]", $_[1]) // 'none' }
+
+sub federate {
+    call($admin, 'PUT', "/v1/admin/rooms/$_[0]/federate", { enabled => $_[1] });
+}
+
+sub mine {
+    my ($name, %o) = @_;
+    my $id = call('ann@t', 'POST', '/v1/rooms',
+                  { room_type => 'group', name => $name, %o })->{data}{id};
+
+    federate($id, $true);
+
+    return $id;
+}
+
+sub invites {
+    my ($who, $id, %o) = @_;
+
+    return $b->event($id, 'bob', 'member',
+                     { fqid => $who, membership => 'invite' },
+                     room => $b->room($o{name} // 'Of bob'),
+                     members => $o{members} // [member($who, 'invite'),
+                                                member($bob, 'join', 100)],
+                     $o{room} ? (room => $o{room}) : ());
+}
+
+# The rows of a room, as its store has them.
+sub rows {
+    my %rows = @{ redis('HGETALL', "sw:{t}:r:$_[0]:members") };
+
+    return join ', ', map { "$_ " . (split ' ', $rows{$_})[0] }
+                      sort keys %rows;
+}
+
+call("$_\@t", 'POST', '/v1/auth/register') for qw(ann al);
+policy({ allowed_peers => [map { $_->name } $b, $c, $p] });
+
+# A room that has become ours: an invite of nobody is none
+
+my $id = room_id();
+
+is($b->tell(invites($ann, $id)), 'applied', 'a replica');
+call('ann@t', 'POST', "/v1/rooms/$id/join");
+federate($id, $false);
+is(field($id, 'federated'), 'none', 'has become a room of ours');
+ok(soon(sub { rows($id) eq 'ann join' }), 'of nobody else');
+
+for (['of nobody here', '@ghost:a.example', []],
+     ['that names nobody', $ann, []],
+     ['by which one is banned', $ann, [member($ann, 'ban')]],
+     ['by which one leaves', $ann, [member($ann, 'leave')]])
+{
+    my ($what, $who, $members) = @$_;
+
+    like($b->tell(invites($who, $id, members => $members, name => 'Taken')),
+         qr/\Arejected SW_/, "an invite $what");
+    is(field($id, 'federated') . ' ' . field($id, 'name'), 'none Of bob',
+       'leaves it as it is');
+    is(rows($id), 'ann join', 'and who is there');
+}
+
+is($b->tell(invites($ann, $id)), 'applied', 'one of somebody');
+is(field($id, 'federated'), 1, 'shares it again');
+
+unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal|no valid/,
+       'the log is clean');
+
+stop_nginx();
+
+done_testing();
