@@ -94,6 +94,17 @@ for (['of nobody here', '@ghost:a.example', []],
 is($b->tell(invites($ann, $id)), 'applied', 'one of somebody');
 is(field($id, 'federated'), 1, 'shares it again');
 
+# A room is made by those whom its server speaks for
+
+for (['al', 'one of ours'], [$al, 'one of ours, by the full name']) {
+    my $fake = room_id();
+
+    is($b->tell(invites($ann, $fake, room => $b->room('x',
+                                                      creator => $_->[0]))),
+       'rejected SW_VALIDATION_FAILED', "a room that is made by $_->[1]");
+    is(field($fake, 'meta'), 'none', 'is none');
+}
+
 unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal|no valid/,
        'the log is clean');
 

@@ -15,6 +15,7 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     rooms_room_t *room)
 {
     ngx_uint_t            i, ours;
+    rooms_str_t           server;
     ngx_rooms_fedsend_t  *s;
 
     s = rq->several;
@@ -57,6 +58,15 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
         return ngx_rooms_fail(rq, rooms_str_eq(s->subject.server, s->self)
                                   ? ROOMS_E_PARTICIPANT : ROOMS_E_NOT_FOUND,
                               NULL);
+    }
+
+    if (!replica->fresh) {
+        return NGX_OK;
+    }
+
+    if (!rooms_foreign(room->creator, s->self, &server)) {
+        return ngx_rooms_invalid(rq, "room",
+                                 "is made by nobody of another server");
     }
 
     if (room->type != ROOMS_DM) {
