@@ -105,6 +105,36 @@ for (['al', 'one of ours'], [$al, 'one of ours, by the full name']) {
     is(field($fake, 'meta'), 'none', 'is none');
 }
 
+# A DM is its two sides
+
+my @dm = (room => $b->room(undef, room_type => 'dm'));
+my @sides = (member($bob, 'join', 100), member($al, 'join', 100));
+
+$id = room_id();
+is($b->tell($b->event($id, 'bob', 'create', {}, @dm, members => \@sides)),
+   'applied', 'a DM');
+
+for ([member($b->fqid('eve'), 'join', 100)], [member($ann, 'invite')],
+     [member($ann, 'ban')], [@sides, member($c->fqid('carl'), 'join')])
+{
+    $b->tell($b->event($id, 'bob', 'members', {}, @dm, members => $_));
+    is(rows($id), "$bob join, al join", 'is of nobody else');
+}
+
+is(field($id, 'peers'), $b->name . '=1', 'nor counted');
+
+for ('ban', 'leave') {
+    my $dm = room_id();
+    my @other = (member($b->fqid($_), 'join', 100), $sides[1]);
+
+    $b->tell($b->event($dm, $_, 'create', {}, @dm, members => \@other));
+    is(field($dm, 'state'), 'open', 'a DM');
+    $b->tell($b->event($dm, $_, 'members', {}, @dm,
+                       members => [member($al, $_)]));
+    is(rows($dm) . ' ' . field($dm, 'state'), $b->fqid($_) . ' join closed',
+       "is closed once a side is gone: $_");
+}
+
 unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal|no valid/,
        'the log is clean');
 

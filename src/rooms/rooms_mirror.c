@@ -9,6 +9,7 @@
 static void rooms_mirror_room(const rooms_mirror_t *in, rooms_change_t *out);
 static int rooms_mirror_row(const rooms_mirror_t *in,
     const rooms_mirror_row_t *row, rooms_change_t *out);
+static void rooms_mirror_dm(const rooms_mirror_t *in, rooms_change_t *out);
 static rooms_event_e rooms_mirror_event(const rooms_mirror_t *in,
     const rooms_change_t *out);
 
@@ -40,6 +41,10 @@ rooms_mirror(const rooms_mirror_t *in, rooms_change_t *out)
 
     for (i = 0; i < in->nrows && out->nmembers < 2 * ROOMS_BATCH_MAX; i++) {
         seats += rooms_mirror_row(in, &in->rows[i], out);
+    }
+
+    if (in->room && in->room->type == ROOMS_DM) {
+        rooms_mirror_dm(in, out);
     }
 
     /* who leaves makes room for who comes */
@@ -111,6 +116,26 @@ rooms_mirror_room(const rooms_mirror_t *in, rooms_change_t *out)
 }
 
 
+/* Without one of its sides a DM is closed, as rooms_expel() has it. */
+
+static void
+rooms_mirror_dm(const rooms_mirror_t *in, rooms_change_t *out)
+{
+    unsigned  i;
+
+    for (i = 0; i < out->nmembers; i++) {
+
+        if (out->members[i].after.membership != ROOMS_JOIN
+            && out->room.state != ROOMS_CLOSED)
+        {
+            out->room.state = ROOMS_CLOSED;
+            out->guard |= ROOMS_F_STATE;
+            rooms_write(out, ROOMS_F_STATE, in->now);
+        }
+    }
+}
+
+
 /* Gives the seats that are taken by it, or, below 0, given back. */
 
 static int
@@ -118,14 +143,32 @@ rooms_mirror_row(const rooms_mirror_t *in, const rooms_mirror_row_t *row,
     rooms_change_t *out)
 {
     int                    power, was, is;
+    rooms_membership_e     membership;
     const rooms_member_t  *before;
 
     before = &row->before;
-    power = row->membership == ROOMS_JOIN ? row->power : 0;
+    membership = row->membership;
+    power = membership == ROOMS_JOIN ? row->power : 0;
+
+    /* a DM knows no others than its sides, nor invites, nor bans */
+
+    if (in->room && in->room->type == ROOMS_DM) {
+
+        if (membership == ROOMS_INVITE
+            || !(rooms_str_eq(before->participant, in->room->peer[0])
+                 || rooms_str_eq(before->participant, in->room->peer[1])))
+        {
+            return 0;
+        }
+
+        if (membership == ROOMS_BAN) {
+            membership = ROOMS_LEAVE;
+        }
+    }
 
     if (row->ours) {
 
-        if (row->membership == ROOMS_JOIN && before->membership != ROOMS_JOIN
+        if (membership == ROOMS_JOIN && before->membership != ROOMS_JOIN
             && !(in->room == NULL && in->told.type == ROOMS_DM))
         {
             return 0;
@@ -133,22 +176,22 @@ rooms_mirror_row(const rooms_mirror_t *in, const rooms_mirror_row_t *row,
 
         /* the invite that was accepted meanwhile */
 
-        if (row->membership == ROOMS_INVITE
+        if (membership == ROOMS_INVITE
             && before->membership == ROOMS_JOIN)
         {
             return 0;
         }
     }
 
-    if (row->membership == before->membership && power == before->power) {
+    if (membership == before->membership && power == before->power) {
         return 0;
     }
 
     was = before->membership == ROOMS_JOIN
           || before->membership == ROOMS_INVITE;
-    is = row->membership == ROOMS_JOIN || row->membership == ROOMS_INVITE;
+    is = membership == ROOMS_JOIN || membership == ROOMS_INVITE;
 
-    rooms_move(out, before, row->membership, power, row->joined_at);
+    rooms_move(out, before, membership, power, row->joined_at);
 
     return is - was;
 }
