@@ -135,6 +135,22 @@ for ('ban', 'leave') {
        "is closed once a side is gone: $_");
 }
 
+# A server that leaves says so once, however often it does
+
+$id = mine('Public', room_type => 'public');
+$c->post(map { $c->signed($c->event($id, "x$_", 'federation',
+                                    { federated => $false })) } 1 .. 30);
+is(redis('ZCARD', 'sw:{t}:endings'), 0, 'who is not in a room leaves it not');
+
+$c->tell($c->event($id, 'carl', 'member', { membership => 'join' }));
+redis('SET', 'sw:{t}:lease:federation', 'x', 'PX', 20000);
+$c->post(map { $c->signed($c->event($id, "y$_", 'federation',
+                                    { federated => $false })) } 1 .. 30);
+cmp_ok(redis('ZCARD', 'sw:{t}:endings'), '<=', 1,
+       'who is there leaves it once');
+redis('DEL', 'sw:{t}:lease:federation');
+ok(soon(sub { rows($id) eq 'ann join' }), 'and is gone');
+
 unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal|no valid/,
        'the log is clean');
 

@@ -263,14 +263,24 @@ ngx_rooms_origin_part(ngx_rooms_req_t *rq)
     /* the event's position is that of what follows */
 
     ngx_rooms_commit_position(&rq->commit);
+
+    if (!rooms_peers_has(rq->view.room.peers, s->peer)) {
+        return NGX_OK;
+    }
+
+    /*
+     * One row, whoever there has ended it, and however often: others' endings
+     * wait behind it.
+     */
+
     ngx_rooms_commit_write(&rq->commit, "ZADD",
                            ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ENDINGS,
                                          ROOMS_NULL),
+                           ngx_rooms_s("NX"),
                            ngx_rooms_number(rq->pool, rq->now),
                            ngx_rooms_join(rq->pool, s->told.room,
                                           ngx_rooms_s(" "), s->peer,
-                                          ngx_rooms_s(" "),
-                                          s->told.sender.fqid));
+                                          ngx_rooms_s(" @:"), s->peer));
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }
