@@ -151,6 +151,36 @@ cmp_ok(redis('ZCARD', 'sw:{t}:endings'), '<=', 1,
 redis('DEL', 'sw:{t}:lease:federation');
 ok(soon(sub { rows($id) eq 'ann join' }), 'and is gone');
 
+# A server of which one is merely invited sees its own rows
+
+$id = mine('Guests');
+call('ann@t', 'POST', "/v1/rooms/$id/invite", { participant_id => 'al' });
+call('ann@t', 'POST', "/v1/rooms/$id/invitations", { fqid => $_ }),
+call('ann@t', 'POST', "/v1/rooms/$id/ban", { participant_id => $_ })
+    for map { $_->fqid('carl') } $c, $p;
+call('ann@t', 'POST', "/v1/rooms/$id/invitations", { fqid => $p->fqid('pat') });
+ok(soon(sub { scalar $peer->events }), 'an invite');
+
+sub snapshot {
+    my ($event) = @_;
+    my @told;
+
+    $peer->forget;
+    $p->tell($event);
+    soon(sub { @told = grep { $_->{event_type} eq 'swp.room.members' }
+                       $peer->events });
+
+    return join ', ', sort map { "$_->{fqid} $_->{membership}" }
+                           map { @{ $_->{members} } } @told;
+}
+
+is(snapshot($p->event($id, 'pat', 'topic', { topic => 'x' })),
+   join(', ', map { $p->fqid($_->[0]) . " $_->[1]" } ['carl', 'ban'],
+        ['pat', 'invite']),
+   'who is refused is told how it is, of itself');
+like(snapshot($p->event($id, 'pat', 'member', { membership => 'join' })),
+     qr/\Q$al invite, $ann join\E/, 'and of all, having joined');
+
 unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal|no valid/,
        'the log is clean');
 

@@ -118,6 +118,7 @@ static ngx_int_t
 ngx_rooms_outbox_ask_page(ngx_rooms_outbox_t *o)
 {
     ngx_uint_t          there;
+    rooms_str_t         only;
     rooms_room_t       *room;
     ngx_rooms_batch_t  *b;
 
@@ -133,9 +134,19 @@ ngx_rooms_outbox_ask_page(ngx_rooms_outbox_t *o)
 
     there = rooms_peers_has(room->peers, o->server);
 
-    if (!there || !rooms_str_eq(o->paged, o->items[0].item)) {
+    /* and who is merely invited, of nobody else */
+
+    only = rooms_peers_count(room->guests, o->server)
+           < rooms_peers_count(room->peers, o->server)
+           ? ROOMS_NULL : o->server;
+
+    if (!there || !rooms_str_eq(o->paged, o->items[0].item)
+        || !rooms_str_eq(o->snapshot.only, only))
+    {
         ngx_memzero(&o->snapshot, sizeof(ngx_rooms_pdu_at_t));
     }
+
+    o->snapshot.only = only;
 
     o->pdu = ngx_rooms_pdu_create(o->round, o->timer.log, o->link->conf,
                                   &o->keys, room, there);

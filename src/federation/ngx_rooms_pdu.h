@@ -43,6 +43,7 @@ typedef struct {
     unsigned                    bans:1;    /* who is one of those */
     rooms_str_t                 of;        /* its first part's id */
     unsigned                    part;      /* the next one's number */
+    rooms_str_t                 only;      /* of this server, or NULL: all */
 } ngx_rooms_pdu_at_t;
 
 typedef struct {

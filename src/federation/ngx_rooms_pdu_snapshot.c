@@ -17,7 +17,7 @@ ngx_int_t
 ngx_rooms_pdu_page(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
     const ngx_rooms_pdu_at_t *at)
 {
-    rooms_str_t  list, bans, after, limit;
+    rooms_str_t  list, bans, first, last, after, limit;
 
     pdu->at = b->commands.nelts;
     pdu->snapshot = *at;
@@ -26,19 +26,21 @@ ngx_rooms_pdu_page(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
     bans = ngx_rooms_key(pdu->keys, NGX_ROOMS_KEY_BANS, pdu->room->id);
     limit = ngx_rooms_number(b->pool, NGX_ROOMS_PDU_PAGE + 1);
 
+    first = at->only.data ? ngx_rooms_s("[@") : ngx_rooms_s("-");
+    last = at->only.data ? ngx_rooms_s("(A") : ngx_rooms_s("+");
     after = at->after.len ? ngx_rooms_join(b->pool, ngx_rooms_s("("),
                                            at->after)
-                          : ngx_rooms_s("-");
+                          : first;
 
     /* from "+" to "+" there is nothing */
 
     (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"), list,
                              at->bans ? ngx_rooms_s("+") : after,
-                             ngx_rooms_s("+"), ngx_rooms_s("LIMIT"),
+                             last, ngx_rooms_s("LIMIT"),
                              ngx_rooms_s("0"), limit);
     (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"), bans,
-                             at->bans ? after : ngx_rooms_s("-"),
-                             ngx_rooms_s("+"), ngx_rooms_s("LIMIT"),
+                             at->bans ? after : first,
+                             last, ngx_rooms_s("LIMIT"),
                              ngx_rooms_s("0"), limit);
     (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"), list,
                              ngx_rooms_s("[A"), ngx_rooms_s("+"),
@@ -58,7 +60,7 @@ static ngx_int_t
 ngx_rooms_pdu_page_add(ngx_rooms_pdu_t *pdu, redisReply *list)
 {
     size_t       i;
-    rooms_str_t  id;
+    rooms_str_t  id, server;
 
     if (list->type != REDIS_REPLY_ARRAY) {
         return 1;
@@ -66,20 +68,30 @@ ngx_rooms_pdu_page_add(ngx_rooms_pdu_t *pdu, redisReply *list)
 
     for (i = 0; i < list->elements; i++) {
 
-        if (pdu->nids == NGX_ROOMS_PDU_PAGE) {
+        if (pdu->nids == NGX_ROOMS_PDU_PAGE || i == NGX_ROOMS_PDU_PAGE) {
             return 0;
         }
 
         id = ngx_rooms_dup(pdu->pool, ngx_rooms_reply_str(list->element[i]));
 
-        if (id.data == NULL
-            || rooms_pdu_mention(pdu->with.people, id) != 0)
+        if (id.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        pdu->snapshot.after = id;
+
+        if (pdu->snapshot.only.data
+            && !(rooms_foreign(id, pdu->with.server, &server)
+                 && rooms_str_eq(server, pdu->snapshot.only)))
         {
+            continue;
+        }
+
+        if (rooms_pdu_mention(pdu->with.people, id) != 0) {
             return NGX_ERROR;
         }
 
         pdu->ids[pdu->nids++] = id;
-        pdu->snapshot.after = id;
     }
 
     return 1;
