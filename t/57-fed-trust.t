@@ -181,6 +181,43 @@ is(snapshot($p->event($id, 'pat', 'topic', { topic => 'x' })),
 like(snapshot($p->event($id, 'pat', 'member', { membership => 'join' })),
      qr/\Q$al invite, $ann join\E/, 'and of all, having joined');
 
+# A body that takes its time, while the keys of others are asked for
+
+policy({ default_mode => 'open' });
+
+my $path = '/_scaiwave/federation/v1/send';
+
+$id = mine('Slow');
+call('ann@t', 'POST', "/v1/rooms/$id/invitations", { fqid => $bob });
+
+my $body = $json->encode({ events => [$b->signed($b->event($id, 'bob',
+                               'member', { membership => 'join' }))] });
+my %fields = $b->signer->headers('POST', $path, body => $body,
+                                 authority => 'a.example');
+my $slow = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                 PeerPort => server_port_is());
+
+print {$slow} "POST $path HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+              . 'Content-Length: ' . length($body) . "\r\n"
+              . join('', map { "$_: $fields{$_}\r\n" } sort keys %fields)
+              . "\r\n" . substr $body, 0, 10;
+
+my %garbage = $b->signer->headers('GET', '/_scaiwave/federation/v1/profile/x',
+                                  authority => 'a.example');
+my $refused = 0;
+
+for my $i (1 .. 300) {
+    my %other = %garbage;
+
+    $other{'Signature-Input'} =~ s/keyid="[^#]*/keyid="127.0.0.1:$i/;
+    $refused++ if http_req('GET', '/_scaiwave/federation/v1/profile/x', undef,
+                           undef, %other)->[0] == 502;
+}
+
+cmp_ok($refused, '>', 280, 'many who are nobody');
+print {$slow} substr $body, 10;
+like(do { local $/; <$slow> }, qr/"applied"/, 'are not who has sent it');
+
 unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal|no valid/,
        'the log is clean');
 

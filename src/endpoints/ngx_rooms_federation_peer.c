@@ -14,9 +14,9 @@ ngx_rooms_peer_note(ngx_rooms_req_t *rq)
 {
     ngx_rooms_peer_t  *peer;
 
-    peer = rq->signer->peer;
+    peer = ngx_rooms_peer_get(rq, rq->signer->signature.server);
 
-    if (ngx_time() - peer->seen < NGX_ROOMS_PEER_SEEN) {
+    if (peer == NULL || ngx_time() - peer->seen < NGX_ROOMS_PEER_SEEN) {
         return;
     }
 

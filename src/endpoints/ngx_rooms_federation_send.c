@@ -101,7 +101,7 @@ ngx_rooms_fedsend_begin(ngx_rooms_req_t *rq)
 
     s->peer = rq->signer->signature.server;
     s->self = rooms_from_ngx(rq->conf->server_name);
-    s->key = rq->signer->peer->key[0];
+    s->key = rq->signer->key;
     s->size = rq->text.len;
 
     /* each event has a body of its own from here on */

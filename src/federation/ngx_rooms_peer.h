@@ -47,7 +47,8 @@ typedef struct {
 struct ngx_rooms_signer_s {
     rooms_signature_t      signature;
     rooms_str_t            digest;         /* the field */
-    ngx_rooms_peer_t      *peer;
+    rooms_fedkey_t         key;            /* that of the request: an entry may
+                                              go to another name meanwhile */
     unsigned               familiar:1;     /* seen before, or on the list */
 };
 

@@ -236,6 +236,7 @@ ngx_rooms_peer_verify(ngx_rooms_req_t *rq)
     size_t                   size;
     ngx_int_t                rc;
     rooms_buf_t              work;
+    ngx_rooms_peer_t        *peer;
     rooms_signature_t       *sig;
     ngx_rooms_signer_t      *signer;
     rooms_signed_request_t   request;
@@ -245,12 +246,12 @@ ngx_rooms_peer_verify(ngx_rooms_req_t *rq)
 
     /* an entry may have gone to another name while we waited */
 
-    signer->peer = ngx_rooms_peer_get(rq, sig->server);
-    if (signer->peer == NULL) {
+    peer = ngx_rooms_peer_get(rq, sig->server);
+    if (peer == NULL) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNREACHABLE, NULL);
     }
 
-    rc = ngx_rooms_peer_key(rq, signer->peer, sig->key_id, NGX_ROOMS_A_KEY);
+    rc = ngx_rooms_peer_key(rq, peer, sig->key_id, NGX_ROOMS_A_KEY);
 
     if (rc == NGX_DECLINED) {
         return ngx_rooms_peer_mismatch(rq, "Signature-Input",
@@ -261,6 +262,8 @@ ngx_rooms_peer_verify(ngx_rooms_req_t *rq)
     if (rc != NGX_OK) {
         return rc == NGX_ERROR ? ngx_rooms_peer_trouble(rq) : rc;
     }
+
+    signer->key = peer->key[0];
 
     request.method = rooms_from_ngx(rq->r->method_name);
     request.authority = rooms_from_ngx(rq->conf->server_name);
@@ -277,8 +280,7 @@ ngx_rooms_peer_verify(ngx_rooms_req_t *rq)
 
     rooms_buf_init(&work, p, size);
 
-    if (rooms_signature_verify(sig, &request, signer->peer->key, &work) != 0)
-    {
+    if (rooms_signature_verify(sig, &request, &signer->key, &work) != 0) {
         return ngx_rooms_peer_mismatch(rq, "Signature",
                                        "is not of this request");
     }
