@@ -181,6 +181,26 @@ is(snapshot($p->event($id, 'pat', 'topic', { topic => 'x' })),
 like(snapshot($p->event($id, 'pat', 'member', { membership => 'join' })),
      qr/\Q$al invite, $ann join\E/, 'and of all, having joined');
 
+# A guest doesn't invite whom the policy doesn't allow
+
+policy({ allowed_peers => [$b->name] });
+ok(soon(sub { !redis('ZCARD', 'sw:{t}:peers:' . $_->name . ':rooms') }),
+   'another server is off the policy') for $c, $p;
+$id = mine('Narrow');
+call('ann@t', 'POST', "/v1/rooms/$id/invitations", { fqid => $bob });
+is($b->tell($b->event($id, 'bob', 'member', { membership => 'join' })),
+   'applied', 'a guest');
+
+my @carl = ('member', { membership => 'invite', fqid => $c->fqid('carl') });
+
+is($b->tell($b->event($id, 'bob', @carl)), 'rejected SW_FED_POLICY',
+   'invites nobody of it');
+is($c->tell($c->event($id, 'carl', 'member', { membership => 'join' })),
+   '403 SW_FED_POLICY', 'who may not come');
+is(call('ann@t', 'POST', '/v1/rooms/' . mine('Other') . '/invitations',
+        { fqid => $c->fqid('cid') })->{status}, 200, 'unless one of ours has');
+is($b->tell($b->event($id, 'bob', @carl)), 'applied', 'then a guest may, too');
+
 # A body that takes its time, while the keys of others are asked for
 
 policy({ default_mode => 'open' });

@@ -101,7 +101,33 @@ ngx_rooms_fqid_keep(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p)
 static ngx_int_t
 ngx_rooms_fedinvite_ask(ngx_rooms_req_t *rq)
 {
-    return ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys);
+    ngx_rooms_profile_t  p;
+
+    if (ngx_rooms_fqid_check(rq, ngx_rooms_body_str(rq, "fqid"), &p) != NGX_OK
+        || ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_fedpolicy_ask_invited(rq->batch, &rq->keys, p.server);
+}
+
+
+/* Whom we invite may federate by that; whom a guest does must already. */
+static ngx_uint_t
+ngx_rooms_fedinvite_widens(ngx_rooms_req_t *rq, rooms_str_t server)
+{
+    ngx_rooms_fedsend_t  *s;
+
+    if (rq->outer == NULL) {
+        return 0;
+    }
+
+    s = rq->several;
+
+    return !rooms_policy_allows(s->policy, server,
+                       ngx_rooms_reply_int(
+                           rq->asked_batch->replies[rq->at_own + 1], 0) > 0);
 }
 
 
@@ -167,6 +193,10 @@ ngx_rooms_fedinvite_decide(ngx_rooms_req_t *rq)
                              &rq->view.room, p->server) != NGX_OK)
     {
         return NGX_ERROR;
+    }
+
+    if (ngx_rooms_fedinvite_widens(rq, p->server)) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY, NULL);
     }
 
     before = rq->view.room;
