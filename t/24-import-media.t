@@ -105,8 +105,7 @@ sub wait_for {
 
 sub worker {
     my $master = nginx_pid();
-    my ($pid) = map { /(\d+)/ } grep { /worker/ }
-                `ps -o pid=,args= --ppid $master`;
+    my ($pid) = map { /(\d+)/ } `ps -o pid= --ppid $master`;
 
     return $pid;
 }

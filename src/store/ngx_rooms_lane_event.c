@@ -295,6 +295,8 @@ ngx_rooms_lane_cleanup(void *data)
 void
 ngx_rooms_lane_end(ngx_rooms_lane_t *lane)
 {
+    ngx_queue_t        *q;
+    ngx_rooms_batch_t  *b;
     redisAsyncContext  *ac;
 
     ac = lane->ac;
@@ -303,5 +305,17 @@ ngx_rooms_lane_end(ngx_rooms_lane_t *lane)
         ngx_rooms_lane_detach(lane);
         ngx_memzero(&ac->ev, sizeof(ac->ev));
         redisAsyncFree(ac);
+    }
+
+    /* those of the lane itself, and those that nobody waits for any more */
+
+    while (!ngx_queue_empty(&lane->inflight)) {
+        q = ngx_queue_head(&lane->inflight);
+        b = ngx_queue_data(q, ngx_rooms_batch_t, queue);
+        ngx_queue_remove(q);
+
+        if (b->handler == NULL || b->data == lane) {
+            ngx_destroy_pool(b->pool);
+        }
     }
 }

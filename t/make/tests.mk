@@ -26,7 +26,7 @@ TESTS        ?= $(sort $(wildcard t/*.t))
 
 # what they measure, time and memory, would be valgrind's
 TIMED        = 16-media-disk 21-sync-races 24-import-faults 36-status \
-               44-fed-backfill 51-fed-limits
+               44-fed-backfill 50-fed-topology 51-fed-limits
 
 .PHONY: test suites unit asan valgrind fuzz bench
 
