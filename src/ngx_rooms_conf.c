@@ -80,10 +80,7 @@ ngx_rooms_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
         cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
         clcf = cscf->ctx->loc_conf[ngx_http_core_module.ctx_index];
 
-        ngx_rooms_locations_settle(conf, clcf->locations,
-                                   ngx_rooms_federation_on(cf, cscf)
-                                   ? conf->serve
-                                   : conf->serve & ~NGX_ROOMS_PART_FEDERATION);
+        ngx_rooms_locations_settle(conf, clcf->locations, conf->serve);
     }
 
     return NGX_CONF_OK;

@@ -112,19 +112,6 @@ ngx_rooms_federation_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-ngx_uint_t
-ngx_rooms_federation_on(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
-{
-    ngx_rooms_loc_conf_t  *conf, *prev;
-
-    conf = cscf->ctx->loc_conf[ngx_rooms_module.ctx_index];
-    prev = ngx_http_conf_get_module_loc_conf(cf, ngx_rooms_module);
-
-    return conf->federation != NGX_CONF_UNSET ? conf->federation == 1
-                                              : prev->federation == 1;
-}
-
-
 ngx_int_t
 ngx_rooms_federation_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
 {

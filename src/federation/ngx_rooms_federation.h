@@ -14,10 +14,6 @@
 char *ngx_rooms_federation_key(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
-/* Whether a server federates, before its configuration is merged. */
-ngx_uint_t ngx_rooms_federation_on(ngx_conf_t *cf,
-    ngx_http_core_srv_conf_t *cscf);
-
 /* What `rooms_federation on` needs beside it. */
 ngx_int_t ngx_rooms_federation_check(ngx_conf_t *cf,
     ngx_rooms_loc_conf_t *conf);
