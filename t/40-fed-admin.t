@@ -88,14 +88,31 @@ like(refused("$upper$fed rooms_federation_key $key;"),
 
 run_nginx("$base rooms_tenant t1; rooms_federation_key $key;"
           . ' location /v1/admin/ { return 299; }');
-is(call('GET', '/.well-known/scaiwave/server')->{code}, undef,
-   'without rooms_federation nothing is ours');
 is(call('GET', '/v1/admin/federation/policy', $admin)->{status}, 299,
-   'and the operator has those paths');
+   'a location of the operator is the operator\'s');
 
 run_nginx("$base rooms_tenant t1;");
-is(http_req('GET', '/.well-known/scaiwave/server')->[0], 404,
-   'not even a token is asked for');
+
+my $none = '/v1/admin/rooms/room-' . '0' x 26;
+
+for (['GET', '/.well-known/scaiwave/server'],
+     ['GET', '/v1/admin/federation/identity'],
+     ['PUT', '/v1/admin/federation/policy', '{}'],
+     ['PUT', "$none/federate", '{"enabled":true}'],
+     ['POST', "$none/federation/invite", '{"fqid":"@x:b.example"}'],
+     ['POST', "$none/federation/backfill", '{}'],
+     ['POST', '/v1/me/federated-dms', '{"fqid":"@x:b.example"}'],
+     ['POST', '/_scaiwave/federation/v1/send', '{"events":[]}'])
+{
+    my ($method, $path, $body) = @$_;
+    my $got = call($method, $path, $admin, $body);
+
+    is("$got->{status} $got->{code}", '404 SW_NOT_FOUND',
+       "without rooms_federation there is no $path");
+}
+
+is(call('GET', '/.well-known/scaiwave/server')->{code},
+   'SW_AUTH_INVALID_TOKEN', 'as with any path that is none, the token first');
 
 # On.
 
@@ -151,7 +168,6 @@ is_deeply(call('PUT', $path, $admin, $policy)->{data}, $policy,
 is_deeply(call('GET', $path, $admin)->{data}, $policy, 'and kept');
 
 for (['a mode that is none', { default_mode => 'ajar' }, 'default_mode'],
-     ['a field that is none', { mode => 'open' }, 'mode'],
      ['a peer that is none', { allowed_peers => ['x/y'] }, 'allowed_peers'],
      ['peers of another type', { allowed_peers => {} }, 'allowed_peers'],
      ['a number that is none', { max_foreign_participants_per_room => -1 },
@@ -169,8 +185,8 @@ for (['a mode that is none', { default_mode => 'ajar' }, 'default_mode'],
 
 is_deeply(call('GET', $path, $admin)->{data}, $policy,
           'what was refused changed nothing');
-is_deeply(call('PUT', $path, $admin, '{}')->{data}, $default,
-          'a policy is replaced as a whole');
+is_deeply(call('PUT', $path, $admin, '{"mode":"open"}')->{data}, $default,
+          'a policy is replaced as a whole; unknown fields are ignored');
 
 redis('HSET', 'sw:{t1}:federation', 'policy', '{"default_mode":"open",');
 is(call('GET', $path, $admin)->{data}{default_mode}, 'closed',

@@ -638,7 +638,7 @@ ask('200', $admin, "GET $fed/identity");
 ask('200', $admin, "GET $fed/policy");
 ask('403 SW_FED_POLICY', $b, $send, {}, { events => [$told] });
 ask('200', $admin, "PUT $fed/policy", {}, { allowed_peers => [$b->name] });
-ask('400 SW_VALIDATION_FAILED', $admin, "PUT $fed/policy", {}, { mode => 1 });
+ask('400 SW_VALIDATION_FAILED', $admin, "PUT $fed/policy", {}, { default_mode => 1 });
 
 $in = { room_id => $public };
 

@@ -134,7 +134,7 @@ rooms_policy_field(const char *key, json_t *value, rooms_policy_t *policy)
         }
     }
 
-    return "is no field of a policy";
+    return NULL;
 }
 
 

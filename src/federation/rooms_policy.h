@@ -50,7 +50,7 @@ void rooms_policy_default(rooms_policy_t *policy);
 
 /*
  * A policy of an admin's body: members that are absent have their defaults,
- * unknown ones are errors.  The policy borrows from the object.  -1: fault.
+ * unknown ones are ignored.  The policy borrows from the object.  -1: fault.
  */
 int rooms_policy_parse(json_t *object, rooms_str_t self,
     rooms_policy_t *policy, rooms_policy_fault_t *fault);

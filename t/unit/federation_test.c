@@ -579,7 +579,7 @@ test_policy(void **state)
         { "{\"default_mode\":\"open\"}", NULL },
         { "{\"default_mode\":\"ajar\"}", "default_mode" },
         { "{\"default_mode\":null}", "default_mode" },
-        { "{\"mode\":\"open\"}", "mode" },
+        { "{\"mode\":\"open\"}", NULL },
         { "{\"allowed_peers\":\"b\"}", "allowed_peers" },
         { "{\"allowed_peers\":[1]}", "allowed_peers" },
         { "{\"allowed_peers\":[\"B\"]}", "allowed_peers" },
