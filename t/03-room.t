@@ -241,7 +241,7 @@ main::same('no token')
 ["data.membership = invite",
  "data.me.membership = invite\ndata.me.power_level = 0\ndata.invited_count = 1",
  "error.code = SW_ROOM_FORBIDDEN\nerror.details[0].field = membership\nerror.details[0].problem = invite",
- "error.code = SW_ROOM_FORBIDDEN"]
+ "error.code = SW_ROOM_FORBIDDEN\nerror.details[0].field = membership"]
 
 
 

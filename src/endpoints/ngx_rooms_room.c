@@ -27,7 +27,10 @@ ngx_rooms_room_refuse(ngx_rooms_req_t *rq, const rooms_change_t *change)
         rq->error_field = rooms_cstr(change->field);
         rq->error_problem = rooms_cstr(change->message);
 
-    } else {
+    } else if (change->code == ROOMS_E_FORBIDDEN
+               && rq->view.me.membership != ROOMS_JOIN)
+    {
+        /* it isn't power that lacks */
         rq->error_field = ngx_rooms_s("membership");
         rq->error_problem = rooms_cstr(
                               rooms_membership_name(rq->view.me.membership));
