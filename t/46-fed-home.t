@@ -130,6 +130,27 @@ is(invite('ann@t', $full, $bob)->{status}, 200,
 
 policy({ allowed_peers => [$b->name] });
 
+# A server that is allowed by an invite is shown so
+
+sub allowed {
+    my ($name) = @_;
+
+    return join ' ', map { $_->{allowed} ? 'yes' : 'no' }
+                     grep { $_->{server_name} eq $name }
+                     @{ call($admin, 'GET', '/v1/admin/federation/peers')
+                        ->{data} };
+}
+
+my $carl = $c->fqid('carl');
+
+is(allowed($b->name), 'yes', 'a server on the list is allowed');
+invite('ann@t', $room, $carl);
+is(allowed($c->name), 'yes', 'so is one of which somebody is invited');
+is(call($admin, 'POST', '/v1/admin/federation/peers/' . $c->name . '/retry')
+   ->{data}{allowed}, JSON::PP::true, 'in its own row, too');
+call('ann@t', 'POST', "/v1/rooms/$room/kick", { participant_id => $carl });
+is(allowed($c->name), 'no', 'and no longer once nobody is');
+
 # Nobody else's token is a foreign participant's
 
 is(call("$bob\@t", 'GET', "/v1/rooms/$room")->{code}, 'SW_AUTH_INVALID_TOKEN',

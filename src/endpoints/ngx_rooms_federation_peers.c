@@ -27,7 +27,11 @@ typedef struct {
     redisReply         *errors;
     redisReply         *state;             /* of outboxes: of all of them ... */
     redisReply         *outboxes;          /* ... and those that hold any */
-    ngx_rooms_batch_t  *pending;           /* their sizes; NULL: there's none */
+    redisReply         *lists[3];          /* seen, errors, outboxes */
+    ngx_rooms_batch_t  *more;              /* sizes of outboxes, and of each of
+                                              the lists in how many rooms of
+                                              ours; NULL: there's nothing */
+    ngx_uint_t          asked;             /* the one that is retried */
     unsigned            now:1;             /* they are tried at once */
 } ngx_rooms_peers_t;
 
@@ -53,7 +57,7 @@ ngx_rooms_peers_load(ngx_rooms_req_t *rq)
 
     if (rq->round == 2) {
         peers = rq->data;
-        peers->pending = rq->batch;
+        peers->more = rq->batch;
         return NGX_OK;
     }
 
@@ -86,7 +90,7 @@ ngx_rooms_peers_load(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_peers_take(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t          i;
+    ngx_uint_t          i, n;
     rooms_str_t         server;
     ngx_rooms_batch_t  *b;
     ngx_rooms_peers_t  *peers;
@@ -109,7 +113,13 @@ ngx_rooms_peers_take(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    if (peers->outboxes->elements == 0) {
+    peers->lists[0] = peers->seen;
+    peers->lists[1] = peers->errors;
+    peers->lists[2] = peers->outboxes;
+
+    if (peers->seen->elements + peers->errors->elements
+        + peers->outboxes->elements == 0)
+    {
         return NGX_OK;
     }
 
@@ -124,6 +134,14 @@ ngx_rooms_peers_take(ngx_rooms_req_t *rq)
         (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
                                  ngx_rooms_key(&rq->keys,
                                                NGX_ROOMS_KEY_OUTBOX, server));
+    }
+
+    for (n = 0; n < 3; n++) {
+        for (i = 0; i + 1 < peers->lists[n]->elements; i += 2) {
+            server = ngx_rooms_reply_str(peers->lists[n]->element[i]);
+
+            (void) ngx_rooms_fedpolicy_ask_invited(b, &rq->keys, server);
+        }
     }
 
     if (b->failed) {
@@ -201,9 +219,9 @@ ngx_rooms_peers_outbox(ngx_rooms_req_t *rq, rooms_buf_t *b, rooms_str_t name)
     state = ngx_rooms_peers_find(peers->state, name);
 
     rooms_json_lit(b, ",\"outbox\":{\"pending\":");
-    rooms_json_int(b, at && peers->pending
-                   ? ngx_rooms_reply_int(peers->pending->replies[at / 2], 0)
-                   : 0);
+    rooms_json_int(b, at ? ngx_rooms_reply_int(peers->more->replies[at / 2],
+                                               0)
+                         : 0);
     rooms_json_lit(b, ",\"dropped\":");
     rooms_json_int(b, ngx_rooms_peers_state(state, 1));
     rooms_json_lit(b, ",\"failures\":");
@@ -223,14 +241,19 @@ ngx_rooms_peers_outbox(ngx_rooms_req_t *rq, rooms_buf_t *b, rooms_str_t name)
 }
 
 
+/* n: its place in the lists, or behind them. */
 static void
-ngx_rooms_peers_row(ngx_rooms_req_t *rq, rooms_str_t name)
+ngx_rooms_peers_row(ngx_rooms_req_t *rq, rooms_str_t name, ngx_uint_t n)
 {
+    int64_t             rooms;
     rooms_str_t         seen, error;
     rooms_buf_t        *b;
     ngx_rooms_peers_t  *peers;
 
     peers = rq->data;
+    n += peers->outboxes->elements / 2;
+    rooms = peers->more && n < peers->more->commands.nelts
+            ? ngx_rooms_reply_int(peers->more->replies[n], 0) : 0;
     seen = ngx_rooms_peers_find(peers->seen, name);
     error = ngx_rooms_peers_find(peers->errors, name);
 
@@ -239,7 +262,7 @@ ngx_rooms_peers_row(ngx_rooms_req_t *rq, rooms_str_t name)
     rooms_json_lit(b, "{\"server_name\":");
     rooms_json_str(b, name);
     rooms_json_lit(b, ",\"allowed\":");
-    rooms_json_bool(b, rooms_policy_allows(peers->policy, name, 0));
+    rooms_json_bool(b, rooms_policy_allows(peers->policy, name, rooms > 0));
     rooms_json_lit(b, ",\"last_seen\":");
 
     if (seen.data) {
@@ -270,14 +293,12 @@ ngx_rooms_peers_next(ngx_rooms_req_t *rq, ngx_uint_t *n)
 {
     json_t             *peer;
     ngx_uint_t          i, at;
-    redisReply         *lists[3];
+    redisReply        **lists;
     rooms_str_t         name;
     ngx_rooms_peers_t  *peers;
 
     peers = rq->data;
-    lists[0] = peers->seen;
-    lists[1] = peers->errors;
-    lists[2] = peers->outboxes;
+    lists = peers->lists;
 
     for (at = (*n)++; /* void */ ; at = (*n)++) {
 
@@ -338,7 +359,7 @@ ngx_rooms_peers_show(ngx_rooms_req_t *rq)
         }
 
         rooms_json_raw(ngx_rooms_out(&rq->out, 1), comma, ngx_strlen(comma));
-        ngx_rooms_peers_row(rq, name);
+        ngx_rooms_peers_row(rq, name, n - 1);
     }
 
     ngx_rooms_list_close(rq, 0, ROOMS_NULL);
@@ -369,6 +390,7 @@ ngx_rooms_retry_load(ngx_rooms_req_t *rq)
         }
 
         if (rooms_str_eq(name, rq->param[NGX_ROOMS_P_SERVER])) {
+            ((ngx_rooms_peers_t *) rq->data)->asked = n - 1;
             return NGX_OK;
         }
     }
@@ -408,8 +430,12 @@ ngx_rooms_retry_decide(ngx_rooms_req_t *rq)
 ngx_int_t
 ngx_rooms_retry_show(ngx_rooms_req_t *rq)
 {
+    ngx_rooms_peers_t  *peers;
+
+    peers = rq->data;
+
     rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
-    ngx_rooms_peers_row(rq, rq->param[NGX_ROOMS_P_SERVER]);
+    ngx_rooms_peers_row(rq, rq->param[NGX_ROOMS_P_SERVER], peers->asked);
     rooms_json_lit(ngx_rooms_out(&rq->out, 16), "}\n");
 
     return NGX_OK;
