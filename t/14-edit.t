@@ -161,6 +161,13 @@ for my $forged ("{\"content\":{\"replaces\":\"$id\"}}",
            'bob', $forged);
 }
 
+# nor one that looks like somebody else's
+for my $path ("$path/send", "$e/edit") {
+    expect('400 SW_VALIDATION_FAILED content._imported_sender', 'POST', $path,
+           'bob', { content => { body => 'x', _imported_sender =>
+                                 { display_name => 'Ann' } } });
+}
+
 # 24 hours
 my $old = say_it('bob', 'an old one');
 my $json = redis('ZRANGE', key("r:$room:events"), -1, -1)->[0];

@@ -29,11 +29,18 @@ ngx_rooms_message_content(ngx_rooms_req_t *rq, rooms_str_t *content)
     u_char       *p;
     rooms_str_t   raw;
 
-    /* what makes an event an edit can't be forged */
+    /* what makes an event an edit, or somebody else's, can't be forged */
 
     if (json_object_get(ngx_rooms_body_get(rq, "content"), "replaces")) {
         return ngx_rooms_invalid(rq, "content.replaces",
                                  "is for the events of edits alone");
+    }
+
+    if (json_object_get(ngx_rooms_body_get(rq, "content"),
+                        "_imported_sender"))
+    {
+        return ngx_rooms_invalid(rq, "content._imported_sender",
+                                 "is for imported events alone");
     }
 
     raw = rooms_json_member(rooms_from_ngx(rq->text), "content");

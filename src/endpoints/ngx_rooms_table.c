@@ -162,7 +162,7 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ROOMS_OP_READ, ngx_rooms_create_load, ngx_rooms_create_decide,
       ngx_rooms_create_show, ngx_rooms_create_fields },
 
-    { POST, "/v1/rooms/dm", ROOMS, BODY|NGX_ROOMS_ENTERS,
+    { POST, "/v1/rooms/dm", ROOMS, BODY|NGX_ROOMS_CREATES|NGX_ROOMS_ENTERS,
       ROOMS_OP_READ, ngx_rooms_dm_load, ngx_rooms_dm_decide,
       ngx_rooms_create_show, ngx_rooms_dm_fields },
 
