@@ -6,6 +6,7 @@
 /* What a participant of another server does in a room of ours. */
 
 #include "ngx_rooms_federation_send.h"
+#include "ngx_rooms_endings.h"
 
 
 static ngx_int_t ngx_rooms_origin_member(ngx_rooms_req_t *rq,
@@ -273,14 +274,8 @@ ngx_rooms_origin_part(ngx_rooms_req_t *rq)
      * wait behind it.
      */
 
-    ngx_rooms_commit_write(&rq->commit, "ZADD",
-                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ENDINGS,
-                                         ROOMS_NULL),
-                           ngx_rooms_s("NX"),
-                           ngx_rooms_number(rq->pool, rq->now),
-                           ngx_rooms_join(rq->pool, s->told.room,
-                                          ngx_rooms_s(" "), s->peer,
-                                          ngx_rooms_s(" @:"), s->peer));
+    ngx_rooms_endings_parted(&rq->commit, &rq->keys, s->told.room, s->peer,
+                             -1);
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }

@@ -80,13 +80,17 @@ ngx_rooms_endings_parted(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     ngx_rooms_commit_write(c, "ZADD",
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_ENDINGS,
                                          ROOMS_NULL),
+                           ngx_rooms_s("NX"),
                            ngx_rooms_number(c->pool, (int64_t) tp->sec * 1000
                                                      + tp->msec),
                            ngx_rooms_join(c->pool, room, ngx_rooms_s(" "),
-                                          server, ngx_rooms_s(" @:"),
-                                          server, ngx_rooms_s(" "),
-                                          ngx_rooms_number(c->pool,
-                                                           position)));
+                                          server, ngx_rooms_s(" @:"), server,
+                                          position < 0
+                                          ? ROOMS_NULL : ngx_rooms_s(" "),
+                                          position < 0
+                                          ? ROOMS_NULL
+                                          : ngx_rooms_number(c->pool,
+                                                             position)));
 }
 
 

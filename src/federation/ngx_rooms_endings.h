@@ -31,7 +31,8 @@ void ngx_rooms_endings_peer(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
 /*
  * One server had no such room when it was told of a position: those of its
- * participants who were there by then have left it.
+ * participants who were there by then have left it.  -1: it has ended the
+ * room's federation, and all of them have.
  */
 void ngx_rooms_endings_parted(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t room, rooms_str_t server, int64_t position);
