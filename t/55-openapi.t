@@ -175,6 +175,80 @@ my @idle = grep { !$used{$_} }
 
 is_deeply([sort @idle], [], 'and every component is used');
 
+# What generators stumble over
+
+@bad = map { my $kind = $_;
+             map { "$kind/$_" } grep { !/\A[A-Za-z][A-Za-z0-9]*\z/ }
+                 keys %{$doc->{components}{$kind}} }
+       keys %{$doc->{components}};
+is_deeply([sort @bad], [], 'names of components are identifiers');
+
+@bad = ();
+
+sub generated {
+    my ($thing, $where) = @_;
+
+    if (ref $thing eq 'ARRAY') {
+        generated($thing->[$_], "$where/$_") for 0 .. $#$thing;
+
+    } elsif (ref $thing eq 'HASH') {
+        my $ref = $thing->{'$ref'};
+
+        push @bad, "$where: a \$ref that isn't alone"
+            if defined $ref && !ref $ref && keys %$thing > 1;
+        push @bad, "$where: null in an enum"
+            if ref $thing->{enum} eq 'ARRAY'
+               && grep { !defined } @{$thing->{enum}};
+        push @bad, "$where: a file that isn't binary"
+            if $thing->{contentMediaType}
+               && ($thing->{format} // '') ne 'binary';
+        push @bad, "$where: a body without a schema"
+            if $where =~ m{/content/[^/]+~1[^/]+\z} && !$thing->{schema};
+
+        for (sort keys %$thing) {
+            generated($thing->{$_}, "$where/" . s{/}{~1}gr)
+                if !/\A(?:example|examples)\z/;
+        }
+    }
+}
+
+generated($doc, '');
+is_deeply(\@bad, [], 'schemas are what generators understand');
+
+my %ids;
+
+$ids{$_->{operationId} // ''}++ for values %op;
+is_deeply([grep { !/\A[a-z][A-Za-z]*\z/ || $ids{$_} > 1 } sort keys %ids],
+          [], 'every operation has a name of its own');
+
+sub type_of_schema {
+    return $json->encode(resolve($doc, $_[0])->{type} // '');
+}
+
+my $sync = $op{'GET /v1/sync'};
+my ($since) = grep { $_->{name} eq 'since' }
+              map { resolve($doc, $_) } @{$sync->{parameters}};
+my $page = resolve($doc, $sync->{responses}{200})->{content}
+           {'application/json'}{schema}{properties}{data};
+
+is(type_of_schema($since->{schema}),
+   type_of_schema(resolve($doc, $page)->{properties}{next_cursor}),
+   'since takes what next_cursor gives');
+
+my $made = body_schema($op{'POST /v1/rooms'})->{properties}{room_type};
+
+is_deeply(resolve($doc, $made)->{enum}, [qw(group public incognito)],
+          'no type of room is offered that cannot be made');
+
+my $event_types = $doc->{components}{schemas}{EventType}{enum};
+my %variant = %{$doc->{components}{schemas}{Event}{discriminator}{mapping}};
+
+is_deeply([sort keys %variant], [sort @$event_types],
+          'each type of event has a schema');
+is_deeply([sort map { $_->{'$ref'} }
+                @{$doc->{components}{schemas}{Event}{oneOf}}],
+          [sort values %variant], 'by which events are told apart');
+
 # Codes
 
 my $errors = slurp('src/http/ngx_rooms_error.c');
@@ -189,11 +263,12 @@ sub codes {
     my ($response) = @_;
     my $thing = $response->{content} // {};
 
-    for (qw(application/json schema properties error properties code)) {
+    for (qw(application/json schema properties error)) {
         $thing = $thing->{$_} // {};
     }
 
-    return @{ $thing->{enum} // [] };
+    return map { @{ ($_->{properties}{code} // {})->{enum} // [] } }
+           @{ $thing->{allOf} // [] };
 }
 
 my %told;
@@ -318,7 +393,7 @@ sub problems {
     return (@problems, 'type ' . ($headers->{'content-type'} // 'none'))
         if !$media;
 
-    return @problems if !$media->{schema};
+    return @problems if ($media->{schema}{format} // '') eq 'binary';
 
     my $value = eval { $json->decode($body) };
 

@@ -23,7 +23,7 @@ my %known = map { $_ => 1 } qw(
     $ref type properties required items enum const pattern minimum maximum
     minLength maxLength minItems maxItems oneOf anyOf allOf
     additionalProperties unevaluatedProperties format description default
-    example examples contentMediaType
+    example examples contentMediaType discriminator
 );
 
 # The thing itself where a reference stands; dies of one that leads nowhere.
