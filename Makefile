@@ -13,7 +13,7 @@ SOURCES      = $(wildcard src/*.c src/*/*.c)
 HEADERS      = $(wildcard src/*.h src/*/*.h)
 CFLAGS_ROOMS = -Wall -Wextra -Werror -Wno-unused-parameter
 
-.PHONY: all setup clean install run federation-key
+.PHONY: all setup clean install run federation-key deb deb-check
 
 all: $(MODULE)
 
@@ -34,6 +34,14 @@ run: $(MODULE)
 
 federation-key:
 	@openssl rand -base64 32
+
+deb:
+	@t/make/setup "build-essential debhelper dpkg-dev fakeroot libutf8proc-dev"
+	@t/make/deb $(BUILD)
+
+deb-check: deb
+	@t/make/setup "debootstrap"
+	@t/make/deb-check $(BUILD)
 
 clean:
 	rm -rf $(BUILD)
