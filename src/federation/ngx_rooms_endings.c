@@ -21,6 +21,7 @@
  */
 
 #include "ngx_rooms_endings_step.h"
+#include "ngx_rooms_hold.h"
 
 
 #define NGX_ROOMS_ENDINGS_IDLE  1000       /* ms */
@@ -136,6 +137,7 @@ ngx_rooms_endings_run(ngx_rooms_fedlink_t *link)
 
     e->busy = 1;
     e->steps = 0;
+    ngx_rooms_hold();
 
     ngx_rooms_endings_begin(e);
 }
@@ -165,6 +167,7 @@ ngx_rooms_endings_end(ngx_rooms_endings_t *e)
     ngx_rooms_endings_clear(e);
 
     e->busy = 0;
+    ngx_rooms_release();
 }
 
 

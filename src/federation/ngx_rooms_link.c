@@ -13,6 +13,7 @@
 
 #include "ngx_rooms_endings.h"
 #include "ngx_rooms_outbox.h"
+#include "ngx_rooms_hold.h"
 
 
 static void ngx_rooms_link_timer(ngx_event_t *ev);
@@ -186,13 +187,13 @@ ngx_rooms_link_timer(ngx_event_t *ev)
     ngx_rooms_fedlink_t  *link;
 
     link = ev->data;
-    link->timer.cancelable = 1;
 
     if (link->batch) {
         /* the store is late */
         lane = link->batch->lane;
         ngx_rooms_batch_free(link->batch);
         link->batch = NULL;
+        ngx_rooms_release();
 
         if (lane) {
             ngx_rooms_lane_late(lane);
@@ -320,10 +321,8 @@ ngx_rooms_link_ask(ngx_rooms_fedlink_t *link)
     link->asked = ngx_current_msec;
     link->again = 0;
 
-    /* an exiting worker waits for this answer, and for nothing else */
-
+    ngx_rooms_hold();
     ngx_rooms_link_after(link, conf->store->node.timeout);
-    link->timer.cancelable = 0;
 
     ngx_rooms_lane_send(ngx_rooms_store_lane(conf->store, keys.slot,
                                              NGX_ROOMS_LANE_FAST), b);
@@ -403,7 +402,7 @@ ngx_rooms_link_answered(ngx_rooms_batch_t *b)
     }
 
     link->batch = NULL;
-    link->timer.cancelable = 1;
+    ngx_rooms_release();
     delay = NGX_ROOMS_LINK_TRY;
 
     if (link->timer.timer_set) {

@@ -4,6 +4,7 @@
  */
 
 #include "ngx_rooms_peer_call.h"
+#include "ngx_rooms_hold.h"
 
 
 static ngx_int_t ngx_rooms_peer_connect(ngx_rooms_peer_call_t *call);
@@ -82,6 +83,8 @@ ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx, ngx_rooms_loc_conf_t *conf,
     }
 
     call->connection->pool = pool;
+
+    ngx_rooms_hold();
 
     if (ngx_rooms_peer_request(call) != NGX_OK) {
         ngx_rooms_peer_call_free(call);
@@ -285,6 +288,7 @@ ngx_rooms_peer_call_free(ngx_rooms_peer_call_t *call)
     c->fd = (ngx_socket_t) -1;
 
     ngx_destroy_pool(pool);
+    ngx_rooms_release();
 }
 
 

@@ -6,6 +6,7 @@
 /* A request's state: made on first use, gone with its pool; and its errors. */
 
 #include "ngx_rooms_request.h"
+#include "ngx_rooms_hold.h"
 
 
 static void ngx_rooms_req_again(ngx_http_request_t *r);
@@ -62,6 +63,7 @@ ngx_rooms_req(ngx_http_request_t *r)
     rq = cln->data;
     ngx_memzero(rq, sizeof(ngx_rooms_req_t));
     cln->handler = ngx_rooms_req_cleanup;
+    ngx_rooms_hold();
 
     rq->r = r;
     rq->pool = r->pool;
@@ -127,6 +129,7 @@ ngx_rooms_req_cleanup(void *data)
     }
 
     json_decref(rq->body);
+    ngx_rooms_release();
 }
 
 

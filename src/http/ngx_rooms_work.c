@@ -4,14 +4,11 @@
  */
 
 #include "ngx_rooms_work.h"
-
-
-#define NGX_ROOMS_WORK_VIGIL  60000
+#include "ngx_rooms_hold.h"
 
 
 static void ngx_rooms_work_end(ngx_rooms_work_t *w);
 static void ngx_rooms_work_slice(ngx_event_t *ev);
-static void ngx_rooms_work_vigil(ngx_event_t *ev);
 
 #if (NGX_THREADS)
 static void ngx_rooms_work_thread(void *data, ngx_log_t *log);
@@ -63,10 +60,6 @@ ngx_rooms_work_create(size_t size)
     w->event.log = pool->log;
     w->event.handler = ngx_rooms_work_slice;
 
-    w->vigil.data = w;
-    w->vigil.log = pool->log;
-    w->vigil.handler = ngx_rooms_work_vigil;
-
     return w;
 
 failed:
@@ -106,7 +99,7 @@ ngx_rooms_work_start(ngx_rooms_work_t *w)
         }
 
         w->running = 1;
-        ngx_add_timer(&w->vigil, NGX_ROOMS_WORK_VIGIL);
+        ngx_rooms_hold();
 
         return NGX_OK;
     }
@@ -114,7 +107,7 @@ ngx_rooms_work_start(ngx_rooms_work_t *w)
 #endif
 
     w->running = 1;
-    ngx_add_timer(&w->vigil, NGX_ROOMS_WORK_VIGIL);
+    ngx_rooms_hold();
     ngx_post_event(&w->event, &ngx_posted_next_events);
 
     return NGX_OK;
@@ -138,9 +131,7 @@ ngx_rooms_work_end(ngx_rooms_work_t *w)
 {
     w->running = 0;
 
-    if (w->vigil.timer_set) {
-        ngx_del_timer(&w->vigil);
-    }
+    ngx_rooms_release();
 
     if (w->done) {
         w->done(w);
@@ -166,14 +157,6 @@ ngx_rooms_work_slice(ngx_event_t *ev)
     }
 
     ngx_rooms_work_end(w);
-}
-
-
-/* A worker that was told to exit doesn't while any timer is set. */
-static void
-ngx_rooms_work_vigil(ngx_event_t *ev)
-{
-    ngx_add_timer(ev, NGX_ROOMS_WORK_VIGIL);
 }
 
 

@@ -42,7 +42,6 @@ struct ngx_rooms_work_s {
     ngx_int_t                rc;
 
     ngx_event_t              event;
-    ngx_event_t              vigil;    /* a timer: keeps the worker alive */
 #if (NGX_THREADS)
     ngx_thread_task_t       *task;
 #endif

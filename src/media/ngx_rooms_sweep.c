@@ -21,6 +21,7 @@
 
 #include "ngx_rooms_sweep.h"
 #include "ngx_rooms_journal.h"
+#include "ngx_rooms_hold.h"
 
 
 #define NGX_ROOMS_SWEEP_FIRST  60000   /* at most, after a start */
@@ -130,7 +131,6 @@ ngx_rooms_sweep_timer(ngx_event_t *ev)
     ngx_rooms_sweep_t  *s;
 
     s = ev->data;
-    s->timer.cancelable = 1;
 
     if (s->batch) {
         /* the store is late: another time */
@@ -188,6 +188,7 @@ ngx_rooms_sweep_stop(ngx_rooms_sweep_t *s)
         lane = s->batch->lane;
         ngx_rooms_batch_free(s->batch);
         s->batch = NULL;
+        ngx_rooms_release();
 
         if (lane) {
             ngx_rooms_lane_late(lane);
@@ -285,9 +286,7 @@ ngx_rooms_sweep_ask(ngx_rooms_sweep_t *s, ngx_uint_t lease)
     s->batch = b;
     s->asking = lease;
 
-    /* an exiting worker waits for this answer, and for nothing else */
-
-    s->timer.cancelable = 0;
+    ngx_rooms_hold();
     ngx_add_timer(&s->timer, s->store->node.timeout);
     ngx_rooms_lane_send(ngx_rooms_store_lane(s->store, keys.slot,
                                              NGX_ROOMS_LANE_BULK), b);
@@ -356,8 +355,8 @@ ngx_rooms_sweep_answered(ngx_rooms_batch_t *b)
         ngx_del_timer(&s->timer);
     }
 
-    s->timer.cancelable = 1;
     s->batch = NULL;
+    ngx_rooms_release();
 
     if (b->status != NGX_ROOMS_BATCH_OK || ngx_exiting) {
         ngx_rooms_batch_free(b);

@@ -21,6 +21,7 @@
  */
 
 #include "ngx_rooms_journal.h"
+#include "ngx_rooms_hold.h"
 
 
 #define NGX_ROOMS_UNDO_PAGE   100      /* media of a commit */
@@ -135,11 +136,12 @@ ngx_rooms_undo(ngx_rooms_store_t *store, ngx_str_t *prefix,
     u->handler = handler;
     u->data = data;
 
+    ngx_rooms_hold();
+
     return NGX_OK;
 }
 
 
-/* Its timer isn't cancelable: a worker that exits ends this first. */
 static ngx_int_t
 ngx_rooms_undo_send(ngx_rooms_undo_t *u)
 {
@@ -501,6 +503,7 @@ ngx_rooms_undo_over(ngx_rooms_undo_t *u)
 
     ngx_rooms_undo_forget(u);
     ngx_destroy_pool(u->pool);
+    ngx_rooms_release();
 
     if (handler) {
         handler(data);
