@@ -15,7 +15,7 @@
 #ifndef ROOMS_ID_SET_H
 #define ROOMS_ID_SET_H
 
-#include "../rooms/rooms_str.h"
+#include "rooms_str.h"
 
 
 typedef struct rooms_id_s  rooms_id_t;

@@ -30,7 +30,7 @@
 #ifndef ROOMS_MANIFEST_H
 #define ROOMS_MANIFEST_H
 
-#include "../rooms/rooms_str.h"
+#include "rooms_str.h"
 #include "rooms_json_scan.h"
 
 

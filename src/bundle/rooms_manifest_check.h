@@ -19,7 +19,7 @@
 
 #include <jansson.h>
 
-#include "../rooms/rooms_str.h"
+#include "rooms_str.h"
 #include "rooms_faults.h"
 
 

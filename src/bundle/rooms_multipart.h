@@ -26,7 +26,7 @@
 #ifndef ROOMS_MULTIPART_H
 #define ROOMS_MULTIPART_H
 
-#include "../rooms/rooms_str.h"
+#include "rooms_str.h"
 #include "rooms_zip_name.h"
 
 

@@ -12,7 +12,7 @@
 #ifndef ROOMS_ZIP_NAME_H
 #define ROOMS_ZIP_NAME_H
 
-#include "../rooms/rooms_str.h"
+#include "rooms_str.h"
 #include "rooms_zip.h"
 
 

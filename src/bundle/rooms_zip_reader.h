@@ -32,7 +32,7 @@
 #include <openssl/evp.h>
 #include <zlib.h>
 
-#include "../rooms/rooms_str.h"
+#include "rooms_str.h"
 #include "rooms_zip.h"
 
 

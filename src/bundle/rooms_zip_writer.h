@@ -35,7 +35,7 @@
 
 #include <zlib.h>
 
-#include "../rooms/rooms_str.h"
+#include "rooms_str.h"
 #include "rooms_zip.h"
 
 

@@ -14,6 +14,7 @@
 #define ROOMS_H
 
 #include "rooms_str.h"
+#include "rooms_text.h"
 
 
 #define ROOMS_POWER_MAX        100
@@ -355,20 +356,6 @@ int rooms_type_parse(rooms_str_t s);                   /* -1: none */
 int rooms_membership_parse(rooms_str_t s);
 int rooms_role_parse(rooms_str_t s);
 
-
-/*
- * Text rules.  rooms_name_check trims *name in place (it only narrows the
- * string) and returns NULL, or what is wrong with it, in words.
- */
-const char *rooms_name_check(rooms_str_t *name);   /* 1-128 code points */
-const char *rooms_topic_check(rooms_str_t *topic); /* 0-1024 */
-/* Code points of valid UTF-8 (no surrogates, no overlong form), or -1. */
-long rooms_utf8_length(rooms_str_t s);
-/* The alias of a name: lower case ASCII letters, digits and single hyphens,
- * at most 64 bytes, never empty ("room" when nothing is left); n >= 2 adds
- * "-n".  Returns the length written to dst (at least 80 bytes). */
-size_t rooms_slug(rooms_str_t name, unsigned n, unsigned char *dst);
-int rooms_slug_valid(rooms_str_t slug);
 
 /* Ids: "room-", "evt-", "ws-", "med-" and 26 Crockford base32 digits: 48
  * bits of milliseconds, 80 random bits; an event's are 13 hexadecimal digits

@@ -9,7 +9,7 @@
  * and signed (so that claims are reached, which no mutation of a signed token
  * does), a key set, a secret file, or a mock token.
  *
- * clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc/rooms -Isrc/auth
+ * clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc/base -Isrc/rooms -Isrc/auth
  *     t/fuzz/fuzz_jwt.c src/auth/rooms_*.c src/rooms/rooms_id.c
  *     -ljansson -lsodium -lcrypto
  */

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "rooms_internal.h"
+#include "rooms_text.h"
 
 
 #define ROOMS_NAME_MAX   128
