@@ -15,7 +15,7 @@ PURE_HEADERS = $(wildcard src/base/*.h src/rooms/*.h src/auth/rooms_*.h src/bund
 PURE_INCS    = -Isrc/base -Isrc/rooms -Isrc/auth -Isrc/bundle -Isrc/federation
 SANITIZE     =
 PURE_CFLAGS  = -std=gnu11 -g -O2 -Wall -Wextra -Werror $(SANITIZE) $(PURE_INCS)
-PURE_LIBS    = -ljansson -lsodium -lcrypto -lz -lpthread
+PURE_LIBS    = -ljansson -lsodium -lutf8proc -lcrypto -lz -lpthread
 
 UNIT_TESTS   = $(patsubst t/unit/%.c, $(BUILD)/unit/%, \
                           $(wildcard t/unit/*_test.c))
