@@ -13,7 +13,8 @@ SOURCES      = $(wildcard src/*.c src/*/*.c)
 HEADERS      = $(wildcard src/*.h src/*/*.h)
 CFLAGS_ROOMS = -Wall -Wextra -Werror -Wno-unused-parameter
 
-.PHONY: all setup clean install run federation-key deb deb-check
+.PHONY: all setup clean install run federation-key deb deb-check \
+        matrix
 
 all: $(MODULE)
 
@@ -34,6 +35,9 @@ run: $(MODULE)
 
 federation-key:
 	@openssl rand -base64 32
+
+matrix: | setup
+	@t/make/matrix $(BUILD) $(MATRIX)
 
 deb:
 	@t/make/setup "build-essential debhelper dpkg-dev fakeroot libutf8proc-dev"
