@@ -14,7 +14,8 @@
 
 
 const rooms_zip_limits_t  ngx_rooms_limits = {
-    UINT64_C(4) * 1024 * 1024 * 1024, 100000, 200
+    UINT64_C(4) * 1024 * 1024 * 1024, 100000, 200,
+    UINT64_C(2) * 1024 * 1024 * 1024
 };
 
 

@@ -150,7 +150,7 @@ ngx_rooms_max_rooms(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* "unpacked=SIZE", "entries=N", "ratio=N"; what isn't named has its default. */
+/* "unpacked=SIZE", "entries=N", "ratio=N", "stored=SIZE"; what isn't named has its default. */
 char *
 ngx_rooms_import_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -175,6 +175,12 @@ ngx_rooms_import_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             s.len -= 9;
             n = ngx_parse_offset(&s);
             rlcf->import_limits.unpacked = n;
+
+        } else if (ngx_strncmp(s.data, "stored=", 7) == 0) {
+            s.data += 7;
+            s.len -= 7;
+            n = ngx_parse_offset(&s);
+            rlcf->import_limits.stored = n;
 
         } else if (ngx_strncmp(s.data, "entries=", 8) == 0) {
             n = ngx_atoi(s.data + 8, s.len - 8);

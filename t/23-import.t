@@ -26,7 +26,7 @@ my $conf = <<"CONF";
     rooms_redis redis://\$TEST_NGINX_REDIS/0;
     rooms_server_name new.example;
     rooms_media_path $media;
-    rooms_import_limits unpacked=8m entries=50 ratio=100;
+    rooms_import_limits unpacked=8m entries=50 ratio=100 stored=4m;
     client_max_body_size 2m;
 
     location = /v1/rooms/import {
@@ -571,6 +571,81 @@ subtest 'names' => sub {
             @bad, qr/name/);
 };
 
+# What a dry run says, an import does.
+sub both {
+    my ($name, $good, $manifest, @entries) = @_;
+    my $file = bundle($manifest, @entries);
+    my $dry = import_as('ina@t', $file, dry_run => 'true');
+    my $r = import_as('ina@t', $file);
+
+    is($dry->[2]{data}{valid} ? 1 : 0, $good ? 1 : 0, "$name: the dry run")
+        or diag($json->encode($dry->[2]));
+    is($r->[0], $good ? 201 : 400, "$name: the import")
+        or diag($json->encode($r->[2]));
+
+    return $r->[2]{data};
+}
+
+subtest 'a dry run and an import' => sub {
+    my $text = sub {
+        my ($find, $replace) = @_;
+        my $out = $json->encode(manifest());
+
+        $out =~ s/\Q$find\E/$replace/ or die $find;
+
+        return $out;
+    };
+
+    # numbers keep their digits beside escapes, too
+    my $data = both('1e15 beside an escape', 1,
+                    $text->('"body":"message 2"',
+                            '"bo\u0064y":1e15,"n":[1.10,-0,1E+2]'));
+    my $raw = redis('ZRANGE', "sw:{t}:r:$data->{id}:events", 1, 1)->[0];
+    like($raw, qr/"bo\\u0064y":1e15,"n":\[1\.10,-0,1E\+2\]/, 'as written');
+
+    both('many of them', 1, $text->('"body":"message 2"', '"\u0062":['
+                                   . join(',', ('1e15') x 5000) . ']'));
+
+    # a limit holds however its key is written
+    my $long = 'x' x 75_000;
+
+    both('content is too long', 0, $text->('"message 2"', qq("$long")));
+    both('with an escape', 0,
+         $text->('"content":{"body":"message 2"', '"conten\u0074":{"body":"'
+                 . $long . '"'));
+    both('original_content is', 0,
+         $text->('"content":{"body":"message 2"}',
+                 '"content":{},"origina\u006c_content":{"a":"' . $long
+                 . '"}'));
+
+    # what is too long by its new ids only
+    both('by its ids', 0, manifest(media =>
+         [{ sha256 => sha256_hex('a'), size => 1, media_id => 'm' }],
+         events => [event(1, { attachments =>
+                               [map { { media_id => 'm' } } 1 .. 2000] })]),
+         { name => 'media/' . sha256_hex('a') . '/a', data => 'a' });
+
+    # levels
+    for my $levels (60 .. 66) {
+        my $deep = '{"a":' x ($levels - 1) . '{}' . '}' x ($levels - 1);
+
+        both("$levels levels", $levels <= 64,
+             $text->('{"body":"message 2"}', $deep));
+        both("$levels levels in an edit", $levels <= 64,
+             $text->('{"body":"message 2"}', '{"replaces":"'
+                     . event(1)->{id} . '","content":' . $deep . '}'));
+        both("$levels levels of before", $levels <= 64,
+             $text->('"content":{"body":"message 2"}',
+                     qq("content":{},"original_content":$deep)));
+    }
+
+    # of media, too, there are bounded many
+    both('ids of a medium', 0, manifest(media =>
+         [{ sha256 => sha256_hex('a'), size => 1,
+            media_ids => [map { "m$_" } 1 .. 51] }]),
+         { name => 'media/' . sha256_hex('a') . '/a', data => 'a' });
+};
+
 subtest 'limits' => sub {
     my @large = qw(413 SW_BUNDLE_TOO_LARGE);
     my %m = (name => 'manifest.json', data => $json->encode(manifest()));
@@ -587,6 +662,19 @@ subtest 'limits' => sub {
     refused('entries', zip(\%m, map { { name => "f$_", data => '' } }
                                 1 .. 50),
             @large, qr/rooms_import_limits/);
+
+    refused('stored: events', zip({ name => 'manifest.json', data =>
+                $json->encode(manifest(events =>
+                    [map { event($_, 'x' x 1100) } 1 .. 3500])) }),
+            @large, qr/would be written.*rooms_import_limits/);
+
+    # more than all of these events, whatever they say, can be
+    refused('stored: tables', zip({ name => 'manifest.json', data =>
+                '{"events":[' . join(',', map {
+                    qq({"id":"$_","sender_id":"a","content":{},)
+                    . qq("event_type":"swp.room.message","origin_ts":1,)
+                    . qq("stream_position":$_}) } 1 .. 17_000) . '}' }),
+            @large, qr/would be written.*rooms_import_limits/);
 
     # real bytes count, whatever the headers say
     my $packed = RoomsTest::Bundle::deflated('b' x 3_000_000);

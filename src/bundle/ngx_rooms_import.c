@@ -114,11 +114,13 @@ ngx_rooms_import_start(ngx_rooms_req_t *rq)
     im->root = ngx_from_rooms(ngx_rooms_dup(w->pool,
                               rooms_from_ngx(rq->conf->media_path->name)));
     im->tenant = ngx_rooms_dup(w->pool, rq->principal.tenant);
+    im->importer = ngx_rooms_dup(w->pool, rq->principal.sub);
     im->limits = rq->conf->import_limits;
     im->now = rq->now;
     im->window = ngx_palloc(w->pool, NGX_ROOMS_IMPORT_WINDOW);
 
-    if (im->root.data == NULL || im->tenant.data == NULL || im->window == NULL
+    if (im->root.data == NULL || im->tenant.data == NULL
+        || im->importer.data == NULL || im->window == NULL
         || ngx_rooms_spool_take(&im->body, rq->r, w->pool) != NGX_OK)
     {
         return NGX_ERROR;
@@ -400,15 +402,13 @@ ngx_rooms_import_room(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
     }
 
     im->tables.room = ngx_rooms_dup(rq->work->pool, rq->change->room.id);
-    im->tables.sender = ngx_rooms_dup(rq->work->pool, rq->principal.sub);
 
     im->events_key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS,
                                    rq->change->room.id);
     im->copies_key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COPIES,
                                    rq->change->room.id);
 
-    return im->tables.room.data && im->tables.sender.data
-           && im->events_key.data && im->copies_key.data ? NGX_OK : NGX_ERROR;
+    return im->tables.room.data && im->events_key.data && im->copies_key.data ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -25,7 +25,8 @@
  *     ------                            ----------
  *     the form, a hash of the file      claims the Idempotency-Key
  *     the archive's directory,
- *     manifest.json, every medium       refuses; or looks at workspace, name
+ *     manifest.json, every medium,
+ *     what would be written             refuses; or looks at workspace, name
  *                                       and number of rooms; reserves
  *                                       positions
  *     media into the media path
@@ -33,7 +34,10 @@
  *     edits, media: likewise
  *                                       the commit
  *
- * Nothing is written before all was found good.  What is written then is the
+ * Nothing is written before all was found good.  That includes writing the
+ * events anew, to nowhere: so a dry run and an import, which go the same way
+ * so far, can't have different answers, and the bytes are counted that the
+ * store would get.  What is written then is the
  * new room's own keys, which have a time to live, and which nobody can reach
  * as long as there is no room; contents that no medium refers to, which the
  * sweep removes; and media whose ids nobody knows, with a journal by which
@@ -56,6 +60,7 @@ typedef enum {
     NGX_ROOMS_IMPORT_SCAN,             /* manifest.json */
     NGX_ROOMS_IMPORT_VERIFY,           /* all that is in media/ */
     NGX_ROOMS_IMPORT_JUDGE,
+    NGX_ROOMS_IMPORT_MEASURE,          /* what would be written */
 
     NGX_ROOMS_IMPORT_EXTRACT,
     NGX_ROOMS_IMPORT_REWRITE,          /* manifest.json again */
@@ -107,6 +112,7 @@ typedef struct {
     /* given */
     ngx_str_t                   root;      /* of media */
     rooms_str_t                 tenant;
+    rooms_str_t                 importer;
     rooms_zip_limits_t          limits;
     ngx_rooms_spool_t           body;
     int64_t                     now;       /* ms */
@@ -172,6 +178,7 @@ ngx_int_t ngx_rooms_import_verify(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_judge(ngx_rooms_import_t *im);
 
 /* ... and then (_write.c). */
+ngx_int_t ngx_rooms_import_measure(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_extract(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_rewrite(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_copies(ngx_rooms_import_t *im);
@@ -186,6 +193,8 @@ ngx_int_t ngx_rooms_import_fail(ngx_rooms_import_t *im,
 ngx_int_t ngx_rooms_import_faulty(ngx_rooms_import_t *im);
 /* A fault of the archive: NGX_OK means that a dry run goes on. */
 ngx_int_t ngx_rooms_import_zip_fault(ngx_rooms_import_t *im);
+/* Whether what the store would get is within its limit: NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_rooms_import_bounded(ngx_rooms_import_t *im);
 /*
  * The next bytes of the entry that is open, in pos and last.  NGX_DONE: there
  * are no more; NGX_DECLINED: see im->zip.

@@ -32,6 +32,8 @@ ngx_rooms_import_open(ngx_rooms_import_t *im)
 
     im->tables_open = 1;
     im->tables.now = im->now;
+    im->tables.sender = im->importer;
+    im->tables.media_max = im->limits.entries;
     im->zip_open = 1;
     im->manifest_open = 1;
 
@@ -213,6 +215,15 @@ ngx_rooms_import_element(ngx_rooms_import_t *im, rooms_manifest_item_e kind)
 
         if (o) {
             rc = rooms_import_event(&im->tables, m->slice, o, m->index - 1);
+        }
+
+        /* tables of events that are too many would grow without bound */
+
+        im->tables.stored = im->tables.events * ROOMS_IMPORT_EVENT_MIN;
+
+        if (ngx_rooms_import_bounded(im) != NGX_OK) {
+            json_decref(o);
+            return NGX_ERROR;
         }
 
         break;
@@ -407,11 +418,7 @@ ngx_rooms_import_judge(ngx_rooms_import_t *im)
 
     rooms_manifest_cleanup(&im->manifest);
     im->manifest_open = 0;
+    im->state = NGX_ROOMS_IMPORT_MEASURE;
 
-    im->item = 0;
-    im->state = NGX_ROOMS_IMPORT_EXTRACT;
-
-    rooms_zip_reader_rewind(&im->zip);
-
-    return NGX_OK;
+    return NGX_AGAIN;
 }

@@ -48,7 +48,12 @@ ngx_rooms_import_step(ngx_rooms_work_t *w)
         break;
 
     case NGX_ROOMS_IMPORT_JUDGE:
-        return ngx_rooms_import_judge(im);
+        rc = ngx_rooms_import_judge(im);
+        break;
+
+    case NGX_ROOMS_IMPORT_MEASURE:
+        rc = ngx_rooms_import_measure(im);
+        break;
 
     case NGX_ROOMS_IMPORT_EXTRACT:
         rc = ngx_rooms_import_extract(im);
@@ -146,6 +151,22 @@ ngx_rooms_import_zip_fault(ngx_rooms_import_t *im)
     default:
         return ngx_rooms_import_system(im, "pread()", ngx_errno);
     }
+}
+
+
+ngx_int_t
+ngx_rooms_import_bounded(ngx_rooms_import_t *im)
+{
+    if (im->tables.stored <= im->limits.stored) {
+        return NGX_OK;
+    }
+
+    rooms_faults_add(&im->faults, "file", "what would be written into the "
+                     "store has more than the %llu bytes that "
+                     "rooms_import_limits allows",
+                     (unsigned long long) im->limits.stored);
+
+    return ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_TOO_LARGE);
 }
 
 

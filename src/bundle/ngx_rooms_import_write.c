@@ -4,8 +4,9 @@
  */
 
 /*
- * In the thread: the bundle, which was found good, once more.  Contents go
- * into the media path; events become parcels, which the event loop takes to
+ * In the thread: the bundle, which was found good, once more.  First events
+ * are written to nowhere, and their bytes are counted.  Then contents go into
+ * the media path, and events become parcels, which the event loop takes to
  * the store.
  */
 
@@ -13,6 +14,16 @@
 #include "ngx_rooms_media.h"
 
 
+/* The longest that there is: rooms_event_position() is below 2^44. */
+#define NGX_ROOMS_IMPORT_POSITION  INT64_C(10000000000000)
+#define NGX_ROOMS_IMPORT_DIGITS    14
+
+#define NGX_ROOMS_IMPORT_BUF                                                  \
+    (NGX_ROOMS_IMPORT_PARCEL + ROOMS_IMPORT_JSON(ROOMS_MANIFEST_EVENT_MAX))
+
+
+static ngx_int_t ngx_rooms_import_reread(ngx_rooms_import_t *im);
+static ngx_int_t ngx_rooms_import_measured(ngx_rooms_import_t *im);
 static ngx_int_t ngx_rooms_import_extract_next(ngx_rooms_import_t *im);
 static ngx_int_t ngx_rooms_import_extract_end(ngx_rooms_import_t *im);
 static void ngx_rooms_import_parcel(ngx_rooms_import_t *im,
@@ -37,6 +48,169 @@ static ngx_int_t
 ngx_rooms_import_blob_failed(ngx_rooms_import_t *im)
 {
     return ngx_rooms_import_system(im, im->blob.failed, im->blob.err);
+}
+
+
+/*
+ * The next event of the manifest: NGX_OK; NGX_AGAIN: a window was read;
+ * NGX_DONE: there is none.
+ */
+static ngx_int_t
+ngx_rooms_import_reread(ngx_rooms_import_t *im)
+{
+    rooms_manifest_item_e  kind;
+
+    if (!im->manifest_open) {
+        rooms_manifest_init(&im->manifest, im->limits.entries);
+        im->manifest_open = 1;
+        im->pos = im->last;
+
+        if (rooms_zip_entry_open(&im->zip, im->entry, 0) != 0) {
+            return ngx_rooms_import_changed(im);
+        }
+    }
+
+    do {
+        kind = rooms_manifest_next(&im->manifest,
+                                   (const u_char **) &im->pos, im->last);
+
+        if (kind == ROOMS_MANIFEST_EVENT) {
+            return NGX_OK;
+        }
+
+        if (kind == ROOMS_MANIFEST_ERROR) {
+            return ngx_rooms_import_changed(im);
+        }
+
+    } while (kind != ROOMS_MANIFEST_AGAIN);
+
+    switch (ngx_rooms_import_fill(im)) {
+
+    case NGX_OK:
+        return NGX_AGAIN;
+
+    case NGX_DONE:
+        rooms_manifest_cleanup(&im->manifest);
+        im->manifest_open = 0;
+        return NGX_DONE;
+
+    default:
+        return ngx_rooms_import_changed(im);
+    }
+}
+
+
+ngx_int_t
+ngx_rooms_import_measure(ngx_rooms_import_t *im)
+{
+    int64_t          position;
+    ngx_int_t        rc;
+    rooms_import_t  *t;
+
+    t = &im->tables;
+
+    if (im->parcel.start == NULL) {
+        im->parcel.start = ngx_alloc(NGX_ROOMS_IMPORT_BUF, ngx_cycle->log);
+
+        if (im->parcel.start == NULL) {
+            return ngx_rooms_import_system(im, "malloc()", NGX_ENOMEM);
+        }
+
+        t->room = ngx_rooms_s("room-00000000000000000000000000");
+        t->position = NGX_ROOMS_IMPORT_POSITION;
+        t->stored = 0;
+
+        rooms_zip_reader_rewind(&im->zip);
+    }
+
+    for ( ;; ) {
+        rc = ngx_rooms_import_reread(im);
+
+        if (rc != NGX_OK) {
+            break;
+        }
+
+        ngx_rooms_import_parcel(im, NGX_ROOMS_PARCEL_EVENTS);
+
+        if (rooms_import_write(t, im->manifest.slice, &im->parcel.b,
+                               &position) == -1)
+        {
+            rooms_import_fault(t, im->manifest.index - 1, t->problem_key,
+                               t->problem);
+
+            if (ngx_rooms_import_faulty(im) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+
+        /* one that doesn't come along has written nothing */
+
+        if (im->parcel.b.last != im->parcel.start) {
+            t->stored += im->parcel.b.last - im->parcel.start
+                         + NGX_ROOMS_IMPORT_DIGITS;
+        }
+    }
+
+    if (rc == NGX_ERROR || ngx_rooms_import_bounded(im) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return rc == NGX_DONE ? ngx_rooms_import_measured(im) : rc;
+}
+
+
+/* Besides the events: names of edits, media. */
+static ngx_int_t
+ngx_rooms_import_measured(ngx_rooms_import_t *im)
+{
+    size_t           i;
+    rooms_str_t      id, edits;
+    rooms_import_t  *t;
+
+    t = &im->tables;
+
+    for ( ;; ) {
+        ngx_rooms_import_parcel(im, NGX_ROOMS_PARCEL_COPIES);
+
+        if (!rooms_import_edits(t, &im->parcel.b, &id, &edits)) {
+            break;
+        }
+
+        t->stored += im->parcel.b.last - im->parcel.start;
+    }
+
+    t->edits_at = 0;
+
+    for (i = 0; i < t->nmedia; i++) {
+
+        if (rooms_import_kept(t, i)) {
+            ngx_rooms_import_parcel(im, NGX_ROOMS_PARCEL_MEDIA);
+            ngx_rooms_import_row(im, &t->media[i]);
+
+            /* the row; its id and sha256, twice: in the journal, too */
+
+            t->stored += im->parcel.b.last - im->parcel.start
+                         + 2 * (sizeof(t->media[i].id)
+                                + sizeof(t->media[i].sha256));
+        }
+    }
+
+    im->parcel.n = 0;
+
+    if (im->faults.total) {
+        return ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_INVALID);
+    }
+
+    if (ngx_rooms_import_bounded(im) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    im->item = 0;
+    im->state = NGX_ROOMS_IMPORT_EXTRACT;
+
+    rooms_zip_reader_rewind(&im->zip);
+
+    return NGX_OK;
 }
 
 
@@ -144,9 +318,7 @@ ngx_rooms_import_extract_end(ngx_rooms_import_t *im)
 static void
 ngx_rooms_import_parcel(ngx_rooms_import_t *im, ngx_rooms_parcel_e kind)
 {
-    rooms_buf_init(&im->parcel.b, im->parcel.start,
-                   NGX_ROOMS_IMPORT_PARCEL
-                   + ROOMS_IMPORT_JSON(ROOMS_MANIFEST_EVENT_MAX));
+    rooms_buf_init(&im->parcel.b, im->parcel.start, NGX_ROOMS_IMPORT_BUF);
 
     im->parcel.n = 0;
     im->parcel.kind = kind;
@@ -188,7 +360,7 @@ ngx_rooms_import_put(ngx_rooms_import_t *im)
         return NGX_OK;
 
     default:
-        return ngx_rooms_import_system(im, "writing an event anew", 0);
+        return ngx_rooms_import_changed(im);
     }
 }
 
@@ -196,26 +368,7 @@ ngx_rooms_import_put(ngx_rooms_import_t *im)
 ngx_int_t
 ngx_rooms_import_rewrite(ngx_rooms_import_t *im)
 {
-    rooms_manifest_item_e  kind;
-
-    if (!im->manifest_open) {
-        im->parcel.start = ngx_alloc(NGX_ROOMS_IMPORT_PARCEL
-                              + ROOMS_IMPORT_JSON(ROOMS_MANIFEST_EVENT_MAX),
-                              ngx_cycle->log);
-
-        if (im->parcel.start == NULL) {
-            return ngx_rooms_import_system(im, "malloc()", NGX_ENOMEM);
-        }
-
-        rooms_manifest_init(&im->manifest, im->limits.entries);
-        im->manifest_open = 1;
-
-        if (rooms_zip_entry_open(&im->zip, im->entry, 0) != 0) {
-            return ngx_rooms_import_changed(im);
-        }
-
-        im->pos = im->last;
-    }
+    ngx_int_t  rc;
 
     if (im->parcel.n == 0) {
         ngx_rooms_import_parcel(im, NGX_ROOMS_PARCEL_EVENTS);
@@ -227,35 +380,23 @@ ngx_rooms_import_rewrite(ngx_rooms_import_t *im)
             return NGX_OK;
         }
 
-        kind = rooms_manifest_next(&im->manifest,
-                                   (const u_char **) &im->pos, im->last);
+        rc = ngx_rooms_import_reread(im);
 
-        if (kind == ROOMS_MANIFEST_EVENT) {
-
-            if (ngx_rooms_import_put(im) != NGX_OK) {
-                return NGX_ERROR;
-            }
-
-        } else if (kind == ROOMS_MANIFEST_ERROR) {
-            return ngx_rooms_import_changed(im);
-
-        } else if (kind == ROOMS_MANIFEST_AGAIN) {
+        if (rc != NGX_OK) {
             break;
+        }
+
+        if (ngx_rooms_import_put(im) != NGX_OK) {
+            return NGX_ERROR;
         }
     }
 
-    switch (ngx_rooms_import_fill(im)) {
-
-    case NGX_OK:
-        return NGX_AGAIN;
-
-    case NGX_DONE:
+    if (rc == NGX_DONE) {
         im->state = NGX_ROOMS_IMPORT_COPIES;
-        return im->parcel.n ? NGX_OK : NGX_AGAIN;
-
-    default:
-        return ngx_rooms_import_changed(im);
+        rc = im->parcel.n ? NGX_OK : NGX_AGAIN;
     }
+
+    return rc;
 }
 
 

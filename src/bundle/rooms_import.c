@@ -44,9 +44,9 @@ rooms_import_init(rooms_import_t *im, rooms_faults_t *faults)
     rooms_import_map_init(&im->missing);
 
     im->scratch = malloc(ROOMS_MANIFEST_EVENT_MAX);
-    im->nested = malloc(ROOMS_MANIFEST_EVENT_MAX);
+    im->decoded = malloc(ROOMS_MANIFEST_EVENT_MAX);
 
-    return im->scratch && im->nested ? 0 : -1;
+    return im->scratch && im->decoded ? 0 : -1;
 }
 
 
@@ -64,7 +64,7 @@ rooms_import_cleanup(rooms_import_t *im)
     free(im->text.data);
     free(im->edits);
     free(im->scratch);
-    free(im->nested);
+    free(im->decoded);
 }
 
 
@@ -124,15 +124,60 @@ rooms_import_is_marker(rooms_str_t event_type)
 }
 
 
-static void
+void
 rooms_import_fault(rooms_import_t *im, uint64_t index, const char *key,
     const char *problem)
 {
     char  field[64];
 
-    snprintf(field, sizeof(field), "events[%llu].%s",
-             (unsigned long long) index, key);
+    snprintf(field, sizeof(field), "events[%llu]%s%s",
+             (unsigned long long) index, key[0] ? "." : "", key);
     rooms_faults_add(im->faults, field, "%s", problem);
+}
+
+
+/* What is minified is as long as it will be stored, but for what ids are
+ * called.  An author doesn't count: an export adds it. */
+static void
+rooms_import_content_sizes(rooms_import_t *im, rooms_str_t event,
+    const char *key, uint64_t index, int edit)
+{
+    size_t       len, author, member;
+    rooms_str_t  content, name, value;
+
+    content = rooms_json_member(event, key);
+
+    if (content.data == NULL || content.data[0] != '{') {
+        return;
+    }
+
+    len = rooms_json_minify(content, im->scratch);
+    author = 0;
+    member = 0;
+    value = ROOMS_NULL;
+
+    while (rooms_json_next(content, &name, &value)) {
+
+        if (value.data[0] == '{'
+            && rooms_json_key_is(name, "_imported_sender"))
+        {
+            author = rooms_json_minify(value, im->scratch);
+            member = author + name.len + sizeof(",\"\":") - 1;
+        }
+    }
+
+    if (len > member + ROOMS_IMPORT_CONTENT_MAX) {
+        rooms_import_fault(im, index, key, ROOMS_IMPORT_TOO_LONG);
+    }
+
+    if (author > ROOMS_IMPORT_AUTHOR_MAX) {
+        rooms_import_fault(im, index, key, "has an _imported_sender of more "
+                                           "than 8 KiB");
+    }
+
+    if (rooms_json_depth(content) > ROOMS_IMPORT_DEPTH_MAX + edit) {
+        rooms_import_fault(im, index, key, "nests more than 64 levels deep");
+    }
 }
 
 
@@ -141,23 +186,15 @@ static void
 rooms_import_event_sizes(rooms_import_t *im, rooms_str_t slice, json_t *o,
     uint64_t index)
 {
-    size_t       i;
-    json_t      *ts;
-    rooms_str_t  content;
+    int      edit;
+    json_t  *ts;
 
-    static const char  *contents[] = { "content", "original_content" };
+    /* the body of an edit is one level further down */
 
-    for (i = 0; i < 2; i++) {
-        content = rooms_json_member(slice, contents[i]);
+    edit = json_object_get(json_object_get(o, "content"), "replaces") != NULL;
 
-        if (content.len > ROOMS_IMPORT_CONTENT_MAX
-            && rooms_json_minify(content, im->nested)
-               > ROOMS_IMPORT_CONTENT_MAX)
-        {
-            rooms_import_fault(im, index, contents[i],
-                               "is longer than 72 KiB");
-        }
-    }
+    rooms_import_content_sizes(im, slice, "content", index, edit);
+    rooms_import_content_sizes(im, slice, "original_content", index, 0);
 
     ts = json_object_get(o, "origin_ts");
 
@@ -266,16 +303,6 @@ rooms_import_participant(rooms_import_t *im, rooms_str_t key, json_t *o)
     fqid = rooms_import_value(o, "fqid");
     avatar = rooms_import_value(o, "avatar_url");
 
-    if (name.len > ROOMS_IMPORT_DISPLAY_MAX || fqid.len > ROOMS_IMPORT_FQID_MAX
-        || avatar.len > ROOMS_IMPORT_AVATAR_MAX)
-    {
-        rooms_faults_add(im->faults, "participants",
-                         "%.*s: a name is longer than 1 KiB, an fqid than "
-                         "512 bytes, or an avatar_url than 2 KiB",
-                         key.len < 64 ? (int) key.len : 64, key.data);
-        return 0;
-    }
-
     rooms_buf_init(&b, json, sizeof(json));
     rooms_json_lit(&b, "{\"display_name\":");
     rooms_json_str(&b, name);
@@ -284,6 +311,17 @@ rooms_import_participant(rooms_import_t *im, rooms_str_t key, json_t *o)
     rooms_json_lit(&b, ",\"fqid\":");
     rooms_json_str(&b, fqid);
     rooms_json_lit(&b, "}");
+
+    if (name.len > ROOMS_IMPORT_DISPLAY_MAX || fqid.len > ROOMS_IMPORT_FQID_MAX
+        || avatar.len > ROOMS_IMPORT_AVATAR_MAX || b.full)
+    {
+        rooms_faults_add(im->faults, "participants",
+                         "%.*s: a name is longer than 1 KiB, an fqid than "
+                         "512 bytes, an avatar_url than 2 KiB, or all of "
+                         "them, written as JSON, than 8 KiB",
+                         key.len < 64 ? (int) key.len : 64, key.data);
+        return 0;
+    }
 
     at = rooms_import_text_add(im, &im->authors,
                                (rooms_str_t) { b.last - json, json });
@@ -389,6 +427,12 @@ rooms_import_media_ids(rooms_import_t *im, json_t *o, uint32_t index,
 
         if (!json_is_string(v)) {
             continue;
+        }
+
+        if (im->media_ids.count == im->media_max) {
+            im->failed = "media have more ids than rooms_import_limits "
+                         "allows entries";
+            return -1;
         }
 
         switch (rooms_import_map_add(&im->media_ids,

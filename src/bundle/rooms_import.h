@@ -33,10 +33,15 @@
 
 
 #define ROOMS_IMPORT_TEXT_MAX      (16 * 1024 * 1024)
-#define ROOMS_IMPORT_CONTENT_MAX   (72 * 1024)    /* 64 KiB and an author */
-#define ROOMS_IMPORT_AUTHOR_MAX    (24 * 1024)    /* bytes of JSON */
+#define ROOMS_IMPORT_CONTENT_MAX   (72 * 1024)    /* without an author */
+#define ROOMS_IMPORT_TOO_LONG      "is longer than 72 KiB"
+#define ROOMS_IMPORT_AUTHOR_MAX    (8 * 1024)     /* bytes of JSON */
+#define ROOMS_IMPORT_DEPTH_MAX     64             /* of a content */
 #define ROOMS_IMPORT_EDITS_MAX     100            /* of one message */
 #define ROOMS_IMPORT_ID_LEN        33             /* "evt-", 13, 16 */
+
+/* The least that an event takes in the store, with its position. */
+#define ROOMS_IMPORT_EVENT_MIN     256
 
 /* The new JSON of an event of `len` bytes has at most so many. */
 #define ROOMS_IMPORT_JSON(len)     (4 * (len) + 2 * ROOMS_IMPORT_AUTHOR_MAX)
@@ -89,14 +94,18 @@ typedef struct {
 typedef struct {
     rooms_faults_t         *faults;
     const char             *failed;   /* no memory; a text table is full */
+    const char             *problem;  /* of rooms_import_write() */
+    const char             *problem_key;
 
     /* what the events will say, set before the second reading */
     rooms_str_t             room;
     rooms_str_t             sender;
+    uint64_t                media_max;  /* ids of media, at most */
     int64_t                 position; /* of the first event */
     int64_t                 now;      /* ms, for the ids of media */
 
     uint64_t                events;   /* that are imported */
+    uint64_t                stored;   /* bytes that they take, at least */
     size_t                  nmedia;
 
     /* the rest is private */
@@ -120,7 +129,7 @@ typedef struct {
     size_t                  edits_at; /* of rooms_import_edits() */
 
     u_char                 *scratch;  /* of an event */
-    u_char                 *nested;   /* of a content */
+    u_char                 *decoded;  /* its strings */
 } rooms_import_t;
 
 
@@ -141,6 +150,10 @@ int rooms_import_medium(rooms_import_t *im, rooms_str_t key, json_t *o,
     uint64_t index);
 int rooms_import_missing(rooms_import_t *im, rooms_str_t slice);
 
+/* A fault of a member of an event. */
+void rooms_import_fault(rooms_import_t *im, uint64_t index, const char *key,
+    const char *problem);
+
 /* The medium of an entry "media/<sha256>/..."; NULL: none has it. */
 rooms_import_medium_t *rooms_import_content(rooms_import_t *im,
     rooms_str_t sha256);
@@ -155,8 +168,8 @@ rooms_str_t rooms_import_string(const rooms_import_t *im, uint32_t at);
 
 
 /*
- * Second reading.  Writes the event's new JSON, and tells its position; 1:
- * an event that doesn't come along; -1: it doesn't fit, or no memory.
+ * The readings after that.  Writes the event's new JSON, and tells its
+ * position; 1: an event that doesn't come along; -1: see im->problem.
  */
 int rooms_import_write(rooms_import_t *im, rooms_str_t slice,
     rooms_buf_t *b, int64_t *position);
@@ -175,10 +188,6 @@ int rooms_import_edits(rooms_import_t *im, rooms_buf_t *b, rooms_str_t *id,
 
 /* Between the import's files */
 
-/* Whether an object's raw keys, or some raw strings in it, have escapes. */
-int rooms_import_escaped(rooms_str_t object, int values);
-/* A string's value, unescaped into `buf` if it must be. */
-rooms_str_t rooms_import_unquote(rooms_str_t raw, u_char *buf, size_t size);
 int rooms_import_is_marker(rooms_str_t event_type);
 int64_t rooms_import_text_add(rooms_import_t *im, rooms_import_text_t *text,
     rooms_str_t s);

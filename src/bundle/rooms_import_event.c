@@ -4,12 +4,10 @@
  */
 
 /*
- * The second reading: an event's new JSON.  Values go over as their authors
- * wrote them: numbers keep their digits, members their order; what is new is
- * who sent it, where it stands, and what the ids in it are called now.
- *
- * The scanner compares raw keys.  An object with escapes in its keys, which
- * none of our own has, is first written anew by jansson.
+ * The readings after the first: an event's new JSON.  Values go over as
+ * their authors wrote them: numbers keep their digits, members their order
+ * and the escapes of their keys; what is new is who sent it, where it stands,
+ * and what the ids in it are called now.
  */
 
 #include "rooms_import.h"
@@ -20,106 +18,74 @@
 #include <stdlib.h>
 
 
-/* What is read of an event; raw JSON. */
+/* What is read of an event: raw JSON, or decoded, in im->decoded. */
 typedef struct {
     rooms_str_t    id;
     rooms_str_t    sender;
     rooms_str_t    type;
-    rooms_str_t    content;
-    rooms_str_t    original;
-    rooms_str_t    origin_ts;
     rooms_str_t    created_at;
     rooms_str_t    edited_at;
     rooms_str_t    redacted_at;
+    rooms_str_t    origin_ts;         /* raw, from here on */
+    rooms_str_t    content;
+    rooms_str_t    original;
 } rooms_import_event_t;
 
 /* What a content's members mean depends on where it stands. */
 #define ROOMS_IMPORT_EVENT_ID   1     /* "event_id" is a reference */
 #define ROOMS_IMPORT_REPLACES   2     /* "replaces" is, "content" is one */
-#define ROOMS_IMPORT_AUTHOR     4     /* the author stands in it */
+#define ROOMS_IMPORT_AUTHOR     4     /* may have an author in it */
+#define ROOMS_IMPORT_SENDER     8     /* has one: else it is the sender */
 
 
-static void rooms_import_parse(rooms_str_t json, rooms_import_event_t *e);
+static int rooms_import_parse(rooms_import_t *im, rooms_str_t json,
+    rooms_import_event_t *e);
 static int rooms_import_put_event(rooms_import_t *im,
     const rooms_import_event_t *e, uint32_t index, rooms_buf_t *b);
 static void rooms_import_put_time(rooms_buf_t *b, const char *key,
-    rooms_str_t raw);
+    rooms_str_t time);
 static int rooms_import_put_content(rooms_import_t *im, rooms_buf_t *b,
-    rooms_str_t content, unsigned flags, rooms_str_t sender);
-static int rooms_import_put_members(rooms_import_t *im, rooms_buf_t *b,
-    rooms_str_t content, unsigned flags, rooms_str_t sender);
-static void rooms_import_put_author(rooms_import_t *im, rooms_buf_t *b,
+    const char *key, rooms_str_t content, unsigned flags,
     rooms_str_t sender);
+static size_t rooms_import_put_members(rooms_import_t *im, rooms_buf_t *b,
+    rooms_str_t content, unsigned flags, rooms_str_t sender);
+static int rooms_import_put_ref(rooms_import_t *im, rooms_buf_t *b,
+    rooms_str_t key, rooms_str_t value, unsigned flags);
+static rooms_str_t rooms_import_author(rooms_import_t *im,
+    rooms_str_t sender, u_char *buf);
 
 
-int
-rooms_import_escaped(rooms_str_t object, int values)
+/* A string's value, into `buf` if it has escapes; NULL: none, or too long. */
+static rooms_str_t
+rooms_import_decode(rooms_str_t raw, u_char *buf, size_t size)
 {
-    rooms_str_t  key, value;
-
-    if (memchr(object.data, '\\', object.len) == NULL) {
-        return 0;
-    }
-
-    value = ROOMS_NULL;
-
-    while (rooms_json_next(object, &key, &value)) {
-
-        if (memchr(key.data, '\\', key.len)
-            || (values && value.data[0] == '"'
-                && memchr(value.data, '\\', value.len)))
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-rooms_str_t
-rooms_import_unquote(rooms_str_t raw, u_char *buf, size_t size)
-{
-    ssize_t  n;
+    ptrdiff_t  n;
 
     if (raw.len < 2 || raw.data[0] != '"') {
         return ROOMS_NULL;
     }
 
+    raw.data++;
+    raw.len -= 2;
+
     if (memchr(raw.data, '\\', raw.len) == NULL) {
-        return (rooms_str_t) { raw.len - 2, raw.data + 1 };
+        return raw;
     }
 
-    n = rooms_json_unescape(raw.data, raw.len, buf, size);
+    n = rooms_json_unescape(raw, buf, size);
 
     return n == -1 ? ROOMS_NULL : (rooms_str_t) { (size_t) n, buf };
 }
 
 
-/* By jansson, into `buf` of ROOMS_MANIFEST_EVENT_MAX bytes; -1: no memory. */
 static int
-rooms_import_normalise(rooms_str_t *s, u_char *buf)
+rooms_import_problem(rooms_import_t *im, const char *key,
+    const char *problem)
 {
-    json_t  *o;
-    size_t   n;
+    im->problem_key = key;
+    im->problem = problem;
 
-    o = json_loadb((const char *) s->data, s->len, JSON_REJECT_DUPLICATES,
-                   NULL);
-    if (o == NULL) {
-        return -1;
-    }
-
-    n = json_dumpb(o, (char *) buf, ROOMS_MANIFEST_EVENT_MAX, JSON_COMPACT);
-    json_decref(o);
-
-    if (n == 0 || n > ROOMS_MANIFEST_EVENT_MAX) {
-        return -1;
-    }
-
-    s->data = buf;
-    s->len = n;
-
-    return 0;
+    return -1;
 }
 
 
@@ -153,7 +119,6 @@ int
 rooms_import_write(rooms_import_t *im, rooms_str_t slice, rooms_buf_t *b,
     int64_t *position)
 {
-    u_char                id[256];
     int64_t               index;
     rooms_str_t           json;
     rooms_import_event_t  e;
@@ -161,16 +126,11 @@ rooms_import_write(rooms_import_t *im, rooms_str_t slice, rooms_buf_t *b,
     json.len = rooms_json_minify(slice, im->scratch);
     json.data = im->scratch;
 
-    if (rooms_import_escaped(json, 1)
-        && rooms_import_normalise(&json, im->scratch) != 0)
-    {
-        return -1;
+    if (rooms_import_parse(im, json, &e) != 0) {
+        return rooms_import_problem(im, "", "is no event");
     }
 
-    rooms_import_parse(json, &e);
-
-    index = rooms_import_map_get(&im->ids,
-                                 rooms_import_unquote(e.id, id, sizeof(id)));
+    index = rooms_import_map_get(&im->ids, e.id);
 
     if (index == -1) {
         return 1;
@@ -182,10 +142,15 @@ rooms_import_write(rooms_import_t *im, rooms_str_t slice, rooms_buf_t *b,
 }
 
 
-static void
-rooms_import_parse(rooms_str_t json, rooms_import_event_t *e)
+/*
+ * All of an event's strings together are no longer than the event, so they
+ * fit.  A key is what it says, with escapes or without.
+ */
+static int
+rooms_import_parse(rooms_import_t *im, rooms_str_t json,
+    rooms_import_event_t *e)
 {
-    size_t        i;
+    size_t        i, used;
     rooms_str_t   key, value;
 
     const struct {
@@ -195,12 +160,12 @@ rooms_import_parse(rooms_str_t json, rooms_import_event_t *e)
         { "id", &e->id },
         { "sender_id", &e->sender },
         { "event_type", &e->type },
-        { "content", &e->content },
-        { "original_content", &e->original },
-        { "origin_ts", &e->origin_ts },
         { "created_at", &e->created_at },
         { "edited_at", &e->edited_at },
-        { "redacted_at", &e->redacted_at }
+        { "redacted_at", &e->redacted_at },
+        { "origin_ts", &e->origin_ts },
+        { "content", &e->content },
+        { "original_content", &e->original }
     };
 
     memset(e, 0, sizeof(rooms_import_event_t));
@@ -212,22 +177,33 @@ rooms_import_parse(rooms_str_t json, rooms_import_event_t *e)
         for (i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 
             if (value.data[0] != 'n'
-                && rooms_str_eq(key, rooms_cstr(members[i].key)))
+                && rooms_json_key_is(key, members[i].key))
             {
                 *members[i].value = value;
             }
         }
     }
+
+    for (used = 0, i = 0; members[i].value != &e->origin_ts; i++) {
+        value = rooms_import_decode(*members[i].value, im->decoded + used,
+                                    ROOMS_MANIFEST_EVENT_MAX - used);
+
+        if (value.data == im->decoded + used) {
+            used += value.len;
+        }
+
+        *members[i].value = value;
+    }
+
+    return e->id.data && e->sender.data && e->type.data
+           && e->content.data && e->content.data[0] == '{'
+           && (e->created_at.data || e->origin_ts.data) ? 0 : -1;
 }
 
 
 static unsigned
-rooms_import_flags(rooms_str_t raw_type)
+rooms_import_flags(rooms_str_t type)
 {
-    rooms_str_t  type;
-
-    type = rooms_import_unquote(raw_type, NULL, 0);
-
     if (rooms_str_eq(type, rooms_cstr(rooms_event_name(ROOMS_EV_MESSAGE)))) {
         return ROOMS_IMPORT_REPLACES;
     }
@@ -248,11 +224,16 @@ rooms_import_put_event(rooms_import_t *im, const rooms_import_event_t *e,
     uint32_t index, rooms_buf_t *b)
 {
     u_char       id[ROOMS_IMPORT_ID_LEN];
-    int64_t      created;
+    int64_t      created, seconds;
     unsigned     flags;
 
     rooms_import_event_id(im, index, id);
     flags = rooms_import_flags(e->type);
+
+    seconds = e->origin_ts.data
+              ? strtoll((const char *) e->origin_ts.data, NULL, 10) : 0;
+    created = e->created_at.data ? rooms_time_parse(e->created_at)
+                                 : seconds * 1000;
 
     rooms_json_lit(b, "{\"id\":\"");
     rooms_json_raw(b, id, sizeof(id));
@@ -263,82 +244,79 @@ rooms_import_put_event(rooms_import_t *im, const rooms_import_event_t *e,
     rooms_json_lit(b, ",\"sender_id\":");
     rooms_json_str(b, im->sender);
     rooms_json_lit(b, ",\"event_type\":");
-    rooms_json_raw(b, e->type.data, e->type.len);
-    rooms_json_lit(b, ",\"content\":");
+    rooms_json_str(b, e->type);
 
-    if (rooms_import_put_content(im, b, e->content,
-                                 flags | ROOMS_IMPORT_AUTHOR, e->sender) != 0)
+    if (rooms_import_put_content(im, b, "content", e->content,
+                                 flags | ROOMS_IMPORT_AUTHOR
+                                 | ROOMS_IMPORT_SENDER, e->sender) != 0)
     {
         return -1;
     }
 
-    created = rooms_time_parse(rooms_import_unquote(e->created_at, NULL, 0));
-
     rooms_json_lit(b, ",\"origin_ts\":");
-
-    if (e->origin_ts.data) {
-        rooms_json_raw(b, e->origin_ts.data, e->origin_ts.len);
-
-    } else {
-        rooms_json_int(b, created / 1000);
-    }
-
+    rooms_json_int(b, e->origin_ts.data ? seconds : created / 1000);
     rooms_json_lit(b, ",\"created_at\":");
-    rooms_json_time(b, e->created_at.data
-                       ? created
-                       : strtoll((const char *) e->origin_ts.data, NULL, 10)
-                         * 1000);
+    rooms_json_time(b, created);
 
     rooms_import_put_time(b, ",\"edited_at\":", e->edited_at);
     rooms_import_put_time(b, ",\"redacted_at\":", e->redacted_at);
 
-    if (e->original.data && e->original.data[0] == '{') {
-        rooms_json_lit(b, ",\"original_content\":");
-
-        if (rooms_import_put_content(im, b, e->original, 0, ROOMS_NULL) != 0)
-        {
-            return -1;
-        }
+    if (e->original.data && e->original.data[0] == '{'
+        && rooms_import_put_content(im, b, "original_content", e->original,
+                                    ROOMS_IMPORT_AUTHOR, ROOMS_NULL) != 0)
+    {
+        return -1;
     }
 
     rooms_json_lit(b, ",\"do_not_index\":true}");
 
-    return b->full ? -1 : 0;
+    return b->full ? rooms_import_problem(im, "", "is too long") : 0;
 }
 
 
 static void
-rooms_import_put_time(rooms_buf_t *b, const char *key, rooms_str_t raw)
+rooms_import_put_time(rooms_buf_t *b, const char *key, rooms_str_t time)
 {
     rooms_json_raw(b, key, strlen(key));
 
-    if (raw.data) {
-        rooms_json_time(b, rooms_time_parse(rooms_import_unquote(raw, NULL,
-                                                                 0)));
+    if (time.data) {
+        rooms_json_time(b, rooms_time_parse(time));
+
     } else {
         rooms_json_lit(b, "null");
     }
 }
 
 
+/* The limit is of what is written, since new ids may be longer than old. */
 static int
 rooms_import_put_content(rooms_import_t *im, rooms_buf_t *b,
-    rooms_str_t content, unsigned flags, rooms_str_t sender)
+    const char *key, rooms_str_t content, unsigned flags,
+    rooms_str_t sender)
 {
-    if (rooms_import_escaped(content, 0)
-        && rooms_import_normalise(&content, im->nested) != 0)
-    {
-        return -1;
+    u_char  *start;
+    size_t   author;
+
+    rooms_json_lit(b, ",\"");
+    rooms_json_raw(b, key, strlen(key));
+    rooms_json_lit(b, "\":");
+
+    start = b->last;
+    author = rooms_import_put_members(im, b, content, flags, sender);
+
+    if (b->full) {
+        return rooms_import_problem(im, key, "is too long");
     }
 
-    return rooms_import_put_members(im, b, content, flags, sender);
+    return b->last - start - author > ROOMS_IMPORT_CONTENT_MAX
+           ? rooms_import_problem(im, key, ROOMS_IMPORT_TOO_LONG) : 0;
 }
 
 
 static void
 rooms_import_put_key(rooms_buf_t *b, rooms_str_t key)
 {
-    if (b->last[-1] != '{') {
+    if (b->last > b->start && b->last[-1] != '{') {
         rooms_json_lit(b, ",");
     }
 
@@ -356,7 +334,7 @@ rooms_import_put_event_ref(rooms_import_t *im, rooms_buf_t *b,
     int64_t  index;
 
     index = rooms_import_map_get(&im->ids,
-                            rooms_import_unquote(value, id, sizeof(id)));
+                                 rooms_import_decode(value, id, sizeof(id)));
 
     if (index == -1) {
         rooms_json_raw(b, value.data, value.len);
@@ -376,7 +354,7 @@ rooms_import_put_media_ref(rooms_import_t *im, rooms_buf_t *b,
     int64_t  i;
 
     i = rooms_import_map_get(&im->media_ids,
-                             rooms_import_unquote(value, id, sizeof(id)));
+                             rooms_import_decode(value, id, sizeof(id)));
 
     if (i == -1 || !rooms_import_kept(im, i)) {
         rooms_json_raw(b, value.data, value.len);
@@ -417,7 +395,9 @@ rooms_import_put_attachments(rooms_import_t *im, rooms_buf_t *b,
         while (rooms_json_next(element, &key, &value)) {
             rooms_import_put_key(b, key);
 
-            if (rooms_str_eq(key, rooms_cstr("media_id"))) {
+            if (rooms_json_key_is(key, "media_id")
+                || rooms_json_key_is(key, "thumbnail_id"))
+            {
                 rooms_import_put_media_ref(im, b, value);
 
             } else {
@@ -432,12 +412,18 @@ rooms_import_put_attachments(rooms_import_t *im, rooms_buf_t *b,
 }
 
 
-/* An edit's content has the new body in a content of its own. */
-static int
+/*
+ * An edit's content has the new body in a content of its own.  Returns the
+ * bytes of the author, which don't count for the limit of a content.
+ */
+static size_t
 rooms_import_put_members(rooms_import_t *im, rooms_buf_t *b,
     rooms_str_t content, unsigned flags, rooms_str_t sender)
 {
-    rooms_str_t  key, value;
+    u_char       buf[ROOMS_IMPORT_AUTHOR_MAX], *start;
+    rooms_str_t  key, value, author;
+
+    author = ROOMS_NULL;
 
     if ((flags & ROOMS_IMPORT_REPLACES)
         && rooms_json_member(content, "replaces").data == NULL)
@@ -450,78 +436,101 @@ rooms_import_put_members(rooms_import_t *im, rooms_buf_t *b,
 
     while (rooms_json_next(content, &key, &value)) {
 
-        if (flags & ROOMS_IMPORT_AUTHOR
-            && rooms_str_eq(key, rooms_cstr("_imported_sender")))
+        if ((flags & ROOMS_IMPORT_AUTHOR)
+            && rooms_json_key_is(key, "_imported_sender"))
         {
-            if (value.data[0] != '{') {
-                continue;
+            /* it came from somewhere else before */
+
+            if (value.data[0] == '{') {
+                author = value;
             }
 
-            /* it came from somewhere else before */
-            flags &= ~ROOMS_IMPORT_AUTHOR;
+            continue;
         }
 
         rooms_import_put_key(b, key);
 
-        if (rooms_str_eq(key, rooms_cstr("media_id"))) {
-            rooms_import_put_media_ref(im, b, value);
-
-        } else if (value.data[0] == '['
-                   && rooms_str_eq(key, rooms_cstr("attachments")))
-        {
-            rooms_import_put_attachments(im, b, value);
-
-        } else if ((flags & ROOMS_IMPORT_EVENT_ID
-                    && rooms_str_eq(key, rooms_cstr("event_id")))
-                   || (flags & ROOMS_IMPORT_REPLACES
-                       && rooms_str_eq(key, rooms_cstr("replaces"))))
-        {
-            rooms_import_put_event_ref(im, b, value);
-
-        } else if (flags & ROOMS_IMPORT_REPLACES && value.data[0] == '{'
-                   && rooms_str_eq(key, rooms_cstr("content")))
-        {
-            if (rooms_import_put_members(im, b, value, 0, ROOMS_NULL) != 0) {
-                return -1;
-            }
-
-        } else {
+        if (!rooms_import_put_ref(im, b, key, value, flags)) {
             rooms_json_raw(b, value.data, value.len);
         }
     }
 
-    if (flags & ROOMS_IMPORT_AUTHOR) {
-        rooms_import_put_key(b, rooms_cstr("_imported_sender"));
-        rooms_import_put_author(im, b, sender);
+    if (author.data == NULL && (flags & ROOMS_IMPORT_SENDER)) {
+        author = rooms_import_author(im, sender, buf);
     }
+
+    start = b->last;
+
+    if (author.data) {
+        rooms_import_put_key(b, rooms_cstr("_imported_sender"));
+        rooms_json_raw(b, author.data, author.len);
+    }
+
+    author.len = b->last - start;
 
     rooms_json_lit(b, "}");
 
-    return b->full ? -1 : 0;
+    return author.len;
+}
+
+
+/* 0: the value is none, and stays as it is. */
+static int
+rooms_import_put_ref(rooms_import_t *im, rooms_buf_t *b, rooms_str_t key,
+    rooms_str_t value, unsigned flags)
+{
+    if (rooms_json_key_is(key, "media_id")
+        || rooms_json_key_is(key, "thumbnail_id"))
+    {
+        rooms_import_put_media_ref(im, b, value);
+        return 1;
+    }
+
+    if (rooms_json_key_is(key, "reply_to_event_id")
+        || ((flags & ROOMS_IMPORT_EVENT_ID)
+            && rooms_json_key_is(key, "event_id"))
+        || ((flags & ROOMS_IMPORT_REPLACES)
+            && rooms_json_key_is(key, "replaces")))
+    {
+        rooms_import_put_event_ref(im, b, value);
+        return 1;
+    }
+
+    if (value.data[0] == '[' && rooms_json_key_is(key, "attachments")) {
+        rooms_import_put_attachments(im, b, value);
+        return 1;
+    }
+
+    if ((flags & ROOMS_IMPORT_REPLACES) && value.data[0] == '{'
+        && rooms_json_key_is(key, "content"))
+    {
+        (void) rooms_import_put_members(im, b, value, 0, ROOMS_NULL);
+        return 1;
+    }
+
+    return 0;
 }
 
 
 /* Who isn't among the participants is shown by the id alone. */
-static void
-rooms_import_put_author(rooms_import_t *im, rooms_buf_t *b,
-    rooms_str_t sender)
+static rooms_str_t
+rooms_import_author(rooms_import_t *im, rooms_str_t sender, u_char *buf)
 {
-    u_char       id[256];
     int64_t      at;
-    rooms_str_t  author;
+    rooms_buf_t  b;
 
-    at = rooms_import_map_get(&im->people,
-                              rooms_import_unquote(sender, id, sizeof(id)));
+    at = rooms_import_map_get(&im->people, sender);
 
     if (at != -1) {
-        author = rooms_import_text_get(&im->authors, (uint32_t) at);
-        rooms_json_raw(b, author.data, author.len);
-        return;
+        return rooms_import_text_get(&im->authors, (uint32_t) at);
     }
 
-    rooms_json_lit(b, "{\"display_name\":");
-    rooms_json_raw(b, sender.data, sender.len);
-    rooms_json_lit(b, ",\"avatar_url\":null,\"fqid\":null}");
+    rooms_buf_init(&b, buf, ROOMS_IMPORT_AUTHOR_MAX);
+    rooms_json_lit(&b, "{\"display_name\":");
+    rooms_json_str(&b, sender);
+    rooms_json_lit(&b, ",\"avatar_url\":null,\"fqid\":null}");
+
+    return (rooms_str_t) { b.last - buf, buf };
 }
 
 

@@ -14,6 +14,17 @@ static int rooms_json_value(rooms_json_scan_t *s, const u_char **p);
 static int rooms_json_close(rooms_json_scan_t *s, const u_char **p);
 
 
+static unsigned
+rooms_json_in_object(const rooms_json_scan_t *s)
+{
+    unsigned  n;
+
+    n = s->depth - 1;
+
+    return s->objects[n / 64] >> (n % 64) & 1;
+}
+
+
 int
 rooms_json_fail(rooms_json_scan_t *s, const char *error)
 {
@@ -143,7 +154,7 @@ rooms_json_structure(rooms_json_scan_t *s, const u_char **p,
             return rooms_json_close(s, p);
         }
 
-        s->state = (s->objects >> (s->depth - 1) & 1) ? ST_KEY : ST_VALUE;
+        s->state = rooms_json_in_object(s) ? ST_KEY : ST_VALUE;
         break;
 
     default:                          /* ST_DONE */
@@ -159,7 +170,8 @@ rooms_json_structure(rooms_json_scan_t *s, const u_char **p,
 static int
 rooms_json_value(rooms_json_scan_t *s, const u_char **p)
 {
-    u_char  ch;
+    u_char     ch;
+    uint64_t  *objects;
 
     if (s->depth <= s->report && !s->announced) {
         s->announced = 1;
@@ -174,11 +186,12 @@ rooms_json_value(rooms_json_scan_t *s, const u_char **p)
     case '{':
     case '[':
         if (s->depth == ROOMS_JSON_DEPTH_MAX) {
-            return rooms_json_fail(s, "more than 64 levels of nesting");
+            return rooms_json_fail(s, "more than 128 levels of nesting");
         }
 
-        s->objects &= ~(1ull << s->depth);
-        s->objects |= (uint64_t) (ch == '{') << s->depth;
+        objects = &s->objects[s->depth / 64];
+        *objects &= ~(1ull << s->depth % 64);
+        *objects |= (uint64_t) (ch == '{') << s->depth % 64;
         s->depth++;
         s->state = ch == '{' ? ST_FIRST_KEY : ST_FIRST_ITEM;
         break;
@@ -219,7 +232,7 @@ rooms_json_close(rooms_json_scan_t *s, const u_char **p)
 {
     u_char  want;
 
-    want = (s->objects >> (s->depth - 1) & 1) ? '}' : ']';
+    want = rooms_json_in_object(s) ? '}' : ']';
 
     if (**p != want) {
         return rooms_json_fail(s, want == '}' ? "a comma or } was expected"

@@ -21,7 +21,8 @@
 #include <sys/types.h>
 
 
-#define ROOMS_JSON_DEPTH_MAX   64     /* containers inside each other */
+/* containers inside each other; contents have a limit of their own */
+#define ROOMS_JSON_DEPTH_MAX   128
 
 
 typedef enum {
@@ -49,7 +50,7 @@ typedef struct {
     /* the rest is private */
 
     unsigned       state;
-    uint64_t       objects;           /* bit n: container n is an object */
+    uint64_t       objects[2];        /* bit n: container n is an object */
     unsigned       announced;
     unsigned       in_key;
     const char    *literal;           /* what is to come of one */
@@ -70,12 +71,5 @@ rooms_json_event_e rooms_json_scan(rooms_json_scan_t *s, const u_char **p,
 
 /* Whether the text is complete. */
 int rooms_json_scan_done(const rooms_json_scan_t *s);
-
-/*
- * A string that the scanner has passed, with its quotes, as UTF-8 into a
- * buffer.  Its length, or -1: it doesn't fit.
- */
-ssize_t rooms_json_unescape(const u_char *p, size_t len, u_char *buf,
-    size_t size);
 
 #endif /* ROOMS_JSON_SCAN_H */

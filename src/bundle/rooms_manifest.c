@@ -4,6 +4,7 @@
  */
 
 #include "rooms_manifest.h"
+#include "../rooms/rooms_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,7 +257,7 @@ rooms_manifest_value_end(rooms_manifest_t *m, const u_char *p)
 static int
 rooms_manifest_key_end(rooms_manifest_t *m, const u_char *p)
 {
-    ssize_t      n;
+    ptrdiff_t    n;
     rooms_str_t  raw;
 
     if (m->len) {
@@ -276,8 +277,10 @@ rooms_manifest_key_end(rooms_manifest_t *m, const u_char *p)
 
     /* two keys are the same however they are written */
 
-    n = rooms_json_unescape(raw.data, raw.len, m->key_buf,
-                            sizeof(m->key_buf));
+    raw.data++;
+    raw.len -= 2;
+
+    n = rooms_json_unescape(raw, m->key_buf, sizeof(m->key_buf));
     if (n == -1) {
         m->limit = ROOMS_MANIFEST_KEY_MAX;
         return rooms_manifest_too_long(m);

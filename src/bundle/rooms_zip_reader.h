@@ -64,6 +64,8 @@ typedef struct {
     uint64_t             unpacked;    /* bytes of all entries together */
     uint64_t             entries;
     uint64_t             ratio;       /* unpacked to packed, 200 is 200:1 */
+    uint64_t             stored;      /* bytes written to the store; not of
+                                         the archive */
 } rooms_zip_limits_t;
 
 

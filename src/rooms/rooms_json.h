@@ -39,8 +39,18 @@ void rooms_json_escape(rooms_buf_t *b, rooms_str_t s);
 int rooms_json_valid(rooms_str_t s);
 
 /*
- * The value of a member of a valid object, as it stands there, or NULL.
- * The key must be written without escapes.
+ * Of a valid string, what stands between its quotes: as UTF-8 into a buffer.
+ * The length, or -1: it doesn't fit.
+ */
+ptrdiff_t rooms_json_unescape(rooms_str_t raw, unsigned char *buf,
+    size_t size);
+
+/* Whether a raw key, with escapes or without, is that one (of ASCII). */
+int rooms_json_key_is(rooms_str_t raw, const char *key);
+
+/*
+ * The value of a member of a valid object, as it stands there, or NULL; the
+ * key may be written with escapes there.
  */
 rooms_str_t rooms_json_member(rooms_str_t object, const char *key);
 
@@ -76,6 +86,9 @@ void rooms_json_rewrite(rooms_buf_t *b, rooms_str_t object,
  * NULL: there is none, or it is no array.
  */
 rooms_str_t rooms_json_element(rooms_str_t *array);
+
+/* How many objects and arrays of a valid value stand inside each other. */
+int rooms_json_depth(rooms_str_t value);
 
 /* Copies a valid value without white space outside of strings. */
 size_t rooms_json_minify(rooms_str_t value, unsigned char *dst);

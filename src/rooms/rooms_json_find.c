@@ -10,6 +10,101 @@
 #include "rooms_json_text.h"
 
 
+static unsigned
+rooms_json_unit(const unsigned char *p)
+{
+    int       i;
+    unsigned  u;
+
+    for (u = 0, i = 0; i < 4; i++) {
+        u = u << 4 | ((p[i] & 0xf) + (p[i] > '9' ? 9 : 0));
+    }
+
+    return u;
+}
+
+
+static size_t
+rooms_json_utf8(unsigned c, unsigned char *dst)
+{
+    size_t  i, n;
+
+    n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+    for (i = n; i-- > 1; c >>= 6) {
+        dst[i] = (unsigned char) (0x80 | (c & 0x3f));
+    }
+
+    dst[0] = (unsigned char) (n == 1 ? c : ((0xf00u >> n) & 0xff) | c);
+
+    return n;
+}
+
+
+ptrdiff_t
+rooms_json_unescape(rooms_str_t raw, unsigned char *buf, size_t size)
+{
+    size_t                n;
+    unsigned              c;
+    unsigned char        *out, tmp[4];
+    const unsigned char  *p, *end;
+
+    static const char  from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+
+    out = buf;
+    end = raw.data + raw.len;
+
+    for (p = raw.data; p < end; /* void */) {
+        n = 1;
+        tmp[0] = *p++;
+
+        if (tmp[0] == '\\' && *p != 'u') {
+            tmp[0] = (unsigned char) to[strchr(from, *p++) - from];
+
+        } else if (tmp[0] == '\\') {
+            c = rooms_json_unit(p + 1);
+            p += 5;
+
+            if ((c & 0xfc00) == 0xd800) {
+                c = 0x10000 + ((c & 0x3ff) << 10)
+                    + (rooms_json_unit(p + 2) & 0x3ff);
+                p += 6;
+            }
+
+            n = rooms_json_utf8(c, tmp);
+        }
+
+        if ((size_t) (buf + size - out) < n) {
+            return -1;
+        }
+
+        memcpy(out, tmp, n);
+        out += n;
+    }
+
+    return out - buf;
+}
+
+
+/* An escape only makes a key longer, by six times at most. */
+int
+rooms_json_key_is(rooms_str_t raw, const char *key)
+{
+    size_t         len;
+    unsigned char  buf[64];
+
+    len = strlen(key);
+
+    if (raw.len <= len) {
+        return raw.len == len && memcmp(raw.data, key, len) == 0;
+    }
+
+    return raw.len <= 6 * len && memchr(raw.data, '\\', raw.len)
+           && rooms_json_unescape(raw, buf, sizeof(buf)) == (ptrdiff_t) len
+           && memcmp(buf, key, len) == 0;
+}
+
+
 int
 rooms_json_next(rooms_str_t object, rooms_str_t *key, rooms_str_t *value)
 {
@@ -62,7 +157,7 @@ rooms_json_member(rooms_str_t object, const char *key)
 
     while (rooms_json_next(object, &name, &value)) {
 
-        if (rooms_str_eq(name, rooms_cstr(key))) {
+        if (rooms_json_key_is(name, key)) {
             return value;
         }
     }
@@ -146,6 +241,47 @@ rooms_json_element(rooms_str_t *array)
     array->len = end - after;
 
     return value;
+}
+
+
+int
+rooms_json_depth(rooms_str_t value)
+{
+    int                   depth, deepest;
+    const unsigned char  *p, *end;
+
+    depth = 0;
+    deepest = 0;
+    end = value.data + value.len;
+
+    for (p = value.data; p < end; p++) {
+
+        switch (*p) {
+
+        case '{':
+        case '[':
+            depth++;
+            deepest = depth > deepest ? depth : deepest;
+            break;
+
+        case '}':
+        case ']':
+            depth--;
+            break;
+
+        case '"':
+            for (p++; p < end && *p != '"'; p++) {
+                p += (*p == '\\');
+            }
+
+            break;
+
+        default:
+            break;
+        }
+    }
+
+    return deepest;
 }
 
 

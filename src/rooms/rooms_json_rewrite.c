@@ -24,12 +24,16 @@ rooms_json_rewrite(rooms_buf_t *b, rooms_str_t object,
 
     while (rooms_json_next(object, &key, &value)) {
 
-        for (i = 0; i < n && !rooms_str_eq(key, rooms_cstr(set[i].key)); i++)
-        {
+        for (i = 0; i < n && !rooms_json_key_is(key, set[i].key); i++) {
             /* void */
         }
 
-        rooms_json_put(b, key, i < n ? set[i].value : value);
+        if (i < n) {
+            rooms_json_put(b, rooms_cstr(set[i].key), set[i].value);
+
+        } else {
+            rooms_json_put(b, key, value);
+        }
     }
 
     for (i = 0; i < n; i++) {

@@ -71,7 +71,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int                 fd = -1;
-    static rooms_zip_limits_t  limits = { 4 << 20, 1000, 200 };
+    static rooms_zip_limits_t  limits = { 4 << 20, 1000, 200, 0 };
 
     rooms_faults_t      faults = { 0 };
     rooms_zip_error_e   code;

@@ -3,13 +3,15 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#define _GNU_SOURCE
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "rooms_import.h"
+#include "bundle_import.h"
 #include "rooms.h"
 
 
@@ -24,6 +26,7 @@ setup(void **state)
     memset(&faults, 0, sizeof(faults));
     assert_int_equal(rooms_import_init(&im, &faults), 0);
 
+    im.media_max = 100;
     im.room = rooms_cstr("room-new");
     im.sender = rooms_cstr("ina");
     im.position = 1000;
@@ -246,6 +249,216 @@ test_edits(void **state)
 }
 
 
+/* A manifest with that event in it, through all readings. */
+static void
+run(import_t *t, const char *event)
+{
+    int    n;
+    char  *text;
+
+    n = asprintf(&text, "{\"format\":\"scaiwave.room-export\",\"version\":1,"
+                 "\"room\":{\"room_type\":\"group\"},\"participants\":"
+                 "{\"s\":{\"display_name\":\"S\"}},\"media\":[{\"media_id\":"
+                 "\"m\",\"size\":0,\"sha256\":\"%064d\"}],\"events\":[%s]}",
+                 0, event);
+    assert_true(n > 0);
+
+    import_twice(t, (u_char *) text, n);
+    free(text);
+
+    if (t->broken) {
+        fail_msg("%s: %s", t->broken, event);
+    }
+}
+
+
+static const char  rich[] =
+    "{\"id\":\"a\",\"sender_id\":\"s\",\"stream_position\":1,"
+    "\"event_type\":\"swp.room.message\",\"content\":{\"body\":\"b\","
+    "\"media_id\":\"m\",\"thumbnail_id\":\"m\",\"n\":1e15,"
+    "\"attachments\":[{\"media_id\":\"m\",\"thumbnail_id\":\"m\"},7]},"
+    "\"original_content\":{\"media_id\":\"m\",\"_imported_sender\":"
+    "{\"fqid\":\"@o:o\"}},\"created_at\":\"2024-01-01T00:00:00Z\","
+    "\"edited_at\":\"2024-01-02T00:00:00Z\"},"
+    "{\"id\":\"b\",\"sender_id\":\"t\",\"stream_position\":2,"
+    "\"event_type\":\"swp.room.message\",\"content\":{\"replaces\":\"a\","
+    "\"content\":{\"body\":\"b\",\"media_id\":\"m\",\"reply_to_event_id\":"
+    "\"a\"}},\"redacted_at\":\"2024-01-02T00:00:00Z\","
+    "\"origin_ts\":1704067200},"
+    "{\"id\":\"c\",\"sender_id\":\"t\",\"stream_position\":3,"
+    "\"event_type\":\"swp.room.reaction\",\"content\":{\"event_id\":\"a\","
+    "\"reply_to_event_id\":\"a\",\"_imported_sender\":{\"fqid\":\"@f:f\"}},"
+    "\"origin_ts\":1704067200}";
+
+
+/*
+ * Each character of each string is written with an escape, one at a time:
+ * what is stored means the same, to the byte where it isn't the author's.
+ */
+static void
+test_written_with_escapes(void **state)
+{
+    char     *text;
+    size_t    i;
+    int       inside;
+    json_t   *a, *b;
+    import_t  plain, t;
+
+    run(&plain, rich);
+    assert_true(plain.good);
+
+    a = json_loadb((char *) plain.out, plain.len, 0, NULL);
+    inside = 0;
+
+    for (i = 0; rich[i]; i++) {
+
+        if (rich[i] == '"') {
+            inside = !inside;
+            continue;
+        }
+
+        if (!inside) {
+            continue;
+        }
+
+        assert_true(asprintf(&text, "%.*s\\u%04x%s", (int) i, rich, rich[i],
+                             rich + i + 1) > 0);
+        run(&t, text);
+        assert_true(t.good);
+
+        b = json_loadb((char *) t.out, t.len, 0, NULL);
+
+        if (!json_equal(a, b)) {
+            fail_msg("%s: became %.*s", text, (int) t.len, t.out);
+        }
+
+        free(text);
+        json_decref(b);
+        import_cleanup(&t);
+    }
+
+    json_decref(a);
+    import_cleanup(&plain);
+}
+
+
+/* Replies and thumbnails point at what came along. */
+static void
+test_references(void **state)
+{
+    u_char    id[ROOMS_IMPORT_ID_LEN + 1] = "";
+    char      want[100];
+    import_t  t;
+
+    run(&t, rich);
+
+    t.im.position = INT64_C(1700000000000);
+    rooms_import_event_id(&t.im, 0, id);
+
+    sprintf(want, "\"reply_to_event_id\":\"%s\"", id);
+    assert_non_null(strstr((char *) t.out, want));
+    sprintf(want, "\"thumbnail_id\":\"%.30s\"", t.im.media[0].id);
+    assert_non_null(strstr((char *) t.out, want));
+    assert_null(strstr((char *) t.out, "_id\":\"a\""));
+    assert_null(strstr((char *) t.out, "_id\":\"m\""));
+
+    import_cleanup(&t);
+}
+
+
+/* Whatever a key is written like, a content has one limit. */
+static void
+test_content_limit(void **state)
+{
+    int       i, len;
+    char     *text;
+    import_t  t;
+
+    static const struct {
+        const char  *format;
+        int          len;       /* without what fills it */
+    } forms[] = {
+        { "\"content\":{\"a\":\"%s\"}", 8 },
+        { "\"conten\\u0074\":{\"a\":\"%s\"}", 8 },
+        { "\"content\":{\"a\":\"%s\",\"_imported_sende\\u0072\":{}}", 8 },
+        { "\"content\":{},\"\\u006friginal_content\":{\"a\":\"%s\"}", 8 },
+        { "\"content\":{ \"a\" : \"%s\" }", 8 },
+        /* as long as it becomes */
+        { "\"content\":{\"reply_to_event_id\":\"a\",\"a\":\"%s\"}",
+          8 + 21 + 35 }
+    };
+
+    for (i = 0; i < 2 * (int) (sizeof(forms) / sizeof(forms[0])); i++) {
+        char  fill[80000] = "", content[90000];
+
+        len = ROOMS_IMPORT_CONTENT_MAX - forms[i / 2].len + i % 2;
+        memset(fill, 'x', len);
+        sprintf(content, forms[i / 2].format, fill);
+
+        assert_true(asprintf(&text, "{\"id\":\"a\",\"sender_id\":\"s\","
+                             "\"event_type\":\"swp.room.message\","
+                             "\"stream_position\":1,%s" TIME, content) > 0);
+        run(&t, text);
+
+        if (t.good != (i % 2 == 0)) {
+            fail_msg("form %d: good %d: %s", i, t.good,
+                     t.faults.count ? t.faults.list[0].problem : "no fault");
+        }
+
+        free(text);
+        import_cleanup(&t);
+    }
+}
+
+
+static void
+nest(char *dst, int levels)
+{
+    int  i;
+
+    for (i = 1, *dst = '\0'; i < levels; i++) {
+        strcat(dst, "{\"a\":");
+    }
+
+    strcat(dst, "{}");
+
+    for (i = 1; i < levels; i++) {
+        strcat(dst, "}");
+    }
+}
+
+
+/* 64 levels, in an edit too; 65 are refused. */
+static void
+test_depth(void **state)
+{
+    int       i;
+    char      deep[1000], text[2000];
+    import_t  t;
+
+    static const char  *forms[] = {
+        "\"content\":%s",
+        "\"content\":{},\"original_content\":%s",
+        "\"content\":{\"replaces\":\"a\",\"content\":%s}"
+    };
+
+    for (i = 0; i < 6; i++) {
+        nest(deep, 64 + i % 2);
+        strcpy(text, "{\"id\":\"a\",\"sender_id\":\"s\",\"event_type\":"
+                     "\"swp.room.message\",\"stream_position\":1,");
+        sprintf(text + strlen(text), forms[i / 2], deep);
+        strcat(text, TIME);
+        run(&t, text);
+
+        if (t.good != (i % 2 == 0)) {
+            fail_msg("form %d: good %d", i, t.good);
+        }
+
+        import_cleanup(&t);
+    }
+}
+
+
 int
 main(void)
 {
@@ -256,7 +469,11 @@ main(void)
         cmocka_unit_test_setup_teardown(test_event_escapes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_doubles, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_markers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_edits, setup, teardown)
+        cmocka_unit_test_setup_teardown(test_edits, setup, teardown),
+        cmocka_unit_test(test_written_with_escapes),
+        cmocka_unit_test(test_references),
+        cmocka_unit_test(test_content_limit),
+        cmocka_unit_test(test_depth)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

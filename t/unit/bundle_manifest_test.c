@@ -212,7 +212,7 @@ static void
 test_structure(void **state)
 {
     int    i;
-    char   text[4000];
+    char   text[4000], want[4000];
 
     (void) state;
 
@@ -229,17 +229,15 @@ test_structure(void **state)
     CHECK("{\"participants\":{\"a\":1,\"b\":1,\"c\":1,\"d\":1}}",
           "!more participants or media");
 
-    /* depth: the object and 63, then 64 */
+    /* depth: the object and 127, then 128 */
 
     for (i = 0; i < 2; i++) {
         strcpy(text, "{\"a\":");
-        memset(text + 5, '[', 63 + i);
-        memset(text + 5 + 63 + i, ']', 63 + i);
-        strcpy(text + 5 + 2 * (63 + i), "}");
-        check(text, strlen(text), i ? "!64 levels" : "1.0:a=["
-              "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
-              "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
-              "\n");
+        memset(text + 5, '[', 127 + i);
+        memset(text + 5 + 127 + i, ']', 127 + i);
+        strcpy(text + 5 + 2 * (127 + i), "}");
+        sprintf(want, "1.0:a=%.*s\n", 2 * 127, text + 5);
+        check(text, strlen(text), i ? "!128 levels" : want);
     }
 
     strcpy(text, "{\"a0\":1");

@@ -238,7 +238,8 @@ bytes_fd(const u_char *data, size_t len)
 }
 
 
-static const rooms_zip_limits_t  zip_limits = { 1u << 30, 100000, 200 };
+static const rooms_zip_limits_t  zip_limits = { 1u << 30, 100000, 200,
+                                                1u << 30 };
 
 
 /*

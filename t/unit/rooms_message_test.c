@@ -300,10 +300,13 @@ test_rewrite(void **state)
     rewritten("{\"a\":1,\"b\":2}", drop, 1, "{\"a\":1}");
     rewritten("{\"a\":1}", drop, 1, "{\"a\":1}");
 
-    /* other members stay as they were written, escapes and all */
+    /* other members stay as they were written, escapes and all; that one is
+     * meant, however it is written */
 
-    rewritten("{ \"\\u0062\" : 1.50 , \"b\" : 2 }", set, 1,
-              "{\"\\u0062\":1.50,\"b\":{}}");
+    rewritten("{ \"\\u0063\" : 1.50 , \"b\" : 2 }", set, 1,
+              "{\"\\u0063\":1.50,\"b\":{}}");
+    rewritten("{\"\\u0062\":1.50,\"c\":2}", set, 1, "{\"b\":{},\"c\":2}");
+    rewritten("{\"\\u0062\":1.50,\"c\":2}", drop, 1, "{\"c\":2}");
 }
 
 
