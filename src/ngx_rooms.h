@@ -11,6 +11,7 @@
 #include <ngx_http.h>
 #include "ngx_rooms_store.h"
 #include "rooms_zip_reader.h"
+#include "rooms_jwt.h"
 
 
 /* Parts of the tree, as rooms_serve names them. */
@@ -72,6 +73,8 @@ typedef struct {
     ngx_str_t              issuer;
     ngx_str_t              audience;
     time_t                 leeway;
+    rooms_words_t          claims[ROOMS_CLAIM_MAX];
+    rooms_words_t          admins;        /* rooms_auth_admin */
     ngx_rooms_auth_t      *auth;
 
     ngx_str_t              tenant;

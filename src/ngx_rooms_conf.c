@@ -208,7 +208,7 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_rooms_loc_conf_t  *prev = parent;
     ngx_rooms_loc_conf_t  *conf = child;
 
-    ngx_rooms_auth_t          **auth;
+    ngx_uint_t                  i;
     ngx_rooms_main_conf_t      *rmcf;
     ngx_rooms_srv_conf_t       *rscf;
     ngx_http_core_loc_conf_t   *clcf;
@@ -257,6 +257,17 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->issuer, prev->issuer, "");
     ngx_conf_merge_str_value(conf->audience, prev->audience, "");
     ngx_conf_merge_sec_value(conf->leeway, prev->leeway, 60);
+
+    for (i = 0; i < ROOMS_CLAIM_MAX; i++) {
+
+        if (conf->claims[i].n == 0) {
+            conf->claims[i] = prev->claims[i];
+        }
+    }
+
+    if (conf->admins.n == 0) {
+        conf->admins = prev->admins;
+    }
 
     ngx_conf_merge_str_value(conf->tenant, prev->tenant, "");
     ngx_conf_merge_uint_value(conf->strict, prev->strict, 0);
@@ -323,13 +334,6 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->auth == NULL) {
         return NGX_CONF_ERROR;
     }
-
-    auth = ngx_array_push(&rmcf->auths);
-    if (auth == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *auth = conf->auth;
 
     if (conf->auth_mode != NGX_ROOMS_AUTH_JWT) {
         rmcf->mock = 1;

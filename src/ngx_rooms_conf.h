@@ -24,6 +24,8 @@ extern const rooms_zip_limits_t  ngx_rooms_limits;
 /* What directives do (ngx_rooms_directives.c) ... */
 char *ngx_rooms_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_fallback(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_rooms_auth_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_rooms_auth_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_max_rooms(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_import_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

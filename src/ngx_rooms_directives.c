@@ -90,6 +90,81 @@ ngx_rooms_fallback(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* The arguments from `first` on; they live as long as the configuration. */
+static char *
+ngx_rooms_words(ngx_conf_t *cf, ngx_uint_t first, rooms_words_t *words)
+{
+    ngx_str_t    *value;
+    ngx_uint_t    i, n;
+    rooms_str_t  *word;
+
+    if (words->n) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    n = cf->args->nelts - first;
+
+    word = ngx_palloc(cf->pool, n * sizeof(rooms_str_t));
+    if (word == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (value[first + i].len == 0) {
+            return "has an empty word";
+        }
+
+        word[i] = rooms_from_ngx(value[first + i]);
+    }
+
+    words->word = word;
+    words->n = n;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_rooms_auth_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    static const char  *const claims[ROOMS_CLAIM_MAX] = {
+        [ROOMS_CLAIM_PARTICIPANT] = "participant",
+        [ROOMS_CLAIM_TENANT] = "tenant",
+        [ROOMS_CLAIM_NAME] = "name",
+        [ROOMS_CLAIM_LOCAL] = "local",
+        [ROOMS_CLAIM_ROLES] = "roles"
+    };
+
+    value = cf->args->elts;
+
+    for (i = 0; i < ROOMS_CLAIM_MAX; i++) {
+
+        if (ngx_strcmp(value[1].data, claims[i]) == 0) {
+            return ngx_rooms_words(cf, 2, &rlcf->claims[i]);
+        }
+    }
+
+    return "must begin with \"participant\", \"tenant\", \"name\", "
+           "\"local\" or \"roles\"";
+}
+
+
+char *
+ngx_rooms_auth_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    return ngx_rooms_words(cf, 1, &rlcf->admins);
+}
+
+
 char *
 ngx_rooms_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {

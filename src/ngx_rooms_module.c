@@ -162,6 +162,20 @@ static ngx_command_t  ngx_rooms_commands[] = {
       offsetof(ngx_rooms_loc_conf_t, leeway),
       NULL },
 
+    { ngx_string("rooms_auth_claim"),
+      NGX_ROOMS_ANY|NGX_CONF_2MORE,
+      ngx_rooms_auth_claim,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("rooms_auth_admin"),
+      NGX_ROOMS_ANY|NGX_CONF_1MORE,
+      ngx_rooms_auth_admin,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("rooms_tenant"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,

@@ -482,7 +482,7 @@ Authorization: Bearer {{hs_pad8k}}
 --- json
 error.code = SW_AUTH_INVALID_TOKEN
 --- error_log
-token refused: too long
+token refused: the token is longer than 8192 bytes
 
 
 
@@ -697,11 +697,12 @@ for development only
 [("POST /v1/auth/register") x 6]
 --- more_headers eval
 ["", "Authorization: X", "Authorization: Bearer mock:", "Authorization: Bearer mock:ada",
- "Authorization: Bearer mock:a/b\@acme", "Authorization: Bearer mock:ada\@ac{me}"]
+ "Authorization: Bearer mock:a b\@acme", "Authorization: Bearer mock:ada\@ac{me}"]
 --- error_code eval
 [(401) x 6]
 --- response_headers eval
-[("WWW-Authenticate: Bearer") x 6]
+[("WWW-Authenticate: Bearer") x 2,
+ ('WWW-Authenticate: Bearer error="invalid_token", error_description="no mock token: mock:<participant>@<tenant>[:admin]"') x 4]
 --- json eval
 [("error.code = SW_AUTH_INVALID_TOKEN") x 6]
 

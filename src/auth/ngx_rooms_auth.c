@@ -13,7 +13,7 @@
 #include <sodium.h>
 
 
-/* 512 sets of 2: at most 1024 tokens a worker, of about 640 bytes each. */
+/* 512 sets of 2: at most 1024 tokens a worker, of about 1 KiB each. */
 #define NGX_ROOMS_TOKENS     512
 #define NGX_ROOMS_WAYS         2
 
@@ -23,12 +23,14 @@ typedef struct {
     ngx_uint_t          generation;
     time_t              used;
     int64_t             exp;
+    int64_t             iat;
     unsigned            admin:1;
     uint16_t            sub;               /* lengths in data, in order */
     uint16_t            tenant;
     uint16_t            name;
     uint16_t            local;
-    u_char              data[128 + 64 + ROOMS_JWT_NAME_MAX + 128];
+    u_char              data[ROOMS_PARTICIPANT_MAX + 64 + ROOMS_DISPLAY_MAX
+                             + ROOMS_LOCAL_CHARS];
 } ngx_rooms_token_t;
 
 static ngx_rooms_token_t  *ngx_rooms_tokens;
@@ -75,6 +77,7 @@ ngx_rooms_auth_cleanup(void *data)
 char *
 ngx_rooms_auth_check_file(ngx_conf_t *cf, ngx_str_t *path, ngx_uint_t secret)
 {
+    char              passed[NGX_ROOMS_KEYS_TEXT];
     ngx_uint_t        set;
     ngx_rooms_auth_t  auth;
 
@@ -87,8 +90,15 @@ ngx_rooms_auth_check_file(ngx_conf_t *cf, ngx_str_t *path, ngx_uint_t secret)
     set = secret ? NGX_ROOMS_SET_SECRET : NGX_ROOMS_SET_FILE;
     auth.files[set].path = *path;
 
-    if (ngx_rooms_keys_load(&auth, set, cf->log, NGX_LOG_EMERG) != NGX_OK) {
+    if (ngx_rooms_keys_load(&auth, set, cf->log, NGX_LOG_EMERG, passed)
+        != NGX_OK)
+    {
         return "names a file without usable keys";
+    }
+
+    if (*passed) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "of \"%V\" keys are passed over: %s", path, passed);
     }
 
     ngx_rooms_auth_cleanup(&auth);
@@ -97,29 +107,55 @@ ngx_rooms_auth_check_file(ngx_conf_t *cf, ngx_str_t *path, ngx_uint_t secret)
 }
 
 
+/* Locations of a server{} with the same settings share their keys. */
+static ngx_rooms_auth_t *
+ngx_rooms_auth_find(ngx_array_t *all, void *server,
+    ngx_rooms_loc_conf_t *conf)
+{
+    ngx_uint_t          i;
+    ngx_rooms_auth_t   *auth, **auths;
+
+    auths = all->elts;
+
+    for (i = 0; i < all->nelts; i++) {
+        auth = auths[i];
+
+        if (auth->server == server
+            && auth->mode == conf->auth_mode && auth->leeway == conf->leeway
+            && ngx_rooms_str_same(&auth->issuer, &conf->issuer)
+            && ngx_rooms_str_same(&auth->audience, &conf->audience)
+            && ngx_rooms_str_same(&auth->tenant, &conf->tenant)
+            && ngx_rooms_str_same(&auth->request, &conf->jwks_request)
+            && ngx_rooms_str_same(&auth->files[0].path, &conf->jwks_file)
+            && ngx_rooms_str_same(&auth->files[1].path, &conf->secret_file)
+            && auth->admins.word == conf->admins.word
+            && ngx_memcmp(auth->claims, conf->claims, sizeof(conf->claims))
+               == 0)
+        {
+            return auth;
+        }
+    }
+
+    return NULL;
+}
+
+
 ngx_rooms_auth_t *
 ngx_rooms_auth_create(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
 {
+    char                     passed[NGX_ROOMS_KEYS_TEXT];
+    void                    *server;
     ngx_uint_t               i;
-    ngx_rooms_auth_t        *auth, **auths;
+    ngx_rooms_auth_t        *auth, **added;
     ngx_pool_cleanup_t      *cln;
     ngx_rooms_main_conf_t   *rmcf;
 
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_rooms_module);
-    auths = rmcf->auths.elts;
+    server = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
 
-    for (i = 0; i < rmcf->auths.nelts; i++) {
-        auth = auths[i];
-
-        if (auth->mode == conf->auth_mode && auth->leeway == conf->leeway
-            && ngx_rooms_str_same(&auth->issuer, &conf->issuer)
-            && ngx_rooms_str_same(&auth->audience, &conf->audience)
-            && ngx_rooms_str_same(&auth->request, &conf->jwks_request)
-            && ngx_rooms_str_same(&auth->files[0].path, &conf->jwks_file)
-            && ngx_rooms_str_same(&auth->files[1].path, &conf->secret_file))
-        {
-            return auth;
-        }
+    auth = ngx_rooms_auth_find(&rmcf->auths, server, conf);
+    if (auth) {
+        return auth;
     }
 
     if (conf->auth_mode != NGX_ROOMS_AUTH_MOCK
@@ -144,7 +180,18 @@ ngx_rooms_auth_create(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
     ngx_memzero(auth, sizeof(ngx_rooms_auth_t));
     cln->handler = ngx_rooms_auth_cleanup;
 
+    added = ngx_array_push(&rmcf->auths);
+    if (added == NULL) {
+        return NULL;
+    }
+
+    *added = auth;
+
+    auth->server = server;
     auth->mode = conf->auth_mode;
+    auth->tenant = conf->tenant;
+    auth->admins = conf->admins;
+    ngx_memcpy(auth->claims, conf->claims, sizeof(conf->claims));
     auth->issuer = conf->issuer;
     auth->audience = conf->audience;
     auth->leeway = conf->leeway;
@@ -160,7 +207,8 @@ ngx_rooms_auth_create(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
     for (i = 0; i < 2; i++) {
 
         if (auth->files[i].path.len
-            && ngx_rooms_keys_load(auth, i, cf->log, NGX_LOG_EMERG) != NGX_OK)
+            && ngx_rooms_keys_load(auth, i, cf->log, NGX_LOG_EMERG, passed)
+               != NGX_OK)
         {
             return NULL;
         }
@@ -185,6 +233,7 @@ static ngx_int_t
 ngx_rooms_token_find(ngx_rooms_req_t *rq, const u_char *hash)
 {
     u_char             *p;
+    size_t              len;
     ngx_uint_t          i;
     rooms_principal_t  *who;
     ngx_rooms_auth_t   *auth;
@@ -204,12 +253,14 @@ ngx_rooms_token_find(ngx_rooms_req_t *rq, const u_char *hash)
             return NGX_DECLINED;
         }
 
-        p = ngx_pnalloc(rq->pool, sizeof(t->data));
+        len = t->sub + t->tenant + t->name + t->local;
+
+        p = ngx_pnalloc(rq->pool, len);
         if (p == NULL) {
             return NGX_ERROR;
         }
 
-        ngx_memcpy(p, t->data, t->sub + t->tenant + t->name + t->local);
+        ngx_memcpy(p, t->data, len);
 
         who = &rq->principal;
         who->sub = (rooms_str_t) { t->sub, p };
@@ -220,6 +271,7 @@ ngx_rooms_token_find(ngx_rooms_req_t *rq, const u_char *hash)
         who->local = t->local ? (rooms_str_t) { t->local, p } : ROOMS_NULL;
         who->admin = t->admin;
         who->exp = t->exp;
+        who->iat = t->iat;
 
         t->used = ngx_time();
 
@@ -257,6 +309,7 @@ ngx_rooms_token_keep(ngx_rooms_req_t *rq, const u_char *hash)
     t->generation = t->auth->generation;
     t->used = ngx_time();
     t->exp = who->exp;
+    t->iat = who->iat;
     t->admin = who->admin;
     t->sub = who->sub.len;
     t->tenant = who->tenant.len;
@@ -308,6 +361,22 @@ ngx_rooms_bearer(ngx_http_request_t *r)
 }
 
 
+/* It is said once, however often it is asked for. */
+static ngx_int_t
+ngx_rooms_auth_refuse(ngx_rooms_req_t *rq, ngx_uint_t error, const char *why)
+{
+    rq->refusal = error;
+    rq->refusal_why = why;
+
+    if (why && error != NGX_ROOMS_E_AUTH_EXPIRED) {
+        ngx_log_error(NGX_LOG_INFO, rq->r->connection->log, 0,
+                      "rooms: token refused: %s", why);
+    }
+
+    return NGX_DECLINED;
+}
+
+
 static ngx_int_t
 ngx_rooms_auth_result(ngx_rooms_req_t *rq, rooms_jwt_e result,
     const char *why)
@@ -319,16 +388,12 @@ ngx_rooms_auth_result(ngx_rooms_req_t *rq, rooms_jwt_e result,
     case ROOMS_JWT_OK:
         break;
 
-    case ROOMS_JWT_UNKNOWN_KID:
-        return NGX_AGAIN;
-
     case ROOMS_JWT_EXPIRED:
-        return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_EXPIRED, NULL);
+        return ngx_rooms_auth_refuse(rq, NGX_ROOMS_E_AUTH_EXPIRED, why);
 
     default:
-        ngx_log_error(NGX_LOG_INFO, rq->r->connection->log, 0,
-                      "rooms: token refused: %s", why ? why : "invalid");
-        return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_INVALID, NULL);
+        return ngx_rooms_auth_refuse(rq, NGX_ROOMS_E_AUTH_INVALID,
+                                     why ? why : "invalid");
     }
 
     pinned = &rq->conf->tenant;
@@ -336,12 +401,23 @@ ngx_rooms_auth_result(ngx_rooms_req_t *rq, rooms_jwt_e result,
     if (pinned->len
         && !rooms_str_eq(rooms_from_ngx(*pinned), rq->principal.tenant))
     {
-        return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_TENANT, NULL);
+        return ngx_rooms_auth_refuse(rq, NGX_ROOMS_E_AUTH_TENANT, NULL);
     }
 
     rq->authenticated = 1;
 
     return NGX_OK;
+}
+
+
+/* Nothing can be said before there are other keys. */
+static ngx_int_t
+ngx_rooms_auth_undecided(ngx_rooms_req_t *rq, const char *why)
+{
+    rq->undecided = rq->conf->auth->generation + 1;
+    rq->refusal_why = why;
+
+    return NGX_AGAIN;
 }
 
 
@@ -361,7 +437,8 @@ ngx_rooms_auth_jwt(ngx_rooms_req_t *rq, rooms_str_t token)
     ngx_rooms_keys_refresh_files(auth, rq->r->connection->log);
 
     if (token.len > ROOMS_JWT_MAX) {
-        return ngx_rooms_auth_result(rq, ROOMS_JWT_INVALID, "too long");
+        return ngx_rooms_auth_result(rq, ROOMS_JWT_INVALID,
+                                     "the token is longer than 8192 bytes");
     }
 
     (void) crypto_generichash(hash, sizeof(hash), token.data, token.len,
@@ -388,6 +465,10 @@ ngx_rooms_auth_jwt(ngx_rooms_req_t *rq, rooms_str_t token)
                                         : ROOMS_NULL;
     check.leeway = auth->leeway;
     check.now = ngx_time();
+    check.admins = auth->admins;
+    check.tenant = auth->tenant.len ? rooms_from_ngx(auth->tenant)
+                                    : ROOMS_NULL;
+    ngx_memcpy(check.claims, auth->claims, sizeof(check.claims));
 
     result = rooms_jwt_verify(token, &check, &rq->principal, buf,
                               ROOMS_JWT_BUF, &why);
@@ -395,22 +476,24 @@ ngx_rooms_auth_jwt(ngx_rooms_req_t *rq, rooms_str_t token)
     if (result == ROOMS_JWT_OK) {
         ngx_rooms_token_keep(rq, hash);
 
-    } else if (auth->request.len && auth->sets[NGX_ROOMS_SET_REMOTE] == NULL
-               && rooms_jwt_looks_like(token))
+    } else if (result == ROOMS_JWT_UNKNOWN_KID
+               || (auth->request.len
+                   && auth->sets[NGX_ROOMS_SET_REMOTE] == NULL
+                   && rooms_jwt_looks_like(token)))
     {
         /* its key may be among those that were never fetched */
-        return NGX_AGAIN;
+        return ngx_rooms_auth_undecided(rq, why);
     }
 
     return ngx_rooms_auth_result(rq, result, why);
 }
 
 
-/* NGX_AGAIN: with the keys that are here, nothing can be said. */
 ngx_int_t
 ngx_rooms_authenticate_now(ngx_rooms_req_t *rq)
 {
     u_char       *buf;
+    rooms_jwt_e   result;
     rooms_str_t   token;
     const char   *why;
 
@@ -418,10 +501,18 @@ ngx_rooms_authenticate_now(ngx_rooms_req_t *rq)
         return NGX_OK;
     }
 
+    if (rq->refusal) {
+        return NGX_DECLINED;
+    }
+
+    if (rq->undecided && rq->undecided == rq->conf->auth->generation + 1) {
+        return NGX_AGAIN;
+    }
+
     token = ngx_rooms_bearer(rq->r);
 
     if (token.data == NULL) {
-        return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_INVALID, NULL);
+        return ngx_rooms_auth_refuse(rq, NGX_ROOMS_E_AUTH_INVALID, NULL);
     }
 
     if (rq->conf->auth_mode == NGX_ROOMS_AUTH_JWT
@@ -437,10 +528,32 @@ ngx_rooms_authenticate_now(ngx_rooms_req_t *rq)
     }
 
     why = NULL;
+    result = rooms_mock_principal(token, &rq->principal, buf, ROOMS_JWT_BUF,
+                                  &why);
 
-    return ngx_rooms_auth_result(rq,
-                      rooms_mock_principal(token, &rq->principal, buf,
-                                           ROOMS_JWT_BUF, &why), why);
+    return ngx_rooms_auth_result(rq, result, why);
+}
+
+
+ngx_int_t
+ngx_rooms_auth_refused(ngx_rooms_req_t *rq, const char *why)
+{
+    rooms_str_t  message;
+
+    if (why) {
+        (void) ngx_rooms_auth_refuse(rq, NGX_ROOMS_E_AUTH_INVALID, why);
+    }
+
+    (void) ngx_rooms_fail(rq, rq->refusal, NULL);
+
+    if (rq->refusal == NGX_ROOMS_E_AUTH_INVALID && rq->refusal_why) {
+        message = ngx_rooms_join(rq->pool,
+                                 ngx_rooms_s("the token is refused: "),
+                                 rooms_cstr(rq->refusal_why));
+        rq->message = message;
+    }
+
+    return NGX_ERROR;
 }
 
 
@@ -476,7 +589,7 @@ ngx_rooms_auth_keys(ngx_rooms_req_t *rq)
                               "the keys that verify tokens can't be fetched");
     }
 
-    return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_INVALID, NULL);
+    return ngx_rooms_auth_refused(rq, rq->refusal_why);
 }
 
 
@@ -509,6 +622,10 @@ ngx_rooms_authenticate(ngx_rooms_req_t *rq)
 
     if (rc == NGX_AGAIN) {
         return ngx_rooms_auth_keys(rq);
+    }
+
+    if (rc == NGX_DECLINED) {
+        return ngx_rooms_auth_refused(rq, NULL);
     }
 
     if (rc != NGX_OK) {

@@ -87,9 +87,8 @@ done:
 
 ngx_int_t
 ngx_rooms_keys_load(ngx_rooms_auth_t *auth, ngx_uint_t set, ngx_log_t *log,
-    ngx_uint_t level)
+    ngx_uint_t level, char *passed)
 {
-    char                    err[256];
     size_t                  len;
     u_char                 *buf;
     ngx_int_t               rc;
@@ -97,6 +96,7 @@ ngx_rooms_keys_load(ngx_rooms_auth_t *auth, ngx_uint_t set, ngx_log_t *log,
     ngx_rooms_keys_file_t  *file;
 
     file = &auth->files[set];
+    *passed = '\0';
 
     len = NGX_ROOMS_KEYS_FILE_MAX + 1;
     buf = ngx_alloc(len, log);
@@ -109,12 +109,12 @@ ngx_rooms_keys_load(ngx_rooms_auth_t *auth, ngx_uint_t set, ngx_log_t *log,
 
     if (rc == NGX_OK) {
         jwks = set == NGX_ROOMS_SET_FILE
-               ? rooms_jwks_parse(buf, len, err, sizeof(err))
-               : rooms_jwks_secret(buf, len, err, sizeof(err));
+               ? rooms_jwks_parse(buf, len, passed, NGX_ROOMS_KEYS_TEXT)
+               : rooms_jwks_secret(buf, len, passed, NGX_ROOMS_KEYS_TEXT);
 
         if (jwks == NULL) {
-            ngx_log_error(level, log, 0, "rooms: keys in \"%V\": %s",
-                          &file->path, err);
+            ngx_log_error(level, log, 0, "rooms: no keys in \"%V\": %s",
+                          &file->path, passed);
             rc = NGX_ERROR;
         }
 
@@ -134,6 +134,7 @@ ngx_rooms_keys_load(ngx_rooms_auth_t *auth, ngx_uint_t set, ngx_log_t *log,
 void
 ngx_rooms_keys_refresh_files(ngx_rooms_auth_t *auth, ngx_log_t *log)
 {
+    char                    passed[NGX_ROOMS_KEYS_TEXT];
     ngx_uint_t              i;
     ngx_file_info_t         fi;
     ngx_rooms_keys_file_t  *file;
@@ -159,10 +160,18 @@ ngx_rooms_keys_refresh_files(ngx_rooms_auth_t *auth, ngx_log_t *log)
             continue;
         }
 
-        if (ngx_rooms_keys_load(auth, i, log, NGX_LOG_ERR) == NGX_OK) {
-            ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                          "rooms: keys in \"%V\" were read again",
-                          &file->path);
+        if (ngx_rooms_keys_load(auth, i, log, NGX_LOG_ERR, passed) != NGX_OK)
+        {
+            continue;
+        }
+
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "rooms: keys in \"%V\" were read again", &file->path);
+
+        if (*passed) {
+            ngx_log_error(NGX_LOG_WARN, log, 0,
+                          "rooms: of \"%V\" keys are passed over: %s",
+                          &file->path, passed);
         }
     }
 }
@@ -234,10 +243,29 @@ ngx_rooms_keys_abandoned(ngx_rooms_auth_t *auth)
 }
 
 
+/* Once, and not at each fetch of the same set. */
+static void
+ngx_rooms_keys_passed(ngx_rooms_auth_t *auth, ngx_log_t *log, char *passed)
+{
+    uint32_t  said;
+
+    said = *passed ? ngx_crc32_short((u_char *) passed, ngx_strlen(passed))
+                   : 0;
+
+    if (said && said != auth->said) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "rooms: of \"%V\" keys are passed over: %s",
+                      &auth->request, passed);
+    }
+
+    auth->said = said;
+}
+
+
 static void
 ngx_rooms_keys_done(ngx_rooms_fetch_t *fetch)
 {
-    char               err[256];
+    char               err[NGX_ROOMS_KEYS_TEXT];
     rooms_jwks_t      *jwks;
     ngx_rooms_auth_t  *auth;
 
@@ -265,6 +293,7 @@ ngx_rooms_keys_done(ngx_rooms_fetch_t *fetch)
     if (jwks) {
         ngx_rooms_keys_replace(auth, NGX_ROOMS_SET_REMOTE, jwks);
         auth->fetched = ngx_time();
+        ngx_rooms_keys_passed(auth, fetch->r->connection->log, err);
 
     } else {
         ngx_rooms_keys_failed(auth, fetch, err);

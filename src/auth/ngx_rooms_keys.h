@@ -30,12 +30,20 @@ typedef struct {
     ngx_file_uniq_t       uniq;
 } ngx_rooms_keys_file_t;
 
-/* The settings of some locations, and what the worker knows for them. */
+/*
+ * The settings of some locations of one server{}, and what the worker knows
+ * for them.  Servers share none: the same rooms_auth_jwks_request leads to
+ * another location in each.
+ */
 struct ngx_rooms_auth_s {
+    void                  *server;         /* identity of the server{} */
     ngx_uint_t             mode;
     ngx_str_t              issuer;
     ngx_str_t              audience;
     time_t                 leeway;
+    rooms_words_t          claims[ROOMS_CLAIM_MAX];
+    rooms_words_t          admins;
+    ngx_str_t              tenant;         /* rooms_tenant */
 
     const rooms_jwks_t    *sets[NGX_ROOMS_SETS];
     ngx_uint_t             generation;     /* grows when a set changes */
@@ -45,14 +53,19 @@ struct ngx_rooms_auth_s {
     ngx_str_t              request;        /* rooms_auth_jwks_request */
     time_t                 fetched;        /* last success */
     time_t                 tried;
+    uint32_t               said;           /* CRC of the last warning */
     ngx_rooms_fetch_t     *fetching;       /* under way */
     ngx_queue_t            waiters;
 };
 
 
-/* Loads a file that is new or has changed; keeps the old set on errors. */
+/*
+ * Loads a file that is new or has changed; keeps the old set on errors.
+ * `passed` (NGX_ROOMS_KEYS_TEXT bytes) gets the keys that can't be used, or "".
+ */
+#define NGX_ROOMS_KEYS_TEXT  512
 ngx_int_t ngx_rooms_keys_load(ngx_rooms_auth_t *auth, ngx_uint_t set,
-    ngx_log_t *log, ngx_uint_t level);
+    ngx_log_t *log, ngx_uint_t level, char *passed);
 /* Looks once a second whether the files have changed. */
 void ngx_rooms_keys_refresh_files(ngx_rooms_auth_t *auth, ngx_log_t *log);
 

@@ -21,6 +21,14 @@
 
 #define NGX_ROOMS_SEEN      4096           /* slots, 24 bytes each */
 #define NGX_ROOMS_SEEN_TTL    60           /* s */
+#define NGX_ROOMS_SUFFIX       6           /* digits that are drawn */
+
+typedef enum {
+    NGX_ROOMS_REG_BEGIN = 0,
+    NGX_ROOMS_REG_LOOKED,
+    NGX_ROOMS_REG_RENAMED,
+    NGX_ROOMS_REG_COMMITTED
+} ngx_rooms_register_round_e;
 
 typedef struct {
     uint64_t      who;                     /* 0: empty */
@@ -32,13 +40,27 @@ static ngx_rooms_seen_t  ngx_rooms_seen[NGX_ROOMS_SEEN];
 static ngx_uint_t        ngx_rooms_forgotten;  /* so often */
 
 
+/*
+ * What was seen is one participant with one name, so that a token with another
+ * name is looked at, and it is seen by one kind of server: a strict one asks
+ * for more.
+ */
 static ngx_rooms_seen_t *
 ngx_rooms_seen_slot(ngx_rooms_req_t *rq, uint64_t *who)
 {
-    rooms_str_t           id;
-    static const u_char   key[crypto_shorthash_KEYBYTES];
+    rooms_str_t        id;
+    static u_char      key[crypto_shorthash_KEYBYTES];
+    static ngx_uint_t  keyed;
 
-    id = ngx_rooms_join(rq->pool, rq->keys.prefix, rq->principal.sub);
+    if (!keyed) {
+        randombytes_buf(key, sizeof(key));
+        keyed = 1;
+    }
+
+    id = ngx_rooms_join(rq->pool, rq->keys.prefix, rq->principal.sub,
+                        rq->conf->strict ? ngx_rooms_s(" strict ")
+                                         : ngx_rooms_s(" "),
+                        rq->principal.name);
 
     if (id.data == NULL) {
         return NULL;
@@ -71,46 +93,123 @@ ngx_rooms_register_seen(ngx_rooms_req_t *rq, ngx_rooms_seen_t *seen,
 }
 
 
+/* What the token says it is, or what the participant's id makes. */
+static rooms_str_t
+ngx_rooms_register_wish(ngx_rooms_req_t *rq)
+{
+    u_char       *p;
+    rooms_str_t   local;
+
+    if (rq->principal.local.data) {
+        return rq->principal.local;
+    }
+
+    p = ngx_pnalloc(rq->pool, rq->principal.sub.len);
+    if (p == NULL) {
+        return ROOMS_NULL;
+    }
+
+    local = rooms_local_id(rq->principal.sub, p);
+
+    return local.data ? local : ngx_rooms_s("participant");
+}
+
+
 /*
- * A local id is the token's preferred_username, or the participant's id, and
- * is numbered when another participant has it.
+ * When another participant has the local id, a suffix is drawn: so it doesn't
+ * matter how many have it.
  */
 static rooms_str_t
-ngx_rooms_register_local(ngx_rooms_req_t *rq)
+ngx_rooms_register_local(ngx_rooms_req_t *rq, rooms_str_t owner)
 {
-    rooms_str_t  local;
+    rooms_str_t  local, suffix;
 
-    local = rq->principal.local.data ? rq->principal.local
-                                     : rq->principal.sub;
+    local = ngx_rooms_register_wish(rq);
 
-    if (rq->races == 0) {
+    if (local.data == NULL || owner.data == NULL
+        || rooms_str_eq(owner, rq->principal.sub))
+    {
         return local;
     }
 
-    return ngx_rooms_join(rq->pool, local, ngx_rooms_s("-"),
-                          ngx_rooms_number(rq->pool, rq->races + 1));
+    suffix = ngx_rooms_id(rq, "");
+
+    if (suffix.data == NULL) {
+        return ROOMS_NULL;
+    }
+
+    /* the last digits of an id are random */
+
+    suffix.data += suffix.len - NGX_ROOMS_SUFFIX;
+    suffix.len = NGX_ROOMS_SUFFIX;
+    local.len = ngx_min(local.len, ROOMS_LOCAL_CHARS - 1 - NGX_ROOMS_SUFFIX);
+
+    return ngx_rooms_join(rq->pool, local, ngx_rooms_s("-"), suffix);
+}
+
+
+/* One who has no name is called by the local id, or by the participant's. */
+static rooms_str_t
+ngx_rooms_register_name(ngx_rooms_req_t *rq)
+{
+    u_char       *p;
+    rooms_str_t   raw, name;
+
+    if (rq->principal.name.data) {
+        return rq->principal.name;
+    }
+
+    raw = rq->principal.local.data ? rq->principal.local : rq->principal.sub;
+
+    p = ngx_pnalloc(rq->pool, raw.len);
+    if (p == NULL) {
+        return ROOMS_NULL;
+    }
+
+    name = rooms_display_name(raw, p);
+
+    return name.data ? name : raw;
+}
+
+
+static ngx_int_t
+ngx_rooms_register_send(ngx_rooms_req_t *rq)
+{
+    rq->committing = 0;
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_commit_build(&rq->commit, rq->batch, &rq->keys,
+                                  rq->whole)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_send(rq);
 }
 
 
 static ngx_int_t
 ngx_rooms_register_commit(ngx_rooms_req_t *rq)
 {
-    rooms_str_t           key, locals, ws;
+    rooms_str_t           key, locals, ws, owner;
     ngx_rooms_commit_t   *c;
     ngx_rooms_profile_t  *p;
 
     p = &rq->profile;
+    owner = ngx_rooms_reply_str(ngx_rooms_reply(rq, 2));
 
     ngx_memzero(p, sizeof(ngx_rooms_profile_t));
     p->id = rq->principal.sub;
-    p->local = ngx_rooms_register_local(rq);
-    p->name = rq->principal.name.data ? rq->principal.name
-              : rq->principal.local.data ? rq->principal.local
-                                         : rq->principal.sub;
+    p->local = ngx_rooms_register_local(rq, owner);
+    p->name = ngx_rooms_register_name(rq);
+    p->named = rq->principal.name.data ? rq->principal.iat : 0;
     p->type = ngx_rooms_s("user");
     p->workspace = ngx_rooms_id(rq, "ws-");
 
-    if (ngx_rooms_begin(rq) != NGX_OK) {
+    if (p->local.data == NULL || p->name.data == NULL
+        || ngx_rooms_begin(rq) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -120,7 +219,9 @@ ngx_rooms_register_commit(ngx_rooms_req_t *rq)
     ws = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_WORKSPACE, p->workspace);
 
     ngx_rooms_commit_guard_field(c, key, p->id, ROOMS_NULL);
-    ngx_rooms_commit_guard_field(c, locals, p->local, ROOMS_NULL);
+    ngx_rooms_commit_guard_field(c, locals, p->local,
+                                 rooms_str_eq(owner, p->id) ? p->id
+                                                            : ROOMS_NULL);
 
     ngx_rooms_commit_write(c, "HSET", key, p->id,
                            ngx_rooms_format_profile(rq->pool, p, rq->now));
@@ -141,23 +242,79 @@ ngx_rooms_register_commit(ngx_rooms_req_t *rq)
                                          p->id),
                            ngx_rooms_s("0"), p->workspace);
 
-    rq->committing = 0;
+    return ngx_rooms_register_send(rq);
+}
 
-    if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_commit_build(c, rq->batch, &rq->keys, rq->whole)
-           != NGX_OK)
-    {
+
+/*
+ * The name follows the token's, unless a token that was issued later has given
+ * another: who comes with an old token and a new one, from two devices, isn't
+ * renamed back and forth.
+ */
+static ngx_uint_t
+ngx_rooms_register_renames(ngx_rooms_req_t *rq)
+{
+    rooms_principal_t  *who;
+
+    who = &rq->principal;
+
+    return who->name.data && !rooms_str_eq(who->name, rq->profile.name)
+           && (who->iat == 0 || who->iat >= rq->profile.named);
+}
+
+
+static ngx_int_t
+ngx_rooms_register_rename(ngx_rooms_req_t *rq)
+{
+    size_t             size;
+    u_char            *p, number[ROOMS_JSON_INT];
+    rooms_buf_t        b, n;
+    rooms_str_t        key, had;
+    rooms_json_set_t   set[2];
+
+    had = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
+    rq->profile.name = rq->principal.name;
+
+    size = ROOMS_JSON_STR(rq->principal.name.len);
+
+    p = ngx_pnalloc(rq->pool, had.len + 2 * size + 64);
+    if (p == NULL || ngx_rooms_begin(rq) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    return ngx_rooms_send(rq);
+    rooms_buf_init(&b, p, size);
+    rooms_json_str(&b, rq->principal.name);
+
+    rooms_buf_init(&n, number, sizeof(number));
+    rooms_json_int(&n, rq->principal.iat);
+
+    set[0].key = "display_name";
+    set[0].value = (rooms_str_t) { b.last - p, p };
+    set[1].key = "named_at";
+    set[1].value = (rooms_str_t) { n.last - number, number };
+
+    rooms_buf_init(&b, p + size, had.len + size + 64);
+    rooms_json_rewrite(&b, had, set, 2);
+
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
+
+    ngx_rooms_commit_guard_field(&rq->commit, key, rq->principal.sub, had);
+    ngx_rooms_commit_write(&rq->commit, "HSET", key, rq->principal.sub,
+                           { b.last - b.start, b.start });
+
+    return b.full ? NGX_ERROR : ngx_rooms_register_send(rq);
 }
 
 
 static ngx_int_t
 ngx_rooms_register_look(ngx_rooms_req_t *rq)
 {
-    if (ngx_rooms_batch(rq) == NULL
+    rooms_str_t  local;
+
+    local = ngx_rooms_register_wish(rq);
+
+    if (local.data == NULL
+        || ngx_rooms_batch(rq) == NULL
         || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
                              ngx_rooms_key(&rq->keys,
                                            NGX_ROOMS_KEY_PARTICIPANTS,
@@ -166,10 +323,16 @@ ngx_rooms_register_look(ngx_rooms_req_t *rq)
         || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
                              ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TENANT,
                                            ROOMS_NULL),
-                             ngx_rooms_s("registered")) != NGX_OK)
+                             ngx_rooms_s("registered")) != NGX_OK
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LOCALS,
+                                           ROOMS_NULL),
+                             local) != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    rq->round = NGX_ROOMS_REG_LOOKED;
 
     return ngx_rooms_send(rq);
 }
@@ -198,7 +361,8 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
                          rooms_from_ngx(rq->conf->server_name), &server))
     {
         /* a token of ours doesn't make anybody a participant of elsewhere */
-        return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_INVALID, NULL);
+        return ngx_rooms_auth_refused(rq, "the participant is the name of one "
+                                      "of another server");
     }
 
     seen = ngx_rooms_seen_slot(rq, &who);
@@ -208,7 +372,7 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
 
     switch (rq->round) {
 
-    case 0:
+    case NGX_ROOMS_REG_BEGIN:
 
         if (!(rq->endpoint->flags & NGX_ROOMS_ENTERS)
             && ngx_rooms_register_seen(rq, seen, who))
@@ -216,10 +380,9 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
             return NGX_OK;
         }
 
-        rq->round = 1;
         return ngx_rooms_register_look(rq);
 
-    case 1:
+    case NGX_ROOMS_REG_LOOKED:
 
         if (rq->conf->strict
             && ngx_rooms_reply_str(ngx_rooms_reply(rq, 1)).data == NULL)
@@ -237,18 +400,25 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
 
         if (rc == NGX_OK && rq->profile.server.data) {
             /* a token of ours doesn't make anybody a member of elsewhere */
-            return ngx_rooms_fail(rq, NGX_ROOMS_E_AUTH_INVALID, NULL);
+            return ngx_rooms_auth_refused(rq, "the participant is one of "
+                                          "another server");
         }
 
         if (rc == NGX_OK) {
-            break;
+
+            if (!ngx_rooms_register_renames(rq)) {
+                break;
+            }
+
+            rq->round = NGX_ROOMS_REG_RENAMED;
+            return ngx_rooms_register_rename(rq);
         }
 
         if (ngx_rooms_register_seen(rq, seen, who)) {
             ngx_rooms_forgotten++;
         }
 
-        rq->round = 2;
+        rq->round = NGX_ROOMS_REG_COMMITTED;
         return ngx_rooms_register_commit(rq);
 
     default:
@@ -258,15 +428,23 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
 
         if (result == NGX_ROOMS_COMMIT_NOSCRIPT) {
             rq->whole = 1;
-            return ngx_rooms_register_commit(rq);
+            return ngx_rooms_register_send(rq);
         }
 
         if (result == NGX_ROOMS_COMMIT_CONFLICT
             && ++rq->races < NGX_ROOMS_RACES)
         {
-            /* registered meanwhile, or the local id was taken */
-            rq->round = 1;
+            /* registered or renamed meanwhile, or the local id was taken */
             return ngx_rooms_register_look(rq);
+        }
+
+        if (result == NGX_ROOMS_COMMIT_CONFLICT
+            && rq->round == NGX_ROOMS_REG_RENAMED)
+        {
+            /* the next request will do */
+            rq->races = 0;
+            rq->whole = 0;
+            return NGX_OK;
         }
 
         if (result != NGX_ROOMS_COMMIT_DONE) {

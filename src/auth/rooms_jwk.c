@@ -15,43 +15,73 @@
 #include "rooms_jwk.h"
 
 
-#define ROOMS_JWK_KID_MAX  1024
+#define ROOMS_JWK_KID_MAX     1024
+#define ROOMS_JWK_COORDINATE    66
 
 
-typedef rooms_jwk_e (*rooms_jwk_read_pt)(const json_t *jwk, rooms_jwk_t *key,
+typedef int (*rooms_jwk_read_pt)(const json_t *jwk, rooms_jwk_t *key,
     const char **why);
 
 typedef struct {
     const char         *kty;
     const char         *crv;          /* NULL: the kind has no curves */
-    rooms_alg_e         alg;
+    rooms_key_e         kind;
     rooms_jwk_read_pt   read;
 } rooms_jwk_kind_t;
 
+typedef struct {
+    const char         *name;
+    const char         *problem;
+    size_t              bytes;        /* of a coordinate */
+} rooms_jwk_curve_t;
 
-static rooms_jwk_e rooms_jwk_rsa(const json_t *jwk, rooms_jwk_t *key,
+
+static int rooms_jwk_rsa(const json_t *jwk, rooms_jwk_t *key,
     const char **why);
-static rooms_jwk_e rooms_jwk_ec(const json_t *jwk, rooms_jwk_t *key,
+static int rooms_jwk_ec(const json_t *jwk, rooms_jwk_t *key,
     const char **why);
-static rooms_jwk_e rooms_jwk_ed25519(const json_t *jwk, rooms_jwk_t *key,
+static int rooms_jwk_ed25519(const json_t *jwk, rooms_jwk_t *key,
     const char **why);
-static rooms_jwk_e rooms_jwk_oct(const json_t *jwk, rooms_jwk_t *key,
+static int rooms_jwk_oct(const json_t *jwk, rooms_jwk_t *key,
     const char **why);
 
 
 static const rooms_jwk_kind_t  rooms_jwk_kinds[] = {
-    { "RSA", NULL, ROOMS_ALG_RS256, rooms_jwk_rsa },
-    { "EC", "P-256", ROOMS_ALG_ES256, rooms_jwk_ec },
-    { "OKP", "Ed25519", ROOMS_ALG_EDDSA, rooms_jwk_ed25519 },
-    { "oct", NULL, ROOMS_ALG_HS256, rooms_jwk_oct },
-    { NULL, NULL, ROOMS_ALG_NONE, NULL }
+    { "RSA", NULL, ROOMS_KEY_RSA, rooms_jwk_rsa },
+    { "EC", "P-256", ROOMS_KEY_P256, rooms_jwk_ec },
+    { "EC", "P-384", ROOMS_KEY_P384, rooms_jwk_ec },
+    { "EC", "P-521", ROOMS_KEY_P521, rooms_jwk_ec },
+    { "OKP", "Ed25519", ROOMS_KEY_ED25519, rooms_jwk_ed25519 },
+    { "oct", NULL, ROOMS_KEY_OCT, rooms_jwk_oct },
+    { NULL, NULL, 0, NULL }
 };
 
-static const char *const  rooms_alg_names[] = {
-    [ROOMS_ALG_RS256] = "RS256",
-    [ROOMS_ALG_ES256] = "ES256",
-    [ROOMS_ALG_EDDSA] = "EdDSA",
-    [ROOMS_ALG_HS256] = "HS256"
+static const rooms_jwk_curve_t  rooms_jwk_curves[] = {
+    [ROOMS_KEY_P256] = { "prime256v1",
+                         "coordinates of a P-256 key are not 32 bytes", 32 },
+    [ROOMS_KEY_P384] = { "secp384r1",
+                         "coordinates of a P-384 key are not 48 bytes", 48 },
+    [ROOMS_KEY_P521] = { "secp521r1",
+                         "coordinates of a P-521 key are not 66 bytes", 66 }
+};
+
+static const struct {
+    const char   *name;
+    rooms_key_e   kind;
+} rooms_algs[ROOMS_ALG_MAX] = {
+    [ROOMS_ALG_RS256] = { "RS256", ROOMS_KEY_RSA },
+    [ROOMS_ALG_RS384] = { "RS384", ROOMS_KEY_RSA },
+    [ROOMS_ALG_RS512] = { "RS512", ROOMS_KEY_RSA },
+    [ROOMS_ALG_PS256] = { "PS256", ROOMS_KEY_RSA },
+    [ROOMS_ALG_PS384] = { "PS384", ROOMS_KEY_RSA },
+    [ROOMS_ALG_PS512] = { "PS512", ROOMS_KEY_RSA },
+    [ROOMS_ALG_ES256] = { "ES256", ROOMS_KEY_P256 },
+    [ROOMS_ALG_ES384] = { "ES384", ROOMS_KEY_P384 },
+    [ROOMS_ALG_ES512] = { "ES512", ROOMS_KEY_P521 },
+    [ROOMS_ALG_HS256] = { "HS256", ROOMS_KEY_OCT },
+    [ROOMS_ALG_HS384] = { "HS384", ROOMS_KEY_OCT },
+    [ROOMS_ALG_HS512] = { "HS512", ROOMS_KEY_OCT },
+    [ROOMS_ALG_EDDSA] = { "EdDSA", ROOMS_KEY_ED25519 }
 };
 
 
@@ -60,15 +90,35 @@ rooms_alg_parse(const char *name, size_t len)
 {
     unsigned  i;
 
-    for (i = ROOMS_ALG_NONE + 1; i <= ROOMS_ALG_HS256; i++) {
-        if (len == strlen(rooms_alg_names[i])
-            && memcmp(name, rooms_alg_names[i], len) == 0)
+    for (i = ROOMS_ALG_NONE + 1; i < ROOMS_ALG_MAX; i++) {
+        if (len == strlen(rooms_algs[i].name)
+            && memcmp(name, rooms_algs[i].name, len) == 0)
         {
             return (rooms_alg_e) i;
         }
     }
 
     return ROOMS_ALG_NONE;
+}
+
+
+int
+rooms_jwk_serves(const rooms_jwk_t *key, rooms_alg_e alg)
+{
+    return rooms_algs[alg].kind == key->kind
+           && (key->alg == ROOMS_ALG_NONE || key->alg == alg);
+}
+
+
+/* A member that is null is taken for one that isn't there. */
+static const json_t *
+rooms_jwk_member(const json_t *jwk, const char *name)
+{
+    const json_t  *v;
+
+    v = json_object_get(jwk, name);
+
+    return json_is_null(v) ? NULL : v;
 }
 
 
@@ -86,7 +136,7 @@ rooms_jwk_bytes(const json_t *jwk, const char *name, unsigned char *dst,
     v = json_object_get(jwk, name);
 
     if (!json_is_string(v)) {
-        *why = "a member that the key's kind requires is missing";
+        *why = "a member that this kind of key requires is missing";
         return -1;
     }
 
@@ -137,7 +187,7 @@ rooms_jwk_build(const char *type, OSSL_PARAM_BLD *bld)
  * and odd, an exponent that is odd, not 1 and, as FIPS 186-5 and everybody
  * else has it, small.
  */
-static rooms_jwk_e
+static int
 rooms_jwk_rsa(const json_t *jwk, rooms_jwk_t *key, const char **why)
 {
     int              bits;
@@ -150,7 +200,7 @@ rooms_jwk_rsa(const json_t *jwk, rooms_jwk_t *key, const char **why)
     elen = nlen < 0 ? -1 : rooms_jwk_bytes(jwk, "e", ebuf, sizeof(ebuf), why);
 
     if (elen < 0) {
-        return ROOMS_JWK_BAD;
+        return -1;
     }
 
     n = BN_bin2bn(nbuf, (int) nlen, NULL);
@@ -180,55 +230,60 @@ rooms_jwk_rsa(const json_t *jwk, rooms_jwk_t *key, const char **why)
     BN_free(n);
     BN_free(e);
 
-    return key->pkey ? ROOMS_JWK_OK : ROOMS_JWK_BAD;
+    return key->pkey ? 0 : -1;
 }
 
 
 /*
- * RFC 7518, section 6.2.1: coordinates of just 32 bytes.  That the point is
- * on the curve is checked by OpenSSL as it reads the point.
+ * RFC 7518, section 6.2.1: coordinates of just the curve's size.  That the
+ * point is on the curve is checked by OpenSSL as it reads the point.
  */
-static rooms_jwk_e
+static int
 rooms_jwk_ec(const json_t *jwk, rooms_jwk_t *key, const char **why)
 {
-    long             xlen, ylen;
-    unsigned char    point[65];
-    OSSL_PARAM_BLD  *bld;
+    long                      xlen, ylen;
+    size_t                    n;
+    unsigned char             point[1 + 2 * ROOMS_JWK_COORDINATE];
+    OSSL_PARAM_BLD           *bld;
+    const rooms_jwk_curve_t  *curve;
+
+    curve = &rooms_jwk_curves[key->kind];
+    n = curve->bytes;
 
     point[0] = 0x04;                  /* uncompressed */
-    xlen = rooms_jwk_bytes(jwk, "x", point + 1, 32, why);
-    ylen = xlen < 0 ? -1 : rooms_jwk_bytes(jwk, "y", point + 33, 32, why);
+    xlen = rooms_jwk_bytes(jwk, "x", point + 1, n, why);
+    ylen = xlen < 0 ? -1 : rooms_jwk_bytes(jwk, "y", point + 1 + n, n, why);
 
     if (ylen < 0) {
-        return ROOMS_JWK_BAD;
+        return -1;
     }
 
-    if (xlen != 32 || ylen != 32) {
-        *why = "coordinates of a P-256 key are not 32 bytes";
-        return ROOMS_JWK_BAD;
+    if ((size_t) xlen != n || (size_t) ylen != n) {
+        *why = curve->problem;
+        return -1;
     }
 
     bld = OSSL_PARAM_BLD_new();
 
     if (bld != NULL
         && OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME,
-                                           "prime256v1", 0)
+                                           curve->name, 0)
         && OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY,
-                                            point, sizeof(point)))
+                                            point, 1 + 2 * n))
     {
         key->pkey = rooms_jwk_build("EC", bld);
         bld = NULL;
     }
 
     OSSL_PARAM_BLD_free(bld);
-    *why = "point is not on P-256";
+    *why = "point is not on the curve";
 
-    return key->pkey ? ROOMS_JWK_OK : ROOMS_JWK_BAD;
+    return key->pkey ? 0 : -1;
 }
 
 
 /* RFC 8037, section 2; the point must be of the prime-order group. */
-static rooms_jwk_e
+static int
 rooms_jwk_ed25519(const json_t *jwk, rooms_jwk_t *key, const char **why)
 {
     long  n;
@@ -236,52 +291,52 @@ rooms_jwk_ed25519(const json_t *jwk, rooms_jwk_t *key, const char **why)
     n = rooms_jwk_bytes(jwk, "x", key->ed25519, sizeof(key->ed25519), why);
 
     if (n < 0) {
-        return ROOMS_JWK_BAD;
+        return -1;
     }
 
     if (n != 32 || !crypto_core_ed25519_is_valid_point(key->ed25519)) {
         *why = "x is no Ed25519 public key";
-        return ROOMS_JWK_BAD;
+        return -1;
     }
 
-    return ROOMS_JWK_OK;
+    return 0;
 }
 
 
-rooms_jwk_e
+int
 rooms_jwk_set_secret(rooms_jwk_t *key, const unsigned char *data, size_t len,
     const char **why)
 {
     if (len < ROOMS_SECRET_MIN || len > ROOMS_SECRET_MAX) {
         *why = "secret is shorter than 16 or longer than 4096 bytes";
-        return ROOMS_JWK_BAD;
+        return -1;
     }
 
-    key->alg = ROOMS_ALG_HS256;
+    key->kind = ROOMS_KEY_OCT;
     key->secret = malloc(len);
 
     if (key->secret == NULL) {
         *why = "no memory";
-        return ROOMS_JWK_BAD;
+        return -1;
     }
 
     memcpy(key->secret, data, len);
     key->secret_len = len;
 
-    return ROOMS_JWK_OK;
+    return 0;
 }
 
 
 /* RFC 7518, section 6.4.1 */
-static rooms_jwk_e
+static int
 rooms_jwk_oct(const json_t *jwk, rooms_jwk_t *key, const char **why)
 {
+    int            rc;
     long           n;
-    rooms_jwk_e    rc;
     unsigned char  buf[ROOMS_SECRET_MAX];
 
     n = rooms_jwk_bytes(jwk, "k", buf, sizeof(buf), why);
-    rc = n < 0 ? ROOMS_JWK_BAD
+    rc = n < 0 ? -1
                : rooms_jwk_set_secret(key, buf, (size_t) n, why);
 
     sodium_memzero(buf, sizeof(buf));
@@ -292,137 +347,139 @@ rooms_jwk_oct(const json_t *jwk, rooms_jwk_t *key, const char **why)
 
 /*
  * RFC 7517, sections 4.2 and 4.3: whether the key is there to verify
- * signatures.  "use" may be any text, so one that we don't know skips.
+ * signatures.
  */
-static rooms_jwk_e
+static int
 rooms_jwk_purpose(const json_t *jwk, const char **why)
 {
     size_t         i;
     const json_t  *v, *op;
 
-    v = json_object_get(jwk, "use");
+    v = rooms_jwk_member(jwk, "use");
 
-    if (v != NULL) {
-        if (!json_is_string(v)) {
-            *why = "\"use\" is not a string";
-            return ROOMS_JWK_BAD;
-        }
-
-        if (strcmp(json_string_value(v), "sig") != 0) {
-            return ROOMS_JWK_SKIP;
-        }
+    if (v && (!json_is_string(v) || strcmp(json_string_value(v), "sig") != 0))
+    {
+        *why = "\"use\" is not \"sig\"";
+        return -1;
     }
 
-    v = json_object_get(jwk, "key_ops");
+    v = rooms_jwk_member(jwk, "key_ops");
 
     if (v == NULL) {
-        return ROOMS_JWK_OK;
-    }
-
-    if (!json_is_array(v)) {
-        *why = "\"key_ops\" is not an array";
-        return ROOMS_JWK_BAD;
+        return 0;
     }
 
     json_array_foreach(v, i, op) {
         if (json_is_string(op)
             && strcmp(json_string_value(op), "verify") == 0)
         {
-            return ROOMS_JWK_OK;
+            return 0;
         }
     }
 
-    return ROOMS_JWK_SKIP;
+    *why = "\"key_ops\" has no \"verify\"";
+
+    return -1;
 }
 
 
-/* Finds the row of rooms_jwk_kinds, and holds the key's own "alg" to it. */
-static rooms_jwk_e
+/* Finds the row of rooms_jwk_kinds. */
+static int
 rooms_jwk_kind(const json_t *jwk, const rooms_jwk_kind_t **kind,
     const char **why)
 {
-    rooms_alg_e              alg;
     const char              *kty, *crv;
-    const json_t            *v;
     const rooms_jwk_kind_t  *k;
 
     kty = json_string_value(json_object_get(jwk, "kty"));
     crv = json_string_value(json_object_get(jwk, "crv"));
 
-    if (kty == NULL) {
-        *why = "\"kty\" is missing or not a string";
-        return ROOMS_JWK_BAD;
+    *why = kty ? "this \"kty\" is not supported"
+               : "\"kty\" is missing or not a string";
+
+    for (k = rooms_jwk_kinds; kty && k->kty; k++) {
+
+        if (strcmp(k->kty, kty) != 0) {
+            continue;
+        }
+
+        if (k->crv == NULL || (crv && strcmp(k->crv, crv) == 0)) {
+            *kind = k;
+            return 0;
+        }
+
+        *why = crv ? "this \"crv\" is not supported"
+                   : "\"crv\" is missing or not a string";
     }
 
-    for (k = rooms_jwk_kinds; k->kty && strcmp(k->kty, kty) != 0; k++);
-
-    if (k->kty == NULL) {
-        return ROOMS_JWK_SKIP;
-    }
-
-    if (k->crv && crv == NULL) {
-        *why = "\"crv\" is missing or not a string";
-        return ROOMS_JWK_BAD;
-    }
-
-    if (k->crv && strcmp(k->crv, crv) != 0) {
-        return ROOMS_JWK_SKIP;
-    }
-
-    *kind = k;
-    v = json_object_get(jwk, "alg");
-
-    if (v == NULL) {
-        return ROOMS_JWK_OK;
-    }
-
-    if (!json_is_string(v)) {
-        *why = "\"alg\" is not a string";
-        return ROOMS_JWK_BAD;
-    }
-
-    alg = rooms_alg_parse(json_string_value(v), json_string_length(v));
-
-    if (alg != ROOMS_ALG_NONE && alg != k->alg) {
-        *why = "\"alg\" doesn't fit \"kty\"";
-        return ROOMS_JWK_BAD;
-    }
-
-    return alg == ROOMS_ALG_NONE ? ROOMS_JWK_SKIP : ROOMS_JWK_OK;
+    return -1;
 }
 
 
-static rooms_jwk_e
+/* RFC 7517, section 4.4 */
+static int
+rooms_jwk_alg(const json_t *jwk, rooms_jwk_t *key, const char **why)
+{
+    rooms_alg_e    alg;
+    const json_t  *v;
+
+    v = rooms_jwk_member(jwk, "alg");
+
+    if (v == NULL) {
+        return 0;
+    }
+
+    alg = json_is_string(v) ? rooms_alg_parse(json_string_value(v),
+                                              json_string_length(v))
+                            : ROOMS_ALG_NONE;
+
+    if (alg == ROOMS_ALG_NONE) {
+        *why = "this \"alg\" is not supported";
+        return -1;
+    }
+
+    if (!rooms_jwk_serves(key, alg)) {
+        *why = "\"alg\" doesn't fit \"kty\"";
+        return -1;
+    }
+
+    key->alg = alg;
+
+    return 0;
+}
+
+
+static int
 rooms_jwk_kid(const json_t *jwk, rooms_jwk_t *key, const char **why)
 {
     size_t          len;
     unsigned char  *p;
     const json_t   *v;
 
-    v = json_object_get(jwk, "kid");
+    v = rooms_jwk_member(jwk, "kid");
 
     if (v == NULL) {
-        return ROOMS_JWK_OK;
+        return 0;
     }
 
     len = json_string_length(v);
 
     if (!json_is_string(v) || len > ROOMS_JWK_KID_MAX) {
         *why = "\"kid\" is not a string, or too long";
-        return ROOMS_JWK_BAD;
+        return -1;
     }
 
     p = malloc(len + 1);
 
     if (p == NULL) {
         *why = "no memory";
-        return ROOMS_JWK_BAD;
+        return -1;
     }
 
     memcpy(p, json_string_value(v), len + 1);
     key->kid = (rooms_str_t) { len, p };
 
-    return ROOMS_JWK_OK;
+    return 0;
 }
 
 
@@ -440,36 +497,30 @@ rooms_jwk_clear(rooms_jwk_t *key)
 }
 
 
-rooms_jwk_e
+int
 rooms_jwk_read(const json_t *jwk, rooms_jwk_t *key, const char **why)
 {
-    rooms_jwk_e              rc;
     const rooms_jwk_kind_t  *kind;
 
     if (!json_is_object(jwk)) {
         *why = "not an object";
-        return ROOMS_JWK_BAD;
+        return -1;
     }
 
-    kind = NULL;
-    rc = rooms_jwk_kind(jwk, &kind, why);
-
-    if (rc == ROOMS_JWK_OK) {
-        rc = rooms_jwk_purpose(jwk, why);
+    if (rooms_jwk_kind(jwk, &kind, why) != 0) {
+        return -1;
     }
 
-    if (rc == ROOMS_JWK_OK) {
-        key->alg = kind->alg;
-        rc = kind->read(jwk, key, why);
-    }
+    key->kind = kind->kind;
 
-    if (rc == ROOMS_JWK_OK) {
-        rc = rooms_jwk_kid(jwk, key, why);
-    }
-
-    if (rc != ROOMS_JWK_OK) {
+    if (rooms_jwk_purpose(jwk, why) != 0
+        || rooms_jwk_alg(jwk, key, why) != 0
+        || kind->read(jwk, key, why) != 0
+        || rooms_jwk_kid(jwk, key, why) != 0)
+    {
         rooms_jwk_clear(key);
+        return -1;
     }
 
-    return rc;
+    return 0;
 }

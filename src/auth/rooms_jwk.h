@@ -27,49 +27,67 @@
 #define ROOMS_SECRET_MAX      4096
 
 
-/*
- * Every kind of key that we know serves exactly one algorithm, so a key
- * stores that, and not its kind: a token's "alg" must be equal to the key's.
- * This is what closes the confusion of HS256 with an RSA key's public bytes.
- */
+/* Algorithms of RFC 7518, section 3.1, and RFC 8037. */
 typedef enum {
     ROOMS_ALG_NONE = 0,
     ROOMS_ALG_RS256,
+    ROOMS_ALG_RS384,
+    ROOMS_ALG_RS512,
+    ROOMS_ALG_PS256,
+    ROOMS_ALG_PS384,
+    ROOMS_ALG_PS512,
     ROOMS_ALG_ES256,
+    ROOMS_ALG_ES384,
+    ROOMS_ALG_ES512,
+    ROOMS_ALG_HS256,
+    ROOMS_ALG_HS384,
+    ROOMS_ALG_HS512,
     ROOMS_ALG_EDDSA,
-    ROOMS_ALG_HS256
+    ROOMS_ALG_MAX
 } rooms_alg_e;
 
 /* The algorithm of that name, or ROOMS_ALG_NONE for any that isn't ours. */
 rooms_alg_e rooms_alg_parse(const char *name, size_t len);
 
 
+typedef enum {
+    ROOMS_KEY_RSA = 1,
+    ROOMS_KEY_P256,
+    ROOMS_KEY_P384,
+    ROOMS_KEY_P521,
+    ROOMS_KEY_ED25519,
+    ROOMS_KEY_OCT
+} rooms_key_e;
+
 struct evp_pkey_st;
 
 /* Owns what it points to.  rooms_jws.c alone looks inside. */
 typedef struct {
-    rooms_alg_e          alg;
+    rooms_key_e          kind;
+    rooms_alg_e          alg;              /* its own "alg"; NONE: has none */
     rooms_str_t          kid;              /* NULL: the key has none */
-    struct evp_pkey_st  *pkey;             /* RS256, ES256 */
-    unsigned char       *secret;           /* HS256 */
+    struct evp_pkey_st  *pkey;             /* RSA, EC */
+    unsigned char       *secret;           /* oct */
     size_t               secret_len;
-    unsigned char        ed25519[32];      /* EdDSA: the public key */
+    unsigned char        ed25519[32];      /* the public key */
 } rooms_jwk_t;
 
 
-typedef enum {
-    ROOMS_JWK_OK = 0,
-    ROOMS_JWK_SKIP,                        /* not for us */
-    ROOMS_JWK_BAD                          /* *why says what is wrong */
-} rooms_jwk_e;
+/*
+ * Every algorithm is of one kind of key, and a key that names an algorithm
+ * serves no other.  This closes the confusion of HS256 with an RSA key's
+ * public bytes.
+ */
+int rooms_jwk_serves(const rooms_jwk_t *key, rooms_alg_e alg);
+
 
 /*
- * Both fill in a zeroed key, to be given back by rooms_jwk_clear(); on
- * anything but ROOMS_JWK_OK there is nothing to give back.  *why is static.
+ * Both fill in a zeroed key, to be given back by rooms_jwk_clear(), and
+ * return 0; or -1, and then *why is a static text that says why the key can't
+ * be used, and there is nothing to give back.
  */
-rooms_jwk_e rooms_jwk_read(const json_t *jwk, rooms_jwk_t *key,
-    const char **why);
-rooms_jwk_e rooms_jwk_set_secret(rooms_jwk_t *key, const unsigned char *data,
+int rooms_jwk_read(const json_t *jwk, rooms_jwk_t *key, const char **why);
+int rooms_jwk_set_secret(rooms_jwk_t *key, const unsigned char *data,
     size_t len, const char **why);
 
 /* Wipes the secret, frees, and leaves the key zeroed. */

@@ -26,40 +26,78 @@ rooms_jwks_error(char *err, size_t errlen, const char *fmt, ...)
 }
 
 
+/*
+ * One line for all keys that are passed over: how many, and why the first
+ * ones.  It ends where the buffer does.
+ */
+static void
+rooms_jwks_passed(char *err, size_t errlen, unsigned n, size_t i,
+    const char *why)
+{
+    size_t  len;
+
+    len = errlen ? strlen(err) : 0;
+
+    if (len + 1 >= errlen) {
+        return;
+    }
+
+    rooms_jwks_error(err + len, errlen - len, "%skeys[%zu]: %s",
+                     n ? ", " : "", i, why);
+}
+
+
 static rooms_jwks_t *
 rooms_jwks_read(const json_t *keys, char *err, size_t errlen)
 {
-    size_t         i;
+    size_t         i, n;
+    unsigned       passed;
     const char    *why;
-    rooms_jwk_e    rc;
     const json_t  *jwk;
     rooms_jwks_t  *set;
 
-    if (!json_is_array(keys) || json_array_size(keys) > ROOMS_JWKS_MAX_KEYS) {
-        rooms_jwks_error(err, errlen, "\"keys\" is not an array of at most "
-                         "%d keys", ROOMS_JWKS_MAX_KEYS);
+    if (!json_is_array(keys)) {
+        rooms_jwks_error(err, errlen, "\"keys\" is not an array");
         return NULL;
     }
 
-    set = calloc(1, sizeof(rooms_jwks_t)
-                    + json_array_size(keys) * sizeof(rooms_jwk_t));
+    n = json_array_size(keys);
+    n = n < ROOMS_JWKS_MAX_KEYS ? n : ROOMS_JWKS_MAX_KEYS;
+
+    set = calloc(1, sizeof(rooms_jwks_t) + n * sizeof(rooms_jwk_t));
 
     if (set == NULL) {
         rooms_jwks_error(err, errlen, "no memory");
         return NULL;
     }
 
+    passed = 0;
+
     json_array_foreach(keys, i, jwk) {
         why = "no memory";
-        rc = rooms_jwk_read(jwk, &set->keys[set->nkeys], &why);
 
-        if (rc == ROOMS_JWK_BAD) {
-            rooms_jwks_error(err, errlen, "keys[%zu]: %s", i, why);
-            rooms_jwks_free(set);
-            return NULL;
+        if (set->nkeys == ROOMS_JWKS_MAX_KEYS) {
+            rooms_jwks_passed(err, errlen, passed, i,
+                              "no more keys than 64 are taken");
+            break;
         }
 
-        set->nkeys += (rc == ROOMS_JWK_OK);
+        if (rooms_jwk_read(jwk, &set->keys[set->nkeys], &why) == 0) {
+            set->nkeys++;
+
+        } else {
+            rooms_jwks_passed(err, errlen, passed++, i, why);
+        }
+    }
+
+    if (set->nkeys == 0) {
+        rooms_jwks_free(set);
+
+        if (passed == 0) {
+            rooms_jwks_error(err, errlen, "\"keys\" is empty");
+        }
+
+        return NULL;
     }
 
     return set;
@@ -73,6 +111,10 @@ rooms_jwks_parse(const unsigned char *json, size_t len, char *err,
     json_t        *root;
     json_error_t   error;
     rooms_jwks_t  *set;
+
+    if (errlen) {
+        *err = '\0';
+    }
 
     if (len > ROOMS_JWKS_MAX_SIZE) {
         rooms_jwks_error(err, errlen, "key set is larger than %d bytes",
@@ -114,6 +156,10 @@ rooms_jwks_secret(const unsigned char *secret, size_t len, char *err,
     const char    *why;
     rooms_jwks_t  *set;
 
+    if (errlen) {
+        *err = '\0';
+    }
+
     if (len && secret[len - 1] == '\n') {
         len--;
 
@@ -126,8 +172,7 @@ rooms_jwks_secret(const unsigned char *secret, size_t len, char *err,
     set = calloc(1, sizeof(rooms_jwks_t) + sizeof(rooms_jwk_t));
 
     if (set == NULL
-        || rooms_jwk_set_secret(&set->keys[0], secret, len, &why)
-           != ROOMS_JWK_OK)
+        || rooms_jwk_set_secret(&set->keys[0], secret, len, &why) != 0)
     {
         rooms_jwks_error(err, errlen, "%s", why);
         free(set);

@@ -32,15 +32,16 @@ struct rooms_jwks_s {
 
 
 /*
- * Parses a JWK Set: {"keys": [...]}.  Returns a set to be freed with
- * rooms_jwks_free(), or NULL, and then err (NUL terminated, at most errlen
- * bytes) says what is wrong and names the key by its index.
+ * Parses a JWK Set: {"keys": [...]}.  Returns a set of at least one key, to be
+ * freed with rooms_jwks_free(), or NULL.
  *
- * Skipped without a word are keys that aren't for us: a "use" other than
- * "sig", "key_ops" without "verify", a "kty", "crv" or "alg" that we don't
- * know.  A key of a known kind that is malformed, too short or in conflict
- * with its own "alg" is an error.  So a good set may be empty; look at
- * nkeys where that deserves a warning.
+ * Keys that can't be used are passed over (RFC 7517, section 5): a "use" other
+ * than "sig", "key_ops" without "verify", a "kty", "crv" or "alg" that we
+ * don't know, members that are missing, malformed or in conflict, a key that
+ * is too short.  Only a set without a key that can be used is an error.
+ *
+ * err (NUL terminated, at most errlen bytes) says what is wrong, or names the
+ * keys that were passed over; it is empty if there is nothing to say.
  *
  * The caller's json isn't kept and may be wiped afterwards.
  */
@@ -48,7 +49,7 @@ rooms_jwks_t *rooms_jwks_parse(const unsigned char *json, size_t len,
     char *err, size_t errlen);
 
 /*
- * A set of one HS256 key without "kid" from the bytes of a secret file; one
+ * A set of one "oct" key without "kid" from the bytes of a secret file; one
  * newline at the end ("\n" or "\r\n") is no part of it.  NULL and err as
  * above.  Tokens that do name a "kid" never match such a key.
  */

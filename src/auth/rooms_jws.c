@@ -7,6 +7,8 @@
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rsa.h>
 #include <sodium.h>
 
 #include "rooms_base64.h"
@@ -14,6 +16,7 @@
 
 
 #define ROOMS_JWS_SIGNATURE_MAX  (ROOMS_JWK_RSA_MAX / 8)
+#define ROOMS_JWS_DER            160  /* of ES512: 3 + 2 * (2 + 67) */
 
 
 typedef struct {
@@ -26,6 +29,7 @@ typedef struct {
 /* The keys that fit a header.  n may say more than are listed. */
 typedef struct {
     const rooms_jwk_t  *keys[ROOMS_JWS_TRIES];
+    rooms_alg_e         alg;
     unsigned            n;
     unsigned            named:1;      /* the header has a kid, and it exists */
 } rooms_jws_keys_t;
@@ -110,6 +114,7 @@ rooms_jws_fit(const rooms_jwks_t *const *sets, unsigned nsets,
     unsigned            i, k;
     const rooms_jwk_t  *key;
 
+    fit->alg = alg;
     fit->n = 0;
     fit->named = 0;
 
@@ -125,7 +130,7 @@ rooms_jws_fit(const rooms_jwks_t *const *sets, unsigned nsets,
                 fit->named = 1;
             }
 
-            if (key->alg != alg) {
+            if (!rooms_jwk_serves(key, alg)) {
                 continue;
             }
 
@@ -192,18 +197,54 @@ rooms_jws_choose(const json_t *header, const rooms_jwks_t *const *sets,
 }
 
 
-static int
-rooms_jws_pkey(EVP_PKEY *pkey, const unsigned char *sig, size_t siglen,
-    rooms_str_t input)
+static const EVP_MD *
+rooms_jws_md(rooms_alg_e alg)
 {
-    int          ok;
-    EVP_MD_CTX  *ctx;
+    switch (alg) {
+
+    case ROOMS_ALG_RS384:
+    case ROOMS_ALG_PS384:
+    case ROOMS_ALG_ES384:
+    case ROOMS_ALG_HS384:
+        return EVP_sha384();
+
+    case ROOMS_ALG_RS512:
+    case ROOMS_ALG_PS512:
+    case ROOMS_ALG_ES512:
+    case ROOMS_ALG_HS512:
+        return EVP_sha512();
+
+    default:
+        return EVP_sha256();
+    }
+}
+
+
+/*
+ * RFC 7518, sections 3.3 and 3.5.  The salt of PSS is as long as the hash;
+ * the mask's hash is the same unless another is set.
+ */
+static int
+rooms_jws_pkey(EVP_PKEY *pkey, rooms_alg_e alg, const unsigned char *sig,
+    size_t siglen, rooms_str_t input)
+{
+    int            ok;
+    EVP_MD_CTX    *ctx;
+    EVP_PKEY_CTX  *pctx;
 
     ctx = EVP_MD_CTX_new();
 
     ok = ctx != NULL
-         && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, pkey) == 1
-         && EVP_DigestVerify(ctx, sig, siglen, input.data, input.len) == 1;
+         && EVP_DigestVerifyInit(ctx, &pctx, rooms_jws_md(alg), NULL, pkey)
+            == 1;
+
+    if (ok && alg >= ROOMS_ALG_PS256 && alg <= ROOMS_ALG_PS512) {
+        ok = EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) == 1
+             && EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx,
+                                                 RSA_PSS_SALTLEN_DIGEST) == 1;
+    }
+
+    ok = ok && EVP_DigestVerify(ctx, sig, siglen, input.data, input.len) == 1;
 
     EVP_MD_CTX_free(ctx);
 
@@ -212,24 +253,28 @@ rooms_jws_pkey(EVP_PKEY *pkey, const unsigned char *sig, size_t siglen,
 
 
 /*
- * RFC 7518, section 3.4: the signature is r and s, 32 bytes each; OpenSSL
- * wants them as a DER sequence.  It looks at their range itself.
+ * RFC 7518, section 3.4: the signature is r and s, of the size of the curve's
+ * coordinates each; OpenSSL wants them as a DER sequence.  It looks at their
+ * range itself.
  */
 static int
-rooms_jws_es256(EVP_PKEY *pkey, const unsigned char *sig, size_t siglen,
-    rooms_str_t input)
+rooms_jws_ec(EVP_PKEY *pkey, rooms_alg_e alg, const unsigned char *sig,
+    size_t siglen, rooms_str_t input)
 {
     int             len, ok;
+    size_t          n;
     BIGNUM         *r, *s;
     ECDSA_SIG      *rs;
-    unsigned char   der[80], *p;
+    unsigned char   der[ROOMS_JWS_DER], *p;
 
-    if (siglen != 64) {
+    n = alg == ROOMS_ALG_ES256 ? 32 : alg == ROOMS_ALG_ES384 ? 48 : 66;
+
+    if (siglen != 2 * n) {
         return 0;
     }
 
-    r = BN_bin2bn(sig, 32, NULL);
-    s = BN_bin2bn(sig + 32, 32, NULL);
+    r = BN_bin2bn(sig, (int) n, NULL);
+    s = BN_bin2bn(sig + n, (int) n, NULL);
     rs = ECDSA_SIG_new();
 
     if (r == NULL || s == NULL || rs == NULL || !ECDSA_SIG_set0(rs, r, s)) {
@@ -239,9 +284,9 @@ rooms_jws_es256(EVP_PKEY *pkey, const unsigned char *sig, size_t siglen,
         return 0;
     }
 
-    p = der;                          /* at most 2 + 2 * (2 + 33) bytes */
+    p = der;
     len = i2d_ECDSA_SIG(rs, &p);
-    ok = len > 0 && rooms_jws_pkey(pkey, der, (size_t) len, input);
+    ok = len > 0 && rooms_jws_pkey(pkey, alg, der, (size_t) len, input);
 
     ECDSA_SIG_free(rs);
 
@@ -250,47 +295,42 @@ rooms_jws_es256(EVP_PKEY *pkey, const unsigned char *sig, size_t siglen,
 
 
 static int
-rooms_jws_hs256(const rooms_jwk_t *key, const unsigned char *sig,
-    size_t siglen, rooms_str_t input)
+rooms_jws_hmac(const rooms_jwk_t *key, rooms_alg_e alg,
+    const unsigned char *sig, size_t siglen, rooms_str_t input)
 {
-    unsigned char                 mac[crypto_auth_hmacsha256_BYTES];
-    crypto_auth_hmacsha256_state  state;
+    unsigned       len;
+    unsigned char  mac[EVP_MAX_MD_SIZE];
 
-    if (siglen != sizeof(mac)) {
-        return 0;
-    }
-
-    crypto_auth_hmacsha256_init(&state, key->secret, key->secret_len);
-    crypto_auth_hmacsha256_update(&state, input.data, input.len);
-    crypto_auth_hmacsha256_final(&state, mac);
-
-    return sodium_memcmp(mac, sig, sizeof(mac)) == 0;
+    return HMAC(rooms_jws_md(alg), key->secret, (int) key->secret_len,
+                input.data, input.len, mac, &len) != NULL
+           && siglen == len && sodium_memcmp(mac, sig, len) == 0;
 }
 
 
 static int
-rooms_jws_check(const rooms_jwk_t *key, const unsigned char *sig,
-    size_t siglen, rooms_str_t input)
+rooms_jws_check(const rooms_jwk_t *key, rooms_alg_e alg,
+    const unsigned char *sig, size_t siglen, rooms_str_t input)
 {
-    switch (key->alg) {
+    switch (key->kind) {
 
-    case ROOMS_ALG_RS256:
-        return rooms_jws_pkey(key->pkey, sig, siglen, input);
+    case ROOMS_KEY_RSA:
+        return rooms_jws_pkey(key->pkey, alg, sig, siglen, input);
 
-    case ROOMS_ALG_ES256:
-        return rooms_jws_es256(key->pkey, sig, siglen, input);
+    case ROOMS_KEY_P256:
+    case ROOMS_KEY_P384:
+    case ROOMS_KEY_P521:
+        return rooms_jws_ec(key->pkey, alg, sig, siglen, input);
 
-    case ROOMS_ALG_EDDSA:
+    case ROOMS_KEY_ED25519:
         return siglen == crypto_sign_BYTES
                && crypto_sign_verify_detached(sig, input.data, input.len,
                                               key->ed25519) == 0;
 
-    case ROOMS_ALG_HS256:
-        return rooms_jws_hs256(key, sig, siglen, input);
-
-    default:
-        return 0;
+    case ROOMS_KEY_OCT:
+        return rooms_jws_hmac(key, alg, sig, siglen, input);
     }
+
+    return 0;
 }
 
 
@@ -306,7 +346,7 @@ rooms_jws_try(const rooms_jws_parts_t *parts, const rooms_jws_keys_t *fit,
     siglen = rooms_base64url_decode(sig, sizeof(sig), parts->signature);
 
     if (siglen < 0) {
-        *why = "signature is no base64url, or too long";
+        *why = "the signature is no base64url, or too long";
         return ROOMS_JWT_INVALID;
     }
 
@@ -319,7 +359,7 @@ rooms_jws_try(const rooms_jws_parts_t *parts, const rooms_jws_keys_t *fit,
     ok = 0;
 
     for (i = 0; !ok && i < fit->n && i < ROOMS_JWS_TRIES; i++) {
-        ok = rooms_jws_check(fit->keys[i], sig, (size_t) siglen,
+        ok = rooms_jws_check(fit->keys[i], fit->alg, sig, (size_t) siglen,
                              parts->input);
     }
 
@@ -329,8 +369,9 @@ rooms_jws_try(const rooms_jws_parts_t *parts, const rooms_jws_keys_t *fit,
         return ROOMS_JWT_OK;
     }
 
-    *why = fit->n > ROOMS_JWS_TRIES ? "too many keys fit, the first ones don't"
-                                    : "signature doesn't match";
+    *why = fit->n > ROOMS_JWS_TRIES ? "too many keys fit, and none of the first ones "
+                                      "has signed the token"
+                                    : "the signature doesn't match";
     return ROOMS_JWT_INVALID;
 }
 
@@ -350,10 +391,15 @@ rooms_jws_verify(rooms_str_t token, const rooms_jwks_t *const *sets,
     why = why ? why : &unused;
     *payload = ROOMS_NULL;
 
+    if (token.len > ROOMS_JWT_MAX) {
+        *why = "the token is longer than 8192 bytes";
+        return ROOMS_JWT_INVALID;
+    }
+
     if (buflen < ROOMS_JWT_BUF || rooms_jws_split(token, &parts) != 0
         || parts.signature.len == 0)
     {
-        *why = "not three parts, or too long";
+        *why = "the token is not three parts with dots between";
         return ROOMS_JWT_INVALID;
     }
 
@@ -361,7 +407,7 @@ rooms_jws_verify(rooms_str_t token, const rooms_jwks_t *const *sets,
                               buflen);
 
     if (header == NULL) {
-        *why = "header is no JSON object in base64url";
+        *why = "the header is no JSON object in base64url";
         return ROOMS_JWT_INVALID;
     }
 
@@ -380,7 +426,7 @@ rooms_jws_verify(rooms_str_t token, const rooms_jwks_t *const *sets,
     n = rooms_base64url_decode(buf, buflen, parts.payload);
 
     if (n < 0) {
-        *why = "payload is no base64url";
+        *why = "the payload is no base64url";
         return ROOMS_JWT_INVALID;
     }
 

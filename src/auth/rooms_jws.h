@@ -4,8 +4,8 @@
  */
 
 /*
- * The signature layer: compact JWS (RFC 7515, section 7.1) with RS256,
- * ES256 and HS256 (RFC 7518, section 3) and EdDSA over Ed25519 (RFC 8037).
+ * The signature layer: compact JWS (RFC 7515, section 7.1) with the RS, PS, ES
+ * and HS algorithms (RFC 7518, section 3) and EdDSA over Ed25519 (RFC 8037).
  * What the payload says is none of its business: that is rooms_jwt.h.
  */
 
@@ -43,7 +43,7 @@ int rooms_jwt_init(void);
  *
  * On ROOMS_JWT_OK *payload is the decoded payload, in buf (buflen is
  * ROOMS_JWT_BUF at least; anything may be left in it).  Otherwise *why, if
- * why isn't NULL, is a static text for the log, not for the client.
+ * why isn't NULL, is a static text.
  * Never returns ROOMS_JWT_EXPIRED.
  */
 rooms_jwt_e rooms_jws_verify(rooms_str_t token,

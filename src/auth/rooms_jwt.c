@@ -3,18 +3,26 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <stdio.h>
+
 #include <jansson.h>
 
 #include "rooms.h"
 #include "rooms_jwt.h"
 
 
-static const char *const  rooms_admin_roles[] = {
-    "tenant_admin", "partner_admin", "super_admin", NULL
+static const rooms_str_t  rooms_admin_role_words[] = {
+    rooms_string("tenant_admin"), rooms_string("partner_admin"),
+    rooms_string("super_admin")
 };
 
-static const char *const  rooms_admin_permissions[] = {
-    "admin:access", NULL
+static const rooms_str_t  rooms_admin_permission_words[] = {
+    rooms_string("admin:access")
+};
+
+static const rooms_words_t  rooms_admin_roles = { rooms_admin_role_words, 3 };
+static const rooms_words_t  rooms_admin_permissions = {
+    rooms_admin_permission_words, 1
 };
 
 
@@ -30,79 +38,119 @@ rooms_jwt_string(const json_t *v)
 }
 
 
-/*
- * jansson lets only valid UTF-8 through, without NUL, so that what is left
- * to find is C0, DEL, and C1, which is 0xc2 0x80 to 0xc2 0x9f.
- */
-static int
-rooms_jwt_name_valid(rooms_str_t s)
+/* Moves a string to *p; the JSON value that it is in goes away. */
+static void
+rooms_jwt_keep(rooms_str_t *s, unsigned char **p)
 {
-    size_t  i;
+    if (s->data) {
+        memcpy(*p, s->data, s->len);
+        s->data = *p;
+        *p += s->len;
+    }
+}
 
-    if (s.data == NULL || s.len > ROOMS_JWT_NAME_MAX) {
-        return 0;
+
+/* The value at the end of a path, or of the usual name; NULL: none, or null. */
+static const json_t *
+rooms_jwt_claim(const json_t *claims, const rooms_words_t *path,
+    const char *usual)
+{
+    unsigned       i;
+    const json_t  *v;
+
+    if (path->n == 0) {
+        v = json_object_get(claims, usual);
+
+    } else {
+        v = claims;
+
+        for (i = 0; i < path->n; i++) {
+            v = json_object_get(v, (const char *) path->word[i].data);
+        }
     }
 
-    for (i = 0; i < s.len; i++) {
-        if (s.data[i] < 0x20 || s.data[i] == 0x7f) {
-            return 0;
-        }
-
-        if (s.data[i] == 0xc2 && i + 1 < s.len && s.data[i + 1] < 0xa0) {
-            return 0;
-        }
-    }
-
-    return 1;
+    return json_is_null(v) ? NULL : v;
 }
 
 
 /*
- * Who it is.  A wrong "name" spoils the token, since cutting or cleaning it
- * would show others a name that nobody gave; a "preferred_username" that
- * can't be a local id is common (it may hold spaces) and merely isn't one.
+ * A claim that the operator maps may be what their provider makes of it: a
+ * string, a whole number, or an array of just one of them.  Writes a number to
+ * *p.  NULL: it is none of these.
+ */
+static rooms_str_t
+rooms_jwt_text(const json_t *v, const rooms_words_t *path, unsigned char **p)
+{
+    int          n;
+    rooms_str_t  s;
+
+    if (path->n && json_is_array(v) && json_array_size(v) == 1) {
+        v = json_array_get(v, 0);
+    }
+
+    if (path->n && json_is_integer(v)) {
+        n = sprintf((char *) *p, "%" JSON_INTEGER_FORMAT,
+                    json_integer_value(v));
+        s = (rooms_str_t) { (size_t) n, *p };
+        *p += n + 1;
+        return s;
+    }
+
+    return rooms_jwt_string(v);
+}
+
+
+/*
+ * Who it is.  A name that is odd is made fit, and what isn't one at all is
+ * none; only ids must be as they are.  They are kept at *p, in order.
  */
 static rooms_jwt_e
-rooms_jwt_identity(const json_t *claims, rooms_principal_t *out,
-    const char **why)
+rooms_jwt_identity(const json_t *claims, const rooms_jwt_check_t *check,
+    rooms_principal_t *out, unsigned char *p, const char **why)
 {
-    const json_t  *v;
+    rooms_str_t           s;
+    const json_t         *v;
+    const rooms_words_t  *path;
 
-    out->sub = rooms_jwt_string(json_object_get(claims, "sub"));
+    path = &check->claims[ROOMS_CLAIM_PARTICIPANT];
+    v = rooms_jwt_claim(claims, path, "sub");
+    out->sub = rooms_jwt_text(v, path, &p);
 
     if (out->sub.data == NULL || !rooms_participant_valid(out->sub)) {
-        *why = "\"sub\" is missing or no participant id";
+        *why = path->n ? "the participant's claim is missing or no id of 1 to "
+                         "255 visible ASCII characters"
+                       : "\"sub\" is missing or no id of 1 to 255 visible "
+                         "ASCII characters";
         return ROOMS_JWT_INVALID;
     }
 
-    out->tenant = rooms_jwt_string(json_object_get(claims, "tenant_id"));
+    path = &check->claims[ROOMS_CLAIM_TENANT];
+    v = rooms_jwt_claim(claims, path, "tenant_id");
+    out->tenant = v ? rooms_jwt_text(v, path, &p) : check->tenant;
 
     if (out->tenant.data == NULL || !rooms_tenant_valid(out->tenant)) {
-        *why = "\"tenant_id\" is missing or no tenant id";
+        *why = path->n ? "the tenant's claim is missing or no tenant id"
+                       : "\"tenant_id\" is missing or no tenant id";
         return ROOMS_JWT_INVALID;
     }
 
-    v = json_object_get(claims, "name");
+    rooms_jwt_keep(&out->sub, &p);
+    rooms_jwt_keep(&out->tenant, &p);
 
-    if (v && !json_is_null(v)) {
-        out->name = rooms_jwt_string(v);
+    path = &check->claims[ROOMS_CLAIM_LOCAL];
+    s = rooms_jwt_text(rooms_jwt_claim(claims, path, "preferred_username"),
+                       path, &p);
 
-        if (!rooms_jwt_name_valid(out->name)) {
-            *why = "\"name\" is no string, too long, or has control "
-                   "characters";
-            return ROOMS_JWT_INVALID;
-        }
-
-        if (out->name.len == 0) {
-            out->name = ROOMS_NULL;
-        }
+    if (s.data) {
+        out->local = rooms_local_id(s, p);
+        p += out->local.len;
     }
 
-    out->local = rooms_jwt_string(json_object_get(claims,
-                                                  "preferred_username"));
+    path = &check->claims[ROOMS_CLAIM_NAME];
+    s = rooms_jwt_text(rooms_jwt_claim(claims, path, "name"), path, &p);
 
-    if (out->local.data && !rooms_participant_valid(out->local)) {
-        out->local = ROOMS_NULL;
+    if (s.data) {
+        out->name = rooms_display_name(s, p);
     }
 
     return ROOMS_JWT_OK;
@@ -110,10 +158,14 @@ rooms_jwt_identity(const json_t *claims, rooms_principal_t *out,
 
 
 static int
-rooms_jwt_is_one_of(const char *p, size_t len, const char *const *names)
+rooms_jwt_is_one_of(const char *p, size_t len, const rooms_words_t *words)
 {
-    for ( /* void */ ; *names; names++) {
-        if (strlen(*names) == len && memcmp(*names, p, len) == 0) {
+    unsigned  i;
+
+    for (i = 0; i < words->n; i++) {
+        if (words->word[i].len == len
+            && memcmp(words->word[i].data, p, len) == 0)
+        {
             return 1;
         }
     }
@@ -124,7 +176,7 @@ rooms_jwt_is_one_of(const char *p, size_t len, const char *const *names)
 
 /* Words of a string divided by spaces, or the strings of an array. */
 static int
-rooms_jwt_grants(const json_t *v, const char *const *names)
+rooms_jwt_grants(const json_t *v, const rooms_words_t *words)
 {
     size_t         i, len;
     const char    *p;
@@ -134,7 +186,7 @@ rooms_jwt_grants(const json_t *v, const char *const *names)
         json_array_foreach(v, i, item) {
             if (json_is_string(item)
                 && rooms_jwt_is_one_of(json_string_value(item),
-                                       json_string_length(item), names))
+                                       json_string_length(item), words))
             {
                 return 1;
             }
@@ -146,7 +198,7 @@ rooms_jwt_grants(const json_t *v, const char *const *names)
     for (p = json_string_value(v); p && *p; p += len + (p[len] == ' ')) {
         len = strcspn(p, " ");
 
-        if (rooms_jwt_is_one_of(p, len, names)) {
+        if (rooms_jwt_is_one_of(p, len, words)) {
             return 1;
         }
     }
@@ -155,15 +207,29 @@ rooms_jwt_grants(const json_t *v, const char *const *names)
 }
 
 
+/*
+ * The operator's words may be roles or permissions, wherever they stand; our
+ * own ones are roles, and a permission.
+ */
 static int
-rooms_jwt_admin(const json_t *claims)
+rooms_jwt_admin(const json_t *claims, const rooms_jwt_check_t *check)
 {
-    return rooms_jwt_grants(json_object_get(claims, "role"),
-                            rooms_admin_roles)
-           || rooms_jwt_grants(json_object_get(claims, "roles"),
-                               rooms_admin_roles)
+    const json_t         *v;
+    const rooms_words_t  *roles, *permissions;
+
+    roles = check->admins.n ? &check->admins : &rooms_admin_roles;
+    permissions = check->admins.n ? &check->admins : &rooms_admin_permissions;
+
+    if (check->claims[ROOMS_CLAIM_ROLES].n) {
+        v = rooms_jwt_claim(claims, &check->claims[ROOMS_CLAIM_ROLES], NULL);
+
+        return rooms_jwt_grants(v, roles) || rooms_jwt_grants(v, permissions);
+    }
+
+    return rooms_jwt_grants(json_object_get(claims, "role"), roles)
+           || rooms_jwt_grants(json_object_get(claims, "roles"), roles)
            || rooms_jwt_grants(json_object_get(claims, "permissions"),
-                               rooms_admin_permissions);
+                               permissions);
 }
 
 
@@ -218,7 +284,7 @@ rooms_jwt_time(const json_t *claims, const char *name, int64_t *t)
 
     v = json_object_get(claims, name);
 
-    if (v == NULL) {
+    if (v == NULL || json_is_null(v)) {
         return 0;
     }
 
@@ -250,7 +316,7 @@ rooms_jwt_time(const json_t *claims, const char *name, int64_t *t)
  */
 static rooms_jwt_e
 rooms_jwt_times(const json_t *claims, const rooms_jwt_check_t *check,
-    int64_t *exp, const char **why)
+    rooms_principal_t *out, const char **why)
 {
     int      nbf_is, iat_is;
     int64_t  nbf, iat, leeway;
@@ -261,8 +327,13 @@ rooms_jwt_times(const json_t *claims, const rooms_jwt_check_t *check,
     nbf_is = rooms_jwt_time(claims, "nbf", &nbf);
     iat_is = rooms_jwt_time(claims, "iat", &iat);
 
-    if (rooms_jwt_time(claims, "exp", exp) != 1 || nbf_is < 0 || iat_is < 0) {
-        *why = "\"exp\" is missing, or a time is no number or absurd";
+    if (rooms_jwt_time(claims, "exp", &out->exp) != 1) {
+        *why = "\"exp\" is missing or no time in seconds";
+        return ROOMS_JWT_INVALID;
+    }
+
+    if (nbf_is < 0 || iat_is < 0) {
+        *why = "\"nbf\" or \"iat\" is no time in seconds";
         return ROOMS_JWT_INVALID;
     }
 
@@ -276,24 +347,14 @@ rooms_jwt_times(const json_t *claims, const rooms_jwt_check_t *check,
         return ROOMS_JWT_INVALID;
     }
 
-    if (*exp + leeway <= check->now) {
-        *why = "expired";
+    if (out->exp + leeway <= check->now) {
+        *why = "the token has expired";
         return ROOMS_JWT_EXPIRED;
     }
 
+    out->iat = iat_is ? iat : 0;
+
     return ROOMS_JWT_OK;
-}
-
-
-/* Moves a string to *p; the JSON value that it is in goes away. */
-static void
-rooms_jwt_keep(rooms_str_t *s, unsigned char **p)
-{
-    if (s->data) {
-        memcpy(*p, s->data, s->len);
-        s->data = *p;
-        *p += s->len;
-    }
 }
 
 
@@ -301,22 +362,25 @@ static rooms_jwt_e
 rooms_jwt_claims(const json_t *claims, const rooms_jwt_check_t *check,
     rooms_principal_t *out, unsigned char *buf, const char **why)
 {
-    rooms_jwt_e     rc;
-    unsigned char  *p;
+    rooms_jwt_e  rc;
 
     if (!json_is_object(claims)) {
-        *why = "payload is no JSON object, or has a member twice";
+        *why = "the payload is no JSON object, or has a member twice";
         return ROOMS_JWT_INVALID;
     }
 
-    rc = rooms_jwt_identity(claims, out, why);
+    /*
+     * Names come from the payload, whose bytes are fewer than 3/4 of the
+     * token's: behind the ids there is room for each of them.
+     */
+    rc = rooms_jwt_identity(claims, check, out, buf, why);
 
     if (rc == ROOMS_JWT_OK) {
         rc = rooms_jwt_parties(claims, check, why);
     }
 
     if (rc == ROOMS_JWT_OK) {
-        rc = rooms_jwt_times(claims, check, &out->exp, why);
+        rc = rooms_jwt_times(claims, check, out, why);
     }
 
     if (rc != ROOMS_JWT_OK) {
@@ -324,13 +388,7 @@ rooms_jwt_claims(const json_t *claims, const rooms_jwt_check_t *check,
         return rc;
     }
 
-    out->admin = rooms_jwt_admin(claims) ? 1 : 0;
-
-    p = buf;                          /* 128 + 64 + 256 + 128 at most */
-    rooms_jwt_keep(&out->sub, &p);
-    rooms_jwt_keep(&out->tenant, &p);
-    rooms_jwt_keep(&out->name, &p);
-    rooms_jwt_keep(&out->local, &p);
+    out->admin = rooms_jwt_admin(claims, check) ? 1 : 0;
 
     return ROOMS_JWT_OK;
 }

@@ -24,10 +24,32 @@
  */
 #define ROOMS_JWT_TIME_MAX  253402300799
 
-#define ROOMS_JWT_NAME_MAX  256        /* bytes of the claim "name" */
+
+/* Strings, NUL terminated. */
+typedef struct {
+    const rooms_str_t          *word;
+    unsigned                    n;
+} rooms_words_t;
+
+/* Claims that may stand elsewhere than usual. */
+typedef enum {
+    ROOMS_CLAIM_PARTICIPANT = 0,           /* "sub" */
+    ROOMS_CLAIM_TENANT,                    /* "tenant_id" */
+    ROOMS_CLAIM_NAME,                      /* "name" */
+    ROOMS_CLAIM_LOCAL,                     /* "preferred_username" */
+    ROOMS_CLAIM_ROLES,                     /* "role", "roles", "permissions" */
+    ROOMS_CLAIM_MAX
+} rooms_claim_e;
 
 
-/* What tokens are held against.  Everything is the caller's. */
+/*
+ * What tokens are held against.  Everything is the caller's.
+ *
+ * `claims` are paths into nested objects; a claim with one is looked for there
+ * alone.  `admins` are the roles and permissions that make an administrator;
+ * none: "tenant_admin", "partner_admin", "super_admin", and the permission
+ * "admin:access".
+ */
 typedef struct {
     const rooms_jwks_t *const  *sets;
     unsigned                    nsets;
@@ -35,15 +57,20 @@ typedef struct {
     rooms_str_t                 audience;  /* NULL: "aud" isn't checked */
     int64_t                     leeway;    /* seconds, for exp, nbf, iat */
     int64_t                     now;       /* seconds */
+    rooms_words_t               claims[ROOMS_CLAIM_MAX];
+    rooms_words_t               admins;
+    rooms_str_t                 tenant;    /* of tokens that name none; NULL:
+                                              they are refused */
 } rooms_jwt_check_t;
 
 /* The strings point into the buf of the call that filled this in. */
 typedef struct {
     rooms_str_t                 sub;       /* rooms_participant_valid() */
     rooms_str_t                 tenant;    /* rooms_tenant_valid() */
-    rooms_str_t                 name;      /* or NULL; UTF-8, no controls */
-    rooms_str_t                 local;     /* or NULL; charset of sub */
+    rooms_str_t                 name;      /* or NULL; rooms_display_name() */
+    rooms_str_t                 local;     /* or NULL; rooms_local_id() */
     int64_t                     exp;       /* seconds, without leeway */
+    int64_t                     iat;       /* seconds; 0: the token has none */
     unsigned                    admin:1;
 } rooms_principal_t;
 
@@ -51,7 +78,8 @@ typedef struct {
 /*
  * Verifies signature and claims.  On ROOMS_JWT_OK *out is the principal; on
  * anything else it is all zero, and *why (if why isn't NULL) is a static
- * text for the log.  buflen is ROOMS_JWT_BUF at least.
+ * text that says which check failed, to the log and to the client.  buflen is
+ * ROOMS_JWT_BUF at least.
  *
  * ROOMS_JWT_EXPIRED is said only of a token that is right in everything
  * else.  After ROOMS_JWT_UNKNOWN_KID the caller may fetch the keys anew and

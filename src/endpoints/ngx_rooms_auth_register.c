@@ -4,8 +4,8 @@
  */
 
 /*
- * POST /v1/auth/register.  The pipeline has registered the caller by now; on
- * purpose means: with the name that the token has today.
+ * POST /v1/auth/register.  The pipeline has registered the caller by now, or
+ * has given them the name that the token has today: it is shown.
  */
 
 #include "ngx_rooms_endpoints.h"
@@ -36,36 +36,10 @@ ngx_rooms_register_load(ngx_rooms_req_t *rq)
 ngx_int_t
 ngx_rooms_register_decide(ngx_rooms_req_t *rq)
 {
-    rooms_str_t  key, had;
-
-    had = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
-
-    if (ngx_rooms_parse_profile(rq->pool, had, rq->principal.sub,
-                                &rq->profile) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (rq->principal.name.data == NULL
-        || rooms_str_eq(rq->principal.name, rq->profile.name))
-    {
-        return NGX_OK;
-    }
-
-    rq->profile.name = rq->principal.name;
-
-    if (ngx_rooms_begin(rq) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
-
-    ngx_rooms_commit_guard_field(&rq->commit, key, rq->principal.sub, had);
-    ngx_rooms_commit_write(&rq->commit, "HSET", key, rq->principal.sub,
-                           ngx_rooms_format_profile(rq->pool, &rq->profile,
-                                                    rq->now));
-
-    return NGX_OK;
+    return ngx_rooms_parse_profile(rq->pool,
+                                   ngx_rooms_reply_str(ngx_rooms_reply(rq, 0)),
+                                   rq->principal.sub, &rq->profile)
+           == NGX_OK ? NGX_OK : NGX_ERROR;
 }
 
 

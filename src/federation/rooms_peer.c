@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 
+#include "rooms.h"
 #include "rooms_peer.h"
 
 
@@ -283,19 +284,14 @@ rooms_peer_local(rooms_str_t name)
 int
 rooms_fqid_parse(rooms_str_t fqid, rooms_str_t *local, rooms_str_t *server)
 {
-    size_t         i;
-    unsigned char  c;
+    size_t  i;
 
-    if (fqid.len < 4 || fqid.data[0] != '@') {
+    if (fqid.len < 4 || fqid.data[0] != '@' || fqid.data[1] == '@') {
         return -1;
     }
 
     for (i = 1; i < fqid.len && fqid.data[i] != ':'; i++) {
-        c = fqid.data[i];
-
-        if (!rooms_letter(c | 0x20) && !rooms_digit(c)
-            && (c == '\0' || strchr("._~+-", c) == NULL))
-        {
+        if (!rooms_local_char(fqid.data[i])) {
             return -1;
         }
     }

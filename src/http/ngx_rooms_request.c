@@ -104,6 +104,8 @@ ngx_rooms_req_again(ngx_http_request_t *r)
     if (rq->conf != rlcf) {
         rq->conf = rlcf;
         rq->authenticated = 0;
+        rq->refusal = 0;
+        rq->undecided = 0;
     }
 
     rq->endpoint = NULL;

@@ -196,6 +196,11 @@ struct ngx_rooms_req_s {
     ngx_rooms_step_pt            ask;          /* more commands of a round */
     void                        *data;         /* of the endpoint */
 
+    ngx_uint_t                   refusal;      /* of the token: a code */
+    const char                  *refusal_why;  /* the check that failed */
+    ngx_uint_t                   undecided;    /* by these keys: 1 + their
+                                                  generation */
+
     ngx_uint_t                   error;
     rooms_str_t                  message;
     rooms_str_t                  error_field;
@@ -215,7 +220,6 @@ struct ngx_rooms_req_s {
     unsigned                     imported:1;   /* the room that is made */
     unsigned                     authenticated:1;
     unsigned                     tenant_full:1;
-    unsigned                     auth_failed:1;
     unsigned                     running:1;
     unsigned                     waiting:1;    /* for a batch */
     unsigned                     resolving:1;  /* a lost commit */
@@ -295,9 +299,15 @@ rooms_str_t ngx_rooms_cursor(ngx_pool_t *pool, u_char kind, rooms_str_t value);
 ngx_int_t ngx_rooms_arg_cursor(ngx_rooms_req_t *rq, const char *name,
     u_char kind, rooms_str_t *value);
 
-/* Authentication (src/auth): a step, and its synchronous half. */
+/*
+ * Authentication (src/auth): a step, and its synchronous half, which sets no
+ * error.  NGX_AGAIN: with the keys that are here, nothing can be said.
+ * NGX_DECLINED: refused; rq->refusal says what to answer.
+ */
 ngx_int_t ngx_rooms_authenticate(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_authenticate_now(ngx_rooms_req_t *rq);
+/* Answers with rq->refusal, or with an invalid token when why isn't NULL. */
+ngx_int_t ngx_rooms_auth_refused(ngx_rooms_req_t *rq, const char *why);
 ngx_int_t ngx_rooms_register(ngx_rooms_req_t *rq);
 
 /* Idempotency-Key. */

@@ -251,6 +251,43 @@ ngx_rooms_error_body(ngx_rooms_req_t *rq, ngx_pool_t *pool,
 }
 
 
+/*
+ * RFC 6750, section 3: who came without a token is told of no error.  Neither
+ * quotes nor backslashes are allowed in the description.
+ */
+static rooms_str_t
+ngx_rooms_challenge(ngx_rooms_req_t *rq)
+{
+    u_char       *p;
+    size_t        i;
+    rooms_str_t   value;
+
+    if (rq->refusal_why == NULL || rq->error != rq->refusal) {
+        return ngx_rooms_s("Bearer");
+    }
+
+    value = ngx_rooms_join(rq->pool,
+                           ngx_rooms_s("Bearer error=\"invalid_token\", "
+                                       "error_description=\""),
+                           rooms_cstr(rq->refusal_why), ngx_rooms_s("\""));
+
+    if (value.data == NULL) {
+        return ngx_rooms_s("Bearer");
+    }
+
+    p = (u_char *) value.data + value.len - 1 - ngx_strlen(rq->refusal_why);
+
+    for (i = 0; p[i + 1]; i++) {
+
+        if (p[i] == '"' || p[i] == '\\') {
+            p[i] = '\'';
+        }
+    }
+
+    return value;
+}
+
+
 static void
 ngx_rooms_error_headers(ngx_rooms_req_t *rq, ngx_uint_t status)
 {
@@ -258,10 +295,7 @@ ngx_rooms_error_headers(ngx_rooms_req_t *rq, ngx_uint_t status)
 
     if (status == NGX_HTTP_UNAUTHORIZED) {
         (void) ngx_rooms_header(rq->r, "WWW-Authenticate",
-                     rq->error == NGX_ROOMS_E_AUTH_EXPIRED
-                     ? ngx_rooms_s("Bearer error=\"invalid_token\", "
-                                   "error_description=\"expired\"")
-                     : ngx_rooms_s("Bearer"));
+                                ngx_rooms_challenge(rq));
     }
 
     if (status == NGX_HTTP_NOT_ALLOWED && rq->allow.len) {

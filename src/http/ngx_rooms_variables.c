@@ -110,7 +110,6 @@ static ngx_int_t
 ngx_rooms_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
-    ngx_uint_t             error;
     rooms_str_t            value;
     ngx_rooms_req_t       *rq;
     ngx_rooms_loc_conf_t  *rlcf;
@@ -145,12 +144,7 @@ ngx_rooms_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     default:
 
-        /* what is answered is not for a variable to say */
-
-        error = rq->error;
-
         if (ngx_rooms_authenticate_now(rq) != NGX_OK) {
-            rq->error = error;
             return NGX_OK;
         }
 

@@ -365,8 +365,21 @@ int rooms_id_valid(rooms_str_t id, const char *prefix);
 size_t rooms_id_make(const char *prefix, int64_t ms,
     const unsigned char random[10], unsigned char *dst);
 int64_t rooms_event_position(rooms_str_t event_id);    /* -1: no event id */
-int rooms_participant_valid(rooms_str_t id);
+#define ROOMS_PARTICIPANT_MAX  255
+int rooms_participant_valid(rooms_str_t id);           /* visible ASCII */
 int rooms_tenant_valid(rooms_str_t id);
+
+/*
+ * A display name (1-128 code points) and a local id (1-128 of A-Z a-z 0-9
+ * . _ ~ + - @), made of what a token says (rooms_person.c); NULL: nothing is
+ * left.  raw is valid UTF-8, dst has room for raw.len bytes.
+ */
+#define ROOMS_DISPLAY_CHARS  128
+#define ROOMS_DISPLAY_MAX    (4 * ROOMS_DISPLAY_CHARS)     /* bytes */
+#define ROOMS_LOCAL_CHARS    128
+rooms_str_t rooms_display_name(rooms_str_t raw, unsigned char *dst);
+rooms_str_t rooms_local_id(rooms_str_t raw, unsigned char *dst);
+int rooms_local_char(unsigned char c);
 
 /* RFC 3339.  Parsing takes any offset and 1-9 digits of a second; -1 on
  * anything else.  Formatting gives UTC with milliseconds and Z, 24 bytes. */

@@ -8,7 +8,6 @@
 
 #define ROOMS_POSITION_DIGITS  13
 #define ROOMS_EVENT_DIGITS     (ROOMS_POSITION_DIGITS + 16)
-#define ROOMS_PARTICIPANT_MAX  128
 #define ROOMS_TENANT_MAX       64
 
 
@@ -117,7 +116,19 @@ rooms_event_position(rooms_str_t event_id)
 int
 rooms_participant_valid(rooms_str_t id)
 {
-    return rooms_all_of(id, ROOMS_PARTICIPANT_MAX, "._~@:+-");
+    size_t  i;
+
+    if (id.len == 0 || id.len > ROOMS_PARTICIPANT_MAX) {
+        return 0;
+    }
+
+    for (i = 0; i < id.len; i++) {
+        if (id.data[i] <= ' ' || id.data[i] > '~') {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

@@ -400,6 +400,7 @@ ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
     profile->type = ngx_rooms_profile_str(pool, object, "participant_type");
     profile->server = ngx_rooms_profile_str(pool, object, "server_name");
     profile->avatar = ngx_rooms_profile_str(pool, object, "avatar_url");
+    profile->named = json_integer_value(json_object_get(object, "named_at"));
 
     json_decref(object);
 
@@ -421,7 +422,7 @@ ngx_rooms_format_profile(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
     u_char       *start;
     rooms_buf_t   b;
 
-    size = 200 + 6 * (p->local.len + p->name.len + p->workspace.len
+    size = 240 + 6 * (p->local.len + p->name.len + p->workspace.len
                       + p->type.len + p->server.len + p->avatar.len);
 
     start = ngx_pnalloc(pool, size);
@@ -445,6 +446,12 @@ ngx_rooms_format_profile(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
     rooms_json_str(&b, p->avatar);
     rooms_json_lit(&b, ",\"created_at\":");
     rooms_json_time(&b, now);
+
+    if (p->named) {
+        rooms_json_lit(&b, ",\"named_at\":");
+        rooms_json_int(&b, p->named);
+    }
+
     rooms_json_lit(&b, "}");
 
     return (rooms_str_t) { b.last - b.start, b.start };

@@ -44,6 +44,8 @@ typedef struct {
     rooms_str_t         type;              /* "user", ... */
     rooms_str_t         server;            /* NULL: this one */
     rooms_str_t         avatar;            /* or NULL */
+    int64_t             named;             /* when the token was issued that
+                                              gave the name, s; 0: unknown */
 } ngx_rooms_profile_t;
 
 

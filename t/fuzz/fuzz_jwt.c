@@ -7,10 +7,11 @@
  * libFuzzer target for src/auth.  The first byte of the input says what the
  * rest is: a token as it stands, a token to be made of "header\npayload"
  * and signed (so that claims are reached, which no mutation of a signed token
- * does), a key set, a secret file, or a mock token.
+ * does), a key set, a secret file, a mock token, or "paths\nheader\npayload":
+ * where claims are looked for, and a token to be signed.
  *
  * clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc/base -Isrc/rooms -Isrc/auth
- *     t/fuzz/fuzz_jwt.c src/auth/rooms_*.c src/rooms/rooms_id.c
+ *     t/fuzz/fuzz_jwt.c src/auth/rooms_*.c src/rooms/rooms_*.c src/base/rooms_*.c
  *     -ljansson -lsodium -lcrypto
  */
 
@@ -19,6 +20,7 @@
 #include <openssl/err.h>
 #include <sodium.h>
 
+#include "rooms.h"
 #include "rooms_jwt.h"
 
 
@@ -87,8 +89,12 @@ judge(rooms_jwt_e rc, const rooms_principal_t *p, const unsigned char *buf,
         return;
     }
 
-    if (s[0].len < 1 || s[0].len > 128 || s[1].len < 1 || s[1].len > 64
-        || s[2].len > ROOMS_JWT_NAME_MAX || s[3].len > 128
+    if (s[0].len < 1 || s[0].len > ROOMS_PARTICIPANT_MAX
+        || s[1].len < 1 || s[1].len > 64
+        || s[2].len > ROOMS_DISPLAY_MAX || s[3].len > ROOMS_LOCAL_CHARS
+        || !rooms_participant_valid(s[0]) || !rooms_tenant_valid(s[1])
+        || (s[2].data && rooms_name_check(&s[2]) != NULL)
+        || (s[3].data && s[3].len == 0)
         || p->exp <= NOW - 60 || p->exp > ROOMS_JWT_TIME_MAX)
     {
         abort();
@@ -167,6 +173,54 @@ signed_token(const unsigned char *data, size_t len)
 }
 
 
+/*
+ * "a b,c" are the paths of the first claim (two words) and of the second; the
+ * sixth are the words that make an administrator.
+ */
+static void
+mapped_token(const unsigned char *data, size_t len)
+{
+    char                 *paths, *p, *word, *path, *outer, *inner;
+    unsigned              kind;
+    rooms_str_t           words[ROOMS_CLAIM_MAX + 1][16];
+    rooms_words_t        *w;
+    const unsigned char  *lf;
+
+    lf = len ? memchr(data, '\n', len) : NULL;
+
+    if (lf == NULL) {
+        return;
+    }
+
+    paths = strndup((const char *) data, (size_t) (lf - data));
+    p = paths;
+
+    for (kind = 0; kind <= ROOMS_CLAIM_MAX; kind++) {
+        path = strtok_r(p, ",", &outer);
+        w = kind < ROOMS_CLAIM_MAX ? &check.claims[kind] : &check.admins;
+        w->word = words[kind];
+        w->n = 0;
+        p = NULL;
+
+        for (word = path ? strtok_r(path, " ", &inner) : NULL;
+             word && w->n < 16;
+             word = strtok_r(NULL, " ", &inner))
+        {
+            words[kind][w->n++] = rooms_cstr(word);
+        }
+    }
+
+    check.tenant = rooms_cstr("pinned");
+
+    signed_token(lf + 1, len - (size_t) (lf + 1 - data));
+
+    memset(check.claims, 0, sizeof(check.claims));
+    check.admins.n = 0;
+    check.tenant = ROOMS_NULL;
+    free(paths);
+}
+
+
 static void
 key_set(const unsigned char *data, size_t len, int is_secret)
 {
@@ -177,7 +231,7 @@ key_set(const unsigned char *data, size_t len, int is_secret)
                     : rooms_jwks_parse(data, len, err, sizeof(err));
 
     if (ERR_peek_error() != 0 || (set == NULL && err[0] == '\0')
-        || (set && set->nkeys > ROOMS_JWKS_MAX_KEYS))
+        || (set && (set->nkeys == 0 || set->nkeys > ROOMS_JWKS_MAX_KEYS)))
     {
         abort();
     }
@@ -209,7 +263,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t len)
         return 0;
     }
 
-    switch (data[0] % 5) {
+    switch (data[0] % 6) {
 
     case 0:
         token(data + 1, len - 1);
@@ -227,8 +281,12 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t len)
         key_set(data + 1, len - 1, 1);
         break;
 
-    default:
+    case 4:
         mock(data + 1, len - 1);
+        break;
+
+    default:
+        mapped_token(data + 1, len - 1);
     }
 
     return 0;

@@ -4,8 +4,8 @@
  */
 
 /*
- * Writes seed corpora for the three targets of the bundle, made by our own
- * writer: `fuzz_seeds DIR` fills DIR/zip, DIR/multipart and DIR/manifest.
+ * Writes seed corpora: `fuzz_seeds DIR` fills DIR/zip, DIR/multipart and
+ * DIR/manifest, made by our own writer, and DIR/jwt.
  */
 
 #include "../unit/bundle_test.h"      /* first: _GNU_SOURCE */
@@ -106,6 +106,38 @@ save_zip64_end(const bytes_t *zip)
 }
 
 
+/* The first byte says what it is; see fuzz_jwt.c. */
+static void
+save_jwt(void)
+{
+    size_t  i;
+    char    name[16];
+
+    static const char  *const seeds[] = {
+        "\001{\"alg\":\"HS256\"}\n{\"sub\":\"auth0|64\",\"tenant_id\":\"a\","
+            "\"exp\":1700003600.5,\"name\":\"\\ta\\u2028\","
+            "\"preferred_username\":\"a b@c\"}",
+        "\002{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-521\",\"kid\":1},null,"
+            "{\"kty\":\"oct\",\"k\":\"AAAAAAAAAAAAAAAAAAAAAA\","
+            "\"alg\":\"HS512\",\"use\":null}]}",
+        "\002{\"keys\":[{\"kty\":\"RSA\",\"use\":\"enc\",\"n\":\"AQ\","
+            "\"e\":\"AQAB\",\"alg\":\"RSA-OAEP\"}]}",
+        "\004mock:a|b@t:admin",
+        "\005uid,org id,n,email,realm_access roles,boss\n"
+            "{\"alg\":\"HS256\"}\n{\"uid\":42,\"org\":{\"id\":[\"t\"]},"
+            "\"n\":{},\"email\":\"e@x\",\"exp\":1700003600,"
+            "\"realm_access\":{\"roles\":[\"a\",\"boss\"]}}",
+        "\005uid\n{\"alg\":\"HS384\"}\n{\"uid\":[\"u\"],"
+            "\"exp\":1700003600,\"iat\":null}"
+    };
+
+    for (i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++) {
+        snprintf(name, sizeof(name), "%zu", i);
+        save("jwt", name, seeds[i], strlen(seeds[i]));
+    }
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -148,6 +180,7 @@ main(int argc, char **argv)
                  ",true,null],\"media\":{\"\\ud83d\\ude00\":[]}}\n");
     save("manifest", "small", body, n);
 
+    save_jwt();
     bytes_free(&zip);
 
     return 0;

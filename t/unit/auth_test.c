@@ -124,29 +124,36 @@ test_base64(void **state)
                  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static const jwks_case_t  jwks_cases[] = {
-    { "empty set", KEYS(""), NULL, 0 },
+    { "empty set", KEYS(""), "is empty", 0 },
     { "unknown members", "{\"x\":1,\"keys\":[" OCT(",\"y\":2") "]}", NULL, 1 },
     { "all kinds", KEYS(RSA_(A2) "," EC(A3) "," OCT("")
       ",{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" RFC8037_A4_X "\"}"),
       NULL, 4 },
     { "alg that fits", KEYS(RSA_(A2 ",\"alg\":\"RS256\"") ","
       EC(A3 ",\"alg\":\"ES256\"") "," OCT(",\"alg\":\"HS256\"")), NULL, 3 },
+    { "every alg of a kind", KEYS(RSA_(A2 ",\"alg\":\"RS384\"") ","
+      RSA_(A2 ",\"alg\":\"RS512\"") "," RSA_(A2 ",\"alg\":\"PS256\"") ","
+      RSA_(A2 ",\"alg\":\"PS384\"") "," RSA_(A2 ",\"alg\":\"PS512\"") ","
+      OCT(",\"alg\":\"HS384\"") "," OCT(",\"alg\":\"HS512\"")), NULL, 7 },
+    { "members that are null", KEYS(OCT(",\"use\":null,\"alg\":null,"
+      "\"kid\":null,\"key_ops\":null,\"x5t\":null")), NULL, 1 },
     { "private members ignored", KEYS(RSA_(A2 ",\"d\":1,\"x5c\":[]")),
       NULL, 1 },
     { "use sig, key_ops verify",
       KEYS(OCT(",\"use\":\"sig\",\"key_ops\":[\"sign\",\"verify\"]")),
       NULL, 1 },
 
-    { "use enc skipped", KEYS(OCT(",\"use\":\"enc\"")), NULL, 0 },
-    { "use enc skipped, be it malformed", KEYS(RSA_("\"use\":\"enc\"")),
-      NULL, 0 },
-    { "key_ops without verify skipped", KEYS(OCT(",\"key_ops\":[\"sign\"]")),
-      NULL, 0 },
-    { "kty unknown skipped", KEYS("{\"kty\":\"AKP\"}," OCT("")), NULL, 1 },
-    { "crv unknown skipped", KEYS("{\"kty\":\"EC\",\"crv\":\"P-384\"},"
-      "{\"kty\":\"OKP\",\"crv\":\"X25519\"}"), NULL, 0 },
-    { "alg unknown skipped", KEYS(RSA_(A2 ",\"alg\":\"RSA-OAEP\"") ","
-      RSA_(A2 ",\"alg\":\"RS512\"")), NULL, 0 },
+    { "use enc", KEYS(OCT(",\"use\":\"enc\"")),
+      "keys[0]: \"use\" is not \"sig\"", 0 },
+    { "use enc, and malformed", KEYS(RSA_("\"use\":\"enc\"")), "\"use\"", 0 },
+    { "key_ops without verify", KEYS(OCT(",\"key_ops\":[\"sign\"]")),
+      "\"key_ops\" has no", 0 },
+    { "kty unknown", KEYS("{\"kty\":\"AKP\"}"), "\"kty\" is not supported", 0 },
+    { "crv unknown", KEYS("{\"kty\":\"EC\",\"crv\":\"secp256k1\"},"
+      "{\"kty\":\"OKP\",\"crv\":\"X25519\"}"),
+      "keys[0]: this \"crv\" is not supported, keys[1]: this \"crv\"", 0 },
+    { "alg unknown", KEYS(RSA_(A2 ",\"alg\":\"RSA-OAEP\"")),
+      "\"alg\" is not supported", 0 },
 
     { "nothing", "", "not JSON", 0 },
     { "no JSON", "{\"keys\":[", "not JSON", 0 },
@@ -154,12 +161,15 @@ static const jwks_case_t  jwks_cases[] = {
     { "keys missing", "{}", "\"keys\"", 0 },
     { "keys an object", "{\"keys\":{}}", "\"keys\"", 0 },
     { "member twice", "{\"keys\":[],\"keys\":[]}", "doubled", 0 },
-    { "key a string", KEYS(OCT("") ",\"x\""), "keys[1]: not an object", 0 },
-    { "kty missing", KEYS(OCT("") "," OCT("") ",{}"), "keys[2]: \"kty\"", 0 },
+    { "key a string", KEYS("1,\"x\""), "keys[1]: not an object", 0 },
+    { "key null", KEYS("null"), "keys[0]: not an object", 0 },
+    { "kty missing", KEYS("[],[],{}"), "keys[2]: \"kty\"", 0 },
     { "kty a number", KEYS("{\"kty\":1}"), "keys[0]: \"kty\"", 0 },
     { "use a number", KEYS(OCT(",\"use\":1")), "\"use\"", 0 },
     { "key_ops a string", KEYS(OCT(",\"key_ops\":\"verify\"")),
       "\"key_ops\"", 0 },
+    { "alg of another curve", KEYS(EC(A3 ",\"alg\":\"ES512\"")),
+      "\"alg\" doesn't fit", 0 },
     { "alg a number", KEYS(OCT(",\"alg\":1")), "\"alg\"", 0 },
     { "alg of another kind", KEYS(RSA_(A2 ",\"alg\":\"HS256\"")),
       "\"alg\" doesn't fit", 0 },
@@ -202,9 +212,14 @@ static const jwks_case_t  jwks_cases[] = {
     { "EC x long", KEYS(EC("\"x\":\"" Z32 "A\",\"y\":\"" RFC7515_A3_Y "\"")),
       "length", 0 },
     { "EC off the curve", KEYS(EC("\"x\":\"" RFC7515_A3_Y "\",\"y\":\""
-      RFC7515_A3_X "\"")), "not on P-256", 0 },
+      RFC7515_A3_X "\"")), "not on the curve", 0 },
     { "EC zero", KEYS(EC("\"x\":\"" Z32 "\",\"y\":\"" Z32 "\"")),
-      "not on P-256", 0 },
+      "not on the curve", 0 },
+
+    { "P-384 of 32 bytes", KEYS("{\"kty\":\"EC\",\"crv\":\"P-384\"," A3 "}"),
+      "48 bytes", 0 },
+    { "P-521 of 32 bytes", KEYS("{\"kty\":\"EC\",\"crv\":\"P-521\"," A3 "}"),
+      "66 bytes", 0 },
 
     { "Ed25519 x too long", KEYS("{\"kty\":\"OKP\",\"crv\":\"Ed25519\","
       "\"x\":\"" Z32 "AA\"}"), "length", 0 },
@@ -249,7 +264,54 @@ jwks_test(void **state)
     }
 
     assert_int_equal(set->nkeys, c->nkeys);
+    assert_string_equal(err, "");
     rooms_jwks_free(set);
+}
+
+
+/*
+ * A key that can't be used, whatever is wrong with it, is passed over: beside
+ * a good one, each of the sets above that is no text is one that works.
+ */
+static void
+test_jwks_passed_over(void **state)
+{
+    char           json[16384], err[256];
+    size_t         i, n;
+    unsigned       passed;
+    rooms_jwks_t  *set;
+
+    (void) state;
+
+    for (i = 0, passed = 0; i < nitems(jwks_cases); i++) {
+        n = strlen(jwks_cases[i].json);
+
+        if (strncmp(jwks_cases[i].json, "{\"keys\":[", 9) != 0
+            || jwks_cases[i].nkeys || n < 13
+            || strcmp(jwks_cases[i].json + n - 2, "]}") != 0
+            || strstr(jwks_cases[i].json, "\"keys\":[],\"keys\""))
+        {
+            continue;
+        }
+
+        snprintf(json, sizeof(json), "%.*s," OCT(",\"kid\":\"good\"") "]}",
+                 (int) n - 2, jwks_cases[i].json);
+
+        set = rooms_jwks_parse((void *) json, strlen(json), err, sizeof(err));
+
+        if (set == NULL || set->nkeys != 1
+            || !rooms_str_eq(set->keys[0].kid, rooms_cstr("good"))
+            || strstr(err, jwks_cases[i].error) == NULL)
+        {
+            fail_msg("%s: %s", jwks_cases[i].name, err);
+        }
+
+        rooms_jwks_free(set);
+        passed++;
+    }
+
+    assert_in_range(passed, 30, 100);
+    assert_int_equal(ERR_peek_error(), 0);
 }
 
 
@@ -273,12 +335,13 @@ test_jwks_limits(void **state)
 
         strcat(json, "]}");
         set = rooms_jwks_parse((void *) json, strlen(json), err, 128);
-        assert_true((set != NULL) == (n == 64));
+        assert_int_equal(set->nkeys, 64);
+        assert_true((strstr(err, "keys[64]: no more") != NULL) == (n == 65));
         rooms_jwks_free(set);
     }
 
     memset(json, ' ', ROOMS_JWKS_MAX_SIZE + 1);
-    memcpy(json, "{\"keys\":[]}", 11);
+    memcpy(json, KEYS(OCT("")), sizeof(KEYS(OCT(""))) - 1);
 
     set = rooms_jwks_parse((void *) json, ROOMS_JWKS_MAX_SIZE, err, 128);
     assert_non_null(set);
@@ -396,7 +459,8 @@ static const struct {
     { "mock:mock:a@b", "mock:a", "b", 0 },
     { "mock:a@admin", "a", "admin", 0 },
     { "mock:@@t", "@", "t", 0 },
-    { "mock:" N128 "@" N64 ":admin", N128, N64, 1 },
+    { "mock:" N128 N64 "@" N64 ":admin", N128 N64, N64, 1 },
+    { "mock:auth0|64\"\\/%@acme", "auth0|64\"\\/%", "acme", 0 },
     { "x", "mock-user", "mock-tenant", 0 },
     { "mock", "mock-user", "mock-tenant", 0 },
     { "Mock:a@b:admin", "mock-user", "mock-tenant", 0 },
@@ -416,7 +480,8 @@ static const struct {
     { "mock:alice@acme:admin:admin", NULL, NULL, 0 },
     { "mock:al ice@acme", NULL, NULL, 0 },
     { "mock:alice@ac/me", NULL, NULL, 0 },
-    { "mock:" N128 "x@acme", NULL, NULL, 0 },
+    { "mock:" N128 N128 "@acme", NULL, NULL, 0 },
+    { "mock:\xc3\xa9@acme", NULL, NULL, 0 },
     { "mock:a@" N64 "x", NULL, NULL, 0 }
 };
 
@@ -463,6 +528,7 @@ test_mock(void **state)
 
 
 static const struct CMUnitTest  fixed[] = {
+    cmocka_unit_test(test_jwks_passed_over),
     cmocka_unit_test(test_base64),
     cmocka_unit_test(test_jwks_limits),
     cmocka_unit_test(test_secret),

@@ -24,7 +24,10 @@
 
 
 /* Who signs: the keys of the set, the secret file, a confused secret. */
-typedef enum { RS, ES, ED, H, HF, HX } signer_e;
+typedef enum {
+    RS, ES, ED, H, HF, HX,
+    RS384, RS512, PS256, PS384, PS512, ES384, ES512, H384, H512
+} signer_e;
 
 typedef struct {
     const char    *name;
@@ -46,6 +49,52 @@ static const token_case_t  token_cases[] = {
     { "EdDSA", ED, "{\"alg\":\"EdDSA\",\"kid\":\"d1\"}",
       "{" CLAIMS "}", ROOMS_JWT_OK },
     { "HS256", H, HS, "{" CLAIMS "}", ROOMS_JWT_OK },
+    { "RS384", RS384, "{\"alg\":\"RS384\",\"kid\":\"r1\"}",
+      "{" CLAIMS "}", ROOMS_JWT_OK },
+    { "RS512", RS512, "{\"alg\":\"RS512\",\"kid\":\"r1\"}",
+      "{" CLAIMS "}", ROOMS_JWT_OK },
+    { "PS256", PS256, "{\"alg\":\"PS256\",\"kid\":\"r1\"}",
+      "{" CLAIMS "}", ROOMS_JWT_OK },
+    { "PS384", PS384, "{\"alg\":\"PS384\",\"kid\":\"r1\"}",
+      "{" CLAIMS "}", ROOMS_JWT_OK },
+    { "PS512", PS512, "{\"alg\":\"PS512\",\"kid\":\"r1\"}",
+      "{" CLAIMS "}", ROOMS_JWT_OK },
+    { "ES384", ES384, "{\"alg\":\"ES384\",\"kid\":\"e384\"}",
+      "{" CLAIMS "}", ROOMS_JWT_OK },
+    { "ES512", ES512, "{\"alg\":\"ES512\",\"kid\":\"e521\"}",
+      "{" CLAIMS "}", ROOMS_JWT_OK },
+    { "HS384", H384, "{\"alg\":\"HS384\",\"kid\":\"any\"}",
+      "{" CLAIMS "}", ROOMS_JWT_OK },
+    { "HS512", H512, "{\"alg\":\"HS512\",\"kid\":\"any\"}",
+      "{" CLAIMS "}", ROOMS_JWT_OK },
+    { "HS256 by a key without alg", H, "{\"alg\":\"HS256\",\"kid\":\"any\"}",
+      "{" CLAIMS "}", ROOMS_JWT_OK },
+    { "HS512 by a key of HS256 alone", H512,
+      "{\"alg\":\"HS512\",\"kid\":\"h1\"}", "{" CLAIMS "}",
+      ROOMS_JWT_INVALID },
+    { "RS256 by a key of PS256 alone", RS,
+      "{\"alg\":\"RS256\",\"kid\":\"ps\"}", "{" CLAIMS "}",
+      ROOMS_JWT_INVALID },
+    { "PS256 by a key of PS256 alone", PS256,
+      "{\"alg\":\"PS256\",\"kid\":\"ps\"}", "{" CLAIMS "}", ROOMS_JWT_OK },
+    { "RS256's signature, PS256 said", RS,
+      "{\"alg\":\"PS256\",\"kid\":\"r1\"}", "{" CLAIMS "}",
+      ROOMS_JWT_INVALID },
+    { "PS256's signature, RS256 said", PS256,
+      "{\"alg\":\"RS256\",\"kid\":\"r1\"}", "{" CLAIMS "}",
+      ROOMS_JWT_INVALID },
+    { "PS512's signature, PS256 said", PS512,
+      "{\"alg\":\"PS256\",\"kid\":\"r1\"}", "{" CLAIMS "}",
+      ROOMS_JWT_INVALID },
+    { "RS256's signature, RS512 said", RS,
+      "{\"alg\":\"RS512\",\"kid\":\"r1\"}", "{" CLAIMS "}",
+      ROOMS_JWT_INVALID },
+    { "ES384's signature, ES256 said", ES384,
+      "{\"alg\":\"ES256\",\"kid\":\"e384\"}", "{" CLAIMS "}",
+      ROOMS_JWT_INVALID },
+    { "HS256's signature, HS512 said", H,
+      "{\"alg\":\"HS512\",\"kid\":\"any\"}", "{" CLAIMS "}",
+      ROOMS_JWT_INVALID },
     { "RS256 without kid", RS, "{\"alg\":\"RS256\"}",
       "{" CLAIMS "}", ROOMS_JWT_OK },
     { "ES256 without kid", ES, "{\"alg\":\"ES256\"}",
@@ -61,9 +110,13 @@ static const token_case_t  token_cases[] = {
       "{" CLAIMS "}", ROOMS_JWT_OK },
     { "one kid for two kinds of key", ES,
       "{\"alg\":\"ES256\",\"kid\":\"both\"}", "{" CLAIMS "}", ROOMS_JWT_OK },
-    { "sub of 128, all punctuation", H, HS,
-      "{\"sub\":\"" N64 "ccccccccccccccccccccccccccccccccccccccccccccccccccccc"
-      "ccc0._~@:+-\",\"tenant_id\":\"a.b_c-9\"," UNTIL "}", ROOMS_JWT_OK },
+    { "sub of 255", H, HS,
+      "{\"sub\":\"" N64 N64 N64 "ccccccccccccccccccccccccccccccccccccccccccccc"
+      "cccccccccccccccccc\",\"tenant_id\":\"a.b_c-9\"," UNTIL "}",
+      ROOMS_JWT_OK },
+    { "sub of all punctuation", H, HS,
+      "{\"sub\":\"!\\\"#$%&'()*+,-./:;<=>?@[\\\\]^_`{|}~\","
+      "\"tenant_id\":\"a\"," UNTIL "}", ROOMS_JWT_OK },
     { "tenant of 64", H, HS,
       "{\"sub\":\"a\",\"tenant_id\":\"" N64 "\"," UNTIL "}", ROOMS_JWT_OK },
     { "exp with a fraction", H, HS,
@@ -96,7 +149,7 @@ static const token_case_t  token_cases[] = {
       ROOMS_JWT_INVALID },
     { "alg no string", H, "{\"alg\":[\"HS256\"]}", "{" CLAIMS "}",
       ROOMS_JWT_INVALID },
-    { "alg unknown", RS, "{\"alg\":\"RS512\",\"kid\":\"r1\"}",
+    { "alg unknown", RS, "{\"alg\":\"RS1\",\"kid\":\"r1\"}",
       "{" CLAIMS "}", ROOMS_JWT_INVALID },
     { "alg in lower case", H, "{\"alg\":\"hs256\"}", "{" CLAIMS "}",
       ROOMS_JWT_INVALID },
@@ -152,11 +205,14 @@ static const token_case_t  token_cases[] = {
       "{\"sub\":7,\"tenant_id\":\"acme\"," UNTIL "}", ROOMS_JWT_INVALID },
     { "sub empty", H, HS,
       "{\"sub\":\"\",\"tenant_id\":\"acme\"," UNTIL "}", ROOMS_JWT_INVALID },
-    { "sub of 129", H, HS,
-      "{\"sub\":\"" N128 "x\",\"tenant_id\":\"acme\"," UNTIL "}",
+    { "sub of 256", H, HS,
+      "{\"sub\":\"" N128 N128 "\",\"tenant_id\":\"acme\"," UNTIL "}",
       ROOMS_JWT_INVALID },
-    { "sub with a slash", H, HS,
-      "{\"sub\":\"a/b\",\"tenant_id\":\"acme\"," UNTIL "}",
+    { "sub with DEL", H, HS,
+      "{\"sub\":\"a\\u007f\",\"tenant_id\":\"acme\"," UNTIL "}",
+      ROOMS_JWT_INVALID },
+    { "sub with a letter that is not ASCII", H, HS,
+      "{\"sub\":\"\xc3\xa9" "\",\"tenant_id\":\"acme\"," UNTIL "}",
       ROOMS_JWT_INVALID },
     { "sub with a space", H, HS,
       "{\"sub\":\"a b\",\"tenant_id\":\"acme\"," UNTIL "}",
@@ -218,23 +274,56 @@ static const token_case_t  token_cases[] = {
       ROOMS_JWT_INVALID },
     { "iat negative", H, HS, "{" CLAIMS ",\"iat\":-5}",
       ROOMS_JWT_INVALID },
+    { "iat and nbf with fractions", H, HS,
+      "{" CLAIMS ",\"iat\":1699999999.5,\"nbf\":1.7e9}", ROOMS_JWT_OK },
+    { "iat and nbf null", H, HS,
+      "{" CLAIMS ",\"iat\":null,\"nbf\":null}", ROOMS_JWT_OK }
+};
 
-    { "name a number", H, HS, "{" CLAIMS ",\"name\":1}",
-      ROOMS_JWT_INVALID },
-    { "name with a tab", H, HS, "{" CLAIMS ",\"name\":\"a\\tb\"}",
-      ROOMS_JWT_INVALID },
-    { "name with DEL", H, HS, "{" CLAIMS ",\"name\":\"a\\u007f\"}",
-      ROOMS_JWT_INVALID },
-    { "name with C1", H, HS, "{" CLAIMS ",\"name\":\"\\u0085\"}",
-      ROOMS_JWT_INVALID },
-    { "name with the last of C1", H, HS,
-      "{" CLAIMS ",\"name\":\"\\u009f\"}", ROOMS_JWT_INVALID },
-    { "name with a space that doesn't break", H, HS,
-      "{" CLAIMS ",\"name\":\"a\\u00a0b\"}", ROOMS_JWT_OK },
-    { "name of 256", H, HS, "{" CLAIMS ",\"name\":\"" N128 N128 "\"}",
-      ROOMS_JWT_OK },
-    { "name of 257", H, HS, "{" CLAIMS ",\"name\":\"" N128 N128 "x\"}",
-      ROOMS_JWT_INVALID }
+
+/* A claim "name" and the display name that is made of it. */
+static const struct { const char *claim; const char *name; }  names[] = {
+    { "\"Al\"", "Al" },
+    { "1", NULL },
+    { "true", NULL },
+    { "{\"first\":\"Al\"}", NULL },
+    { "[\"Al\"]", NULL },
+    { "null", NULL },
+    { "\"\"", NULL },
+    { "\"  \\t \"", NULL },
+    { "\"\\u0007\"", NULL },
+    { "\"a\\tb\"", "ab" },
+    { "\"a\\r\\nb\\u007f\"", "ab" },
+    { "\"\\u0080a\\u0085b\\u009f\"", "ab" },
+    { "\"a\\u2028b\\u2029c\"", "abc" },
+    { "\"a\\u00a0b\"", "a\xc2\xa0" "b" },
+    { "\"a\\u20a8b\"", "a\xe2\x82\xa8" "b" },
+    { "\" \\n Al  B \\t\"", "Al  B" },
+    { "\"" N128 "\"", N128 },
+    { "\"" N128 "x\"", N128 },
+    { "\"  " N128 "xyz\"", N128 },
+    { "\"" N128 " y\"", N128 },
+};
+
+
+/* A claim "preferred_username" and the local id that is made of it. */
+static const struct { const char *claim; const char *local; }  locals[] = {
+    { "\"al.ice\"", "al.ice" },
+    { "\"al@acme.example\"", "al@acme.example" },
+    { "\"al ice\"", "al-ice" },
+    { "\"  al  / ice \"", "al-ice" },
+    { "\"a\\tb\"", "ab" },
+    { "\"a:b|c%d\\\"e\\\\f\"", "a-b-c-d-e-f" },
+    { "\"@al\"", "al" },
+    { "\"-@-al-\"", "al" },
+    { "\"J\xc3\xb6rg\"", "J-rg" },
+    { "\"\xe0\xb8\x81\"", NULL },
+    { "\"///\"", NULL },
+    { "\"\"", NULL },
+    { "7", NULL },
+    { "{}", NULL },
+    { "null", NULL },
+    { "\"" N128 "x\"", N128 },
 };
 
 
@@ -267,6 +356,82 @@ static const struct { const char *claims; unsigned admin; }  grants[] = {
     { "\"role\":\"admin:access\"", 0 },
     { "\"scope\":\"admin:access\"", 0 },
     { "\"x\":{\"role\":\"tenant_admin\"}", 0 }
+};
+
+
+/*
+ * Claims of other providers: where they stand, what is pinned, who is admin.
+ * "a b" is the path of two words; "" is the usual place.
+ */
+static const struct {
+    const char  *paths[ROOMS_CLAIM_MAX];
+    const char  *admins;
+    const char  *pinned;
+    const char  *claims;
+    const char  *want;                /* "sub tenant name local admin" */
+}  mapped[] = {
+    { { "oid" }, "", NULL,
+      WHO ",\"oid\":\"o1\"", "o1 acme - - 0" },
+    { { "oid" }, "", NULL, WHO, NULL },
+    { { "a b c" }, "", NULL,
+      WHO ",\"a\":{\"b\":{\"c\":\"deep\"}}", "deep acme - - 0" },
+    { { "a b c" }, "", NULL, WHO ",\"a\":{\"b\":\"c\"}", NULL },
+    { { "a b" }, "", NULL, WHO ",\"a\":[{\"b\":\"x\"}]", NULL },
+    { { "uid" }, "", NULL, WHO ",\"uid\":42", "42 acme - - 0" },
+    { { "uid" }, "", NULL, WHO ",\"uid\":-9223372036854775808",
+      "-9223372036854775808 acme - - 0" },
+    { { "uid" }, "", NULL, WHO ",\"uid\":[\"one\"]", "one acme - - 0" },
+    { { "uid" }, "", NULL, WHO ",\"uid\":[\"one\",\"two\"]", NULL },
+    { { "uid" }, "", NULL, WHO ",\"uid\":[]", NULL },
+    { { "uid" }, "", NULL, WHO ",\"uid\":1.5", NULL },
+    { { "uid" }, "", NULL, WHO ",\"uid\":true", NULL },
+    { { "" }, "", NULL, "\"sub\":7,\"tenant_id\":\"acme\"", NULL },
+
+    { { "", "https://acme.example/tenant" }, "", NULL,
+      "\"sub\":\"a\",\"https://acme.example/tenant\":\"t1\"", "a t1 - - 0" },
+    { { "", "org" }, "", NULL, WHO, NULL },
+    { { "", "org" }, "", "pin", WHO, "alice pin - - 0" },
+    { { "", "org" }, "", "pin", WHO ",\"org\":null", "alice pin - - 0" },
+    { { "", "org" }, "", "pin", WHO ",\"org\":\"other\"",
+      "alice other - - 0" },
+    { { "", "org" }, "", "pin", WHO ",\"org\":\"\"", NULL },
+    { { "", "org" }, "", "pin", WHO ",\"org\":[\"x\",\"y\"]", NULL },
+    { { "", "org" }, "", "pin", WHO ",\"org\":[\"x\"]", "alice x - - 0" },
+    { { "" }, "", "pin", "\"sub\":\"a\"", "a pin - - 0" },
+    { { "" }, "", "pin", "\"sub\":\"a\",\"tenant_id\":\"b}\"", NULL },
+
+    { { "", "", "profile full" }, "", NULL,
+      WHO ",\"name\":\"N\",\"profile\":{\"full\":\"F\"}",
+      "alice acme F - 0" },
+    { { "", "", "full" }, "", NULL, WHO ",\"name\":\"N\"",
+      "alice acme - - 0" },
+    { { "", "", "", "email" }, "", NULL,
+      WHO ",\"preferred_username\":\"p\",\"email\":\"e@x\"",
+      "alice acme - e@x 0" },
+
+    { { "", "", "", "", "realm_access roles" }, "", NULL,
+      WHO ",\"realm_access\":{\"roles\":[\"x\",\"tenant_admin\"]}",
+      "alice acme - - 1" },
+    { { "", "", "", "", "realm_access roles" }, "", NULL,
+      WHO ",\"realm_access\":{\"roles\":\"x admin:access\"}",
+      "alice acme - - 1" },
+    { { "", "", "", "", "realm_access roles" }, "", NULL,
+      WHO ",\"role\":\"tenant_admin\",\"permissions\":\"admin:access\"",
+      "alice acme - - 0" },
+    { { "", "", "", "", "realm_access roles" }, "boss chief", NULL,
+      WHO ",\"realm_access\":{\"roles\":[\"chief\"]}", "alice acme - - 1" },
+    { { "", "", "", "", "realm_access roles" }, "boss chief", NULL,
+      WHO ",\"realm_access\":{\"roles\":[\"tenant_admin\"]}",
+      "alice acme - - 0" },
+    { { "" }, "boss", NULL, WHO ",\"role\":\"boss\"", "alice acme - - 1" },
+    { { "" }, "boss", NULL, WHO ",\"roles\":[\"boss\"]",
+      "alice acme - - 1" },
+    { { "" }, "boss", NULL, WHO ",\"permissions\":\"boss\"",
+      "alice acme - - 1" },
+    { { "" }, "boss", NULL, WHO ",\"role\":\"tenant_admin\"",
+      "alice acme - - 0" },
+    { { "" }, "boss", NULL, WHO ",\"permissions\":\"admin:access\"",
+      "alice acme - - 0" }
 };
 
 

@@ -106,7 +106,7 @@ bad(void **state)
         "{\"id\":1}", "{\"id\":\"room-1\"}", "{\"id\":\"evt-a b\"}",
         "{\"room_id\":null}", "{\"room_id\":\"room-\"}",
         "{\"sender\":\"bob\"}", "{\"sender\":\"@bob:\"}",
-        "{\"sender\":\"@bob:B.example\"}", "{\"sender\":\"@bob:[::1]\"}",
+        "{\"sender\":\"@bob:B.example\"}", "{\"sender\":\"@bob:[::1\"}",
         "{\"event_type\":\"swp.room.read_marker\"}",
         "{\"event_type\":\"swp.room.\"}", "{\"event_type\":7}",
         "{\"content\":[]}", "{\"content\":null}",
