@@ -33,6 +33,7 @@ typedef enum {
 
 typedef struct ngx_rooms_auth_s    ngx_rooms_auth_t;
 typedef struct ngx_rooms_status_s  ngx_rooms_status_t;
+typedef struct ngx_rooms_cors_s    ngx_rooms_cors_t;
 
 
 typedef struct {
@@ -80,6 +81,8 @@ typedef struct {
     ngx_str_t              tenant;
     ngx_uint_t             strict;
     ngx_str_t              server_name;
+    ngx_rooms_cors_t      *cors;          /* NULL: off */
+    ngx_flag_t             cors_credentials;
     ngx_int_t              max_participants;
     ngx_int_t              max_rooms;     /* -1: unlimited */
 

@@ -7,6 +7,7 @@
 
 #include "ngx_rooms_conf.h"
 #include "ngx_rooms_auth.h"
+#include "ngx_rooms_cors.h"
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_federation.h"
 #include "ngx_rooms_link.h"
@@ -104,6 +105,8 @@ ngx_rooms_create_loc_conf(ngx_conf_t *cf)
     conf->auth_mode = NGX_CONF_UNSET_UINT;
     conf->leeway = NGX_CONF_UNSET;
     conf->strict = NGX_CONF_UNSET_UINT;
+    conf->cors = NGX_CONF_UNSET_PTR;
+    conf->cors_credentials = NGX_CONF_UNSET;
     conf->max_participants = NGX_CONF_UNSET;
     conf->max_rooms = NGX_CONF_UNSET;
     conf->federation = NGX_CONF_UNSET;
@@ -272,6 +275,8 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->tenant, prev->tenant, "");
     ngx_conf_merge_uint_value(conf->strict, prev->strict, 0);
     ngx_conf_merge_str_value(conf->server_name, prev->server_name, "");
+    ngx_conf_merge_ptr_value(conf->cors, prev->cors, NULL);
+    ngx_conf_merge_value(conf->cors_credentials, prev->cors_credentials, 0);
     ngx_conf_merge_value(conf->max_participants, prev->max_participants,
                          1000);
     ngx_conf_merge_value(conf->max_rooms, prev->max_rooms, -1);
@@ -312,6 +317,10 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     if (conf->federation && ngx_rooms_federation_check(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_rooms_cors_check(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

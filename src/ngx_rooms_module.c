@@ -8,6 +8,7 @@
 #include "ngx_rooms_conf.h"
 #include "ngx_rooms_auth.h"
 #include "ngx_rooms_commit.h"
+#include "ngx_rooms_cors.h"
 #include "ngx_rooms_federation.h"
 #include "ngx_rooms_link.h"
 #include "ngx_rooms_sweep.h"
@@ -196,6 +197,20 @@ static ngx_command_t  ngx_rooms_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_rooms_loc_conf_t, server_name),
       &ngx_rooms_server_post },
+
+    { ngx_string("rooms_cors_origin"),
+      NGX_ROOMS_ANY|NGX_CONF_1MORE,
+      ngx_rooms_cors_origin,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("rooms_cors_credentials"),
+      NGX_ROOMS_ANY|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, cors_credentials),
+      NULL },
 
     { ngx_string("rooms_max_participants"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,

@@ -133,7 +133,7 @@ data.room_type = group
 --- request eval
 ["DELETE /v1/rooms", "PUT /v1/rooms/{{room}}", "POST /v1/directory/rooms",
  "GET /v1/rooms/{{room}}/join", "POST /v1/rooms/{{room}}/name",
- "DELETE /v1/workspaces", "PATCH /v1/rooms/dm", "OPTIONS /v1/rooms/{{room}}/members",
+ "DELETE /v1/workspaces", "PATCH /v1/rooms/dm", "DELETE /v1/rooms/{{room}}/members",
  "BREW /v1/rooms/{{room}}", "HEAD /v1/rooms/{{room}}/join"]
 --- more_headers eval
 [("Authorization: Bearer {{user}}") x 10]

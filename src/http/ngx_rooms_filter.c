@@ -9,6 +9,7 @@
  */
 
 #include "ngx_rooms_request.h"
+#include "ngx_rooms_cors.h"
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_fetch.h"
 
@@ -122,7 +123,8 @@ ngx_rooms_header_filter(ngx_http_request_t *r)
     }
 
     if (ngx_rooms_header(r, "X-Request-Id", ngx_rooms_request_id(r))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_rooms_cors_headers(r, rlcf) != NGX_OK)
     {
         return NGX_ERROR;
     }

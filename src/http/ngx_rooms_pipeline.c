@@ -16,6 +16,7 @@
  */
 
 #include "ngx_rooms_request.h"
+#include "ngx_rooms_cors.h"
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_link.h"
 
@@ -88,7 +89,8 @@ ngx_rooms_start(ngx_rooms_req_t *rq)
     rq->error = ROOMS_OK;
     rq->op = rq->endpoint ? rq->endpoint->op : ROOMS_OP_READ;
 
-    return NGX_OK;
+    return rq->r->method == NGX_HTTP_OPTIONS ? ngx_rooms_cors_options(rq)
+                                             : NGX_OK;
 }
 
 
