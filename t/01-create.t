@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use Test::More;
+use Unicode::Normalize qw(NFC NFD);
 
 use lib 't/lib';
 use RoomsTest;
@@ -191,6 +192,37 @@ $post->('201', "$chunks[0]0\r\n\r\n", 'ann',
 $post->('413 SW_PAYLOAD_TOO_LARGE', "$chunks[0]$chunks[1]0\r\n\r\n", 'ann',
         'Transfer-Encoding' => 'chunked');
 
+# names, in NFC, of something that can be seen
+for my $case (["e\x{301}", "\x{e9}"], ["\x{3000}a\x{a0}", 'a'],
+              ["e\x{301}" x 128, "\x{e9}" x 128],
+              ["\x{1f389}", "\x{1f389}"])
+{
+    my $res = call('POST', '/v1/rooms', 'ann',
+                   { room_type => 'group', name => $case->[0] });
+
+    ok(($res->{data}{name} // '') eq $case->[1], 'a name in NFC');
+    ok((call('GET', "/v1/rooms/$res->{data}{id}", 'ann')->{data}{name} // '')
+       eq $case->[1], 'as it is kept');
+}
+
+my $renamed = make(group => 'ann');
+
+for my $name ("\x{200b}", "\x{3164}", "\x{2800}", "\x{301}",
+              "a\x{202e}b", "a\x{2066}b", "\x{958}" x 128)
+{
+    for my $row (['POST', '/v1/rooms', { room_type => 'group' }],
+                 ['POST', '/v1/rooms', { room_type => 'incognito' }],
+                 ['PUT', "/v1/rooms/$renamed/name", {}],
+                 ['POST', '/v1/workspaces', {}])
+    {
+        expect('400 SW_VALIDATION_FAILED name', @$row[0, 1], 'ann',
+               { %{$row->[2]}, name => $name });
+    }
+}
+
+ok(call('PUT', "/v1/rooms/$renamed/name", 'ann', { name => " u\x{308} " })
+   ->{data}{name} eq "\x{fc}", 'renamed, in NFC');
+
 # aliases: unique in the tenant, numbered, freed by closing
 tenant('aliases');
 known(qw(ann bob));
@@ -221,8 +253,57 @@ is(must('POST', '/v1/rooms', 'ann',
         { room_type => 'group', name => 'sales co' })->{room_alias},
    '#sales-co:rooms.test', 'free again after closing');
 is(must('POST', '/v1/rooms', 'ann',
-        { room_type => 'group', name => "\x{65e5}\x{672c}" })->{room_alias},
+        { room_type => 'group', name => '!?' })->{room_alias},
    '#room:rooms.test', 'a name without letters for a slug');
+
+# in every script; and found by what it is, in either form of Unicode
+for my $case (["\x{dc}ber uns", 'uber-uns'], ["U\x{308}ber uns", 'uber-uns-2'],
+              ["\x{4e2d}\x{6587}\x{9891}\x{9053}",
+               "\x{4e2d}\x{6587}\x{9891}\x{9053}"],
+              ["\x{41e}\x{431}\x{449}\x{438}\x{439}",
+               "\x{43e}\x{431}\x{449}\x{438}\x{439}"],
+              ["\x{e17}\x{e35}\x{e48}", "\x{e17}\x{e35}\x{e48}"])
+{
+    my ($name, $slug) = @$case;
+    my $room = must('POST', '/v1/rooms', 'ann',
+                    { room_type => 'group', name => $name });
+    my $path = sub { my $bytes = $_[0]; utf8::encode($bytes);
+                     '/v1/rooms/%23'
+                     . join '', map { sprintf '%%%02x', ord } split //, $bytes
+                   };
+
+    ok($room->{room_alias} eq "#$slug:rooms.test",
+       'alias of ' . NFC($name) =~ s/([^ -~])/sprintf '\\x{%x}', ord $1/ger);
+
+    for my $form ($slug, NFD($slug)) {
+        is(call('GET', $path->($form), 'ann')->{data}{id}, $room->{id},
+           'found by it');
+    }
+
+    must('POST', "/v1/rooms/$room->{id}/archive", 'ann');
+    is(call('GET', $path->("$slug:rooms.test"), 'ann')->{data}{state},
+       'archived', 'and while it is archived');
+    must('POST', "/v1/rooms/$room->{id}/close", 'ann');
+    expect('404 SW_ROOM_NOT_FOUND', 'GET', $path->($slug), 'ann');
+    must('POST', '/v1/rooms', 'ann',
+         { room_type => 'group', name => 'uber uns' }) if $slug eq 'uber-uns';
+}
+
+# as many of one name as there may be
+redis('EVAL', "for i = 2, 9000 do"
+              . " redis.call('HSET', KEYS[1], 'crowd-' .. i, 'x') end"
+              . " redis.call('HSET', KEYS[1], 'crowd', 'x')", 1,
+      key('aliases'));
+
+my @crowd = many(8, map { ['POST', '/v1/rooms', 'ann',
+                           { room_type => 'group', name => 'Crowd' }] }
+                        1 .. 30);
+
+is_deeply([grep { $_->{status} != 201 } @crowd], [],
+          'thousands of one name are no reason to refuse');
+is(scalar(grep { ($_->{data}{room_alias} // '')
+                 =~ /^#crowd-(?:9[0-9]{3}|[0-9]{5,}):/ } @crowd), 30,
+   'and each has a number that was free');
 like(must('POST', '/v1/rooms', 'ann',
           { room_type => 'group', name => 'x' x 128 })->{room_alias},
      qr/^#x{1,64}:rooms\.test$/, 'a long one');

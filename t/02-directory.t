@@ -91,6 +91,13 @@ $seen->('ann', 'q=Bob', $dm);
 $seen->('bob', 'q=bob');
 $seen->('bob', 'q=aNN', $dm);
 
+# every word begins a word, of the name, the topic or the alias, in any order
+$seen->('ann', 'q=ein', $town);
+$seen->('ann', 'q=squ+all+einkauf', $town);
+$seen->('ann', 'q=quare');
+$seen->('ann', 'q=square+dark');
+$seen->('ann', 'q=%2b', $asked, $dm, $dark, $town, $open, $mine);
+
 my ($ann) = known('ann');
 my $ws = must('POST', '/v1/workspaces', 'ann', { name => 'W' })->{id};
 my $there = made(group => 'ann', name => 'There', workspace_id => $ws);
@@ -102,6 +109,94 @@ $seen->('cy', "workspace_id=$ann->{workspace_id}", $town, $open);
 $seen->('ann', 'workspace_id=ws-nonsense');
 $seen->('ann', "workspace_id=$ws&room_type=public");
 
+# whatever the case, the accents and the form of Unicode
+tenant('scripts');
+known(qw(ann bob));
+
+my %called = (
+    russian => "\x{41e}\x{431}\x{449}\x{438}\x{439} \x{447}\x{430}\x{442}",
+    german => "Sch\x{f6}ne Stra\x{df}e", nfd => "E\x{301}tude",
+    turkish => "\x{130}stanbul", greek => "\x{39f}\x{394}\x{39f}\x{3a3}",
+    chinese => "\x{4e2d}\x{6587}\x{9891}\x{9053}",
+    wide => "\x{ff26}\x{ff35}\x{ff2c}\x{ff2c}", polish => "\x{141}\x{f3}d\x{17a}",
+);
+my %by = map { $_ => made(group => 'ann', name => $called{$_}) }
+         sort keys %called;
+
+for my $case ([russian => "\x{43e}\x{431}\x{449}\x{438}\x{439}"],
+              [russian => "\x{427}\x{410}\x{422} \x{41e}\x{411}"],
+              [german => "SCH\x{d6}NE"], [german => "scho\x{308}ne"],
+              [german => 'STRASSE'], [german => 'schone stra'],
+              [nfd => "\x{e9}tude"], [nfd => 'ETUDE'],
+              [nfd => "e\x{301}tu"],
+              [turkish => 'istanbul'], [turkish => 'ISTANBUL'],
+              [turkish => "\x{131}stanbul"], [turkish => "\x{130}ST"],
+              [greek => "\x{3bf}\x{3b4}\x{3bf}\x{3c2}"],
+              [greek => "\x{3bf}\x{3b4}\x{3bf}\x{3c3}"],
+              [chinese => "\x{4e2d}\x{6587}"],
+              [chinese => "\x{9891}\x{9053}"],
+              [wide => 'full'], [wide => "\x{ff46}\x{ff35}"],
+              [polish => 'lodz'], [polish => "\x{142}\x{f3}DZ"])
+{
+    my ($which, $q) = @$case;
+
+    utf8::encode($q);
+    $seen->('ann', 'q=' . join('', map { sprintf '%%%02X', ord }
+                                   split //, $q), $by{$which});
+}
+
+$seen->('ann', 'q=%C3%BC');
+must('PUT', "/v1/rooms/$by{wide}/topic", 'ann',
+     { topic => "Lunch caf\x{e9} " . "\x{fdfa} " x 500 });
+$seen->('ann', 'q=CAFE', $by{wide});
+must('PUT', "/v1/rooms/$by{wide}/topic", 'ann', { topic => undef });
+$seen->('ann', 'q=cafe');
+
+# a total
+expect("200\ndata # 2\nmeta.total = 8\nmeta.has_more = true", 'GET',
+       "$dir?count=true&limit=2", 'ann');
+expect("200\ndata # 8\nmeta.total = 8\nmeta.has_more = false", 'GET',
+       "$dir?count=true", 'ann');
+expect("200\ndata # 8\nmeta # 2", 'GET', "$dir?count=false", 'ann');
+expect("200\ndata # 0\nmeta.total = 0", 'GET', "$dir?count=true", 'bob');
+expect("200\ndata # 1\nmeta.total = 1", 'GET',
+       "$dir?count=true&q=istanbul", 'ann');
+expect("200\ndata # 1\nmeta.total = 8", 'GET',
+       "$dir?count=true&offset=7&limit=5", 'ann');
+
+{
+    my $first = call('GET', "$dir?limit=3", 'ann');
+    my $next = call('GET', "$dir?limit=3&count=true&cursor="
+                           . $first->{meta}{next_cursor}, 'ann');
+    my @order = ids(pages($dir, 'ann', 'cursor', 200));
+
+    is_deeply([ids(@{$next->{data}})], [@order[3 .. 5]],
+              'the page behind a cursor');
+    is($next->{meta}{total}, 8, 'and the total of all pages');
+    is_deeply([ids(pages("$dir?count=true", 'ann', 'cursor', 3))], \@order,
+              'page by page');
+}
+
+tenant('acme');
+
+# Who is removed between the two reads: the list of rooms still has them.
+for my $left (undef, 'ban 0 0 0') {
+    my $room = made(group => 'ann', name => 'Two reads');
+
+    admit($room, 'ann', 'bob');
+    redis('HDEL', key("r:$room:members"), 'bob');
+    redis('HSET', key("r:$room:members"), 'bob', $left) if $left;
+    ok((grep { $_ eq $room } @{redis('ZRANGE', key('p:bob:rooms'), 0, -1)}),
+       'the list has it');
+    $seen->('bob', 'q=reads');
+    $seen->('ann', 'q=reads', $room);
+    must('POST', "/v1/rooms/$room/archive", 'ann');
+    is(scalar(grep { $_ eq $room }
+              ids(pages('/v1/rooms/archived', 'bob', 'cursor', 200))), 0,
+       'nor among the archived ones');
+    must('POST', "/v1/rooms/$room/close", 'ann');
+}
+
 # arguments that are not valid
 for my $case ([limit => 'limit=0'], [limit => 'limit=201'],
               [limit => 'limit=-1'], [limit => 'limit=x'],
@@ -111,7 +206,8 @@ for my $case ([limit => 'limit=0'], [limit => 'limit=201'],
               [offset => 'offset=x'], [room_type => 'room_type=x'],
               [room_type => 'room_type='], [membership => 'membership=leave'],
               [membership => 'membership=ban'],
-              [membership => 'membership=x'], [q => 'q=%ff'],
+              [membership => 'membership=x'], [count => 'count=x'],
+              [count => 'count=1'], [q => 'q=%ff'],
               [q => 'q=a%00b'], [q => 'q=' . 'x' x 129],
               [cursor => 'cursor=x'], [cursor => 'cursor='],
               [cursor => 'cursor=%00'], [cursor => 'cursor=' . 'A' x 4096],

@@ -3,97 +3,52 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+/*
+ * Text of every script: UTF-8, names, topics, aliases, and the words that a
+ * search compares.
+ */
+
 #include "rooms_text.h"
+#include <utf8proc.h>
 
 
-#define ROOMS_NAME_MAX   128
 #define ROOMS_TOPIC_MAX  1024
-#define ROOMS_SLUG_MAX   64
-#define ROOMS_SLUG_NUM   11           /* "-4294967295" */
+
+/* The longest decompositions of a code point: of U+1F82, and of U+FDFA. */
+#define ROOMS_NFD        4
+#define ROOMS_NFKD       18
+
+/* So much of a name that is shaped is looked at: code points. */
+#define ROOMS_NAME_READ  512
+
+#define ROOMS_SLUG_NUM   21               /* "-18446744073709551615" */
+
+#define rooms_in(c, from, to)  ((c) >= (from) && (c) <= (to))
 
 
 static int32_t rooms_utf8_next(const unsigned char **p,
     const unsigned char *end);
+static long rooms_nfc(rooms_str_t s, int32_t *buf, size_t n);
+static size_t rooms_encode(const int32_t *s, size_t n, unsigned char *dst);
+static const char *rooms_name_rule(rooms_str_t name);
 static void rooms_trim(rooms_str_t *s);
 static int rooms_is_space(int32_t c);
+static int rooms_is_dropped(int32_t c);
 static int rooms_is_control(int32_t c);
-static int rooms_is_slug(unsigned char c);
+static int rooms_is_override(int32_t c);
+static int rooms_is_seen(int32_t c);
+static size_t rooms_slug_words(int32_t *s, size_t n);
+static int rooms_is_letter(int32_t c);
+static int rooms_is_mark(int32_t c);
+static int rooms_is_latin(int32_t c);
+static int32_t rooms_unstroke(int32_t c);
+static size_t rooms_fold_char(int32_t c, int32_t *dst);
+static int rooms_is_accent(int32_t c);
+static int rooms_is_alone(int32_t c);
 
 
-const char *
-rooms_name_check(rooms_str_t *name)
-{
-    long                  length;
-    int32_t               c;
-    const unsigned char  *p, *end;
-
-    if (name->data == NULL) {
-        return "The name is required.";
-    }
-
-    if (rooms_utf8_length(*name) < 0) {
-        return "The name is not valid UTF-8.";
-    }
-
-    rooms_trim(name);
-
-    length = rooms_utf8_length(*name);
-
-    if (length < 1 || length > ROOMS_NAME_MAX) {
-        return "The name must have 1 to 128 characters.";
-    }
-
-    p = name->data;
-    end = p + name->len;
-
-    while (p < end) {
-        c = rooms_utf8_next(&p, end);
-
-        if (rooms_is_control(c) || c == 0x2028 || c == 0x2029) {
-            return "The name must not have control characters.";
-        }
-    }
-
-    return NULL;
-}
-
-
-/* A topic may have lines and tabs; NULL is no topic. */
-
-const char *
-rooms_topic_check(rooms_str_t *topic)
-{
-    long                  length;
-    int32_t               c;
-    const unsigned char  *p, *end;
-
-    if (topic->data == NULL) {
-        return NULL;
-    }
-
-    length = rooms_utf8_length(*topic);
-
-    if (length < 0) {
-        return "The topic is not valid UTF-8.";
-    }
-
-    if (length > ROOMS_TOPIC_MAX) {
-        return "The topic must have at most 1024 characters.";
-    }
-
-    p = topic->data;
-    end = p + topic->len;
-
-    while (p < end) {
-        c = rooms_utf8_next(&p, end);
-
-        if (rooms_is_control(c) && c != '\n' && c != '\r' && c != '\t') {
-            return "The topic must not have control characters.";
-        }
-    }
-
-    return NULL;
-}
+static const char  rooms_name_length[] =
+    "The name must have 1 to 128 characters.";
 
 
 long
@@ -177,6 +132,222 @@ rooms_utf8_next(const unsigned char **p, const unsigned char *end)
 }
 
 
+/*
+ * The code points of a valid string in NFC.  Returns their number, or -1 if
+ * the decomposed form doesn't fit.
+ */
+
+static long
+rooms_nfc(rooms_str_t s, int32_t *buf, size_t n)
+{
+    utf8proc_ssize_t  len;
+
+    len = utf8proc_decompose(s.data, s.len, buf, n,
+                             UTF8PROC_STABLE|UTF8PROC_COMPOSE);
+
+    if (len < 0 || (size_t) len > n) {
+        return -1;
+    }
+
+    return utf8proc_normalize_utf32(buf, len,
+                                    UTF8PROC_STABLE|UTF8PROC_COMPOSE);
+}
+
+
+static size_t
+rooms_encode(const int32_t *s, size_t n, unsigned char *dst)
+{
+    size_t  i, len;
+
+    for (i = 0, len = 0; i < n; i++) {
+        len += utf8proc_encode_char(s[i], dst + len);
+    }
+
+    return len;
+}
+
+
+const char *
+rooms_name_check(rooms_str_t *name)
+{
+    if (name->data == NULL) {
+        return "The name is required.";
+    }
+
+    if (rooms_utf8_length(*name) < 0) {
+        return "The name is not valid UTF-8.";
+    }
+
+    rooms_trim(name);
+
+    return rooms_name_rule(*name);
+}
+
+
+const char *
+rooms_name_make(rooms_str_t *name, unsigned char dst[ROOMS_NAME_SIZE])
+{
+    long         n;
+    size_t       i;
+    const char  *problem;
+    int32_t      text[ROOMS_NFD * ROOMS_NAME_MAX];
+
+    problem = rooms_name_check(name);
+
+    for (i = 0; i < name->len && name->data[i] < 0x80; i++) { /* void */ }
+
+    if (i == name->len) {
+        return problem;
+    }
+
+    n = rooms_utf8_length(*name);
+
+    if (n <= 0) {
+        return problem;
+    }
+
+    /* the limit is that of NFC: what is longer in another form may fit */
+
+    n = rooms_nfc(*name, text, ROOMS_NFD * ROOMS_NAME_MAX);
+
+    if (n < 0 || n > ROOMS_NAME_MAX) {
+        return rooms_name_length;
+    }
+
+    name->len = rooms_encode(text, n, dst);
+    name->data = dst;
+
+    return rooms_name_rule(*name);
+}
+
+
+/* What a trimmed name must be. */
+
+static const char *
+rooms_name_rule(rooms_str_t name)
+{
+    int                   seen;
+    long                  length;
+    int32_t               c;
+    const unsigned char  *p, *end;
+
+    length = rooms_utf8_length(name);
+
+    if (length < 1 || length > ROOMS_NAME_MAX) {
+        return rooms_name_length;
+    }
+
+    seen = 0;
+    p = name.data;
+    end = p + name.len;
+
+    while (p < end) {
+        c = rooms_utf8_next(&p, end);
+
+        if (rooms_is_override(c)) {
+            return "The name must not have bidirectional overrides.";
+        }
+
+        if (rooms_is_dropped(c)) {
+            return "The name must not have control characters.";
+        }
+
+        seen |= rooms_is_seen(c);
+    }
+
+    return seen ? NULL : "The name must have something that can be seen.";
+}
+
+
+size_t
+rooms_name_shape(rooms_str_t s, unsigned char dst[ROOMS_NAME_SIZE])
+{
+    long                  n;
+    size_t                len;
+    int32_t               c, text[ROOMS_NFD * ROOMS_NAME_READ];
+    rooms_str_t           name;
+    unsigned char         kept[4 * ROOMS_NAME_READ];
+    const unsigned char  *p, *end;
+
+    p = s.data;
+    end = p + s.len;
+
+    for (n = 0, len = 0; p < end && n < ROOMS_NAME_READ; /* void */ ) {
+        c = rooms_utf8_next(&p, end);
+
+        if (c < 0) {
+            p++;
+            continue;
+        }
+
+        if (rooms_is_dropped(c) || (n == 0 && rooms_is_space(c))) {
+            continue;
+        }
+
+        len += utf8proc_encode_char(c, &kept[len]);
+        n++;
+    }
+
+    n = rooms_nfc((rooms_str_t) { len, kept }, text,
+                  sizeof(text) / sizeof(text[0]));
+
+    if (n <= 0) {
+        return 0;
+    }
+
+    n = n < ROOMS_NAME_MAX ? n : ROOMS_NAME_MAX;
+    name = (rooms_str_t) { rooms_encode(text, n, dst), dst };
+
+    rooms_trim(&name);
+
+    if (rooms_name_rule(name) != NULL) {
+        return 0;
+    }
+
+    memmove(dst, name.data, name.len);
+
+    return name.len;
+}
+
+
+/* A topic may have lines and tabs; NULL is no topic. */
+
+const char *
+rooms_topic_check(rooms_str_t *topic)
+{
+    long                  length;
+    int32_t               c;
+    const unsigned char  *p, *end;
+
+    if (topic->data == NULL) {
+        return NULL;
+    }
+
+    length = rooms_utf8_length(*topic);
+
+    if (length < 0) {
+        return "The topic is not valid UTF-8.";
+    }
+
+    if (length > ROOMS_TOPIC_MAX) {
+        return "The topic must have at most 1024 characters.";
+    }
+
+    p = topic->data;
+    end = p + topic->len;
+
+    while (p < end) {
+        c = rooms_utf8_next(&p, end);
+
+        if (rooms_is_control(c) && c != '\n' && c != '\r' && c != '\t') {
+            return "The topic must not have control characters.";
+        }
+    }
+
+    return NULL;
+}
+
+
 static void
 rooms_trim(rooms_str_t *s)
 {
@@ -192,6 +363,10 @@ rooms_trim(rooms_str_t *s)
         const unsigned char  *at = p;
 
         c = rooms_utf8_next(&p, end);
+
+        if (c < 0) {
+            p++;
+        }
 
         if (rooms_is_space(c)) {
             continue;
@@ -243,32 +418,89 @@ rooms_is_control(int32_t c)
 }
 
 
-size_t
-rooms_slug(rooms_str_t name, unsigned n, unsigned char *dst)
+/* What no name has. */
+
+static int
+rooms_is_dropped(int32_t c)
 {
-    size_t          i, len, digits;
-    unsigned char   c, number[ROOMS_SLUG_NUM];
+    return rooms_is_control(c) || c == 0x2028 || c == 0x2029
+           || rooms_is_override(c);
+}
 
-    len = 0;
 
-    for (i = 0; i < name.len && len < ROOMS_SLUG_MAX; i++) {
-        c = name.data[i];
+static int
+rooms_is_override(int32_t c)
+{
+    return rooms_in(c, 0x202a, 0x202e) || rooms_in(c, 0x2066, 0x2069);
+}
 
-        if (c >= 'A' && c <= 'Z') {
-            c |= 0x20;
-        }
 
-        if (rooms_is_slug(c)) {
-            dst[len++] = c;
+/*
+ * Whether a code point shows anything by itself.  What Unicode has no
+ * character for yet may be a new one, which other programs know.
+ */
 
-        } else if (len > 0 && dst[len - 1] != '-') {
-            dst[len++] = '-';
-        }
+static int
+rooms_is_seen(int32_t c)
+{
+    switch (c) {
+
+    case 0x115f:                          /* Hangul fillers */
+    case 0x1160:
+    case 0x3164:
+    case 0xffa0:
+    case 0x2800:                          /* a Braille pattern of no dots */
+    case 0x1d159:                         /* a musical note without a head */
+        return 0;
     }
 
-    if (len > 0 && dst[len - 1] == '-') {
-        len--;
+    switch (utf8proc_category(c)) {
+
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ZS:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP:
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_CS:
+        return 0;
+
+    case UTF8PROC_CATEGORY_CN:
+        return (c & 0xfffe) != 0xfffe && !rooms_in(c, 0xfdd0, 0xfdef)
+               && c != 0x2065 && !rooms_in(c, 0xfff0, 0xfff8)
+               && !rooms_in(c, 0xe0000, 0xe0fff);
+
+    default:
+        return 1;
     }
+}
+
+
+size_t
+rooms_slug(rooms_str_t name, uint64_t n, unsigned char dst[ROOMS_SLUG_SIZE])
+{
+    size_t            len, digits;
+    int32_t           text[ROOMS_NFKD * ROOMS_NAME_MAX];
+    unsigned char     number[ROOMS_SLUG_NUM];
+    utf8proc_ssize_t  count;
+
+    count = 0;
+
+    if (name.len) {
+        count = utf8proc_decompose(name.data, name.len, text,
+                                   sizeof(text) / sizeof(text[0]),
+                                   UTF8PROC_STABLE|UTF8PROC_DECOMPOSE
+                                   |UTF8PROC_COMPAT|UTF8PROC_IGNORE);
+    }
+
+    if (count < 0 || (size_t) count > sizeof(text) / sizeof(text[0])) {
+        /* no UTF-8, or longer than any name */
+        count = 0;
+    }
+
+    len = rooms_encode(text, rooms_slug_words(text, count), dst);
 
     if (len == 0) {
         memcpy(dst, "room", 4);
@@ -293,35 +525,333 @@ rooms_slug(rooms_str_t name, unsigned n, unsigned char *dst)
 }
 
 
-int
-rooms_slug_valid(rooms_str_t slug)
-{
-    size_t  i;
+/*
+ * Makes the words of an alias, in place, of a decomposed name: letters and
+ * digits in lower case, single hyphens between them.  Marks stay with a
+ * letter that isn't Latin.
+ */
 
-    if (slug.len == 0 || slug.len > ROOMS_SLUG_MAX + ROOMS_SLUG_NUM) {
+static size_t
+rooms_slug_words(int32_t *s, size_t n)
+{
+    int      marks;
+    size_t   i, len;
+    int32_t  c;
+
+    marks = 0;
+
+    for (i = 0, len = 0; i < n; i++) {
+        c = utf8proc_tolower(s[i]);
+
+        if (rooms_is_mark(c)) {
+
+            if (marks) {
+                s[len++] = c;
+            }
+
+        } else if (rooms_is_letter(c)) {
+            marks = c >= 0x80 && !rooms_is_latin(c);
+            s[len++] = rooms_unstroke(c);
+
+        } else {
+            marks = 0;
+
+            if (len > 0 && s[len - 1] != '-') {
+                s[len++] = '-';
+            }
+        }
+    }
+
+    len = utf8proc_normalize_utf32(s, len, UTF8PROC_STABLE|UTF8PROC_COMPOSE);
+
+    if (len > ROOMS_SLUG_MAX) {
+        len = ROOMS_SLUG_MAX;
+    }
+
+    if (len > 0 && s[len - 1] == '-') {
+        len--;
+    }
+
+    return len;
+}
+
+
+size_t
+rooms_slug_read(rooms_str_t alias, unsigned char dst[ROOMS_SLUG_SIZE])
+{
+    long     n;
+    int32_t  text[ROOMS_NFD * (ROOMS_SLUG_MAX + ROOMS_SLUG_NUM)];
+
+    if (rooms_utf8_length(alias) <= 0) {
         return 0;
     }
 
-    for (i = 0; i < slug.len; i++) {
-        if (rooms_is_slug(slug.data[i])) {
+    n = rooms_nfc(alias, text, sizeof(text) / sizeof(text[0]));
+
+    if (n <= 0 || n > ROOMS_SLUG_MAX + ROOMS_SLUG_NUM) {
+        return 0;
+    }
+
+    return rooms_encode(text, n, dst);
+}
+
+
+static int
+rooms_is_letter(int32_t c)
+{
+    if (c < 0x80) {
+        return rooms_in(c, 'a', 'z') || rooms_in(c, '0', '9')
+               || rooms_in(c, 'A', 'Z');
+    }
+
+    switch (utf8proc_category(c)) {
+
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_NO:
+        return 1;
+
+    default:
+        return 0;
+    }
+}
+
+
+static int
+rooms_is_mark(int32_t c)
+{
+    utf8proc_category_t  category;
+
+    if (c < 0x300) {
+        return 0;
+    }
+
+    category = utf8proc_category(c);
+
+    return category == UTF8PROC_CATEGORY_MN
+           || category == UTF8PROC_CATEGORY_MC
+           || category == UTF8PROC_CATEGORY_ME;
+}
+
+
+static int
+rooms_is_latin(int32_t c)
+{
+    return rooms_in(c, 'a', 'z') || rooms_in(c, 0xaa, 0x2af)
+           || rooms_in(c, 0x1d00, 0x1dbf) || rooms_in(c, 0x1e00, 0x1eff)
+           || rooms_in(c, 0x2c60, 0x2c7f) || rooms_in(c, 0xa722, 0xa7ff)
+           || rooms_in(c, 0xab30, 0xab6f);
+}
+
+
+/* Strokes and the like are accents, too, but Unicode doesn't decompose them. */
+
+static int32_t
+rooms_unstroke(int32_t c)
+{
+    switch (c) {
+
+    case 0x00f0:                          /* eth */
+    case 0x0111:
+        return 'd';
+
+    case 0x00f8:
+        return 'o';
+
+    case 0x0127:
+        return 'h';
+
+    case 0x0131:                          /* dotless */
+        return 'i';
+
+    case 0x0142:
+        return 'l';
+
+    case 0x0167:
+        return 't';
+
+    default:
+        return c;
+    }
+}
+
+
+/*
+ * Each word stands behind a space.  A place inside of one where another word
+ * may begin has a tab.
+ */
+
+void
+rooms_fold(rooms_buf_t *b, rooms_str_t s)
+{
+    int                   alone, mark;
+    size_t                i, n;
+    int32_t               c, folded[ROOMS_NFKD];
+    unsigned char         utf8[4];
+    utf8proc_ssize_t      len;
+    const unsigned char  *p, *end;
+
+    enum { NONE = 0, WORD, ALONE }  before;
+
+    p = s.data;
+    end = p + s.len;
+    before = NONE;
+
+    while (p < end) {
+        c = rooms_utf8_next(&p, end);
+
+        if (c < 0) {
+            p++;
             continue;
         }
 
-        /* a hyphen stands alone, and between two others */
+        n = rooms_fold_char(c, folded);
 
-        if (slug.data[i] != '-' || i == 0 || i == slug.len - 1
-            || slug.data[i - 1] == '-')
-        {
+        for (i = 0; i < n; i++) {
+            c = folded[i];
+
+            if (rooms_is_accent(c)) {
+                continue;
+            }
+
+            mark = rooms_is_mark(c);
+            alone = !mark && rooms_is_alone(c);
+
+            if (!mark && !alone && !rooms_is_letter(c)) {
+                before = NONE;
+                continue;
+            }
+
+            c = rooms_unstroke(c);
+            len = utf8proc_encode_char(c, utf8);
+
+            if (b->end - b->last < len + 1) {
+                b->full = 1;
+                return;
+            }
+
+            if (before == NONE) {
+                *b->last++ = ' ';
+
+            } else if (alone || (!mark && before == ALONE)) {
+                *b->last++ = '\t';
+            }
+
+            memcpy(b->last, utf8, len);
+            b->last += len;
+
+            if (!mark || before == NONE) {
+                before = alone ? ALONE : WORD;
+            }
+        }
+    }
+}
+
+
+/* Full case folding, and compatibility decomposition. */
+
+static size_t
+rooms_fold_char(int32_t c, int32_t *dst)
+{
+    utf8proc_ssize_t  n;
+
+    if (c < 0x80) {
+        dst[0] = rooms_in(c, 'A', 'Z') ? c | 0x20 : c;
+        return 1;
+    }
+
+    n = utf8proc_decompose_char(c, dst, ROOMS_NFKD,
+                                UTF8PROC_DECOMPOSE|UTF8PROC_COMPAT
+                                |UTF8PROC_CASEFOLD|UTF8PROC_IGNORE, NULL);
+
+    return n > 0 && n <= ROOMS_NFKD ? n : 0;
+}
+
+
+/*
+ * Marks that a reader may leave out, by their class: accents, and vowel signs
+ * of Hebrew and Arabic.  Those of Indian and other scripts are letters.
+ */
+
+static int
+rooms_is_accent(int32_t c)
+{
+    int  class;
+
+    if (c < 0x300) {
+        return 0;
+    }
+
+    if (c == 0x640 || utf8proc_category(c) == UTF8PROC_CATEGORY_ME) {
+        /* a stroke that makes Arabic words longer; a ring around a letter */
+        return 1;
+    }
+
+    class = utf8proc_get_property(c)->combining_class;
+
+    return rooms_in(class, 10, 36) || class >= 200;
+}
+
+
+/*
+ * Scripts that are written without spaces between words: Chinese, Japanese,
+ * Thai, Lao, Burmese, Khmer; and pictures.
+ */
+
+static int
+rooms_is_alone(int32_t c)
+{
+    if (c < 0xe00) {
+        return c >= 0x80 && utf8proc_category(c) == UTF8PROC_CATEGORY_SO;
+    }
+
+    return rooms_in(c, 0xe00, 0xeff) || rooms_in(c, 0x1000, 0x109f)
+           || rooms_in(c, 0x1780, 0x17ff) || rooms_in(c, 0x2e80, 0x2fdf)
+           || rooms_in(c, 0x3005, 0x3007) || rooms_in(c, 0x3041, 0x30ff)
+           || rooms_in(c, 0x31f0, 0x31ff) || rooms_in(c, 0x3400, 0x4dbf)
+           || rooms_in(c, 0x4e00, 0x9fff) || rooms_in(c, 0xf900, 0xfaff)
+           || rooms_in(c, 0x1f3fb, 0x1f3ff) || rooms_in(c, 0x20000, 0x3ffff)
+           || utf8proc_category(c) == UTF8PROC_CATEGORY_SO;
+}
+
+
+int
+rooms_fold_match(rooms_str_t text, rooms_str_t query)
+{
+    size_t                len;
+    const unsigned char  *p, *end, *q, *last, *word;
+
+    q = query.data;
+    last = q + query.len;
+    end = text.data + text.len;
+
+    while (q < last) {
+        word = ++q;
+
+        while (q < last && *q != ' ') {
+            q++;
+        }
+
+        len = q - word;
+
+        for (p = text.data; p < end; p++) {
+
+            if ((*p == ' ' || *p == '\t') && (size_t) (end - p) > len
+                && memcmp(p + 1, word, len) == 0)
+            {
+                break;
+            }
+        }
+
+        if (p >= end) {
             return 0;
         }
     }
 
     return 1;
-}
-
-
-static int
-rooms_is_slug(unsigned char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }

@@ -166,13 +166,16 @@ ngx_rooms_import_dry(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 static ngx_int_t
 ngx_rooms_import_taken(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 {
-    const char  *problem;
+    u_char        text[ROOMS_NAME_SIZE];
+    const char   *problem;
+    rooms_str_t   name;
 
     im->name = im->form.fields[ROOMS_FORM_NAME];
     im->workspace = im->form.fields[ROOMS_FORM_WORKSPACE];
 
     if (im->name.len) {
-        problem = rooms_name_check(&im->name);
+        name = im->name;
+        problem = rooms_name_make(&name, text);
 
         if (problem) {
             return ngx_rooms_invalid(rq, "name", problem);

@@ -266,6 +266,7 @@ ngx_rooms_import_element(ngx_rooms_import_t *im, rooms_manifest_item_e kind)
 static void
 ngx_rooms_import_check_names(ngx_rooms_import_t *im)
 {
+    u_char        name[ROOMS_NAME_SIZE];
     json_t       *v;
     const char   *problem;
     rooms_str_t   text;
@@ -275,7 +276,7 @@ ngx_rooms_import_check_names(ngx_rooms_import_t *im)
     if (json_is_string(v) && im->form.fields[ROOMS_FORM_NAME].len == 0) {
         text.len = json_string_length(v);
         text.data = (u_char *) json_string_value(v);
-        problem = rooms_name_check(&text);
+        problem = rooms_name_make(&text, name);
 
         if (problem) {
             rooms_faults_add(&im->faults, "room.name", "%s", problem);

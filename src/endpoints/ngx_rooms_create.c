@@ -10,7 +10,6 @@
 
 
 #define NGX_ROOMS_SLUGS     4         /* tried in one round */
-#define NGX_ROOMS_SLUG_MAX  80
 
 typedef struct {
     rooms_str_t          id;
@@ -56,24 +55,29 @@ ngx_rooms_create_ctx(ngx_rooms_req_t *rq)
 
 
 /*
- * Candidates for the alias: the slug itself and its first numbers; when many
- * rooms are called the same, numbers are drawn, so that the search is short.
+ * Candidates for the alias: the slug itself and its first numbers.  When many
+ * rooms are called the same, numbers are drawn, of a range that grows with
+ * each round: some round finds one that is free, however many there are.
  */
 static ngx_int_t
 ngx_rooms_create_slugs(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx,
     rooms_str_t name)
 {
     u_char      *p;
-    ngx_uint_t   i, n;
+    uint64_t     n, range;
+    ngx_uint_t   i, round;
+
+    round = rq->races + rq->round;
+    range = (uint64_t) 1 << ngx_min(8 + 4 * round, 62);
 
     for (i = 0; i < NGX_ROOMS_SLUGS; i++) {
-        p = ngx_pnalloc(rq->pool, NGX_ROOMS_SLUG_MAX);
+        p = ngx_pnalloc(rq->pool, ROOMS_SLUG_SIZE);
         if (p == NULL) {
             return NGX_ERROR;
         }
 
-        n = rq->races == 0 && rq->round == 0
-            ? i + 1 : 2 + (ngx_uint_t) ngx_random() % 1000000;
+        n = (uint64_t) ngx_random() << 31 ^ (uint64_t) ngx_random();
+        n = round ? 2 + n % range : i + 1;
 
         ctx->slugs[i].len = rooms_slug(name, n, p);
         ctx->slugs[i].data = p;
@@ -218,10 +222,6 @@ ngx_rooms_create_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
             ctx->slug = ctx->slugs[i];
             return NGX_OK;
         }
-    }
-
-    if (rq->round >= 8) {
-        return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT, NULL);
     }
 
     return ngx_rooms_create_ask(rq, ctx);

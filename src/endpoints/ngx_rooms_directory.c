@@ -4,175 +4,735 @@
  */
 
 /*
- * GET /v1/directory/rooms and GET /v1/rooms/archived: what is asked for, and
- * the answer.
+ * GET /v1/directory/rooms and GET /v1/rooms/archived.
+ *
+ * Walks down one or two sorted sets of room ids, which are in the order of
+ * creation, and keeps what passes the filters.  The cursor is the id of the
+ * last room shown.  A total is that of the whole list, whatever the page, so
+ * it takes a walk through all of it.
  */
 
-#include "ngx_rooms_directory.h"
+#include "ngx_rooms_endpoints.h"
 
 
-static ngx_rooms_walk_t *
-ngx_rooms_walk_create(ngx_rooms_req_t *rq)
+#define NGX_ROOMS_DIRECTORY_PAGE    100   /* rooms of one round, at most */
+#define NGX_ROOMS_DIRECTORY_MAX   20000   /* of a request without a total */
+#define NGX_ROOMS_DIRECTORY_QUERY   128   /* code points */
+#define NGX_ROOMS_DIRECTORY_TEXT  16384   /* of a room, folded */
+
+typedef struct {
+    int64_t              limit;
+    int64_t              offset;
+    rooms_str_t          cursor;          /* shows rooms below it; or NULL */
+    rooms_state_e        state;
+    ngx_int_t            type;            /* -1: any */
+    ngx_int_t            membership;      /* -1: any */
+    rooms_str_t          workspace;
+    rooms_str_t          q;               /* folded */
+    u_char              *text;            /* of one room, folded */
+    unsigned             public:1;        /* walks the public rooms, too */
+    unsigned             count:1;         /* to the end, for a total */
+
+    rooms_str_t          after;           /* the last id looked at, or NULL */
+    u_char               after_text[ROOMS_ID_MAX];
+    ngx_uint_t           page;            /* ids asked for in one round */
+    rooms_str_t          ids[NGX_ROOMS_DIRECTORY_PAGE];
+    ngx_uint_t           nids;
+    ngx_uint_t           looked;
+    unsigned             end:1;           /* no ids behind these */
+    ngx_queue_t         *kept;            /* the last batch of before */
+    ngx_rooms_batch_t   *rooms;           /* rows of the ids */
+
+    ngx_rooms_view_t    *views;
+    ngx_uint_t           nviews;
+    ngx_uint_t          *dms;             /* views that want a name */
+    ngx_uint_t           ndms;
+    rooms_str_t          shown;           /* the last id */
+    unsigned             more:1;
+    int64_t              total;
+} ngx_rooms_directory_t;
+
+typedef enum {
+    NGX_ROOMS_DIRECTORY_BEGIN = 0,
+    NGX_ROOMS_DIRECTORY_IDS,
+    NGX_ROOMS_DIRECTORY_ROOMS,
+    NGX_ROOMS_DIRECTORY_SEARCH,           /* names of DMs, to look for q */
+    NGX_ROOMS_DIRECTORY_NAMES
+} ngx_rooms_directory_round_e;
+
+
+static ngx_int_t ngx_rooms_directory_filters(ngx_rooms_req_t *rq,
+    ngx_rooms_directory_t *d);
+static ngx_int_t ngx_rooms_directory_query(ngx_rooms_req_t *rq,
+    ngx_rooms_directory_t *d, rooms_str_t q);
+static ngx_int_t ngx_rooms_directory_walk(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_ids(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_rooms(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_search(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_take(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_names(ngx_rooms_req_t *rq);
+
+
+static ngx_rooms_directory_t *
+ngx_rooms_directory_create(ngx_rooms_req_t *rq, rooms_state_e state)
 {
-    ngx_int_t          rc;
-    ngx_rooms_walk_t  *w;
+    ngx_int_t               rc;
+    ngx_rooms_directory_t  *d;
 
-    w = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_walk_t));
-    if (w == NULL) {
+    d = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_directory_t));
+    if (d == NULL) {
         return NULL;
     }
 
-    w->type = -1;
-    w->membership = -1;
+    d->state = state;
+    d->type = -1;
+    d->membership = -1;
 
-    if (ngx_rooms_arg_int(rq, "limit", 1, 200, 50, &w->limit) != NGX_OK) {
+    if (ngx_rooms_arg_int(rq, "limit", 1, 200, 50, &d->limit) != NGX_OK) {
         return NULL;
     }
 
-    rc = ngx_rooms_arg_cursor(rq, "cursor", 'r', &w->after);
+    rc = ngx_rooms_arg_cursor(rq, "cursor", 'r', &d->cursor);
 
     if (rc == NGX_ERROR) {
         return NULL;
     }
 
-    if (rc == NGX_OK && !rooms_id_valid(w->after, "room-")) {
+    if (rc == NGX_OK && !rooms_id_valid(d->cursor, "room-")) {
         (void) ngx_rooms_invalid(rq, "cursor", "is no cursor of this list");
         return NULL;
     }
 
-    w->views = ngx_palloc(rq->pool,
-                          w->limit * sizeof(ngx_rooms_view_t));
-    w->dms = ngx_palloc(rq->pool, w->limit * sizeof(ngx_uint_t));
+    d->views = ngx_palloc(rq->pool, d->limit * sizeof(ngx_rooms_view_t));
+    d->dms = ngx_palloc(rq->pool, d->limit * sizeof(ngx_uint_t));
 
-    if (w->views == NULL || w->dms == NULL) {
+    if (d->views == NULL || d->dms == NULL) {
         return NULL;
     }
 
-    rq->data = w;
+    d->after = d->cursor;
+    d->page = NGX_ROOMS_DIRECTORY_PAGE;
+    rq->data = d;
 
-    return w;
-}
-
-
-static ngx_int_t
-ngx_rooms_walk_filters(ngx_rooms_req_t *rq, ngx_rooms_walk_t *w)
-{
-    size_t        i;
-    u_char       *p;
-    rooms_str_t   s;
-
-    if (ngx_rooms_arg_int(rq, "offset", 0, 10000, 0, &w->offset) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_rooms_arg(rq, "room_type", &s) == NGX_OK) {
-        w->type = rooms_type_parse(s);
-
-        if (w->type < 0) {
-            return ngx_rooms_invalid(rq, "room_type", "is no type of room");
-        }
-    }
-
-    if (ngx_rooms_arg(rq, "membership", &s) == NGX_OK) {
-        w->membership = rooms_membership_parse(s);
-
-        if (w->membership != ROOMS_JOIN && w->membership != ROOMS_INVITE) {
-            return ngx_rooms_invalid(rq, "membership",
-                                     "must be \"join\" or \"invite\"");
-        }
-
-        w->public = 0;
-    }
-
-    if (ngx_rooms_arg(rq, "workspace_id", &s) == NGX_OK) {
-        w->workspace = s;
-    }
-
-    if (ngx_rooms_arg(rq, "q", &s) == NGX_OK && s.len) {
-
-        if (rooms_utf8_length(s) > 128) {
-            return ngx_rooms_invalid(rq, "q",
-                                     "must be at most 128 characters");
-        }
-
-        p = (u_char *) s.data;
-
-        for (i = 0; i < s.len; i++) {
-            p[i] = ngx_tolower(p[i]);
-        }
-
-        w->q = s;
-    }
-
-    return rq->error == ROOMS_OK ? NGX_OK : NGX_ERROR;
+    return d;
 }
 
 
 ngx_int_t
 ngx_rooms_directory_load(ngx_rooms_req_t *rq)
 {
-    ngx_rooms_walk_t  *w;
+    ngx_rooms_directory_t  *d;
 
-    if (rq->round == NGX_ROOMS_W_BEGIN) {
-        w = ngx_rooms_walk_create(rq);
-        if (w == NULL) {
+    if (rq->round == NGX_ROOMS_DIRECTORY_BEGIN) {
+        d = ngx_rooms_directory_create(rq, ROOMS_OPEN);
+        if (d == NULL) {
             return NGX_ERROR;
         }
 
-        w->state = ROOMS_OPEN;
-        w->public = 1;
+        d->public = 1;
 
-        if (ngx_rooms_walk_filters(rq, w) != NGX_OK) {
+        if (ngx_rooms_directory_filters(rq, d) != NGX_OK) {
             return NGX_ERROR;
         }
     }
 
-    return ngx_rooms_walk(rq);
+    return ngx_rooms_directory_walk(rq);
 }
 
 
 ngx_int_t
 ngx_rooms_archived_load(ngx_rooms_req_t *rq)
 {
-    ngx_rooms_walk_t  *w;
+    if (rq->round == NGX_ROOMS_DIRECTORY_BEGIN
+        && ngx_rooms_directory_create(rq, ROOMS_ARCHIVED) == NULL)
+    {
+        return NGX_ERROR;
+    }
 
-    if (rq->round == NGX_ROOMS_W_BEGIN) {
-        w = ngx_rooms_walk_create(rq);
-        if (w == NULL) {
+    return ngx_rooms_directory_walk(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_directory_filters(ngx_rooms_req_t *rq, ngx_rooms_directory_t *d)
+{
+    rooms_str_t  s;
+
+    if (ngx_rooms_arg_int(rq, "offset", 0, 10000, 0, &d->offset) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_arg(rq, "room_type", &s) == NGX_OK) {
+        d->type = rooms_type_parse(s);
+
+        if (d->type < 0) {
+            return ngx_rooms_invalid(rq, "room_type", "is no type of room");
+        }
+    }
+
+    if (ngx_rooms_arg(rq, "membership", &s) == NGX_OK) {
+        d->membership = rooms_membership_parse(s);
+
+        if (d->membership != ROOMS_JOIN && d->membership != ROOMS_INVITE) {
+            return ngx_rooms_invalid(rq, "membership",
+                                     "must be \"join\" or \"invite\"");
+        }
+
+        d->public = 0;
+    }
+
+    if (ngx_rooms_arg(rq, "workspace_id", &s) == NGX_OK) {
+        d->workspace = s;
+    }
+
+    if (ngx_rooms_arg(rq, "count", &s) == NGX_OK) {
+
+        if (rooms_str_eq(s, ngx_rooms_s("true"))) {
+            /* the total is of all pages: begins above the cursor */
+            d->count = 1;
+            d->after = ROOMS_NULL;
+
+        } else if (!rooms_str_eq(s, ngx_rooms_s("false"))) {
+            return ngx_rooms_invalid(rq, "count", "must be true or false");
+        }
+    }
+
+    if (ngx_rooms_arg(rq, "q", &s) == NGX_OK
+        && ngx_rooms_directory_query(rq, d, s) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (d->type < 0 && d->membership < 0 && d->workspace.data == NULL
+        && d->q.len == 0 && !d->count && d->offset == 0)
+    {
+        /* most of what is looked at is shown */
+        d->page = ngx_min((ngx_uint_t) d->limit + 1,
+                          NGX_ROOMS_DIRECTORY_PAGE);
+    }
+
+    return rq->error == ROOMS_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_rooms_directory_query(ngx_rooms_req_t *rq, ngx_rooms_directory_t *d,
+    rooms_str_t q)
+{
+    size_t        size;
+    u_char       *p;
+    rooms_buf_t   b;
+
+    if (rooms_utf8_length(q) > NGX_ROOMS_DIRECTORY_QUERY) {
+        return ngx_rooms_invalid(rq, "q", "must be at most 128 characters");
+    }
+
+    size = ROOMS_FOLD_SIZE(NGX_ROOMS_DIRECTORY_QUERY);
+
+    p = ngx_palloc(rq->pool, size + NGX_ROOMS_DIRECTORY_TEXT);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    rooms_buf_init(&b, p, size);
+    rooms_fold(&b, q);
+
+    d->q = (rooms_str_t) { b.last - p, p };
+    d->text = p + size;
+
+    return NGX_OK;
+}
+
+
+/* From one round to the next, until the page is full, or all is counted. */
+static ngx_int_t
+ngx_rooms_directory_walk(ngx_rooms_req_t *rq)
+{
+    switch (rq->round) {
+
+    case NGX_ROOMS_DIRECTORY_BEGIN:
+        return ngx_rooms_directory_ids(rq);
+
+    case NGX_ROOMS_DIRECTORY_IDS:
+        return ngx_rooms_directory_rooms(rq);
+
+    case NGX_ROOMS_DIRECTORY_ROOMS:
+        return ngx_rooms_directory_search(rq);
+
+    case NGX_ROOMS_DIRECTORY_SEARCH:
+        return ngx_rooms_directory_take(rq);
+
+    default:
+        return ngx_rooms_directory_names(rq);
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_directory_ids(ngx_rooms_req_t *rq)
+{
+    rooms_str_t             from, count;
+    ngx_rooms_keys_t        keys;
+    ngx_rooms_batch_t      *b;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* what this round and the next ones read may be dropped together */
+
+    d->kept = ngx_queue_last(&rq->batches);
+
+    keys = rq->keys;
+    keys.pool = b->pool;
+
+    from = d->after.data ? ngx_rooms_join(b->pool, ngx_rooms_s("("),
+                                          d->after)
+                         : ngx_rooms_s("+");
+    count = ngx_rooms_number(b->pool, d->page);
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZREVRANGEBYLEX"),
+                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_USER_ROOMS,
+                                           rq->principal.sub),
+                             from, ngx_rooms_s("-"), ngx_rooms_s("LIMIT"),
+                             ngx_rooms_s("0"), count);
+
+    if (d->public) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZREVRANGEBYLEX"),
+                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_PUBLIC,
+                                           ROOMS_NULL),
+                             from, ngx_rooms_s("-"), ngx_rooms_s("LIMIT"),
+                             ngx_rooms_s("0"), count);
+    }
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_DIRECTORY_IDS;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_str_compare(rooms_str_t a, rooms_str_t b)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_memcmp(a.data, b.data, ngx_min(a.len, b.len));
+
+    return rc ? rc : (ngx_int_t) a.len - (ngx_int_t) b.len;
+}
+
+
+/*
+ * Merges the two lists, newest first, each room once.  Where one list was cut
+ * off at the page's size, nothing below its last id is certain, so the merged
+ * page ends there.
+ */
+static void
+ngx_rooms_directory_merge(ngx_rooms_directory_t *d, redisReply *a,
+    redisReply *b)
+{
+    size_t       i, j;
+    ngx_int_t    rc;
+    rooms_str_t  x, y;
+
+    d->nids = 0;
+    i = 0;
+    j = 0;
+
+    d->end = a->elements < d->page && (b == NULL || b->elements < d->page);
+
+    while (d->nids < d->page) {
+
+        x = ngx_rooms_reply_str(ngx_rooms_reply_element(a, i));
+        y = ngx_rooms_reply_str(ngx_rooms_reply_element(b, j));
+
+        if ((x.data == NULL && a->elements == d->page)
+            || (y.data == NULL && b && b->elements == d->page))
+        {
+            return;
+        }
+
+        if (x.data == NULL && y.data == NULL) {
+            return;
+        }
+
+        rc = x.data == NULL ? -1
+             : y.data == NULL ? 1 : ngx_rooms_str_compare(x, y);
+
+        d->ids[d->nids++] = rc >= 0 ? x : y;
+        i += rc >= 0;
+        j += rc <= 0;
+    }
+
+    d->end = d->end && i >= a->elements && (b == NULL || j >= b->elements);
+}
+
+
+static ngx_int_t
+ngx_rooms_directory_rooms(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t              i;
+    redisReply             *public;
+    ngx_rooms_keys_t        keys;
+    ngx_rooms_batch_t      *b;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+
+    public = d->public ? ngx_rooms_reply(rq, 1) : NULL;
+    ngx_rooms_directory_merge(d, ngx_rooms_reply(rq, 0), public);
+
+    if (d->nids == 0) {
+        return ngx_rooms_directory_names(rq);
+    }
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    keys = rq->keys;
+    keys.pool = b->pool;
+
+    for (i = 0; i < d->nids; i++) {
+        if (ngx_rooms_view_load(b, &keys, d->ids[i], rq->principal.sub)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    d->rooms = b;
+    rq->round = NGX_ROOMS_DIRECTORY_ROOMS;
+
+    return ngx_rooms_send(rq);
+}
+
+
+/*
+ * All filters but the search.  The ids were read before the rows: who was
+ * removed in between doesn't see the room any more.
+ */
+static ngx_uint_t
+ngx_rooms_directory_passes(ngx_rooms_directory_t *d,
+    const ngx_rooms_view_t *v)
+{
+    if (!v->exists || v->room.state != d->state
+        || !rooms_sees(&v->room, &v->me, 0))
+    {
+        return 0;
+    }
+
+    return (d->type < 0 || (ngx_int_t) v->room.type == d->type)
+           && (d->membership < 0
+               || (ngx_int_t) v->me.membership == d->membership)
+           && (d->workspace.data == NULL
+               || rooms_str_eq(v->room.workspace, d->workspace));
+}
+
+
+static ngx_uint_t
+ngx_rooms_directory_matches(ngx_rooms_directory_t *d,
+    const ngx_rooms_view_t *v)
+{
+    rooms_buf_t  b;
+
+    if (d->q.len == 0) {
+        return 1;
+    }
+
+    rooms_buf_init(&b, d->text, NGX_ROOMS_DIRECTORY_TEXT);
+
+    rooms_fold(&b, v->name);
+    rooms_fold(&b, v->room.alias);
+    rooms_fold(&b, v->room.topic);
+
+    return rooms_fold_match((rooms_str_t) { b.last - b.start, b.start },
+                            d->q);
+}
+
+
+static ngx_int_t
+ngx_rooms_directory_view(ngx_rooms_req_t *rq, ngx_uint_t i,
+    ngx_rooms_view_t *view)
+{
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+
+    if (ngx_rooms_view_parse(d->rooms, i * NGX_ROOMS_VIEW_COMMANDS, d->ids[i],
+                             rq->principal.sub, view)
+        != NGX_OK)
+    {
+        /* one broken room must not hide all others */
+        ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
+                      "rooms: the store holds no valid room in \"%*s\"",
+                      d->ids[i].len, d->ids[i].data);
+        return NGX_DECLINED;
+    }
+
+    return ngx_rooms_directory_passes(d, view) ? NGX_OK : NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_rooms_directory_ask_name(ngx_rooms_req_t *rq, const ngx_rooms_view_t *v)
+{
+    return ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                     ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS,
+                                   ROOMS_NULL),
+                     ngx_rooms_view_other(v, rq->principal.sub));
+}
+
+
+static ngx_int_t
+ngx_rooms_directory_take_name(ngx_rooms_req_t *rq, ngx_uint_t i,
+    ngx_rooms_view_t *v)
+{
+    ngx_rooms_profile_t  profile;
+
+    if (ngx_rooms_parse_profile(rq->pool,
+                                ngx_rooms_reply_str(ngx_rooms_reply(rq, i)),
+                                ngx_rooms_view_other(v, rq->principal.sub),
+                                &profile) == NGX_ERROR)
+    {
+        return NGX_ERROR;
+    }
+
+    v->name = profile.name;
+
+    return NGX_OK;
+}
+
+
+/* A DM is found by the name that its viewer reads. */
+static ngx_int_t
+ngx_rooms_directory_search(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t              i;
+    ngx_rooms_view_t        view;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+
+    if (d->q.len == 0) {
+        return ngx_rooms_directory_take(rq);
+    }
+
+    if (ngx_rooms_batch(rq) == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < d->nids; i++) {
+
+        if (ngx_rooms_directory_view(rq, i, &view) == NGX_OK
+            && view.room.type == ROOMS_DM
+            && ngx_rooms_directory_ask_name(rq, &view) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (rq->batch->commands.nelts == 0) {
+        return ngx_rooms_directory_take(rq);
+    }
+
+    rq->round = NGX_ROOMS_DIRECTORY_SEARCH;
+
+    return ngx_rooms_send(rq);
+}
+
+
+/* NGX_DONE: the page is full, and nothing is counted. */
+static ngx_int_t
+ngx_rooms_directory_put(ngx_rooms_directory_t *d, rooms_str_t id,
+    const ngx_rooms_view_t *view)
+{
+    d->total++;
+
+    if (d->count && d->cursor.data
+        && ngx_rooms_str_compare(id, d->cursor) >= 0)
+    {
+        return NGX_OK;
+    }
+
+    if (d->offset > 0) {
+        d->offset--;
+        return NGX_OK;
+    }
+
+    if ((int64_t) d->nviews == d->limit) {
+        d->more = 1;
+        return d->count ? NGX_OK : NGX_DONE;
+    }
+
+    if (view->room.type == ROOMS_DM && d->q.len == 0) {
+        d->dms[d->ndms++] = d->nviews;
+    }
+
+    d->views[d->nviews++] = *view;
+    d->shown = id;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_rooms_directory_drop(ngx_rooms_req_t *rq, ngx_rooms_directory_t *d)
+{
+    ngx_queue_t        *q;
+    ngx_rooms_batch_t  *b;
+
+    ngx_rooms_batch_free(rq->batch);
+    rq->batch = NULL;
+
+    for (q = ngx_queue_last(&rq->batches); q != d->kept;
+         q = ngx_queue_last(&rq->batches))
+    {
+        ngx_queue_remove(q);
+        b = ngx_queue_data(q, ngx_rooms_batch_t, queue);
+        ngx_rooms_batch_free(b);
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_directory_take(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t              i, dms, nviews;
+    rooms_str_t             last;
+    ngx_rooms_view_t        view;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+    dms = 0;
+    nviews = d->nviews;
+
+    for (i = 0; i < d->nids; i++) {
+
+        if (ngx_rooms_directory_view(rq, i, &view) != NGX_OK) {
+            continue;
+        }
+
+        if (view.room.type == ROOMS_DM && d->q.len
+            && ngx_rooms_directory_take_name(rq, dms++, &view) != NGX_OK)
+        {
             return NGX_ERROR;
         }
 
-        w->state = ROOMS_ARCHIVED;
+        if (ngx_rooms_directory_matches(d, &view)
+            && ngx_rooms_directory_put(d, d->ids[i], &view) == NGX_DONE)
+        {
+            return ngx_rooms_directory_names(rq);
+        }
     }
 
-    return ngx_rooms_walk(rq);
+    last = d->ids[d->nids - 1];
+
+    if (last.len > sizeof(d->after_text)) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(d->after_text, last.data, last.len);
+    d->after = (rooms_str_t) { last.len, d->after_text };
+    d->looked += d->nids;
+
+    if (d->nviews == nviews) {
+        /* a long walk holds on to what it shows, not to all that it saw */
+        ngx_rooms_directory_drop(rq, d);
+    }
+
+    if (d->end) {
+        return ngx_rooms_directory_names(rq);
+    }
+
+    if (d->looked >= NGX_ROOMS_DIRECTORY_MAX && !d->count) {
+        /* far enough for one request: the cursor goes on from here */
+        d->more = 1;
+        d->shown = d->after;
+        return ngx_rooms_directory_names(rq);
+    }
+
+    return ngx_rooms_directory_ids(rq);
+}
+
+
+/* DMs are called after their other side. */
+static ngx_int_t
+ngx_rooms_directory_names(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t              i;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+
+    if (d->ndms == 0) {
+        return NGX_OK;
+    }
+
+    if (rq->round != NGX_ROOMS_DIRECTORY_NAMES) {
+
+        if (ngx_rooms_batch(rq) == NULL) {
+            return NGX_ERROR;
+        }
+
+        for (i = 0; i < d->ndms; i++) {
+            if (ngx_rooms_directory_ask_name(rq, &d->views[d->dms[i]])
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+        }
+
+        rq->round = NGX_ROOMS_DIRECTORY_NAMES;
+
+        return ngx_rooms_send(rq);
+    }
+
+    for (i = 0; i < d->ndms; i++) {
+        if (ngx_rooms_directory_take_name(rq, i, &d->views[d->dms[i]])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
 ngx_int_t
 ngx_rooms_directory_show(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t         i;
-    rooms_buf_t       *b;
-    ngx_rooms_walk_t  *w;
+    ngx_uint_t              i;
+    rooms_buf_t            *b;
+    ngx_rooms_directory_t  *d;
 
-    w = rq->data;
+    d = rq->data;
 
     ngx_rooms_list_open(rq);
 
-    for (i = 0; i < w->nviews; i++) {
-        b = ngx_rooms_out(&rq->out, 1 + ngx_rooms_view_size(&w->views[i],
+    for (i = 0; i < d->nviews; i++) {
+        b = ngx_rooms_out(&rq->out, 1 + ngx_rooms_view_size(&d->views[i],
                                                  &rq->conf->server_name));
         if (i) {
             rooms_json_lit(b, ",");
         }
 
-        ngx_rooms_view_json(b, &w->views[i], &rq->conf->server_name, rq->now);
+        ngx_rooms_view_json(b, &d->views[i], &rq->conf->server_name, rq->now);
     }
 
-    ngx_rooms_list_close(rq, w->more, w->more
-                         ? ngx_rooms_cursor(rq->pool, 'r', w->shown)
-                         : ROOMS_NULL);
+    ngx_rooms_list_close_total(rq, d->more, d->more
+                               ? ngx_rooms_cursor(rq->pool, 'r', d->shown)
+                               : ROOMS_NULL, d->count ? d->total : -1);
 
     return NGX_OK;
 }

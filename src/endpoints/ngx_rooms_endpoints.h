@@ -98,6 +98,9 @@ void ngx_rooms_fqid_keep(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p);
 void ngx_rooms_list_open(ngx_rooms_req_t *rq);
 void ngx_rooms_list_close(ngx_rooms_req_t *rq, ngx_uint_t more,
     rooms_str_t cursor);
+/* The same, with meta.total, unless that is negative. */
+void ngx_rooms_list_close_total(ngx_rooms_req_t *rq, ngx_uint_t more,
+    rooms_str_t cursor, int64_t total);
 
 
 /* Rows of the table. */

@@ -16,11 +16,27 @@ ngx_rooms_list_open(ngx_rooms_req_t *rq)
 void
 ngx_rooms_list_close(ngx_rooms_req_t *rq, ngx_uint_t more, rooms_str_t cursor)
 {
+    ngx_rooms_list_close_total(rq, more, cursor, -1);
+}
+
+
+void
+ngx_rooms_list_close_total(ngx_rooms_req_t *rq, ngx_uint_t more,
+    rooms_str_t cursor, int64_t total)
+{
     rooms_buf_t  *b;
 
-    b = ngx_rooms_out(&rq->out, 64 + ROOMS_JSON_STR(cursor.len));
+    b = ngx_rooms_out(&rq->out, 96 + ROOMS_JSON_STR(cursor.len));
 
-    rooms_json_lit(b, "],\"meta\":{\"has_more\":");
+    rooms_json_lit(b, "],\"meta\":{");
+
+    if (total >= 0) {
+        rooms_json_lit(b, "\"total\":");
+        rooms_json_int(b, total);
+        rooms_json_lit(b, ",");
+    }
+
+    rooms_json_lit(b, "\"has_more\":");
     rooms_json_bool(b, more);
     rooms_json_lit(b, ",\"next_cursor\":");
     rooms_json_str(b, more ? cursor : ROOMS_NULL);

@@ -96,7 +96,6 @@ ngx_rooms_room_arguments(ngx_rooms_req_t *rq)
 
     case ROOMS_OP_NAME:
         in->text = ngx_rooms_body_str(rq, "name");
-        problem = rooms_name_check(&in->text);
         break;
 
     case ROOMS_OP_TOPIC:

@@ -44,7 +44,7 @@ ngx_rooms_room_seats(rooms_op_e op)
 static ngx_int_t
 ngx_rooms_room_alias(ngx_rooms_req_t *rq, rooms_str_t param)
 {
-    u_char       *colon, *last;
+    u_char       *colon, *last, *p;
     rooms_str_t   slug;
 
     last = (u_char *) param.data + param.len;
@@ -53,7 +53,15 @@ ngx_rooms_room_alias(ngx_rooms_req_t *rq, rooms_str_t param)
     slug.data = param.data + 1;
     slug.len = (colon ? colon : last) - slug.data;
 
-    if (!rooms_slug_valid(slug)
+    p = ngx_pnalloc(rq->pool, ROOMS_SLUG_SIZE);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    slug.len = rooms_slug_read(slug, p);
+    slug.data = p;
+
+    if (slug.len == 0
         || (colon
             && !rooms_str_eq((rooms_str_t) { last - colon - 1, colon + 1 },
                              rooms_from_ngx(rq->conf->server_name))))

@@ -220,6 +220,7 @@ ngx_rooms_workspaces_show(ngx_rooms_req_t *rq)
 ngx_int_t
 ngx_rooms_workspace_create_decide(ngx_rooms_req_t *rq)
 {
+    u_char                  *text;
     rooms_str_t              key;
     const char              *problem;
     ngx_rooms_workspace_t   *w;
@@ -232,7 +233,13 @@ ngx_rooms_workspace_create_decide(ngx_rooms_req_t *rq)
 
     w = &l->one;
     w->name = ngx_rooms_body_str(rq, "name");
-    problem = rooms_name_check(&w->name);
+
+    text = ngx_pnalloc(rq->pool, ROOMS_NAME_SIZE);
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    problem = rooms_name_make(&w->name, text);
 
     if (problem) {
         return ngx_rooms_invalid(rq, "name", problem);

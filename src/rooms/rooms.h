@@ -243,10 +243,12 @@ typedef struct {
     rooms_code_e        results[ROOMS_BATCH_MAX];
 
     /*
-     * The first nmembers of them; a snapshot may replace everybody.  Last, as
-     * those behind the first one are not cleared.
+     * The first nmembers of them; a snapshot may replace everybody.  What is
+     * behind the first one is not cleared.
      */
     rooms_transition_t  members[2 * ROOMS_BATCH_MAX + 3];
+
+    unsigned char       text[ROOMS_NAME_SIZE];  /* room.name may be here */
 } rooms_change_t;
 
 

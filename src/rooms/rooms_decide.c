@@ -152,7 +152,7 @@ rooms_check_body(rooms_input_t *in, rooms_change_t *out)
 
     case ROOMS_OP_NAME:
         field = "name";
-        problem = rooms_name_check(&in->text);
+        problem = rooms_name_make(&in->text, out->text);
         break;
 
     case ROOMS_OP_TOPIC:

@@ -136,7 +136,7 @@ rooms_create_body(rooms_create_t *in, rooms_type_e type, rooms_change_t *out)
     }
 
     if (in->name.data || type == ROOMS_GROUP || type == ROOMS_PUBLIC) {
-        problem = rooms_name_check(&in->name);
+        problem = rooms_name_make(&in->name, out->text);
 
         if (problem) {
             return rooms_fail(out, ROOMS_E_VALIDATION, "name", problem);

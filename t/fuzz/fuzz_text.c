@@ -3,9 +3,11 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* libFuzzer: the parsers of names, topics, aliases, times and ids. */
+/* libFuzzer: names, topics, aliases, search, times and ids. */
 
 #include <stdlib.h>
+
+#include <utf8proc.h>
 
 #include "rooms.h"
 
@@ -16,20 +18,31 @@
 static void
 fuzz_name(rooms_str_t s)
 {
-    rooms_str_t  again, name;
+    long           n;
+    rooms_str_t    again, name;
+    unsigned char  dst[ROOMS_NAME_SIZE], more[ROOMS_NAME_SIZE];
 
     name = s;
 
-    if (rooms_name_check(&name) != NULL) {
-        return;
+    if (rooms_name_make(&name, dst) == NULL) {
+        n = rooms_utf8_length(name);
+        check(n >= 1 && n <= 128);
+
+        again = name;
+        check(rooms_name_make(&again, more) == NULL);
+        check(rooms_str_eq(again, name));
+        check(rooms_name_check(&again) == NULL);
+        check(rooms_str_eq(again, name));
     }
 
-    check(name.data >= s.data && name.data + name.len <= s.data + s.len);
-    check(rooms_utf8_length(name) >= 1 && rooms_utf8_length(name) <= 128);
+    name = (rooms_str_t) { rooms_name_shape(s, dst), dst };
+    check(name.len <= sizeof(dst));
 
-    again = name;
-    check(rooms_name_check(&again) == NULL);
-    check(again.data == name.data && again.len == name.len);
+    if (name.len) {
+        again = name;
+        check(rooms_name_make(&again, more) == NULL);
+        check(rooms_str_eq(again, name));
+    }
 }
 
 
@@ -51,20 +64,62 @@ fuzz_topic(rooms_str_t s)
 static void
 fuzz_slug(rooms_str_t s)
 {
-    rooms_str_t    slug;
-    unsigned       n;
-    unsigned char  dst[80];
+    uint64_t       n;
+    rooms_str_t    slug, again;
+    unsigned char  dst[ROOMS_SLUG_SIZE], more[ROOMS_SLUG_SIZE];
 
     n = 0;
     memcpy(&n, s.data, s.len < sizeof(n) ? s.len : sizeof(n));
 
-    slug.data = dst;
-    slug.len = rooms_slug(s, n, dst);
+    slug = (rooms_str_t) { rooms_slug(s, n, dst), dst };
+    check(slug.len > 0 && slug.len <= sizeof(dst));
 
+    /* what is told is what is asked for */
+    again = (rooms_str_t) { rooms_slug_read(slug, more), more };
+    check(rooms_str_eq(again, slug));
+
+    slug.len = rooms_slug_read(s, dst);
     check(slug.len <= sizeof(dst));
-    check(rooms_slug_valid(slug));
+}
 
-    (void) rooms_slug_valid(s);
+
+static rooms_str_t
+fold(rooms_str_t s, unsigned char *dst, size_t size)
+{
+    rooms_buf_t  b = { dst, dst, dst + size, 0 };
+
+    rooms_fold(&b, s);
+
+    return (rooms_str_t) { b.last - dst, dst };
+}
+
+
+static void
+fuzz_fold(rooms_str_t s)
+{
+    uint8_t               *nfc, *nfd, *text;
+    rooms_str_t            a, b;
+    static unsigned char   one[1 << 16], two[1 << 16];
+
+    a = fold(s, one, s.len < 16 ? 8 : sizeof(one));
+    check(rooms_fold_match(a, a));
+
+    if (s.len > 512 || rooms_utf8_length(s) < 0 || memchr(s.data, 0, s.len)) {
+        return;
+    }
+
+    text = (uint8_t *) strndup((const char *) s.data, s.len);
+    nfc = utf8proc_NFC(text);
+    nfd = utf8proc_NFD(text);
+
+    a = fold(rooms_cstr((char *) nfc), one, sizeof(one));
+    b = fold(rooms_cstr((char *) nfd), two, sizeof(two));
+
+    check(rooms_fold_match(a, b) && rooms_fold_match(b, a));
+
+    free(text);
+    free(nfc);
+    free(nfd);
 }
 
 
@@ -126,6 +181,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_name(s);
     fuzz_topic(s);
     fuzz_slug(s);
+    fuzz_fold(s);
     fuzz_time(s);
     fuzz_id(s);
 
