@@ -170,7 +170,7 @@ $set->("200\n$kept", 'read', 'bob', { event_id => $m[1]{id} });
 is($me->('bob')->{last_read_event_id}, $m[1]{id}, 'it stays');
 $set->("200\ndata.unread_count = 0\ndata.advanced = true", 'read', 'bob',
        { event_id => $m[4]{id} });
-is($position->(), $start + 2,
+cmp_ok($position->(), '>=', $start + 2,
    'a marker that moves takes a position, for the reader\'s other devices');
 is(redis('ZCARD', key("r:$room:events")), scalar(events($room, 'ann')),
    'and leaves none in the room');

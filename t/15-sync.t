@@ -223,7 +223,7 @@ is(types(@got), 'read_marker', 'a read marker');
 is_deeply($got[0]{content}, { event_id => $message->{id}, stream_position =>
                               $message->{stream_position} }, 'says what');
 is_deeply([@{$got[0]}{qw(room_id sender_id stream_position)}],
-          [$one, 'bob', $here + 1], 'of whom, where, in order');
+          [$one, 'bob', now_at()], 'of whom, where, in order');
 is_deeply([sort keys %{$got[0]}], [sort keys %$message],
           'it looks like an event');
 is_deeply(sync('ann', $here)->{events}, [], 'others get none');

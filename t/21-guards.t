@@ -212,15 +212,14 @@ after('an invite of who was banned', $on->('ban', 'ann', 'eve'),
 verify_room($room);
 
 # the same twice is one change
-my $position = sub { redis('GET', key('position')) };
 my $once = sub {
     my ($name, $first, $second, $want) = @_;
-    my $before = $position->();
+    my $before = event_count();
     my @res = after($name, $first, $second, $want);
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    is($position->() - $before, 1, 'one event');
+    is(event_count() - $before, 1, 'one event');
     verify_room($room);
 
     return @res;

@@ -296,7 +296,13 @@ subtest 'many events, little memory, quick pings' => sub {
 
     is(redis('ZCARD', $key), $many + 1, 'all are there');
     is(redis('TTL', $key), -1, 'for good');
-    is(redis('GET', "sw:{$tenant}:position"), $many + 1, 'positions were reserved');
+
+    my $end = redis('ZREVRANGE', $key, 0, 1, 'WITHSCORES');
+
+    is($end->[3] - $many + 1, redis('ZRANGE', $key, 0, 0, 'WITHSCORES')->[1],
+       'positions were reserved, in one piece');
+    is(redis('GET', "sw:{$tenant}:position"), $end->[1],
+       'and the room is made behind them');
 
     my $grew = (hwm(nginx_pid()) - $before) / 1024;
 

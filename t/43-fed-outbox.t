@@ -15,6 +15,7 @@ use Time::HiRes qw(sleep time);
 
 use lib 't/lib';
 use RoomsTest;
+use RoomsTest::Calls qw(event_place);
 use RoomsTest::Peer;
 use RoomsTest::Process qw(wait_for);
 use RoomsTest::Signer;
@@ -267,7 +268,7 @@ redis('HDEL', key("r:$room"), 'federated');
 my $odd = send_to($room, { body => 'f', size => 1.5 });
 
 redis('HSET', key("r:$room"), 'federated', 1);
-redis('ZADD', key("outbox:$b->{name}"), hex substr($odd, 4, 13),
+redis('ZADD', key("outbox:$b->{name}"), event_place($odd),
       "e $room $odd");
 redis('ZADD', key('outboxes'), 0, $b->{name});
 send_to($room, 'after');

@@ -320,10 +320,11 @@ ngx_rooms_register_look(ngx_rooms_req_t *rq)
                                            NGX_ROOMS_KEY_PARTICIPANTS,
                                            ROOMS_NULL),
                              rq->principal.sub) != NGX_OK
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("HMGET"),
                              ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TENANT,
                                            ROOMS_NULL),
-                             ngx_rooms_s("registered")) != NGX_OK
+                             ngx_rooms_s("registered"), ngx_rooms_s("schema"))
+           != NGX_OK
         || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
                              ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LOCALS,
                                            ROOMS_NULL),
@@ -344,6 +345,7 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
     int64_t              position;
     uint64_t             who;
     ngx_int_t            rc;
+    redisReply          *tenant;
     rooms_str_t          server;
     ngx_rooms_seen_t    *seen;
     ngx_rooms_commit_e   result;
@@ -384,8 +386,19 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
 
     case NGX_ROOMS_REG_LOOKED:
 
+        tenant = ngx_rooms_reply(rq, 1);
+
+        if (!ngx_rooms_schema_known(rooms_from_ngx(rq->conf->key_prefix),
+                   rq->principal.tenant,
+                   ngx_rooms_reply_str(ngx_rooms_reply_element(tenant, 1)),
+                   rq->r->connection->log))
+        {
+            return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_DOWN);
+        }
+
         if (rq->conf->strict
-            && ngx_rooms_reply_str(ngx_rooms_reply(rq, 1)).data == NULL)
+            && ngx_rooms_reply_str(ngx_rooms_reply_element(tenant, 0)).data
+               == NULL)
         {
             return ngx_rooms_fail(rq, NGX_ROOMS_E_TENANT, NULL);
         }

@@ -425,9 +425,9 @@ ngx_rooms_import_reserved(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
         return ngx_rooms_import_reserve(rq, im);
     }
 
-    position = ngx_rooms_reply_int(ngx_rooms_reply(rq, 0), -1);
-
-    if (position < (int64_t) im->tables.events) {
+    if (ngx_rooms_commit_result(rq->batch, &position, rq->r->connection->log)
+        != NGX_ROOMS_COMMIT_DONE)
+    {
         return NGX_ERROR;
     }
 

@@ -43,10 +43,7 @@ ngx_int_t
 ngx_rooms_import_reserve(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 {
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("INCRBY"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_POSITION,
-                                           ROOMS_NULL),
-                             ngx_rooms_number(rq->pool, im->tables.events))
+        || ngx_rooms_commit_reserve(rq->batch, &rq->keys, im->tables.events)
            != NGX_OK)
     {
         return NGX_ERROR;

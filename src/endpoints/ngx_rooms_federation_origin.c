@@ -263,7 +263,7 @@ ngx_rooms_origin_part(ngx_rooms_req_t *rq)
 
     /* the event's position is that of what follows */
 
-    ngx_rooms_commit_position(&rq->commit);
+    ngx_rooms_commit_positions(&rq->commit, 1);
 
     if (!rooms_peers_has(rq->view.room.peers, s->peer)) {
         return NGX_OK;

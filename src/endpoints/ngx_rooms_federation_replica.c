@@ -112,8 +112,9 @@ ngx_rooms_replica_load(ngx_rooms_req_t *rq)
         return ngx_rooms_replica_unheard(rq, replica);
 
     default:
-        replica->history = ngx_rooms_reply_int(ngx_rooms_reply(rq, 0), 0);
-        return NGX_OK;
+        return ngx_rooms_commit_result(rq->batch, &replica->history,
+                                       rq->r->connection->log)
+               == NGX_ROOMS_COMMIT_DONE ? NGX_OK : NGX_ERROR;
     }
 }
 
@@ -452,10 +453,7 @@ ngx_int_t
 ngx_rooms_replica_ask_history(ngx_rooms_req_t *rq)
 {
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("INCRBY"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_POSITION,
-                                           ROOMS_NULL),
-                             ngx_rooms_number(rq->pool, NGX_ROOMS_HISTORY))
+        || ngx_rooms_commit_reserve(rq->batch, &rq->keys, NGX_ROOMS_HISTORY)
            != NGX_OK)
     {
         return NGX_ERROR;

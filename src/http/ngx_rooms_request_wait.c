@@ -175,7 +175,8 @@ ngx_rooms_check_replies(ngx_rooms_req_t *rq)
         if (ngx_rooms_reply_transient(reply)
             || ngx_rooms_reply_is_error(reply, "OOM ")
             || ngx_rooms_reply_is_error(reply, "MISCONF ")
-            || ngx_rooms_reply_is_error(reply, "NOREPLICAS "))
+            || ngx_rooms_reply_is_error(reply, "NOREPLICAS ")
+            || ngx_rooms_reply_is_error(reply, "SCHEMA "))
         {
             return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_DOWN);
         }

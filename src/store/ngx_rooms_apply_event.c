@@ -83,7 +83,7 @@ ngx_rooms_apply_marker_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         return;
     }
 
-    ngx_rooms_commit_position(c);
+    ngx_rooms_commit_positions(c, 1);
 
     ngx_rooms_commit_write_at(c, "HSET",
                               ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_MARKERS,

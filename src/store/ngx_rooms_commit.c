@@ -7,25 +7,43 @@
 #include <ngx_sha1.h>
 
 
+/* 2020-01-01T00:00:00Z in ms; positions of one ms; the highest floor. */
+#define NGX_ROOMS_POSITIONS_FROM   INT64_C(1577836800000)
+#define NGX_ROOMS_POSITIONS_MS     8
+#define NGX_ROOMS_POSITIONS_FLOOR  ((INT64_C(1) << 44) - (INT64_C(1) << 41))
+
+
 /*
- * KEYS[1] is the commit's own key, KEYS[2] the position counter, the others
- * are numbered as guards and writes use them.
+ * KEYS[1] is the commit's own key, KEYS[2] the position counter, KEYS[3] the
+ * tenant's hash, the others are numbered as guards and writes use them.
  *
  * The commit's key is set once all guards hold.  Whoever lost the reply sets
  * it to "void" first: then a script that arrives late changes nothing.
  *
- * ARGV: guards' count, guards, key number of the events (0: no event; -1: none
- * either, but a position) with its head and tail, writes' count, writes as
- * command, key, count of the arguments (negative: they name the position),
- * arguments.
+ * A position is above the last one and not below a floor that follows the
+ * clock.  A store that has lost its last writes (FLUSHALL, a backup, a replica
+ * that was behind) therefore gives none of them again.
+ *
+ * A tenant without a schema number gets this one's, and with it an epoch that
+ * no other store has.  Into a store of another schema nothing is written.
+ *
+ * ARGV: floor, guards' count, guards, key number of the events (0: no event;
+ * -n: none either, but n positions, of which the last is answered) with its
+ * head and tail, writes' count, writes as command, key, count of the arguments
+ * (negative: they name the position), arguments.
  *
  * A PUBLISH that the store refuses (an ACL without the channel) must not stop
  * a change half-way: it is the only write that may fail.
  */
 static ngx_str_t  ngx_rooms_script = ngx_string(
-"local K, A, i, pos = KEYS, ARGV, 2, 0\n"
+"local K, A, i, pos = KEYS, ARGV, 3, '0'\n"
 "local call = redis.call\n"
-"for g = 1, tonumber(A[1]) do\n"
+"local own = call('HMGET', K[3], 'schema', 'epoch')\n"
+"if own[1] and own[1] ~= '" NGX_ROOMS_SCHEMA "' then\n"
+"  return redis.error_reply('SCHEMA ' .. own[1] .. ' is not '\n"
+"                           .. '" NGX_ROOMS_SCHEMA ", which is known here')\n"
+"end\n"
+"for g = 1, tonumber(A[2]) do\n"
 "  local t, k = A[i], K[tonumber(A[i + 1])]\n"
 "  local ok\n"
 "  if t == '=' then\n"
@@ -66,13 +84,21 @@ static ngx_str_t  ngx_rooms_script = ngx_string(
 "  if not ok then return {0, g} end\n"
 "end\n"
 "local e = tonumber(A[i])\n"
-"if e ~= 0 then pos = tonumber(call('GET', K[2]) or 0) + 1 end\n"
+"local new = 0\n"
+"if e ~= 0 then\n"
+"  new = math.max(tonumber(call('GET', K[2]) or 0), tonumber(A[1]) - 1)\n"
+"        + (e > 0 and 1 or -e)\n"
+"  pos = string.format('%.0f', new)\n"
+"end\n"
 "if not call('SET', K[1], pos, 'NX', 'EX', 60) then return {-1, 0} end\n"
+"if not (own[1] and own[2]) then\n"
+"  call('HSET', K[3], 'schema', '" NGX_ROOMS_SCHEMA "')\n"
+"  call('HSETNX', K[3], 'epoch', string.sub(K[1], -32))\n"
+"end\n"
 "local at\n"
 "if e ~= 0 then\n"
 "  call('SET', K[2], pos)\n"
-"  local by = {['\\1'] = string.format('%013x', pos),\n"
-"              ['\\2'] = string.format('%.0f', pos)}\n"
+"  local by = {['\\1'] = string.format('%013x', new), ['\\2'] = pos}\n"
 "  at = function(s) return (string.gsub(s, '[\\1\\2]', by)) end\n"
 "end\n"
 "local head, tail = A[i + 1], A[i + 2]\n"
@@ -89,7 +115,7 @@ static ngx_str_t  ngx_rooms_script = ngx_string(
 "  i = i + 3 + n\n"
 "end\n"
 "if e > 0 then call('ZADD', K[e], pos, at(head) .. tail) end\n"
-"return {1, pos}\n");
+"return {1, new}\n");
 
 static u_char  ngx_rooms_script_sha[40];
 
@@ -136,15 +162,16 @@ ngx_rooms_commit_init(ngx_rooms_commit_t *c, ngx_pool_t *pool,
     c->id = ngx_rooms_key(keys, NGX_ROOMS_KEY_COMMIT,
                           (rooms_str_t) { sizeof(id), id });
 
-    key = ngx_array_push_n(&c->keys, 2);
+    key = ngx_array_push_n(&c->keys, 3);
     if (key == NULL || c->id.data == NULL) {
         return NGX_ERROR;
     }
 
     key[0] = c->id;
     key[1] = ngx_rooms_key(keys, NGX_ROOMS_KEY_POSITION, ROOMS_NULL);
+    key[2] = ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT, ROOMS_NULL);
 
-    return key[1].data ? NGX_OK : NGX_ERROR;
+    return key[1].data && key[2].data ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -315,9 +342,31 @@ ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
 
 
 void
-ngx_rooms_commit_position(ngx_rooms_commit_t *c)
+ngx_rooms_commit_positions(ngx_rooms_commit_t *c, int64_t n)
 {
-    c->takes = 1;
+    c->takes = n;
+}
+
+
+/*
+ * Positions of one millisecond are 8; what is given faster than that runs
+ * ahead of the clock, and waits for it as soon as less comes.  A clock that is
+ * far off moves all positions, but never out of what 44 bits hold.
+ */
+static int64_t
+ngx_rooms_commit_floor(void)
+{
+    int64_t      ms;
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+    ms = (int64_t) tp->sec * 1000 + tp->msec - NGX_ROOMS_POSITIONS_FROM;
+
+    if (ms < 0) {
+        return 0;
+    }
+
+    return ngx_min(ms * NGX_ROOMS_POSITIONS_MS, NGX_ROOMS_POSITIONS_FLOOR);
 }
 
 
@@ -328,13 +377,13 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     ngx_uint_t    n;
     rooms_str_t  *argv, *a, event;
 
-    event = c->takes ? ngx_rooms_s("-1") : ngx_rooms_s("0");
+    event = ngx_rooms_number(b->pool, -c->takes);
 
     if (c->events.data) {
         event = ngx_rooms_commit_key(c, c->events);
     }
 
-    n = 3 + c->keys.nelts + 1 + c->guards.nelts + 3 + 1 + c->writes.nelts;
+    n = 3 + c->keys.nelts + 2 + c->guards.nelts + 3 + 1 + c->writes.nelts;
 
     argv = ngx_palloc(b->pool, n * sizeof(rooms_str_t));
 
@@ -357,6 +406,7 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     ngx_memcpy(a, c->keys.elts, c->keys.nelts * sizeof(rooms_str_t));
     a += c->keys.nelts;
 
+    *a++ = ngx_rooms_number(b->pool, ngx_rooms_commit_floor());
     *a++ = ngx_rooms_number(b->pool, c->nguards);
     ngx_memcpy(a, c->guards.elts, c->guards.nelts * sizeof(rooms_str_t));
     a += c->guards.nelts;
@@ -369,6 +419,51 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     ngx_memcpy(a, c->writes.elts, c->writes.nelts * sizeof(rooms_str_t));
 
     return ngx_rooms_batch_add(b, argv, n);
+}
+
+
+ngx_uint_t
+ngx_rooms_schema_known(rooms_str_t prefix, rooms_str_t tenant,
+    rooms_str_t schema, ngx_log_t *log)
+{
+    ngx_str_t  p, t, s;
+
+    if (schema.data == NULL
+        || rooms_str_eq(schema, ngx_rooms_s(NGX_ROOMS_SCHEMA)))
+    {
+        return 1;
+    }
+
+    p = ngx_from_rooms(prefix);
+    t = ngx_from_rooms(tenant);
+    s = ngx_from_rooms(schema);
+
+    ngx_log_error(NGX_LOG_ERR, log, 0,
+                  "rooms: \"%V:{%V}:tenant\" has schema \"%V\", this module "
+                  "knows schema " NGX_ROOMS_SCHEMA " alone: nothing of the "
+                  "tenant is read or written", &p, &t, &s);
+
+    return 0;
+}
+
+
+ngx_int_t
+ngx_rooms_commit_reserve(ngx_rooms_batch_t *b, const ngx_rooms_keys_t *keys,
+    int64_t n)
+{
+    ngx_rooms_keys_t    own;
+    ngx_rooms_commit_t  c;
+
+    own = *keys;
+    own.pool = b->pool;
+
+    if (ngx_rooms_commit_init(&c, b->pool, &own) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_commit_positions(&c, n);
+
+    return ngx_rooms_commit_build(&c, b, &own, 1);
 }
 
 

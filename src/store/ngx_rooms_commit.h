@@ -21,6 +21,9 @@
 #define NGX_ROOMS_HEX  "\1"
 #define NGX_ROOMS_POS  "\2"
 
+/* Of the keys and values of a tenant, as docs/data-model.md has them. */
+#define NGX_ROOMS_SCHEMA  "1"
+
 typedef struct {
     ngx_pool_t         *pool;
     ngx_array_t         keys;          /* of rooms_str_t, each once */
@@ -31,6 +34,7 @@ typedef struct {
     rooms_str_t         events;        /* key; NULL: no event */
     rooms_str_t         head;
     rooms_str_t         tail;
+    int64_t             takes;         /* positions, without an event */
     rooms_str_t         id;            /* key of the commit */
     rooms_str_t         concerned;     /* " participant" of each whose
                                           membership changes */
@@ -45,7 +49,6 @@ typedef struct {
     unsigned            peers:1;       /* guarded already */
 
     unsigned            posts:1;       /* into an outbox */
-    unsigned            takes:1;       /* a position, without an event */
     unsigned            failed:1;      /* out of memory */
 } ngx_rooms_commit_t;
 
@@ -107,13 +110,23 @@ void ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
 void ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
     rooms_str_t head, rooms_str_t tail);
 
-/* No event, but a position of its own all the same. */
-void ngx_rooms_commit_position(ngx_rooms_commit_t *c);
+/* No event, but positions all the same: so many, up to the one answered. */
+void ngx_rooms_commit_positions(ngx_rooms_commit_t *c, int64_t n);
 
 
 /* Puts the commit into a batch, by the script's hash or with its text. */
 ngx_int_t ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys, ngx_uint_t whole);
+/*
+ * Whether a tenant's schema, NULL if it has none yet, is the one that this
+ * module reads and writes; if not, the log says so.
+ */
+ngx_uint_t ngx_rooms_schema_known(rooms_str_t prefix, rooms_str_t tenant,
+    rooms_str_t schema, ngx_log_t *log);
+
+/* A whole commit that does nothing but take n positions. */
+ngx_int_t ngx_rooms_commit_reserve(ngx_rooms_batch_t *b,
+    const ngx_rooms_keys_t *keys, int64_t n);
 ngx_rooms_commit_e ngx_rooms_commit_result(ngx_rooms_batch_t *b,
     int64_t *position, ngx_log_t *log);
 

@@ -26,9 +26,10 @@ use RoomsTest::JSON ();
 use RoomsTest::Nginx ();
 use RoomsTest::Redis ();
 
-our @EXPORT = qw(admit call events expect false host ids key known make many
-                 member members must newest pages same_but_request_id start
-                 tenant token true verify_room who_is);
+our @EXPORT = qw(admit call event_count event_place events expect false host
+                 ids key known make many member members must newest pages
+                 same_but_request_id start tenant token true verify_room
+                 who_is);
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 my $tenant = 'acme';
@@ -237,6 +238,23 @@ sub events {
 
     return pages("/v1/rooms/$room/messages?direction=forward", $who, 'from',
                  200);
+}
+
+# How many events the store has, in all rooms of the tenant.
+sub event_count {
+    my $n = 0;
+
+    $n += RoomsTest::Redis::redis('ZCARD', $_)
+        for @{RoomsTest::Redis::redis('KEYS', key('r:*:events'))};
+
+    return $n;
+}
+
+# The position that an event's id tells.
+sub event_place {
+    no warnings 'portable';
+
+    return hex substr $_[0], 4, 13;
 }
 
 sub newest {

@@ -1,0 +1,141 @@
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# Stores that lose what they were told: no position is given twice, an epoch
+# says which store it is, and a schema that isn't known is left alone.
+
+use strict;
+use warnings;
+
+use JSON::PP ();
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+use lib 't/lib';
+use RoomsTest;
+use RoomsTest::Bundle qw(bundle event form manifest);
+use RoomsTest::Calls;
+
+start('', workers => 2);
+
+sub counter { return redis('GET', key('position')) // 0 }
+sub own     { return redis('HGET', key('tenant'), $_[0]) }
+
+# What the clock makes of now.
+sub floor_at { return int(($_[0] - 1577836800) * 1000 * 8) }
+
+sub import_as {
+    my ($who, @events) = @_;
+    my ($body, $type) = form(bundle(manifest(events => \@events)));
+
+    return must('POST', '/v1/rooms/import', $who, $body,
+                'Content-Type' => $type);
+}
+
+# Positions are of the clock, and grow
+my $began = time;
+
+known(qw(ann bob));
+
+my $room = make(group => 'ann');
+my @sent = map { must('POST', "/v1/rooms/$room/send", 'ann',
+                      { content => { n => $_ } })->{stream_position} } 1 .. 20;
+
+cmp_ok($sent[0], '>=', floor_at($began - 1), 'not below the clock');
+cmp_ok($sent[-1], '<', floor_at(time + 60), 'nor far above it');
+is_deeply(\@sent, [sort { $a <=> $b } @sent], 'they grow');
+is(scalar(keys %{{ map { $_ => 1 } @sent }}), 20, 'each is another');
+
+# A counter that is ahead of the clock goes on by itself
+my $ahead = floor_at(time + 3600);
+
+redis('SET', key('position'), $ahead);
+is(must('POST', "/v1/rooms/$room/send", 'ann', { content => {} })
+   ->{stream_position}, $ahead + 1, 'a clock that is behind moves nothing');
+is(redis('GET', key('position')), $ahead + 1, 'written in digits');
+
+# A round number is one, too, and not 1.8e+12
+redis('SET', key('position'), 1_799_999_999_999);
+
+my $round = must('POST', "/v1/rooms/$room/send", 'ann', { content => {} });
+
+is($round->{stream_position}, 1_800_000_000_000, 'a round position');
+is(counter(), 1_800_000_000_000, 'is kept as it is');
+is(call('GET', "/v1/rooms/$room", 'ann')->{data}{last_event_position},
+   1_800_000_000_000, 'and known to its room');
+is(redis('ZSCORE', key("r:$room:unread"), $round->{id}), 1_800_000_000_000,
+   'everywhere');
+
+# Emptied: another epoch, and no position again
+my $epoch = own('epoch');
+
+like($epoch, qr/\A[0-9a-f]{32}\z/, 'an epoch');
+is(own('schema'), 1, 'a schema');
+
+redis('SET', key('position'), floor_at(time));
+
+my %given = map { $_ => 1 } @sent;
+my $last = counter();
+
+for my $round (1 .. 3) {
+    redis('FLUSHALL');
+    known(qw(ann bob));
+    $room = make(group => 'ann');
+    isnt(own('epoch'), $epoch, 'an emptied store has another epoch');
+    $epoch = own('epoch');
+
+    my $new = must('POST', "/v1/rooms/$room/send", 'ann', { content => {} });
+
+    cmp_ok($new->{stream_position}, '>', $last, 'and later positions');
+    $last = $new->{stream_position};
+}
+
+# An import takes its positions in the same way
+redis('FLUSHALL');
+known('ann');
+
+my $imported = import_as('ann', map { event($_, "m $_") } 1 .. 5);
+my @places = map { $_->{stream_position} } events($imported->{id}, 'ann');
+
+is(scalar @places, 6, 'an import');
+cmp_ok($places[0], '>', $last, 'is behind what was lost');
+is($places[4] - $places[0], 4, 'in one piece');
+
+# Reading makes no epoch of another: commits that fail don't, either
+$epoch = own('epoch');
+expect('404 SW_ROOM_NOT_FOUND', 'POST',
+       '/v1/rooms/room-01000000000000000000000000/send', 'ann',
+       { content => {} });
+known(qw(cy dan));
+is(own('epoch'), $epoch, 'it stays');
+
+# Half of the pair is made whole, and the other half kept
+redis('HDEL', key('tenant'), 'schema');
+known('eve');
+is(join(' ', own('schema'), own('epoch')), "1 $epoch",
+   'what has no schema is of this one');
+
+# Another schema: nothing is read or written
+for my $schema ('0', '2', '11', 'x', '') {
+    redis('HSET', key('tenant'), 'schema', $schema);
+
+    my $before = redis('DBSIZE') . ' ' . counter();
+
+    expect('503 SW_STORE_UNAVAILABLE', 'POST', '/v1/auth/register', 'new');
+    expect('503 SW_STORE_UNAVAILABLE', 'GET', "/v1/rooms/$imported->{id}",
+           "never-$schema-seen");
+    expect('503 SW_STORE_UNAVAILABLE', 'POST', "/v1/rooms/$imported->{id}/send",
+           'ann', { content => {} });
+    is(redis('DBSIZE') . ' ' . counter(), $before, 'nothing was written');
+    like(nginx_log(), qr/has schema "\Q$schema\E", this module knows schema 1/,
+         'the log says why');
+}
+
+redis('HSET', key('tenant'), 'schema', 1);
+expect('201', 'POST', "/v1/rooms/$imported->{id}/send", 'ann',
+       { content => {} });
+
+unlike(nginx_log(), qr/\[(?:alert|crit|emerg)\]/, 'no alert');
+stop_nginx();
+
+done_testing();
