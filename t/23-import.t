@@ -554,8 +554,9 @@ subtest 'headers that lie' => sub {
 };
 
 subtest 'names' => sub {
-    for ('../manifest.json', 'a/../../b', '/etc/passwd', 'C:\\x', 'a\\b',
-         "a\0b", "manifest.json\0", './a', 'a//b', '..', "a\xffb", "a\nb")
+    for ('../manifest.json', 'a/../../b', '/etc/passwd', 'C:\\x', '..\\b',
+         "a\0b", "manifest.json\0", 'a/.', 'a//b', '..', "a\xffb", "a\nb",
+         '\\\\host\\b', './../b')
     {
         my $shown = $json->encode([$_]);
 
@@ -565,6 +566,14 @@ subtest 'names' => sub {
                 @bad, qr/entry/);
     }
 
+    refused('a name twice, by its slash',
+            zip({ name => 'manifest.json', data => $json->encode(manifest()) },
+                { name => 'a/b', data => 'x' }, { name => 'a\\b', data => 'x' }),
+            @bad, qr/name/);
+    refused('two manifests',
+            zip(map { { name => "$_/manifest.json",
+                        data => $json->encode(manifest()) } } qw(a b)),
+            @bad, qr/two folders/);
     refused('a name twice', zip(({ name => 'manifest.json',
                                    data => $json->encode(manifest()) }) x 2),
             @bad, qr/name/);
@@ -572,6 +581,176 @@ subtest 'names' => sub {
                                       data => $json->encode(manifest()) },
                                     { name => 'x' x 2000, data => 'x' }),
             @bad, qr/name/);
+};
+
+# As people pack again what they have unpacked: the headers are those that
+# these programs write.
+subtest 'packed again' => sub {
+    my @content = ("first \x{e9}", 'second', '');
+    my @sha = map { sha256_hex($_) } @content;
+    my %json = (data => $json->encode(manifest(
+        media => [map { { sha256 => $sha[$_], size => length $content[$_],
+                          media_id => "m$_", mime_type => 'text/plain',
+                          name => "n$_.txt" } } 0 .. 2],
+        events => [map { event($_ + 1, { media_id => "m$_" }) } 0 .. 2])));
+
+    # taken($name, $options, entries...): a room with the three media
+    my $taken = sub {
+        my ($name, @entries) = @_;
+        my $r = import_as('ina@t', zip(@entries));
+
+        is("$r->[0] " . ($r->[2]{data}{media_imported} // ''), '201 3', $name)
+            or diag($json->encode($r->[2]));
+    };
+    # three media where $path says
+    my $media = sub {
+        my ($path, %more) = @_;
+        return map { { name => $path->($sha[$_], "n$_.txt"),
+                       data => $content[$_], %more } } 0 .. 2;
+    };
+    my $ours = sub { "media/$_[0]/$_[1]" };
+
+    $taken->('media/<sha>', { name => 'manifest.json', %json },
+             $media->(sub { "media/$_[0]" }));
+    $taken->('media/<sha>.<ext>', { name => 'manifest.json', %json },
+             $media->(sub { "media/$_[0].tar.gz" }));
+    $taken->('media/<sha>/<any name>', { name => 'manifest.json', %json },
+             $media->(sub { "media/$_[0]/\xc3\xbc b" }));
+
+    # macOS, Archive Utility: in a folder, names in UTF-8 without a flag,
+    # sizes behind the data, a second tree of what only macOS understands
+    my $mac = sub {
+        my ($e) = @_;
+        my $crc = Compress::Raw::Zlib::crc32($e->{data});
+        my $packed = RoomsTest::Bundle::deflated($e->{data});
+        my %l = (flags => 8, crc => 0, csize => 0, usize => 0,
+                 extra => "UX\x0c\0" . 'x' x 12);
+
+        return { %$e, method => 8, local => \%l,
+                 central => { flags => 8, made => 0x0315,
+                              extra => "UX\x08\0" . 'x' x 8 },
+                 after => pack('V V V V', 0x08074b50, $crc, length $packed,
+                               length $e->{data}) };
+    };
+    my $folder = sub {
+        my ($name, $attr) = @_;
+        return { name => $name, method => 0, local => { flags => 0 },
+                 central => { flags => 0, attr => $attr } };
+    };
+
+    $taken->('macOS', $folder->('Old room/', 040755 << 16),
+             (map { $mac->($_) }
+              { name => 'Old room/.DS_Store', data => "\0\0\0\1Bud1" },
+              { name => '__MACOSX/Old room/._.DS_Store', data => "\0\5" },
+              { name => 'Old room/manifest.json', %json },
+              { name => '__MACOSX/Old room/._manifest.json', data => "\0\5" }),
+             $folder->('Old room/media/', 040755 << 16),
+             (map { $mac->($_) }
+              $media->(sub { "Old room/media/$_[0]/u\xcc\x88" }),
+              $media->(sub { "__MACOSX/Old room/media/$_[0]/._u\xcc\x88" }),
+              { name => "Old room/media/$sha[0]/._n0.txt", data => "\0\5" }));
+
+    # bsdtar: "./" before all, itself, too; filled up with NULs
+    my $tar = zip($folder->('./', 040755 << 16),
+                  { name => './manifest.json', %json },
+                  $folder->('./media/', 040755 << 16),
+                  (map { $folder->("./media/$_/", 040755 << 16) } @sha),
+                  $media->(sub { './' . $ours->(@_) }));
+    my $r = import_as('ina@t', $tar . "\0" x (10240 - length($tar) % 10240));
+    is($r->[0], 201, 'bsdtar') or diag($json->encode($r->[2]));
+
+    # Windows Explorer and 7-Zip: names in the code page of DOS
+    my %dos = (local => { flags => 0 },
+               central => { flags => 0, made => 20, attr => 0x20 });
+    $taken->('Explorer', { name => "Raum f\x81r Gr\x81\xe1e\\manifest.json",
+                           %json, %dos },
+             $media->(sub { "Raum f\x81r Gr\x81\xe1e/media/$_[0]/\x8e\xff.txt" },
+                      %dos));
+    $taken->('an empty folder', { name => 'manifest.json', %json },
+             $folder->('media/empty/', 0x10), $media->($ours));
+
+    # PowerShell 5: backslashes
+    $taken->('PowerShell', { name => 'manifest.json', %json, %dos },
+             $folder->('media\\', 0),
+             $media->(sub { "media\\$_[0]\\$_[1]" }, %dos));
+
+    # .NET and others: ZIP64 fields of sizes that stand in the header, too
+    my $sizes = sub {
+        my ($e) = @_;
+        my $packed = RoomsTest::Bundle::deflated($e->{data});
+        my $both = pack 'v v Q< Q<', 1, 16, length $e->{data}, length $packed;
+
+        return { %$e, method => 8, local => { extra => $both },
+                 central => { extra => $both } };
+    };
+    $taken->('ZIP64 fields that nobody needs',
+             map { $sizes->($_) } { name => 'manifest.json', %json },
+             $media->($ours));
+
+    # a name in a code page, and the right one beside it
+    my $unicode = sub {
+        my ($e, $name) = @_;
+        my $extra = pack('v v C V', 0x7075, 5 + length $name, 1,
+                         Compress::Raw::Zlib::crc32($e->{name})) . $name;
+        return { %$e, local => { flags => 0, extra => $extra },
+                 central => { flags => 0, extra => $extra } };
+    };
+    $taken->('Unicode paths', { name => 'manifest.json', %json },
+             map { my $n = $_->{name};
+                   $unicode->({ %$_, name => $n =~ s/n\d/\x81/r },
+                              $n =~ s/n\d/\xc3\xbc/r) }
+             $media->($ours));
+    refused('a Unicode path of another name',
+            zip({ name => 'manifest.json', %json }, $media->($ours),
+                $unicode->({ name => 'a', data => 'x' }, '../b')),
+            @bad, qr/climbs/);
+
+    # real ones: those programs that are here
+    my $dir = tempdir('rooms-pack-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+    my $put = sub {
+        my ($name, $data) = @_;
+        my $path = '';
+
+        for (split m{/}, "$dir/$name") {
+            mkdir $path if length $path;
+            $path = length $path || $_ eq '' ? "$path/$_" : $_;
+        }
+
+        open my $f, '>:raw', $path or die "$path: $!";
+        print $f $data;
+        close $f or die $!;
+    };
+
+    $put->('room/manifest.json', $json{data});
+    $put->("room/media/$sha[$_]/n$_.txt", $content[$_]) for 0 .. 2;
+
+    my %pack = (
+        'zip -qr' => 'zip -qr %s room', 'zip -0' => 'cd room; zip -qr0 %s .',
+        'zip -fz' => 'zip -qr -fz %s room', 'zip -' => 'zip -qr - room >%s',
+        'bsdtar -a' => 'bsdtar -a -cf %s room',
+        'bsdtar .' => 'cd room; bsdtar --format zip -cf %s .',
+        'bsdtar -' => 'bsdtar --format zip -cf - ./room | cat >%s',
+        '7zz a' => '7zz a %s room >/dev/null',
+        '7zz -mx9' => 'cd room; 7zz a -mx=9 %s . >/dev/null',
+        'python3 -m' => 'python3 -m zipfile -c %s room',
+    );
+
+    for my $name (sort keys %pack) {
+        my ($tool) = split / /, $name;
+
+        next if system("command -v $tool >/dev/null 2>&1");
+
+        my $command = sprintf $pack{$name}, "$dir/out.zip";
+
+        unlink "$dir/out.zip";
+        is(system("cd $dir && $command"), 0, "$name packs");
+
+        open my $f, '<:raw', "$dir/out.zip" or next;
+        local $/;
+        my $r = import_as('ina@t', <$f>);
+        is("$r->[0] " . ($r->[2]{data}{media_imported} // ''), '201 3',
+           "$name: imported") or diag($json->encode($r->[2]));
+    }
 };
 
 # What a dry run says, an import does.

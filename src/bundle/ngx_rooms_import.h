@@ -130,7 +130,8 @@ typedef struct {
     u_char                     *last;
     rooms_faults_t              faults;
     rooms_zip_reader_t          zip;
-    ngx_int_t                   entry;     /* manifest.json; -1: none */
+    ngx_int_t                   entry;     /* manifest.json; < 0: none */
+    rooms_str_t                 folder;    /* that it is in */
     rooms_manifest_t            manifest;
     rooms_manifest_check_t      check;
     rooms_import_t              tables;

@@ -67,11 +67,12 @@ ngx_rooms_import_open(ngx_rooms_import_t *im)
     }
 
     im->state = NGX_ROOMS_IMPORT_SCAN;
-    im->entry = rooms_zip_find(&im->zip, rooms_cstr("manifest.json"));
+    im->entry = rooms_zip_manifest(&im->zip, &im->folder);
 
-    if (im->entry == -1) {
-        rooms_faults_add(&im->faults, "manifest.json",
-                         "is not in the archive");
+    if (im->entry < 0) {
+        rooms_faults_add(&im->faults, "manifest.json", "%s",
+                         im->entry == -1 ? "is not in the archive"
+                                         : "is in two folders");
         im->state = NGX_ROOMS_IMPORT_VERIFY;
         return ngx_rooms_import_faulty(im) == NGX_OK ? NGX_AGAIN : NGX_ERROR;
     }
@@ -335,7 +336,8 @@ ngx_rooms_import_verify_next(ngx_rooms_import_t *im)
         name = rooms_zip_item_name(&im->zip, im->item);
 
         if (!im->zip.items[im->item].is_dir
-            && rooms_bundle_kind(name, &sha) == ROOMS_BUNDLE_MEDIUM)
+            && rooms_bundle_kind(name, im->folder, &sha)
+               == ROOMS_BUNDLE_MEDIUM)
         {
             break;
         }
@@ -372,7 +374,7 @@ ngx_rooms_import_verify_end(ngx_rooms_import_t *im)
 
     im->entry_open = 0;
 
-    (void) rooms_bundle_kind(name, &sha);
+    (void) rooms_bundle_kind(name, im->folder, &sha);
     ngx_hex_dump(hex, (u_char *) rooms_zip_entry_sha256(&im->zip), 32);
 
     if (ngx_memcmp(hex, sha.data, sizeof(hex)) != 0) {
@@ -409,7 +411,7 @@ ngx_rooms_import_verify_end(ngx_rooms_import_t *im)
 ngx_int_t
 ngx_rooms_import_judge(ngx_rooms_import_t *im)
 {
-    if (!im->unreadable && im->entry != -1) {
+    if (!im->unreadable && im->entry >= 0) {
         rooms_import_finish(&im->tables);
     }
 

@@ -248,7 +248,7 @@ ngx_rooms_import_extract_next(ngx_rooms_import_t *im)
 
         if (im->zip.items[im->item].is_dir
             || rooms_bundle_kind(rooms_zip_item_name(&im->zip, im->item),
-                                 &sha)
+                                 im->folder, &sha)
                != ROOMS_BUNDLE_MEDIUM)
         {
             continue;
@@ -284,7 +284,8 @@ ngx_rooms_import_extract_end(ngx_rooms_import_t *im)
     rooms_str_t             sha;
     rooms_import_medium_t  *m;
 
-    (void) rooms_bundle_kind(rooms_zip_item_name(&im->zip, im->item), &sha);
+    (void) rooms_bundle_kind(rooms_zip_item_name(&im->zip, im->item),
+                             im->folder, &sha);
 
     m = rooms_import_content(&im->tables, sha);
 

@@ -49,6 +49,7 @@
 #define ROOMS_ZIP_MAX32             0xffffffffu   /* likewise */
 
 #define ROOMS_ZIP_NAME_MAX          512           /* ours, in bytes */
+#define ROOMS_ZIP_PATH_MAX          (3 * 512)     /* likewise, as UTF-8 */
 
 
 static inline u_char *

@@ -22,10 +22,13 @@
 
 
 static int rooms_zip_read_item(rooms_zip_reader_t *rd, uint64_t *pos);
+static const char *rooms_zip_item_path(rooms_zip_reader_t *rd,
+    const u_char *rec, rooms_str_t *zip64, rooms_str_t *path);
 static int rooms_zip_keep_name(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
-    const u_char *p, size_t len);
+    rooms_str_t path);
 static int rooms_zip_item_sizes(rooms_zip_reader_t *rd,
-    rooms_zip_item_t *item, const u_char *rec, uint64_t pos);
+    rooms_zip_item_t *item, const u_char *rec, rooms_str_t zip64,
+    uint64_t pos);
 static int rooms_zip_item_rules(rooms_zip_reader_t *rd,
     rooms_zip_item_t *item, const u_char *rec, uint64_t pos);
 
@@ -71,6 +74,8 @@ rooms_zip_read_item(rooms_zip_reader_t *rd, uint64_t *pos)
 {
     size_t             name_len, extra_len, len;
     uint64_t           left, at;
+    const char        *fault;
+    rooms_str_t        zip64, path;
     const u_char      *p;
     rooms_zip_item_t  *item;
 
@@ -115,13 +120,18 @@ rooms_zip_read_item(rooms_zip_reader_t *rd, uint64_t *pos)
 
     item = &rd->items[rd->nitems];
 
-    if (rooms_zip_keep_name(rd, item, p + ROOMS_ZIP_CENTRAL_LEN, name_len)
-        != 0)
-    {
+    fault = rooms_zip_item_path(rd, p, &zip64, &path);
+
+    if (rooms_zip_keep_name(rd, item, path) != 0) {
         return -1;
     }
 
-    if (rooms_zip_item_sizes(rd, item, p, at) != 0
+    if (fault) {
+        (void) rooms_zip_fail(rd, ROOMS_ZIP_INVALID, item, at, "%s", fault);
+        return rooms_zip_soft(rd);
+    }
+
+    if (rooms_zip_item_sizes(rd, item, p, zip64, at) != 0
         || rooms_zip_item_rules(rd, item, p, at) != 0)
     {
         return rooms_zip_soft(rd);
@@ -133,14 +143,75 @@ rooms_zip_read_item(rooms_zip_reader_t *rd, uint64_t *pos)
 }
 
 
+/* On a fault of the extra fields the name alone. */
+static const char *
+rooms_zip_item_path(rooms_zip_reader_t *rd, const u_char *rec,
+    rooms_str_t *zip64, rooms_str_t *path)
+{
+    const char   *fault, *other;
+    rooms_str_t   name, unicode;
+
+    name.data = rec + ROOMS_ZIP_CENTRAL_LEN;
+    name.len = rooms_zip_get16(rec + 28);
+
+    fault = rooms_zip_extra(name.data + name.len, rooms_zip_get16(rec + 30),
+                            zip64, &unicode);
+
+    other = rooms_zip_header_path(rd, rooms_zip_get16(rec + 8), name,
+                                  fault ? ROOMS_NULL : unicode, path);
+
+    return fault ? fault : other;
+}
+
+
+/*
+ * The Unicode path (4.6.9) goes before the name, if it is of this name; where
+ * the name says that it is UTF-8, both must be the same.
+ */
+
+const char *
+rooms_zip_header_path(rooms_zip_reader_t *rd, uint32_t flags,
+    rooms_str_t name, rooms_str_t unicode, rooms_str_t *path)
+{
+    const char  *fault;
+
+    fault = NULL;
+    flags &= ROOMS_ZIP_F_UTF8;
+
+    if (unicode.data) {
+
+        if (unicode.len < 5 || unicode.data[0] != 1
+            || unicode.len - 5 > ROOMS_ZIP_NAME_MAX
+            || rooms_zip_get32(unicode.data + 1)
+               != crc32_z(0, name.data, name.len)
+            || (flags
+                && (unicode.len - 5 != name.len
+                    || memcmp(unicode.data + 5, name.data, name.len) != 0)))
+        {
+            fault = "it has two different names";
+
+        } else {
+            flags = ROOMS_ZIP_F_UTF8;
+            name.data = unicode.data + 5;
+            name.len = unicode.len - 5;
+        }
+    }
+
+    path->data = rd->path;
+    path->len = rooms_zip_name_path(name, flags != 0, rd->path);
+
+    return fault;
+}
+
+
 static int
 rooms_zip_keep_name(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
-    const u_char *p, size_t len)
+    rooms_str_t path)
 {
     size_t   size;
     u_char  *names;
 
-    if (rd->names_size - rd->names_len <= len) {
+    if (rd->names_size - rd->names_len <= path.len) {
         size = rd->names_size ? rd->names_size * 2 : 16 * 1024;
 
         if (size > ROOMS_ZIP_NAMES_MAX) {
@@ -161,78 +232,98 @@ rooms_zip_keep_name(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
     }
 
     item->name = (uint32_t) rd->names_len;
-    item->name_len = (uint16_t) len;
+    item->name_len = (uint16_t) path.len;
 
-    memcpy(rd->names + rd->names_len, p, len);
-    rd->names_len += len;
+    memcpy(rd->names + rd->names_len, path.data, path.len);
+    rd->names_len += path.len;
 
     return 0;
 }
 
 
-/* 4.5.3: the ZIP64 field holds those that are all ones, and no others. */
+/*
+ * 4.5.3: the ZIP64 field holds those that are all ones, and no others; but
+ * some writers put all of them there, needed or not.
+ */
+
+const char *
+rooms_zip64_fields(rooms_str_t zip64, uint64_t *fields[], size_t n,
+    uint32_t *disk, int later)
+{
+    int            all, ones;
+    size_t         i, needed;
+    uint64_t       v;
+    const u_char  *p, *end;
+
+    for (needed = 0, i = 0; i < n; i++) {
+        needed += *fields[i] == ROOMS_ZIP_MAX32;
+    }
+
+    if (zip64.len < 8 * needed) {
+        return "its ZIP64 field is missing or too short";
+    }
+
+    ones = disk && *disk == ROOMS_ZIP_MAX16;
+    all = zip64.len != 8 * needed && (!ones || zip64.len != 8 * needed + 4);
+
+    p = zip64.data;
+    end = p + zip64.len;
+
+    for (i = 0; i < n && end - p >= 8; i++) {
+
+        if (!all && *fields[i] != ROOMS_ZIP_MAX32) {
+            continue;
+        }
+
+        v = rooms_zip_get64(p);
+        p += 8;
+
+        if (*fields[i] == ROOMS_ZIP_MAX32) {
+            *fields[i] = v;
+            needed--;
+
+        } else if (later && *fields[i] == 0) {
+            *fields[i] = v;
+
+        } else if (*fields[i] != v && !(later && v == 0)) {
+            return "its ZIP64 field contradicts its header";
+        }
+    }
+
+    if (disk && end - p == 4 && (ones || *disk == rooms_zip_get32(p))) {
+        *disk = rooms_zip_get32(p);
+        p = end;
+    }
+
+    return p == end && needed == 0
+           ? NULL : "its ZIP64 field contradicts its header";
+}
+
 
 static int
 rooms_zip_item_sizes(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
-    const u_char *rec, uint64_t pos)
+    const u_char *rec, rooms_str_t zip64, uint64_t pos)
 {
-    size_t         i;
-    uint32_t       disk;
-    uint64_t      *v[3];
-    const char    *fault;
-    rooms_str_t    name, zip64;
-    const u_char  *p;
-
-    name.data = rec + ROOMS_ZIP_CENTRAL_LEN;
-    name.len = item->name_len;
-
-    fault = rooms_zip_extra(name.data + name.len, rooms_zip_get16(rec + 30),
-                            name, &zip64);
-    if (fault) {
-        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, item, pos, "%s", fault);
-    }
+    uint32_t     disk;
+    const char  *fault;
 
     item->csize = rooms_zip_get32(rec + 20);
     item->usize = rooms_zip_get32(rec + 24);
     item->offset = rooms_zip_get32(rec + 42);
     disk = rooms_zip_get16(rec + 34);
 
-    v[0] = &item->usize;
-    v[1] = &item->csize;
-    v[2] = &item->offset;
-    p = zip64.data;
+    fault = rooms_zip64_fields(zip64, (uint64_t *[]) { &item->usize,
+                                                       &item->csize,
+                                                       &item->offset },
+                               3, &disk, 0);
 
-    for (i = 0; i < 3; i++) {
-        if (*v[i] != ROOMS_ZIP_MAX32) {
-            continue;
-        }
-
-        if (zip64.len < 8) {
-            return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, item, pos,
-                                  "its ZIP64 field is missing or too short");
-        }
-
-        *v[i] = rooms_zip_get64(p);
-        p += 8;
-        zip64.len -= 8;
+    if (fault == NULL && disk != 0) {
+        fault = "it is on another disk";
     }
 
-    if (disk == ROOMS_ZIP_MAX16 && zip64.len == 4) {
-        disk = rooms_zip_get32(p);
-        zip64.len = 0;
-    }
-
-    if (zip64.len != 0) {
-        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, item, pos,
-                              "its ZIP64 field contradicts its header");
-    }
-
-    if (disk != 0) {
-        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, item, pos,
-                              "it is on another disk");
-    }
-
-    return 0;
+    return fault ? rooms_zip_fail(rd, ROOMS_ZIP_INVALID, item, pos, "%s",
+                                  fault)
+                 : 0;
 }
 
 
@@ -310,17 +401,18 @@ rooms_zip_item_rules(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
 
 /*
  * Extra fields (4.5.1): a sequence of id, length, data.  A tail shorter than
- * a header is padding.  The Unicode path (4.6.9) would give some programs
- * another name than the header gives: refused, unless they agree.
+ * a header is padding.
  */
 
 const char *
-rooms_zip_extra(const u_char *p, size_t len, rooms_str_t name,
-    rooms_str_t *zip64)
+rooms_zip_extra(const u_char *p, size_t len, rooms_str_t *zip64,
+    rooms_str_t *unicode)
 {
-    uint32_t  id, n;
+    uint32_t      id, n;
+    rooms_str_t  *field;
 
     *zip64 = ROOMS_NULL;
+    *unicode = ROOMS_NULL;
 
     while (len >= 4) {
         id = rooms_zip_get16(p);
@@ -332,18 +424,17 @@ rooms_zip_extra(const u_char *p, size_t len, rooms_str_t name,
             return "its extra fields are cut off";
         }
 
-        if (id == ROOMS_ZIP_X_ZIP64) {
-            if (zip64->data) {
-                return "it has two ZIP64 fields";
+        field = id == ROOMS_ZIP_X_ZIP64 ? zip64
+                : id == ROOMS_ZIP_X_UNICODE_PATH ? unicode : NULL;
+
+        if (field) {
+
+            if (field->data) {
+                return "it has two ZIP64 fields, or two Unicode paths";
             }
 
-            zip64->data = p;
-            zip64->len = n;
-
-        } else if (id == ROOMS_ZIP_X_UNICODE_PATH) {
-            if (n != name.len + 5 || memcmp(p + 5, name.data, name.len) != 0) {
-                return "it has two different names";
-            }
+            field->data = p;
+            field->len = n;
         }
 
         p += n;

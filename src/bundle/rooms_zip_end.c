@@ -17,13 +17,25 @@ static int rooms_zip_read_end64(rooms_zip_reader_t *rd, uint64_t end,
  * The end record is the last thing of a file, but for a comment that can
  * hold anything, another end record too; programs disagree which one then
  * counts.  Ours is the last signature in the file, whose comment must
- * reach just to the end, and no earlier one may claim the same.
+ * reach just to the end, and no earlier one may claim the same.  NULs may
+ * follow, with which bsdtar fills its last block.
  */
+
+static size_t
+rooms_zip_unpadded(const u_char *p, size_t len)
+{
+    while (len && p[len - 1] == 0) {
+        len--;
+    }
+
+    return len;
+}
+
 
 static int
 rooms_zip_find_end(rooms_zip_reader_t *rd, uint64_t *end)
 {
-    size_t         len, i, found;
+    size_t         len, least, i, found;
     uint64_t       start;
     const u_char  *p;
 
@@ -43,6 +55,7 @@ rooms_zip_find_end(rooms_zip_reader_t *rd, uint64_t *end)
     }
 
     found = len;
+    least = rooms_zip_unpadded(p, len);
 
     for (i = len - 3; i-- > 0; /* void */) {
 
@@ -51,7 +64,8 @@ rooms_zip_find_end(rooms_zip_reader_t *rd, uint64_t *end)
         }
 
         if (i + ROOMS_ZIP_END_LEN <= len
-            && rooms_zip_get16(p + i + 20) == len - i - ROOMS_ZIP_END_LEN)
+            && rooms_zip_get16(p + i + 20) <= len - i - ROOMS_ZIP_END_LEN
+            && rooms_zip_get16(p + i + 20) + i + ROOMS_ZIP_END_LEN >= least)
         {
             if (found != len) {
                 return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, start + i,

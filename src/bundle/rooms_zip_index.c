@@ -10,6 +10,7 @@
 #endif
 
 #include "rooms_zip_reader.h"
+#include "rooms_zip_name.h"
 
 #include <stdlib.h>
 
@@ -20,7 +21,7 @@ static size_t rooms_zip_lower_bound(const rooms_zip_reader_t *rd,
     rooms_str_t name);
 
 
-/* Sorted, a double is the neighbour; so is the first entry of a directory. */
+/* Sorted, a double is the neighbour. */
 
 int
 rooms_zip_index_names(rooms_zip_reader_t *rd)
@@ -57,25 +58,6 @@ rooms_zip_index_names(rooms_zip_reader_t *rd)
         }
 
         b = a;
-
-        if (!item->is_dir) {
-            continue;
-        }
-
-        if (i + 1 < rd->nitems) {
-            a = rooms_zip_item_name(rd, rd->by_name[i + 1]);
-
-            if (a.len > b.len && memcmp(a.data, b.data, b.len) == 0) {
-                continue;
-            }
-        }
-
-        (void) rooms_zip_fail(rd, ROOMS_ZIP_INVALID, item, item->offset,
-                              "it is a directory without files");
-
-        if (rooms_zip_soft(rd) != 0) {
-            return -1;
-        }
     }
 
     return 0;
@@ -142,6 +124,54 @@ rooms_zip_lower_bound(const rooms_zip_reader_t *rd, rooms_str_t name)
     }
 
     return low;
+}
+
+
+static size_t
+rooms_zip_depth(rooms_str_t root)
+{
+    size_t  i, n;
+
+    for (n = 0, i = 0; i < root.len; i++) {
+        n += root.data[i] == '/';
+    }
+
+    return n;
+}
+
+
+ssize_t
+rooms_zip_manifest(const rooms_zip_reader_t *rd, rooms_str_t *root)
+{
+    size_t       i, depth, least;
+    ssize_t      found;
+    rooms_str_t  folder;
+
+    found = -1;
+    least = SIZE_MAX;
+    *root = rooms_cstr("");
+
+    for (i = 0; i < rd->nitems; i++) {
+
+        if (rd->items[i].is_dir
+            || !rooms_bundle_manifest(rooms_zip_item_name(rd, i), &folder))
+        {
+            continue;
+        }
+
+        depth = rooms_zip_depth(folder);
+
+        if (depth < least) {
+            least = depth;
+            found = i;
+            *root = folder;
+
+        } else if (depth == least) {
+            found = -2;
+        }
+    }
+
+    return found;
 }
 
 

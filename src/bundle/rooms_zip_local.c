@@ -88,8 +88,8 @@ rooms_zip_check_local(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
     uint64_t *end)
 {
     size_t         len;
-    const char    *fault;
-    rooms_str_t    name, zip64;
+    const char    *fault, *other;
+    rooms_str_t    name, path, zip64, unicode;
     const u_char  *p;
 
     if (item->offset > rd->directory
@@ -109,7 +109,7 @@ rooms_zip_check_local(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
           + rooms_zip_get16(p + 28);
 
     if (rooms_zip_get32(p) != ROOMS_ZIP_LOCAL_SIG
-        || rooms_zip_get16(p + 26) != item->name_len
+        || rooms_zip_get16(p + 26) > ROOMS_ZIP_NAME_MAX
         || rooms_zip_get16(p + 28) > ROOMS_ZIP_EXTRA_MAX
         || rd->directory - item->offset < len
         || rd->directory - item->offset - len < item->csize)
@@ -126,12 +126,19 @@ rooms_zip_check_local(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
     }
 
     name.data = p + ROOMS_ZIP_LOCAL_LEN;
-    name.len = item->name_len;
+    name.len = rooms_zip_get16(p + 26);
 
     fault = rooms_zip_extra(name.data + name.len, rooms_zip_get16(p + 28),
-                            name, &zip64);
+                            &zip64, &unicode);
+    other = rooms_zip_header_path(rd, rooms_zip_get16(p + 6), name,
+                                  fault ? ROOMS_NULL : unicode, &path);
 
-    if (memcmp(name.data, rd->names + item->name, name.len) != 0) {
+    if (fault || other) {
+        fault = fault ? fault : other;
+
+    } else if (path.len != item->name_len
+               || memcmp(path.data, rd->names + item->name, path.len) != 0)
+    {
         fault = "its local header has another name";
 
     } else if ((rooms_zip_get16(p + 6) ^ item->flags) & ROOMS_ZIP_SAME_FLAGS) {
@@ -140,7 +147,7 @@ rooms_zip_check_local(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
     } else if (rooms_zip_get16(p + 8) != item->method) {
         fault = "its local header has another method";
 
-    } else if (fault == NULL) {
+    } else {
         fault = rooms_zip_local_sizes(item, p, zip64);
     }
 
@@ -165,9 +172,10 @@ static const char *
 rooms_zip_local_sizes(const rooms_zip_item_t *item, const u_char *rec,
     rooms_str_t zip64)
 {
-    int       later;
-    uint32_t  crc;
-    uint64_t  usize, csize;
+    int          later;
+    uint32_t     crc;
+    uint64_t     usize, csize;
+    const char  *fault;
 
     later = item->flags & ROOMS_ZIP_F_DESCRIPTOR;
 
@@ -179,23 +187,10 @@ rooms_zip_local_sizes(const rooms_zip_item_t *item, const u_char *rec,
         return "its local header has another CRC";
     }
 
-    if (usize == ROOMS_ZIP_MAX32 || csize == ROOMS_ZIP_MAX32
-        || zip64.data != NULL)
-    {
-        if (zip64.len != 16) {
-            return "its local header has no ZIP64 field of both sizes";
-        }
-
-        if ((usize != ROOMS_ZIP_MAX32 && usize != 0
-             && usize != rooms_zip_get64(zip64.data))
-            || (csize != ROOMS_ZIP_MAX32 && csize != 0
-                && csize != rooms_zip_get64(zip64.data + 8)))
-        {
-            return "its local header contradicts its ZIP64 field";
-        }
-
-        usize = rooms_zip_get64(zip64.data);
-        csize = rooms_zip_get64(zip64.data + 8);
+    fault = rooms_zip64_fields(zip64, (uint64_t *[]) { &usize, &csize }, 2,
+                               NULL, later);
+    if (fault) {
+        return fault;
     }
 
     if ((usize != item->usize && !(later && usize == 0))

@@ -22,7 +22,7 @@
 
 typedef enum {
     ROOMS_BUNDLE_MANIFEST = 0,        /* manifest.json */
-    ROOMS_BUNDLE_MEDIUM,              /* media/<sha256>/<name> */
+    ROOMS_BUNDLE_MEDIUM,              /* a content */
     ROOMS_BUNDLE_OTHER                /* what a re-packer added: ignored */
 } rooms_bundle_kind_e;
 
@@ -34,8 +34,16 @@ typedef enum {
 size_t rooms_utf8_prefix(const u_char *p, size_t len);
 
 /*
- * NULL if an entry may bear this name; else why not, a static string.
- * A trailing slash (a directory) passes.
+ * What a name in a header means, into `out` of ROOMS_ZIP_PATH_MAX bytes:
+ * CP437 where it isn't UTF-8 and doesn't say that it is; a backslash, as
+ * Windows PowerShell writes them, is a slash; components "." go, as bsdtar
+ * and zip write them.  Returns the length.
+ */
+size_t rooms_zip_name_path(rooms_str_t raw, int utf8, u_char *out);
+
+/*
+ * NULL if an entry may bear this path; else why not, a static string.
+ * A trailing slash (a directory) passes; "./" is the archive itself.
  */
 const char *rooms_zip_name_fault(rooms_str_t name);
 
@@ -55,8 +63,18 @@ size_t rooms_file_name_clean(rooms_str_t raw, u_char *out);
 size_t rooms_bundle_media_name(const u_char *sha, rooms_str_t name,
     u_char *out);
 
-/* A medium's `sha` points at the 64 digits inside `name`. */
-rooms_bundle_kind_e rooms_bundle_kind(rooms_str_t name, rooms_str_t *sha);
+/*
+ * What an entry is in a bundle whose names begin with `root`: "", or the
+ * folder that somebody put it into, with its slash.  A medium is
+ * media/<sha256>, media/<sha256>.<extension> or media/<sha256>/<name>; `sha`
+ * points at the 64 digits.  What macOS adds (__MACOSX/, ._<name>, .DS_Store)
+ * and other hidden files are nothing to us.
+ */
+rooms_bundle_kind_e rooms_bundle_kind(rooms_str_t name, rooms_str_t root,
+    rooms_str_t *sha);
+
+/* Whether an entry is a manifest.json, and its folder, if so. */
+int rooms_bundle_manifest(rooms_str_t name, rooms_str_t *root);
 
 int rooms_sha256_hex_valid(rooms_str_t s);
 

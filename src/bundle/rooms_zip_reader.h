@@ -13,7 +13,7 @@
  *         rooms_zip_entry_read() until it returns 0
  *     rooms_zip_reader_close()     in any case, after any error
  *
- * What is refused, and thus can't be seen in `items`: see issue 3 and
+ * What is refused, and thus can't be seen in `items`: see
  * docs/export-import.md; the rule is that an archive which two programs
  * could read differently is not read at all.  So each byte must belong to
  * one entry, the directory or the end.
@@ -122,6 +122,8 @@ typedef struct {
     size_t               names_len;
     size_t               names_size;
 
+    u_char               path[ROOMS_ZIP_PATH_MAX];
+
     u_char              *window;
     uint64_t             window_off;
     size_t               window_len;
@@ -151,10 +153,16 @@ void rooms_zip_reader_close(rooms_zip_reader_t *rd);
 /* Before the entries are read a second time: counts real bytes from 0. */
 void rooms_zip_reader_rewind(rooms_zip_reader_t *rd);
 
-/* Points into the reader. */
+/* Its path (rooms_zip_name_path()), in the reader. */
 rooms_str_t rooms_zip_item_name(const rooms_zip_reader_t *rd, size_t i);
 
-/* The entry of that name, or the first file below that prefix; -1: none. */
+/*
+ * The manifest of a bundle: the entry manifest.json that stands highest, and
+ * its folder, if it was put into one.  -1: there is none; -2: two are equal.
+ */
+ssize_t rooms_zip_manifest(const rooms_zip_reader_t *rd, rooms_str_t *root);
+
+/* The entry of that path, or the first file below that prefix; -1: none. */
 ssize_t rooms_zip_find(const rooms_zip_reader_t *rd, rooms_str_t name);
 ssize_t rooms_zip_find_below(const rooms_zip_reader_t *rd,
     rooms_str_t prefix);
@@ -189,8 +197,17 @@ int rooms_zip_read_end(rooms_zip_reader_t *rd);
 int rooms_zip_read_directory(rooms_zip_reader_t *rd);
 int rooms_zip_index_names(rooms_zip_reader_t *rd);
 int rooms_zip_check_locals(rooms_zip_reader_t *rd);
-const char *rooms_zip_extra(const u_char *p, size_t len, rooms_str_t name,
-    rooms_str_t *zip64);
+/* A header's path, into rd->path. */
+const char *rooms_zip_header_path(rooms_zip_reader_t *rd, uint32_t flags,
+    rooms_str_t name, rooms_str_t unicode, rooms_str_t *path);
+const char *rooms_zip_extra(const u_char *p, size_t len,
+    rooms_str_t *zip64, rooms_str_t *unicode);
+/*
+ * The 64-bit forms of those fields of a header that say so; the others, where
+ * a writer has put them there all the same, must say the same twice.
+ */
+const char *rooms_zip64_fields(rooms_str_t zip64, uint64_t *fields[],
+    size_t n, uint32_t *disk, int later);
 int rooms_zip_soft(rooms_zip_reader_t *rd);
 
 #endif /* ROOMS_ZIP_READER_H */

@@ -125,7 +125,9 @@ rooms_zip_begin_fault(rooms_zip_writer_t *w, const rooms_zip_entry_t *e,
         return rooms_zip_failed(w, "the method can't be written");
     }
 
-    fault = rooms_zip_name_fault(e->name);
+    fault = e->name.len > ROOMS_ZIP_NAME_MAX
+            ? "the name is longer than 512 bytes"
+            : rooms_zip_name_fault(e->name);
 
     return fault ? rooms_zip_failed(w, fault) : 0;
 }

@@ -37,8 +37,12 @@ read_entries(rooms_zip_reader_t *rd, const rooms_zip_limits_t *limits)
     ssize_t      n;
     u_char       buf[5000];
     uint64_t     total, end;
-    rooms_str_t  name, sha;
+    rooms_str_t  name, root, sha;
 
+    n = rooms_zip_manifest(rd, &root);
+    must(n < (ssize_t) rd->nitems);
+    must(n < 0 || rooms_bundle_kind(rooms_zip_item_name(rd, n), root, &sha)
+                  == ROOMS_BUNDLE_MANIFEST);
     end = 0;
 
     for (i = 0; i < rd->nitems; i++) {
@@ -49,7 +53,7 @@ read_entries(rooms_zip_reader_t *rd, const rooms_zip_limits_t *limits)
         must(rd->items[i].offset >= end);
         end = rd->items[i].data + rd->items[i].csize;
         must(end <= rd->size);
-        (void) rooms_bundle_kind(name, &sha);
+        (void) rooms_bundle_kind(name, root, &sha);
 
         total = 0;
         n = rooms_zip_entry_open(rd, i, ROOMS_ZIP_SHA256);

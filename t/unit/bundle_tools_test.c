@@ -259,6 +259,72 @@ reads(const char *name, const bytes_t *want, int extra)
 }
 
 
+/* Its manifest and both of its media are found, and whole. */
+static void
+bundle(const char *name, const char *folder)
+{
+    int                  fd, media;
+    size_t               i, n;
+    ssize_t              manifest, len;
+    u_char               buf[4096];
+    char                 hex[65];
+    rooms_str_t          root, sha;
+    rooms_zip_reader_t   rd;
+
+    fd = open(path_of(name), O_RDONLY);
+    assert_true(fd != -1);
+
+    if (rooms_zip_reader_open(&rd, fd, 0, lseek(fd, 0, SEEK_END), &zip_limits,
+                              NULL, NULL) != ROOMS_ZIP_OK)
+    {
+        fail_msg("%s: %s", name, rd.err);
+    }
+
+    manifest = rooms_zip_manifest(&rd, &root);
+
+    if (manifest < 0 || !rooms_str_eq(root, rooms_cstr(folder))) {
+        fail_msg("%s: manifest %d in \"%.*s\"", name, (int) manifest,
+                 (int) root.len, root.data);
+    }
+
+    media = 0;
+
+    for (i = 0; i < rd.nitems; i++) {
+
+        if (rd.items[i].is_dir
+            || rooms_bundle_kind(rooms_zip_item_name(&rd, i), root, &sha)
+               == ROOMS_BUNDLE_OTHER)
+        {
+            continue;
+        }
+
+        assert_int_equal(rooms_zip_entry_open(&rd, i, ROOMS_ZIP_SHA256), 0);
+
+        do {
+            len = rooms_zip_entry_read(&rd, buf, sizeof(buf));
+        } while (len > 0);
+
+        if (len != 0) {
+            fail_msg("%s: %s", name, rd.err);
+        }
+
+        if ((ssize_t) i == manifest) {
+            continue;
+        }
+
+        for (n = 0; n < 32; n++) {
+            sprintf(hex + 2 * n, "%02x", rooms_zip_entry_sha256(&rd)[n]);
+        }
+
+        media += memcmp(hex, sha.data, 64) == 0;
+    }
+
+    assert_int_equal(media, 1);
+    rooms_zip_reader_close(&rd);
+    close(fd);
+}
+
+
 static void
 test_we_open_theirs(void **state)
 {
@@ -288,6 +354,50 @@ test_we_open_theirs(void **state)
         reads("i4.zip", &want, 0);
         reads("i5.zip", &want, 0);
         reads("i6.zip", &want, 0);
+    }
+
+    /* as macOS and Linux pack a folder: all of it, with what stands beside */
+
+    if (has("zip")) {
+        must_run("mkdir -p mac/__MACOSX/want/media && cp -r want mac && "
+                 "echo x > mac/want/.DS_Store && "
+                 "echo x > mac/__MACOSX/want/._manifest.json && cd mac && "
+                 "zip -qr ../m1.zip want __MACOSX && zip -qr9 ../m2.zip ./want"
+                 " && zip -qr -fz ../m3.zip . && zip -qr - . | cat > "
+                 "../m4.zip");
+        bundle("m1.zip", "want/");
+        bundle("m2.zip", "want/");
+        bundle("m3.zip", "want/");
+        bundle("m4.zip", "want/");
+        bundle("i1.zip", "");
+    }
+
+    if (has("bsdtar")) {
+        must_run("cd want && bsdtar -a -cf ../b1.zip . && "
+                 "bsdtar -a -cf ../b2.zip manifest.json media && "
+                 "bsdtar --format zip -cf - . | cat > ../b3.zip && "
+                 "bsdtar -a --options zip:compression=store -cf ../b4.zip . "
+                 "&& cd .. && bsdtar -a -cf b5.zip want && bsdtar --options "
+                 "zip:zip64 --format zip -cf b6.zip ./want && "
+                 "bsdtar -a --options zip:hdrcharset=CP437 -cf b7.zip want");
+        bundle("b1.zip", "");
+        bundle("b2.zip", "");
+        bundle("b3.zip", "");
+        bundle("b4.zip", "");
+        bundle("b5.zip", "want/");
+        bundle("b6.zip", "want/");
+        bundle("b7.zip", "want/");
+    }
+
+    if (has("7zz")) {
+        must_run("cd want && 7zz a ../z1.zip . && 7zz a -mx=0 ../z2.zip . && "
+                 "7zz a -mx=9 ../z3.zip manifest.json media && "
+                 "7zz a -mcl ../z4.zip . && cd .. && 7zz a z5.zip want");
+        bundle("z1.zip", "");
+        bundle("z2.zip", "");
+        bundle("z3.zip", "");
+        bundle("z4.zip", "");
+        bundle("z5.zip", "want/");
     }
 
     if (has("7z")) {

@@ -422,14 +422,140 @@ test_file_names(void **state)
                                     rooms_cstr("x/a b"), out);
     assert_int_equal(s.len, sizeof(BUNDLE_MEDIUM) - 1 + 3);
     assert_memory_equal(out, BUNDLE_MEDIUM "a b", s.len);
-    assert_int_equal(rooms_bundle_kind(s, &sha), ROOMS_BUNDLE_MEDIUM);
+    assert_int_equal(rooms_bundle_kind(s, rooms_cstr(""), &sha),
+                     ROOMS_BUNDLE_MEDIUM);
     assert_memory_equal(sha.data, out + 6, 64);
     out[10] = 'G';
-    assert_int_equal(rooms_bundle_kind(s, &sha), ROOMS_BUNDLE_OTHER);
-    assert_int_equal(rooms_bundle_kind(rooms_cstr("manifest.json"), &sha),
-                     ROOMS_BUNDLE_MANIFEST);
-    assert_int_equal(rooms_bundle_kind(rooms_cstr("META-INF/MANIFEST.MF"),
-                                       &sha), ROOMS_BUNDLE_OTHER);
+    assert_int_equal(rooms_bundle_kind(s, rooms_cstr(""), &sha),
+                     ROOMS_BUNDLE_OTHER);
+}
+
+
+/* Where re-packers put things, and what they add. */
+static void
+test_bundle_kinds(void **state)
+{
+    size_t       i, n;
+    char         name[300];
+    rooms_str_t  sha, root;
+
+    static const struct {
+        const char           *root;
+        const char           *name;          /* %s: the sha256 */
+        rooms_bundle_kind_e   kind;
+    } cases[] = {
+        { "", "manifest.json", ROOMS_BUNDLE_MANIFEST },
+        { "a b/", "a b/manifest.json", ROOMS_BUNDLE_MANIFEST },
+        { "a/", "manifest.json", ROOMS_BUNDLE_OTHER },
+        { "", "META-INF/MANIFEST.MF", ROOMS_BUNDLE_OTHER },
+        { "", "media/%s", ROOMS_BUNDLE_MEDIUM },
+        { "", "media/%s.png", ROOMS_BUNDLE_MEDIUM },
+        { "", "media/%s.tar.gz", ROOMS_BUNDLE_MEDIUM },
+        { "", "media/%s/any name", ROOMS_BUNDLE_MEDIUM },
+        { "r/", "r/media/%s/any name", ROOMS_BUNDLE_MEDIUM },
+        { "r/", "media/%s/any name", ROOMS_BUNDLE_OTHER },
+        { "", "r/media/%s/any name", ROOMS_BUNDLE_OTHER },
+        { "", "media/%s/", ROOMS_BUNDLE_OTHER },
+        { "", "media/%s.", ROOMS_BUNDLE_OTHER },
+        { "", "media/%s.a/b", ROOMS_BUNDLE_OTHER },
+        { "", "media/%s/a/b", ROOMS_BUNDLE_OTHER },
+        { "", "media/%sa", ROOMS_BUNDLE_OTHER },
+        { "", "media/%s-1/a", ROOMS_BUNDLE_OTHER },
+        { "", "media/%s/._name", ROOMS_BUNDLE_OTHER },
+        { "", "media/%s/.DS_Store", ROOMS_BUNDLE_OTHER },
+        { "", "media/._%s", ROOMS_BUNDLE_OTHER },
+        { "", "__MACOSX/media/%s/._name", ROOMS_BUNDLE_OTHER }
+    };
+
+    static const struct {
+        const char  *name;
+        const char  *root;                   /* NULL: it is none */
+    } manifests[] = {
+        { "manifest.json", "" },
+        { "a/b/manifest.json", "a/b/" },
+        { "amanifest.json", NULL },
+        { "a/manifest.json/b", NULL },
+        { "Manifest.json", NULL },
+        { "__MACOSX/manifest.json", NULL },
+        { "a/._manifest.json", NULL }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        n = snprintf(name, sizeof(name), cases[i].name,
+                     "dffd6021bb2bd5b0af676290809ec3a53191dd81c7f70a4b28688a36"
+                     "2182986f");
+
+        if (rooms_bundle_kind((rooms_str_t) { n, (u_char *) name },
+                              rooms_cstr(cases[i].root), &sha)
+            != cases[i].kind)
+        {
+            fail_msg("%s in \"%s\"", name, cases[i].root);
+        }
+
+        assert_true(cases[i].kind != ROOMS_BUNDLE_MEDIUM
+                    || memcmp(sha.data, "dffd6021", 8) == 0);
+    }
+
+    for (i = 0; i < sizeof(manifests) / sizeof(manifests[0]); i++) {
+        n = rooms_bundle_manifest(rooms_cstr(manifests[i].name), &root);
+
+        if (n != (manifests[i].root != NULL)
+            || (n && !rooms_str_eq(root, rooms_cstr(manifests[i].root))))
+        {
+            fail_msg("%s", manifests[i].name);
+        }
+    }
+}
+
+
+/* What a header's bytes mean. */
+static void
+test_paths(void **state)
+{
+    size_t  i, n;
+    u_char  out[ROOMS_ZIP_PATH_MAX];
+    char    name[600];
+
+    static const struct {
+        const char  *raw;
+        int          utf8;
+        const char  *path;
+    } cases[] = {
+        { "a/b", 0, "a/b" },
+        { "a\\b\\", 0, "a/b/" },
+        { "./a", 0, "a" },
+        { ".\\a/.\\./b", 1, "a/b" },
+        { "./", 0, "./" },
+        { ".//a", 0, "/a" },
+        { ".", 0, "." },
+        { "..", 0, ".." },
+        { "./..\\a", 0, "../a" },
+        { ".a/b.", 0, ".a/b." },
+        { "", 0, "" },
+        { "gr\x81n \xe1 \xff", 0, "gr\xc3\xbcn \xc3\x9f \xc2\xa0" },
+        { "\x9e\xb0\xdb", 0, "\xe2\x82\xa7\xe2\x96\x91\xe2\x96\x88" },
+        { "gr\x81n", 1, "gr\x81n" },
+        { "gr\xc3\xbcn", 0, "gr\xc3\xbcn" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        n = rooms_zip_name_path(rooms_cstr(cases[i].raw), cases[i].utf8, out);
+
+        if (!rooms_str_eq((rooms_str_t) { n, out },
+                          rooms_cstr(cases[i].path)))
+        {
+            fail_msg("%s: became %.*s", cases[i].raw, (int) n, out);
+        }
+    }
+
+    memset(name, 0xb0, sizeof(name));
+    assert_int_equal(rooms_zip_name_path((rooms_str_t) { 600,
+                                                         (u_char *) name },
+                                         0, out), ROOMS_ZIP_PATH_MAX);
 }
 
 
@@ -445,6 +571,8 @@ main(void)
         cmocka_unit_test(test_many_entries),
         cmocka_unit_test(test_misuse),
         cmocka_unit_test(test_file_names),
+        cmocka_unit_test(test_bundle_kinds),
+        cmocka_unit_test(test_paths),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
