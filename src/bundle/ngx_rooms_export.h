@@ -55,7 +55,8 @@ typedef enum {
 
 
 typedef struct {
-    rooms_str_t                  json;
+    rooms_stored_t               stored;
+    rooms_str_t                  json;       /* what is written */
     rooms_str_t                  copies;     /* its edits, or NULL */
     rooms_str_t                  edit;       /* id of that of its body */
 } ngx_rooms_export_event_t;

@@ -21,7 +21,7 @@
 static ngx_int_t ngx_rooms_export_list(ngx_rooms_export_t *x,
     redisReply *reply);
 static ngx_uint_t ngx_rooms_export_within(ngx_rooms_export_t *x,
-    rooms_str_t json);
+    ngx_rooms_export_event_t *e);
 static ngx_uint_t ngx_rooms_export_edited(ngx_rooms_export_t *x,
     ngx_rooms_export_event_t *e);
 static ngx_int_t ngx_rooms_export_older(ngx_rooms_export_t *x,
@@ -199,13 +199,26 @@ ngx_rooms_export_list(ngx_rooms_export_t *x, redisReply *reply)
 
         position = ngx_rooms_reply_int(reply->element[3 * i + 1], -1);
 
-        if (position <= x->after || !rooms_json_valid(e->json)) {
+        if (position <= x->after) {
             return ngx_rooms_export_fail(x, "the store holds an event that "
-                                            "is no JSON or has no place");
+                                            "has no place");
+        }
+
+        if (ngx_rooms_parse_event(x->page->pool, x->rq->r->connection->log,
+                                  e->json, x->rq->view.room.id, position,
+                                  &e->stored) != NGX_OK)
+        {
+            return ngx_rooms_export_fail(x, "no memory");
+        }
+
+        e->json = e->stored.json;
+
+        if (!e->stored.readable) {
+            e->copies = ROOMS_NULL;
         }
 
         x->after = position;
-        x->nevents += ngx_rooms_export_within(x, e->json);
+        x->nevents += ngx_rooms_export_within(x, e);
     }
 
     return NGX_OK;
@@ -213,7 +226,7 @@ ngx_rooms_export_list(ngx_rooms_export_t *x, redisReply *reply)
 
 
 static ngx_uint_t
-ngx_rooms_export_within(ngx_rooms_export_t *x, rooms_str_t json)
+ngx_rooms_export_within(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
 {
     int64_t  created;
 
@@ -221,7 +234,7 @@ ngx_rooms_export_within(ngx_rooms_export_t *x, rooms_str_t json)
         return 1;
     }
 
-    created = rooms_time_parse(rooms_json_member_str(json, "created_at"));
+    created = rooms_time_parse(e->stored.created_at);
 
     return created >= x->from && created < x->to;
 }

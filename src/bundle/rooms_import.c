@@ -175,7 +175,7 @@ rooms_import_content_sizes(rooms_import_t *im, rooms_str_t event,
                                            "than 8 KiB");
     }
 
-    if (rooms_json_depth(content) > ROOMS_IMPORT_DEPTH_MAX + edit) {
+    if (rooms_json_depth(content) > ROOMS_CONTENT_DEPTH + edit) {
         rooms_import_fault(im, index, key, "nests more than 64 levels deep");
     }
 }
@@ -210,6 +210,10 @@ rooms_import_event(rooms_import_t *im, rooms_str_t slice, json_t *o,
 {
     uint32_t     n;
     rooms_str_t  type;
+
+    if (json_is_true(json_object_get(o, "unreadable"))) {
+        return 0;
+    }
 
     rooms_import_event_sizes(im, slice, o, index);
 

@@ -28,7 +28,7 @@
 
 #include <jansson.h>
 
-#include "../rooms/rooms_json.h"
+#include "../rooms/rooms_stored.h"
 #include "rooms_faults.h"
 
 
@@ -36,7 +36,6 @@
 #define ROOMS_IMPORT_CONTENT_MAX   (72 * 1024)    /* without an author */
 #define ROOMS_IMPORT_TOO_LONG      "is longer than 72 KiB"
 #define ROOMS_IMPORT_AUTHOR_MAX    (8 * 1024)     /* bytes of JSON */
-#define ROOMS_IMPORT_DEPTH_MAX     64             /* of a content */
 #define ROOMS_IMPORT_EDITS_MAX     100            /* of one message */
 #define ROOMS_IMPORT_ID_LEN        33             /* "evt-", 13, 16 */
 

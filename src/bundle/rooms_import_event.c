@@ -29,6 +29,7 @@ typedef struct {
     rooms_str_t    origin_ts;         /* raw, from here on */
     rooms_str_t    content;
     rooms_str_t    original;
+    rooms_str_t    unreadable;
 } rooms_import_event_t;
 
 /* What a content's members mean depends on where it stands. */
@@ -130,6 +131,10 @@ rooms_import_write(rooms_import_t *im, rooms_str_t slice, rooms_buf_t *b,
         return rooms_import_problem(im, "", "is no event");
     }
 
+    if (rooms_str_eq(e.unreadable, rooms_cstr("true"))) {
+        return 1;
+    }
+
     index = rooms_import_map_get(&im->ids, e.id);
 
     if (index == -1) {
@@ -165,7 +170,8 @@ rooms_import_parse(rooms_import_t *im, rooms_str_t json,
         { "redacted_at", &e->redacted_at },
         { "origin_ts", &e->origin_ts },
         { "content", &e->content },
-        { "original_content", &e->original }
+        { "original_content", &e->original },
+        { "unreadable", &e->unreadable }
     };
 
     memset(e, 0, sizeof(rooms_import_event_t));
@@ -182,6 +188,10 @@ rooms_import_parse(rooms_import_t *im, rooms_str_t json,
                 *members[i].value = value;
             }
         }
+    }
+
+    if (rooms_str_eq(e->unreadable, rooms_cstr("true"))) {
+        return 0;
     }
 
     for (used = 0, i = 0; members[i].value != &e->origin_ts; i++) {

@@ -56,7 +56,8 @@ int rooms_check_member(rooms_manifest_check_t *c, rooms_str_t key,
 
 /*
  * The next event: an object with id, sender_id, event_type, content,
- * a stream_position above the last one's, and a time.  NULL: faults added.
+ * a stream_position above the last one's, and a time; or one that says that
+ * it is unreadable, and doesn't come along.  NULL: faults added.
  */
 json_t *rooms_check_event(rooms_manifest_check_t *c, rooms_str_t slice);
 

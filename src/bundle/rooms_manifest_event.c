@@ -39,6 +39,11 @@ rooms_check_event(rooms_manifest_check_t *c, rooms_str_t slice)
         return rooms_check_done(&at, event);
     }
 
+    if (json_is_true(json_object_get(event, "unreadable"))) {
+        /* the store that it was exported from couldn't read it */
+        return event;
+    }
+
     rooms_check_id(&at, event, "id");
     rooms_check_id(&at, event, "sender_id");
     rooms_check_type(&at, event);

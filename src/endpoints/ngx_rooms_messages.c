@@ -14,7 +14,8 @@
 typedef struct {
     rooms_str_t    content;               /* JSON, without white space */
     rooms_str_t    uuid;                  /* "sender uuid", or NULL */
-    rooms_str_t    event;                 /* JSON of the first of a replay */
+    int64_t        position;              /* of the first of a replay */
+    rooms_str_t    event;                 /* its JSON */
 } ngx_rooms_message_t;
 
 
@@ -59,6 +60,10 @@ ngx_rooms_message_content(ngx_rooms_req_t *rq, rooms_str_t *content)
         if (raw.data == NULL) {
             return NGX_ERROR;
         }
+    }
+
+    if (rooms_content_deep(raw)) {
+        return ngx_rooms_invalid(rq, "content", ROOMS_CONTENT_DEEP);
     }
 
     p = ngx_pnalloc(rq->pool, raw.len);
@@ -178,9 +183,12 @@ ngx_rooms_send_begin(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_send_first(ngx_rooms_req_t *rq, rooms_str_t id)
 {
-    rooms_str_t  at;
+    rooms_str_t           at;
+    ngx_rooms_message_t  *m;
 
-    at = ngx_rooms_number(rq->pool, rooms_event_position(id));
+    m = rq->data;
+    m->position = rooms_event_position(id);
+    at = ngx_rooms_number(rq->pool, m->position);
 
     if (ngx_rooms_batch(rq) == NULL
         || ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYSCORE"),
@@ -194,6 +202,33 @@ ngx_rooms_send_first(ngx_rooms_req_t *rq, rooms_str_t id)
     rq->round = NGX_ROOMS_SEND_FIRST;
 
     return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_send_replay(ngx_rooms_req_t *rq)
+{
+    rooms_str_t           json;
+    rooms_stored_t        e;
+    ngx_rooms_message_t  *m;
+
+    m = rq->data;
+
+    json = ngx_rooms_reply_str(ngx_rooms_reply_element(ngx_rooms_reply(rq, 0),
+                                                       0));
+    if (json.data == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, json,
+                              rq->view.room.id, m->position, &e) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    m->event = e.json;
+
+    return NGX_OK;
 }
 
 
@@ -288,9 +323,7 @@ ngx_rooms_send_load(ngx_rooms_req_t *rq)
     }
 
     if (rq->round == NGX_ROOMS_SEND_FIRST) {
-        m->event = ngx_rooms_reply_str(
-                         ngx_rooms_reply_element(ngx_rooms_reply(rq, 0), 0));
-        return NGX_OK;
+        return ngx_rooms_send_replay(rq);
     }
 
     if (ngx_rooms_message_room(rq) != NGX_OK) {
@@ -482,6 +515,7 @@ ngx_rooms_messages_begin(ngx_rooms_req_t *rq)
                              from,
                              h->forward ? ngx_rooms_s("+inf")
                                         : ngx_rooms_s("-inf"),
+                             ngx_rooms_s("WITHSCORES"),
                              ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
                              ngx_rooms_number(rq->pool, h->limit + 1))
            != NGX_OK)
@@ -523,23 +557,26 @@ ngx_rooms_messages_show(ngx_rooms_req_t *rq)
 {
     int64_t               last;
     ngx_uint_t            i, n, more;
-    rooms_str_t           event;
+    rooms_stored_t        e;
     ngx_rooms_history_t  *h;
 
     h = rq->data;
 
-    more = (int64_t) h->events->elements > h->limit;
-    n = more ? (ngx_uint_t) h->limit : h->events->elements;
+    n = h->events->elements / 2;
+    more = (int64_t) n > h->limit;
+    n = more ? (ngx_uint_t) h->limit : n;
     last = 0;
 
     ngx_rooms_list_open(rq);
 
     for (i = 0; i < n; i++) {
-        event = ngx_rooms_reply_str(h->events->element[i]);
 
-        if (!rooms_json_valid(event)) {
-            ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
-                          "rooms: the store holds an event that is no JSON");
+        if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log,
+                             ngx_rooms_reply_str(h->events->element[2 * i]),
+                             rq->view.room.id,
+                             ngx_rooms_reply_int(h->events->element[2 * i + 1],
+                                                 0), &e) != NGX_OK)
+        {
             return NGX_ERROR;
         }
 
@@ -547,8 +584,9 @@ ngx_rooms_messages_show(ngx_rooms_req_t *rq)
             rooms_json_lit(ngx_rooms_out(&rq->out, 1), ",");
         }
 
-        ngx_rooms_out_ref(&rq->out, event);
-        last = rooms_json_member_int(event, "stream_position", 0);
+        ngx_rooms_out_ref(&rq->out, e.json);
+
+        last = e.position;
     }
 
     ngx_rooms_list_close(rq, more, more

@@ -168,22 +168,32 @@ ngx_rooms_revise_body(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
 static ngx_int_t
 ngx_rooms_revise_take(ngx_rooms_req_t *rq)
 {
-    rooms_str_t            own;
+    rooms_str_t            own, json;
     ngx_rooms_revision_t  *v;
 
     v = rq->data;
+    v->event = ROOMS_NULL;
 
     if (ngx_rooms_message_room(rq) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    v->event = ngx_rooms_reply_str(
-                         ngx_rooms_reply_element(ngx_rooms_reply(rq, 2), 0));
+    json = ngx_rooms_reply_str(ngx_rooms_reply_element(ngx_rooms_reply(rq, 2),
+                                                       0));
+    if (json.data) {
 
-    if (v->event.data
-        && !rooms_str_eq(rooms_json_member_str(v->event, "id"), v->id))
-    {
-        v->event = ROOMS_NULL;
+        if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, json,
+                                  rq->view.room.id,
+                                  rooms_event_position(v->id), &v->stored) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        /* what can't be read is no message */
+
+        if (v->stored.readable && rooms_str_eq(v->stored.id, v->id)) {
+            v->event = json;
+        }
     }
 
     own = ngx_rooms_reply_str(ngx_rooms_reply(rq, 3));
@@ -200,17 +210,9 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
         v->copies = own;
     }
 
-    if (v->event.data == NULL) {
-        return NGX_OK;
+    if (v->event.data) {
+        ngx_rooms_revise_message(v);
     }
-
-    if (!rooms_json_valid(v->event)) {
-        ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
-                      "rooms: the store holds an event that is no JSON");
-        return NGX_ERROR;
-    }
-
-    ngx_rooms_revise_message(v);
 
     return NGX_OK;
 }
@@ -225,16 +227,11 @@ ngx_rooms_revise_message(ngx_rooms_revision_t *v)
 
     m = &v->message;
 
-    m->sender = rooms_json_member_str(v->event, "sender_id");
-    m->created_at = rooms_time_parse(rooms_json_member_str(v->event,
-                                                           "created_at"));
-    m->is_message = rooms_str_eq(rooms_json_member_str(v->event,
-                                                       "event_type"),
-                       rooms_cstr(rooms_event_name(ROOMS_EV_MESSAGE)))
-                    && rooms_json_member(rooms_json_member(v->event,
-                                                           "content"),
-                                         "replaces").data == NULL;
-    m->redacted = rooms_json_member_str(v->event, "redacted_at").data != NULL;
+    m->sender = v->stored.sender;
+    m->created_at = rooms_time_parse(v->stored.created_at);
+    m->is_message = v->stored.message && !v->stored.edit;
+    m->redacted = v->stored.redacted_at.data != NULL;
+    m->edits = 0;
 
     for (copies = v->copies; /* void */ ; /* void */) {
         word = ngx_rooms_revise_word(&copies);

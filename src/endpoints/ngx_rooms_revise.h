@@ -35,6 +35,7 @@ typedef struct {
     rooms_str_t          reaction;        /* "event sender emoji" */
 
     rooms_message_t      message;
+    rooms_stored_t       stored;
     rooms_str_t          event;           /* JSON; NULL: there is none */
     rooms_str_t          copies;
     redisReply         **replies;         /* of the copies, in their order */

@@ -125,6 +125,7 @@ ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq, rooms_str_t now)
 {
     ngx_uint_t             i;
     rooms_str_t            copies, word, edit, kept;
+    rooms_stored_t         stored;
     ngx_rooms_revision_t  *v;
 
     v = rq->data;
@@ -152,7 +153,19 @@ ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq, rooms_str_t now)
 
         edit = ngx_rooms_reply_str(ngx_rooms_reply_element(v->replies[i], 0));
 
-        if (!rooms_json_valid(edit)) {
+        if (edit.data == NULL) {
+            continue;
+        }
+
+        if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, edit,
+                                  rq->view.room.id, rooms_event_position(word),
+                                  &stored) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (!stored.readable) {
+            /* whatever it holds of the body, nobody is shown it */
             continue;
         }
 

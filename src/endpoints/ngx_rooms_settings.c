@@ -311,6 +311,7 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
 {
     rooms_str_t           id, json;
     redisReply           *found;
+    rooms_stored_t        e;
     ngx_rooms_own_t       before;
     ngx_rooms_read_t     *read;
     ngx_rooms_batch_t    *b;
@@ -325,9 +326,9 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
     found = b->replies[rq->at_own];
     json = ngx_rooms_reply_str(ngx_rooms_reply_element(found, 0));
 
-    if (!rooms_id_valid(id, "evt-") || json.data == NULL
-        || !rooms_str_eq(rooms_json_member_str(json, "id"), id))
-    {
+    rooms_stored_read(json, rq->view.room.id, rooms_event_position(id), &e);
+
+    if (!rooms_id_valid(id, "evt-") || !rooms_str_eq(e.id, id)) {
         return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
     }
 

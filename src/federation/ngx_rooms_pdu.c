@@ -63,6 +63,22 @@ ngx_rooms_pdu_free(void *data)
 }
 
 
+/* NULL: it can't be read, and so isn't told. */
+static json_t *
+ngx_rooms_pdu_load(ngx_rooms_pdu_t *pdu, rooms_str_t json)
+{
+    rooms_stored_t  e;
+
+    if (ngx_rooms_parse_event(pdu->pool, pdu->log, json, pdu->room->id, 0, &e)
+        != NGX_OK || !e.readable)
+    {
+        return NULL;
+    }
+
+    return json_loadb((const char *) json.data, json.len, 0, NULL);
+}
+
+
 ngx_int_t
 ngx_rooms_pdu_ask(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
     const rooms_str_t *stored, ngx_uint_t n)
@@ -82,8 +98,7 @@ ngx_rooms_pdu_ask(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
     }
 
     for (i = 0; i < n; i++) {
-        event = json_loadb((const char *) stored[i].data, stored[i].len, 0,
-                           NULL);
+        event = ngx_rooms_pdu_load(pdu, stored[i]);
 
         if (json_is_object(event)
             && rooms_pdu_mentions(&pdu->with, event) != 0)
@@ -216,7 +231,7 @@ ngx_rooms_pdu_found_event(ngx_rooms_pdu_t *pdu, void *iter, redisReply *reply)
         return NGX_OK;
     }
 
-    event = json_loadb((const char *) text.data, text.len, 0, NULL);
+    event = ngx_rooms_pdu_load(pdu, text);
     name = NULL;
 
     if (json_is_string(json_object_get(event, "id"))

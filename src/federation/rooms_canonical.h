@@ -14,12 +14,12 @@
 #ifndef ROOMS_CANONICAL_H
 #define ROOMS_CANONICAL_H
 
-#include "rooms_str.h"
+#include "rooms_stored.h"
 #include <jansson.h>
 
 
 #define ROOMS_CANONICAL_INT    (INT64_C(1) << 53)
-#define ROOMS_CANONICAL_DEPTH  64
+#define ROOMS_CANONICAL_DEPTH  ROOMS_WRAPPED_DEPTH
 
 
 /*

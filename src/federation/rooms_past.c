@@ -5,6 +5,7 @@
 
 #include "rooms_past.h"
 #include "rooms_told.h"
+#include "rooms_stored.h"
 
 
 /* All that an event of the past may have. */
@@ -259,6 +260,10 @@ rooms_past_read(json_t *event, rooms_str_t room, int64_t now,
 
     if (!json_is_object(past->content)) {
         return "has no content";
+    }
+
+    if (rooms_content_tree_deep(past->content)) {
+        return "has a content that nests more than 64 levels deep";
     }
 
     size = json_dumpb(past->content, NULL, 0, JSON_COMPACT);

@@ -4,6 +4,7 @@
  */
 
 #include "rooms_told.h"
+#include "rooms_stored.h"
 
 
 #define ROOMS_TOLD_AVATAR  2048
@@ -272,6 +273,10 @@ rooms_told_read(json_t *event, int64_t now, rooms_told_t *told)
 
     if (!json_is_object(told->content)) {
         return "has no content";
+    }
+
+    if (rooms_content_tree_deep(told->content)) {
+        return "has a content that nests more than 64 levels deep";
     }
 
     told->created_at = rooms_time_parse(rooms_told_str(event, "created_at"));

@@ -456,3 +456,48 @@ ngx_rooms_format_profile(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
 
     return (rooms_str_t) { b.last - b.start, b.start };
 }
+
+
+ngx_int_t
+ngx_rooms_parse_event(ngx_pool_t *pool, ngx_log_t *log, rooms_str_t json,
+    rooms_str_t room, int64_t position, rooms_stored_t *e)
+{
+    u_char       *start;
+    rooms_buf_t   b;
+
+    rooms_stored_read(json, room, position, e);
+
+    if (e->readable) {
+        return NGX_OK;
+    }
+
+    ngx_rooms_unreadable(log, "event of", room);
+
+    start = ngx_pnalloc(pool, ROOMS_STORED_UNREADABLE);
+    if (start == NULL) {
+        return NGX_ERROR;
+    }
+
+    rooms_buf_init(&b, start, ROOMS_STORED_UNREADABLE);
+    rooms_stored_unreadable(&b, e, room);
+
+    e->json = (rooms_str_t) { b.last - start, start };
+
+    return NGX_OK;
+}
+
+
+void
+ngx_rooms_unreadable(ngx_log_t *log, const char *what, rooms_str_t id)
+{
+    static time_t  said;
+
+    /* a page may hold hundreds of them, and be asked for again and again */
+
+    if (said != ngx_time()) {
+        said = ngx_time();
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "rooms: the store holds an unreadable %s \"%*s\"",
+                      what, id.len, id.data);
+    }
+}

@@ -7,6 +7,7 @@
 #define NGX_ROOMS_LOAD_H
 
 #include "ngx_rooms_store.h"
+#include "rooms_stored.h"
 
 
 /*
@@ -75,6 +76,21 @@ ngx_int_t ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json,
     rooms_str_t id, ngx_rooms_profile_t *profile);
 rooms_str_t ngx_rooms_format_profile(ngx_pool_t *pool,
     const ngx_rooms_profile_t *profile, int64_t now);
+
+/*
+ * A stored event, for whoever reads one.  `position` is its score, 0 if that
+ * wasn't read.  e->json is what is shown: the stored text, or, of an event
+ * that can't be read, what is known of it; a line in the log says so.
+ * NGX_ERROR: no memory.
+ */
+ngx_int_t ngx_rooms_parse_event(ngx_pool_t *pool, ngx_log_t *log,
+    rooms_str_t json, rooms_str_t room, int64_t position, rooms_stored_t *e);
+
+/*
+ * Something in a list can't be read, and is passed over or shown by what is
+ * known of it: a line in the log, at most one a second.
+ */
+void ngx_rooms_unreadable(ngx_log_t *log, const char *what, rooms_str_t id);
 
 /* The room's "meta" field: what never changes. */
 rooms_str_t ngx_rooms_format_meta(ngx_pool_t *pool, const rooms_room_t *room);

@@ -117,8 +117,8 @@ test_canonical(void **state)
         { "{\"a\":1,\"a\":1}", NULL }
     };
 
-    char    out[1024], deep[200];
-    size_t  i;
+    char    out[1024], deep[2 * ROOMS_CANONICAL_DEPTH + 8];
+    size_t  i, n;
 
     for (i = 0; i < nitems(cases); i++) {
 
@@ -140,11 +140,12 @@ test_canonical(void **state)
     assert_true(rooms_canonical_order("\xed\x9f\xbf", "\xf0\x90\x80\x80")
                 < 0);
 
-    memset(deep, '[', 66);
-    memset(deep + 66, ']', 66);
-    deep[132] = '\0';
+    n = ROOMS_CANONICAL_DEPTH + 2;
+    memset(deep, '[', n);
+    memset(deep + n, ']', n);
+    deep[2 * n] = '\0';
     assert_non_null(canonical(deep, out, sizeof(out)));
-    deep[131] = '\0';
+    deep[2 * n - 1] = '\0';
     assert_null(canonical(deep + 1, out, sizeof(out)));
 }
 

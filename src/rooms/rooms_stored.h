@@ -1,0 +1,71 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * An event as the store holds it, and how deep a content may be.  Whoever
+ * reads events reads them with rooms_stored_read(), and shows one that can't
+ * be read with rooms_stored_unreadable(): no event ends a page.
+ */
+
+#ifndef ROOMS_STORED_H
+#define ROOMS_STORED_H
+
+#include "rooms_json.h"
+#include <jansson.h>
+
+
+/*
+ * Levels of a content, counted on the content itself: {} has one.  An edit's
+ * event holds the new content in a content of its own, one level deeper.  No
+ * reader may give up before ROOMS_WRAPPED_DEPTH: what is put around contents
+ * (events, bundles, requests to other servers) has fewer levels than that.
+ */
+#define ROOMS_CONTENT_DEPTH  64
+#define ROOMS_WRAPPED_DEPTH  (ROOMS_CONTENT_DEPTH + 8)
+
+#define ROOMS_CONTENT_DEEP   "must not nest more than 64 levels deep"
+
+/*
+ * Whether a content nests too deep; an edit's may have one level more.  Of a
+ * valid text, and of a tree.
+ */
+int rooms_content_deep(rooms_str_t content);
+int rooms_content_tree_deep(const json_t *content);
+
+
+typedef struct {
+    rooms_str_t   json;
+    rooms_str_t   id;                /* NULL: not known */
+    int64_t       position;          /* 0: not known */
+
+    /* of a readable event; strings without quotes, escapes as they stand */
+    rooms_str_t   sender;
+    rooms_str_t   type;
+    rooms_str_t   content;           /* an object */
+    rooms_str_t   original;          /* NULL: it wasn't edited */
+    rooms_str_t   created_at;
+    rooms_str_t   edited_at;         /* or NULL */
+    rooms_str_t   redacted_at;       /* or NULL */
+
+    unsigned      readable:1;
+    unsigned      message:1;         /* swp.room.message */
+    unsigned      edit:1;            /* such a one, of another message */
+} rooms_stored_t;
+
+
+/*
+ * Reads an event of a room.  `position` is where it was found, 0 if that is
+ * not known.  What can't be read has an id, if one stands where ours begin,
+ * and the position that was given.
+ */
+void rooms_stored_read(rooms_str_t json, rooms_str_t room, int64_t position,
+    rooms_stored_t *e);
+
+/* {"unreadable":true, ...} with what is known of it. */
+#define ROOMS_STORED_UNREADABLE  192
+void rooms_stored_unreadable(rooms_buf_t *b, const rooms_stored_t *e,
+    rooms_str_t room);
+
+#endif /* ROOMS_STORED_H */
