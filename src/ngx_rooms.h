@@ -51,14 +51,30 @@ typedef struct {
     ngx_uint_t             serve;         /* of rooms_serve, 0: unset */
     ngx_array_t           *locations;     /* registered by `rooms on` */
     ngx_flag_t             enable;
+    ngx_uint_t             warned;
 } ngx_rooms_srv_conf_t;
 
 
+/* Where a directive stands, for what is found wrong later. */
 typedef struct {
+    u_char                *file;          /* NULL: nowhere */
+    ngx_uint_t             line;
+} ngx_rooms_place_t;
+
+
+typedef struct ngx_rooms_loc_conf_s  ngx_rooms_loc_conf_t;
+
+struct ngx_rooms_loc_conf_s {
     ngx_flag_t             enable;        /* this location is ours */
+    ngx_rooms_place_t      enabled_at;
     ngx_uint_t             serve;
     ngx_str_t              fallback;
+    ngx_rooms_place_t      fallback_at;
     ngx_array_t           *error_pages;   /* as merged, to tell whose */
+
+    /* of one that `rooms on` of the server made (ngx_rooms_locations.c) */
+    ngx_rooms_loc_conf_t      *from;      /* the server's */
+    ngx_http_core_loc_conf_t  *place;     /* what it stands in */
 
     ngx_str_t              redis;         /* URL */
     ngx_rooms_store_t     *parsed;        /* of this level's rooms_redis */
@@ -70,6 +86,7 @@ typedef struct {
     ngx_uint_t             auth_mode;
     ngx_str_t              jwks_file;
     ngx_str_t              jwks_request;
+    ngx_rooms_place_t      jwks_request_at;
     ngx_str_t              secret_file;
     ngx_str_t              issuer;
     ngx_str_t              audience;
@@ -95,8 +112,9 @@ typedef struct {
     ngx_flag_t             federation;
     ngx_array_t           *federation_keys;   /* of rooms_fedkey_pair_t */
     ngx_str_t              federation_pass;
+    ngx_rooms_place_t      federation_pass_at;
     ngx_flag_t             federation_private;
-} ngx_rooms_loc_conf_t;
+};
 
 
 extern ngx_module_t  ngx_rooms_module;
@@ -106,10 +124,16 @@ ngx_int_t ngx_rooms_handler(ngx_http_request_t *r);
 
 /* `rooms on` in a server: the tree's locations (ngx_rooms_locations.c). */
 char *ngx_rooms_locations_add(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf);
-void ngx_rooms_locations_settle(ngx_rooms_srv_conf_t *rscf,
-    ngx_queue_t *locations, ngx_uint_t serve);
-void ngx_rooms_locations_yield(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf,
-    ngx_http_core_loc_conf_t *clcf);
+/* The whole server is read: ours give way to what the operator has written. */
+ngx_int_t ngx_rooms_locations_settle(ngx_conf_t *cf,
+    ngx_rooms_srv_conf_t *rscf, ngx_http_core_loc_conf_t *server);
+/* Whether there is a location for a path, or one of this "@name". */
+ngx_uint_t ngx_rooms_location_exists(ngx_http_core_loc_conf_t *server,
+    ngx_str_t *uri);
+/* Parts of the tree that a location has something of; 0: none of it. */
+ngx_uint_t ngx_rooms_location_parts(ngx_http_core_loc_conf_t *clcf);
+ngx_uint_t ngx_rooms_location_of_target(ngx_uint_t serve, u_char *p,
+    u_char *last);
 
 ngx_int_t ngx_rooms_add_variables(ngx_conf_t *cf);
 ngx_int_t ngx_rooms_filter_init(ngx_conf_t *cf);

@@ -78,14 +78,15 @@ ngx_rooms_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->serve = NGX_ROOMS_PART_ALL;
     }
 
-    if (conf->locations) {
-        cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
-        clcf = cscf->ctx->loc_conf[ngx_http_core_module.ctx_index];
-
-        ngx_rooms_locations_settle(conf, clcf->locations, conf->serve);
+    if (conf->locations == NULL) {
+        return NGX_CONF_OK;
     }
 
-    return NGX_CONF_OK;
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    clcf = cscf->ctx->loc_conf[ngx_http_core_module.ctx_index];
+
+    return ngx_rooms_locations_settle(cf, conf, clcf) == NGX_OK
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 
@@ -205,6 +206,89 @@ ngx_rooms_store_of(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
 }
 
 
+/* `rooms on` in a location of the operator's: it has to serve something. */
+static ngx_int_t
+ngx_rooms_own_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf,
+    ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_uint_t   parts;
+    const char  *problem;
+
+    problem = NULL;
+
+    if (clcf->handler != ngx_rooms_handler) {
+        problem = "has another handler beside it";
+
+    } else if (!clcf->named
+#if (NGX_PCRE)
+               && clcf->regex == NULL
+#endif
+              )
+    {
+        parts = ngx_rooms_location_parts(clcf);
+
+        if (parts && !(parts & conf->serve)) {
+            problem = "serves nothing, since \"rooms_serve\" leaves its part "
+                      "out,";
+        }
+    }
+
+    if (problem == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"rooms on\" %s in location \"%V\" in %s:%ui", problem,
+                  &clcf->name, conf->enabled_at.file, conf->enabled_at.line);
+
+    return NGX_ERROR;
+}
+
+
+/* What a directive names has to be there, or each request for it fails. */
+static ngx_int_t
+ngx_rooms_named_check(ngx_conf_t *cf, const char *directive, ngx_str_t *uri,
+    ngx_rooms_place_t *at)
+{
+    ngx_rooms_srv_conf_t      *rscf;
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    if (uri->len == 0) {
+        return NGX_OK;
+    }
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    clcf = cscf->ctx->loc_conf[ngx_http_core_module.ctx_index];
+
+    if (ngx_rooms_location_exists(clcf, uri)) {
+        return NGX_OK;
+    }
+
+    if (at->file) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%s\" names the location \"%V\", which the server in "
+                      "%s:%ui does not have, in %s:%ui", directive, uri,
+                      cscf->file_name, cscf->line, at->file, at->line);
+        return NGX_ERROR;
+    }
+
+    /* a default: what needs it fails, and all else works */
+
+    rscf = ngx_http_conf_get_module_srv_conf(cf, ngx_rooms_module);
+
+    if (!rscf->warned) {
+        rscf->warned = 1;
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "rooms: the server in %s:%ui has no location \"%V\", "
+                      "which \"%s\" names unless it is set", cscf->file_name,
+                      cscf->line, uri, directive);
+    }
+
+    return NGX_OK;
+}
+
+
 char *
 ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
@@ -220,12 +304,26 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     rscf = ngx_http_conf_get_module_srv_conf(cf, ngx_rooms_module);
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_rooms_module);
 
+    if (conf->from) {
+        prev = conf->from;
+    }
+
     if (conf->enable == NGX_CONF_UNSET) {
         /* "if" and "limit_except" are of the location that they stand in */
         conf->enable = clcf->noname && prev->enable == 1;
+
+        if (conf->enable && clcf->lmt_excpt && clcf->handler == NULL) {
+            clcf->handler = ngx_rooms_handler;
+        }
     }
 
     conf->serve = rscf->serve;
+
+    if (conf->enable && conf->enabled_at.file
+        && ngx_rooms_own_check(cf, conf, clcf) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     /*
      * error_page of a server is for its pages: in our locations it counts
@@ -242,6 +340,18 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->redis.data == NULL) {
         conf->parsed = prev->parsed;
+    }
+
+    if (conf->fallback.data == NULL) {
+        conf->fallback_at = prev->fallback_at;
+    }
+
+    if (conf->jwks_request.data == NULL) {
+        conf->jwks_request_at = prev->jwks_request_at;
+    }
+
+    if (conf->federation_pass.data == NULL) {
+        conf->federation_pass_at = prev->federation_pass_at;
     }
 
     ngx_conf_merge_str_value(conf->fallback, prev->fallback, "");
@@ -316,7 +426,21 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
-    if (conf->federation && ngx_rooms_federation_check(cf, conf) != NGX_OK) {
+    if (ngx_rooms_named_check(cf, "rooms_fallback", &conf->fallback,
+                              &conf->fallback_at) != NGX_OK
+        || ngx_rooms_named_check(cf, "rooms_auth_jwks_request",
+                                 &conf->jwks_request, &conf->jwks_request_at)
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->federation
+        && (ngx_rooms_federation_check(cf, conf) != NGX_OK
+            || ngx_rooms_named_check(cf, "rooms_federation_pass",
+                                     &conf->federation_pass,
+                                     &conf->federation_pass_at) != NGX_OK))
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -22,7 +22,12 @@ char *ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 extern const rooms_zip_limits_t  ngx_rooms_limits;
 
 /* What directives do (ngx_rooms_directives.c) ... */
+char *ngx_rooms_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_rooms_bitmask(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_rooms_jwks_request(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_rooms_federation_pass(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_rooms_fallback(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_auth_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_auth_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

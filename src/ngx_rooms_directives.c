@@ -12,6 +12,103 @@
 #include "ngx_rooms_federation.h"
 
 
+static void
+ngx_rooms_place(ngx_conf_t *cf, ngx_rooms_place_t *at)
+{
+    at->file = cf->conf_file->file.name.data;
+    at->line = cf->conf_file->line;
+}
+
+
+/* A value that is none of the choices: says which they are. */
+static char *
+ngx_rooms_choices(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *choices,
+    size_t stride)
+{
+    size_t      len;
+    u_char     *problem, *p;
+    ngx_str_t  *choice;
+
+    len = sizeof("has the invalid value \"\": it takes ") + value->len;
+
+    for (choice = choices; choice->len;
+         choice = (ngx_str_t *) ((u_char *) choice + stride))
+    {
+        len += choice->len + sizeof("\"\", ");
+    }
+
+    problem = ngx_pnalloc(cf->pool, len);
+    if (problem == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    p = ngx_sprintf(problem, "has the invalid value \"%V\": it takes", value);
+
+    for (choice = choices; choice->len;
+         choice = (ngx_str_t *) ((u_char *) choice + stride))
+    {
+        p = ngx_sprintf(p, "%s \"%V\"", choice == choices ? "" : ",", choice);
+    }
+
+    *p = '\0';
+
+    return (char *) problem;
+}
+
+
+char *
+ngx_rooms_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t        *value;
+    ngx_uint_t        i;
+    ngx_conf_enum_t  *e;
+
+    value = cf->args->elts;
+    e = cmd->post;
+
+    for (i = 0; e[i].name.len; i++) {
+
+        if (e[i].name.len == value[1].len
+            && ngx_strcasecmp(e[i].name.data, value[1].data) == 0)
+        {
+            return ngx_conf_set_enum_slot(cf, cmd, conf);
+        }
+    }
+
+    return ngx_rooms_choices(cf, &value[1], &e->name, sizeof(ngx_conf_enum_t));
+}
+
+
+char *
+ngx_rooms_bitmask(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t           *value;
+    ngx_uint_t           i, n;
+    ngx_conf_bitmask_t  *mask;
+
+    value = cf->args->elts;
+    mask = cmd->post;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        for (n = 0; mask[n].name.len; n++) {
+            if (mask[n].name.len == value[i].len
+                && ngx_strcasecmp(mask[n].name.data, value[i].data) == 0)
+            {
+                break;
+            }
+        }
+
+        if (mask[n].name.len == 0) {
+            return ngx_rooms_choices(cf, &value[i], &mask->name,
+                                     sizeof(ngx_conf_bitmask_t));
+        }
+    }
+
+    return ngx_conf_set_bitmask_slot(cf, cmd, conf);
+}
+
+
 char *
 ngx_rooms_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -60,7 +157,7 @@ ngx_rooms_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
         clcf->handler = ngx_rooms_handler;
-        ngx_rooms_locations_yield(cf, rscf, clcf);
+        ngx_rooms_place(cf, &rlcf->enabled_at);
     }
 
     return NGX_CONF_OK;
@@ -85,6 +182,7 @@ ngx_rooms_fallback(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     rlcf->fallback = value[1];
+    ngx_rooms_place(cf, &rlcf->fallback_at);
 
     return NGX_CONF_OK;
 }
@@ -166,6 +264,28 @@ ngx_rooms_auth_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
+ngx_rooms_jwks_request(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    ngx_rooms_place(cf, &rlcf->jwks_request_at);
+
+    return ngx_conf_set_str_slot(cf, cmd, conf);
+}
+
+
+char *
+ngx_rooms_federation_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    ngx_rooms_place(cf, &rlcf->federation_pass_at);
+
+    return ngx_conf_set_str_slot(cf, cmd, conf);
+}
+
+
+char *
 ngx_rooms_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_rooms_loc_conf_t  *rlcf = conf;
@@ -225,7 +345,16 @@ ngx_rooms_max_rooms(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* "unpacked=SIZE", "entries=N", "ratio=N", "stored=SIZE"; what isn't named has its default. */
+static ngx_str_t  ngx_rooms_limit_names[] = {
+    ngx_string("unpacked=SIZE"),
+    ngx_string("entries=N"),
+    ngx_string("ratio=N"),
+    ngx_string("stored=SIZE"),
+    ngx_null_string
+};
+
+
+/* What isn't named has its default. */
 char *
 ngx_rooms_import_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -270,9 +399,8 @@ ngx_rooms_import_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
         if (n <= 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
-            return NGX_CONF_ERROR;
+            return ngx_rooms_choices(cf, &value[i], ngx_rooms_limit_names,
+                                     sizeof(ngx_str_t));
         }
     }
 

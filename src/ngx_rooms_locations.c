@@ -4,11 +4,33 @@
  */
 
 /*
- * `rooms on;` in a server registers the location tree there, just as if the
- * operator had written each location.  One that the operator did write wins.
+ * `rooms on;` in a server registers the location tree there, as if the
+ * operator had written each location; and the operator's own go first.
+ *
+ * Once the whole server is read, each of ours is settled by what NGINX would
+ * choose without it:
+ *
+ *     a location with `rooms on`, of any form        ours is taken out
+ *     a regular expression, or "= PATH"              ours is taken out
+ *     a prefix that covers all of ours               ours is taken out
+ *     a shorter prefix ("/", "/v1/"), or none        ours stays
+ *
+ * Where ours begins with a path and NGINX would look into a shorter location
+ * for locations inside it, ours is moved there, as one more of these: so they
+ * go first, too, and a "^~" holds.  Its settings remain the server's.
  */
 
 #include "ngx_rooms.h"
+
+
+/* Angie keeps what a location is matched by apart from its settings. */
+#if (NGX_ROOMS_COMBINED_LOCATIONS)
+typedef ngx_http_core_loc_t       ngx_rooms_matched_t;
+#define ngx_rooms_settings(loc)   (loc)->conf
+#else
+typedef ngx_http_core_loc_conf_t  ngx_rooms_matched_t;
+#define ngx_rooms_settings(loc)   (loc)
+#endif
 
 
 typedef struct {
@@ -19,6 +41,7 @@ typedef struct {
 
 typedef struct {
     ngx_queue_t                *queue;
+    ngx_rooms_loc_conf_t       *conf;
     const ngx_rooms_location_t *location;
 } ngx_rooms_registered_t;
 
@@ -103,39 +126,10 @@ ngx_rooms_location_conf(ngx_conf_t *cf, const ngx_rooms_location_t *location)
     rlcf = ctx->loc_conf[ngx_rooms_module.ctx_index];
     rlcf->enable = 1;
 
+    /* where it stands doesn't change whose settings it has */
+    rlcf->from = pctx->loc_conf[ngx_rooms_module.ctx_index];
+
     return clcf;
-}
-
-
-static ngx_uint_t
-ngx_rooms_location_taken(ngx_queue_t *locations,
-    const ngx_rooms_location_t *location)
-{
-    ngx_queue_t                *q;
-    ngx_http_core_loc_conf_t   *clcf;
-    ngx_http_location_queue_t  *lq;
-
-    if (locations == NULL) {
-        return 0;
-    }
-
-    for (q = ngx_queue_head(locations);
-         q != ngx_queue_sentinel(locations);
-         q = ngx_queue_next(q))
-    {
-        lq = (ngx_http_location_queue_t *) q;
-        clcf = lq->exact ? lq->exact : lq->inclusive;
-
-        if (clcf->exact_match == location->exact
-            && clcf->name.len == location->name.len
-            && ngx_memcmp(clcf->name.data, location->name.data,
-                          location->name.len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 
@@ -151,7 +145,7 @@ ngx_rooms_locations_add(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf)
     pctx = cf->ctx;
     pclcf = pctx->loc_conf[ngx_http_core_module.ctx_index];
 
-    rscf->locations = ngx_array_create(cf->pool, 8,
+    rscf->locations = ngx_array_create(cf->pool, 16,
                                        sizeof(ngx_rooms_registered_t));
     if (rscf->locations == NULL) {
         return NGX_CONF_ERROR;
@@ -159,10 +153,6 @@ ngx_rooms_locations_add(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf)
 
     for (i = 0; ngx_rooms_locations[i].parts; i++) {
         location = &ngx_rooms_locations[i];
-
-        if (ngx_rooms_location_taken(pclcf->locations, location)) {
-            continue;
-        }
 
         clcf = ngx_rooms_location_conf(cf, location);
         reg = ngx_array_push(rscf->locations);
@@ -174,6 +164,7 @@ ngx_rooms_locations_add(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf)
         }
 
         reg->location = location;
+        reg->conf = clcf->loc_conf[ngx_rooms_module.ctx_index];
         reg->queue = ngx_queue_last(pclcf->locations);
     }
 
@@ -181,66 +172,332 @@ ngx_rooms_locations_add(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf)
 }
 
 
-/*
- * The whole server has been read: what rooms_serve leaves out goes, and where
- * the operator wrote a location of the same name, whatever is in it, ours
- * gives way.
- */
-void
-ngx_rooms_locations_settle(ngx_rooms_srv_conf_t *rscf, ngx_queue_t *locations,
-    ngx_uint_t serve)
+static ngx_uint_t
+ngx_rooms_begins_with(const ngx_str_t *s, const ngx_str_t *prefix)
 {
-    ngx_uint_t               i;
-    ngx_queue_t             *q;
-    ngx_rooms_registered_t  *reg;
-
-    reg = rscf->locations->elts;
-
-    for (i = 0; i < rscf->locations->nelts; i++) {
-        q = reg[i].queue;
-
-        if (q == NULL) {
-            continue;
-        }
-
-        ngx_queue_remove(q);
-
-        if (!(reg[i].location->parts & serve)
-            || ngx_rooms_location_taken(locations, reg[i].location))
-        {
-            reg[i].queue = NULL;
-            continue;
-        }
-
-        ngx_queue_insert_tail(locations, q);
-    }
+    return s->len >= prefix->len
+           && ngx_memcmp(s->data, prefix->data, prefix->len) == 0;
 }
 
 
-/* The same for one that stands inside another location. */
-void
-ngx_rooms_locations_yield(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf,
-    ngx_http_core_loc_conf_t *clcf)
+static ngx_rooms_matched_t *
+ngx_rooms_matched(ngx_queue_t *q)
 {
-    ngx_uint_t               i;
-    ngx_rooms_registered_t  *reg;
+    ngx_http_location_queue_t  *lq;
 
-    if (rscf->locations == NULL) {
-        return;
+    lq = (ngx_http_location_queue_t *) q;
+
+    return lq->exact ? lq->exact : lq->inclusive;
+}
+
+
+#if (NGX_PCRE)
+
+static ngx_rooms_matched_t *
+ngx_rooms_find_regex(ngx_queue_t *locations, ngx_str_t *uri)
+{
+    ngx_queue_t          *q;
+    ngx_rooms_matched_t  *loc;
+
+    for (q = ngx_queue_head(locations);
+         q != ngx_queue_sentinel(locations);
+         q = ngx_queue_next(q))
+    {
+        loc = ngx_rooms_matched(q);
+
+        if (loc->regex && ngx_regex_exec(loc->regex->regex, uri, NULL, 0) >= 0)
+        {
+            return loc;
+        }
     }
+
+    return NULL;
+}
+
+#endif
+
+
+/* The longest of the prefixes, and the exact one, at one level. */
+static ngx_rooms_matched_t *
+ngx_rooms_find_static(ngx_queue_t *locations, ngx_str_t *uri,
+    ngx_rooms_matched_t **exact)
+{
+    ngx_queue_t          *q;
+    ngx_rooms_matched_t  *loc, *longest;
+
+    *exact = NULL;
+    longest = NULL;
+
+    for (q = ngx_queue_head(locations);
+         q != ngx_queue_sentinel(locations);
+         q = ngx_queue_next(q))
+    {
+        loc = ngx_rooms_matched(q);
+
+        if (loc->named || ngx_rooms_settings(loc)->noname
+#if (NGX_PCRE)
+            || loc->regex
+#endif
+            || !ngx_rooms_begins_with(uri, &loc->name))
+        {
+            continue;
+        }
+
+        if (!loc->exact_match) {
+
+            if (longest == NULL || loc->name.len > longest->name.len) {
+                longest = loc;
+            }
+
+        } else if (loc->name.len == uri->len) {
+            *exact = loc;
+        }
+    }
+
+    return longest;
+}
+
+
+/* What NGINX chooses for the path among what is written so far, if anything. */
+static ngx_rooms_matched_t *
+ngx_rooms_find(ngx_queue_t *locations, ngx_str_t *uri)
+{
+    ngx_rooms_matched_t  *loc, *inner, *exact;
+
+    if (locations == NULL) {
+        return NULL;
+    }
+
+    loc = ngx_rooms_find_static(locations, uri, &exact);
+
+    if (exact) {
+        return exact;
+    }
+
+    inner = loc ? ngx_rooms_find(ngx_rooms_settings(loc)->locations, uri)
+                : NULL;
+
+#if (NGX_PCRE)
+
+    if ((inner == NULL || (!inner->regex && !inner->exact_match))
+        && (loc == NULL || !loc->noregex))
+    {
+        exact = ngx_rooms_find_regex(locations, uri);
+
+        if (exact) {
+            inner = ngx_rooms_find(ngx_rooms_settings(exact)->locations, uri);
+            return inner ? inner : exact;
+        }
+    }
+
+#endif
+
+    return inner ? inner : loc;
+}
+
+
+ngx_uint_t
+ngx_rooms_location_exists(ngx_http_core_loc_conf_t *server, ngx_str_t *uri)
+{
+    u_char               *p;
+    ngx_str_t             path;
+    ngx_queue_t          *q;
+    ngx_rooms_matched_t  *loc;
+
+    if (uri->data[0] != '@') {
+        path = *uri;
+        p = ngx_strlchr(path.data, path.data + path.len, '?');
+
+        if (p) {
+            path.len = p - path.data;
+        }
+
+        return ngx_rooms_find(server->locations, &path) != NULL;
+    }
+
+    if (server->locations == NULL) {
+        return 0;
+    }
+
+    for (q = ngx_queue_head(server->locations);
+         q != ngx_queue_sentinel(server->locations);
+         q = ngx_queue_next(q))
+    {
+        loc = ngx_rooms_matched(q);
+
+        if (loc->named && loc->name.len == uri->len
+            && ngx_memcmp(loc->name.data, uri->data, uri->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_rooms_location_on(ngx_rooms_matched_t *loc)
+{
+    ngx_rooms_loc_conf_t  *rlcf;
+
+    rlcf = ngx_rooms_settings(loc)->loc_conf[ngx_rooms_module.ctx_index];
+
+    return rlcf->enable == 1;
+}
+
+
+/* The location that ours has to stand in; NULL: it gives way. */
+static ngx_http_core_loc_conf_t *
+ngx_rooms_location_place(ngx_http_core_loc_conf_t *server,
+    const ngx_rooms_location_t *location)
+{
+    size_t                     len;
+    ngx_str_t                  uri;
+    ngx_rooms_matched_t       *loc, *exact;
+    ngx_http_core_loc_conf_t  *at, *place;
+
+    uri = location->name;
+
+    if (location->exact) {
+        loc = ngx_rooms_find(server->locations, &uri);
+
+        if (loc && (loc->exact_match
+#if (NGX_PCRE)
+                    || loc->regex
+#endif
+                   ))
+        {
+            return NULL;
+        }
+    }
+
+    /* "/v1/media" covers what begins with "/v1/media/" */
+    len = location->exact ? uri.len : uri.len - 1;
+
+    at = server;
+    place = server;
+
+    while (at->locations) {
+        loc = ngx_rooms_find_static(at->locations, &uri, &exact);
+
+        if (loc == NULL) {
+            break;
+        }
+
+        if (loc->name.len >= len || ngx_rooms_location_on(loc)) {
+            return NULL;
+        }
+
+        at = ngx_rooms_settings(loc);
+
+        if (!location->exact && (at->locations || loc->noregex)) {
+            place = at;
+        }
+    }
+
+    return place;
+}
+
+
+ngx_int_t
+ngx_rooms_locations_settle(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf,
+    ngx_http_core_loc_conf_t *server)
+{
+    ngx_uint_t                 i;
+    ngx_rooms_registered_t    *reg;
+    ngx_http_core_loc_conf_t  *place;
 
     reg = rscf->locations->elts;
 
     for (i = 0; i < rscf->locations->nelts; i++) {
+        ngx_queue_remove(reg[i].queue);
+    }
 
-        if (reg[i].queue
-            && reg[i].location->exact == clcf->exact_match
-            && reg[i].location->name.len == clcf->name.len
-            && ngx_memcmp(reg[i].location->name.data, clcf->name.data,
-                          clcf->name.len) == 0)
+    for (i = 0; i < rscf->locations->nelts; i++) {
+
+        place = (reg[i].location->parts & rscf->serve)
+                ? ngx_rooms_location_place(server, reg[i].location) : NULL;
+
+        reg[i].conf->place = place;
+    }
+
+    /* all are placed by the operator's own, before one of ours is back */
+
+    for (i = 0; i < rscf->locations->nelts; i++) {
+        place = reg[i].conf->place;
+
+        if (place == NULL) {
+            continue;
+        }
+
+        if (place->locations == NULL) {
+            place->locations = ngx_palloc(cf->temp_pool,
+                                          sizeof(ngx_http_location_queue_t));
+            if (place->locations == NULL) {
+                return NGX_ERROR;
+            }
+
+            ngx_queue_init(place->locations);
+        }
+
+        ngx_queue_insert_tail(place->locations, reg[i].queue);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_rooms_location_parts(ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_uint_t                   i, parts;
+    const ngx_rooms_location_t  *l;
+
+    parts = 0;
+
+    for (i = 0; ngx_rooms_locations[i].parts; i++) {
+        l = &ngx_rooms_locations[i];
+
+        if ((!l->exact && ngx_rooms_begins_with(&clcf->name, &l->name))
+            || (!clcf->exact_match
+                && ngx_rooms_begins_with(&l->name, &clcf->name))
+            || (clcf->name.len == l->name.len
+                && ngx_rooms_begins_with(&clcf->name, &l->name)))
         {
-            ngx_queue_remove(reg[i].queue);
-            reg[i].queue = NULL;
+            parts |= l->parts;
         }
     }
+
+    return parts;
+}
+
+
+/* Whether a raw target is in what the server serves of the tree. */
+ngx_uint_t
+ngx_rooms_location_of_target(ngx_uint_t serve, u_char *p, u_char *last)
+{
+    ngx_str_t                    target;
+    ngx_uint_t                   i;
+    const ngx_rooms_location_t  *l;
+
+    target.data = p;
+    target.len = last - p;
+
+    for (i = 0; ngx_rooms_locations[i].parts; i++) {
+        l = &ngx_rooms_locations[i];
+
+        if (!(l->parts & serve) || !ngx_rooms_begins_with(&target, &l->name)) {
+            continue;
+        }
+
+        if (!l->exact || target.len == l->name.len
+            || target.data[l->name.len] == '?'
+            || target.data[l->name.len] == ' ')
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }

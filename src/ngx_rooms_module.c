@@ -74,7 +74,7 @@ static ngx_command_t  ngx_rooms_commands[] = {
 
     { ngx_string("rooms_serve"),
       NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
-      ngx_conf_set_bitmask_slot,
+      ngx_rooms_bitmask,
       NGX_HTTP_SRV_CONF_OFFSET,
       offsetof(ngx_rooms_srv_conf_t, serve),
       ngx_rooms_parts },
@@ -116,7 +116,7 @@ static ngx_command_t  ngx_rooms_commands[] = {
 
     { ngx_string("rooms_auth"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_rooms_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_rooms_loc_conf_t, auth_mode),
       ngx_rooms_auth_modes },
@@ -130,7 +130,7 @@ static ngx_command_t  ngx_rooms_commands[] = {
 
     { ngx_string("rooms_auth_jwks_request"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,
-      ngx_conf_set_str_slot,
+      ngx_rooms_jwks_request,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_rooms_loc_conf_t, jwks_request),
       &ngx_rooms_uri_post },
@@ -186,7 +186,7 @@ static ngx_command_t  ngx_rooms_commands[] = {
 
     { ngx_string("rooms_tenants"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_rooms_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_rooms_loc_conf_t, strict),
       ngx_rooms_tenants_modes },
@@ -270,7 +270,7 @@ static ngx_command_t  ngx_rooms_commands[] = {
 
     { ngx_string("rooms_federation_pass"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,
-      ngx_conf_set_str_slot,
+      ngx_rooms_federation_pass,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_rooms_loc_conf_t, federation_pass),
       &ngx_rooms_uri_post },

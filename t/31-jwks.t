@@ -301,8 +301,9 @@ for my $conf ('subrequest_output_buffer_size 256;', 'proxy_buffering off;',
 
 put('raw', '');
 
-start($server =~ s/_request \/_keys/_request \/nowhere/r);
-is(who(token('eddsa')), $away, 'no such location');
+start($server =~ s/_request \/_keys/_request \/nowhere/r
+      . 'location = /nowhere { internal; return 404; }');
+is(who(token('eddsa')), $away, 'nothing there');
 
 
 # A client that leaves

@@ -78,13 +78,66 @@ bad('location /a { rooms on; proxy_pass http://127.0.0.1; rooms_status; }',
     'another handler');
 bad('rooms_auth mock; location /a { stub_status; rooms on; }',
     'another handler');
-bad('rooms_serve nothing;', 'invalid value "nothing"');
+bad('rooms_serve room;', '"rooms_serve" directive has the invalid value "room":'
+    . ' it takes "rooms", "directory", .* "media" in');
+bad('rooms_serve rooms nothing;', 'invalid value "nothing": it takes "rooms"');
 bad('rooms_serve;', 'invalid number of arguments');
 bad('location /a { rooms_serve rooms; }', 'not allowed here');
 bad('rooms_fallback name;', 'must name a location, "@name"');
 bad('rooms_fallback @;', 'must name a location');
 bad('rooms_fallback @a; rooms_fallback @b;', 'is duplicate');
 bad('rooms_status;', 'not allowed here');
+
+# what can't be honoured
+
+bad("rooms_auth mock;\nlocation /a {\nrooms on; proxy_pass http://127.0.0.1; }",
+    '"rooms on" has another handler beside it in location "/a" in', 12);
+bad("rooms on; rooms_auth mock;\nrooms_serve directory;\n"
+    . "location $_ {\nrooms on; }",
+    '"rooms on" serves nothing, since "rooms_serve" leaves its part out, '
+    . 'in location', 13)
+    for '/v1/sync', '= /v1/sync', '^~ /v1/sync', '/v1/rooms/', '/v1/rooms/x',
+        '/_scaiwave';
+good("rooms on; rooms_auth mock; rooms_serve directory; "
+     . "location $_ { rooms on; }")
+    for '/', '/v1/', '/v1/directory', '= /v1/directory/rooms', '~ ^/v1/sync',
+        '/api/', '@named';
+
+# what has to be there
+
+for my $case (['rooms_fallback @old', 'location /old { }'],
+              ['rooms_fallback @old', 'location @older { }'],
+              ['rooms_auth_jwks_request /_jwks', 'location @_jwks { }'],
+              ['rooms_auth_jwks_request /_jwks?a=/_key', 'location /_key { }'],
+              ['rooms_federation_pass /_peer', 'location = /_peer/ { }'])
+{
+    my ($directive, $other) = @$case;
+    my ($name, $uri) = split / /, $directive;
+    my $federation = $name =~ /federation/
+        ? 'rooms_federation on; rooms_federation_key key; rooms_tenant t; '
+          . 'rooms_server_name a.example; '
+        : '';
+
+    put("$dir/key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n");
+    chmod 0600, "$dir/key";
+
+    for my $where ("rooms on;\n$directive;", "$directive;\nrooms on;") {
+        bad("rooms_auth mock; $federation$other\n$where",
+            qr/"$name" names the location "\Q$uri\E", which the server in \S+:9/,
+            $where =~ /^rooms on/ ? 12 : 11);
+    }
+
+    bad("rooms_auth mock; $federation$other\n"
+        . "location /v1/sync {\nrooms on;\n$directive; }",
+        qr/"$name" names the location/, 13);
+    good("rooms_auth mock; $federation $directive; $other");  # not on
+
+    (my $path = $uri) =~ s/\?.*//;
+
+    good("rooms_auth mock; $federation$directive; rooms on; "
+         . "location $_ { return 200; }")
+        for $path =~ /^@/ ? $path : ($path, "= $path", "~ ^$path", '/');
+}
 
 for my $case (
     ['http://127.0.0.1', 'must begin with "redis://"'],
@@ -117,12 +170,17 @@ bad("rooms_redis_connect_timeout -1s;", 'invalid value');
 bad('rooms_key_prefix "";', 'must be 1 to 64 bytes');
 bad('rooms_key_prefix "a{b}c";', 'without braces');
 bad('rooms_key_prefix ' . 'x' x 65 . ';', 'must be 1 to 64 bytes');
-bad('rooms_auth none;', 'invalid value "none"');
+bad('rooms_auth none;', '"rooms_auth" directive has the invalid value "none":'
+    . ' it takes "jwt", "mock", "hybrid" in');
+bad('rooms_import_limits entry=5;', '"rooms_import_limits" directive has the '
+    . 'invalid value "entry=5": it takes "unpacked=SIZE", "entries=N", ');
+bad('rooms_import_limits ratio=0;', 'invalid value "ratio=0"');
 bad('rooms_auth_jwks_request keys;', 'must be a path');
 bad('rooms_auth_leeway long;', 'invalid value');
 bad('rooms_tenant a/b;', 'must be 1 to 64 of');
 bad('rooms_tenant "";', 'must be 1 to 64 of');
-bad('rooms_tenants some;', 'invalid value "some"');
+bad('rooms_tenants some;', '"rooms_tenants" directive has the invalid value '
+    . '"some": it takes "open", "strict" in');
 bad('rooms_server_name "a b";', 'must be a host name');
 bad('rooms_server_name "";', 'must be a host name');
 bad('rooms_max_participants 0;', 'must be between 1 and');
@@ -174,6 +232,12 @@ for my $case (['jwks_file', 'none', 'No such file'],
     like($said, qr/"rooms_auth_$name" .* usable keys in .*nginx\.conf:11/,
          'file and line');
 }
+
+is(scalar(() = check('rooms on; rooms_auth mock; rooms_federation on; '
+                     . 'rooms_federation_key key; rooms_tenant t; '
+                     . 'rooms_server_name a.example;')
+                =~ /\[warn\].*server in \S+:9 has no location "\/_rooms_peer"/g),
+   1, 'the default location of federation is missed once');
 
 
 # What is accepted
@@ -326,10 +390,6 @@ is(http_req('GET', '/v1/directory/x%2Fy', $ada)->[2],
    'old /v1/directory/x%2Fy', 'its own');
 is(http_req('GET', '/v1/rooms/archived', $ada)->[2],
    'old /v1/rooms/archived', 'what isn\'t served');
-
-start('rooms on; rooms_fallback @nowhere;');
-is(http_req('GET', '/v1/auth/x', $ada)->[0], 500,
-   'a fallback that isn\'t there');
 
 
 # Databases, prefixes, tenants, limits
