@@ -44,6 +44,7 @@ typedef struct {
     ngx_uint_t             mock;          /* somewhere in the configuration */
     ngx_array_t            sweeps;        /* of ngx_rooms_sweep_t */
     ngx_array_t            links;         /* of ngx_rooms_fedlink_t */
+    ngx_array_t            paths;         /* of ngx_path_t *, for media */
 } ngx_rooms_main_conf_t;
 
 
@@ -132,6 +133,7 @@ ngx_uint_t ngx_rooms_location_exists(ngx_http_core_loc_conf_t *server,
     ngx_str_t *uri);
 /* Parts of the tree that a location has something of; 0: none of it. */
 ngx_uint_t ngx_rooms_location_parts(ngx_http_core_loc_conf_t *clcf);
+/* Whether a raw target is in what the server serves of the tree. */
 ngx_uint_t ngx_rooms_location_of_target(ngx_uint_t serve, u_char *p,
     u_char *last);
 

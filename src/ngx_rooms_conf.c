@@ -37,7 +37,9 @@ ngx_rooms_create_main_conf(ngx_conf_t *cf)
         || ngx_array_init(&rmcf->sweeps, cf->pool, 2,
                           sizeof(ngx_rooms_sweep_t)) != NGX_OK
         || ngx_array_init(&rmcf->links, cf->pool, 2,
-                          sizeof(ngx_rooms_fedlink_t)) != NGX_OK)
+                          sizeof(ngx_rooms_fedlink_t)) != NGX_OK
+        || ngx_array_init(&rmcf->paths, cf->pool, 2,
+                          sizeof(ngx_path_t *)) != NGX_OK)
     {
         return NULL;
     }
@@ -120,32 +122,142 @@ ngx_rooms_create_loc_conf(ngx_conf_t *cf)
 }
 
 
-/* The folder is made and given to the workers as NGINX's own temporary are. */
-static ngx_int_t
-ngx_rooms_media_init(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
+/* "rooms_media" beside the folder that NGINX was built to keep bodies in. */
+static ngx_path_t *
+ngx_rooms_media_default(ngx_conf_t *cf)
 {
-    ngx_rooms_main_conf_t  *rmcf;
+    size_t       len;
+    u_char      *p;
+    ngx_path_t  *path;
 
-    static ngx_path_init_t  init = {
-        ngx_string("rooms_media"), { 0, 0, 0 }
-    };
+    static const char  body[] = NGX_HTTP_CLIENT_TEMP_PATH;
 
-    if (conf->media_path) {
-        if (ngx_add_path(cf, &conf->media_path) != NGX_OK) {
+    path = ngx_pcalloc(cf->pool, sizeof(ngx_path_t));
+    if (path == NULL) {
+        return NULL;
+    }
+
+    for (len = sizeof(body) - 1; len && body[len - 1] == '/'; len--) {
+        /* void */
+    }
+
+    while (len && body[len - 1] != '/') {
+        len--;
+    }
+
+    p = ngx_pnalloc(cf->pool, len + sizeof("rooms_media"));
+    if (p == NULL) {
+        return NULL;
+    }
+
+    path->name.data = p;
+    p = ngx_cpymem(p, body, len);
+    p = ngx_cpymem(p, "rooms_media", sizeof("rooms_media"));
+    path->name.len = p - path->name.data - 1;
+
+    return ngx_conf_full_name(cf->cycle, &path->name, 0) == NGX_OK ? path
+                                                                   : NULL;
+}
+
+
+/* What can be told without making it, as `nginx -t` makes nothing. */
+static ngx_int_t
+ngx_rooms_media_check(ngx_conf_t *cf, ngx_path_t *path)
+{
+    u_char           *p;
+    ngx_str_t         parent;
+    const char       *problem;
+    ngx_file_info_t   fi;
+
+    if (path->conf_file == NULL) {
+        return NGX_OK;
+    }
+
+    problem = NULL;
+
+    if (ngx_file_info(path->name.data, &fi) != NGX_FILE_ERROR) {
+
+        if (!ngx_is_dir(&fi)) {
+            problem = "is no folder";
+        }
+
+    } else if (ngx_errno == NGX_ENOENT || ngx_errno == NGX_ENOTDIR) {
+        parent.len = path->name.len;
+
+        while (parent.len > 1 && path->name.data[parent.len - 1] != '/') {
+            parent.len--;
+        }
+
+        parent.data = ngx_pnalloc(cf->temp_pool, parent.len + 1);
+        if (parent.data == NULL) {
             return NGX_ERROR;
         }
 
-    } else if (ngx_conf_merge_path_value(cf, &conf->media_path, NULL, &init)
-               != NGX_CONF_OK)
-    {
-        return NGX_ERROR;
+        p = ngx_cpymem(parent.data, path->name.data, parent.len);
+        *p = '\0';
+
+        if (ngx_file_info(parent.data, &fi) == NGX_FILE_ERROR
+            || !ngx_is_dir(&fi))
+        {
+            problem = "has no folder that it could be made in";
+        }
     }
 
-    if (ngx_rooms_work_init(cf) != NGX_OK) {
-        return NGX_ERROR;
+    if (problem == NULL) {
+        return NGX_OK;
     }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "rooms_media_path \"%V\" %s in %s:%ui", &path->name, problem,
+                  path->conf_file, path->line);
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_rooms_media_init(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
+{
+    ngx_uint_t               i;
+    ngx_path_t             **paths, **added;
+    ngx_rooms_main_conf_t   *rmcf;
 
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_rooms_module);
+
+    if (conf->media_path == NULL) {
+        conf->media_path = ngx_rooms_media_default(cf);
+    }
+
+    if (conf->media_path == NULL || ngx_rooms_work_init(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    paths = rmcf->paths.elts;
+
+    for (i = 0; i < rmcf->paths.nelts; i++) {
+
+        if (paths[i]->name.len == conf->media_path->name.len
+            && ngx_memcmp(paths[i]->name.data, conf->media_path->name.data,
+                          conf->media_path->name.len) == 0)
+        {
+            break;
+        }
+    }
+
+    if (i < rmcf->paths.nelts) {
+        conf->media_path = paths[i];
+
+    } else {
+        added = ngx_array_push(&rmcf->paths);
+
+        if (added == NULL
+            || ngx_rooms_media_check(cf, conf->media_path) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        *added = conf->media_path;
+    }
 
     return ngx_rooms_sweep_add(cf, &rmcf->sweeps, conf);
 }

@@ -473,7 +473,6 @@ ngx_rooms_location_parts(ngx_http_core_loc_conf_t *clcf)
 }
 
 
-/* Whether a raw target is in what the server serves of the tree. */
 ngx_uint_t
 ngx_rooms_location_of_target(ngx_uint_t serve, u_char *p, u_char *last)
 {

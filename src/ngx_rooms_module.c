@@ -349,9 +349,72 @@ ngx_rooms_init(ngx_conf_t *cf)
 }
 
 
+/* Made and given to the workers as NGINX's own temporary folders are. */
+static ngx_int_t
+ngx_rooms_make_folder(ngx_cycle_t *cycle, ngx_str_t *name)
+{
+    ngx_file_info_t   fi;
+    ngx_core_conf_t  *ccf;
+
+    if (ngx_create_dir(name->data, 0700) == NGX_FILE_ERROR
+        && ngx_errno != NGX_EEXIST)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      ngx_create_dir_n " \"%V\" failed; rooms_media_path "
+                      "names a folder for media", name);
+        return NGX_ERROR;
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    if (ccf->user == (ngx_uid_t) NGX_CONF_UNSET_UINT) {
+        return NGX_OK;
+    }
+
+    if (ngx_file_info(name->data, &fi) == NGX_FILE_ERROR) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      ngx_file_info_n " \"%V\" failed", name);
+        return NGX_ERROR;
+    }
+
+    if (fi.st_uid != ccf->user
+        && chown((char *) name->data, ccf->user, -1) == -1)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "chown(\"%V\", %d) failed", name, ccf->user);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* Before the workers: nginx -t ends here, and has to leave nothing behind. */
 static ngx_int_t
 ngx_rooms_init_module(ngx_cycle_t *cycle)
 {
+    ngx_uint_t               i;
+    ngx_path_t             **paths;
+    ngx_rooms_main_conf_t   *rmcf;
+
+    rmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_rooms_module);
+
+    if (rmcf == NULL || ngx_test_config) {
+        return NGX_OK;
+    }
+
+    paths = rmcf->paths.elts;
+
+    for (i = 0; i < rmcf->paths.nelts; i++) {
+
+        if (ngx_rooms_make_folder(cycle, &paths[i]->name) != NGX_OK
+            && paths[i]->conf_file && ngx_is_init_cycle(cycle->old_cycle))
+        {
+            /* one that nobody asked for, or a reload: all else works */
+            return NGX_ERROR;
+        }
+    }
+
     return NGX_OK;
 }
 
@@ -372,7 +435,9 @@ ngx_rooms_init_process(ngx_cycle_t *cycle)
     stores = rmcf->stores.elts;
 
     for (i = 0; i < rmcf->stores.nelts; i++) {
-        ngx_rooms_store_init_worker(stores[i], cycle);
+        if (ngx_rooms_store_init_worker(stores[i], cycle) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     ngx_rooms_sweep_init_worker(&rmcf->sweeps, cycle);

@@ -15,6 +15,7 @@ use Time::HiRes qw(time sleep);
 
 use lib 't/lib';
 use RoomsTest;
+use RoomsTest::Process qw(slurp);
 
 my $ann = 'mock:ann@t1';
 my $boundary = 'XyZ0123456789';
@@ -575,7 +576,10 @@ sub config_test {
 
 for (['rooms_media_path a; rooms_media_path b;', 'is duplicate'],
      ['rooms_media_path ' . '/x' x 600 . ';', 'is too long a path'],
-     ['rooms_media_path /no/such/parent;', 'mkdir\(\) "/no/such/parent" failed'],
+     ["\nrooms_media_path /no/such/parent;", '"/no/such/parent" has no folder '
+      . 'that it could be made in in \S+nginx.conf:\d+'],
+     ['rooms_media_path /dev/null;', 'rooms_media_path "/dev/null" is no folder'],
+     ['rooms_media_path /dev/null/x;', 'has no folder that it could be made'],
      ['rooms_media_sweep 1h; rooms_media_sweep 2h;', 'is duplicate'],
      ['rooms_media_sweep soon;', 'must be a time or "off"'],
      ['rooms_media_sweep 0;', 'must be a time or "off"'])
@@ -586,22 +590,96 @@ for (['rooms_media_path a; rooms_media_path b;', 'is duplicate'],
     like($out, qr/$message/, substr $snippet, 0, 40);
 }
 
-my ($dir, $out) = config_test('');
+my ($dir, $out) = config_test('rooms_media_path some//;');
 
-like($out, qr/test is successful/, 'without a path');
-ok(-d "$dir/rooms_media", 'it is rooms_media under the prefix');
-
-($dir, $out) = config_test('rooms_media_path some//;');
 like($out, qr/test is successful/, 'slashes at the end');
+ok(!-e "$dir/some", 'nginx -t makes nothing');
+
+# at start
+
+sub started {
+    my ($main, $snippet) = @_;
+    my ($dir) = config_test($snippet, $main);
+    my $conf = slurp("$dir/nginx.conf");
+
+    $conf =~ s/listen 127\.0\.0\.1:1;/'listen 127.0.0.1:' . free_port() . ';'/e;
+    open my $out, '>', "$dir/nginx.conf" or die $!;
+    print $out $conf;
+    close $out;
+
+    my $nginx = RoomsTest::Process::find_program(
+        $ENV{TEST_NGINX_BINARY} || 'nginx');
+    # a daemon holds what it got as stderr
+    my $status = system("$nginx -p $dir -e $dir/error.log -c $dir/nginx.conf "
+                        . ">$dir/said 2>&1 </dev/null");
+    my $said = slurp("$dir/said");
+    my $pid = slurp("$dir/pid");
+
+    if ($pid && $pid =~ /^(\d+)/) {
+        kill 'QUIT', $1;
+        RoomsTest::Process::wait_for(20, sub { !-e "$dir/pid" });
+    }
+
+    return ($dir, $status, $said);
+}
+
+my $status;
+
+($dir, $status) = started('', 'rooms_media_path some//;');
+is($status, 0, 'it starts');
 ok(-d "$dir/some", 'the folder is made');
+is((stat _)[2] & 07777, 0700, 'for nobody else');
 
 SKIP: {
     my $uid = getpwnam 'nobody';
 
-    skip 'not root', 1 if $> != 0 || !defined $uid;
+    skip 'not root', 4 if $> != 0 || !defined $uid;
 
-    ($dir, $out) = config_test('', 'user nobody nogroup;');
-    is((stat "$dir/rooms_media")[4], $uid, "the folder is the workers' own");
+    ($dir, $status) = started('user nobody nogroup;', 'rooms_media_path m;');
+    is((stat "$dir/m")[4], $uid, "the folder is the workers' own");
+
+    # a folder that can't be made: on a file system without room for names
+    my $full = tempdir();
+
+    skip 'no file systems here', 3
+        if system("mount -t tmpfs -o ro none $full 2>/dev/null") != 0;
+
+    ($dir, $status, $out) = started('', "rooms_media_path $full/m;");
+    isnt($status, 0, 'one that was asked for and can\'t be made');
+    like($out, qr{\[emerg\].*mkdir\(\) "\Q$full\E/m" failed; rooms_media_path},
+         'is an error of the start');
+    system("umount $full");
+    ok(!-e "$full/m", 'and nothing is left');
+}
+
+# the default: beside the folder for bodies that NGINX was built with
+
+my $built = do {
+    my $nginx = RoomsTest::Process::find_program(
+        $ENV{TEST_NGINX_BINARY} || 'nginx');
+
+    `$nginx -V 2>&1` =~ m{--http-client-body-temp-path=(/\S*)/} ? $1 : undef;
+};
+
+SKIP: {
+    skip 'not root, or NGINX was built with a relative one', 2
+        if $> != 0 || !defined $built;
+
+    my $had = -e "$built/rooms_media";
+
+    # two names of one folder, of two stores, which a worker warns of
+    run_nginx("rooms on; rooms_auth mock; rooms_redis redis://127.0.0.1:1/0;",
+              default_media => 1,
+              http => "server { listen 127.0.0.1:" . free_port() . "; "
+                      . "rooms on; rooms_auth mock; "
+                      . "rooms_media_path $built/rooms_media; "
+                      . "rooms_redis redis://127.0.0.1:2/0; }");
+    ok(RoomsTest::Process::wait_for(20, sub {
+        nginx_log() =~ m{rooms_media_path "\Q$built\E/rooms_media" is used with}
+    }), 'the default path');
+    ok(-d "$built/rooms_media", 'is made');
+    stop_nginx();
+    rmdir "$built/rooms_media" if !$had;
 }
 
 done_testing();

@@ -153,3 +153,26 @@ ngx_rooms_error_of_status(ngx_uint_t status)
                             : (ngx_uint_t) NGX_ROOMS_E_INTERNAL;
     }
 }
+
+
+rooms_str_t
+ngx_rooms_error_said(ngx_uint_t status)
+{
+    switch (status) {
+
+    case 403:
+        return rooms_cstr("access is denied");
+
+    case 412:
+        return rooms_cstr("what is asked for is no longer as it was");
+
+    case 414:
+        return rooms_cstr("the URI is too long");
+
+    case 416:
+        return rooms_cstr("the content has no such range");
+
+    default:
+        return ROOMS_NULL;
+    }
+}

@@ -53,5 +53,7 @@ const ngx_rooms_error_t *ngx_rooms_error(ngx_uint_t code);
 
 /* The code for a status that NGINX itself answers with. */
 ngx_uint_t ngx_rooms_error_of_status(ngx_uint_t status);
+/* What to say of it where the code's own message would be wrong, if it is. */
+rooms_str_t ngx_rooms_error_said(ngx_uint_t status);
 
 #endif /* NGX_ROOMS_ERROR_H */

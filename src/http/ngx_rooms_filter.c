@@ -27,6 +27,46 @@ static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
 
 
+/*
+ * NGINX may refuse a request before it looks for a location: headers that are
+ * too large, a certificate that is missing.  The raw target says whether one
+ * of ours would have got it; it may have been cut off.
+ */
+static ngx_uint_t
+ngx_rooms_filter_early(ngx_http_request_t *r)
+{
+    u_char                    *last;
+    ngx_buf_t                 *b;
+    ngx_rooms_loc_conf_t      *rlcf;
+    ngx_rooms_srv_conf_t      *rscf;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+    rscf = ngx_http_get_module_srv_conf(r, ngx_rooms_module);
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_rooms_module);
+
+    if (rscf->enable != 1 || r->loc_conf != cscf->ctx->loc_conf
+        || r->headers_out.status < NGX_HTTP_BAD_REQUEST
+        || r->uri_start == NULL)
+    {
+        return 0;
+    }
+
+    b = r->header_in;
+    last = r->uri_end;
+
+    if (b && r->uri_start >= b->start && r->uri_start < b->last
+        && (last < r->uri_start || last > b->last))
+    {
+        /* a line without an end: NGINX moves the end that it doesn't have */
+        last = b->last;
+    }
+
+    return last > r->uri_start
+           && ngx_rooms_location_of_target(rlcf->serve, r->uri_start, last);
+}
+
+
 /* An answer of NGINX's own that has to become ours. */
 static ngx_uint_t
 ngx_rooms_filter_foreign(ngx_http_request_t *r, ngx_rooms_req_t *rq)
@@ -51,6 +91,7 @@ ngx_rooms_filter_replace(ngx_http_request_t *r, ngx_rooms_req_t *rq)
     rooms_str_t  body;
 
     rq->error = ngx_rooms_error_of_status(r->headers_out.status);
+    rq->message = ngx_rooms_error_said(r->headers_out.status);
 
     if (r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE
         && ngx_rooms_filter_limited(r))
@@ -65,12 +106,35 @@ ngx_rooms_filter_replace(ngx_http_request_t *r, ngx_rooms_req_t *rq)
         (void) ngx_rooms_header(r, "Retry-After", ngx_rooms_s("1"));
     }
 
+    if (r->headers_out.status == NGX_HTTP_UNAUTHORIZED
+        && r->headers_out.www_authenticate == NULL)
+    {
+        (void) ngx_rooms_header(r, "WWW-Authenticate", ngx_rooms_s("Bearer"));
+    }
+
+    if (r->headers_out.status == NGX_HTTP_NOT_ALLOWED
+        && ngx_rooms_route_allow(rq) == NGX_OK)
+    {
+        (void) ngx_rooms_header(r, "Allow", rooms_from_ngx(rq->allow));
+    }
+
     ngx_rooms_status_request(rq->endpoint, r->headers_out.status,
                              ngx_current_msec - rq->started);
 
     if (r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
         rq->error_field = ngx_rooms_s("body");
         rq->error_problem = ngx_rooms_s("more than client_max_body_size");
+    }
+
+    if (ngx_rooms_filter_early(r)
+        && (r->headers_out.status == NGX_HTTP_REQUEST_URI_TOO_LARGE
+            || (r->headers_out.status == NGX_HTTP_BAD_REQUEST
+                && r->lingering_close)))
+    {
+        /* NGINX's 494 is told as 400, and the only one that lingers */
+        rq->error_field = ngx_rooms_s("headers");
+        rq->error_problem = ngx_rooms_s("more than "
+                                        "large_client_header_buffers");
     }
 
     body = ngx_rooms_error_body(rq, r->pool, ngx_rooms_request_id(r));
@@ -96,7 +160,7 @@ ngx_rooms_filter_replace(ngx_http_request_t *r, ngx_rooms_req_t *rq)
 
     rq->replaced = 1;
 
-    return rq->out.failed ? NGX_ERROR : NGX_OK;
+    return rq->out.failed ? NGX_ERROR : ngx_rooms_no_store(r);
 }
 
 
@@ -113,7 +177,7 @@ ngx_rooms_header_filter(ngx_http_request_t *r)
         return NGX_OK;
     }
 
-    if (!rlcf->enable || r != r->main) {
+    if (r != r->main || (!rlcf->enable && !ngx_rooms_filter_early(r))) {
         return ngx_http_next_header_filter(r);
     }
 

@@ -238,6 +238,8 @@ void ngx_rooms_run(ngx_rooms_req_t *rq);
 
 /* Finds the row and the path's parameters. */
 void ngx_rooms_route(ngx_rooms_req_t *rq);
+/* Sets rq->allow to the methods of its path; NGX_DECLINED: it has none. */
+ngx_int_t ngx_rooms_route_allow(ngx_rooms_req_t *rq);
 extern const ngx_rooms_endpoint_t  ngx_rooms_endpoints[];
 ngx_uint_t ngx_rooms_endpoint_index(const ngx_rooms_endpoint_t *e);
 ngx_int_t ngx_rooms_route_init(ngx_cycle_t *cycle);
@@ -345,6 +347,8 @@ rooms_str_t ngx_rooms_request_id(ngx_http_request_t *r);
 ngx_int_t ngx_rooms_header(ngx_http_request_t *r, const char *key,
     rooms_str_t value);
 ngx_int_t ngx_rooms_etag(ngx_rooms_req_t *rq);
+/* "Cache-Control: no-store", of every JSON answer. */
+ngx_int_t ngx_rooms_no_store(ngx_http_request_t *r);
 rooms_str_t ngx_rooms_header_in(ngx_http_request_t *r, const char *name);
 
 /* Ids: random from the worker's generator (ngx_rooms_random.c). */

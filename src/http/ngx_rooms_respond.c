@@ -49,6 +49,13 @@ ngx_rooms_header(ngx_http_request_t *r, const char *key, rooms_str_t value)
 }
 
 
+ngx_int_t
+ngx_rooms_no_store(ngx_http_request_t *r)
+{
+    return ngx_rooms_header(r, "Cache-Control", ngx_rooms_s("no-store"));
+}
+
+
 rooms_str_t
 ngx_rooms_header_in(ngx_http_request_t *r, const char *name)
 {
@@ -153,6 +160,11 @@ ngx_rooms_finish(ngx_rooms_req_t *rq, ngx_uint_t status, ngx_chain_t *chain,
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         r->disable_not_modified = 1;
+    }
+
+    if (ngx_rooms_no_store(r) != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_ERROR);
+        return;
     }
 
     rq->sent = 1;

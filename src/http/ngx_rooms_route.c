@@ -152,7 +152,7 @@ ngx_rooms_path_params(ngx_rooms_req_t *rq, const ngx_rooms_path_t *path,
 
 
 static ngx_int_t
-ngx_rooms_route_allow(ngx_rooms_req_t *rq, const char *template)
+ngx_rooms_route_methods(ngx_rooms_req_t *rq, const char *template)
 {
     u_char                      *p;
     ngx_uint_t                   methods;
@@ -184,6 +184,18 @@ ngx_rooms_route_allow(ngx_rooms_req_t *rq, const char *template)
     rq->allow.len = p - rq->allow.data - 2;
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_route_allow(ngx_rooms_req_t *rq)
+{
+    if (rq->allow.len) {
+        return NGX_OK;
+    }
+
+    return rq->endpoint ? ngx_rooms_route_methods(rq, rq->endpoint->path)
+                        : NGX_DECLINED;
 }
 
 
@@ -249,7 +261,7 @@ ngx_rooms_route(ngx_rooms_req_t *rq)
     }
 
     if (template) {
-        (void) ngx_rooms_route_allow(rq, template);
+        (void) ngx_rooms_route_methods(rq, template);
     }
 }
 

@@ -208,7 +208,7 @@ ngx_rooms_store_add(ngx_rooms_store_t *store, ngx_addr_t *addr)
 }
 
 
-void
+ngx_int_t
 ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
 {
     ngx_uint_t           i;
@@ -224,8 +224,7 @@ ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
     ngx_rooms_pubsub_init(&store->pubsub, store, cycle->log);
 
     if (store->kind == NGX_ROOMS_STORE_SINGLE) {
-        (void) ngx_rooms_store_add(store, NULL);
-        return;
+        return ngx_rooms_store_add(store, NULL) ? NGX_OK : NGX_ERROR;
     }
 
     seeds = store->seeds->elts;
@@ -239,7 +238,9 @@ ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
             (void) ngx_rooms_store_add(store, &seeds[i]);
         }
 
-        return;
+        /* without one of them there is nobody to ask for the others */
+
+        return store->nservers ? NGX_OK : NGX_ERROR;
     }
 
     /* sentinels are servers of their own, with neither password nor base */
@@ -258,8 +259,13 @@ ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
 
     /* the primary's address is what they will say */
 
+    if (store->nsentinels == 0) {
+        return NGX_ERROR;
+    }
+
     store->nservers = 0;
-    (void) ngx_rooms_store_add(store, NULL);
+
+    return ngx_rooms_store_add(store, NULL) ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -144,7 +144,7 @@ rooms_str_t ngx_rooms_key(ngx_rooms_keys_t *keys, ngx_rooms_key_e kind,
  */
 char *ngx_rooms_store_parse(ngx_conf_t *cf, ngx_str_t *url,
     ngx_rooms_store_t *store);
-void ngx_rooms_store_init_worker(ngx_rooms_store_t *store,
+ngx_int_t ngx_rooms_store_init_worker(ngx_rooms_store_t *store,
     ngx_cycle_t *cycle);
 void ngx_rooms_store_exit_worker(ngx_rooms_store_t *store);
 

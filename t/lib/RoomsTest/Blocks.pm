@@ -24,6 +24,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use File::Temp ();
 use Test::More ();
 
 use RoomsTest::JSON ();
@@ -39,7 +40,7 @@ my @regex = qw(response_body_like response_body_unlike response_headers_like
                grep_error_log error_code_like);
 
 my (%saved, %original);
-my $registered;
+my ($registered, $media);
 
 my $default_config = <<'END';
         rooms on;
@@ -83,8 +84,19 @@ sub before_block {
     $block->set_value(config => $default_config)
         if !defined $block->config;
 
+    # the default is a folder of this machine, which suites leave alone
+    $block->set_value(http_config => media_path() . ($block->http_config // ''))
+        if $ENV{TEST_NGINX_LOAD_MODULES}
+           && ($block->http_config // '') !~ /rooms_media_path/;
+
     fill_in($block, 0, @sent, @plain);
     fill_in($block, 1, @regex);
+}
+
+sub media_path {
+    $media //= File::Temp->newdir('rooms-media-XXXXXXXX', TMPDIR => 1);
+
+    return "    rooms_media_path $media;\n";
 }
 
 sub after_response {

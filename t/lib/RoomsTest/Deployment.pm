@@ -91,6 +91,7 @@ events { worker_connections 512; }
 http {
     access_log $dir/access.log;
 $temp
+    rooms_media_path $dir/rooms_media;
     server {
         listen 127.0.0.1:$self->{port};
         rooms on;

@@ -28,7 +28,8 @@ sub nginx_log { return defined $dir ? slurp("$dir/error.log") : '' }
 
 # run_nginx($server_snippet, %options) starts nginx and returns its port.
 # Options: workers (with more than one, or with master => 1, there is a
-# master process), http, main (snippets), log_level, port, connections.
+# master process), http, main (snippets), log_level, port, connections,
+# default_media (no rooms_media_path is set).
 sub run_nginx {
     my ($snippet, %given) = @_;
 
@@ -85,6 +86,12 @@ sub write_config {
     my $user = $> == 0 ? 'user root;' : '';
     my $temp = join '', map { "    ${_}_temp_path $dir/${_}_temp;\n" }
                qw(client_body proxy fastcgi scgi uwsgi);
+
+    # the default is a folder of this machine, which suites leave alone
+    $temp .= "    rooms_media_path $dir/rooms_media;\n"
+        if $modules && !$o{default_media}
+           && ($o{http} // '') !~ /^\s*rooms_media_path/m;
+
     my $level = $o{log_level} // $ENV{TEST_NGINX_LOG_LEVEL} // 'info';
     my $connections = $o{connections} // 1024;
 
