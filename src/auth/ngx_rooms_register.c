@@ -358,13 +358,17 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
         return ngx_rooms_peer_digest(rq);
     }
 
-    if (rq->conf->federation
-        && rooms_foreign(rq->principal.sub,
-                         rooms_from_ngx(rq->conf->server_name), &server))
+    /*
+     * A token of ours doesn't make anybody a participant of elsewhere, nor one
+     * whom all would take for the owner of a local id here.
+     */
+
+    if (rooms_foreign(rq->principal.sub, ROOMS_NULL, &server)
+        && (rq->conf->federation
+            || rooms_str_eq(server, rooms_from_ngx(rq->conf->server_name))))
     {
-        /* a token of ours doesn't make anybody a participant of elsewhere */
-        return ngx_rooms_auth_refused(rq, "the participant is the name of one "
-                                      "of another server");
+        return ngx_rooms_auth_refused(rq, "the participant's id is the name "
+                                      "of somebody, @local:server");
     }
 
     seen = ngx_rooms_seen_slot(rq, &who);

@@ -428,10 +428,11 @@ static ngx_int_t
 ngx_rooms_export_sender(ngx_rooms_export_t *x, rooms_str_t *json)
 {
     rooms_id_t   *who;
-    rooms_str_t   content, *profile;
+    rooms_str_t   id, content, *profile;
 
-    who = rooms_id_set_find(&x->people,
-                            rooms_json_member_str(*json, "sender_id"));
+    id = ngx_rooms_json_id(x->page->pool, rooms_json_member(*json,
+                                                            "sender_id"));
+    who = id.data ? rooms_id_set_find(&x->people, id) : NULL;
     profile = who ? who->data : NULL;
 
     if (profile == NULL || profile->len == 0) {

@@ -81,7 +81,7 @@ ngx_rooms_export_collect_people(ngx_rooms_export_t *x, rooms_str_t json)
 {
     rooms_str_t  type, content, ids, id;
 
-    if (ngx_rooms_export_person(x, rooms_json_member_str(json, "sender_id"))
+    if (ngx_rooms_export_person(x, rooms_json_member(json, "sender_id"))
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -97,8 +97,8 @@ ngx_rooms_export_collect_people(ngx_rooms_export_t *x, rooms_str_t json)
 
     content = rooms_json_member(json, "content");
 
-    if (ngx_rooms_export_person(x, rooms_json_member_str(content,
-                                                         "participant_id"))
+    if (ngx_rooms_export_person(x, rooms_json_member(content,
+                                                     "participant_id"))
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -113,11 +113,6 @@ ngx_rooms_export_collect_people(ngx_rooms_export_t *x, rooms_str_t json)
             return NGX_OK;
         }
 
-        /* between its quotes */
-
-        id.data++;
-        id.len = id.len > 2 ? id.len - 2 : 0;
-
         if (ngx_rooms_export_person(x, id) != NGX_OK) {
             return NGX_ERROR;
         }
@@ -126,12 +121,15 @@ ngx_rooms_export_collect_people(ngx_rooms_export_t *x, rooms_str_t json)
 
 
 static ngx_int_t
-ngx_rooms_export_person(ngx_rooms_export_t *x, rooms_str_t id)
+ngx_rooms_export_person(ngx_rooms_export_t *x, rooms_str_t value)
 {
     size_t        n;
+    rooms_str_t   id;
     rooms_id_t   *who, **stranger;
 
-    if (id.data == NULL || !rooms_participant_valid(id)) {
+    id = ngx_rooms_json_id(x->page->pool, value);
+
+    if (id.data == NULL) {
         return NGX_OK;
     }
 

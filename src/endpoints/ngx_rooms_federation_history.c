@@ -186,7 +186,7 @@ ngx_rooms_history_name(ngx_rooms_req_t *rq)
         || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
                              ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS,
                                            h->pr.room.id),
-                             ngx_rooms_join(rq->pool, ngx_rooms_s("/"),
+                             ngx_rooms_join(rq->pool, ngx_rooms_s(" "),
                                             server, ngx_rooms_s(" "), id))
            != NGX_OK)
     {

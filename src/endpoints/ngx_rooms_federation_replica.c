@@ -182,7 +182,7 @@ ngx_rooms_replica_begin(ngx_rooms_req_t *rq)
         (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZSCORE"),
                                  ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TOLD,
                                                s->told.room),
-                                 ngx_rooms_join(rq->pool, ngx_rooms_s("/"),
+                                 ngx_rooms_join(rq->pool, ngx_rooms_s(" "),
                                                 s->told.of));
     }
 

@@ -123,7 +123,7 @@ static rooms_str_t
 ngx_rooms_fedsend_name(ngx_rooms_req_t *rq, rooms_str_t server,
     rooms_str_t id)
 {
-    return ngx_rooms_join(rq->pool, ngx_rooms_s("/"), server,
+    return ngx_rooms_join(rq->pool, ngx_rooms_s(" "), server,
                           ngx_rooms_s(" "), id);
 }
 

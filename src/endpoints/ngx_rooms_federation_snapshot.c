@@ -27,7 +27,7 @@ static ngx_int_t ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
 
 
-/* No participant's id begins with "/". */
+/* No participant's id begins with a space. */
 static ngx_int_t
 ngx_rooms_replica_name(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     rooms_str_t key)
@@ -46,7 +46,7 @@ ngx_rooms_replica_name(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     argv[0] = ngx_rooms_s("ZADD");
     argv[1] = key;
     argv[2] = ngx_rooms_number(rq->pool, s->told.part);
-    argv[3] = ngx_rooms_join(rq->pool, ngx_rooms_s("/"), s->told.of);
+    argv[3] = ngx_rooms_join(rq->pool, ngx_rooms_s(" "), s->told.of);
 
     for (n = 4, i = 0; i < replica->n; i++) {
         argv[n++] = ngx_rooms_s("0");

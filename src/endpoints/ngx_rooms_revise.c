@@ -17,7 +17,8 @@ static ngx_int_t ngx_rooms_revise_begin(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_revise_body(ngx_rooms_req_t *rq,
     ngx_rooms_revision_t *v);
 static ngx_int_t ngx_rooms_revise_take(ngx_rooms_req_t *rq);
-static void ngx_rooms_revise_message(ngx_rooms_revision_t *v);
+static void ngx_rooms_revise_message(ngx_pool_t *pool,
+    ngx_rooms_revision_t *v);
 
 
 ngx_int_t
@@ -211,7 +212,7 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
     }
 
     if (v->event.data) {
-        ngx_rooms_revise_message(v);
+        ngx_rooms_revise_message(rq->pool, v);
     }
 
     return NGX_OK;
@@ -220,14 +221,14 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
 
 /* What the core asks about an event. */
 static void
-ngx_rooms_revise_message(ngx_rooms_revision_t *v)
+ngx_rooms_revise_message(ngx_pool_t *pool, ngx_rooms_revision_t *v)
 {
     rooms_str_t       copies, word;
     rooms_message_t  *m;
 
     m = &v->message;
 
-    m->sender = v->stored.sender;
+    m->sender = ngx_rooms_json_id(pool, v->stored.sender);
     m->created_at = rooms_time_parse(v->stored.created_at);
     m->is_message = v->stored.message && !v->stored.edit;
     m->redacted = v->stored.redacted_at.data != NULL;

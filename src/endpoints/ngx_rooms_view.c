@@ -89,7 +89,7 @@ ngx_rooms_view_size(const ngx_rooms_view_t *view, const ngx_str_t *server)
 {
     return 1024 + 6 * (view->name.len + view->room.topic.len)
            + view->room.alias.len + server->len + view->room.workspace.len
-           + view->room.creator.len + view->own.event.len;
+           + ROOMS_JSON_STR(view->room.creator.len) + view->own.event.len;
 }
 
 

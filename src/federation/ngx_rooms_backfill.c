@@ -447,13 +447,13 @@ ngx_rooms_backfill_judge(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
         if (!rooms_str_eq(past->server, rooms_from_ngx(rq->conf->server_name)))
         {
-            item->name = ngx_rooms_join(bf->pool, ngx_rooms_s("/"),
+            item->name = ngx_rooms_join(bf->pool, ngx_rooms_s(" "),
                                         past->server, ngx_rooms_s(" "),
                                         past->id);
         }
 
         if (past->about_id.data) {
-            item->about_name = ngx_rooms_join(bf->pool, ngx_rooms_s("/"),
+            item->about_name = ngx_rooms_join(bf->pool, ngx_rooms_s(" "),
                                               past->about_server,
                                               ngx_rooms_s(" "),
                                               past->about_id);

@@ -40,7 +40,7 @@ ngx_rooms_backfill_ask_copies(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
         item->edits = ROOMS_NULL;
         item->before = ROOMS_NULL;
-        argv[2 + i] = ngx_rooms_s("/");
+        argv[2 + i] = ngx_rooms_s(" ");
 
         if (!ngx_rooms_backfill_imports(item)) {
             continue;

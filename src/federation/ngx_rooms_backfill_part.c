@@ -84,7 +84,7 @@ ngx_rooms_backfill_ask(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
                              ngx_rooms_s("history"), ngx_rooms_s("origin"),
                              ngx_rooms_s("federated"));
 
-    /* "/" names nothing, and keeps the replies in their places */
+    /* a space names nothing, and keeps the replies in their places */
 
     argv[0] = ngx_rooms_s("HMGET");
     argv[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS, bf->room);
@@ -92,9 +92,9 @@ ngx_rooms_backfill_ask(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     for (i = 0; i < n; i++) {
         item = &bf->items[bf->at + i];
 
-        argv[2 + 2 * i] = item->name.data ? item->name : ngx_rooms_s("/");
+        argv[2 + 2 * i] = item->name.data ? item->name : ngx_rooms_s(" ");
         argv[3 + 2 * i] = item->about_name.data ? item->about_name
-                                                : ngx_rooms_s("/");
+                                                : ngx_rooms_s(" ");
     }
 
     (void) ngx_rooms_batch_add(b, argv, 2 * n + 2);
@@ -106,7 +106,7 @@ ngx_rooms_backfill_ask(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         item = &bf->items[bf->at + i];
 
         argv[2 + i] = item->past.sender.len ? item->past.sender
-                                            : ngx_rooms_s("/");
+                                            : ngx_rooms_s(" ");
     }
 
     (void) ngx_rooms_batch_add(b, argv, n + 2);
@@ -172,7 +172,7 @@ ngx_rooms_backfill_ask_names(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
     argv[0] = ngx_rooms_s("HMGET");
     argv[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LOCALS, ROOMS_NULL);
-    argv[2] = ngx_rooms_s("/");
+    argv[2] = ngx_rooms_s(" ");
     n = 3;
 
     json_object_foreach(bf->names, fqid, value) {
@@ -180,7 +180,7 @@ ngx_rooms_backfill_ask_names(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         argv[n++] = rooms_fqid_parse(rooms_cstr(fqid), &local, &server) == 0
                     && rooms_str_eq(server,
                                     rooms_from_ngx(rq->conf->server_name))
-                    ? local : ngx_rooms_s("/");
+                    ? local : ngx_rooms_s(" ");
     }
 
     return ngx_rooms_batch_add(rq->batch, argv, n);

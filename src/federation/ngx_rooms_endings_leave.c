@@ -127,7 +127,9 @@ ngx_rooms_endings_change(ngx_rooms_endings_t *e, rooms_change_t *change,
     ngx_rooms_random_hex(e->random, sizeof(e->random));
     who = e->who;
 
-    if (who.len > 1 && who.data[1] == ':') {
+    /* "@:server": that server has ended it, and nobody of ours */
+
+    if (who.len > 1 && who.data[0] == '@' && who.data[1] == ':') {
         who = e->target.member.participant;
     }
 

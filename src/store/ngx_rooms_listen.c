@@ -98,7 +98,7 @@ ngx_rooms_topic_get(ngx_rooms_channel_t *ch, u_char kind, rooms_str_t id)
     uint32_t             hash;
     ngx_str_t            name;
     ngx_rooms_topic_t   *topic;
-    u_char               text[160];
+    u_char               text[1 + ROOMS_PARTICIPANT_MAX];
 
     if (id.len + 1 > sizeof(text)) {
         return NULL;
@@ -140,7 +140,7 @@ static ngx_rooms_topic_t *
 ngx_rooms_topic_find(ngx_rooms_channel_t *ch, u_char kind, rooms_str_t id)
 {
     ngx_str_t  name;
-    u_char     text[160];
+    u_char     text[1 + ROOMS_PARTICIPANT_MAX];
 
     if (id.len + 1 > sizeof(text)) {
         return NULL;

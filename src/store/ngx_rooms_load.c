@@ -501,3 +501,31 @@ ngx_rooms_unreadable(ngx_log_t *log, const char *what, rooms_str_t id)
                       what, id.len, id.data);
     }
 }
+
+
+rooms_str_t
+ngx_rooms_json_id(ngx_pool_t *pool, rooms_str_t value)
+{
+    u_char       *p;
+    ptrdiff_t     len;
+    rooms_str_t   id;
+
+    id = value;
+
+    if (id.len >= 2 && id.data[0] == '"') {
+        id.data++;
+        id.len -= 2;
+    }
+
+    if (id.len && memchr(id.data, '\\', id.len)) {
+        p = ngx_pnalloc(pool, ROOMS_PARTICIPANT_MAX);
+        if (p == NULL) {
+            return ROOMS_NULL;
+        }
+
+        len = rooms_json_unescape(id, p, ROOMS_PARTICIPANT_MAX);
+        id = (rooms_str_t) { len < 0 ? 0 : len, p };
+    }
+
+    return rooms_participant_valid(id) ? id : ROOMS_NULL;
+}

@@ -95,6 +95,13 @@ void ngx_rooms_unreadable(ngx_log_t *log, const char *what, rooms_str_t id);
 /* The room's "meta" field: what never changes. */
 rooms_str_t ngx_rooms_format_meta(ngx_pool_t *pool, const rooms_room_t *room);
 
+/*
+ * A participant's id as it stands in a stored event, with its quotes or
+ * without: it may hold escapes, as none of our own ids does.  NULL: it is no
+ * such id.
+ */
+rooms_str_t ngx_rooms_json_id(ngx_pool_t *pool, rooms_str_t value);
+
 /* Room fields by name, as the store spells them. */
 extern const rooms_str_t  ngx_rooms_field_state;
 extern const rooms_str_t  ngx_rooms_field_joined;
