@@ -177,6 +177,17 @@ bad('rooms_import_limits entry=5;', '"rooms_import_limits" directive has the '
 bad('rooms_import_limits ratio=0;', 'invalid value "ratio=0"');
 bad('rooms_auth_jwks_request keys;', 'must be a path');
 bad('rooms_auth_leeway long;', 'invalid value');
+bad('rooms_auth_claim sub a;', 'must begin with "participant", "tenant", '
+    . '"name", "local" or "roles"');
+bad('rooms_auth_claim roles;', 'invalid number of arguments');
+bad('rooms_auth_claim roles a "";', 'has an empty word');
+bad("rooms_auth_claim roles a b;\nrooms_auth_claim roles c;", 'is duplicate',
+    11);
+bad('rooms_auth_admin;', 'invalid number of arguments');
+bad('rooms_auth_admin "";', 'has an empty word');
+bad("rooms_auth_admin a b;\nrooms_auth_admin a;", 'is duplicate', 11);
+good('rooms_auth_claim roles a b c d e f g h i j k l; rooms_auth_claim name '
+     . '"a b"; rooms_auth_admin "a b" c;');
 bad('rooms_tenant a/b;', 'must be 1 to 64 of');
 bad('rooms_tenant "";', 'must be 1 to 64 of');
 bad('rooms_tenants some;', '"rooms_tenants" directive has the invalid value '
@@ -212,12 +223,19 @@ like(check('rooms on;'), qr/\[emerg\].*rooms_auth\ "jwt"\ needs
 put("$dir/junk", "{\"keys\": [\n {\"kty\": \"RSA\"\n");
 put("$dir/empty", '');
 put("$dir/weak", "short\n");
+put("$dir/nokey", '{"keys": []}');
+put("$dir/enc", '{"keys": [{"kty": "oct", "use": "enc", "k": "'
+                . 'A' x 43 . '"}]}');
+put("$dir/mixed", '{"keys": [{"kty": "oct", "use": "enc"}, {"kty": "oct", '
+                  . '"k": "' . 'A' x 43 . '"}]}');
 put("$dir/rsa", '{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}');
 
 for my $case (['jwks_file', 'none', 'No such file'],
               ['jwks_file', 'junk', 'not JSON in line'],
               ['jwks_file', 'empty', 'not JSON'],
-              ['jwks_file', 'rsa', 'keys\[0\]'],
+              ['jwks_file', 'rsa', 'keys\[0\]: RSA key is shorter'],
+              ['jwks_file', 'nokey', '"keys" is empty'],
+              ['jwks_file', 'enc', 'keys\[0\]: "use" is not "sig"'],
               ['jwks_file', '.', 'is no file'],
               ['secret_file', 'none', 'No such file'],
               ['secret_file', 'empty', 'shorter than 16'],
@@ -241,6 +259,17 @@ is(scalar(() = check('rooms on; rooms_auth mock; rooms_federation on; '
 
 
 # What is accepted
+
+{
+    my $said = check("rooms on;\nrooms_auth_jwks_file $dir/mixed;");
+
+    is(scalar(() = $said =~ /\[warn\]/g), 1, 'one warning of a key set');
+    like($said, qr/\[warn\].*mixed"\ keys\ are\ passed\ over:\ keys\[0\]:\ "use"\ is
+                   \ not\ "sig"\ in\ .*nginx\.conf:11$/xm
+         , 'which says of which key, with file and line')
+        || diag $said;
+    like($said, qr/test is successful/, 'and is no error');
+}
 
 like(check('rooms on; rooms_auth mock;'),
      qr/\[warn\].*for development only.*test is successful/s, 'mock warns');

@@ -258,9 +258,9 @@ ok(RoomsTest::Process::wait_for(15, sub {
 
 redis('HSET', key('federation'), 'policy', $json->encode({
           default_mode => 'closed', allowed_peers => ['a.example'],
-          max_foreign_participants_per_room => 100 }), 'admin', 'boss');
+          max_foreign_participants_per_room => 100 }), 'admin', 'o:boss');
 ends($one, 'a policy that another node has put');
-is(join(' ', sort map { $_->{sender_id} } left($one)), 'boss root',
+is(join(' ', sort map { $_->{sender_id} } left($one)), 'o:boss root',
    'says who did');
 
 # A room that is at home elsewhere
