@@ -3,6 +3,8 @@
 
 # make             build/ngx_rooms_module.so for the installed NGINX
 # NGINX_SRC=dir make    ... for a source tree (its own binary is built too)
+# make install    puts it where the installed NGINX loads modules from
+# make uninstall  takes it away from there
 # make -s federation-key    prints a new key for rooms_federation_key
 
 BUILD       ?= build
@@ -13,15 +15,20 @@ SOURCES      = $(wildcard src/*.c src/*/*.c)
 HEADERS      = $(wildcard src/*.h src/*/*.h)
 CFLAGS_ROOMS = -Wall -Wextra -Werror -Wno-unused-parameter
 
-.PHONY: all setup clean install run federation-key deb deb-check \
+.PHONY: all setup setup-test clean install uninstall run federation-key deb deb-check \
         matrix
 
 all: $(MODULE)
 
 include t/make/tests.mk
 
+# what building needs, and what testing needs besides; nothing of a package's
+# own is installed where an NGINX is built from its source
 setup:
-	@t/make/setup
+	@t/make/setup $(if $(NGINX_SRC),source,build)
+
+setup-test:
+	@t/make/setup test
 
 $(MODULE): $(SOURCES) $(HEADERS) config | setup
 	@t/make/build $(BUILD) "$(NGINX_SRC)" "$(CFLAGS_ROOMS)"
@@ -30,21 +37,25 @@ install: $(MODULE)
 	install -D -m 644 $(MODULE) \
 	    $(DESTDIR)$$(t/make/modules-path)/ngx_rooms_module.so
 
+uninstall:
+	rm -f $(DESTDIR)$$(t/make/modules-path)/ngx_rooms_module.so
+
 run: $(MODULE)
+	@t/make/setup run
 	@t/make/run $(MODULE)
 
 federation-key:
 	@openssl rand -base64 32
 
-matrix: | setup
+matrix: | setup setup-test
 	@t/make/matrix $(BUILD) $(MATRIX)
 
 deb:
-	@t/make/setup "build-essential debhelper dpkg-dev fakeroot libutf8proc-dev"
+	@t/make/setup build build-essential debhelper dpkg-dev fakeroot
 	@t/make/deb $(BUILD)
 
 deb-check: deb
-	@t/make/setup "debootstrap"
+	@t/make/setup debootstrap
 	@t/make/deb-check $(BUILD)
 
 clean:

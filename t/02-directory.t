@@ -200,16 +200,16 @@ for my $left (undef, 'ban 0 0 0') {
 # arguments that are not valid
 for my $case ([limit => 'limit=0'], [limit => 'limit=201'],
               [limit => 'limit=-1'], [limit => 'limit=x'],
-              [limit => 'limit='], [limit => 'limit=1.5'],
+              [limit => 'limit=1.5'],
               [limit => 'limit=99999999999999999999'],
               [offset => 'offset=-1'], [offset => 'offset=10001'],
               [offset => 'offset=x'], [room_type => 'room_type=x'],
-              [room_type => 'room_type='], [membership => 'membership=leave'],
+              [membership => 'membership=leave'],
               [membership => 'membership=ban'],
               [membership => 'membership=x'], [count => 'count=x'],
               [count => 'count=1'], [q => 'q=%ff'],
               [q => 'q=a%00b'], [q => 'q=' . 'x' x 129],
-              [cursor => 'cursor=x'], [cursor => 'cursor='],
+              [cursor => 'cursor=x'],
               [cursor => 'cursor=%00'], [cursor => 'cursor=' . 'A' x 4096],
               [cursor => "cursor=$mine"])
 {

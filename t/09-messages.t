@@ -236,8 +236,8 @@ is(scalar @{call('GET', "/v1/rooms/$default/messages", 'ann')->{data}}, 50,
 
 for my $case ([limit => 'limit=0'], [limit => 'limit=201'],
               [limit => 'limit=x'], [direction => 'direction=up'],
-              [direction => 'direction='], [direction => 'direction=BACK'],
-              [from => 'from=x'], [from => 'from='], [from => 'from=0'],
+              [direction => 'direction=BACK'],
+              [from => 'from=x'], [from => 'from=0'],
               [from => "from=$all[0]"])
 {
     expect("400 SW_VALIDATION_FAILED $case->[0]", 'GET', "$list?$case->[1]",

@@ -91,7 +91,7 @@ sub got {
 sub types { return join ' ', map { $_->{event_type} =~ /([a-z_]+)$/ } @_ }
 
 # arguments
-for my $bad ('since=-1', 'since=x', 'since=', 'since=1e3',
+for my $bad ('since=-1', 'since=x', 'since=1.5',
              'since=99999999999999999999', 'limit=0', 'limit=501', 'limit=x',
              'timeout=-1', 'timeout=x')
 {

@@ -518,6 +518,12 @@ my $public = data_of(ask('201', 'ada', $create, {},
 ask('200', 'ada', 'GET /v1/directory/rooms', {}, undef, query => '?limit=1');
 ask('400 SW_VALIDATION_FAILED', 'ada', 'GET /v1/directory/rooms', {}, undef,
     query => '?cursor=x');
+ask('200', 'ada', 'GET /v1/directory/alias/{alias}', { alias => $_ })
+    for '#town-square:a.example', '@bob:a.example';
+ask('404 SW_ROOM_NOT_FOUND', 'ada', 'GET /v1/directory/alias/{alias}',
+    { alias => '#none:a.example' });
+ask('404 SW_PARTICIPANT_NOT_FOUND', 'ada', 'GET /v1/directory/alias/{alias}',
+    { alias => '@none:a.example' });
 
 my $dm = data_of(ask('201', 'ada', 'POST /v1/rooms/dm', {},
                      { participant_id => 'bob' }))->{id};
@@ -630,7 +636,7 @@ ask('200', 'ada', 'GET /v1/rooms/{room_id}/messages', $in, undef,
     query => '?limit=200&direction=forward');
 ask('200', 'ada', 'GET /v1/sync', {}, undef, query => '?limit=500');
 ask('400 SW_VALIDATION_FAILED', 'ada', 'GET /v1/sync', {}, undef,
-    query => '?since=999999');
+    query => '?since=x');
 
 # One's own settings
 ask('200', 'ada', 'PUT /v1/rooms/{room_id}/notification-mode', $in,

@@ -60,25 +60,14 @@ ngx_rooms_export_load(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_export_time(ngx_rooms_req_t *rq, const char *name, int64_t *ms)
 {
-    ngx_int_t    rc;
-    rooms_str_t  s;
-
-    rc = ngx_rooms_arg(rq, name, &s);
-
-    if (rc != NGX_OK) {
-        return rc == NGX_DECLINED ? NGX_OK : NGX_ERROR;
-    }
-
-    *ms = rooms_time_parse(s);
-
-    return *ms == -1 ? ngx_rooms_invalid(rq, name, "must be an RFC 3339 time")
-                     : NGX_OK;
+    return ngx_rooms_arg_time(rq, name, ms) == NGX_ERROR ? NGX_ERROR : NGX_OK;
 }
 
 
 static ngx_int_t
 ngx_rooms_export_args(ngx_rooms_req_t *rq, ngx_rooms_export_t *x)
 {
+    ngx_int_t    rc;
     rooms_str_t  media;
 
     x->from = 0;
@@ -95,7 +84,13 @@ ngx_rooms_export_args(ngx_rooms_req_t *rq, ngx_rooms_export_t *x)
         return ngx_rooms_invalid(rq, "to", "must not be before \"from\"");
     }
 
-    if (ngx_rooms_arg(rq, "media", &media) == NGX_OK) {
+    rc = ngx_rooms_arg(rq, "media", &media);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_OK) {
 
         if (rooms_str_eq(media, ngx_rooms_s("none"))) {
             x->with_media = 0;

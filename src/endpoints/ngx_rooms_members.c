@@ -101,7 +101,13 @@ ngx_rooms_members_begin(ngx_rooms_req_t *rq)
         return ngx_rooms_invalid(rq, "cursor", "is no cursor of this list");
     }
 
-    if (ngx_rooms_arg(rq, "membership", &s) == NGX_OK) {
+    rc = ngx_rooms_arg(rq, "membership", &s);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_OK) {
         page->membership = rooms_membership_parse(s);
 
         if (page->membership <= ROOMS_LEAVE) {

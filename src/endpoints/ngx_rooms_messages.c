@@ -446,7 +446,13 @@ ngx_rooms_messages_args(ngx_rooms_req_t *rq, ngx_rooms_history_t *h,
         return NGX_ERROR;
     }
 
-    if (ngx_rooms_arg(rq, "direction", &direction) == NGX_OK) {
+    rc = ngx_rooms_arg(rq, "direction", &direction);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_OK) {
 
         if (rooms_str_eq(direction, ngx_rooms_s("forward"))) {
             h->forward = 1;

@@ -10,7 +10,6 @@
 
 typedef enum {
     NGX_ROOMS_R_BEGIN = 0,
-    NGX_ROOMS_R_ALIAS,                 /* the alias was looked up */
     NGX_ROOMS_R_VIEW,                  /* room, own row, targets */
     NGX_ROOMS_R_MORE                   /* what depends on those */
 } ngx_rooms_room_round_e;
@@ -40,57 +39,9 @@ ngx_rooms_room_seats(rooms_op_e op)
 }
 
 
-/* "#slug:server" or "#slug" */
-static ngx_int_t
-ngx_rooms_room_alias(ngx_rooms_req_t *rq, rooms_str_t param)
-{
-    u_char       *colon, *last, *p;
-    rooms_str_t   slug;
-
-    last = (u_char *) param.data + param.len;
-    colon = ngx_strlchr((u_char *) param.data, last, ':');
-
-    slug.data = param.data + 1;
-    slug.len = (colon ? colon : last) - slug.data;
-
-    p = ngx_pnalloc(rq->pool, ROOMS_SLUG_SIZE);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    slug.len = rooms_slug_read(slug, p);
-    slug.data = p;
-
-    if (slug.len == 0
-        || (colon
-            && !rooms_str_eq((rooms_str_t) { last - colon - 1, colon + 1 },
-                             rooms_from_ngx(rq->conf->server_name))))
-    {
-        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
-    }
-
-    if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ALIASES,
-                                           ROOMS_NULL),
-                             slug) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    rq->round = NGX_ROOMS_R_ALIAS;
-
-    return ngx_rooms_send(rq);
-}
-
-
 ngx_int_t
 ngx_rooms_room_load(ngx_rooms_req_t *rq)
 {
-    rooms_str_t  *id;
-
-    id = &rq->param[NGX_ROOMS_P_ROOM];
-
     switch (rq->round) {
 
     case NGX_ROOMS_R_BEGIN:
@@ -99,14 +50,6 @@ ngx_rooms_room_load(ngx_rooms_req_t *rq)
             return NGX_ERROR;
         }
 
-        if (id->len && id->data[0] == '#') {
-            return ngx_rooms_room_alias(rq, *id);
-        }
-
-        return ngx_rooms_room_ask(rq);
-
-    case NGX_ROOMS_R_ALIAS:
-        *id = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
         return ngx_rooms_room_ask(rq);
 
     case NGX_ROOMS_R_VIEW:

@@ -154,6 +154,10 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ROOMS_OP_READ, ngx_rooms_directory_load, NULL,
       ngx_rooms_directory_show, NULL },
 
+    { GET, "/v1/directory/alias/{alias}", NGX_ROOMS_PART_DIRECTORY, 0,
+      ROOMS_OP_READ, ngx_rooms_alias_load, ngx_rooms_alias_decide,
+      ngx_rooms_alias_show, NULL, ngx_rooms_alias_take },
+
     { GET, "/v1/rooms/archived", ROOMS, NGX_ROOMS_BULK,
       ROOMS_OP_READ, ngx_rooms_archived_load, NULL,
       ngx_rooms_directory_show, NULL },

@@ -95,10 +95,6 @@ ngx_rooms_backfill_start(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         return NGX_ERROR;
     }
 
-    /* an alias was resolved into a reply, and none is kept */
-
-    rq->param[NGX_ROOMS_P_ROOM] = bf->room;
-
     return ngx_rooms_backfill_call(rq, bf);
 }
 

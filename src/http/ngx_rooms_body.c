@@ -9,6 +9,7 @@
  */
 
 #include "ngx_rooms_request.h"
+#include "rooms_number.h"
 
 
 #define NGX_ROOMS_BODY_COPIED  (256 * 1024)
@@ -19,7 +20,26 @@ static ngx_int_t ngx_rooms_body_too_large(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_body_collect(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_body_fault(ngx_rooms_req_t *rq,
     json_error_t *error);
+static ngx_int_t ngx_rooms_body_wholes(json_t *body);
 static ngx_int_t ngx_rooms_body_fields(ngx_rooms_req_t *rq);
+
+
+/*
+ * Rows that ask for no field look at a body that is there all the same: what
+ * is no object is refused everywhere.  A subrequest has that of the main one.
+ */
+static ngx_uint_t
+ngx_rooms_body_expected(ngx_rooms_req_t *rq)
+{
+    ngx_http_request_t  *r;
+
+    r = rq->r;
+
+    return rq->endpoint->flags & (NGX_ROOMS_UPLOAD|NGX_ROOMS_BODY)
+           || (r == r->main
+               && (r->headers_in.content_length_n > 0 || r->headers_in.chunked
+                   || r->request_body));
+}
 
 
 ngx_int_t
@@ -33,7 +53,7 @@ ngx_rooms_body_read(ngx_rooms_req_t *rq)
     r = rq->r;
     upload = rq->endpoint->flags & NGX_ROOMS_UPLOAD;
 
-    if (!upload && !(rq->endpoint->flags & NGX_ROOMS_BODY)) {
+    if (rq->round == 0 && !ngx_rooms_body_expected(rq)) {
         return NGX_OK;
     }
 
@@ -206,9 +226,19 @@ ngx_rooms_body_parse(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
+    if (rq->text.len >= 3 && !(rq->endpoint->flags & NGX_ROOMS_PEER)
+        && ngx_memcmp(rq->text.data, "\xEF\xBB\xBF", 3) == 0)
+    {
+        /* of UTF-8 that Windows wrote; a signed body is as it was signed */
+        rq->text.data += 3;
+        rq->text.len -= 3;
+    }
+
     if (rq->text.len == 0) {
 
-        if (!(rq->endpoint->flags & NGX_ROOMS_OPTIONAL)) {
+        if ((rq->endpoint->flags & NGX_ROOMS_BODY)
+            && !(rq->endpoint->flags & NGX_ROOMS_OPTIONAL))
+        {
             return ngx_rooms_invalid(rq, "body", "a JSON object is needed");
         }
 
@@ -227,7 +257,41 @@ ngx_rooms_body_parse(ngx_rooms_req_t *rq)
         return ngx_rooms_invalid(rq, "body", "a JSON object is needed");
     }
 
+    if (ngx_rooms_body_wholes(rq->body) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return ngx_rooms_body_fields(rq);
+}
+
+
+/* A whole number is one in any form: 5.0, 1e3. */
+static ngx_int_t
+ngx_rooms_body_wholes(json_t *body)
+{
+    void    *at;
+    double   n;
+    json_t  *value;
+
+    for (at = json_object_iter(body); at; at = json_object_iter_next(body, at))
+    {
+        value = json_object_iter_value(at);
+        n = json_real_value(value);
+
+        if (!json_is_real(value) || n < -(double) ROOMS_WHOLE_MAX
+            || n > (double) ROOMS_WHOLE_MAX || n != (double) (int64_t) n)
+        {
+            continue;
+        }
+
+        if (json_object_iter_set_new(body, at, json_integer((int64_t) n))
+            != 0)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -396,6 +460,10 @@ ngx_rooms_arg(ngx_rooms_req_t *rq, const char *name, rooms_str_t *value)
         return NGX_DECLINED;
     }
 
+    if (raw.len == 0) {
+        return NGX_DECLINED;
+    }
+
     p = ngx_pnalloc(rq->pool, raw.len + 1);
     if (p == NULL) {
         return NGX_ERROR;
@@ -424,7 +492,7 @@ ngx_int_t
 ngx_rooms_arg_int(ngx_rooms_req_t *rq, const char *name, int64_t min,
     int64_t max, int64_t otherwise, int64_t *value)
 {
-    off_t        n;
+    int64_t      n;
     u_char       problem[64];
     ngx_int_t    rc;
     rooms_str_t  s;
@@ -440,9 +508,7 @@ ngx_rooms_arg_int(ngx_rooms_req_t *rq, const char *name, int64_t min,
         return rc;
     }
 
-    n = s.len ? ngx_atoof((u_char *) s.data, s.len) : NGX_ERROR;
-
-    if (n == NGX_ERROR || n < min || n > max) {
+    if (rooms_whole(s, &n) != 0 || n < min || n > max) {
         *ngx_snprintf(problem, sizeof(problem) - 1,
                       "must be an integer from %L to %L", min, max) = '\0';
         return ngx_rooms_invalid(rq, name, (char *) problem);
@@ -451,6 +517,36 @@ ngx_rooms_arg_int(ngx_rooms_req_t *rq, const char *name, int64_t min,
     *value = n;
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_arg_time(ngx_rooms_req_t *rq, const char *name, int64_t *ms)
+{
+    u_char       *plus;
+    ngx_int_t     rc;
+    rooms_str_t   s;
+
+    rc = ngx_rooms_arg(rq, name, &s);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    /* "+02:00" whose plus was not escaped */
+
+    if (s.len > sizeof("+00:00") - 1) {
+        plus = (u_char *) s.data + s.len - (sizeof("+00:00") - 1);
+
+        if (*plus == ' ') {
+            *plus = '+';
+        }
+    }
+
+    *ms = rooms_time_parse(s);
+
+    return *ms == -1 ? ngx_rooms_invalid(rq, name, "must be an RFC 3339 time")
+                     : NGX_OK;
 }
 
 

@@ -6,9 +6,9 @@
 /*
  * The pipeline: one state machine for every endpoint.
  *
- *   auth -> body -> register -> take -> claim
- *                                         |
- *               +-------------------------+
+ *   auth -> body -> register -> take -> claim -> names
+ *                                                  |
+ *               +----------------------------------+
  *               v
  *              load -> decide -> commit -> show
  *               ^                  |
@@ -37,6 +37,7 @@ static const ngx_rooms_step_pt  ngx_rooms_steps[] = {
     [NGX_ROOMS_REGISTER] = ngx_rooms_register,
     [NGX_ROOMS_TAKE] = ngx_rooms_take,
     [NGX_ROOMS_CLAIM] = ngx_rooms_claim,
+    [NGX_ROOMS_NAMES] = ngx_rooms_names,
     [NGX_ROOMS_LOAD] = ngx_rooms_load,
     [NGX_ROOMS_DECIDE] = ngx_rooms_decide_step,
     [NGX_ROOMS_COMMIT] = ngx_rooms_commit_step,

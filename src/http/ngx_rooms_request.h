@@ -82,6 +82,7 @@ typedef enum {
     NGX_ROOMS_REGISTER,
     NGX_ROOMS_TAKE,                    /* the body of an upload */
     NGX_ROOMS_CLAIM,                   /* the Idempotency-Key */
+    NGX_ROOMS_NAMES,                   /* aliases and fqids become ids */
     NGX_ROOMS_LOAD,
     NGX_ROOMS_DECIDE,
     NGX_ROOMS_COMMIT,
@@ -99,6 +100,7 @@ typedef enum {
     NGX_ROOMS_P_MEDIA,
     NGX_ROOMS_P_LOCAL,
     NGX_ROOMS_P_SERVER,
+    NGX_ROOMS_P_ALIAS,
     NGX_ROOMS_P_MAX
 } ngx_rooms_param_e;
 
@@ -288,12 +290,16 @@ rooms_str_t ngx_rooms_body_str(ngx_rooms_req_t *rq, const char *name);
 ngx_int_t ngx_rooms_body_bool(ngx_rooms_req_t *rq, const char *name,
     ngx_int_t otherwise);
 
-/* Query arguments, decoded: NGX_DECLINED if absent. */
+/* Query arguments, decoded: NGX_DECLINED if absent or empty. */
 ngx_int_t ngx_rooms_arg(ngx_rooms_req_t *rq, const char *name,
     rooms_str_t *value);
 /* An integer between 1 (or 0) and max: fails, naming the argument. */
 ngx_int_t ngx_rooms_arg_int(ngx_rooms_req_t *rq, const char *name,
     int64_t min, int64_t max, int64_t otherwise, int64_t *value);
+
+/* A time, in ms: NGX_DECLINED if absent; NGX_ERROR: the answer is set. */
+ngx_int_t ngx_rooms_arg_time(ngx_rooms_req_t *rq, const char *name,
+    int64_t *ms);
 
 /* Opaque cursors: a kind and a value of it. */
 rooms_str_t ngx_rooms_cursor(ngx_pool_t *pool, u_char kind, rooms_str_t value);
@@ -311,6 +317,9 @@ ngx_int_t ngx_rooms_authenticate_now(ngx_rooms_req_t *rq);
 /* Answers with rq->refusal, or with an invalid token when why isn't NULL. */
 ngx_int_t ngx_rooms_auth_refused(ngx_rooms_req_t *rq, const char *why);
 ngx_int_t ngx_rooms_register(ngx_rooms_req_t *rq);
+
+/* A step: names in path and body (ngx_rooms_names.c). */
+ngx_int_t ngx_rooms_names(ngx_rooms_req_t *rq);
 
 /* Idempotency-Key. */
 ngx_int_t ngx_rooms_claim(ngx_rooms_req_t *rq);

@@ -30,6 +30,7 @@ static const struct {
     { "{media}", NGX_ROOMS_P_MEDIA },
     { "{local}", NGX_ROOMS_P_LOCAL },
     { "{server}", NGX_ROOMS_P_SERVER },
+    { "{alias}", NGX_ROOMS_P_ALIAS },
     { NULL, 0 }
 };
 

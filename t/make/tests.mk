@@ -30,29 +30,29 @@ TIMED        = 16-media-disk 21-sync-races 24-import-faults 36-status \
 
 .PHONY: test suites unit asan valgrind fuzz bench
 
-test: $(MODULE) $(UNIT_TESTS)
+test: $(MODULE) $(UNIT_TESTS) | setup-test
 	@t/make/suites $(MODULE) $(TESTS)
 	@t/make/units $(UNIT_TESTS)
 
-suites: $(MODULE)
+suites: $(MODULE) | setup-test
 	@t/make/suites $(MODULE) $(TESTS)
 
-unit: $(UNIT_TESTS)
+unit: $(UNIT_TESTS) | setup-test
 	@t/make/units $(UNIT_TESTS)
 
-asan: | setup
+asan: | setup setup-test
 	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)-asan \
 	    SANITIZE="-fsanitize=address,undefined -fno-omit-frame-pointer \
 	    -fno-sanitize-recover=undefined"
 	@t/make/asan $(BUILD)-asan "$(NGINX_SRC)" $(TESTS)
 
 valgrind: $(MODULE)
-	@t/make/setup "valgrind"
+	@t/make/setup test valgrind
 	@t/make/valgrind $(BUILD) $(MODULE) $(if $(filter file, \
 	    $(origin TESTS)), $(filter-out $(TIMED:%=t/%.t), $(TESTS)), \
 	    $(TESTS))
 
-$(BUILD)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(BUILD)/libpure.a
+$(BUILD)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(BUILD)/libpure.a | setup-test
 	@mkdir -p $(@D)
 	$(CC) $(PURE_CFLAGS) -Wno-unused-parameter -It/unit -o $@ $< \
 	    $(BUILD)/libpure.a $(PURE_LIBS) -lcmocka
@@ -68,7 +68,7 @@ $(BUILD)/pure/%.o: src/%.c $(PURE_HEADERS) | setup
 	$(CC) $(PURE_CFLAGS) -c -o $@ $<
 
 fuzz:
-	@t/make/setup "clang libclang-rt-dev"
+	@t/make/setup test clang libclang-rt-dev
 	@$(MAKE) --no-print-directory $(FUZZERS) $(BUILD)/fuzz_seeds
 	@t/make/fuzz $(FUZZ_SECONDS) $(BUILD)/fuzz_seeds $(FUZZERS)
 
@@ -83,7 +83,7 @@ $(BUILD)/fuzz_seeds: t/fuzz/fuzz_seeds.c $(BUILD)/libpure.a
 	    $(BUILD)/libpure.a $(PURE_LIBS) -lcmocka
 
 bench: $(MODULE) $(BUILD)/bundle_bench
-	@t/make/setup "wrk"
+	@t/make/setup test wrk
 	@t/bench/bench $(MODULE)
 	@$(BUILD)/bundle_bench
 	@t/bench/export $(MODULE)

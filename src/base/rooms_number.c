@@ -1,0 +1,160 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "rooms_number.h"
+
+
+#define ROOMS_WHOLE_DIGITS    16      /* of ROOMS_WHOLE_MAX */
+#define ROOMS_WHOLE_EXPONENT  10000   /* past it nothing is to be known */
+
+typedef struct {
+    const unsigned char  *p;
+    const unsigned char  *end;
+} rooms_digits_t;
+
+
+static int
+rooms_digit(const rooms_digits_t *d)
+{
+    return d->p != d->end && *d->p >= '0' && *d->p <= '9';
+}
+
+
+static int
+rooms_sign(rooms_digits_t *d)
+{
+    if (d->p != d->end && (*d->p == '-' || *d->p == '+')) {
+        return *d->p++ == '-' ? -1 : 1;
+    }
+
+    return 1;
+}
+
+
+/* "e+3"; 0 where there is none; past the bound it stays there. */
+static int
+rooms_exponent(rooms_digits_t *d, int *exponent)
+{
+    int  n, sign;
+
+    *exponent = 0;
+
+    if (d->p == d->end) {
+        return 0;
+    }
+
+    if (*d->p != 'e' && *d->p != 'E') {
+        return -1;
+    }
+
+    d->p++;
+    sign = rooms_sign(d);
+
+    if (!rooms_digit(d)) {
+        return -1;
+    }
+
+    for (n = 0; rooms_digit(d); d->p++) {
+        n = n * 10 + (*d->p - '0');
+
+        if (n > ROOMS_WHOLE_EXPONENT) {
+            n = ROOMS_WHOLE_EXPONENT;
+        }
+    }
+
+    *exponent = sign * n;
+
+    return d->p == d->end ? 0 : -1;
+}
+
+
+/*
+ * The number is kept as digits that end in no zero, and a power of ten: it is
+ * whole if the power isn't negative.
+ */
+int
+rooms_whole(rooms_str_t s, int64_t *n)
+{
+    int              sign, exponent, digits, zeros, places, point;
+    int64_t          value;
+    rooms_digits_t   d;
+
+    d.p = s.data;
+    d.end = s.data + s.len;
+
+    sign = s.len ? rooms_sign(&d) : 1;
+
+    value = 0;
+    digits = 0;
+    zeros = 0;
+    places = 0;
+    point = 0;
+
+    if (s.len == 0 || !rooms_digit(&d)) {
+        return -1;
+    }
+
+    for ( /* void */ ; d.p != d.end; d.p++) {
+
+        if (*d.p == '.' && !point) {
+            point = 1;
+            d.p++;
+
+            if (!rooms_digit(&d)) {
+                return -1;
+            }
+        }
+
+        if (!rooms_digit(&d)) {
+            break;
+        }
+
+        places += point;
+
+        if (*d.p == '0') {
+            zeros += value != 0;
+            continue;
+        }
+
+        digits += zeros + 1;
+
+        if (digits > ROOMS_WHOLE_DIGITS) {
+            return -1;
+        }
+
+        for ( /* void */ ; zeros; zeros--) {
+            value *= 10;
+        }
+
+        value = value * 10 + (*d.p - '0');
+    }
+
+    if (rooms_exponent(&d, &exponent) != 0) {
+        return -1;
+    }
+
+    if (value == 0) {
+        *n = 0;
+        return 0;
+    }
+
+    exponent += zeros - places;
+
+    if (exponent < 0 || digits + exponent > ROOMS_WHOLE_DIGITS) {
+        return -1;
+    }
+
+    while (exponent--) {
+        value *= 10;
+    }
+
+    if (value > ROOMS_WHOLE_MAX) {
+        return -1;
+    }
+
+    *n = sign * value;
+
+    return 0;
+}

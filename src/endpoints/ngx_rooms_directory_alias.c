@@ -1,0 +1,129 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * GET /v1/directory/alias/{alias}: whose "#slug:server" or "@local:server" it
+ * is.  What the caller can't see isn't there.
+ */
+
+#include "ngx_rooms_endpoints.h"
+
+
+static ngx_uint_t
+ngx_rooms_alias_of_room(ngx_rooms_req_t *rq)
+{
+    return rq->param[NGX_ROOMS_P_ALIAS].data[0] == '#';
+}
+
+
+/* The alias is a room or a participant, as those of other rows' paths. */
+ngx_int_t
+ngx_rooms_alias_take(ngx_rooms_req_t *rq)
+{
+    rooms_str_t  *alias;
+
+    alias = &rq->param[NGX_ROOMS_P_ALIAS];
+
+    if (ngx_rooms_alias_of_room(rq)) {
+        rq->param[NGX_ROOMS_P_ROOM] = *alias;
+        return NGX_OK;
+    }
+
+    if (alias->data[0] == '@' && memchr(alias->data, ':', alias->len)) {
+        rq->param[NGX_ROOMS_P_PARTICIPANT] = *alias;
+        return NGX_OK;
+    }
+
+    return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+}
+
+
+ngx_int_t
+ngx_rooms_alias_load(ngx_rooms_req_t *rq)
+{
+    ngx_int_t             rc;
+    rooms_str_t           id;
+    ngx_rooms_profile_t  *p;
+
+    if (ngx_rooms_alias_of_room(rq)) {
+        return ngx_rooms_room_load(rq);
+    }
+
+    id = rq->param[NGX_ROOMS_P_PARTICIPANT];
+
+    if (rq->round == 0) {
+
+        if (ngx_rooms_batch(rq) == NULL
+            || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_PARTICIPANTS,
+                                               ROOMS_NULL),
+                                 id) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rq->round = 1;
+
+        return ngx_rooms_send(rq);
+    }
+
+    p = ngx_palloc(rq->pool, sizeof(ngx_rooms_profile_t));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_rooms_parse_profile(rq->pool,
+                                 ngx_rooms_reply_str(ngx_rooms_reply(rq, 0)),
+                                 id, p);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT, NULL);
+    }
+
+    rq->profiles = p;
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_rooms_alias_decide(ngx_rooms_req_t *rq)
+{
+    return ngx_rooms_alias_of_room(rq) ? ngx_rooms_room_permit(rq) : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_alias_show(ngx_rooms_req_t *rq)
+{
+    rooms_buf_t          *b;
+    ngx_rooms_profile_t  *p;
+
+    if (ngx_rooms_alias_of_room(rq)) {
+        b = ngx_rooms_out(&rq->out, 64 + ROOMS_JSON_STR(
+                                             rq->view.room.id.len));
+
+        rooms_json_lit(b, "{\"data\":{\"type\":\"room\",\"id\":");
+        rooms_json_str(b, rq->view.room.id);
+        rooms_json_lit(b, "}}\n");
+
+        return NGX_OK;
+    }
+
+    p = rq->profiles;
+    b = ngx_rooms_out(&rq->out, 80 + ROOMS_JSON_STR(p->id.len)
+                                + ROOMS_JSON_STR(p->local.len)
+                                + ROOMS_JSON_STR(p->server.len)
+                                + ROOMS_JSON_STR(rq->conf->server_name.len));
+
+    rooms_json_lit(b, "{\"data\":{\"type\":\"participant\",\"id\":");
+    rooms_json_str(b, p->id);
+    rooms_json_lit(b, ",\"fqid\":");
+    ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
+    rooms_json_lit(b, "}}\n");
+
+    return NGX_OK;
+}
