@@ -1,0 +1,86 @@
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# What make installs: the module where NGINX looks for it, and packages only
+# for what is asked of it.
+
+use strict;
+use warnings;
+
+use Cwd ();
+use File::Basename qw(dirname);
+use File::Temp ();
+use Test::More;
+
+use lib 't/lib';
+use RoomsTest -no_redis;
+use RoomsTest::Process qw(find_program slurp);
+
+my $dir = File::Temp->newdir('rooms-make-XXXXXXXX', TMPDIR => 1);
+my ($module) = split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
+
+plan skip_all => 'no make, or no module' if !$module || !find_program('make');
+
+# the module as it is, whatever is newer
+sub make {
+    my ($target) = @_;
+    my $build = dirname($module);
+
+    return scalar `make -s $target BUILD=$build DESTDIR=$dir/root -o $module \\
+                   -o setup 2>&1 </dev/null`;
+}
+
+my $path = `t/make/modules-path`;
+
+chomp $path;
+like($path, qr{^/}, 'where modules are');
+
+my $there = "$dir/root$path/ngx_rooms_module.so";
+
+make('install');
+is(-s $there, -s $module, 'make install');
+is(make('uninstall'), '', 'make uninstall');
+ok(!-e $there, 'takes it away');
+is(make('uninstall'), '', 'as often as one likes');
+
+# no package is there, and nobody who could install one
+
+mkdir "$dir/bin" or die $!;
+open my $out, '>', "$dir/bin/dpkg-query" or die $!;
+print $out "#!/bin/sh\nexit 1\n";
+close $out;
+chmod 0755, "$dir/bin/dpkg-query";
+
+sub wants {
+    my $text = `PATH=$dir/bin /bin/sh t/make/setup @_ 2>&1`;
+
+    $text =~ /^install these packages: (.*)$/m or return "nothing: $text";
+
+    return join ' ', sort split ' ', $1;
+}
+
+my $libraries = 'libhiredis-dev libjansson-dev libpcre2-dev libsodium-dev '
+                . 'libssl-dev libutf8proc-dev';
+
+is(wants('build'), "gcc $libraries make nginx nginx-dev zlib1g-dev",
+   'what building needs');
+is(wants('source'), "gcc $libraries make zlib1g-dev",
+   'with a source tree, no NGINX');
+unlike(wants($_), qr/cmocka|test-base|redis-server|curl/, "$_: none for tests")
+    for 'build', 'source';
+like(wants('test'), qr/cmocka.* libtest-base-perl .*redis-server/,
+     'what testing needs');
+like(wants('test valgrind'), qr/libtest-base-perl .*valgrind/,
+     'and a package');
+is(wants('run'), 'curl nginx redis-server', 'what make run needs');
+
+# no other target brings them
+
+my @targets = slurp('Makefile') =~ /^([\w-]+):.*\n((?:\t.*\n)*)/mg;
+my %recipe = @targets;
+
+unlike($recipe{$_} // '', qr/setup.*\btest\b/, "make $_ leaves tests alone")
+    for qw(all install run setup deb);
+like($recipe{'setup-test'}, qr/setup test/, 'make setup-test');
+
+done_testing();
