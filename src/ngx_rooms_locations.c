@@ -10,7 +10,7 @@
  * Once the whole server is read, each of ours is settled by what NGINX would
  * choose without it:
  *
- *     a location with `rooms on`, of any form        ours is taken out
+ *     a location that says `rooms on` or `off`        ours is taken out
  *     a regular expression, or "= PATH"              ours is taken out
  *     a prefix that covers all of ours               ours is taken out
  *     a shorter prefix ("/", "/v1/"), or none        ours stays
@@ -336,14 +336,15 @@ ngx_rooms_location_exists(ngx_http_core_loc_conf_t *server, ngx_str_t *uri)
 }
 
 
+/* `rooms on` or `rooms off`: it says itself what its part of the tree is. */
 static ngx_uint_t
-ngx_rooms_location_on(ngx_rooms_matched_t *loc)
+ngx_rooms_location_says(ngx_rooms_matched_t *loc)
 {
     ngx_rooms_loc_conf_t  *rlcf;
 
     rlcf = ngx_rooms_settings(loc)->loc_conf[ngx_rooms_module.ctx_index];
 
-    return rlcf->enable == 1;
+    return rlcf->enable != NGX_CONF_UNSET;
 }
 
 
@@ -385,7 +386,7 @@ ngx_rooms_location_place(ngx_http_core_loc_conf_t *server,
             break;
         }
 
-        if (loc->name.len >= len || ngx_rooms_location_on(loc)) {
+        if (loc->name.len >= len || ngx_rooms_location_says(loc)) {
             return NULL;
         }
 

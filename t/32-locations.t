@@ -198,7 +198,11 @@ $cases{unseen} = [
     ['location /x/ { rewrite ^/x(/.*)$ $1 last; } location /v1/rooms/archived '
      . '{ return 418; }', '/x/v1/rooms/archived', 418],
     ['location /v1/sync { rooms off; return 418; }', '/v1/sync', 418],
-    ['location /v1/ { rooms off; return 418; }', '/v1/sync?timeout=0', 200],
+    ['location /v1/ { rooms off; return 418; }', '/v1/sync?timeout=0', 418],
+    ['location /v1/ { rooms off; return 418; }',
+     '/.well-known/scaiwave/server', 404],
+    ['location / { rooms off; return 418; } location /v1/ { rooms on; }',
+     '/v1/sync?timeout=0', 200],
 ];
 
 # settings of each kind, in each form
