@@ -146,7 +146,7 @@ ngx_rooms_name_json(ngx_rooms_names_t *names, json_t *value, json_t **id)
 static ngx_int_t
 ngx_rooms_names_body(ngx_rooms_names_t *names)
 {
-    size_t                    i;
+    size_t                    i, n;
     json_t                   *body, *value, *id;
     const ngx_rooms_field_t  *f;
 
@@ -161,6 +161,9 @@ ngx_rooms_names_body(ngx_rooms_names_t *names)
         }
 
         value = json_object_get(body, f->name);
+        n = json_array_size(value);
+
+        /* a name is freed when its id takes its place */
 
         if (ngx_rooms_name_json(names, value, &id) == NGX_ERROR
             || (id && json_object_set_new(body, f->name, id) != 0))
@@ -168,12 +171,12 @@ ngx_rooms_names_body(ngx_rooms_names_t *names)
             return NGX_ERROR;
         }
 
-        if (json_array_size(value) > ROOMS_BATCH_MAX) {
+        if (n > ROOMS_BATCH_MAX) {
             /* the row refuses so many */
             continue;
         }
 
-        for (i = 0; i < json_array_size(value); i++) {
+        for (i = 0; i < n; i++) {
 
             if (ngx_rooms_name_json(names, json_array_get(value, i), &id)
                 == NGX_ERROR
