@@ -30,7 +30,7 @@ setup:
 setup-test:
 	@t/make/setup test
 
-$(MODULE): $(SOURCES) $(HEADERS) config | setup
+$(MODULE): $(SOURCES) $(HEADERS) config web/status.html | setup
 	@t/make/build $(BUILD) "$(NGINX_SRC)" "$(CFLAGS_ROOMS)"
 
 install: $(MODULE)

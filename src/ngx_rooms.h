@@ -14,6 +14,9 @@
 #include "rooms_jwt.h"
 
 
+#define NGX_ROOMS_VERSION  "0.1.0"     /* and in pkg/debian/changelog */
+
+
 /* Parts of the tree, as rooms_serve names them. */
 #define NGX_ROOMS_PART_ROOMS       0x0001
 #define NGX_ROOMS_PART_DIRECTORY   0x0002
@@ -99,6 +102,7 @@ struct ngx_rooms_loc_conf_s {
     ngx_str_t              tenant;
     ngx_uint_t             strict;
     ngx_str_t              server_name;
+    ngx_uint_t             health;        /* of rooms_health, 0: none */
     ngx_rooms_cors_t      *cors;          /* NULL: off */
     ngx_flag_t             cors_credentials;
     ngx_int_t              max_participants;

@@ -8,6 +8,7 @@
 #include "ngx_rooms_conf.h"
 #include "ngx_rooms_auth.h"
 #include "ngx_rooms_cors.h"
+#include "ngx_rooms_health.h"
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_federation.h"
 #include "ngx_rooms_link.h"
@@ -532,6 +533,13 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->server_name.len == 0) {
         conf->server_name = cf->cycle->hostname;
+    }
+
+    if (conf->health == NGX_ROOMS_HEALTH_READY) {
+        conf->store = ngx_rooms_store_of(cf, conf);
+        if (conf->store == NULL) {
+            return NGX_CONF_ERROR;
+        }
     }
 
     if (!conf->enable) {

@@ -10,7 +10,9 @@
 #include "ngx_rooms_commit.h"
 #include "ngx_rooms_cors.h"
 #include "ngx_rooms_federation.h"
+#include "ngx_rooms_health.h"
 #include "ngx_rooms_link.h"
+#include "ngx_rooms_status.h"
 #include "ngx_rooms_sweep.h"
 #include "ngx_rooms_peer.h"
 
@@ -282,6 +284,13 @@ static ngx_command_t  ngx_rooms_commands[] = {
       offsetof(ngx_rooms_loc_conf_t, federation_private),
       NULL },
 
+    { ngx_string("rooms_health"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_rooms_health,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("rooms_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_rooms_status,
@@ -440,6 +449,7 @@ ngx_rooms_init_process(ngx_cycle_t *cycle)
         }
     }
 
+    ngx_rooms_status_init_worker();
     ngx_rooms_sweep_init_worker(&rmcf->sweeps, cycle);
     ngx_rooms_link_init_worker(&rmcf->links, cycle);
 

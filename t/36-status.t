@@ -45,15 +45,38 @@ my $res = http_req('GET', '/status');
 
 is($res->[0], 200, 'without a token');
 like($res->[1]{'content-type'}, qr{^text/plain; version=0\.0\.4}, 'its type');
+is($res->[1]{'cache-control'}, 'no-store', 'nobody keeps it');
 is($res->[1]{'content-length'}, length $res->[2], 'its length');
 unlike($res->[2], qr/rooms_requests_total\{/, 'nothing yet');
 like($res->[2], qr/^rooms_store_failures_total 0$/m, 'zero is told');
 
 $res = http_req('GET', '/status?format=json');
 is($res->[1]{'content-type'}, 'application/json', 'the JSON type');
-is_deeply(JSON::PP->new->decode($res->[2]),
-          { store => { rounds => 0, failed => 0, ms => 0, conflicts => 0 },
-            endpoints => [] }, 'nothing yet, in JSON');
+my $none = JSON::PP->new->decode($res->[2]);
+is_deeply($none->{store}, { up => JSON::PP::true, rounds => 0, failed => 0,
+                            us => 0, conflicts => 0 },
+          'nothing yet, in JSON');
+is_deeply([@$none{qw(endpoints errors polls exports imports)}],
+          [[], {}, 0, 0, 0], 'nor elsewhere');
+
+# a browser gets the page
+for my $asks (['/status', Accept => 'text/html,application/xml;q=0.9'],
+              ['/status?format=html'])
+{
+    my ($uri, @headers) = @$asks;
+
+    $res = http_req('GET', $uri, undef, undef, @headers);
+    is($res->[1]{'content-type'}, 'text/html; charset=utf-8', "$uri: a page");
+    like($res->[2], qr/^<!doctype html>/, 'whole from its beginning');
+    like($res->[2], qr{</html>\n\z}, 'to its end');
+    unlike($res->[2], qr{(?:src|href)=|https?://}, 'alone');
+    like($res->[1]{'content-security-policy'}, qr/^default-src 'none'/,
+         'and nothing is loaded into it');
+}
+
+is(http_req('GET', '/status?format=text', undef, undef,
+            Accept => 'text/html')->[1]{'content-type'},
+   'text/plain; version=0.0.4; charset=utf-8', 'the format goes first');
 
 $res = http_req('HEAD', '/status');
 is("$res->[0] $res->[2]", '200 ', 'HEAD');
@@ -84,16 +107,40 @@ like($text, qr/^rooms_requests_total\{endpoint="GET\ \/v1\/rooms\/archived",
                result="ok"\}\ 20$/mx, 'Prometheus: a counter');
 like($text, qr/^rooms_requests_total\{endpoint="GET\ \/v1\/rooms\/\{room\}",
                result="refused"\}\ 2$/mx, 'of refusals');
-like($text, qr/^rooms_request_seconds_count\{endpoint="POST\ \/v1\/rooms"\}
+like($text, qr/^rooms_request_duration_seconds_count\{endpoint="POST\ \/v1\/rooms"\}
                \ 1$/mx, 'a histogram');
 
-# as Prometheus reads it: a type before each metric, no line twice, buckets
+like($text, qr/^rooms_errors_total\{code="SW_METHOD_NOT_ALLOWED"\} 1$/m,
+     'errors by code');
+like($text, qr/^rooms_errors_total\{code="SW_AUTH_INVALID_TOKEN"\} 1$/m,
+     'another');
+like($text, qr/^rooms_build_info\{version="[\d.]+",nginx="[\d.]+"\} 1$/m,
+     'what runs');
+like($text, qr/^rooms_store_up 1$/m, 'the store is up');
+like($text, qr/^rooms_store_round_duration_seconds_bucket
+               \{le="0\.000050"\}/mx, 'buckets begin at 50 microseconds');
+cmp_ok(($text =~ /^rooms_store_round_duration_seconds_sum (\S+)$/m)[0], '>',
+       0, 'rounds that take less than a millisecond take some time');
+is_deeply(counters()->{errors},
+          { SW_METHOD_NOT_ALLOWED => 1, SW_AUTH_INVALID_TOKEN => 1,
+            SW_ROOM_NOT_FOUND => 1, SW_NOT_FOUND => 1, SW_INTERNAL => 1 },
+          'the same in JSON');
+
+# as Prometheus reads it: a help and a type before each metric, no line twice, buckets
 # that grow, and the last is the count
-my (%type, %seen, %bucket, @bad);
+my (%type, %help, %seen, %bucket, @bad);
 
 for my $line (split /\n/, $text) {
-    if ($line =~ /^# TYPE (\w+) (counter|histogram)$/) {
+    if ($line =~ /^# TYPE (\w+) (counter|histogram|gauge)$/) {
         push @bad, "type again: $line" if $type{$1}++;
+        push @bad, "no help: $line" if !$help{$1};
+        push @bad, "name: $line" if $2 eq 'counter' && $line !~ /_total /
+                                    || $line =~ /millis|_ms /;
+        next;
+    }
+
+    if ($line =~ /^# HELP (\w+) \S.*\.$/) {
+        push @bad, "help again: $line" if $help{$1}++;
         next;
     }
 
@@ -127,6 +174,7 @@ redis_pause();
 http_many([map { ['GET', '/v1/rooms/archived', $ada] } 1 .. 3]);
 redis_resume();
 is(row('GET', '/v1/rooms/archived'), '20 0 3', 'failures');
+like(text(), qr/^rooms_store_up 0$/m, 'the store is down');
 cmp_ok(counters()->{store}{failed}, '>=', 1, 'of the store');
 ok(wait_for(5, sub {
        http_req('GET', "/v1/rooms/$room", $ada)->[0] == 200 }), 'it is back');

@@ -158,8 +158,8 @@ ngx_rooms_export_answer(ngx_rooms_req_t *rq)
 
     rq->sent = 1;
 
-    ngx_rooms_status_request(rq->endpoint, NGX_HTTP_OK,
-                             ngx_current_msec - rq->started);
+    ngx_rooms_status_request(rq, NGX_HTTP_OK);
+    ngx_rooms_status_doing(rq, NGX_ROOMS_GAUGE_EXPORTS);
 
     if (r->header_only) {
         ngx_http_finalize_request(r, rc);

@@ -6,6 +6,7 @@
 /* POST /v1/rooms/import: the request's side (see ngx_rooms_import.h). */
 
 #include "ngx_rooms_import.h"
+#include "ngx_rooms_status.h"
 
 
 /* What the event loop waits for, or does next. */
@@ -62,6 +63,7 @@ ngx_rooms_import_take(ngx_rooms_req_t *rq)
 {
     if (rq->round == 0) {
         rq->round = 1;
+        ngx_rooms_status_doing(rq, NGX_ROOMS_GAUGE_IMPORTS);
         return ngx_rooms_import_start(rq);
     }
 

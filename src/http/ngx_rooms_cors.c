@@ -308,8 +308,7 @@ ngx_rooms_cors_answer(ngx_rooms_req_t *rq)
 
     rq->sent = 1;
 
-    ngx_rooms_status_request(rq->endpoint, NGX_HTTP_NO_CONTENT,
-                             ngx_current_msec - rq->started);
+    ngx_rooms_status_request(rq, NGX_HTTP_NO_CONTENT);
 
     r->headers_out.status = NGX_HTTP_NO_CONTENT;
     r->header_only = 1;

@@ -118,8 +118,7 @@ ngx_rooms_filter_replace(ngx_http_request_t *r, ngx_rooms_req_t *rq)
         (void) ngx_rooms_header(r, "Allow", rooms_from_ngx(rq->allow));
     }
 
-    ngx_rooms_status_request(rq->endpoint, r->headers_out.status,
-                             ngx_current_msec - rq->started);
+    ngx_rooms_status_request(rq, r->headers_out.status);
 
     if (r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
         rq->error_field = ngx_rooms_s("body");

@@ -7,6 +7,7 @@
 
 #include "ngx_rooms_request.h"
 #include "ngx_rooms_hold.h"
+#include "ngx_rooms_status.h"
 
 
 static void ngx_rooms_req_again(ngx_http_request_t *r);
@@ -77,6 +78,7 @@ ngx_rooms_req(ngx_http_request_t *r)
     tp = ngx_timeofday();
     rq->now = (int64_t) tp->sec * 1000 + tp->msec;
     rq->started = ngx_current_msec;
+    rq->began = ngx_rooms_usec();
 
     ngx_rooms_out_init(&rq->out, r->pool);
 
@@ -131,6 +133,7 @@ ngx_rooms_req_cleanup(void *data)
     }
 
     json_decref(rq->body);
+    ngx_rooms_status_doing(rq, NGX_ROOMS_GAUGE_NONE);
     ngx_rooms_release();
 }
 

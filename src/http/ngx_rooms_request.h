@@ -156,6 +156,9 @@ struct ngx_rooms_req_s {
     ngx_msec_t                   asked;        /* when batch was sent */
     ngx_msec_t                   store_time;
     ngx_msec_t                   started;
+    uint64_t                     began;        /* us, of ngx_rooms_usec() */
+    uint64_t                     asked_at;     /* us */
+    ngx_uint_t                   doing;        /* an ngx_rooms_gauge_e */
 
     rooms_principal_t            principal;
     ngx_rooms_signer_t          *signer;       /* another server */

@@ -59,6 +59,7 @@ ngx_rooms_send(ngx_rooms_req_t *rq)
 
     rq->waiting = 1;
     rq->asked = ngx_current_msec;
+    rq->asked_at = ngx_rooms_usec();
     ngx_add_timer(&rq->timer, rq->conf->redis_timeout);
 
     ngx_rooms_lane_send(ngx_rooms_store_lane(rq->conf->store, rq->keys.slot,
@@ -130,8 +131,7 @@ ngx_rooms_answered(ngx_rooms_batch_t *b)
 
     rq->waiting = 0;
     rq->store_time += ngx_current_msec - rq->asked;
-    ngx_rooms_status_store(ngx_current_msec - rq->asked,
-                           b->status == NGX_ROOMS_BATCH_OK);
+    ngx_rooms_status_store(rq->asked_at, b->status == NGX_ROOMS_BATCH_OK);
 
     if (rq->timer.timer_set) {
         ngx_del_timer(&rq->timer);
@@ -249,7 +249,7 @@ ngx_rooms_send_timeout(ngx_event_t *ev)
     }
 
     rq->store_time += ngx_current_msec - rq->asked;
-    ngx_rooms_status_store(ngx_current_msec - rq->asked, 0);
+    ngx_rooms_status_store(rq->asked_at, 0);
 
     ngx_rooms_resume(rq, ngx_rooms_fail_store(rq,
                                    sent ? NGX_ROOMS_BATCH_LOST

@@ -169,8 +169,7 @@ ngx_rooms_finish(ngx_rooms_req_t *rq, ngx_uint_t status, ngx_chain_t *chain,
 
     rq->sent = 1;
 
-    ngx_rooms_status_request(rq->endpoint, status,
-                             ngx_current_msec - rq->started);
+    ngx_rooms_status_request(rq, status);
 
     r->headers_out.status = status;
     r->headers_out.content_length_n = size;

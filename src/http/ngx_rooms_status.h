@@ -11,15 +11,31 @@
 
 /*
  * Counters of all workers, in shared memory: atomic numbers and nothing else,
- * so a worker that is killed leaves nothing locked.  Times are milliseconds.
+ * so a worker that is killed leaves nothing locked.  Times are microseconds.
  */
 
-void ngx_rooms_status_request(const ngx_rooms_endpoint_t *e,
-    ngx_uint_t status, ngx_msec_t took);
-void ngx_rooms_status_store(ngx_msec_t took, ngx_uint_t ok);
+/* What goes up and down; each worker has its own, which die with it. */
+typedef enum {
+    NGX_ROOMS_GAUGE_NONE = 0,
+    NGX_ROOMS_GAUGE_POLLS,                 /* waiting in GET /v1/sync */
+    NGX_ROOMS_GAUGE_EXPORTS,
+    NGX_ROOMS_GAUGE_IMPORTS,
+    NGX_ROOMS_GAUGE_MAX
+} ngx_rooms_gauge_e;
+
+/* A monotonic clock that isn't as coarse as ngx_current_msec. */
+uint64_t ngx_rooms_usec(void);
+
+/* An answer: counts rq->endpoint, the time since rq->began, rq->error. */
+void ngx_rooms_status_request(ngx_rooms_req_t *rq, ngx_uint_t status);
+/* A round to the store that began then. */
+void ngx_rooms_status_store(uint64_t began, ngx_uint_t ok);
 void ngx_rooms_status_conflict(void);
+/* What a request is doing from now on, until it says otherwise or ends. */
+void ngx_rooms_status_doing(ngx_rooms_req_t *rq, ngx_rooms_gauge_e gauge);
 
 ngx_shm_zone_t *ngx_rooms_status_zone(ngx_conf_t *cf);
+void ngx_rooms_status_init_worker(void);
 ngx_int_t ngx_rooms_status_handler(ngx_http_request_t *r);
 
 #endif /* NGX_ROOMS_STATUS_H */

@@ -258,8 +258,7 @@ ngx_rooms_download_send(ngx_rooms_req_t *rq, ngx_rooms_download_t *d)
 
     rq->sent = 1;
 
-    ngx_rooms_status_request(rq->endpoint, r->headers_out.status,
-                             ngx_current_msec - rq->started);
+    ngx_rooms_status_request(rq, r->headers_out.status);
 
     if (r->header_only) {
         return rc;
