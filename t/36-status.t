@@ -169,6 +169,17 @@ for my $line (split /\n/, $text) {
 
 is_deeply(\@bad, [], 'it can be read by Prometheus');
 
+# the dashboard and the alerts ask for nothing else
+for my $file ('pkg/grafana/rooms.json', 'pkg/prometheus/rooms.rules.yml') {
+    my %asked = map { $_ => 1 }
+                RoomsTest::Process::slurp($file) =~ /\b(rooms_\w+)\b/g;
+    my @unknown = grep { my $base = s/_(?:bucket|sum|count)$//r;
+                         !$type{$_} && !$type{$base} } sort keys %asked;
+
+    cmp_ok(scalar keys %asked, '>=', 5, "$file asks for metrics");
+    is_deeply(\@unknown, [], 'that there are');
+}
+
 # a store that fails
 redis_pause();
 http_many([map { ['GET', '/v1/rooms/archived', $ada] } 1 .. 3]);
