@@ -239,6 +239,16 @@ for my $path ('/v1/auth/register', '/v1/sync') {
     }
 }
 
+# a token that is too long is that in every mode
+
+for my $mode (qw(hybrid mock)) {
+    run_nginx("$store\nrooms_auth $mode;\n"
+              . "rooms_auth_secret_file $data/secret;\n"
+              . 'large_client_header_buffers 4 32k;');
+    refused(hs256($secret, pad => 'x' x 6200),
+            'the token is longer than 8192 bytes', "$mode: too long");
+}
+
 unlike(nginx_log(), qr/\[(?:alert|crit|emerg)\]/, 'no alarm in the log');
 
 done_testing();

@@ -436,11 +436,6 @@ ngx_rooms_auth_jwt(ngx_rooms_req_t *rq, rooms_str_t token)
 
     ngx_rooms_keys_refresh_files(auth, rq->r->connection->log);
 
-    if (token.len > ROOMS_JWT_MAX) {
-        return ngx_rooms_auth_result(rq, ROOMS_JWT_INVALID,
-                                     "the token is longer than 8192 bytes");
-    }
-
     (void) crypto_generichash(hash, sizeof(hash), token.data, token.len,
                               (u_char *) &auth, sizeof(auth));
 
@@ -513,6 +508,11 @@ ngx_rooms_authenticate_now(ngx_rooms_req_t *rq)
 
     if (token.data == NULL) {
         return ngx_rooms_auth_refuse(rq, NGX_ROOMS_E_AUTH_INVALID, NULL);
+    }
+
+    if (token.len > ROOMS_JWT_MAX) {
+        return ngx_rooms_auth_result(rq, ROOMS_JWT_INVALID,
+                                     "the token is longer than 8192 bytes");
     }
 
     if (rq->conf->auth_mode == NGX_ROOMS_AUTH_JWT
