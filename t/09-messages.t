@@ -214,6 +214,47 @@ is_deeply([ids(@{call('GET', "$list?limit=5&direction=forward&from="
                              . $page->{meta}{next_cursor}, 'ann')->{data}})],
           [@all[16 .. 20]], 'forward from a place on the way back');
 
+# positions: of an event, of none, of the end and behind it
+my $see = sub {
+    my ($args) = @_;
+    my $res = call('GET', "$list?$args", 'ann');
+
+    return ($res->{meta}, ids(@{$res->{data}}));
+};
+
+my %position = map { $_->{id} => $_->{stream_position} }
+               events($log, 'ann');
+my $middle = $position{$all[10]};
+
+is($page->{meta}{next_cursor}, $position{$all[15]},
+   'a cursor is the position of the last event');
+like($page->{body}, qr/"next_cursor":"\d+"/, 'as a string');
+is_deeply([$see->("from=$middle&limit=3")],
+          [{ has_more => true, next_cursor => "$position{$all[7]}" },
+           @all[9, 8, 7]], 'back, what is behind a position');
+is_deeply([$see->("from=$middle&limit=3&direction=forward")],
+          [{ has_more => true, next_cursor => "$position{$all[13]}" },
+           @all[11 .. 13]], 'and forward');
+is_deeply([$see->("from=0&direction=forward&limit=1")],
+          [{ has_more => true, next_cursor => "$position{$all[0]}" },
+           $all[0]], 'from the beginning');
+is_deeply([$see->('from=0')], [{ has_more => false, next_cursor => undef }],
+          'nothing is before it');
+is_deeply([$see->('from=9999999999999999&limit=1')],
+          [{ has_more => true, next_cursor => "$position{$all[24]}" },
+           $all[24]], 'from behind the end');
+is_deeply([$see->('from=&limit=1')], [$see->('limit=1')],
+          'an empty one is none');
+
+# the last page forward has a cursor, from which one goes on later
+my ($end) = $see->("from=$position{$all[23]}&direction=forward");
+
+is_deeply($end, { has_more => false,
+                  next_cursor => "$position{$all[24]}" }, 'the last page');
+is_deeply([$see->("from=$end->{next_cursor}&direction=forward")],
+          [{ has_more => false, next_cursor => $end->{next_cursor} }],
+          'and the one behind it');
+
 # what is written meanwhile
 must('POST', "/v1/rooms/$log/send", 'ann', { content => {} }) for 1 .. 3;
 
@@ -226,6 +267,9 @@ while ($page->{meta}{has_more}) {
 }
 
 is_deeply(\@rest, [reverse @all[0 .. 14]], 'going back misses nothing');
+(undef, @rest) = $see->("from=$end->{next_cursor}&direction=forward");
+is_deeply(\@rest, [(ids(events($log, 'ann')))[25 .. 27]],
+          'going on forward finds what came');
 
 my $default = make(group => 'ann', name => 'Default');
 
@@ -237,7 +281,8 @@ is(scalar @{call('GET', "/v1/rooms/$default/messages", 'ann')->{data}}, 50,
 for my $case ([limit => 'limit=0'], [limit => 'limit=201'],
               [limit => 'limit=x'], [direction => 'direction=up'],
               [direction => 'direction=BACK'],
-              [from => 'from=x'], [from => 'from=0'],
+              [from => 'from=x'], [from => 'from=-1'], [from => 'from=1.5'],
+              [from => 'from=1e3'], [from => 'from=12345678901234567'],
               [from => "from=$all[0]"])
 {
     expect("400 SW_VALIDATION_FAILED $case->[0]", 'GET', "$list?$case->[1]",

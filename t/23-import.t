@@ -69,7 +69,7 @@ sub events_of {
         my $r = call('GET', "/v1/rooms/$room/messages?direction=forward"
                             . "&limit=200$from", $token);
         push @events, @{ $r->[2]{data} };
-        $from = $r->[2]{meta}{next_cursor}
+        $from = $r->[2]{meta}{has_more}
                 ? "&from=$r->[2]{meta}{next_cursor}" : undef;
     } while (defined $from);
 

@@ -433,8 +433,8 @@ sub heard_here {
 
         push @heard, map { $_->{content}{theirs} // () }
                      @{json_get($res->[2], 'data')};
-        $from = json_get($res->[2], 'meta.next_cursor') // last;
-        $from = "&from=$from";
+        last if !json_get($res->[2], 'meta.has_more');
+        $from = '&from=' . json_get($res->[2], 'meta.next_cursor');
     }
 
     return @heard;

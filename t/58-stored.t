@@ -319,4 +319,68 @@ redis('ZADD', $key, $score, '{"id":5}');
 expect("200\ndata.content = {}\ndata.id = $said->{id}", 'POST',
        "$at/events/$said->{id}/redact", 'bob', {});
 
+# Other values that can't be read end no list either
+
+my $crew = make(group => 'ann', name => 'Crew');
+
+admit($crew, 'ann', 'bob', 'cy');
+
+my @bad = ('garbage', '{', '[]', '{"local_id":5}', "\xff\xfe", '',
+           '{"local_id":"x"}', '{"local_id":"x","display_name":"\xff"}');
+my $whole = redis('HGET', key('participants'), 'bob');
+
+for my $bad (@bad) {
+    redis('HSET', key('participants'), 'bob', $bad);
+    $res = expect(200, 'GET', "/v1/rooms/$crew/members", 'ann');
+
+    my ($row) = grep { $_->{participant_id} eq 'bob' } @{$res->{data}};
+
+    is($row->{participant}{display_name}, 'bob', 'a member without a profile');
+    is($row->{membership}, 'join', 'is a member all the same');
+    is(scalar @{$res->{data}}, 3, 'beside the others');
+
+    ($manifest) = bundle($crew, 'ann');
+    is($manifest->{participants}{bob}{display_name}, 'bob',
+       'and so it is in an export');
+}
+
+my $dm = must('POST', '/v1/rooms/dm', 'ann', { participant_id => 'cy' })->{id};
+
+redis('HSET', key('participants'), 'cy', 'garbage');
+expect("200\ndata.name = cy", 'GET', "/v1/rooms/$dm", 'ann');
+$res = expect(200, 'GET', '/v1/directory/rooms', 'ann');
+is(scalar(grep { $_->{id} eq $dm } @{$res->{data}}), 1, 'in the directory');
+redis('HSET', key('participants'), 'bob', $whole);
+redis('HDEL', key('participants'), 'cy');
+
+for my $bad ('garbage', '', 'join', 'join x 1 1', "\xff") {
+    redis('HSET', key("r:$crew:members"), 'bob', $bad);
+    redis('ZADD', key("r:$crew:list"), 0, "b\xff\"d");
+    $res = expect(200, 'GET', "/v1/rooms/$crew/members", 'ann');
+    is_deeply([map { $_->{participant_id} } @{$res->{data}}], ['ann', 'cy'],
+              'a row that is none is passed over');
+}
+
+# a room that can't be read hides no other
+
+for my $bad ('garbage', '', 'group - 0 0 x ann') {
+    redis('HSET', key("r:$crew"), 'meta', $bad);
+    $res = expect(200, 'GET', '/v1/directory/rooms', 'ann');
+    ok(scalar @{$res->{data}} > 3, 'the directory without it');
+}
+
+# media that can't be read are lost to an export, which goes on
+
+my $shelf = make(group => 'ann', name => 'Shelf');
+my $medium = 'med-' . '0' x 26;
+
+must('POST', "/v1/rooms/$shelf/send", 'ann',
+     { content => { media_id => $medium } });
+
+for my $bad ('garbage', '[]', '{}', '{"sha256":5}') {
+    redis('HSET', key('media'), $medium, $bad);
+    ($manifest) = bundle($shelf, 'ann');
+    is(scalar @{$manifest->{missing_media}}, 1, 'a medium of garbage');
+}
+
 done_testing();

@@ -278,14 +278,24 @@ ngx_rooms_export_start(ngx_rooms_req_t *rq, ngx_rooms_export_t *x)
     /* names that each page needs are made once */
 
     x->key_events = ngx_rooms_key(keys, NGX_ROOMS_KEY_EVENTS, room);
-    x->key_copies = ngx_rooms_key(keys, NGX_ROOMS_KEY_COPIES, room);
+
+    if (ngx_rooms_pager_init(&x->pager, rq->pool, r->connection->log, keys,
+                             &rq->view.room, NGX_ROOMS_EXPORT_EVENTS)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    x->pager.copies = ngx_rooms_key(keys, NGX_ROOMS_KEY_COPIES, room);
+    x->pager.bytes = NGX_ROOMS_EXPORT_PAGE;
+    x->pager.to = x->upto;
     x->key_members = ngx_rooms_key(keys, NGX_ROOMS_KEY_MEMBERS, room);
     x->key_participants = ngx_rooms_key(keys, NGX_ROOMS_KEY_PARTICIPANTS,
                                         ROOMS_NULL);
 
     aside = ngx_pnalloc(rq->pool, NGX_ROOMS_EXPORT_ASIDE);
 
-    if (x->key_events.data == NULL || x->key_copies.data == NULL
+    if (x->key_events.data == NULL || x->pager.copies.data == NULL
         || x->key_members.data == NULL || x->key_participants.data == NULL
         || aside == NULL)
     {

@@ -8,6 +8,7 @@
 
 #include "ngx_rooms_endpoints.h"
 #include "ngx_rooms_media.h"
+#include "ngx_rooms_pager.h"
 #include "rooms_id_set.h"
 #include "rooms_zip_writer.h"
 
@@ -25,7 +26,8 @@
 #define NGX_ROOMS_EXPORT_BUF    (32768 - 32)    /* with a chunk's frame: two
                                                    records of TLS */
 #define NGX_ROOMS_EXPORT_BUFS   4               /* filters may hold some */
-#define NGX_ROOMS_EXPORT_PAGE   (128 * 1024)    /* and one event more */
+#define NGX_ROOMS_EXPORT_PAGE   (128 * 1024)    /* of events, in bytes */
+#define NGX_ROOMS_EXPORT_EVENTS 512
 #define NGX_ROOMS_EXPORT_TURN   (64 * 1024)     /* bytes deflated before other
                                                    requests' turn */
 #define NGX_ROOMS_EXPORT_STEP   512             /* what a step counts for */
@@ -75,8 +77,8 @@ typedef struct {
     int64_t                      after;      /* position: read so far */
     uint64_t                     total;      /* about so many in the room */
     uint64_t                     written;
+    ngx_rooms_pager_t            pager;
     rooms_str_t                  key_events;
-    rooms_str_t                  key_copies;
     rooms_str_t                  key_members;
     rooms_str_t                  key_participants;
     ngx_rooms_batch_t           *page;

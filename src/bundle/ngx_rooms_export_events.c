@@ -18,8 +18,7 @@
 #include "ngx_rooms_export.h"
 
 
-static ngx_int_t ngx_rooms_export_list(ngx_rooms_export_t *x,
-    redisReply *reply);
+static ngx_int_t ngx_rooms_export_list(ngx_rooms_export_t *x);
 static ngx_uint_t ngx_rooms_export_within(ngx_rooms_export_t *x,
     ngx_rooms_export_event_t *e);
 static ngx_uint_t ngx_rooms_export_edited(ngx_rooms_export_t *x,
@@ -30,43 +29,6 @@ static ngx_int_t ngx_rooms_export_rewrite(ngx_rooms_export_t *x,
     rooms_str_t *json, const rooms_json_set_t *set, ngx_uint_t n);
 static ngx_int_t ngx_rooms_export_sender(ngx_rooms_export_t *x,
     rooms_str_t *json);
-
-
-/*
- * Events from a position on, with their positions and, if they were edited,
- * where their edits are: until there are so many bytes of them.  A page of
- * so many events could be of any size.
- *
- * KEYS: events, copies.  ARGV: from, to, bytes.
- */
-static ngx_str_t  ngx_rooms_export_script = ngx_string(
-"local from, out, n, size = ARGV[1], {}, 0, 0\n"
-"local max = tonumber(ARGV[3])\n"
-"while n < 3 * 512 do\n"
-"  local page = redis.call('ZRANGEBYSCORE', KEYS[1], from, ARGV[2],\n"
-"                          'WITHSCORES', 'LIMIT', 0, 16)\n"
-"  for i = 1, #page, 2 do\n"
-"    local e, copies = page[i], false\n"
-"    if string.find(e, '\"edited_at\":\"', 1, true) then\n"
-"      local id = string.match(e, '^{\"id\":\"([^\"]+)\"')\n"
-"      copies = id and redis.call('HGET', KEYS[2], id) or false\n"
-"    end\n"
-"    out[n + 1], out[n + 2], out[n + 3] = e, page[i + 1], copies\n"
-"    n, size = n + 3, size + #e\n"
-"    if size >= max then return out end\n"
-"  end\n"
-"  if #page < 32 then break end\n"
-"  from = '(' .. page[32]\n"
-"end\n"
-"return out\n");
-
-
-static rooms_str_t
-ngx_rooms_export_after(ngx_rooms_batch_t *b, int64_t position)
-{
-    return ngx_rooms_join(b->pool, ngx_rooms_s("("),
-                          ngx_rooms_number(b->pool, position));
-}
 
 
 ngx_int_t
@@ -88,14 +50,10 @@ ngx_rooms_export_ask_page(ngx_rooms_export_t *x)
 
     b = ngx_rooms_export_ask(x);
 
-    if (b == NULL
-        || ngx_rooms_command(b, ngx_rooms_s("EVAL"),
-                             rooms_from_ngx(ngx_rooms_export_script),
-                             ngx_rooms_s("2"), x->key_events, x->key_copies,
-                             ngx_rooms_export_after(b, x->after),
-                             ngx_rooms_number(b->pool, x->upto),
-                             ngx_rooms_number(b->pool, NGX_ROOMS_EXPORT_PAGE))
-           != NGX_OK)
+    /* the page lives in its first batch */
+
+    if (b == NULL || ngx_rooms_pager_next(&x->pager, b->pool) != NGX_OK
+        || ngx_rooms_pager_ask(&x->pager, b) != NGX_OK)
     {
         return ngx_rooms_export_fail(x, "no memory");
     }
@@ -117,7 +75,7 @@ ngx_rooms_export_page(ngx_rooms_export_t *x)
 
     x->page = x->rq->batch;
 
-    if (ngx_rooms_export_list(x, x->page->replies[0]) != NGX_OK) {
+    if (ngx_rooms_export_list(x) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -166,15 +124,20 @@ ngx_rooms_export_page(ngx_rooms_export_t *x)
 }
 
 
-/* The reply, checked, less what is out of the times that were asked for. */
+/* The page, less what is out of the times that were asked for. */
 static ngx_int_t
-ngx_rooms_export_list(ngx_rooms_export_t *x, redisReply *reply)
+ngx_rooms_export_list(ngx_rooms_export_t *x)
 {
-    int64_t                    position;
     ngx_uint_t                 i, n;
+    ngx_rooms_paged_t         *paged;
     ngx_rooms_export_event_t  *e;
 
-    n = reply->elements / 3;
+    if (ngx_rooms_pager_take(&x->pager, x->page->replies[0]) != NGX_OK) {
+        return ngx_rooms_export_fail(x, "no memory");
+    }
+
+    n = x->pager.page.nelts;
+    paged = x->pager.page.elts;
 
     x->event = 0;
     x->nevents = 0;
@@ -185,39 +148,18 @@ ngx_rooms_export_list(ngx_rooms_export_t *x, redisReply *reply)
         return ngx_rooms_export_fail(x, "no memory");
     }
 
-    if (n == 0) {
-        /* events were removed: this is the end */
-        x->after = x->upto;
-    }
+    /* where nothing is left, events were removed: this is the end */
+
+    x->after = x->pager.more ? x->pager.from : x->upto;
 
     for (i = 0; i < n; i++) {
         e = &x->events[x->nevents];
 
-        e->json = ngx_rooms_reply_str(reply->element[3 * i]);
-        e->copies = ngx_rooms_reply_str(reply->element[3 * i + 2]);
+        e->stored = paged[i].stored;
+        e->json = e->stored.json;
+        e->copies = paged[i].copies;
         e->edit = ROOMS_NULL;
 
-        position = ngx_rooms_reply_int(reply->element[3 * i + 1], -1);
-
-        if (position <= x->after) {
-            return ngx_rooms_export_fail(x, "the store holds an event that "
-                                            "has no place");
-        }
-
-        if (ngx_rooms_parse_event(x->page->pool, x->rq->r->connection->log,
-                                  e->json, x->rq->view.room.id, position,
-                                  &e->stored) != NGX_OK)
-        {
-            return ngx_rooms_export_fail(x, "no memory");
-        }
-
-        e->json = e->stored.json;
-
-        if (!e->stored.readable) {
-            e->copies = ROOMS_NULL;
-        }
-
-        x->after = position;
         x->nevents += ngx_rooms_export_within(x, e);
     }
 

@@ -189,12 +189,8 @@ ngx_rooms_export_people(ngx_rooms_export_t *x)
     reply = ngx_rooms_reply_element(x->rq->batch->replies[0], x->person++);
     id = rooms_id_str(x->next);
 
-    rc = ngx_rooms_parse_profile(pool, ngx_rooms_reply_str(reply), id, &p);
-
-    if (rc == NGX_ERROR) {
-        return ngx_rooms_export_fail(x, "the store holds no valid "
-                                        "participant");
-    }
+    rc = ngx_rooms_show_profile(pool, x->rq->r->connection->log,
+                                ngx_rooms_reply_str(reply), id, &p);
 
     size = 128 + ROOMS_JSON_STR(id.len) + ROOMS_JSON_STR(p.name.len)
            + ROOMS_JSON_STR(p.local.len) + ROOMS_JSON_STR(p.server.len)

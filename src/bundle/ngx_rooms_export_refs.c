@@ -269,14 +269,9 @@ ngx_rooms_export_take_people(ngx_rooms_export_t *x, redisReply *reply)
 
     for (i = 0; i < x->strangers.nelts; i++) {
 
-        rc = ngx_rooms_parse_profile(x->page->pool,
+        rc = ngx_rooms_show_profile(x->page->pool, x->rq->r->connection->log,
                       ngx_rooms_reply_str(ngx_rooms_reply_element(reply, i)),
                       rooms_id_str(who[i]), &profile);
-
-        if (rc == NGX_ERROR) {
-            return ngx_rooms_export_fail(x, "the store holds no valid "
-                                            "participant");
-        }
 
         who[i]->data = rc == NGX_OK && profile.server.data == NULL
                        ? &ngx_rooms_export_own
@@ -346,7 +341,6 @@ ngx_rooms_export_stranger(ngx_rooms_export_t *x, const ngx_rooms_profile_t *p,
 static ngx_int_t
 ngx_rooms_export_take_media(ngx_rooms_export_t *x, redisReply *reply)
 {
-    ngx_int_t             rc;
     ngx_uint_t            i;
     rooms_id_t           *id, *kept;
     rooms_str_t           json;
@@ -354,8 +348,25 @@ ngx_rooms_export_take_media(ngx_rooms_export_t *x, redisReply *reply)
 
     for (i = 0, id = x->fresh.first; id; id = id->next, i++) {
         json = ngx_rooms_reply_str(ngx_rooms_reply_element(reply, i));
+        m = NULL;
 
-        if (json.data == NULL && x->lost >= NGX_ROOMS_EXPORT_LOST) {
+        if (json.data) {
+            m = ngx_palloc(x->rq->pool, sizeof(ngx_rooms_medium_t));
+            if (m == NULL) {
+                return ngx_rooms_export_fail(x, "no memory");
+            }
+
+            if (ngx_rooms_media_parse(x->rq->pool, json, rooms_id_str(id), m)
+                != NGX_OK)
+            {
+                /* what can't be read is lost */
+                ngx_rooms_unreadable(x->rq->r->connection->log, "medium",
+                                     rooms_id_str(id));
+                m = NULL;
+            }
+        }
+
+        if (m == NULL && x->lost >= NGX_ROOMS_EXPORT_LOST) {
             x->unlisted++;
             continue;
         }
@@ -365,23 +376,12 @@ ngx_rooms_export_take_media(ngx_rooms_export_t *x, redisReply *reply)
             return ngx_rooms_export_fail(x, "no memory");
         }
 
-        if (json.data == NULL) {
+        if (m == NULL) {
             x->lost++;
             continue;
         }
 
-        m = ngx_palloc(x->rq->pool, sizeof(ngx_rooms_medium_t));
-        if (m == NULL) {
-            return ngx_rooms_export_fail(x, "no memory");
-        }
-
-        rc = ngx_rooms_media_parse(x->rq->pool, json, rooms_id_str(kept), m);
-
-        if (rc != NGX_OK) {
-            return ngx_rooms_export_fail(x, "the store holds no valid "
-                                            "medium");
-        }
-
+        m->id = rooms_id_str(kept);
         kept->data = m;
     }
 

@@ -141,6 +141,7 @@ typedef struct {
     ngx_rooms_blob_t            blob;
 
     ngx_rooms_import_parcel_t   parcel;
+    size_t                      longest;     /* event, as it is written */
     uint64_t                    ncopies;   /* messages that were edited */
     size_t                      medium;    /* which is next */
 

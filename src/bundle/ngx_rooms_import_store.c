@@ -221,6 +221,7 @@ ngx_rooms_import_sent_media(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 void
 ngx_rooms_import_commit(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 {
+    rooms_room_t         room;
     ngx_rooms_commit_t  *c;
 
     c = &rq->commit;
@@ -235,6 +236,11 @@ ngx_rooms_import_commit(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
                              NULL, 0);
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("PERSIST"), im->copies_key,
                              NULL, 0);
+
+    ngx_memzero(&room, sizeof(rooms_room_t));
+    room.id = im->tables.room;
+
+    ngx_rooms_apply_size(c, &rq->keys, &room, im->longest);
 
     if (im->media) {
         ngx_rooms_journal_close(c, &rq->keys, im->tables.room, im->media);

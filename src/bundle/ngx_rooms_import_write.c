@@ -355,6 +355,7 @@ ngx_rooms_import_put(ngx_rooms_import_t *im)
         s = &parcel->first[parcel->n++];
         s->data = p;
         s->len = parcel->b.last - p;
+        im->longest = ngx_max(im->longest, s->len);
         return NGX_OK;
 
     case 1:

@@ -499,13 +499,10 @@ ngx_rooms_directory_take_name(ngx_rooms_req_t *rq, ngx_uint_t i,
 {
     ngx_rooms_profile_t  profile;
 
-    if (ngx_rooms_parse_profile(rq->pool,
+    (void) ngx_rooms_show_profile(rq->pool, rq->r->connection->log,
                                 ngx_rooms_reply_str(ngx_rooms_reply(rq, i)),
                                 ngx_rooms_view_other(v, rq->principal.sub),
-                                &profile) == NGX_ERROR)
-    {
-        return NGX_ERROR;
-    }
+                                &profile);
 
     v->name = profile.name;
 

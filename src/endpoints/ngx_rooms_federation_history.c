@@ -13,6 +13,7 @@
  */
 
 #include "ngx_rooms_federation_room.h"
+#include "ngx_rooms_pager.h"
 #include "ngx_rooms_pdu.h"
 
 
@@ -29,7 +30,7 @@ typedef struct {
     rooms_str_t            event;          /* "before" as an event's name */
 
     ngx_rooms_pdu_t       *pdu;
-    redisReply            *stored;
+    ngx_rooms_pager_t      pager;
     size_t                 looked;         /* bytes of stored events */
 
     rooms_str_t            texts[NGX_ROOMS_HISTORY_MAX];
@@ -49,6 +50,7 @@ static ngx_int_t ngx_rooms_history_begin(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_history_name(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_history_named(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_history_ask(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_history_ask_stored(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_history_stored(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_history_take(ngx_rooms_req_t *rq);
 
@@ -218,28 +220,46 @@ ngx_rooms_history_named(ngx_rooms_req_t *rq)
 }
 
 
+/* Some events at a time, each time a page of its own. */
 static ngx_int_t
 ngx_rooms_history_ask(ngx_rooms_req_t *rq)
 {
-    rooms_str_t               from;
     ngx_rooms_history_out_t  *h;
 
     h = rq->data;
 
-    from = h->before.data ? ngx_rooms_join(rq->pool, ngx_rooms_s("("),
-                                           h->before)
-                          : ngx_rooms_s("+inf");
+    if (h->pager.page.elts == NULL) {
+
+        if (ngx_rooms_pager_init(&h->pager, rq->pool,
+                                 rq->r->connection->log, &rq->keys,
+                                 &h->pr.room, NGX_ROOMS_HISTORY_CHUNK)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        h->pager.back = 1;
+        h->pager.from = h->before.data
+                        ? ngx_atoof((u_char *) h->before.data, h->before.len)
+                        : INT64_MAX;
+
+    } else if (ngx_rooms_pager_next(&h->pager, rq->pool) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_history_ask_stored(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_history_ask_stored(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_history_out_t  *h;
+
+    h = rq->data;
 
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZREVRANGEBYSCORE"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS,
-                                           h->pr.room.id),
-                             from, ngx_rooms_s("-inf"),
-                             ngx_rooms_s("WITHSCORES"), ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"),
-                             ngx_rooms_number(rq->pool,
-                                              NGX_ROOMS_HISTORY_CHUNK))
-           != NGX_OK)
+        || ngx_rooms_pager_ask(&h->pager, rq->batch) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -253,13 +273,21 @@ ngx_rooms_history_ask(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_history_stored(ngx_rooms_req_t *rq)
 {
+    ngx_int_t                 rc;
     ngx_uint_t                i, n;
     rooms_str_t               stored[NGX_ROOMS_HISTORY_CHUNK];
+    ngx_rooms_paged_t        *e;
     ngx_rooms_history_out_t  *h;
 
     h = rq->data;
-    h->stored = ngx_rooms_reply(rq, 0);
-    n = ngx_min(h->stored->elements / 2, NGX_ROOMS_HISTORY_CHUNK);
+    rc = ngx_rooms_pager_take(&h->pager, ngx_rooms_reply(rq, 0));
+
+    if (rc != NGX_OK) {
+        return rc == NGX_AGAIN ? ngx_rooms_history_ask_stored(rq) : rc;
+    }
+
+    n = h->pager.page.nelts;
+    e = h->pager.page.elts;
 
     if (n == 0) {
         return NGX_OK;
@@ -271,7 +299,7 @@ ngx_rooms_history_stored(ngx_rooms_req_t *rq)
     }
 
     for (i = 0; i < n; i++) {
-        stored[i] = ngx_rooms_reply_str(h->stored->element[2 * i]);
+        stored[i] = e[i].stored.json;
         h->looked += stored[i].len;
     }
 
@@ -296,6 +324,7 @@ ngx_rooms_history_take(ngx_rooms_req_t *rq)
 {
     ngx_uint_t                i;
     rooms_str_t               text;
+    ngx_rooms_paged_t        *e;
     ngx_rooms_history_out_t  *h;
 
     h = rq->data;
@@ -303,6 +332,8 @@ ngx_rooms_history_take(ngx_rooms_req_t *rq)
     if (ngx_rooms_pdu_take(h->pdu, rq->batch) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    e = h->pager.page.elts;
 
     for (i = 0; i < h->pdu->n; i++) {
         text = h->pdu->texts[i];
@@ -314,7 +345,7 @@ ngx_rooms_history_take(ngx_rooms_req_t *rq)
             return NGX_OK;
         }
 
-        h->before = ngx_rooms_reply_str(h->stored->element[2 * i + 1]);
+        h->before = ngx_rooms_number(rq->pool, e[i].stored.position);
 
         if (text.data) {
             h->texts[h->n++] = text;
@@ -322,8 +353,7 @@ ngx_rooms_history_take(ngx_rooms_req_t *rq)
         }
     }
 
-    return h->pdu->n < NGX_ROOMS_HISTORY_CHUNK ? NGX_OK
-                                               : ngx_rooms_history_ask(rq);
+    return h->pager.more ? ngx_rooms_history_ask(rq) : NGX_OK;
 }
 
 

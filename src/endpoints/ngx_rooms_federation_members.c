@@ -224,7 +224,9 @@ ngx_rooms_peer_members_take(ngx_rooms_req_t *rq)
                           ngx_rooms_reply_element(ngx_rooms_reply(rq, 0), i)),
                   page->ids[i], &m) != NGX_OK)
         {
-            return NGX_ERROR;
+            ngx_rooms_unreadable(rq->r->connection->log, "member of",
+                                 page->pr.room.id);
+            continue;
         }
 
         /* a row may have gone since the index was read */
@@ -238,13 +240,10 @@ ngx_rooms_peer_members_take(ngx_rooms_req_t *rq)
             return NGX_OK;
         }
 
-        if (ngx_rooms_parse_profile(rq->pool,
+        (void) ngx_rooms_show_profile(rq->pool, rq->r->connection->log,
                   ngx_rooms_reply_str(
                           ngx_rooms_reply_element(ngx_rooms_reply(rq, 1), i)),
-                  page->ids[i], &page->profiles[page->n]) == NGX_ERROR)
-        {
-            return NGX_ERROR;
-        }
+                  page->ids[i], &page->profiles[page->n]);
 
         page->members[page->n++] = m;
         page->after = page->ids[i];

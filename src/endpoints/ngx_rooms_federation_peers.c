@@ -274,6 +274,11 @@ ngx_rooms_peers_row(ngx_rooms_req_t *rq, rooms_str_t name, ngx_uint_t n)
 
     rooms_json_lit(b, ",\"last_error\":");
 
+    if (error.data && !rooms_json_valid(error)) {
+        ngx_rooms_unreadable(rq->r->connection->log, "error of", name);
+        error = ROOMS_NULL;
+    }
+
     if (error.data) {
         rooms_json_raw(b, error.data, error.len);
 

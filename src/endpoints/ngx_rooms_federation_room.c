@@ -188,7 +188,9 @@ ngx_rooms_peer_room_judge(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr)
                           ngx_rooms_reply_element(ngx_rooms_reply(rq, 0), i)),
                   pr->ids[i], &m) != NGX_OK)
         {
-            return NGX_ERROR;
+            ngx_rooms_unreadable(rq->r->connection->log, "member of",
+                                 pr->room.id);
+            continue;
         }
 
         if (m.membership == ROOMS_JOIN) {

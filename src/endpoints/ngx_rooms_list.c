@@ -39,6 +39,6 @@ ngx_rooms_list_close_total(ngx_rooms_req_t *rq, ngx_uint_t more,
     rooms_json_lit(b, "\"has_more\":");
     rooms_json_bool(b, more);
     rooms_json_lit(b, ",\"next_cursor\":");
-    rooms_json_str(b, more ? cursor : ROOMS_NULL);
+    rooms_json_str(b, cursor);
     rooms_json_lit(b, "}}\n");
 }

@@ -9,9 +9,11 @@
  */
 
 #include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_pager.h"
 
 
 #define NGX_ROOMS_MEMBERS_LOOK  4096      /* filtered rows in one request */
+#define NGX_ROOMS_MEMBERS_ASK   256       /* at once: a profile has 4 KiB */
 
 typedef struct {
     int64_t                limit;
@@ -26,6 +28,7 @@ typedef struct {
     rooms_member_t        *members;
     ngx_rooms_profile_t   *profiles;
     ngx_uint_t             n;
+    size_t                 size;          /* of the page in JSON */
     unsigned               more:1;
 } ngx_rooms_page_t;
 
@@ -162,7 +165,7 @@ ngx_rooms_members_ids(ngx_rooms_req_t *rq, ngx_uint_t first)
                                              page->after)
                             : ngx_rooms_s("-");
 
-    page->wanted = page->limit + 1;
+    page->wanted = ngx_min(page->limit + 1 - page->n, NGX_ROOMS_MEMBERS_ASK);
 
     (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"),
                              ngx_rooms_key(&rq->keys,
@@ -226,14 +229,25 @@ ngx_rooms_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
 }
 
 
+/* At most so many bytes of JSON; of names as people have them, half of it. */
+static size_t
+ngx_rooms_members_size(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p)
+{
+    return 512 + 2 * rq->conf->server_name.len
+           + 2 * (2 * p->id.len + 2 * p->local.len + 2 * p->server.len
+                  + p->name.len + p->type.len + p->avatar.len);
+}
+
+
 static ngx_int_t
 ngx_rooms_members_take(ngx_rooms_req_t *rq)
 {
     ngx_uint_t         i;
     rooms_str_t        id;
     redisReply        *rows, *names;
-    rooms_member_t     m;
-    ngx_rooms_page_t  *page;
+    rooms_member_t        m;
+    ngx_rooms_page_t     *page;
+    ngx_rooms_profile_t  *p;
 
     page = rq->data;
     rows = ngx_rooms_reply(rq, 0);
@@ -242,11 +256,15 @@ ngx_rooms_members_take(ngx_rooms_req_t *rq)
     for (i = 0; i < page->ids->elements; i++) {
         id = ngx_rooms_reply_str(page->ids->element[i]);
 
-        if (ngx_rooms_parse_member(
+        if (!rooms_participant_valid(id)
+            || ngx_rooms_parse_member(
                       ngx_rooms_reply_str(ngx_rooms_reply_element(rows, i)),
                       id, &m) != NGX_OK)
         {
-            return NGX_ERROR;
+            ngx_rooms_unreadable(rq->r->connection->log, "member of",
+                                 rq->view.room.id);
+            page->after = id;
+            continue;
         }
 
         /* a row may have gone since the index was read */
@@ -264,11 +282,17 @@ ngx_rooms_members_take(ngx_rooms_req_t *rq)
             return NGX_OK;
         }
 
-        if (ngx_rooms_parse_profile(rq->pool,
+        p = &page->profiles[page->n];
+
+        (void) ngx_rooms_show_profile(rq->pool, rq->r->connection->log,
                       ngx_rooms_reply_str(ngx_rooms_reply_element(names, i)),
-                      id, &page->profiles[page->n]) == NGX_ERROR)
-        {
-            return NGX_ERROR;
+                      id, p);
+
+        page->size += ngx_rooms_members_size(rq, p);
+
+        if (page->n && page->size > NGX_ROOMS_PAGE_SIZE) {
+            page->more = 1;
+            return NGX_OK;
         }
 
         page->members[page->n++] = m;
@@ -346,7 +370,6 @@ ngx_rooms_members_row(rooms_buf_t *b, ngx_rooms_req_t *rq,
 ngx_int_t
 ngx_rooms_members_show(ngx_rooms_req_t *rq)
 {
-    size_t                size;
     ngx_uint_t            i;
     rooms_buf_t          *b;
     ngx_rooms_page_t     *page;
@@ -359,11 +382,7 @@ ngx_rooms_members_show(ngx_rooms_req_t *rq)
     for (i = 0; i < page->n; i++) {
         p = &page->profiles[i];
 
-        size = 512 + 2 * rq->conf->server_name.len
-               + 6 * (2 * p->id.len + 2 * p->local.len + 2 * p->server.len
-                      + p->name.len + p->type.len + p->avatar.len);
-
-        b = ngx_rooms_out(&rq->out, size);
+        b = ngx_rooms_out(&rq->out, ngx_rooms_members_size(rq, p));
 
         if (i) {
             rooms_json_lit(b, ",");

@@ -77,6 +77,7 @@ ngx_rooms_revise_replace(ngx_rooms_req_t *rq, rooms_str_t at,
 
     ngx_rooms_commit_write(&rq->commit, "ZREMRANGEBYSCORE", events, at, at);
     ngx_rooms_commit_write(&rq->commit, "ZADD", events, at, event);
+    ngx_rooms_apply_size(&rq->commit, &rq->keys, &rq->view.room, event.len);
 }
 
 

@@ -289,13 +289,9 @@ ngx_rooms_room_take(ngx_rooms_req_t *rq)
             return NGX_ERROR;
         }
 
-        rc = ngx_rooms_parse_profile(rq->pool,
+        rc = ngx_rooms_show_profile(rq->pool, rq->r->connection->log,
                              ngx_rooms_reply_str(ngx_rooms_reply(rq, at + 1)),
                              t->member.participant, &rq->profiles[i]);
-
-        if (rc == NGX_ERROR) {
-            return NGX_ERROR;
-        }
 
         t->known = rc == NGX_OK;
     }
@@ -415,12 +411,9 @@ ngx_rooms_room_take_more(ngx_rooms_req_t *rq)
 
     if (other.data) {
 
-        if (ngx_rooms_parse_profile(rq->pool,
+        (void) ngx_rooms_show_profile(rq->pool, rq->r->connection->log,
                            ngx_rooms_reply_str(ngx_rooms_reply(rq, i)),
-                           other, &profile) == NGX_ERROR)
-        {
-            return NGX_ERROR;
-        }
+                           other, &profile);
 
         rq->view.name = profile.name;
     }

@@ -135,30 +135,34 @@ ngx_rooms_workspace_member_json(ngx_rooms_req_t *rq,
 ngx_int_t
 ngx_rooms_workspace_members_show(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t               i;
+    ngx_uint_t               i, shown;
+    rooms_str_t              id, role;
     ngx_rooms_profile_t      p;
     ngx_rooms_workspaces_t  *l;
 
     l = rq->data;
+    shown = 0;
 
     ngx_rooms_list_open(rq);
 
     for (i = 0; i < l->roles->elements / 2; i++) {
 
-        if (ngx_rooms_parse_profile(rq->pool,
+        id = ngx_rooms_reply_str(l->roles->element[2 * i]);
+        role = ngx_rooms_reply_str(l->roles->element[2 * i + 1]);
+
+        if (!rooms_participant_valid(id) || rooms_role_parse(role) < 0) {
+            ngx_rooms_unreadable(rq->r->connection->log, "member of",
+                                 rq->param[NGX_ROOMS_P_WORKSPACE]);
+            continue;
+        }
+
+        (void) ngx_rooms_show_profile(rq->pool, rq->r->connection->log,
                  ngx_rooms_reply_str(ngx_rooms_reply_element(l->profiles, i)),
-                 ngx_rooms_reply_str(l->roles->element[2 * i]), &p)
-            == NGX_ERROR)
-        {
-            return NGX_ERROR;
-        }
+                 id, &p);
 
-        if (i) {
-            rooms_json_lit(ngx_rooms_out(&rq->out, 1), ",");
-        }
+        rooms_json_raw(ngx_rooms_out(&rq->out, 1), ",", shown++ ? 1 : 0);
 
-        ngx_rooms_workspace_member_json(rq, &p,
-                      ngx_rooms_reply_str(l->roles->element[2 * i + 1]));
+        ngx_rooms_workspace_member_json(rq, &p, role);
     }
 
     ngx_rooms_list_close(rq, 0, ROOMS_NULL);

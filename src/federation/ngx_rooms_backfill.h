@@ -18,6 +18,7 @@
 #define NGX_ROOMS_BACKFILL_H
 
 #include "ngx_rooms_request.h"
+#include "ngx_rooms_apply.h"
 #include "ngx_rooms_peer_ask.h"
 #include "rooms_past.h"
 
@@ -73,6 +74,7 @@ typedef struct {
     ngx_uint_t              end;           /* behind its last */
 
     /* of that part, as the store has it */
+    uint32_t                big;           /* of the room */
     rooms_str_t             history;
     int64_t                 low;
     int64_t                 high;

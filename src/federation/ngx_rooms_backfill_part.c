@@ -82,7 +82,8 @@ ngx_rooms_backfill_ask(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
                              ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM,
                                            bf->room),
                              ngx_rooms_s("history"), ngx_rooms_s("origin"),
-                             ngx_rooms_s("federated"));
+                             ngx_rooms_s("federated"),
+                             ngx_rooms_field_big);
 
     /* a space names nothing, and keeps the replies in their places */
 
@@ -281,6 +282,8 @@ ngx_rooms_backfill_room(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
                               "the room is no longer federated");
     }
 
+    bf->big = ngx_max(ngx_rooms_reply_int(ngx_rooms_reply_element(room, 3), 0),
+                      0);
     bf->history = history;
     bf->low = 1;
     bf->high = 0;

@@ -21,6 +21,7 @@ ngx_rooms_backfill_commit(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {
     ngx_uint_t                  i, n;
     rooms_str_t                 room, uuids, *events, *names;
+    rooms_room_t                sizes;
     ngx_rooms_commit_t         *c;
     ngx_rooms_backfill_item_t  *item;
 
@@ -45,6 +46,10 @@ ngx_rooms_backfill_commit(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     ngx_rooms_commit_guard_field(c, room, ngx_rooms_s("federated"),
                                  ngx_rooms_s("1"));
 
+    ngx_memzero(&sizes, sizeof(rooms_room_t));
+    sizes.id = bf->room;
+    sizes.big = bf->big;
+
     for (i = bf->at, n = 0; i < bf->end; i++) {
         item = &bf->items[i];
 
@@ -64,6 +69,8 @@ ngx_rooms_backfill_commit(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         if (events[n - 1].data == NULL) {
             return NGX_ERROR;
         }
+
+        ngx_rooms_apply_size(c, &rq->keys, &sizes, events[n - 1].len);
     }
 
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("ZADD"),

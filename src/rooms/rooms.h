@@ -123,6 +123,8 @@ typedef struct {
     uint32_t            invited;
     uint32_t            admins;           /* joined members at 100 */
     int64_t             position;         /* of its last event */
+    uint32_t            big;              /* bytes that no event exceeds;
+                                             0: few */
     rooms_str_t         origin;           /* its server; NULL: this one */
     rooms_str_t         peers;            /* "server=members ...", or NULL */
     rooms_str_t         guests;           /* of those the merely invited ones,

@@ -156,7 +156,11 @@ rooms_stored_read(rooms_str_t json, rooms_str_t room, int64_t position,
     e->id = raw.id;
     own = rooms_stored_number(raw.position);
 
-    if (own <= 0 || (position && position != own)) {
+    /* an id holds the position, too */
+
+    if (own <= 0 || (position && position != own)
+        || own != rooms_event_position(e->id))
+    {
         return;
     }
 

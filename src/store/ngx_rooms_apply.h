@@ -55,6 +55,13 @@ void ngx_rooms_apply_marker_event(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const rooms_room_t *room, rooms_str_t reader,
     rooms_str_t random, rooms_str_t content, int64_t now);
 
+/*
+ * An event of so many bytes is written into the room: its field "big" says
+ * so.  Whoever writes events calls it; the two above do.
+ */
+void ngx_rooms_apply_size(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, size_t size);
+
 /* The JSON that ngx_rooms_apply_event() stores, once its position is known. */
 rooms_str_t ngx_rooms_event_json(ngx_rooms_commit_t *c, int64_t position);
 

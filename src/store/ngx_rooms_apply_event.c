@@ -9,6 +9,10 @@
 #include "rooms_json.h"
 
 
+/* What a head's two marks of the position grow by, at most. */
+#define NGX_ROOMS_POSITION_LEN  (13 + ROOMS_JSON_INT)
+
+
 static void ngx_rooms_apply_publish(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, rooms_str_t room, rooms_str_t concerned);
 static ngx_int_t ngx_rooms_apply_envelope(ngx_rooms_commit_t *c,
@@ -52,6 +56,8 @@ ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     ngx_rooms_commit_event(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_EVENTS,
                                             room->id),
                            head, tail);
+    ngx_rooms_apply_size(c, keys, room, head.len + tail.len
+                                        + NGX_ROOMS_POSITION_LEN);
 
     ngx_rooms_commit_write_at(c, "HSET",
                               ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM,
@@ -61,6 +67,38 @@ ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     ngx_rooms_apply_outbox(c, keys, room, type, random);
     ngx_rooms_apply_publish(c, keys, room->id, c->concerned);
+}
+
+
+/* Doubling it, a room writes it eight times at most in its life. */
+void
+ngx_rooms_apply_size(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, size_t size)
+{
+    uint32_t     big;
+    rooms_str_t  key;
+
+    big = NGX_ROOMS_EVENT_SMALL;
+
+    while (big < size) {
+        big *= 2;
+    }
+
+    if (big <= ngx_max(room->big, NGX_ROOMS_EVENT_SMALL) || big <= c->big) {
+        return;
+    }
+
+    key = ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM, room->id);
+
+    if (c->big == 0) {
+        ngx_rooms_commit_guard_field(c, key, ngx_rooms_field_big,
+                             room->big ? ngx_rooms_number(c->pool, room->big)
+                                       : ROOMS_NULL);
+    }
+
+    ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_field_big,
+                           ngx_rooms_number(c->pool, big));
+    c->big = big;
 }
 
 

@@ -46,6 +46,7 @@ typedef struct {
     rooms_str_t         source_id;     /* the event's id on its server */
     rooms_str_t         source_server;
     int64_t             source_at;     /* ms, when it was made there */
+    uint32_t            big;           /* written as the room's; or 0 */
     unsigned            peers:1;       /* guarded already */
 
     unsigned            posts:1;       /* into an outbox */

@@ -13,6 +13,7 @@ const rooms_str_t  ngx_rooms_field_joined = rooms_string("joined");
 const rooms_str_t  ngx_rooms_field_invited = rooms_string("invited");
 const rooms_str_t  ngx_rooms_field_peers = rooms_string("peers");
 const rooms_str_t  ngx_rooms_field_guests = rooms_string("guests");
+const rooms_str_t  ngx_rooms_field_big = rooms_string("big");
 
 static const char  *ngx_rooms_modes[NGX_ROOMS_MODE_MAX] = {
     "inherit", "all", "mentions", "none"
@@ -90,7 +91,7 @@ ngx_rooms_load_room(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
                              ngx_rooms_s("admins"), ngx_rooms_s("position"),
                              ngx_rooms_s("last_member"),
                              ngx_rooms_s("origin"), ngx_rooms_field_peers,
-                             ngx_rooms_field_guests);
+                             ngx_rooms_field_guests, ngx_rooms_field_big);
 }
 
 
@@ -213,7 +214,8 @@ ngx_rooms_parse_room(redisReply *reply, rooms_str_t id, rooms_room_t *room)
            != NGX_OK
         || ngx_rooms_reply_count(f[8], &room->joined) != NGX_OK
         || ngx_rooms_reply_count(f[9], &room->invited) != NGX_OK
-        || ngx_rooms_reply_count(f[10], &room->admins) != NGX_OK)
+        || ngx_rooms_reply_count(f[10], &room->admins) != NGX_OK
+        || ngx_rooms_reply_count(f[16], &room->big) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -411,6 +413,24 @@ ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
     }
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_show_profile(ngx_pool_t *pool, ngx_log_t *log, rooms_str_t json,
+    rooms_str_t id, ngx_rooms_profile_t *profile)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_rooms_parse_profile(pool, json, id, profile);
+
+    if (rc != NGX_ERROR) {
+        return rc;
+    }
+
+    ngx_rooms_unreadable(log, "profile of", id);
+
+    return ngx_rooms_parse_profile(pool, ROOMS_NULL, id, profile);
 }
 
 

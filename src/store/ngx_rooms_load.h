@@ -16,7 +16,10 @@
  * in the log.  Parsed strings point into the reply.
  */
 
-#define NGX_ROOMS_ROOM_FIELDS  16
+#define NGX_ROOMS_ROOM_FIELDS  17
+
+/* A room that says nothing of its events' size has none that is longer. */
+#define NGX_ROOMS_EVENT_SMALL  1024
 
 typedef enum {
     NGX_ROOMS_MODE_INHERIT = 0,
@@ -74,6 +77,12 @@ ngx_int_t ngx_rooms_mode_parse(rooms_str_t s);         /* -1: none */
 /* NULL is "unknown": NGX_DECLINED. */
 ngx_int_t ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json,
     rooms_str_t id, ngx_rooms_profile_t *profile);
+/*
+ * The same to show it, in a list or beside something else: one that can't be
+ * read is logged, and is as unknown, by the id alone.
+ */
+ngx_int_t ngx_rooms_show_profile(ngx_pool_t *pool, ngx_log_t *log,
+    rooms_str_t json, rooms_str_t id, ngx_rooms_profile_t *profile);
 rooms_str_t ngx_rooms_format_profile(ngx_pool_t *pool,
     const ngx_rooms_profile_t *profile, int64_t now);
 
@@ -108,5 +117,6 @@ extern const rooms_str_t  ngx_rooms_field_joined;
 extern const rooms_str_t  ngx_rooms_field_invited;
 extern const rooms_str_t  ngx_rooms_field_peers;
 extern const rooms_str_t  ngx_rooms_field_guests;
+extern const rooms_str_t  ngx_rooms_field_big;
 
 #endif /* NGX_ROOMS_LOAD_H */

@@ -17,7 +17,7 @@
 
 
 #define ROOM  "room-01234567890123456789012345"
-#define ID    "evt-00000000003e80123456789abcdef"
+#define ID    "evt-00000000003e80123456789abcdef"   /* at 1000 */
 
 #define HEAD  "{\"id\":\"" ID "\",\"room_id\":\"" ROOM "\","
 #define WHO   "\"sender_id\":\"ann\",\"event_type\":\"swp.room.message\","
@@ -152,6 +152,12 @@ test_unreadable(void **state)
         assert_int_equal(e.position, 1000);
         assert_memory_equal(shown(&e), "{\"unreadable\":true", 18);
     }
+
+    /* where it stands isn't known, and it contradicts itself */
+
+    e = read_at(HEAD "\"stream_position\":1001," WHO "\"content\":{}" TAIL, 0);
+    assert_false(e.readable);
+    assert_int_equal(e.position, 0);
 
     /* what is known of it is shown */
 

@@ -55,6 +55,8 @@ for i = 1, n do
   redis.call('ZADD', events, at, last)
   if i == n then redis.call('HSET', room, 'position', at) end
 end
+local big = tonumber(redis.call('HGET', room, 'big') or 0)
+if size + 1024 > big then redis.call('HSET', room, 'big', size + 1024) end
 END
 
     while ($n > 0) {
