@@ -157,6 +157,18 @@ for my $case (
     $post->("400 SW_VALIDATION_FAILED $case->[0]", $case->[1]);
 }
 
+# what isn't there yet, and would mislead if it were ignored
+for my $field ([visibility => 'restricted'], [visibility => 'public'],
+               [read_role_slugs => ['x']], [read_role_slugs => []],
+               [permissions => { send => 50 }], [permissions => {}])
+{
+    $post->("400 SW_VALIDATION_FAILED $field->[0]",
+            { room_type => 'group', name => 'Refused', @$field });
+}
+
+$post->('201', { room_type => 'group', name => 'Nulls', visibility => undef,
+                 read_role_slugs => undef, permissions => undef });
+
 is(call('POST', '/v1/rooms', 'ann')->{code}, 'SW_VALIDATION_FAILED',
    'no body at all');
 

@@ -274,6 +274,47 @@ is(scalar(grep { $_->{status} == 200 }
    12, 'all are answered');
 is_deeply([@{$me->('dan')}{qw(last_read_event_id unread_count)}],
           [$many[-1]{id}, 0], 'racing markers');
+# what one writes oneself is never unread: the marker goes along
+
+admit($room, 'ann', 'eve');
+must('POST', "$path/send", 'ann', { content => {} }) for 1 .. 3;
+is($me->('eve')->{unread_count}, 3, 'what others wrote');
+
+my $mine = must('POST', "$path/send", 'eve', { content => {} });
+
+is_deeply([@{$me->('eve')}{qw(last_read_event_id unread_count)}],
+          [$mine->{id}, 0], 'is read by who writes');
+is($me->('ann')->{unread_count}, 1, 'and not by others');
+$set->("200\ndata.event_id = $mine->{id}\ndata.advanced = false\n"
+       . 'data.unread_count = 0', 'read', 'eve', { event_id => $m[0]{id} });
+
+# settings stay as they are, whatever is sent meanwhile
+must('PUT', "$path/notification-mode", 'eve', { notification_mode => 'none' });
+@many = many(10, map { ['POST', "$path/send", 'eve', { content => {} }],
+                       ['PUT', "$path/mute", 'eve', { duration => 60 + $_ }] }
+                 1 .. 30);
+is(scalar(grep { $_->{status} == 201 } @many), 30,
+   'many of one sender disturb neither each other');
+is(scalar(grep { $_->{status} == 200 } @many), 30, 'nor settings');
+is($me->('eve')->{notification_mode}, 'none', 'which are kept');
+
+my ($farthest) = sort { $b->{stream_position} <=> $a->{stream_position} }
+                 map { $_->{data}{stream_position} ? $_->{data} : () } @many;
+
+is_deeply([@{$me->('eve')}{qw(last_read_event_id unread_count)}],
+          [$farthest->{id}, 0], 'the farthest one is read');
+
+# an edit, a reaction and a redaction move nothing
+my $old = must('POST', "$path/send", 'ann', { content => {} });
+
+must('POST', "$path/events/$farthest->{id}/edit", 'eve',
+     { content => { x => 1 } });
+must('POST', "$path/events/$old->{id}/reaction", 'eve', { emoji => 'x' });
+is($me->('eve')->{unread_count}, 1, 'an edit reads nothing');
+must('POST', "$path/leave", 'eve');
+is_deeply(redis('HMGET', key("r:$room:own"), 'eve', '~eve'), [undef, undef],
+          'who leaves leaves no marker');
+
 verify_room($room);
 stop_nginx();
 

@@ -296,6 +296,30 @@ my $cursor = call('GET', '/v1/directory/rooms?limit=1', 'ann')
 ok($cursor, 'a cursor of the directory');
 expect('400 SW_VALIDATION_FAILED from', 'GET', "$list?from=$cursor", 'ann');
 
+# one event
+my $one = (events($log, 'ann'))[7];
+
+is_deeply(call('GET', "/v1/rooms/$log/events/$one->{id}", 'ann')->{data},
+          $one, 'one event');
+expect(200, 'HEAD', "/v1/rooms/$log/events/$one->{id}", 'ann');
+
+for my $id ('evt-', 'x', $one->{id} . '0', 'evt-' . '0' x 29, "$log",
+            substr($one->{id}, 0, 32) . ($one->{id} =~ /0\z/ ? 1 : 0))
+{
+    expect('404 SW_EVENT_NOT_FOUND', 'GET', "/v1/rooms/$log/events/$id",
+           'ann');
+}
+
+expect('404 SW_EVENT_NOT_FOUND', 'GET', "$path/events/$one->{id}", 'ann');
+expect('404 SW_ROOM_NOT_FOUND', 'GET', "/v1/rooms/$log/events/$one->{id}",
+       'dan');
+expect('403 SW_ROOM_FORBIDDEN', 'GET', "$path/events/$res->{data}{id}", 'cy');
+
+# what isn't there yet is refused rather than ignored
+$send->('400 SW_VALIDATION_FAILED as_participant_id',
+        { content => {}, as_participant_id => $_ }) for 'ann', 'bob', 5;
+$send->('201', { content => {}, as_participant_id => undef }, 'ann');
+
 # who may read
 expect('403 SW_ROOM_FORBIDDEN', 'GET', "$path/messages", 'cy');
 expect('404 SW_ROOM_NOT_FOUND', 'GET', "$path/messages", 'dan');

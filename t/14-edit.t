@@ -189,7 +189,7 @@ sub age {
 age(86_395_000);
 expect('200', 'POST', "$path/events/$old/edit", 'bob', { content => {} });
 age(86_402_000);
-expect('403 SW_ROOM_FORBIDDEN', 'POST', "$path/events/$old/edit", 'bob',
+expect('409 SW_EVENT_TOO_OLD_TO_EDIT', 'POST', "$path/events/$old/edit", 'bob',
        { content => {} });
 expect("200\ndata.redacted_at ~ Z\$", 'POST', "$path/events/$old/redact",
        'bob');
@@ -209,7 +209,7 @@ cmp_ok(scalar stored('a secret'), '>', 1, 'the body is in the store');
 
 expect('403 SW_ROOM_FORBIDDEN', 'POST', "$e/redact", 'dan');
 admit($room, 'ann', 'dan=49');
-expect('403 SW_ROOM_FORBIDDEN', 'POST', "$e/redact", 'dan');
+expect('403 SW_REDACT_FORBIDDEN', 'POST', "$e/redact", 'dan');
 expect('400 SW_VALIDATION_FAILED reason', 'POST', "$e/redact", 'cy',
        { reason => 5 });
 expect('400 SW_VALIDATION_FAILED reason', 'POST', "$e/redact", 'cy',

@@ -242,7 +242,7 @@ is($b->tell(says('bob', 'reaction', { event_id => $our_ref, emoji => '+1',
                                       action => 'add' })), 'applied',
    'a reaction to a message of ours');
 is($b->tell(says('bob', 'redaction', { event_id => $our_ref })),
-   'rejected SW_ROOM_FORBIDDEN', 'which it can not redact');
+   'rejected SW_REDACT_FORBIDDEN', 'which it can not redact');
 is($b->tell(says('bob', 'message', { replaces => $our_ref,
                                      content => { body => 'x' } })),
    'rejected SW_ROOM_FORBIDDEN', 'nor edit');

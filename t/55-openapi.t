@@ -49,6 +49,8 @@ while ($table =~ /ngx_rooms_field_t\s+(\w+)\[\] = \{(.*?)\n\};/gs) {
     while ($rows =~ /\{ "(\w+)", NGX_ROOMS_T_(\w+)([|\w]*) \}/g) {
         my ($field, $type, $flags) = ($1, lc $2, $3);
 
+        next if $type eq 'refused';
+
         $fields{$name}{$field} = { type => $type,
                                    required => $flags =~ /REQUIRED/ ? 1 : 0,
                                    null => $flags =~ /NULLABLE/ ? 1 : 0 };
@@ -616,6 +618,9 @@ ask('403 SW_ROOM_FORBIDDEN', 'bob', on('send'), { room_id => $public },
     { content => {} });
 ask('200', 'bob', "POST /v1/rooms/$about/edit", $event,
     { content => { body => 'hello there' } });
+ask('200', 'ada', "GET /v1/rooms/$about", $event);
+ask('404 SW_EVENT_NOT_FOUND', 'ada', "GET /v1/rooms/$about",
+    { %$in, event_id => 'evt-none' });
 ask('403 SW_ROOM_FORBIDDEN', 'ada', "POST /v1/rooms/$about/edit", $event,
     { content => {} });
 ask('200', 'ada', "POST /v1/rooms/$about/reaction", $event,

@@ -6,6 +6,7 @@
 
 use strict;
 use warnings;
+no warnings 'portable';
 
 use JSON::PP ();
 use Test::More;
@@ -258,6 +259,13 @@ like(nginx_log(), qr/unreadable event of "$ugly"/, 'the log says so');
 for my $case (@cases) {
     my ($name, undef, $known) = @$case;
     my $e = "$at/events/$by{$name}";
+
+    $res = call('GET', $e, 'ann');
+    is_deeply($res->{data}, { unreadable => JSON::PP::true,
+                              room_id => $ugly,
+                              stream_position => hex(substr $by{$name}, 4, 13),
+                              $known ? (id => $by{$name}) : () },
+              "by its id: $name");
 
     for my $call (['edit', { content => {} }], ['redact', {}],
                   ['reaction', { emoji => 'x' }])

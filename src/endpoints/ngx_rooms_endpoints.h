@@ -138,6 +138,8 @@ ngx_int_t ngx_rooms_unreact_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_revise_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_revise_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_react_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_event_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_event_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_messages_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_messages_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_sync_load(ngx_rooms_req_t *rq);

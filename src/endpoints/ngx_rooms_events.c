@@ -228,3 +228,91 @@ ngx_rooms_messages_show(ngx_rooms_req_t *rq)
 
     return NGX_OK;
 }
+
+
+/* One event: its id tells where it stands. */
+
+
+ngx_int_t
+ngx_rooms_event_load(ngx_rooms_req_t *rq)
+{
+    int64_t          position;
+    rooms_str_t      room, id, at, json;
+    rooms_stored_t  *e;
+
+    room = rq->param[NGX_ROOMS_P_ROOM];
+    id = rq->param[NGX_ROOMS_P_EVENT];
+    position = rooms_event_position(id);
+
+    if (rq->round == 0) {
+
+        if (!rooms_id_valid(room, "room-")) {
+            return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+        }
+
+        at = ngx_rooms_number(rq->pool, position > 0 ? position : 0);
+
+        if (ngx_rooms_batch(rq) == NULL
+            || ngx_rooms_view_load(rq->batch, &rq->keys, room,
+                                   rq->principal.sub) != NGX_OK
+            || ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYSCORE"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_EVENTS, room),
+                                 at, at) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rq->round = 1;
+
+        return ngx_rooms_send(rq);
+    }
+
+    e = ngx_palloc(rq->pool, sizeof(rooms_stored_t));
+
+    if (e == NULL
+        || ngx_rooms_view_parse(rq->batch, 0, room, rq->principal.sub,
+                                &rq->view) != NGX_OK
+        || ngx_rooms_room_permit(rq) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    json = ngx_rooms_reply_str(ngx_rooms_reply_element(
+                          ngx_rooms_reply(rq, NGX_ROOMS_VIEW_COMMANDS), 0));
+
+    if (json.data == NULL || position <= 0) {
+        return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
+    }
+
+    if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, json, room,
+                              position, e) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* one that has lost its id is known by its place alone */
+
+    if (e->id.data ? !rooms_str_eq(e->id, id) : e->readable) {
+        return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
+    }
+
+    rq->data = e;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_event_show(ngx_rooms_req_t *rq)
+{
+    rooms_stored_t  *e;
+
+    e = rq->data;
+
+    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
+    ngx_rooms_out_ref(&rq->out, e->json);
+    rooms_json_lit(ngx_rooms_out(&rq->out, 4), "}\n");
+
+    return NGX_OK;
+}

@@ -109,15 +109,33 @@ ngx_rooms_settings_mute(ngx_rooms_req_t *rq, ngx_rooms_own_t *own)
 }
 
 
+/* Still a member, as when it was read. */
+static ngx_int_t
+ngx_rooms_settings_begin(ngx_rooms_req_t *rq)
+{
+    if (ngx_rooms_begin(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_commit_guard_field(&rq->commit,
+                            ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
+                                          rq->view.room.id),
+                            rq->principal.sub,
+                            ngx_rooms_format_member(rq->pool, &rq->view.me,
+                                                    0));
+    return NGX_OK;
+}
+
+
 /* Writes the row, if the one that was read is still there. */
 static ngx_int_t
 ngx_rooms_settings_commit(ngx_rooms_req_t *rq, const ngx_rooms_own_t *before,
     const ngx_rooms_own_t *after)
 {
-    rooms_str_t      key, had, row, who, members;
+    rooms_str_t      key, had, row, who;
     ngx_rooms_own_t  none;
 
-    if (ngx_rooms_begin(rq) != NGX_OK) {
+    if (ngx_rooms_settings_begin(rq) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -125,8 +143,6 @@ ngx_rooms_settings_commit(ngx_rooms_req_t *rq, const ngx_rooms_own_t *before,
 
     who = rq->principal.sub;
     key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OWN, rq->view.room.id);
-    members = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
-                            rq->view.room.id);
 
     had = ngx_rooms_format_own(rq->pool, before);
     row = ngx_rooms_format_own(rq->pool, after);
@@ -142,9 +158,6 @@ ngx_rooms_settings_commit(ngx_rooms_req_t *rq, const ngx_rooms_own_t *before,
     }
 
     ngx_rooms_commit_guard_field(&rq->commit, key, who, had);
-    ngx_rooms_commit_guard_field(&rq->commit, members, who,
-                            ngx_rooms_format_member(rq->pool, &rq->view.me,
-                                                    0));
 
     if (rooms_str_eq(row, ngx_rooms_format_own(rq->pool, &none))) {
         ngx_rooms_commit_write(&rq->commit, "HDEL", key, who);
@@ -285,6 +298,19 @@ ngx_rooms_read_writes(ngx_rooms_req_t *rq, int64_t position)
 }
 
 
+/* The marker's field; NULL: there is none. */
+static rooms_str_t
+ngx_rooms_read_marker(ngx_rooms_req_t *rq, const ngx_rooms_own_t *own)
+{
+    if (own->event.data == NULL) {
+        return ROOMS_NULL;
+    }
+
+    return ngx_rooms_join(rq->pool, ngx_rooms_number(rq->pool, own->position),
+                          ngx_rooms_s(" "), own->event);
+}
+
+
 /* The marker's score, "12.5": its whole part; 0: there is none. */
 static int64_t
 ngx_rooms_read_score(redisReply *reply)
@@ -309,7 +335,7 @@ ngx_rooms_read_score(redisReply *reply)
 ngx_int_t
 ngx_rooms_read_decide(ngx_rooms_req_t *rq)
 {
-    rooms_str_t           id, json;
+    rooms_str_t           id, json, key, name;
     redisReply           *found;
     rooms_stored_t        e;
     ngx_rooms_own_t       before;
@@ -358,9 +384,17 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
     rq->view.own.event = id;
     rq->view.own.position = read->position;
 
-    if (ngx_rooms_settings_commit(rq, &before, &rq->view.own) != NGX_OK) {
+    if (ngx_rooms_settings_begin(rq) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OWN, rq->view.room.id);
+    name = ngx_rooms_join(rq->pool, ngx_rooms_s("~"), rq->principal.sub);
+
+    ngx_rooms_commit_guard_field(&rq->commit, key, name,
+                                 ngx_rooms_read_marker(rq, &before));
+    ngx_rooms_commit_write(&rq->commit, "HSET", key, name,
+                           ngx_rooms_read_marker(rq, &rq->view.own));
 
     ngx_rooms_apply_marker_event(&rq->commit, &rq->keys, &rq->view.room,
                    rq->principal.sub,

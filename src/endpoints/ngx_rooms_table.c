@@ -36,6 +36,9 @@ static const ngx_rooms_field_t  ngx_rooms_create_fields[] = {
     { "workspace_id", NGX_ROOMS_T_STRING|NULLABLE },
     { "scope_kind", NGX_ROOMS_T_STRING|NULLABLE },
     { "close_on_leave", NGX_ROOMS_T_BOOL|NULLABLE },
+    { "visibility", NGX_ROOMS_T_REFUSED|NULLABLE },
+    { "read_role_slugs", NGX_ROOMS_T_REFUSED|NULLABLE },
+    { "permissions", NGX_ROOMS_T_REFUSED|NULLABLE },
     { NULL, 0 }
 };
 
@@ -97,6 +100,7 @@ static const ngx_rooms_field_t  ngx_rooms_read_fields[] = {
 static const ngx_rooms_field_t  ngx_rooms_send_fields[] = {
     { "content", NGX_ROOMS_T_OBJECT|REQUIRED },
     { "event_uuid", NGX_ROOMS_T_STRING|NULLABLE },
+    { "as_participant_id", NGX_ROOMS_T_REFUSED|NULLABLE },
     { NULL, 0 }
 };
 
@@ -261,6 +265,10 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       NGX_ROOMS_BULK,
       ROOMS_OP_READ_MEMBER, ngx_rooms_messages_load, NULL,
       ngx_rooms_messages_show, NULL },
+
+    { GET, "/v1/rooms/{room}/events/{event}", NGX_ROOMS_PART_MESSAGES, 0,
+      ROOMS_OP_READ_MEMBER, ngx_rooms_event_load, NULL,
+      ngx_rooms_event_show, NULL },
 
     { POST, "/v1/rooms/{room}/events/{event}/edit", NGX_ROOMS_PART_MESSAGES,
       BODY,

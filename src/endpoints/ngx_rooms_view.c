@@ -21,9 +21,9 @@ ngx_rooms_view_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
         || ngx_rooms_command(b, ngx_rooms_s("HGET"),
                              ngx_rooms_key(keys, NGX_ROOMS_KEY_MEMBERS, room),
                              viewer) != NGX_OK
-        || ngx_rooms_command(b, ngx_rooms_s("HGET"),
+        || ngx_rooms_command(b, ngx_rooms_s("HMGET"),
                              ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN, room),
-                             viewer) != NGX_OK
+                             viewer, marker) != NGX_OK
         || ngx_rooms_command(b, ngx_rooms_s("ZREVRANK"),
                              ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room),
                              marker) != NGX_OK
@@ -55,8 +55,12 @@ ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at, rooms_str_t room,
     if (rc == NGX_ERROR
         || ngx_rooms_parse_member(ngx_rooms_reply_str(r[1]), viewer,
                                   &view->me) != NGX_OK
-        || ngx_rooms_parse_own(ngx_rooms_reply_str(r[2]), &view->own)
-           != NGX_OK)
+        || ngx_rooms_parse_own(
+                           ngx_rooms_reply_str(ngx_rooms_reply_element(r[2],
+                                                                       0)),
+                           ngx_rooms_reply_str(ngx_rooms_reply_element(r[2],
+                                                                       1)),
+                           &view->own) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -358,7 +358,7 @@ ngx_rooms_body_fields(ngx_rooms_req_t *rq)
 
     static const char  *types[] = {
         "", "must be a string", "must be true or false", "must be an integer",
-        "must be an object", "must be an array"
+        "must be an object", "must be an array", "is not supported here"
     };
 
     for (f = rq->endpoint->fields; f && f->name; f++) {
@@ -390,6 +390,10 @@ ngx_rooms_body_fields(ngx_rooms_req_t *rq)
 
         case NGX_ROOMS_T_OBJECT:
             ok = json_is_object(value);
+            break;
+
+        case NGX_ROOMS_T_REFUSED:
+            ok = 0;
             break;
 
         default:

@@ -38,6 +38,12 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
         { 403, "SW_WORKSPACE_FORBIDDEN", "not allowed in this workspace" },
     [ROOMS_E_EVENT] =
         { 404, "SW_EVENT_NOT_FOUND", "there is no such event in this room" },
+    [ROOMS_E_TOO_OLD] =
+        { 409, "SW_EVENT_TOO_OLD_TO_EDIT",
+          "a message can be edited for 24 hours" },
+    [ROOMS_E_REDACT] =
+        { 403, "SW_REDACT_FORBIDDEN",
+          "only its sender, or who has power 50, can redact a message" },
 
     [NGX_ROOMS_E_AUTH_INVALID] =
         { 401, "SW_AUTH_INVALID_TOKEN", "a valid bearer token is needed" },

@@ -56,6 +56,7 @@ typedef struct {
 #define NGX_ROOMS_T_INT       3
 #define NGX_ROOMS_T_OBJECT    4
 #define NGX_ROOMS_T_ARRAY     5
+#define NGX_ROOMS_T_REFUSED   6        /* ignoring it would mislead */
 #define NGX_ROOMS_T_MASK      0x0f
 #define NGX_ROOMS_T_REQUIRED  0x10
 #define NGX_ROOMS_T_NULL      0x20     /* may be null, which is "absent" */

@@ -90,6 +90,8 @@ typedef enum {
     ROOMS_E_WORKSPACE,                /* 404 SW_WORKSPACE_NOT_FOUND */
     ROOMS_E_WORKSPACE_FORBIDDEN,      /* 403 SW_WORKSPACE_FORBIDDEN */
     ROOMS_E_EVENT,                    /* 404 SW_EVENT_NOT_FOUND */
+    ROOMS_E_TOO_OLD,                  /* 409 SW_EVENT_TOO_OLD_TO_EDIT */
+    ROOMS_E_REDACT,                   /* 403 SW_REDACT_FORBIDDEN */
     ROOMS_E_MAX
 } rooms_code_e;
 

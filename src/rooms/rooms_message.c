@@ -75,7 +75,7 @@ rooms_edit(const rooms_input_t *in, const rooms_message_t *message,
     }
 
     if (in->now - message->created_at > ROOMS_EDIT_WINDOW) {
-        rooms_fail(out, ROOMS_E_FORBIDDEN, NULL,
+        rooms_fail(out, ROOMS_E_TOO_OLD, NULL,
                    "A message may be edited for 24 hours.");
         return;
     }
@@ -107,7 +107,7 @@ rooms_redact(const rooms_input_t *in, const rooms_message_t *message,
     if (!rooms_is_sender(in, message)
         && in->actor.power < ROOMS_POWER_MODERATE)
     {
-        rooms_fail(out, ROOMS_E_FORBIDDEN, NULL,
+        rooms_fail(out, ROOMS_E_REDACT, NULL,
                    "Your power level in this room is too low.");
         return;
     }

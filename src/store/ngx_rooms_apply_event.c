@@ -26,17 +26,41 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
     rooms_str_t random, rooms_str_t content, int64_t now)
 {
+    rooms_str_t  id, unread, name;
+
     ngx_rooms_apply_quiet(c, keys, room, type, sender, random, content, now);
 
-    if (type == ROOMS_EV_MESSAGE) {
-        ngx_rooms_commit_write_at(c, "ZADD",
-                            ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD,
-                                          room->id),
-                            ngx_rooms_s(NGX_ROOMS_POS),
-                            ngx_rooms_join(c->pool,
-                                           ngx_rooms_s("evt-" NGX_ROOMS_HEX),
-                                           random));
+    if (type != ROOMS_EV_MESSAGE) {
+        return;
     }
+
+    id = ngx_rooms_join(c->pool, ngx_rooms_s("evt-" NGX_ROOMS_HEX), random);
+    unread = ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room->id);
+
+    ngx_rooms_commit_write_at(c, "ZADD", unread, ngx_rooms_s(NGX_ROOMS_POS),
+                              id);
+
+    if (c->source_id.data) {
+        /* who sends it reads elsewhere */
+        return;
+    }
+
+    /* one has read what one has written; no position is behind the new one */
+
+    name = ngx_rooms_join(c->pool, ngx_rooms_s("~"), sender);
+
+    ngx_rooms_commit_write_at(c, "ZADD", unread,
+                              ngx_rooms_s(NGX_ROOMS_POS ".5"), name);
+    ngx_rooms_commit_write_at(c, "ZADD",
+                              ngx_rooms_key(keys, NGX_ROOMS_KEY_MARKERS,
+                                            room->id),
+                              ngx_rooms_s(NGX_ROOMS_POS ".5"), name);
+    ngx_rooms_commit_write_at(c, "HSET",
+                              ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN,
+                                            room->id),
+                              name, ngx_rooms_join(c->pool,
+                                                   ngx_rooms_s(NGX_ROOMS_POS
+                                                               " "), id));
 }
 
 

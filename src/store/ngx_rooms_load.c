@@ -288,32 +288,40 @@ ngx_rooms_format_member(ngx_pool_t *pool, const rooms_member_t *m,
 }
 
 
-/* "mode muted_until position event" */
+/* "mode muted_until", and of the read marker "position event" */
 ngx_int_t
-ngx_rooms_parse_own(rooms_str_t row, ngx_rooms_own_t *own)
+ngx_rooms_parse_own(rooms_str_t row, rooms_str_t marker,
+    ngx_rooms_own_t *own)
 {
     ngx_int_t  mode;
 
     ngx_memzero(own, sizeof(ngx_rooms_own_t));
 
-    if (row.data == NULL) {
-        return NGX_OK;
+    if (row.data) {
+        mode = ngx_rooms_mode_parse(ngx_rooms_word(&row));
+
+        if (mode < 0
+            || ngx_rooms_word_int(&row, INT64_MAX, &own->muted_until)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        own->mode = mode;
     }
 
-    mode = ngx_rooms_mode_parse(ngx_rooms_word(&row));
+    if (marker.data) {
 
-    if (mode < 0
-        || ngx_rooms_word_int(&row, INT64_MAX, &own->muted_until) != NGX_OK
-        || ngx_rooms_word_int(&row, INT64_MAX, &own->position) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+        if (ngx_rooms_word_int(&marker, INT64_MAX, &own->position) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
 
-    own->mode = mode;
-    own->event = ngx_rooms_word(&row);
+        own->event = ngx_rooms_word(&marker);
 
-    if (own->event.data && !rooms_id_valid(own->event, "evt-")) {
-        return NGX_ERROR;
+        if (!rooms_id_valid(own->event, "evt-")) {
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;
@@ -325,11 +333,7 @@ ngx_rooms_format_own(ngx_pool_t *pool, const ngx_rooms_own_t *own)
 {
     return ngx_rooms_join(pool, rooms_cstr(ngx_rooms_modes[own->mode]),
                           ngx_rooms_s(" "),
-                          ngx_rooms_number(pool, own->muted_until),
-                          ngx_rooms_s(" "),
-                          ngx_rooms_number(pool, own->position),
-                          own->event.data ? ngx_rooms_s(" ") : ROOMS_NULL,
-                          own->event);
+                          ngx_rooms_number(pool, own->muted_until));
 }
 
 

@@ -69,7 +69,12 @@ ngx_int_t ngx_rooms_parse_member(rooms_str_t row, rooms_str_t participant,
 rooms_str_t ngx_rooms_format_member(ngx_pool_t *pool,
     const rooms_member_t *member, ngx_uint_t begins);
 
-ngx_int_t ngx_rooms_parse_own(rooms_str_t row, ngx_rooms_own_t *own);
+/*
+ * Settings and read marker are two fields, so that sending moves the marker
+ * without reading anything: nothing else disturbs it, and it disturbs nothing.
+ */
+ngx_int_t ngx_rooms_parse_own(rooms_str_t row, rooms_str_t marker,
+    ngx_rooms_own_t *own);
 rooms_str_t ngx_rooms_format_own(ngx_pool_t *pool, const ngx_rooms_own_t *own);
 const char *ngx_rooms_mode_name(ngx_rooms_mode_e mode);
 ngx_int_t ngx_rooms_mode_parse(rooms_str_t s);         /* -1: none */

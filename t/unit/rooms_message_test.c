@@ -128,7 +128,7 @@ test_edit_window(void **state)
 
     m.created_at--;
     c = decide(ROOMS_MESSAGE_EDIT, &room, row("tom", ROOMS_JOIN, 0), &m);
-    assert_refused(&c, ROOMS_E_FORBIDDEN, NULL);
+    assert_refused(&c, ROOMS_E_TOO_OLD, NULL);
 }
 
 
@@ -174,7 +174,7 @@ test_redact(void **state)
     assert_guarded(&c, "tom");
 
     c = decide(ROOMS_MESSAGE_REDACT, &room, row("ann", ROOMS_JOIN, 49), &m);
-    assert_refused(&c, ROOMS_E_FORBIDDEN, NULL);
+    assert_refused(&c, ROOMS_E_REDACT, NULL);
 
     c = decide(ROOMS_MESSAGE_REDACT, &room, row("ann", ROOMS_JOIN, 50), &m);
     assert_change(&c, ROOMS_EV_REDACTION);
@@ -184,7 +184,7 @@ test_redact(void **state)
     assert_noop(&c);
 
     c = decide(ROOMS_MESSAGE_REDACT, &room, row("ann", ROOMS_JOIN, 49), &m);
-    assert_refused(&c, ROOMS_E_FORBIDDEN, NULL);
+    assert_refused(&c, ROOMS_E_REDACT, NULL);
 
     m = message_of("tom");
     m.is_message = 0;
