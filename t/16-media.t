@@ -340,6 +340,30 @@ error_is(upload_raw($ann, multipart(['file', "x\0y", undef, 'x'])),
 
 is(upload($ann, undef, undef, 'no name')->{name}, 'file', 'no file name');
 
+# Forms as clients send them.
+
+for (['*****', '*****'], ['"*****"', '*****'], ['--&#~$', '--&#~$'],
+     ['"--&#~$;,"', '--&#~$;,'], ["\"a b'()+_,-./:=?\"", "a b'()+_,-./:=?"])
+{
+    my ($param, $mark) = @$_;
+
+    $res = http_req('POST', '/v1/media/upload', $ann,
+                    "--$mark\r\nContent-Disposition: form-data; name=file; "
+                    . "filename=\"=?utf-8?B?w7wudHh0?=\"; "
+                    . "filename*=utf-8''%C3%BC%20exact.txt\r\n\r\nx\r\n"
+                    . "--$mark--\r\n", 'Content-Type' =>
+                    "multipart/form-data; charset=utf-8; boundary=$param");
+
+    is($res->[0], 201, "boundary $param");
+    like($res->[2], qr/"name":"\xc3\xbc exact.txt"/, 'the exact name');
+}
+
+error_is(upload_raw($ann, multipart(['file', '', undef, ''])),
+         400, 'SW_VALIDATION_FAILED', 'no file was chosen');
+error_is(upload_raw($ann, multipart(['file', undef, undef, ''])),
+         400, 'SW_VALIDATION_FAILED', 'nor was there a name');
+is(upload($ann, 'empty.txt', undef, '')->{size}, 0, 'but one may be empty');
+
 for (['IMAGE/SVG+xml; charset=utf-8', 'image/svg+xml'],
      [undef, 'application/octet-stream'],
      ['text', 'application/octet-stream'],
@@ -370,10 +394,10 @@ for (['no multipart', 'Content-Type', 'application/json', '{}'],
      ['a boundary of 10 KB', 'Content-Type',
       'multipart/form-data; boundary=' . 'b' x 10240, $good],
      ['another boundary', 'body', $form . 'z', $good],
-     ['no parts', 'body', $form, "--$boundary--\r\n"],
+     ['no parts', 'file', $form, "--$boundary--\r\n"],
      ['an empty body', 'body', $form, ''],
-     ['no part "file"', 'body', $form, multipart(['fil', 'x', undef, 'y'])],
-     ['two files', 'body', $form, multipart((['file', 'x', undef, 'y']) x 2)],
+     ['no part "file"', 'file', $form, multipart(['fil', 'x', undef, 'y'])],
+     ['two files', 'file', $form, multipart((['file', 'x', undef, 'y']) x 2)],
      ['truncated', 'body', $form, substr($good, 0, -8)],
      ['truncated in the header', 'body', $form, substr($good, 0, 40)],
      ['a transfer encoding', 'body', $form,

@@ -161,7 +161,10 @@ rooms_form_part_end(rooms_form_t *f)
 
     if (f->in_file) {
         f->file_len = f->mp.length;
-        return 0;
+
+        return f->file_len || f->filename.data
+               ? 0 : rooms_form_fail(f, "no file was chosen for the part "
+                                        "\"file\"");
     }
 
     if (f->field == -1) {

@@ -30,7 +30,8 @@
 #include "rooms_zip_name.h"
 
 
-#define ROOMS_MULTIPART_BOUNDARY_MAX   70      /* RFC 2046, 5.1.1 */
+#define ROOMS_MULTIPART_BOUNDARY_MAX   70      /* RFC 2046, 5.1.1, of any
+                                                  visible ASCII */
 #define ROOMS_MULTIPART_HEAD_MAX       8192    /* bytes of a part's headers */
 #define ROOMS_MULTIPART_HEADERS_MAX    16      /* of a part */
 #define ROOMS_MULTIPART_PARTS_MAX      32
@@ -56,7 +57,7 @@ typedef struct {
 
     /* of the part, until the next one begins */
     rooms_str_t    name;              /* UTF-8, no control characters */
-    rooms_str_t    filename;          /* cleaned; ROOMS_NULL: no file */
+    rooms_str_t    filename;          /* cleaned; ROOMS_NULL: none, or "" */
     rooms_str_t    type;              /* Content-Type, or ROOMS_NULL */
 
     char           err[128];

@@ -5,20 +5,18 @@
 
 /*
  * The headers of a part (RFC 7578, section 4) and the boundary in a
- * Content-Type (RFC 2045, section 5.1).
+ * Content-Type (RFC 2045, section 5.1): as they should be, and as clients
+ * send them.
  */
 
 #include "rooms_multipart.h"
 
+#include <ctype.h>
+#include <sodium.h>
 #include <strings.h>
 
 
 #define ROOMS_MP_TYPE_HEADER_MAX   1024
-
-/* RFC 2046, 5.1.1: bchars */
-#define ROOMS_MP_BCHARS                                                       \
-    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"          \
-    "'()+_,-./:=? "
 
 
 typedef struct {
@@ -30,6 +28,9 @@ typedef struct {
 static int rooms_mp_header(rooms_multipart_t *mp, const u_char *line,
     size_t len);
 static int rooms_mp_disposition(rooms_multipart_t *mp, rooms_str_t value);
+static void rooms_mp_filename(rooms_multipart_t *mp, rooms_str_t raw);
+static ssize_t rooms_mp_extended(rooms_str_t value, u_char *out, size_t max);
+static ssize_t rooms_mp_words(rooms_str_t value, u_char *out, size_t max);
 static int rooms_mp_param(rooms_mp_cursor_t *c, rooms_str_t *attr,
     u_char *out, size_t max, size_t *len);
 static int rooms_mp_quoted(rooms_mp_cursor_t *c, u_char *out, size_t max,
@@ -117,8 +118,10 @@ rooms_multipart_init(rooms_multipart_t *mp, rooms_str_t content_type)
                                             "bytes, or ends in a space");
         }
 
+        /* more than RFC 2046, 5.1.1, has: clients send "*****", or "&#~$" */
+
         for (i = 0; i < len; i++) {
-            if (value[i] == '\0' || !strchr(ROOMS_MP_BCHARS, value[i])) {
+            if (value[i] < 0x20 || value[i] > 0x7e) {
                 return rooms_multipart_fail(mp, "the boundary has a "
                                                 "character that it may not");
             }
@@ -241,14 +244,18 @@ rooms_mp_header(rooms_multipart_t *mp, const u_char *line, size_t len)
 }
 
 
-/* RFC 7578, 4.2; `filename*` is not for forms, and ignored. */
-
+/*
+ * RFC 7578, 4.2.  It knows no `filename*`, but some clients send it, beside
+ * `filename` or alone: then it is the exact one, whatever their order.
+ */
 static int
 rooms_mp_disposition(rooms_multipart_t *mp, rooms_str_t value)
 {
-    int                rc;
+    int                rc, plain, extended;
     size_t             i, len;
     u_char             buf[ROOMS_MULTIPART_HEAD_MAX];
+    u_char             text[ROOMS_MULTIPART_HEAD_MAX];
+    ssize_t            n;
     rooms_str_t        attr, s;
     rooms_mp_cursor_t  c;
 
@@ -260,7 +267,12 @@ rooms_mp_disposition(rooms_multipart_t *mp, rooms_str_t value)
                                         "form-data, or not the only one");
     }
 
+    plain = 0;
+    extended = 0;
+
     while ((rc = rooms_mp_param(&c, &attr, buf, sizeof(buf), &len)) > 0) {
+
+        s = (rooms_str_t) { len, buf };
 
         if (rooms_mp_is(attr, "name")) {
 
@@ -275,14 +287,23 @@ rooms_mp_disposition(rooms_multipart_t *mp, rooms_str_t value)
 
         } else if (rooms_mp_is(attr, "filename")) {
 
-            if (mp->filename.data) {
+            if (plain++) {
                 return rooms_multipart_fail(mp, "a part has two file names");
             }
 
-            s.data = buf;
-            s.len = len;
-            mp->filename.data = mp->filename_buf;
-            mp->filename.len = rooms_file_name_clean(s, mp->filename_buf);
+            if (!extended) {
+                n = rooms_mp_words(s, text, sizeof(text));
+                rooms_mp_filename(mp, n == -1
+                                      ? s : (rooms_str_t) { n, text });
+            }
+
+        } else if (rooms_mp_is(attr, "filename*") && !extended) {
+            n = rooms_mp_extended(s, text, sizeof(text));
+
+            if (n > 0) {
+                extended = 1;
+                rooms_mp_filename(mp, (rooms_str_t) { n, text });
+            }
         }
     }
 
@@ -294,6 +315,225 @@ rooms_mp_disposition(rooms_multipart_t *mp, rooms_str_t value)
     }
 
     return 0;
+}
+
+
+/* An empty one is none: nothing was chosen. */
+static void
+rooms_mp_filename(rooms_multipart_t *mp, rooms_str_t raw)
+{
+    mp->filename = ROOMS_NULL;
+
+    if (raw.len) {
+        mp->filename.data = mp->filename_buf;
+        mp->filename.len = rooms_file_name_clean(raw, mp->filename_buf);
+    }
+}
+
+
+static int
+rooms_mp_hex(u_char ch)
+{
+    if (ch >= '0' && ch <= '9') {
+        return ch - '0';
+    }
+
+    ch |= 0x20;
+
+    return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
+}
+
+
+/* "utf-8" and its kin, or what Latin-1 has: 1 or 2; 0: another one. */
+static int
+rooms_mp_charset(rooms_str_t name)
+{
+    return rooms_mp_is(name, "utf-8") || rooms_mp_is(name, "utf8")
+           || rooms_mp_is(name, "us-ascii")
+           ? 1 : rooms_mp_is(name, "iso-8859-1") ? 2 : 0;
+}
+
+
+/* A byte of such a charset, as UTF-8; NULL: no room. */
+static u_char *
+rooms_mp_put(u_char *p, const u_char *end, int charset, u_char ch)
+{
+    if (end - p < 2) {
+        return NULL;
+    }
+
+    if (charset == 2 && ch >= 0x80) {
+        *p++ = (u_char) (0xc0 | ch >> 6);
+        ch = (u_char) (0x80 | (ch & 0x3f));
+    }
+
+    *p++ = ch;
+
+    return p;
+}
+
+
+/* RFC 8187, 3.2: charset'language'text.  The length; -1: it is none. */
+static ssize_t
+rooms_mp_extended(rooms_str_t value, u_char *out, size_t max)
+{
+    int            charset, hi, lo;
+    u_char        *p, ch;
+    const u_char  *from, *end, *quote;
+
+    end = value.data + value.len;
+    quote = memchr(value.data, '\'', value.len);
+
+    if (quote == NULL) {
+        return -1;
+    }
+
+    charset = rooms_mp_charset((rooms_str_t) { quote - value.data,
+                                               value.data });
+    quote = memchr(quote + 1, '\'', end - quote - 1);
+
+    if (charset == 0 || quote == NULL) {
+        return -1;
+    }
+
+    for (p = out, from = quote + 1; from < end; /* void */) {
+        ch = *from++;
+
+        if (ch == '%') {
+            hi = end - from < 2 ? -1 : rooms_mp_hex(from[0]);
+            lo = hi == -1 ? -1 : rooms_mp_hex(from[1]);
+
+            if (lo == -1) {
+                return -1;
+            }
+
+            ch = (u_char) (hi << 4 | lo);
+            from += 2;
+        }
+
+        p = rooms_mp_put(p, out + max, charset, ch);
+
+        if (p == NULL) {
+            return -1;
+        }
+    }
+
+    return p - out;
+}
+
+
+/* The text of one word, behind its encoding; NULL: it is malformed. */
+static u_char *
+rooms_mp_word(rooms_str_t text, int charset, int base64, u_char *p,
+    const u_char *end)
+{
+    int            hi, lo;
+    u_char         buf[ROOMS_MULTIPART_HEAD_MAX], ch;
+    size_t         i, n;
+
+    n = 0;
+
+    if (base64) {
+        if (sodium_base642bin(buf, sizeof(buf), (const char *) text.data,
+                              text.len, NULL, &n, NULL,
+                              sodium_base64_VARIANT_ORIGINAL) != 0)
+        {
+            return NULL;
+        }
+
+    } else {
+        for (i = 0; i < text.len; /* void */) {
+            ch = text.data[i++];
+
+            if (ch == '=') {
+                hi = text.len - i < 2 ? -1 : rooms_mp_hex(text.data[i]);
+                lo = hi == -1 ? -1 : rooms_mp_hex(text.data[i + 1]);
+
+                if (lo == -1) {
+                    return NULL;
+                }
+
+                ch = (u_char) (hi << 4 | lo);
+                i += 2;
+
+            } else if (ch == '_') {
+                ch = ' ';
+            }
+
+            buf[n++] = ch;
+        }
+    }
+
+    for (i = 0; i < n && p; i++) {
+        p = rooms_mp_put(p, end, charset, buf[i]);
+    }
+
+    return p;
+}
+
+
+/*
+ * RFC 2047, 2: a value of nothing but "=?charset?B?text?=", as .NET sends
+ * them, which cuts a long one into several.  -1: it is none.
+ */
+static ssize_t
+rooms_mp_words(rooms_str_t value, u_char *out, size_t max)
+{
+    int            charset;
+    u_char        *p;
+    rooms_str_t    name, text;
+    const u_char  *at, *end, *mark;
+
+    at = value.data;
+    end = at + value.len;
+    p = out;
+
+    while (at < end) {
+
+        if (end - at < 8 || at[0] != '=' || at[1] != '?') {
+            return -1;
+        }
+
+        at += 2;
+        mark = memchr(at, '?', end - at);
+
+        if (mark == NULL || end - mark < 3 || mark[2] != '?') {
+            return -1;
+        }
+
+        name = (rooms_str_t) { mark - at, at };
+        text.data = mark + 3;
+
+        for (at = text.data; end - at >= 2 && (at[0] != '?' || at[1] != '=');
+             at++)
+        {
+            /* void */
+        }
+
+        charset = rooms_mp_charset(name);
+
+        if (end - at < 2 || charset == 0
+            || (toupper(mark[1]) != 'B' && toupper(mark[1]) != 'Q'))
+        {
+            return -1;
+        }
+
+        text.len = at - text.data;
+        p = rooms_mp_word(text, charset, toupper(mark[1]) == 'B', p,
+                          out + max);
+
+        if (p == NULL) {
+            return -1;
+        }
+
+        /* space between two words is none */
+
+        for (at += 2; at < end && (*at == ' ' || *at == '\t'); at++) {
+            /* void */
+        }
+    }
+
+    return value.len ? p - out : -1;
 }
 
 
@@ -353,7 +593,7 @@ rooms_mp_param(rooms_mp_cursor_t *c, rooms_str_t *attr, u_char *out,
 
     memcpy(out, value.data, value.len < max ? value.len : max);
 
-    return value.len ? 1 : -1;
+    return 1;
 }
 
 

@@ -138,6 +138,35 @@ save_jwt(void)
 }
 
 
+/*
+ * As it is packed again: a backslash, a byte of CP437, NULs behind the end.
+ */
+
+static void
+save_repacked(void)
+{
+    size_t   i;
+    bytes_t  zip = { 0 };
+
+    bundle_build(&zip);
+
+    for (i = 0; i + 8 < zip.len; i++) {
+
+        if (memcmp(zip.data + i, "media/", 6) == 0) {
+            zip.data[i + 5] = '\\';
+        }
+
+        if (memcmp(zip.data + i, "a.txt", 5) == 0) {
+            zip.data[i] = 0x81;
+        }
+    }
+
+    bytes_add(&zip, "\0\0\0\0\0\0\0", 7);
+    save("zip", "repacked", zip.data, zip.len);
+    bytes_free(&zip);
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -155,6 +184,7 @@ main(int argc, char **argv)
 
     bundle_build(&zip);
     save("zip", "bundle", zip.data, zip.len);
+    save_repacked();
     save("zip", "empty", zip.data + zip.len - 22, 22);
     save_zip64_end(&zip);
     save_zip("known", ROOMS_ZIP_STORE, 0, 1, 5);
@@ -173,8 +203,35 @@ main(int argc, char **argv)
     n += zip.len;
     n += snprintf(body + n, sizeof(body) - n, "\r\n--XYZ--\r\n");
     save("multipart", "import", body, n);
+    n = snprintf(body, sizeof(body),
+                 "multipart/form-data; boundary=*&#~$*\n--*&#~$*\r\n"
+                 "Content-Disposition: form-data; name=file; filename=\"=?utf-8"
+                 "?B?w7wudHh0?= =?iso-8859-1?q?=FC_?=\"; "
+                 "filename*=utf-8'en'%%C3%%BC.txt\r\n\r\nx\r\n--*&#~$*--");
+    save("multipart", "names", body, n);
     save("multipart", "empty", "multipart/form-data;boundary=a\n--a--", 36);
 
+    n = snprintf(body, sizeof(body), "{\"format\":\"scaiwave.room-export\","
+                 "\"version\":1,\"room\":{\"room_type\":\"group\"},"
+                 "\"participants\":{\"s\":{\"display_name\":\"S\"}},"
+                 "\"media\":[{\"media_ids\":[\"m\"],\"media_id\":\"n\","
+                 "\"size\":0,\"sha256\":\"%064d\"}],\"events\":["
+                 "{\"id\":\"a\",\"sender_id\":\"s\",\"stream_position\":1,"
+                 "\"event_type\":\"swp.room.message\",\"conten\\u0074\":"
+                 "{\"n\":1e15,\"attachments\":[{\"media_id\":\"m\"},7],"
+                 "\"thumbnail_id\":\"n\"},\"original_content\":{},"
+                 "\"origin_ts\":1},{\"id\":\"b\",\"sender_id\":\"t\","
+                 "\"stream_position\":2,\"event_type\":\"swp.room.message\","
+                 "\"content\":{\"replaces\":\"a\",\"content\":"
+                 "{\"reply_to_event_id\":\"a\"}},\"created_at\":"
+                 "\"2024-01-01T00:00:00Z\"},{\"id\":\"c\",\"sender_id\":"
+                 "\"s\",\"stream_position\":3,\"event_type\":"
+                 "\"swp.room.reaction\",\"content\":{\"event_id\":\"a\","
+                 "\"_imported_sender\":{\"fqid\":\"@a:b\"}},\"redacted_at\":"
+                 "\"2024-01-01T00:00:00Z\",\"origin_ts\":1}]}", 0);
+    save("manifest", "events", body, n);
+    save("import", "events", body, n);
+    save("import", "bundle", bundle_manifest, sizeof(bundle_manifest) - 1);
     save("manifest", "bundle", bundle_manifest, sizeof(bundle_manifest) - 1);
     n = snprintf(body, sizeof(body), "{\"events\":[1,-0.5e+3,\"\\u00e9\",[{}]"
                  ",true,null],\"media\":{\"\\ud83d\\ude00\":[]}}\n");

@@ -152,7 +152,7 @@ test_parts(void **state)
           "file|b.zip|application/zip|PK\nend");
     CHECK("--XYZ\r\ncontent-TYPE:text/plain\r\ncontent-disposition: "
           "FORM-DATA ; NAME=a;filename=\r\n\r\n\r\n--XYZ--",
-          "!malformed");
+          "a||text/plain|\nend");
     CHECK(PART("name=a", "1") PART("name=b", "2") PART("name=c", "3")
           "--XYZ--", "a|||1\nb|||2\nc|||3\nend");
 
@@ -166,11 +166,66 @@ test_parts(void **state)
           "\r\n\r\n--XYZ--", "\xc3\xa9|\xc3\xa9_x_.txt||\nend");
     CHECK(PART("name=a; filename=\"../../x\"", "1") "--XYZ--",
           "a|x||1\nend");
-    CHECK(PART("name=a; filename=\"\"", "1") "--XYZ--", "a|file||1\nend");
-    CHECK(PART("name=a; filename*=UTF-8''x; foo=bar;", "1") "--XYZ--",
-          "a|||1\nend");
+    CHECK(PART("name=a; filename=\"\"", "1") "--XYZ--", "a|||1\nend");
     CHECK("--XYZ\r\n" DISP("name=a") "Content-Transfer-Encoding: binary\r\n"
           "X-Y: z\r\n\r\n1\r\n--XYZ--", "a|||1\nend");
+}
+
+
+/* What clients make of a name that isn't ASCII, and which one counts. */
+static void
+test_filenames(void **state)
+{
+    size_t  i;
+    char    body[400], want[400];
+
+    static const struct {
+        const char  *params;
+        const char  *name;
+    } cases[] = {
+        { "filename*=UTF-8''x", "x" },
+        { "filename*=utf-8'en'%e2%82%ac%20rates.txt", "\xe2\x82\xac rates.txt" },
+        { "filename*=iso-8859-1''%A3.txt", "\xc2\xa3.txt" },
+        { "filename*=\"UTF-8''%C3%A4\"", "\xc3\xa4" },
+        { "filename=a; filename*=UTF-8''b", "b" },
+        { "filename*=UTF-8''b; filename=a", "b" },
+        { "filename*=UTF-8''b; filename=\"\"", "b" },
+        { "filename*=UTF-8''b; filename*=UTF-8''c", "b" },
+        { "filename*=UTF-8''..%2F..%5Cb%00c", "b_c" },
+
+        /* not in that form, or in no charset that we know */
+        { "filename=a; filename*=b", "a" },
+        { "filename=a; filename*=UTF-8'b", "a" },
+        { "filename=a; filename*=UTF-8''%4", "a" },
+        { "filename=a; filename*=UTF-8''%zz", "a" },
+        { "filename*=koi8-r''%C1; filename=a", "a" },
+        { "filename=a; filename*=UTF-8''", "a" },
+
+        /* .NET */
+        { "filename=\"=?utf-8?B?w7xiZXIudHh0?=\"", "\xc3\xbc" "ber.txt" },
+        { "filename==?utf-8?B?w7xiZXIudHh0?=", "\xc3\xbc" "ber.txt" },
+        { "filename=\"=?utf-8?B?w7x0?=\"; filename*=utf-8''%C3%BCt2",
+          "\xc3\xbct2" },
+        { "filename=\"=?UTF-8?q?=C3=BC_b.txt?=\"", "\xc3\xbc b.txt" },
+        { "filename=\"=?iso-8859-1?Q?=FC?=\"", "\xc3\xbc" },
+        { "filename=\"=?utf-8?B?YWI=?= =?utf-8?B?Y2Q=?=\"", "abcd" },
+        { "filename=\"=?utf-8?B?Li4vYS9i?=\"", "b" },
+        { "filename=\"=?utf-8?B?YWI=?=x\"", "=_utf-8_B_YWI=_=x" },
+        { "filename=\"=?utf-8?B?*?=\"", "=_utf-8_B___=" },
+        { "filename=\"=?utf-8?X?a?=\"", "=_utf-8_X_a_=" },
+        { "filename=\"=?utf-8?Q?a\"", "=_utf-8_Q_a" },
+        { "filename=\"=?utf-8?Q?=4?=\"", "=_utf-8_Q_=4_=" },
+        { "filename=\"=?koi8-r?Q?a?=\"", "=_koi8-r_Q_a_=" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        sprintf(body, "--XYZ\r\n" DISP("name=a; %s; foo=bar;") "\r\n1\r\n"
+                "--XYZ--", cases[i].params);
+        sprintf(want, "a|%s||1\nend", cases[i].name);
+        check(TYPE, body, strlen(body), want);
+    }
 }
 
 
@@ -268,7 +323,13 @@ test_boundaries(void **state)
         { "multipart/form-data; boundary=a", 0 },
         { "Multipart/Form-Data;charset=utf-8;BOUNDARY=\"a b'()+_,-./:=?\"",
           0 },
-        { "multipart/form-data; boundary=\"a\\\"b\"", -1 },
+        { "multipart/form-data; boundary=\"a\\\"b\"", 0 },
+        { "multipart/form-data; boundary=*****", 0 },
+        { "multipart/form-data; boundary=\"*****\"", 0 },
+        { "multipart/form-data; boundary=---&#~$|[x]{y}<z>@!%^`", 0 },
+        { "multipart/form-data; boundary=\"&#~$;,\"; charset=utf-8", 0 },
+        { "multipart/form-data; boundary=\"a\tb\"", -1 },
+        { "multipart/form-data; boundary=\xc3\xa9", -1 },
         { "multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTr",
           0 },
         { "multipart/form-data; boundary==_a/b", 0 },
@@ -278,7 +339,6 @@ test_boundaries(void **state)
         { "multipart/form-data; boundary=\"a ", -1 },
         { "multipart/form-data; boundary=\"a \"", -1 },
         { "multipart/form-data; boundary=a; boundary=b", -1 },
-        { "multipart/form-data; boundary=a<b", -1 },
         { "multipart/form-data; boundary=a\r\nb", -1 },
         { "multipart/form-datax; boundary=a", -1 },
         { "multipart/mixed; boundary=a", -1 },
@@ -374,8 +434,20 @@ test_form(void **state)
     assert_non_null(strstr(f.err, "UTF-8"));
     assert_int_equal(form(PART("name=file", "x"), &f, 7), -1);
     assert_non_null(strstr(f.err, "truncated"));
-    assert_int_equal(form(PART("name=file", "") "--XYZ--", &f, 7), 0);
+    assert_int_equal(form(PART("name=file; filename=a", "") "--XYZ--", &f, 7),
+                     0);
     assert_int_equal(f.file_len, 0);
+    assert_int_equal(form(PART("name=file; filename=\"\"", "x") "--XYZ--", &f,
+                          7), 0);
+    assert_int_equal(f.file_len, 1);
+
+    /* a form in which nothing was chosen */
+
+    assert_int_equal(form(PART("name=file; filename=\"\"", "") "--XYZ--", &f,
+                          7), -1);
+    assert_non_null(strstr(f.err, "no file was chosen"));
+    assert_int_equal(form(PART("name=file", "") "--XYZ--", &f, 7), -1);
+    assert_non_null(strstr(f.err, "no file was chosen"));
 
     strcpy(body, "--XYZ\r\n" DISP("name=name") "\r\n");
     step = strlen(body);
@@ -391,6 +463,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_filenames),
         cmocka_unit_test(test_bad_parts),
         cmocka_unit_test(test_boundaries),
         cmocka_unit_test(test_form),
