@@ -339,4 +339,5 @@ ngx_rooms_export_cleanup(void *data)
     rooms_id_set_cleanup(&x->media);
     rooms_id_set_cleanup(&x->contents);
     rooms_id_set_cleanup(&x->fresh);
+    rooms_id_set_cleanup(&x->numbers);
 }

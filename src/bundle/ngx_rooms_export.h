@@ -9,6 +9,7 @@
 #include "ngx_rooms_endpoints.h"
 #include "ngx_rooms_media.h"
 #include "ngx_rooms_pager.h"
+#include "rooms_author.h"
 #include "rooms_id_set.h"
 #include "rooms_zip_writer.h"
 
@@ -61,6 +62,7 @@ typedef struct {
     rooms_str_t                  json;       /* what is written */
     rooms_str_t                  copies;     /* its edits, or NULL */
     rooms_str_t                  edit;       /* id of that of its body */
+    rooms_authors_t              authors;    /* of an import's */
 } ngx_rooms_export_event_t;
 
 
@@ -87,6 +89,7 @@ typedef struct {
     ngx_uint_t                   event;      /* the next one */
     ngx_array_t                  strangers;  /* people new with this page */
     rooms_id_set_t               fresh;      /* media new with this page */
+    rooms_id_set_t               numbers;    /* authors of it -> reply */
 
     /* what was met */
     rooms_id_set_t               people;     /* -> who is not of here */

@@ -27,6 +27,8 @@ static ngx_int_t ngx_rooms_export_older(ngx_rooms_export_t *x,
     ngx_rooms_export_event_t *e, rooms_str_t edit);
 static ngx_int_t ngx_rooms_export_rewrite(ngx_rooms_export_t *x,
     rooms_str_t *json, const rooms_json_set_t *set, ngx_uint_t n);
+static ngx_int_t ngx_rooms_export_authors(ngx_rooms_export_t *x,
+    ngx_rooms_export_event_t *e);
 static ngx_int_t ngx_rooms_export_sender(ngx_rooms_export_t *x,
     rooms_str_t *json);
 
@@ -353,7 +355,9 @@ ngx_rooms_export_events(ngx_rooms_export_t *x)
 
     e = &x->events[x->event++];
 
-    if (ngx_rooms_export_sender(x, &e->json) != NGX_OK) {
+    if (ngx_rooms_export_authors(x, e) != NGX_OK
+        || ngx_rooms_export_sender(x, &e->json) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -362,6 +366,38 @@ ngx_rooms_export_events(ngx_rooms_export_t *x)
     ngx_rooms_export_put(x, e->json);
 
     return NGX_OK;
+}
+
+
+/* Whoever wrote an imported event, in place of the number. */
+static ngx_int_t
+ngx_rooms_export_authors(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
+{
+    size_t       size;
+    u_char      *p;
+    unsigned     i;
+    rooms_id_t  *id;
+
+    if (e->authors.n == 0) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < e->authors.n; i++) {
+        id = rooms_id_set_find(&x->numbers, e->authors.numbers[i]);
+        e->authors.authors[i] = id ? ngx_rooms_reply_str(id->data)
+                                   : ROOMS_NULL;
+    }
+
+    size = rooms_authors_size(&e->authors, e->json);
+
+    p = ngx_pnalloc(x->page->pool, size);
+    if (p == NULL) {
+        return ngx_rooms_export_fail(x, "no memory");
+    }
+
+    e->json = rooms_authors_put(&e->authors, e->json, p, size);
+
+    return e->json.data ? NGX_OK : ngx_rooms_export_fail(x, "no memory");
 }
 
 

@@ -6,7 +6,8 @@
 /*
  * Whom and what the events of a page name: people and media that no page
  * before named are looked up, so that an event of a stranger can say who that
- * is, and that only media of the tenant have to be remembered.
+ * is, and that only media of the tenant have to be remembered.  Authors of
+ * imported events are looked up for each page, and forgotten with it.
  */
 
 #include "ngx_rooms_export.h"
@@ -19,6 +20,10 @@ static ngx_int_t ngx_rooms_export_person(ngx_rooms_export_t *x,
     rooms_str_t id);
 static ngx_int_t ngx_rooms_export_collect_media(ngx_rooms_export_t *x,
     rooms_str_t json);
+static ngx_int_t ngx_rooms_export_collect_refs(ngx_rooms_export_t *x,
+    rooms_str_t content);
+static ngx_int_t ngx_rooms_export_collect_authors(ngx_rooms_export_t *x,
+    ngx_rooms_export_event_t *e);
 static ngx_int_t ngx_rooms_export_ask_refs(ngx_rooms_export_t *x);
 static ngx_int_t ngx_rooms_export_take_people(ngx_rooms_export_t *x,
     redisReply *reply);
@@ -48,6 +53,9 @@ ngx_rooms_export_collect(ngx_rooms_export_t *x)
     rooms_id_set_cleanup(&x->fresh);
     rooms_id_set_init(&x->fresh, x->people.key, ngx_rooms_export_page_alloc,
                       x->page->pool);
+    rooms_id_set_cleanup(&x->numbers);
+    rooms_id_set_init(&x->numbers, x->people.key, ngx_rooms_export_page_alloc,
+                      x->page->pool);
 
     if (ngx_array_init(&x->strangers, x->page->pool, 16, sizeof(rooms_id_t *))
         != NGX_OK)
@@ -59,6 +67,7 @@ ngx_rooms_export_collect(ngx_rooms_export_t *x)
         json = x->events[i].json;
 
         if (ngx_rooms_export_collect_people(x, json) != NGX_OK
+            || ngx_rooms_export_collect_authors(x, &x->events[i]) != NGX_OK
             || (x->with_media
                 && ngx_rooms_export_collect_media(x, json) != NGX_OK))
         {
@@ -66,7 +75,7 @@ ngx_rooms_export_collect(ngx_rooms_export_t *x)
         }
     }
 
-    if (x->strangers.nelts == 0 && x->fresh.n == 0) {
+    if (x->strangers.nelts == 0 && x->fresh.n == 0 && x->numbers.n == 0) {
         x->state = NGX_ROOMS_X_EVENTS;
         return NGX_OK;
     }
@@ -156,12 +165,57 @@ ngx_rooms_export_person(ngx_rooms_export_t *x, rooms_str_t value)
 
 
 static ngx_int_t
+ngx_rooms_export_collect_authors(ngx_rooms_export_t *x,
+    ngx_rooms_export_event_t *e)
+{
+    unsigned  i;
+
+    (void) rooms_authors_find(&e->authors, e->json);
+
+    for (i = 0; i < e->authors.n; i++) {
+
+        if (rooms_id_set_add(&x->numbers, e->authors.numbers[i]) == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* Of what it says, of what its edit says, and of what it said first. */
+static ngx_int_t
 ngx_rooms_export_collect_media(ngx_rooms_export_t *x, rooms_str_t json)
+{
+    rooms_str_t  content, original, body;
+
+    content = rooms_json_member(json, "content");
+    original = rooms_json_member(json, "original_content");
+    body = content.data ? rooms_json_member(content, "content") : ROOMS_NULL;
+
+    if (ngx_rooms_export_collect_refs(x, content) != NGX_OK
+        || ngx_rooms_export_collect_refs(x, original) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return body.data && body.data[0] == '{'
+           && rooms_json_member(content, "replaces").data
+           ? ngx_rooms_export_collect_refs(x, body) : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_export_collect_refs(ngx_rooms_export_t *x, rooms_str_t content)
 {
     rooms_str_t          id;
     rooms_media_refs_t   refs;
 
-    rooms_media_refs_init(&refs, rooms_json_member(json, "content"));
+    if (content.data == NULL || content.data[0] != '{') {
+        return NGX_OK;
+    }
+
+    rooms_media_refs_init(&refs, content);
 
     for ( ;; ) {
         id = rooms_media_refs_next(&refs);
@@ -187,6 +241,7 @@ ngx_rooms_export_ask_refs(ngx_rooms_export_t *x)
     rooms_id_t          *id, **strangers;
     ngx_uint_t           i, n;
     rooms_str_t         *argv;
+    ngx_rooms_keys_t     keys;
     ngx_rooms_batch_t   *b;
 
     b = ngx_rooms_export_ask(x);
@@ -194,7 +249,11 @@ ngx_rooms_export_ask_refs(ngx_rooms_export_t *x)
         return ngx_rooms_export_fail(x, "no memory");
     }
 
-    n = 2 + ngx_max(x->strangers.nelts, x->fresh.n);
+    keys = x->rq->keys;
+    keys.pool = b->pool;
+
+    n = ngx_max(x->strangers.nelts, x->fresh.n);
+    n = 2 + ngx_max(n, x->numbers.n);
 
     argv = ngx_palloc(b->pool, n * sizeof(rooms_str_t));
     if (argv == NULL) {
@@ -225,6 +284,22 @@ ngx_rooms_export_ask_refs(ngx_rooms_export_t *x)
         }
     }
 
+    if (x->numbers.n) {
+        argv[0] = ngx_rooms_s("HMGET");
+        argv[1] = ngx_rooms_key(&keys, NGX_ROOMS_KEY_AUTHORS,
+                                x->rq->view.room.id);
+
+        if (argv[1].data == NULL) {
+            return ngx_rooms_export_fail(x, "no memory");
+        }
+
+        for (i = 2, id = x->numbers.first; id; id = id->next) {
+            argv[i++] = rooms_id_str(id);
+        }
+
+        (void) ngx_rooms_batch_add(b, argv, i);
+    }
+
     x->state = NGX_ROOMS_X_REFS;
 
     return ngx_rooms_export_asked(x);
@@ -234,7 +309,8 @@ ngx_rooms_export_ask_refs(ngx_rooms_export_t *x)
 ngx_int_t
 ngx_rooms_export_refs(ngx_rooms_export_t *x)
 {
-    ngx_uint_t  n;
+    rooms_id_t  *id;
+    ngx_uint_t   i, n;
 
     n = 0;
 
@@ -246,9 +322,14 @@ ngx_rooms_export_refs(ngx_rooms_export_t *x)
     }
 
     if (x->fresh.n
-        && ngx_rooms_export_take_media(x, x->rq->batch->replies[n]) != NGX_OK)
+        && ngx_rooms_export_take_media(x, x->rq->batch->replies[n++])
+           != NGX_OK)
     {
         return NGX_ERROR;
+    }
+
+    for (i = 0, id = x->numbers.first; id; id = id->next) {
+        id->data = ngx_rooms_reply_element(x->rq->batch->replies[n], i++);
     }
 
     x->state = NGX_ROOMS_X_EVENTS;

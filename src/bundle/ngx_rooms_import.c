@@ -412,8 +412,11 @@ ngx_rooms_import_room(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
                                    rq->change->room.id);
     im->copies_key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COPIES,
                                    rq->change->room.id);
+    im->authors_key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_AUTHORS,
+                                    rq->change->room.id);
 
-    return im->tables.room.data && im->events_key.data && im->copies_key.data ? NGX_OK : NGX_ERROR;
+    return im->tables.room.data && im->events_key.data && im->copies_key.data
+           && im->authors_key.data ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -65,6 +65,7 @@ typedef enum {
     NGX_ROOMS_IMPORT_EXTRACT,
     NGX_ROOMS_IMPORT_REWRITE,          /* manifest.json again */
     NGX_ROOMS_IMPORT_COPIES,
+    NGX_ROOMS_IMPORT_AUTHORS,
     NGX_ROOMS_IMPORT_MEDIA,
     NGX_ROOMS_IMPORT_DONE
 } ngx_rooms_import_state_e;
@@ -85,6 +86,7 @@ typedef enum {
     NGX_ROOMS_PARCEL_EVENTS = 0,       /* first: JSON; positions */
     NGX_ROOMS_PARCEL_COPIES,           /* first: id of a message; second: ids
                                           of its edits */
+    NGX_ROOMS_PARCEL_AUTHORS,          /* first: number; second: JSON */
     NGX_ROOMS_PARCEL_MEDIA             /* rows */
 } ngx_rooms_parcel_e;
 
@@ -143,12 +145,14 @@ typedef struct {
     ngx_rooms_import_parcel_t   parcel;
     size_t                      longest;     /* event, as it is written */
     uint64_t                    ncopies;   /* messages that were edited */
-    size_t                      medium;    /* which is next */
+    size_t                      author;    /* which is next */
+    size_t                      medium;    /* likewise */
 
     /* the event loop's */
     ngx_uint_t                  phase;
     rooms_str_t                 events_key;
     rooms_str_t                 copies_key;
+    rooms_str_t                 authors_key;
     ngx_uint_t                  races;     /* of the commit, so far */
     ngx_uint_t                  media;     /* that are registered */
     ngx_uint_t                  sent;      /* of a parcel on its way */
@@ -184,6 +188,7 @@ ngx_int_t ngx_rooms_import_measure(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_extract(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_rewrite(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_copies(ngx_rooms_import_t *im);
+ngx_int_t ngx_rooms_import_authors(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_media(ngx_rooms_import_t *im);
 
 /* Sets the failure; NGX_ERROR. */

@@ -67,6 +67,10 @@ ngx_rooms_import_step(ngx_rooms_work_t *w)
         rc = ngx_rooms_import_copies(im);
         break;
 
+    case NGX_ROOMS_IMPORT_AUTHORS:
+        rc = ngx_rooms_import_authors(im);
+        break;
+
     case NGX_ROOMS_IMPORT_MEDIA:
         rc = ngx_rooms_import_media(im);
         break;

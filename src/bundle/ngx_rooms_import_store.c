@@ -96,7 +96,8 @@ ngx_rooms_import_send_pairs(ngx_rooms_import_t *im, ngx_rooms_batch_t *b)
     rooms_str_t  key;
 
     key = im->parcel.kind == NGX_ROOMS_PARCEL_COPIES ? im->copies_key
-                                                     : im->events_key;
+          : im->parcel.kind == NGX_ROOMS_PARCEL_AUTHORS ? im->authors_key
+                                                        : im->events_key;
 
     /* the first command names a key, so that a cluster can answer MOVED */
 
@@ -231,8 +232,12 @@ ngx_rooms_import_commit(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
     ngx_rooms_commit_guard_count(c, "ZCARD", im->events_key,
                                  im->tables.events);
     ngx_rooms_commit_guard_count(c, "HLEN", im->copies_key, im->ncopies);
+    ngx_rooms_commit_guard_count(c, "HLEN", im->authors_key,
+                                 im->tables.nauthors);
 
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("PERSIST"), im->events_key,
+                             NULL, 0);
+    ngx_rooms_commit_command(c, 0, ngx_rooms_s("PERSIST"), im->authors_key,
                              NULL, 0);
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("PERSIST"), im->copies_key,
                              NULL, 0);
@@ -272,6 +277,7 @@ ngx_rooms_import_abandon(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
                                   ROOMS_NULL);
     ngx_rooms_commit_delete(&c, im->events_key);
     ngx_rooms_commit_delete(&c, im->copies_key);
+    ngx_rooms_commit_delete(&c, im->authors_key);
 
     b = ngx_rooms_batch_create(ngx_cycle->log);
     if (b == NULL) {

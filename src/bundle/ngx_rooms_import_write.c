@@ -159,7 +159,7 @@ ngx_rooms_import_measure(ngx_rooms_import_t *im)
 }
 
 
-/* Besides the events: names of edits, media. */
+/* Besides the events: names of edits, authors, media. */
 static ngx_int_t
 ngx_rooms_import_measured(ngx_rooms_import_t *im)
 {
@@ -180,6 +180,11 @@ ngx_rooms_import_measured(ngx_rooms_import_t *im)
     }
 
     t->edits_at = 0;
+
+    for (i = 0; i < t->nauthors; i++) {
+        t->stored += rooms_import_author_json(t, i).len
+                     + NGX_ROOMS_IMPORT_DIGITS;
+    }
 
     for (i = 0; i < t->nmedia; i++) {
 
@@ -418,12 +423,44 @@ ngx_rooms_import_copies(ngx_rooms_import_t *im)
                                 &parcel->first[parcel->n],
                                 &parcel->second[parcel->n]))
         {
-            im->state = NGX_ROOMS_IMPORT_MEDIA;
+            im->state = NGX_ROOMS_IMPORT_AUTHORS;
             break;
         }
 
         parcel->n++;
         im->ncopies++;
+    }
+
+    return parcel->n ? NGX_OK : NGX_AGAIN;
+}
+
+
+/* Each once; they stand in the tables until the end. */
+ngx_int_t
+ngx_rooms_import_authors(ngx_rooms_import_t *im)
+{
+    rooms_str_t                *number;
+    ngx_rooms_import_parcel_t  *parcel;
+
+    parcel = &im->parcel;
+
+    ngx_rooms_import_parcel(im, NGX_ROOMS_PARCEL_AUTHORS);
+
+    while (!ngx_rooms_import_full(im)) {
+
+        if (im->author == im->tables.nauthors) {
+            im->state = NGX_ROOMS_IMPORT_MEDIA;
+            break;
+        }
+
+        number = &parcel->first[parcel->n];
+        number->data = parcel->b.last;
+        rooms_json_int(&parcel->b, im->author);
+        number->len = parcel->b.last - number->data;
+
+        parcel->second[parcel->n] =
+                        rooms_import_author_json(&im->tables, im->author++);
+        parcel->n++;
     }
 
     return parcel->n ? NGX_OK : NGX_AGAIN;

@@ -39,6 +39,7 @@ rooms_import_init(rooms_import_t *im, rooms_faults_t *faults)
 
     rooms_import_map_init(&im->ids);
     rooms_import_map_init(&im->people);
+    rooms_import_map_init(&im->numbers);
     rooms_import_map_init(&im->media_ids);
     rooms_import_map_init(&im->contents);
     rooms_import_map_init(&im->missing);
@@ -55,11 +56,13 @@ rooms_import_cleanup(rooms_import_t *im)
 {
     rooms_import_map_free(&im->ids);
     rooms_import_map_free(&im->people);
+    rooms_import_map_free(&im->numbers);
     rooms_import_map_free(&im->media_ids);
     rooms_import_map_free(&im->contents);
     rooms_import_map_free(&im->missing);
 
     free(im->authors.data);
+    free(im->numbered);
     free(im->media);
     free(im->text.data);
     free(im->edits);
@@ -172,7 +175,7 @@ rooms_import_content_sizes(rooms_import_t *im, rooms_str_t event,
 
     if (author > ROOMS_IMPORT_AUTHOR_MAX) {
         rooms_import_fault(im, index, key, "has an _imported_sender of more "
-                                           "than 8 KiB");
+                                           "than 4 KiB");
     }
 
     if (rooms_json_depth(content) > ROOMS_CONTENT_DEPTH + edit) {
@@ -322,7 +325,7 @@ rooms_import_participant(rooms_import_t *im, rooms_str_t key, json_t *o)
         rooms_faults_add(im->faults, "participants",
                          "%.*s: a name is longer than 1 KiB, an fqid than "
                          "512 bytes, an avatar_url than 2 KiB, or all of "
-                         "them, written as JSON, than 8 KiB",
+                         "them, written as JSON, than 4 KiB",
                          key.len < 64 ? (int) key.len : 64, key.data);
         return 0;
     }
@@ -341,6 +344,58 @@ rooms_import_participant(rooms_import_t *im, rooms_str_t key, json_t *o)
     }
 
     return rc == -1 ? rooms_import_no_memory(im) : 0;
+}
+
+
+/*
+ * Authors have numbers in the order in which they are met.  One of a
+ * participant's row is in the text already; another one is added.
+ */
+int64_t
+rooms_import_author_number(rooms_import_t *im, rooms_str_t author)
+{
+    int64_t  n, at;
+
+    n = rooms_import_map_get(&im->numbers, author);
+
+    if (n != -1) {
+        return n;
+    }
+
+    if (author.data >= im->authors.data
+        && author.data < im->authors.data + im->authors.len)
+    {
+        at = author.data - im->authors.data - sizeof(uint32_t);
+
+    } else if (ROOMS_IMPORT_TEXT_MAX - im->authors.len
+               < author.len + sizeof(uint32_t))
+    {
+        return -1;
+
+    } else {
+        at = rooms_import_text_add(im, &im->authors, author);
+    }
+
+    if (at == -1
+        || rooms_import_room_for(im, (void **) &im->numbered, im->nauthors,
+                                 &im->numbered_size, sizeof(uint32_t)) != 0
+        || rooms_import_map_add(&im->numbers,
+                                rooms_import_text_get(&im->authors, at),
+                                (uint32_t) im->nauthors) != 0)
+    {
+        return -1;
+    }
+
+    im->numbered[im->nauthors] = (uint32_t) at;
+
+    return im->nauthors++;
+}
+
+
+rooms_str_t
+rooms_import_author_json(const rooms_import_t *im, size_t n)
+{
+    return rooms_import_text_get(&im->authors, im->numbered[n]);
 }
 
 

@@ -17,7 +17,7 @@
  *
  * Memory, by malloc(): 12 bytes an event in a table that is at most three
  * quarters full and doubles when it is, 8 bytes an edit; 100 bytes and its
- * names a medium; a participant's names.  Each text table has 16 MiB at most.
+ * names a medium; an author's names.  Each text table has 16 MiB at most.
  *
  * A new event id is made of its position and of a keyed hash of it, so it
  * can be told again without being remembered.
@@ -29,13 +29,14 @@
 #include <jansson.h>
 
 #include "../rooms/rooms_stored.h"
+#include "rooms_author.h"
 #include "rooms_faults.h"
 
 
 #define ROOMS_IMPORT_TEXT_MAX      (16 * 1024 * 1024)
 #define ROOMS_IMPORT_CONTENT_MAX   (72 * 1024)    /* without an author */
 #define ROOMS_IMPORT_TOO_LONG      "is longer than 72 KiB"
-#define ROOMS_IMPORT_AUTHOR_MAX    (8 * 1024)     /* bytes of JSON */
+#define ROOMS_IMPORT_AUTHOR_MAX    ROOMS_AUTHOR_MAX
 #define ROOMS_IMPORT_EDITS_MAX     100            /* of one message */
 #define ROOMS_IMPORT_ID_LEN        33             /* "evt-", 13, 16 */
 
@@ -114,6 +115,10 @@ typedef struct {
     rooms_import_map_t      ids;      /* of events, to their indexes */
     rooms_import_map_t      people;   /* to offsets in `authors` */
     rooms_import_text_t     authors;  /* JSON of _imported_sender */
+    rooms_import_map_t      numbers;  /* of that JSON, to its number */
+    uint32_t               *numbered; /* and back: offsets in `authors` */
+    size_t                  nauthors;
+    size_t                  numbered_size;
 
     rooms_import_medium_t  *media;
     size_t                  media_size;
@@ -185,7 +190,14 @@ int rooms_import_edits(rooms_import_t *im, rooms_buf_t *b, rooms_str_t *id,
     rooms_str_t *edits);
 
 
+/* The authors of what was written; n < im->nauthors. */
+rooms_str_t rooms_import_author_json(const rooms_import_t *im, size_t n);
+
+
 /* Between the import's files */
+
+/* The number of an author; -1: the tables are full. */
+int64_t rooms_import_author_number(rooms_import_t *im, rooms_str_t author);
 
 int rooms_import_is_marker(rooms_str_t event_type);
 int64_t rooms_import_text_add(rooms_import_t *im, rooms_import_text_t *text,

@@ -8,6 +8,9 @@
  * their authors wrote them: numbers keep their digits, members their order
  * and the escapes of their keys; what is new is who sent it, where it stands,
  * and what the ids in it are called now.
+ *
+ * An author goes into the event as a number: one may be longer than ten
+ * events, and have written thousands.
  */
 
 #include "rooms_import.h"
@@ -52,6 +55,8 @@ static size_t rooms_import_put_members(rooms_import_t *im, rooms_buf_t *b,
     rooms_str_t content, unsigned flags, rooms_str_t sender);
 static int rooms_import_put_ref(rooms_import_t *im, rooms_buf_t *b,
     rooms_str_t key, rooms_str_t value, unsigned flags);
+static void rooms_import_put_author(rooms_import_t *im, rooms_buf_t *b,
+    rooms_str_t author);
 static rooms_str_t rooms_import_author(rooms_import_t *im,
     rooms_str_t sender, u_char *buf);
 
@@ -473,7 +478,7 @@ rooms_import_put_members(rooms_import_t *im, rooms_buf_t *b,
 
     if (author.data) {
         rooms_import_put_key(b, rooms_cstr("_imported_sender"));
-        rooms_json_raw(b, author.data, author.len);
+        rooms_import_put_author(im, b, author);
     }
 
     author.len = b->last - start;
@@ -541,6 +546,27 @@ rooms_import_author(rooms_import_t *im, rooms_str_t sender, u_char *buf)
     rooms_json_lit(&b, ",\"avatar_url\":null,\"fqid\":null}");
 
     return (rooms_str_t) { b.last - buf, buf };
+}
+
+
+/*
+ * One who finds no room in the tables stands in the event itself: that is no
+ * longer than the bundle made it.
+ */
+static void
+rooms_import_put_author(rooms_import_t *im, rooms_buf_t *b,
+    rooms_str_t author)
+{
+    int64_t  n;
+
+    n = rooms_import_author_number(im, author);
+
+    if (n == -1) {
+        rooms_json_raw(b, author.data, author.len);
+        return;
+    }
+
+    rooms_json_int(b, n);
 }
 
 

@@ -13,6 +13,10 @@ static ngx_int_t ngx_rooms_pdu_ask_people(ngx_rooms_pdu_t *pdu,
     ngx_rooms_batch_t *b);
 static ngx_int_t ngx_rooms_pdu_ask_events(ngx_rooms_pdu_t *pdu,
     ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_pdu_ask_authors(ngx_rooms_pdu_t *pdu,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_pdu_found_authors(ngx_rooms_pdu_t *pdu,
+    redisReply **r);
 
 
 ngx_rooms_pdu_t *
@@ -118,7 +122,87 @@ ngx_rooms_pdu_ask(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
         return NGX_ERROR;
     }
 
-    return ngx_rooms_pdu_ask_events(pdu, b);
+    if (ngx_rooms_pdu_ask_events(pdu, b) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_pdu_ask_authors(pdu, b);
+}
+
+
+/* Who wrote an imported event is a number in the store; NULL: it isn't. */
+static json_t *
+ngx_rooms_pdu_author(json_t *event)
+{
+    json_t  *author;
+
+    author = json_object_get(json_object_get(event, "content"),
+                             "_imported_sender");
+
+    return json_is_integer(author) && json_integer_value(author) >= 0
+           ? author : NULL;
+}
+
+
+static ngx_int_t
+ngx_rooms_pdu_ask_authors(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
+{
+    json_t       *author;
+    ngx_uint_t    i;
+    rooms_str_t   key;
+
+    for (i = 0; i < json_array_size(pdu->stored); i++) {
+        author = ngx_rooms_pdu_author(json_array_get(pdu->stored, i));
+
+        if (author == NULL) {
+            continue;
+        }
+
+        key = ngx_rooms_key(pdu->keys, NGX_ROOMS_KEY_AUTHORS, pdu->room->id);
+
+        if (key.data == NULL
+            || ngx_rooms_command(b, ngx_rooms_s("HGET"), key,
+                                 ngx_rooms_number(b->pool,
+                                                 json_integer_value(author)))
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* In the order in which they were asked for. */
+static ngx_int_t
+ngx_rooms_pdu_found_authors(ngx_rooms_pdu_t *pdu, redisReply **r)
+{
+    json_t       *event, *author;
+    ngx_uint_t    i;
+    rooms_str_t   text;
+
+    for (i = 0; i < json_array_size(pdu->stored); i++) {
+        event = json_array_get(pdu->stored, i);
+
+        if (ngx_rooms_pdu_author(event) == NULL) {
+            continue;
+        }
+
+        text = ngx_rooms_reply_str(*r++);
+        author = text.data ? json_loadb((const char *) text.data, text.len, 0,
+                                        NULL)
+                           : NULL;
+
+        if (json_object_set_new(json_object_get(event, "content"),
+                                "_imported_sender",
+                                author ? author : json_null()) != 0)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -281,6 +365,10 @@ ngx_rooms_pdu_found(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
         }
 
         iter = json_object_iter_next(pdu->with.events, iter);
+    }
+
+    if (ngx_rooms_pdu_found_authors(pdu, r + i) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     if (pdu->whole) {

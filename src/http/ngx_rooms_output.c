@@ -93,24 +93,37 @@ ngx_rooms_out(ngx_rooms_out_t *out, size_t size)
 void
 ngx_rooms_out_ref(ngx_rooms_out_t *out, rooms_str_t s)
 {
-    ngx_buf_t  *b;
+    if (ngx_rooms_out_imported(out, s) == NGX_OK) {
+        return;
+    }
 
     if (s.len < NGX_ROOMS_OUT_REF) {
         rooms_json_raw(ngx_rooms_out(out, s.len), s.data, s.len);
         return;
     }
 
+    (void) ngx_rooms_out_place(out, s);
+}
+
+
+ngx_buf_t *
+ngx_rooms_out_place(ngx_rooms_out_t *out, rooms_str_t s)
+{
+    ngx_buf_t  *b;
+
     ngx_rooms_out_close(out);
 
     b = ngx_rooms_out_link(out);
     if (b == NULL) {
-        return;
+        return NULL;
     }
 
     b->memory = 1;
     b->pos = (u_char *) s.data;
     b->last = b->pos + s.len;
     out->size += s.len;
+
+    return b;
 }
 
 

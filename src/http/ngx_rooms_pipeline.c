@@ -251,11 +251,25 @@ ngx_rooms_commit_send(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_show(ngx_rooms_req_t *rq)
 {
+    ngx_int_t  rc;
+
+    if (rq->round) {
+        return ngx_rooms_authors_take(rq);
+    }
+
     /* an answer that was recorded with the commit is there already */
 
     if (rq->idem_claim.data) {
         return ngx_rooms_claim_answer(rq);
     }
 
-    return rq->outer ? rq->outer->show(rq) : rq->endpoint->show(rq);
+    rc = rq->outer ? rq->outer->show(rq) : rq->endpoint->show(rq);
+
+    if (rc != NGX_OK || rq->out.imported == NULL) {
+        return rc;
+    }
+
+    rq->round = 1;
+
+    return ngx_rooms_authors_ask(rq);
 }

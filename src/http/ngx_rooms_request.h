@@ -114,6 +114,7 @@ typedef struct {
     ngx_buf_t                *buf;
     rooms_buf_t               b;
     size_t                    size;    /* of what is in closed buffers */
+    ngx_array_t              *imported;   /* events that lack authors */
     unsigned                  failed:1;
 } ngx_rooms_out_t;
 
@@ -345,8 +346,17 @@ void ngx_rooms_put_position(rooms_buf_t *b, int64_t position);
 void ngx_rooms_out_init(ngx_rooms_out_t *out, ngx_pool_t *pool);
 /* A buffer with room for `size` bytes; always usable, `failed` says more. */
 rooms_buf_t *ngx_rooms_out(ngx_rooms_out_t *out, size_t size);
-/* Adds bytes that live as long as the request, without copying long ones. */
+/*
+ * Adds bytes that live as long as the request, without copying long ones.
+ * Who wrote an event, if it was imported, is asked for when all has been
+ * shown (ngx_rooms_authors.c).
+ */
 void ngx_rooms_out_ref(ngx_rooms_out_t *out, rooms_str_t s);
+ngx_buf_t *ngx_rooms_out_place(ngx_rooms_out_t *out, rooms_str_t s);
+/* What is added is an imported event: its authors are still to come. */
+ngx_int_t ngx_rooms_out_imported(ngx_rooms_out_t *out, rooms_str_t event);
+ngx_int_t ngx_rooms_authors_ask(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_authors_take(ngx_rooms_req_t *rq);
 /* All of it in one piece (for what is written before it is sent). */
 rooms_str_t ngx_rooms_out_flat(ngx_rooms_out_t *out);
 size_t ngx_rooms_out_size(ngx_rooms_out_t *out);

@@ -181,6 +181,7 @@ void
 rooms_media_refs_init(rooms_media_refs_t *refs, rooms_str_t content)
 {
     refs->content = content;
+    refs->thumbnail = ROOMS_NULL;
     refs->attachments = rooms_json_member(content, "attachments");
 }
 
@@ -191,6 +192,13 @@ rooms_media_refs_next(rooms_media_refs_t *refs)
     rooms_str_t  object, id;
 
     for ( ;; ) {
+        id = refs->thumbnail;
+        refs->thumbnail = ROOMS_NULL;
+
+        if (id.data && rooms_id_valid(id, "med-")) {
+            return id;
+        }
+
         object = refs->content;
         refs->content = ROOMS_NULL;
 
@@ -203,6 +211,7 @@ rooms_media_refs_next(rooms_media_refs_t *refs)
         }
 
         id = rooms_json_member_str(object, "media_id");
+        refs->thumbnail = rooms_json_member_str(object, "thumbnail_id");
 
         if (id.data && rooms_id_valid(id, "med-")) {
             return id;

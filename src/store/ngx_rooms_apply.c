@@ -40,8 +40,8 @@ static const struct {
 /* All that holds, or tells of, what was said in a room. */
 static const ngx_rooms_key_e  ngx_rooms_apply_wiped[] = {
     NGX_ROOMS_KEY_EVENTS, NGX_ROOMS_KEY_UNREAD, NGX_ROOMS_KEY_MARKERS,
-    NGX_ROOMS_KEY_UUIDS, NGX_ROOMS_KEY_COPIES, NGX_ROOMS_KEY_REACTIONS,
-    NGX_ROOMS_KEY_ANSWERS
+    NGX_ROOMS_KEY_UUIDS, NGX_ROOMS_KEY_COPIES, NGX_ROOMS_KEY_AUTHORS,
+    NGX_ROOMS_KEY_REACTIONS, NGX_ROOMS_KEY_ANSWERS
 };
 
 

@@ -57,6 +57,7 @@ static const struct {
     [NGX_ROOMS_KEY_ANSWERS] = { ngx_string("r:"), ngx_string(":answers") },
     [NGX_ROOMS_KEY_UUIDS] = { ngx_string("r:"), ngx_string(":uuids") },
     [NGX_ROOMS_KEY_COPIES] = { ngx_string("r:"), ngx_string(":copies") },
+    [NGX_ROOMS_KEY_AUTHORS] = { ngx_string("r:"), ngx_string(":authors") },
     [NGX_ROOMS_KEY_REACTIONS] =
         { ngx_string("r:"), ngx_string(":reactions") },
     [NGX_ROOMS_KEY_JOURNAL] = { ngx_string("r:"), ngx_string(":media") },

@@ -102,6 +102,8 @@ typedef enum {
     NGX_ROOMS_KEY_UUIDS,               /* hash: "sender uuid" -> event id */
     NGX_ROOMS_KEY_COPIES,              /* hash: event id -> where more of its
                                           body is: its edits' ids */
+    NGX_ROOMS_KEY_AUTHORS,             /* hash: number -> JSON of one who
+                                          wrote imported events */
     NGX_ROOMS_KEY_REACTIONS,           /* zset: "event sender emoji" */
     NGX_ROOMS_KEY_JOURNAL,             /* hash: media id -> sha256, of a room
                                           that isn't made yet */

@@ -108,6 +108,41 @@ import_scan(import_t *t, const u_char *data, size_t len)
 }
 
 
+/* As an export gives it out: with its authors. */
+static void
+import_show(import_t *t, rooms_str_t event)
+{
+    size_t            size;
+    u_char           *buf;
+    unsigned          i;
+    rooms_authors_t   a;
+
+    buf = NULL;
+
+    if (rooms_authors_find(&a, event)) {
+
+        for (i = 0; i < a.n; i++) {
+            a.authors[i] = rooms_import_author_json(&t->im,
+                             strtoul((char *) a.numbers[i].data, NULL, 10));
+        }
+
+        size = rooms_authors_size(&a, event);
+        buf = malloc(size);
+        event = rooms_authors_put(&a, event, buf, size);
+
+        if (event.data == NULL) {
+            t->broken = "an event with its authors doesn't fit";
+        }
+    }
+
+    t->out = realloc(t->out, t->len + event.len + 1);
+    memcpy(t->out + t->len, event.data, event.len);
+    t->len += event.len;
+    t->out[t->len++] = ',';
+    free(buf);
+}
+
+
 /* Another one: bytes that were written, or -1. */
 static int64_t
 import_write(import_t *t, const u_char *data, size_t len, int keep)
@@ -156,10 +191,7 @@ import_write(import_t *t, const u_char *data, size_t len, int keep)
         sum += b.last - buf;
 
         if (keep) {
-            t->out = realloc(t->out, t->len + (b.last - buf) + 1);
-            memcpy(t->out + t->len, buf, b.last - buf);
-            t->len += b.last - buf;
-            t->out[t->len++] = ',';
+            import_show(t, (rooms_str_t) { b.last - buf, buf });
         }
     }
 

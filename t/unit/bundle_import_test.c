@@ -126,7 +126,11 @@ test_event(void **state)
     assert_int_equal(position, 1000);
     assert_non_null(strstr(text, "\"stream_position\":1000,"));
     assert_non_null(strstr(text, "\"content\":{\"n\":1.10,\"_imported_sender\""
-                                 ":{\"display_name\":\"s\","));
+                                 ":0}"));
+    assert_true(rooms_str_eq(rooms_import_author_json(&im, 0),
+                             rooms_cstr("{\"display_name\":\"s\","
+                                        "\"avatar_url\":null,"
+                                        "\"fqid\":null}")));
     assert_non_null(strstr(text, "\"origin_ts\":1704067200,"));
     assert_non_null(strstr(text, "\"do_not_index\":true}"));
 
@@ -173,9 +177,51 @@ test_event_escapes(void **state)
     text = written(escaped, sizeof(out) - 1, &position);
 
     assert_non_null(strstr(text, "\"event_type\":\"swp.room.message\""));
-    assert_non_null(strstr(text, "\"content\":{\"_imported_sender\":"
-                                 "{\"fqid\":\"@f:f\"}}"));
+    assert_non_null(strstr(text, "\"content\":{\"_imported_sender\":0}"));
+    assert_true(rooms_str_eq(rooms_import_author_json(&im, 0),
+                             rooms_cstr("{\"fqid\":\"@f:f\"}")));
     assert_null(strstr(text, "display_name"));
+}
+
+
+/* An author is kept once, however much there is of him. */
+static void
+test_authors(void **state)
+{
+    int       i;
+    char      name[1000], text[400];
+    json_t   *o;
+    int64_t   position;
+
+    memset(name, 'n', sizeof(name));
+    o = json_pack("{s:s#}", "display_name", name, sizeof(name));
+    assert_int_equal(rooms_import_participant(&im, rooms_cstr("s"), o), 0);
+    assert_int_equal(rooms_import_participant(&im, rooms_cstr("t"), o), 0);
+    json_decref(o);
+
+    for (i = 0; i < 1000; i++) {
+        sprintf(text, "{\"id\":\"%d\",\"sender_id\":\"%c\",\"event_type\":"
+                "\"swp.room.message\",\"content\":%s" TIME, i, "stu"[i % 3],
+                i % 5 ? "{}" : "{\"_imported_sender\":{\"fqid\":\"@x:y\"}}");
+        see(text, i);
+        assert_true(strlen(written(text, sizeof(out) - 1, &position)) < 400);
+    }
+
+    /* s and t say the same; u, and whoever came from somewhere else */
+
+    assert_int_equal(im.nauthors, 3);
+    assert_true(im.authors.len < 4000);
+
+    /* the tables are full: this one stands in its event */
+
+    im.authors.len = ROOMS_IMPORT_TEXT_MAX - 10;
+    strcpy(text, "{\"id\":\"v\",\"sender_id\":\"v\",\"event_type\":"
+                 "\"swp.room.message\",\"content\":{}" TIME);
+    see(text, 1000);
+    assert_non_null(strstr(written(text, sizeof(out) - 1, &position),
+                           "\"_imported_sender\":{\"display_name\":\"v\","));
+    assert_null(im.failed);
+    im.authors.len = 0;
 }
 
 
@@ -467,6 +513,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_event, setup, teardown),
         cmocka_unit_test_setup_teardown(test_event_fits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_event_escapes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_authors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_doubles, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_markers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_edits, setup, teardown),

@@ -257,6 +257,10 @@ references(void **state)
     refs("{\"attachments\" : [ { \"media_id\" : \"med-b\" } , "
          "{\"name\":\"x\",\"media_id\":\"med-c\"} ],\"media_id\":\"med-a\"}",
          "med-a med-b med-c ");
+    refs("{\"thumbnail_id\":\"med-t\"}", "med-t ");
+    refs("{\"thumbnail_id\":\"med-t\",\"media_id\":\"med-a\",\"attachments\":["
+         "{\"thumbnail_id\":\"med-u\"},{\"thumbnail_id\":\"x\","
+         "\"media_id\":\"med-b\"}]}", "med-a med-t med-u med-b ");
     refs("{\"attachments\":[]}", "");
     refs("{\"attachments\":[ ]}", "");
     refs("{\"attachments\":[1,\"med-x\",null,[{\"media_id\":\"med-y\"}],{},"

@@ -1,0 +1,106 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE                   /* memmem() */
+#endif
+
+#include "rooms_author.h"
+
+
+static const char  rooms_author_key[] = "_imported_sender";
+
+
+static int
+rooms_author_number(rooms_str_t content, rooms_str_t *number)
+{
+    size_t  i;
+
+    *number = content.data ? rooms_json_member(content, rooms_author_key)
+                           : ROOMS_NULL;
+
+    for (i = 0; i < number->len; i++) {
+
+        if (number->data[i] < '0' || number->data[i] > '9') {
+            return 0;
+        }
+    }
+
+    return i != 0;
+}
+
+
+/* Nearly all events have none: that is told by one look at their bytes. */
+
+unsigned
+rooms_authors_find(rooms_authors_t *a, rooms_str_t event)
+{
+    a->n = 0;
+    a->in_content = 0;
+
+    if (event.data == NULL
+        || memmem(event.data, event.len, "\"_imported_sender\":",
+                  sizeof("\"_imported_sender\":") - 1) == NULL)
+    {
+        return 0;
+    }
+
+    if (rooms_author_number(rooms_json_member(event, "content"),
+                            &a->numbers[0]))
+    {
+        a->in_content = 1;
+        a->n = 1;
+    }
+
+    a->n += rooms_author_number(rooms_json_member(event, "original_content"),
+                                &a->numbers[a->n]);
+
+    a->authors[0] = ROOMS_NULL;
+    a->authors[1] = ROOMS_NULL;
+
+    return a->n;
+}
+
+
+/* The contents, and then the event with them. */
+
+size_t
+rooms_authors_size(const rooms_authors_t *a, rooms_str_t event)
+{
+    return 2 * (event.len + a->authors[0].len + a->authors[1].len + 64);
+}
+
+
+rooms_str_t
+rooms_authors_put(const rooms_authors_t *a, rooms_str_t event,
+    unsigned char *buf, size_t size)
+{
+    unsigned          i;
+    rooms_buf_t       b;
+    rooms_str_t       content;
+    const char       *key;
+    rooms_json_set_t  set[2];
+
+    rooms_buf_init(&b, buf, size);
+
+    for (i = 0; i < a->n; i++) {
+        key = i == 0 && a->in_content ? "content" : "original_content";
+        content = rooms_json_member(event, key);
+
+        set[i].key = key;
+        set[i].value.data = b.last;
+
+        rooms_json_rewrite(&b, content, (rooms_json_set_t[]) {
+                               { rooms_author_key, a->authors[i] } }, 1);
+
+        set[i].value.len = b.last - set[i].value.data;
+    }
+
+    content.data = b.last;
+    rooms_json_rewrite(&b, event, set, a->n);
+    content.len = b.last - content.data;
+
+    return b.full ? ROOMS_NULL : content;
+}
