@@ -907,6 +907,65 @@ subtest 'authors' => sub {
     is_deeply($r->[2]{data}{content}, {}, 'and wiped');
 };
 
+# What refers to something refers to it in the new room.
+subtest 'replies and thumbnails' => sub {
+    my $room = call('POST', '/v1/rooms', 'ina@t',
+                    '{"room_type": "group", "name": "refs"}')->[2]{data}{id};
+    my $upload = sub {
+        my ($body, $type) = form($_[0]);
+        return call('POST', '/v1/media/upload', 'ina@t', $body,
+                    'Content-Type' => $type)->[2]{data}{media_id};
+    };
+    my $post = sub {
+        my ($path, $content) = @_;
+        return call('POST', "/v1/rooms/$room/$path", 'ina@t',
+                    $json->encode({ content => $content }))->[2]{data};
+    };
+
+    # five contents: of a message, its thumbnail, an attachment's, an edit
+    # that was edited again, and the last one
+    my @m = map { $upload->("medium $_ $$") } 0 .. 4;
+    my $first = $post->('send', { body => 'first', media_id => $m[0],
+                                  thumbnail_id => $m[1] });
+
+    $post->('send', { body => 'answer', reply_to_event_id => $first->{id},
+                      attachments => [{ thumbnail_id => $m[2] }] });
+    $post->("events/$first->{id}/edit", { body => 'second',
+                                          media_id => $m[3] });
+    $post->("events/$first->{id}/edit", { body => 'third',
+                                          media_id => $m[4] });
+
+    my $zip = http_req('GET', "/v1/rooms/$room/export", 'mock:ina@t')->[2];
+    my $out = $json->decode(RoomsTest::Bundle::unzip($zip)->{'manifest.json'});
+    is(scalar @{ $out->{media} }, 5, 'all five are exported');
+
+    my $r = import_as('ina@t', $zip);
+    is("$r->[0] $r->[2]{data}{media_imported}", '201 5', 'and imported')
+        or diag($json->encode($r->[2]));
+
+    my @got = events_of('ina@t', $r->[2]{data}{id});
+    my ($edited) = grep { ($_->{content}{body} // '') eq 'third' } @got;
+    my ($answer) = grep { ($_->{content}{body} // '') eq 'answer' } @got;
+
+    is($answer->{content}{reply_to_event_id}, $edited->{id},
+       'a reply is one to the same message');
+
+    my %old = map { $_ => 1 } @m;
+    my @refs = ($edited->{content}{media_id},
+                @{ $edited->{original_content} }{qw(media_id thumbnail_id)},
+                $answer->{content}{attachments}[0]{thumbnail_id},
+                map { $_->{content}{content}{media_id} }
+                grep { $_->{content}{replaces} } @got);
+
+    is(scalar @refs, 6, 'six references');
+
+    for (@refs) {
+        ok(!$old{$_}, 'a new id');
+        is(http_req('GET', "/v1/media/download/$_", 'mock:ina@t')->[0], 200,
+           'of a medium');
+    }
+};
+
 subtest 'limits' => sub {
     my @large = qw(413 SW_BUNDLE_TOO_LARGE);
     my %m = (name => 'manifest.json', data => $json->encode(manifest()));

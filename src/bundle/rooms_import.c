@@ -362,7 +362,7 @@ rooms_import_author_number(rooms_import_t *im, rooms_str_t author)
         return n;
     }
 
-    if (author.data >= im->authors.data
+    if (im->authors.len && author.data >= im->authors.data
         && author.data < im->authors.data + im->authors.len)
     {
         at = author.data - im->authors.data - sizeof(uint32_t);

@@ -263,6 +263,10 @@ rooms_zip64_fields(rooms_str_t zip64, uint64_t *fields[], size_t n,
         return "its ZIP64 field is missing or too short";
     }
 
+    if (zip64.len == 0) {
+        return NULL;
+    }
+
     ones = disk && *disk == ROOMS_ZIP_MAX16;
     all = zip64.len != 8 * needed && (!ones || zip64.len != 8 * needed + 4);
 
