@@ -241,6 +241,9 @@ subtest 'the store goes' => sub {
     redis_pause();
     like(end($s), qr/ 503 /, '503 when it is silent');
     redis_resume();
+    wait_for('the store', sub {
+        http_req('GET', '/v1/directory/rooms', "mock:ina\@$tenant")->[0] == 200
+    });
     wait_for('the keys to go', sub {
         my ($left) = staged();
         return !$left || redis('TTL', $left) > 0;

@@ -280,7 +280,7 @@ for my $case (
     ["redis://rooms:wrong\@$address/3", 503, undef, 'a wrong password'],
     ["redis://$address/0", 503, undef, 'no password'],
     ["redis://:wonder%20land\@$address/9999", 503, undef, 'no such database'],
-    ["redis://other:secret\@$address/0", 500, undef, 'a user without the keys'],
+    ["redis://other:secret\@$address/0", 503, undef, 'a user without the keys'],
 ) {
     my ($url, $want, $db, $name) = @$case;
 

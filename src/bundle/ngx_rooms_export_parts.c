@@ -6,6 +6,7 @@
 /* What stands around an export's events: the rest of the manifest, media. */
 
 #include "ngx_rooms_export.h"
+#include "ngx_rooms_fault.h"
 #include "rooms_manifest_check.h"
 #include "rooms_zip_name.h"
 
@@ -20,7 +21,7 @@
 
 
 static ngx_int_t ngx_rooms_export_head(ngx_rooms_export_t *x);
-static ngx_uint_t ngx_rooms_export_is_there(ngx_rooms_export_t *x,
+static ngx_int_t ngx_rooms_export_look(ngx_rooms_export_t *x,
     ngx_rooms_medium_t *m);
 static ngx_int_t ngx_rooms_export_open(ngx_rooms_export_t *x,
     ngx_rooms_medium_t *m);
@@ -235,22 +236,32 @@ ngx_rooms_export_people(ngx_rooms_export_t *x)
 
 /*
  * Contents are looked at here, since the manifest comes before them and has
- * to say which are lost; what vanishes later ends the export.
+ * to say which are lost; what vanishes later ends the export.  NGX_DECLINED:
+ * lost; but not because of a fault that passes, which ends the export, too.
  */
-static ngx_uint_t
-ngx_rooms_export_is_there(ngx_rooms_export_t *x, ngx_rooms_medium_t *m)
+static ngx_int_t
+ngx_rooms_export_look(ngx_rooms_export_t *x, ngx_rooms_medium_t *m)
 {
+    ngx_int_t    rc;
+    ngx_uint_t   after;
     rooms_id_t  *content;
 
     content = rooms_id_set_add(&x->contents, m->sha256);
     if (content == NULL) {
-        return 0;
+        return ngx_rooms_export_fail(x, "no memory");
     }
 
     if (content->data == NULL) {
         content->data = m;
+        rc = ngx_rooms_export_open(x, m);
 
-        if (ngx_rooms_export_open(x, m) != NGX_OK) {
+        if (rc == NGX_ERROR && ngx_rooms_fault_disk(ngx_errno, &after)
+                               != NGX_ROOMS_FAULT_OURS)
+        {
+            return ngx_rooms_export_fail(x, "a medium can't be read now");
+        }
+
+        if (rc != NGX_OK) {
             content->data = &ngx_rooms_export_lost;
         }
 
@@ -260,7 +271,7 @@ ngx_rooms_export_is_there(ngx_rooms_export_t *x, ngx_rooms_medium_t *m)
         }
     }
 
-    return content->data != &ngx_rooms_export_lost;
+    return content->data == &ngx_rooms_export_lost ? NGX_DECLINED : NGX_OK;
 }
 
 
@@ -273,6 +284,7 @@ ngx_rooms_export_open(ngx_rooms_export_t *x, ngx_rooms_medium_t *m)
 
     x->file_pool = ngx_create_pool(NGX_ROOMS_BLOB_PATH + 512, log);
     if (x->file_pool == NULL) {
+        ngx_set_errno(NGX_ENOMEM);
         return NGX_ERROR;
     }
 
@@ -319,6 +331,7 @@ ngx_rooms_export_medium(ngx_rooms_export_t *x, rooms_str_t id,
 ngx_int_t
 ngx_rooms_export_media(ngx_rooms_export_t *x)
 {
+    ngx_int_t            rc;
     rooms_id_t          *id;
     ngx_rooms_medium_t  *m;
 
@@ -337,11 +350,13 @@ ngx_rooms_export_media(ngx_rooms_export_t *x)
     x->next = id->next;
     m = id->data;
 
-    if (m && ngx_rooms_export_is_there(x, m)) {
+    rc = m ? ngx_rooms_export_look(x, m) : NGX_DECLINED;
+
+    if (rc == NGX_OK) {
         ngx_rooms_export_medium(x, rooms_id_str(id), m);
     }
 
-    return NGX_OK;
+    return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
 }
 
 

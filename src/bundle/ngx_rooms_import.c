@@ -122,10 +122,13 @@ ngx_rooms_import_start(ngx_rooms_req_t *rq)
     im->window = ngx_palloc(w->pool, NGX_ROOMS_IMPORT_WINDOW);
 
     if (im->root.data == NULL || im->tenant.data == NULL
-        || im->importer.data == NULL || im->window == NULL
-        || ngx_rooms_spool_take(&im->body, rq->r, w->pool) != NGX_OK)
+        || im->importer.data == NULL || im->window == NULL)
     {
         return NGX_ERROR;
+    }
+
+    if (ngx_rooms_spool_take(&im->body, rq->r, w->pool) != NGX_OK) {
+        return ngx_rooms_fail_disk(rq, im->body.err);
     }
 
     return ngx_rooms_wait_work(rq, w);

@@ -76,14 +76,7 @@ ngx_rooms_import_system_failed(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
     ngx_log_error(NGX_LOG_CRIT, rq->r->connection->log, im->err,
                   "rooms: %s failed in an import", im->what);
 
-    if (im->err == NGX_ENOSPC || im->err == EDQUOT) {
-        rq->retry_after = 60;
-
-        return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE,
-                              "there is no space for it now");
-    }
-
-    return ngx_rooms_fail(rq, NGX_ROOMS_E_INTERNAL, NULL);
+    return ngx_rooms_fail_disk(rq, im->err);
 }
 
 

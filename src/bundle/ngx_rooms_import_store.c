@@ -189,6 +189,7 @@ ngx_rooms_import_send_media(ngx_rooms_req_t *rq, ngx_rooms_import_t *im,
                            im->parcel.rows, im->parcel.n);
 
     im->registering = 1;
+    b->once = 1;
 
     return ngx_rooms_commit_build(&c, b, &keys, 1);
 }

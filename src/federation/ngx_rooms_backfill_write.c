@@ -217,6 +217,8 @@ ngx_rooms_backfill_send(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     }
 
     rq->round = NGX_ROOMS_B_COMMIT;
+    rq->batch->once = 1;
+    rq->partly = 1;
 
     return ngx_rooms_send(rq);
 }

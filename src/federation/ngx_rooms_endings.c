@@ -22,6 +22,7 @@
 
 #include "ngx_rooms_endings_step.h"
 #include "ngx_rooms_hold.h"
+#include "ngx_rooms_fault.h"
 
 
 #define NGX_ROOMS_ENDINGS_IDLE  1000       /* ms */
@@ -175,11 +176,21 @@ ngx_rooms_endings_end(ngx_rooms_endings_t *e)
 static void
 ngx_rooms_endings_timer(ngx_event_t *ev)
 {
+    ngx_msec_t            left;
     ngx_rooms_lane_t     *lane;
     ngx_rooms_endings_t  *e;
+    ngx_rooms_batch_t    *b;
 
     e = ev->data;
-    lane = e->nbatches ? e->batches[e->nbatches - 1]->lane : NULL;
+    b = e->nbatches ? e->batches[e->nbatches - 1] : NULL;
+    left = b ? ngx_rooms_batch_left(b, e->link->conf->store->node.timeout) : 0;
+
+    if (left) {
+        ngx_add_timer(ev, left);
+        return;
+    }
+
+    lane = b ? b->lane : NULL;
 
     ngx_rooms_endings_end(e);
 
@@ -321,18 +332,10 @@ ngx_rooms_endings_answered(ngx_rooms_batch_t *b)
 static ngx_int_t
 ngx_rooms_endings_advance(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 {
-    int64_t     position;
-    ngx_uint_t  i;
+    int64_t  position;
 
-    for (i = 0; i < b->commands.nelts; i++) {
-
-        if (b->replies[i]->type == REDIS_REPLY_ERROR
-            && e->state != NGX_ROOMS_E_COMMIT)
-        {
-            ngx_log_error(NGX_LOG_ERR, e->timer.log, 0,
-                          "rooms: redis answered: %s", b->replies[i]->str);
-            return NGX_ERROR;
-        }
+    if (ngx_rooms_fault_log(b, e->timer.log) != NGX_ROOMS_FAULT_NONE) {
+        return NGX_ERROR;
     }
 
     switch (e->state) {

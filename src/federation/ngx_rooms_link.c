@@ -14,6 +14,7 @@
 #include "ngx_rooms_endings.h"
 #include "ngx_rooms_outbox.h"
 #include "ngx_rooms_hold.h"
+#include "ngx_rooms_fault.h"
 
 
 static void ngx_rooms_link_timer(ngx_event_t *ev);
@@ -409,7 +410,9 @@ ngx_rooms_link_answered(ngx_rooms_batch_t *b)
         ngx_del_timer(&link->timer);
     }
 
-    if (b->status == NGX_ROOMS_BATCH_OK && !ngx_exiting) {
+    if (b->status == NGX_ROOMS_BATCH_OK && !ngx_exiting
+        && ngx_rooms_fault_log(b, link->timer.log) == NGX_ROOMS_FAULT_NONE)
+    {
         delay = ngx_rooms_link_read(link, b);
     }
 

@@ -15,6 +15,7 @@
 
 #include "ngx_rooms_outbox.h"
 #include "ngx_rooms_fedpolicy.h"
+#include "ngx_rooms_fault.h"
 
 
 static void ngx_rooms_outbox_begin(ngx_rooms_outbox_t *o);
@@ -150,9 +151,19 @@ ngx_rooms_outbox_late(ngx_event_t *ev)
 {
     ngx_rooms_outbox_t *o = ev->data;
 
-    ngx_rooms_lane_t  *lane;
+    ngx_msec_t          left;
+    ngx_rooms_lane_t   *lane;
+    ngx_rooms_batch_t  *b;
 
-    lane = o->batches[o->nbatches - 1]->lane;
+    b = o->batches[o->nbatches - 1];
+    left = ngx_rooms_batch_left(b, o->link->conf->store->node.timeout);
+
+    if (left) {
+        ngx_add_timer(ev, left);
+        return;
+    }
+
+    lane = b->lane;
 
     ngx_rooms_outbox_stop(o);
 
@@ -182,7 +193,8 @@ ngx_rooms_outbox_answered(ngx_rooms_batch_t *b)
     }
 
     if (b->status != NGX_ROOMS_BATCH_OK || ngx_exiting
-        || !ngx_rooms_link_holds(o->link))
+        || !ngx_rooms_link_holds(o->link)
+        || ngx_rooms_fault_log(b, o->timer.log) != NGX_ROOMS_FAULT_NONE)
     {
         ngx_rooms_outbox_stop(o);
         return;

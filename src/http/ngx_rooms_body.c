@@ -102,7 +102,9 @@ ngx_rooms_body_read(ngx_rooms_req_t *rq)
             rq->error_problem = ngx_rooms_s("more than client_max_body_size");
         }
 
-        return ngx_rooms_fail(rq, ngx_rooms_error_of_status(rc), NULL);
+        return rc == NGX_HTTP_INTERNAL_SERVER_ERROR
+               ? ngx_rooms_fail_body(rq)
+               : ngx_rooms_fail(rq, ngx_rooms_error_of_status(rc), NULL);
     }
 
     if (rq->round == 2) {

@@ -100,10 +100,12 @@ ngx_rooms_filter_replace(ngx_http_request_t *r, ngx_rooms_req_t *rq)
         r->headers_out.status = NGX_HTTP_TOO_MANY_REQUESTS;
     }
 
-    if (r->headers_out.status == NGX_HTTP_TOO_MANY_REQUESTS
-        || r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE)
+    if (r->headers_out.status == NGX_HTTP_INTERNAL_SERVER_ERROR
+        && rq->state == NGX_ROOMS_READ_BODY)
     {
-        (void) ngx_rooms_header(r, "Retry-After", ngx_rooms_s("1"));
+        /* NGINX can't keep the body, and has logged why */
+        (void) ngx_rooms_fail_body(rq);
+        r->headers_out.status = NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
     if (r->headers_out.status == NGX_HTTP_UNAUTHORIZED
@@ -117,6 +119,13 @@ ngx_rooms_filter_replace(ngx_http_request_t *r, ngx_rooms_req_t *rq)
     {
         (void) ngx_rooms_header(r, "Allow", rooms_from_ngx(rq->allow));
     }
+
+    if (rq->error == NGX_ROOMS_E_RATE_LIMIT) {
+        rq->retry_after = 1;
+    }
+
+    ngx_rooms_error_complete(rq);
+    ngx_rooms_retry_after(rq);
 
     ngx_rooms_status_request(rq, r->headers_out.status);
 

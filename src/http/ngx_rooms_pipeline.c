@@ -196,6 +196,7 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
     switch (result) {
 
     case NGX_ROOMS_COMMIT_DONE:
+        rq->partly = 1;
 
         if (rq->commit.posts) {
             ngx_rooms_outbox_poke(rq->conf);

@@ -156,6 +156,7 @@ struct ngx_rooms_req_s {
     ngx_rooms_batch_t           *batch;        /* in flight or answered */
     ngx_queue_t                  batches;      /* kept for what they hold */
     ngx_msec_t                   asked;        /* when batch was sent */
+    ngx_msec_t                   deadline;     /* of one that goes again */
     ngx_msec_t                   store_time;
     ngx_msec_t                   started;
     uint64_t                     began;        /* us, of ngx_rooms_usec() */
@@ -230,6 +231,7 @@ struct ngx_rooms_req_s {
     unsigned                     running:1;
     unsigned                     waiting:1;    /* for a batch */
     unsigned                     resolving:1;  /* a lost commit */
+    unsigned                     partly:1;     /* may have written by now */
     unsigned                     whole:1;      /* send the script's text */
     unsigned                     sent:1;
     unsigned                     replayed:1;
@@ -271,6 +273,10 @@ void ngx_rooms_send_timeout(ngx_event_t *ev);
 /* 503, and what became of a change; as ngx_rooms_fail(). */
 ngx_int_t ngx_rooms_fail_store(ngx_rooms_req_t *rq,
     ngx_rooms_batch_status_e status);
+/* 503: NGINX has no room for the body; as ngx_rooms_fail(). */
+ngx_int_t ngx_rooms_fail_body(ngx_rooms_req_t *rq);
+/* 503 or 500, as the errno has it; as ngx_rooms_fail(). */
+ngx_int_t ngx_rooms_fail_disk(ngx_rooms_req_t *rq, ngx_err_t err);
 /* Frees all batches, and with them all that was read. */
 void ngx_rooms_forget(ngx_rooms_req_t *rq);
 /* A step that returned NGX_AGAIN without a batch is called again. */
@@ -366,6 +372,9 @@ void ngx_rooms_respond(ngx_rooms_req_t *rq);
 void ngx_rooms_respond_error(ngx_rooms_req_t *rq);
 rooms_str_t ngx_rooms_error_body(ngx_rooms_req_t *rq, ngx_pool_t *pool,
     rooms_str_t request_id);
+/* When to try again, and that nothing was changed; before the body. */
+void ngx_rooms_error_complete(ngx_rooms_req_t *rq);
+void ngx_rooms_retry_after(ngx_rooms_req_t *rq);
 rooms_str_t ngx_rooms_request_id(ngx_http_request_t *r);
 ngx_int_t ngx_rooms_header(ngx_http_request_t *r, const char *key,
     rooms_str_t value);

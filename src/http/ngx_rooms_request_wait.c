@@ -9,14 +9,19 @@
  */
 
 #include "ngx_rooms_request.h"
+#include "ngx_rooms_fault.h"
 #include "ngx_rooms_status.h"
 
 
 #define NGX_ROOMS_RETRY_DELAY  100    /* ms, while the store is loading */
 #define NGX_ROOMS_MOVES          8    /* of a request's batches, in all */
+#define NGX_ROOMS_BODY_LATER    60    /* s, when its folder may have room */
 
 
 static void ngx_rooms_answered(ngx_rooms_batch_t *b);
+static ngx_uint_t ngx_rooms_ask_again(ngx_rooms_req_t *rq,
+    ngx_rooms_batch_t *b);
+static void ngx_rooms_send_again(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_check_replies(ngx_rooms_req_t *rq);
 static void ngx_rooms_worked(ngx_rooms_work_t *w);
 static void ngx_rooms_resume(ngx_rooms_req_t *rq, ngx_int_t rc);
@@ -113,20 +118,8 @@ ngx_rooms_answered(ngx_rooms_batch_t *b)
         return;
     }
 
-    if (b->status == NGX_ROOMS_BATCH_OK
-        && ngx_rooms_reply_transient(b->replies[0])
-        && rq->timer.timer_set)
-    {
-        /* the deadline stands; the same batch goes again after a moment */
-
-        if (rq->asked + rq->conf->redis_timeout
-            > ngx_current_msec + NGX_ROOMS_RETRY_DELAY)
-        {
-            rq->waiting = 0;
-            ngx_del_timer(&rq->timer);
-            ngx_add_timer(&rq->timer, NGX_ROOMS_RETRY_DELAY);
-            return;
-        }
+    if (rq->timer.timer_set && ngx_rooms_ask_again(rq, b)) {
+        return;
     }
 
     rq->waiting = 0;
@@ -141,12 +134,60 @@ ngx_rooms_answered(ngx_rooms_batch_t *b)
 }
 
 
+/*
+ * Within its deadline, the same batch goes again: after a moment, if the store
+ * says that it can't do it now, and at once, if replies were lost.  That does
+ * no harm: it reads, or writes the same once more.  A commit doesn't; its step
+ * finds out what became of it.
+ */
+static ngx_uint_t
+ngx_rooms_ask_again(ngx_rooms_req_t *rq, ngx_rooms_batch_t *b)
+{
+    redisReply      *reply;
+    ngx_msec_int_t   left;
+
+    left = rq->timer.timer.key - ngx_current_msec;
+
+    if (b->status == NGX_ROOMS_BATCH_LOST) {
+
+        if (left <= 0 || b->once
+            || (rq->state == NGX_ROOMS_COMMIT && !rq->resolving))
+        {
+            return 0;
+        }
+
+        ngx_rooms_send_again(rq);
+        return 1;
+    }
+
+    if (b->status != NGX_ROOMS_BATCH_OK || left <= NGX_ROOMS_RETRY_DELAY
+        || ngx_rooms_fault_batch(b, &reply) != NGX_ROOMS_FAULT_PASSES)
+    {
+        return 0;
+    }
+
+    rq->waiting = 0;
+    rq->deadline = rq->timer.timer.key;
+    ngx_del_timer(&rq->timer);
+    ngx_add_timer(&rq->timer, NGX_ROOMS_RETRY_DELAY);
+
+    return 1;
+}
+
+
+static void
+ngx_rooms_send_again(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_lane_send(ngx_rooms_store_lane(rq->conf->store, rq->keys.slot,
+                                             ngx_rooms_lane_of(rq)),
+                        rq->batch);
+}
+
+
 /* Errors that no step has to know of. */
 static ngx_int_t
 ngx_rooms_check_replies(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t          i;
-    redisReply         *reply;
     ngx_rooms_batch_t  *b;
 
     b = rq->batch;
@@ -160,64 +201,68 @@ ngx_rooms_check_replies(ngx_rooms_req_t *rq)
         return ngx_rooms_fail_store(rq, b->status);
     }
 
-    for (i = 0; i < b->commands.nelts; i++) {
-        reply = b->replies[i];
+    switch (ngx_rooms_fault_log(b, rq->r->connection->log)) {
 
-        if (reply->type != REDIS_REPLY_ERROR
-            || ngx_rooms_reply_is_error(reply, "NOSCRIPT"))
-        {
-            continue;
-        }
+    case NGX_ROOMS_FAULT_NONE:
+        return NGX_OK;
 
-        ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
-                      "rooms: redis answered: %s", reply->str);
-
-        if (ngx_rooms_reply_transient(reply)
-            || ngx_rooms_reply_is_error(reply, "OOM ")
-            || ngx_rooms_reply_is_error(reply, "MISCONF ")
-            || ngx_rooms_reply_is_error(reply, "NOREPLICAS ")
-            || ngx_rooms_reply_is_error(reply, "SCHEMA "))
-        {
-            return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_DOWN);
-        }
-
+    case NGX_ROOMS_FAULT_OURS:
         return ngx_rooms_fail(rq, NGX_ROOMS_E_INTERNAL, NULL);
-    }
 
-    return NGX_OK;
+    default:
+        return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_DOWN);
+    }
 }
 
 
 /*
- * 503, and the truth about a change that was cut off: either nothing was
- * written, or that can't be known from here.
+ * 503, and the truth about a change that was cut off: whether it was made
+ * can't always be known from here.
  */
 ngx_int_t
 ngx_rooms_fail_store(ngx_rooms_req_t *rq, ngx_rooms_batch_status_e status)
 {
-    rq->retry_after = 1;
-
-    if (rq->state == NGX_ROOMS_COMMIT) {
+    if (rq->resolving || rq->partly || (status == NGX_ROOMS_BATCH_LOST
+                                        && rq->state == NGX_ROOMS_COMMIT))
+    {
         rq->error_field = ngx_rooms_s("outcome");
-
-        if (status == NGX_ROOMS_BATCH_DOWN && !rq->resolving) {
-            rq->error_problem = ngx_rooms_s("not_applied");
-
-        } else {
-            rq->error_problem = ngx_rooms_s("unknown");
-            return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE,
-                       "the store was lost during the change, which may "
-                       "or may not have been made; a retry is safe");
-        }
+        rq->error_problem = ngx_rooms_s("unknown");
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE,
+                              "the store was lost during the change, which "
+                              "may or may not have been made; a retry is "
+                              "safe");
     }
 
     return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE, NULL);
 }
 
 
+ngx_int_t
+ngx_rooms_fail_body(ngx_rooms_req_t *rq)
+{
+    rq->retry_after = NGX_ROOMS_BODY_LATER;
+
+    return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE,
+                          "the body can't be kept now");
+}
+
+
+ngx_int_t
+ngx_rooms_fail_disk(ngx_rooms_req_t *rq, ngx_err_t err)
+{
+    if (ngx_rooms_fault_disk(err, &rq->retry_after) == NGX_ROOMS_FAULT_OURS) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_INTERNAL, NULL);
+    }
+
+    return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE,
+                          "the disk can't be used for it now");
+}
+
+
 void
 ngx_rooms_send_timeout(ngx_event_t *ev)
 {
+    ngx_msec_t          left;
     ngx_uint_t          sent;
     ngx_rooms_req_t    *rq;
     ngx_rooms_lane_t   *lane;
@@ -229,11 +274,16 @@ ngx_rooms_send_timeout(ngx_event_t *ev)
     if (!rq->waiting) {
         /* a moment has passed: again, within what is left of the deadline */
         rq->waiting = 1;
-        ngx_add_timer(&rq->timer, rq->asked + rq->conf->redis_timeout
-                                  - ngx_current_msec);
-        ngx_rooms_lane_send(ngx_rooms_store_lane(rq->conf->store,
-                                                 rq->keys.slot,
-                                                 ngx_rooms_lane_of(rq)), b);
+        left = ngx_max((ngx_msec_int_t) (rq->deadline - ngx_current_msec), 1);
+        ngx_add_timer(&rq->timer, left);
+        ngx_rooms_send_again(rq);
+        return;
+    }
+
+    left = ngx_rooms_batch_left(b, rq->conf->redis_timeout);
+
+    if (left) {
+        ngx_add_timer(&rq->timer, left);
         return;
     }
 
@@ -269,7 +319,12 @@ ngx_rooms_wait_work(ngx_rooms_req_t *rq, ngx_rooms_work_t *w)
     w->done = ngx_rooms_worked;
     w->owner = rq;
 
-    return ngx_rooms_work_start(w) == NGX_OK ? NGX_AGAIN : NGX_ERROR;
+    if (ngx_rooms_work_start(w) != NGX_OK) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE,
+                              "too much is under way here");
+    }
+
+    return NGX_AGAIN;
 }
 
 

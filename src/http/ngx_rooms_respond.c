@@ -299,11 +299,48 @@ ngx_rooms_challenge(ngx_rooms_req_t *rq)
 }
 
 
-static void
-ngx_rooms_error_headers(ngx_rooms_req_t *rq, ngx_uint_t status)
+void
+ngx_rooms_error_complete(ngx_rooms_req_t *rq)
+{
+    if (rq->error != NGX_ROOMS_E_STORE && rq->error != NGX_ROOMS_E_CONFLICT) {
+        return;
+    }
+
+    if (rq->retry_after == 0) {
+        rq->retry_after = 1;
+    }
+
+    if (rq->error == NGX_ROOMS_E_STORE && rq->error_field.data == NULL
+        && !(rq->r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)))
+    {
+        rq->error_field = ngx_rooms_s("outcome");
+        rq->error_problem = rq->partly ? ngx_rooms_s("unknown")
+                                       : ngx_rooms_s("not_applied");
+    }
+}
+
+
+void
+ngx_rooms_retry_after(ngx_rooms_req_t *rq)
 {
     u_char  *p;
 
+    if (rq->retry_after == 0) {
+        return;
+    }
+
+    p = ngx_pnalloc(rq->pool, NGX_INT_T_LEN);
+
+    if (p) {
+        (void) ngx_rooms_header(rq->r, "Retry-After", (rooms_str_t) {
+                          ngx_sprintf(p, "%ui", rq->retry_after) - p, p });
+    }
+}
+
+
+static void
+ngx_rooms_error_headers(ngx_rooms_req_t *rq, ngx_uint_t status)
+{
     if (status == NGX_HTTP_UNAUTHORIZED) {
         (void) ngx_rooms_header(rq->r, "WWW-Authenticate",
                                 ngx_rooms_challenge(rq));
@@ -313,14 +350,7 @@ ngx_rooms_error_headers(ngx_rooms_req_t *rq, ngx_uint_t status)
         (void) ngx_rooms_header(rq->r, "Allow", rooms_from_ngx(rq->allow));
     }
 
-    if (rq->retry_after) {
-        p = ngx_pnalloc(rq->pool, NGX_INT_T_LEN);
-
-        if (p) {
-            (void) ngx_rooms_header(rq->r, "Retry-After", (rooms_str_t) {
-                          ngx_sprintf(p, "%ui", rq->retry_after) - p, p });
-        }
-    }
+    ngx_rooms_retry_after(rq);
 }
 
 
@@ -343,6 +373,7 @@ ngx_rooms_respond_error(ngx_rooms_req_t *rq)
     }
 
     ngx_rooms_claim_release(rq);
+    ngx_rooms_error_complete(rq);
 
     status = ngx_rooms_error(rq->error)->status;
     body = ngx_rooms_error_body(rq, rq->pool, ngx_rooms_request_id(r));

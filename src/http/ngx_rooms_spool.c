@@ -6,7 +6,8 @@
 #include "ngx_rooms_spool.h"
 
 
-static ngx_fd_t ngx_rooms_spool_dup(ngx_file_t *file, ngx_pool_t *pool);
+static ngx_fd_t ngx_rooms_spool_dup(ngx_rooms_spool_t *s, ngx_file_t *file,
+    ngx_pool_t *pool);
 
 
 ngx_int_t
@@ -19,6 +20,7 @@ ngx_rooms_spool_take(ngx_rooms_spool_t *s, ngx_http_request_t *r,
 
     s->fd = NGX_INVALID_FILE;
     s->size = 0;
+    s->err = NGX_ENOMEM;
 
     if (ngx_array_init(&s->spans, pool, 2, sizeof(ngx_rooms_span_t))
         != NGX_OK)
@@ -57,7 +59,7 @@ ngx_rooms_spool_take(ngx_rooms_spool_t *s, ngx_http_request_t *r,
         /* all of a body is in one file */
 
         if (s->fd == NGX_INVALID_FILE) {
-            s->fd = ngx_rooms_spool_dup(b->file, pool);
+            s->fd = ngx_rooms_spool_dup(s, b->file, pool);
 
             if (s->fd == NGX_INVALID_FILE) {
                 return NGX_ERROR;
@@ -73,7 +75,7 @@ ngx_rooms_spool_take(ngx_rooms_spool_t *s, ngx_http_request_t *r,
 
 
 static ngx_fd_t
-ngx_rooms_spool_dup(ngx_file_t *file, ngx_pool_t *pool)
+ngx_rooms_spool_dup(ngx_rooms_spool_t *s, ngx_file_t *file, ngx_pool_t *pool)
 {
     ngx_fd_t                  fd;
     ngx_pool_cleanup_t       *cln;
@@ -87,7 +89,8 @@ ngx_rooms_spool_dup(ngx_file_t *file, ngx_pool_t *pool)
     fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
 
     if (fd == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_CRIT, pool->log, ngx_errno,
+        s->err = ngx_errno;
+        ngx_log_error(NGX_LOG_CRIT, pool->log, s->err,
                       "rooms: fcntl(F_DUPFD_CLOEXEC) \"%V\" failed",
                       &file->name);
         return fd;

@@ -28,10 +28,14 @@ typedef struct {
     ngx_array_t  spans;                /* of ngx_rooms_span_t */
     ngx_fd_t     fd;
     off_t        size;
+    ngx_err_t    err;                  /* of what failed */
 } ngx_rooms_spool_t;
 
 
-/* On the event loop, when the body is here; the file is closed with pool. */
+/*
+ * On the event loop, when the body is here; the file is closed with pool.
+ * NGX_ERROR: s->err.
+ */
 ngx_int_t ngx_rooms_spool_take(ngx_rooms_spool_t *s, ngx_http_request_t *r,
     ngx_pool_t *pool);
 

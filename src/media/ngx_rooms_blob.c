@@ -400,6 +400,7 @@ ngx_rooms_blob_open(ngx_file_t *file, ngx_pool_t *pool, ngx_log_t *log,
     cln = ngx_pool_cleanup_add(pool, sizeof(ngx_pool_cleanup_file_t));
 
     if (path == NULL || cln == NULL) {
+        ngx_set_errno(NGX_ENOMEM);
         return NGX_ERROR;
     }
 
@@ -411,6 +412,7 @@ ngx_rooms_blob_open(ngx_file_t *file, ngx_pool_t *pool, ngx_log_t *log,
         err = ngx_errno;
         ngx_log_error(NGX_LOG_ERR, log, err, "rooms: open() \"%s\" failed",
                       path);
+        ngx_set_errno(err);
 
         return err == NGX_ENOENT || err == NGX_ENOTDIR ? NGX_DECLINED
                                                        : NGX_ERROR;

@@ -74,7 +74,7 @@ void ngx_rooms_blob_path(u_char *path, ngx_str_t root, rooms_str_t tenant,
 /*
  * On the event loop, as NGINX's own handlers open files: for sending, with
  * NGINX's buffers.  NGX_DECLINED: it isn't there whole; NGX_ERROR: it can't
- * be opened; both were logged.  The file is closed with the pool, or by
+ * be opened, errno says why; both were logged.  The file is closed with the pool, or by
  * ngx_pool_run_cleanup_file(pool, file->fd).
  */
 ngx_int_t ngx_rooms_blob_open(ngx_file_t *file, ngx_pool_t *pool,

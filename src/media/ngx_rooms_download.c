@@ -131,9 +131,13 @@ ngx_rooms_download_show(ngx_rooms_req_t *rq)
         return ngx_rooms_no_medium(rq);
     }
 
+    if (rc != NGX_OK) {
+        return ngx_rooms_fail_disk(rq, ngx_errno);
+    }
+
     rq->answer = ngx_rooms_download_answer;
 
-    return rc;
+    return NGX_OK;
 }
 
 

@@ -22,6 +22,7 @@
 #include "ngx_rooms_sweep.h"
 #include "ngx_rooms_journal.h"
 #include "ngx_rooms_hold.h"
+#include "ngx_rooms_fault.h"
 
 
 #define NGX_ROOMS_SWEEP_FIRST  60000   /* at most, after a start */
@@ -128,11 +129,19 @@ ngx_rooms_sweep_init_worker(ngx_array_t *sweeps, ngx_cycle_t *cycle)
 static void
 ngx_rooms_sweep_timer(ngx_event_t *ev)
 {
+    ngx_msec_t          left;
     ngx_rooms_sweep_t  *s;
 
     s = ev->data;
 
     if (s->batch) {
+        left = ngx_rooms_batch_left(s->batch, s->store->node.timeout);
+
+        if (left) {
+            ngx_add_timer(ev, left);
+            return;
+        }
+
         /* the store is late: another time */
         ngx_rooms_sweep_stop(s);
         return;
@@ -358,7 +367,9 @@ ngx_rooms_sweep_answered(ngx_rooms_batch_t *b)
     s->batch = NULL;
     ngx_rooms_release();
 
-    if (b->status != NGX_ROOMS_BATCH_OK || ngx_exiting) {
+    if (b->status != NGX_ROOMS_BATCH_OK || ngx_exiting
+        || ngx_rooms_fault_log(b, s->timer.log) != NGX_ROOMS_FAULT_NONE)
+    {
         ngx_rooms_batch_free(b);
         ngx_rooms_sweep_stop(s);
         return;

@@ -22,6 +22,7 @@
 
 #include "ngx_rooms_journal.h"
 #include "ngx_rooms_hold.h"
+#include "ngx_rooms_fault.h"
 
 
 #define NGX_ROOMS_UNDO_PAGE   100      /* media of a commit */
@@ -313,8 +314,9 @@ ngx_rooms_undo_answered(ngx_rooms_batch_t *b)
     ngx_del_timer(&u->timer);
     u->batch = NULL;
 
-    rc = b->status == NGX_ROOMS_BATCH_OK ? ngx_rooms_undo_read(u, b)
-                                         : NGX_ERROR;
+    rc = b->status == NGX_ROOMS_BATCH_OK
+         && ngx_rooms_fault_log(b, u->pool->log) == NGX_ROOMS_FAULT_NONE
+         ? ngx_rooms_undo_read(u, b) : NGX_ERROR;
 
     if (b != u->page && b != u->counts) {
         ngx_rooms_batch_free(b);
@@ -455,10 +457,17 @@ ngx_rooms_undo_committed(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
 static void
 ngx_rooms_undo_timer(ngx_event_t *ev)
 {
+    ngx_msec_t         left;
     ngx_rooms_undo_t  *u;
     ngx_rooms_lane_t  *lane;
 
     u = ev->data;
+    left = ngx_rooms_batch_left(u->batch, u->store->node.timeout);
+
+    if (left) {
+        ngx_add_timer(ev, left);
+        return;
+    }
 
     lane = u->batch->lane;
     ngx_rooms_batch_free(u->batch);

@@ -174,10 +174,12 @@ ngx_rooms_upload_start(ngx_rooms_req_t *rq)
     u->tenant = ngx_rooms_dup(w->pool, rq->principal.tenant);
     u->window = ngx_palloc(w->pool, NGX_ROOMS_UPLOAD_WINDOW);
 
-    if (u->root.data == NULL || u->tenant.data == NULL || u->window == NULL
-        || ngx_rooms_spool_take(&u->body, rq->r, w->pool) != NGX_OK)
-    {
+    if (u->root.data == NULL || u->tenant.data == NULL || u->window == NULL) {
         return NGX_ERROR;
+    }
+
+    if (ngx_rooms_spool_take(&u->body, rq->r, w->pool) != NGX_OK) {
+        return ngx_rooms_fail_disk(rq, u->body.err);
     }
 
     return ngx_rooms_wait_work(rq, w);
@@ -212,14 +214,7 @@ ngx_rooms_upload_failed(ngx_rooms_req_t *rq, ngx_rooms_upload_t *u)
                   "rooms: %s failed while a medium was stored in \"%V\"",
                   u->blob.failed, &u->root);
 
-    if (u->blob.err == NGX_ENOSPC || u->blob.err == EDQUOT) {
-        rq->retry_after = 60;
-
-        return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE,
-                              "there is no space for it now");
-    }
-
-    return ngx_rooms_fail(rq, NGX_ROOMS_E_INTERNAL, NULL);
+    return ngx_rooms_fail_disk(rq, u->blob.err);
 }
 
 

@@ -350,22 +350,3 @@ ngx_rooms_reply_is_error(redisReply *reply, const char *prefix)
     return reply && reply->type == REDIS_REPLY_ERROR
            && ngx_strncmp(reply->str, prefix, ngx_strlen(prefix)) == 0;
 }
-
-
-ngx_uint_t
-ngx_rooms_reply_transient(redisReply *reply)
-{
-    ngx_uint_t          i;
-    static const char  *transient[] = {
-        "LOADING ", "READONLY ", "MASTERDOWN ", "TRYAGAIN ", "CLUSTERDOWN ",
-        "ASK ", "MOVED ", NULL
-    };
-
-    for (i = 0; transient[i]; i++) {
-        if (ngx_rooms_reply_is_error(reply, transient[i])) {
-            return 1;
-        }
-    }
-
-    return 0;
-}

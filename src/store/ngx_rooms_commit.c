@@ -479,10 +479,6 @@ ngx_rooms_commit_result(ngx_rooms_batch_t *b, int64_t *position,
         return NGX_ROOMS_COMMIT_NOSCRIPT;
     }
 
-    if (ngx_rooms_reply_transient(reply)) {
-        return NGX_ROOMS_COMMIT_RETRY;
-    }
-
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
         ngx_log_error(NGX_LOG_ERR, log, 0, "rooms: commit failed: %s",
                       reply->type == REDIS_REPLY_ERROR ? reply->str
@@ -516,12 +512,6 @@ ngx_rooms_commit_e
 ngx_rooms_commit_resolved(ngx_rooms_batch_t *b, int64_t *position)
 {
     rooms_str_t  value;
-
-    if (ngx_rooms_reply_transient(b->replies[0])
-        || ngx_rooms_reply_transient(b->replies[1]))
-    {
-        return NGX_ROOMS_COMMIT_RETRY;
-    }
 
     value = ngx_rooms_reply_str(b->replies[1]);
 

@@ -57,7 +57,6 @@ typedef enum {
     NGX_ROOMS_COMMIT_DONE = 0,
     NGX_ROOMS_COMMIT_CONFLICT,         /* a guard didn't hold */
     NGX_ROOMS_COMMIT_NOSCRIPT,         /* send it again, whole */
-    NGX_ROOMS_COMMIT_RETRY,            /* LOADING and the like */
     NGX_ROOMS_COMMIT_ERROR
 } ngx_rooms_commit_e;
 

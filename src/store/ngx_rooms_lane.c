@@ -20,9 +20,11 @@
 
 static void ngx_rooms_lane_greeted(ngx_rooms_batch_t *b);
 static void ngx_rooms_lane_up(ngx_rooms_lane_t *lane);
+static void ngx_rooms_lane_others(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_write(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b);
 static void ngx_rooms_lane_reply(redisAsyncContext *ac, void *reply,
     void *data);
+static ngx_uint_t ngx_rooms_lane_outage(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_fail_waiting(ngx_rooms_lane_t *lane);
 
 
@@ -85,6 +87,7 @@ ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
 {
     b->lane = lane;
     b->sent = 0;
+    b->lost = 0;
     b->received = 0;
     b->status = NGX_ROOMS_BATCH_OK;
 
@@ -101,6 +104,14 @@ ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
         return;
     }
 
+    if (lane->state == NGX_ROOMS_LANE_READY && lane->node->silent
+        && ngx_queue_empty(&lane->inflight)
+        && (ngx_msec_int_t) (lane->last_read - lane->node->silent) <= 0)
+    {
+        /* the other lane has found out: this one has to be greeted, too */
+        ngx_rooms_lane_silent(lane, NULL);
+    }
+
     if (lane->state == NGX_ROOMS_LANE_READY && !lane->dead) {
         ngx_rooms_lane_write(lane, b);
         return;
@@ -108,10 +119,7 @@ ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
 
     ngx_queue_insert_tail(&lane->waiting, &b->queue);
 
-    if (lane->down_since
-        && ngx_current_msec - lane->down_since > lane->node->timeout)
-    {
-        /* an outage, not a blip: don't make everybody wait */
+    if (ngx_rooms_lane_outage(lane)) {
         ngx_post_event(&lane->reap, &ngx_posted_events);
     }
 
@@ -129,8 +137,37 @@ ngx_rooms_lane_late(ngx_rooms_lane_t *lane)
     if (lane->state == NGX_ROOMS_LANE_READY
         && ngx_current_msec - lane->last_read >= lane->node->timeout)
     {
-        ngx_rooms_lane_drop(lane, "is silent");
+        ngx_rooms_lane_silent(lane, "is silent");
     }
+}
+
+
+ngx_msec_t
+ngx_rooms_batch_left(ngx_rooms_batch_t *b, ngx_msec_t timeout)
+{
+    ngx_msec_t         silence;
+    ngx_rooms_lane_t  *lane;
+
+    lane = b->lane;
+
+    if (lane == NULL || !lane->bulk || !b->sent || lane->dead
+        || lane->state != NGX_ROOMS_LANE_READY)
+    {
+        return 0;
+    }
+
+    silence = ngx_current_msec - lane->last_read;
+
+    return silence < timeout ? timeout - silence : 0;
+}
+
+
+/* It lasts: not a blip, so nobody is made to wait for its end. */
+static ngx_uint_t
+ngx_rooms_lane_outage(ngx_rooms_lane_t *lane)
+{
+    return lane->down_since
+           && ngx_current_msec - lane->down_since >= lane->node->timeout;
 }
 
 
@@ -144,6 +181,7 @@ ngx_rooms_lane_connect(ngx_rooms_lane_t *lane)
     redisAsyncContext  *ac;
 
     node = lane->node;
+    lane->last_read = ngx_current_msec;
 
     if (node->naddrs) {
         addr = &node->addrs[lane->attempts % node->naddrs];
@@ -282,8 +320,11 @@ ngx_rooms_lane_up(ngx_rooms_lane_t *lane)
     lane->state = NGX_ROOMS_LANE_READY;
     lane->attempts = 0;
     lane->down_since = 0;
+    lane->node->silent = 0;
     lane->last_read = ngx_current_msec;
     lane->epoch++;
+
+    ngx_rooms_lane_others(lane);
 
     ngx_add_timer(&lane->timer, NGX_ROOMS_PING);
 
@@ -298,6 +339,24 @@ ngx_rooms_lane_up(ngx_rooms_lane_t *lane)
         }
 
         ngx_rooms_lane_write(lane, b);
+    }
+}
+
+
+/* It lives: for the other lanes, too, the outage is over. */
+static void
+ngx_rooms_lane_others(ngx_rooms_lane_t *lane)
+{
+    ngx_uint_t         i;
+    ngx_rooms_lane_t  *other;
+
+    for (i = 0; i < lane->node->nlanes; i++) {
+        other = &lane->node->lanes[i];
+
+        if (other != lane && other->down_since) {
+            other->down_since = ngx_current_msec ? ngx_current_msec : 1;
+            ngx_rooms_lane_hurry(other);
+        }
     }
 }
 
@@ -360,6 +419,29 @@ ngx_rooms_lane_drop(ngx_rooms_lane_t *lane, const char *why)
 }
 
 
+/*
+ * One that hangs is out since its last word, as one that is gone is since its
+ * connection was closed.  So nobody else waits for it.
+ */
+void
+ngx_rooms_lane_silent(ngx_rooms_lane_t *lane, const char *why)
+{
+    ngx_rooms_node_t  *node;
+
+    node = lane->node;
+
+    if (node->silent == 0) {
+        node->silent = lane->last_read ? lane->last_read : 1;
+    }
+
+    if (lane->down_since == 0) {
+        lane->down_since = node->silent;
+    }
+
+    ngx_rooms_lane_drop(lane, why);
+}
+
+
 void
 ngx_rooms_lane_hurry(ngx_rooms_lane_t *lane)
 {
@@ -385,6 +467,7 @@ ngx_rooms_lane_write(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
 
     ngx_queue_insert_tail(&lane->inflight, &b->queue);
     b->sent = 1;
+    b->queued = b->commands.nelts;
 
     cmd = b->commands.elts;
 
@@ -395,8 +478,8 @@ ngx_rooms_lane_write(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
             != REDIS_OK)
         {
             /* what was queued is answered when the context is freed */
-            b->commands.nelts = i;
-            b->failed = 1;
+            b->queued = i;
+            b->lost = 1;
 
             if (i == 0) {
                 b->status = NGX_ROOMS_BATCH_DOWN;
@@ -426,17 +509,17 @@ ngx_rooms_lane_reply(redisAsyncContext *ac, void *reply, void *data)
     lane = b->lane;
 
     if (reply == NULL) {
-        b->failed = 1;
+        b->lost = 1;
 
     } else {
         b->replies[b->received] = reply;
     }
 
-    if (++b->received < b->commands.nelts) {
+    if (++b->received < b->queued) {
         return;
     }
 
-    if (b->failed) {
+    if (b->lost) {
         b->status = NGX_ROOMS_BATCH_LOST;
         ngx_post_event(&lane->reap, &ngx_posted_events);
         return;
@@ -455,8 +538,7 @@ ngx_rooms_lane_fail_waiting(ngx_rooms_lane_t *lane)
     ngx_uint_t          outage;
     ngx_queue_t         failed;
 
-    outage = lane->down_since
-             && ngx_current_msec - lane->down_since > lane->node->timeout;
+    outage = ngx_rooms_lane_outage(lane);
 
     ngx_queue_init(&failed);
 

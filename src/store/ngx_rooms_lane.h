@@ -26,6 +26,9 @@ void ngx_rooms_lane_reap_handler(ngx_event_t *ev);
 void ngx_rooms_lane_greet(ngx_rooms_lane_t *lane);
 void ngx_rooms_lane_down(ngx_rooms_lane_t *lane);
 
+/* As ngx_rooms_lane_drop(); the Redis hasn't said a word since last_read. */
+void ngx_rooms_lane_silent(ngx_rooms_lane_t *lane, const char *why);
+
 /* Whether a request waits for something here. */
 ngx_uint_t ngx_rooms_lane_wanted(ngx_rooms_lane_t *lane);
 

@@ -43,7 +43,7 @@ ngx_rooms_lane_timer_handler(ngx_event_t *ev)
 
     case NGX_ROOMS_LANE_CONNECTING:
     case NGX_ROOMS_LANE_GREETING:
-        ngx_rooms_lane_drop(lane, "doesn't answer");
+        ngx_rooms_lane_silent(lane, "doesn't answer");
         return;
 
     case NGX_ROOMS_LANE_READY:
@@ -51,7 +51,7 @@ ngx_rooms_lane_timer_handler(ngx_event_t *ev)
     }
 
     if (lane->pinging) {
-        ngx_rooms_lane_drop(lane, "doesn't answer PING");
+        ngx_rooms_lane_silent(lane, "doesn't answer PING");
         return;
     }
 

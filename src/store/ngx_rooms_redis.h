@@ -43,6 +43,9 @@ typedef struct {
     void                  *data;
 
     ngx_uint_t             out;            /* of the cluster, others say */
+    ngx_msec_t             silent;         /* since then, 0: it isn't */
+    ngx_rooms_lane_t      *lanes;          /* all that lead to it */
+    ngx_uint_t             nlanes;
 } ngx_rooms_node_t;
 
 
@@ -62,6 +65,7 @@ struct ngx_rooms_batch_s {
     ngx_pool_t                *pool;
     ngx_array_t                commands;   /* of ngx_str_t, in RESP */
     redisReply               **replies;
+    ngx_uint_t                 queued;     /* commands that hiredis has */
     ngx_uint_t                 received;
     ngx_rooms_batch_status_e   status;
 
@@ -73,7 +77,9 @@ struct ngx_rooms_batch_s {
     ngx_rooms_lane_t          *lane;       /* while queued or in flight */
     ngx_queue_t                queue;
     unsigned                   sent:1;
-    unsigned                   failed:1;
+    unsigned                   failed:1;   /* out of memory */
+    unsigned                   lost:1;     /* some of its replies */
+    unsigned                   once:1;     /* not again, if that happens */
     unsigned                   wanted:1;   /* a request waits for it, and so
                                               does a worker that exits */
 };
@@ -104,6 +110,7 @@ struct ngx_rooms_lane_s {
     ngx_msec_t                 down_since; /* 0: it has been up */
     ngx_msec_t                 last_read;
     ngx_uint_t                 epoch;      /* counts connections */
+    unsigned                   bulk:1;     /* of long answers */
     unsigned                   dead:1;
     unsigned                   flushing:1;
     unsigned                   pinging:1;
@@ -147,14 +154,19 @@ void ngx_rooms_lane_end(ngx_rooms_lane_t *lane);
 /* A caller's deadline has passed: a lane that is silent too is dropped. */
 void ngx_rooms_lane_late(ngx_rooms_lane_t *lane);
 
+/*
+ * How long a batch whose deadline has passed may still be waited for.  In the
+ * bulk lane others' long answers come first: its own time, which is `timeout`,
+ * begins with the last bytes that came.  0: it is late.
+ */
+ngx_msec_t ngx_rooms_batch_left(ngx_rooms_batch_t *b, ngx_msec_t timeout);
+
 
 /* Reading replies: values that are of another type are "no value". */
 rooms_str_t ngx_rooms_reply_str(redisReply *reply);
 int64_t ngx_rooms_reply_int(redisReply *reply, int64_t otherwise);
 redisReply *ngx_rooms_reply_element(redisReply *reply, ngx_uint_t n);
 
-/* LOADING, READONLY, MASTERDOWN, TRYAGAIN and so on: it will pass. */
-ngx_uint_t ngx_rooms_reply_transient(redisReply *reply);
 ngx_uint_t ngx_rooms_reply_is_error(redisReply *reply, const char *prefix);
 
 #endif /* NGX_ROOMS_REDIS_H */

@@ -199,8 +199,12 @@ ngx_rooms_store_add(ngx_rooms_store_t *store, ngx_addr_t *addr)
         server->node.name = addr->name;
     }
 
+    server->node.lanes = server->lanes;
+    server->node.nlanes = NGX_ROOMS_LANES;
+
     for (i = 0; i < NGX_ROOMS_LANES; i++) {
         ngx_rooms_lane_init(&server->lanes[i], &server->node, store->log);
+        server->lanes[i].bulk = (i == NGX_ROOMS_LANE_BULK);
     }
 
     store->servers[store->nservers++] = server;

@@ -1,0 +1,195 @@
+package RoomsTest::Relay;
+
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# A store with faults: a relay before the suite's Redis that takes one command
+# after another, and does to those that match what a rule says:
+#
+#     my $port = relay();
+#     rule(qr/^HGET .*:r:room-1/, 'error BUSY later', 2);      two of them
+#     norule();
+#
+#     error TEXT      answers with that error, and doesn't ask Redis
+#     lose-reply      asks, and closes the connection without the answer
+#     lose-request    closes the connection
+#     hang            never answers
+#     drip BYTES MS   answers, so many bytes at a time, with pauses
+#
+# A command is its words with a space between; what it matched is counted by
+# met().
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use Fcntl qw(LOCK_EX);
+use File::Temp ();
+use IO::Socket::INET;
+use Time::HiRes qw(sleep);
+
+use RoomsTest::Fake qw(fake stop_fake);
+use RoomsTest::Process qw(free_port);
+
+our @EXPORT = qw(met norule relay rule stop_relay);
+
+my $dir = File::Temp::tempdir('rooms-relay-XXXXXXXX', TMPDIR => 1,
+                              CLEANUP => 1);
+my $fake;
+
+sub write_file {
+    my ($name, $text) = @_;
+
+    open my $out, '>', "$dir/$name.new" or die "$dir: $!\n";
+    print $out $text;
+    close $out;
+    rename "$dir/$name.new", "$dir/$name" or die "$dir: $!\n";
+}
+
+sub read_file {
+    open my $in, '<', "$dir/$_[0]" or return '';
+    local $/;
+    return scalar <$in>;
+}
+
+sub locked {
+    my ($do) = @_;
+
+    open my $lock, '>>', "$dir/lock" or die "$dir: $!\n";
+    flock $lock, LOCK_EX;
+
+    return $do->();
+}
+
+sub rule {
+    my ($pattern, $action, $count) = @_;
+
+    $count //= 1_000_000;
+
+    locked(sub { write_file('met', 0);
+                 write_file('rule', "$count\n$action\n$pattern") });
+}
+
+sub norule { locked(sub { unlink "$dir/rule" }) }
+
+# How many commands the last rule met.
+sub met { return 0 + (read_file('met') || 0) }
+
+# The action for a command, if there is one.
+sub take {
+    my ($command) = @_;
+
+    return if !-e "$dir/rule";
+
+    return locked(sub {
+        my ($count, $action, $pattern) = split /\n/, read_file('rule'), 3;
+
+        return if !defined $pattern || $command !~ /$pattern/;
+
+        write_file('met', met() + 1);
+
+        if (--$count) {
+            write_file('rule', "$count\n$action\n$pattern");
+
+        } else {
+            unlink "$dir/rule";
+        }
+
+        return $action;
+    });
+}
+
+# One value of RESP2 off the front of a buffer that is read as needed.
+sub value {
+    my ($sock, $buf) = @_;
+    my $more = sub { sysread($sock, $$buf, 65536, length $$buf) or die "end\n" };
+
+    $more->() while index($$buf, "\r\n") < 0;
+
+    my $end = index($$buf, "\r\n") + 2;
+    my $raw = substr $$buf, 0, $end, '';
+    my ($kind, $n) = $raw =~ /\A(.)(.*)\r\n\z/s;
+    my @words;
+
+    if ($kind eq '$' && $n >= 0) {
+        $more->() while length $$buf < $n + 2;
+
+        my $text = substr $$buf, 0, $n + 2, '';
+
+        $raw .= $text;
+        @words = substr $text, 0, $n;
+
+    } elsif ($kind eq '*') {
+        for (1 .. $n) {
+            my ($part, @w) = value($sock, $buf);
+
+            $raw .= $part;
+            push @words, @w;
+        }
+    }
+
+    return ($raw, @words);
+}
+
+sub put {
+    my ($sock, $bytes) = @_;
+
+    while (length $bytes) {
+        my $n = syswrite($sock, $bytes) // die "end\n";
+
+        substr $bytes, 0, $n, '';
+    }
+}
+
+sub serve {
+    my ($client) = @_;
+    my $store = IO::Socket::INET->new($ENV{TEST_NGINX_REDIS}) or return;
+    my ($in, $out) = ('', '');
+
+    local $SIG{PIPE} = 'IGNORE';
+
+    while (1) {
+        my ($raw, @words) = value($client, \$in);
+        my $action = take("@words") // '';
+
+        if ($action =~ /^error (.*)/s) {
+            put($client, "-$1\r\n");
+            next;
+        }
+
+        return if $action eq 'lose-request';
+
+        if ($action eq 'hang') {
+            1 while sysread $client, $in, 65536;
+            return;
+        }
+
+        put($store, $raw);
+
+        my ($reply) = value($store, \$out);
+
+        return if $action eq 'lose-reply';
+
+        if ($action =~ /^drip (\d+) (\d+)/) {
+            while (length $reply) {
+                put($client, substr $reply, 0, $1, '');
+                sleep $2 / 1000;
+            }
+        }
+
+        put($client, $reply);
+    }
+}
+
+# Starts it, and returns its port.
+sub relay {
+    my $port = free_port();
+
+    $fake = fake($port, sub { eval { serve(@_) }; die $@ if $@ && $@ !~ /^end/ });
+
+    return $port;
+}
+
+sub stop_relay { stop_fake($fake) }
+
+1;
