@@ -44,17 +44,15 @@ ngx_rooms_import_cleanup(void *data)
 {
     ngx_rooms_req_t  *rq = data;
 
-    if (rq->state == NGX_ROOMS_DONE && rq->error == ROOMS_OK) {
+    if (rq->state == NGX_ROOMS_DONE && rq->error == ROOMS_OK
+        && !rq->replayed)
+    {
         return;
     }
 
     /* the client has left, or has its refusal */
 
     ngx_rooms_import_abandon(rq, rq->work->data);
-
-    if (rq->state != NGX_ROOMS_DONE && rq->state != NGX_ROOMS_COMMIT) {
-        ngx_rooms_claim_release(rq);
-    }
 }
 
 
@@ -262,51 +260,16 @@ ngx_rooms_import_load(ngx_rooms_req_t *rq)
 }
 
 
-/* Whether the claim of the Idempotency-Key has to be made longer now. */
-static ngx_uint_t
-ngx_rooms_import_refresh_due(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
-{
-    if (rq->idem_claim.data == NULL
-        || ngx_current_msec - im->refreshed < NGX_ROOMS_IMPORT_REFRESH)
-    {
-        return 0;
-    }
-
-    im->refreshed = ngx_current_msec;
-    im->refreshing = 1;
-
-    return 1;
-}
-
-
-static ngx_int_t
-ngx_rooms_import_refreshed(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
-{
-    im->refreshing = 0;
-
-    return ngx_rooms_claim_kept(rq);
-}
-
-
 static ngx_int_t
 ngx_rooms_import_checking(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 {
-    ngx_int_t  rc;
-
     if (rq->round == 0) {
         rq->round = 1;
-        im->refreshed = ngx_current_msec;
 
         /* from now on a client that leaves is noticed */
         rq->r->read_event_handler = ngx_http_test_reading;
 
         return ngx_rooms_wait_work(rq, rq->work);
-    }
-
-    if (im->refreshing) {
-        rc = ngx_rooms_import_refreshed(rq, im);
-
-        return rc == NGX_OK ? ngx_rooms_wait_work(rq, rq->work) : rc;
     }
 
     if (rq->work->rc != NGX_OK) {
@@ -315,12 +278,7 @@ ngx_rooms_import_checking(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
                ? NGX_OK : ngx_rooms_import_refuse(rq, im);
     }
 
-    if (im->state == NGX_ROOMS_IMPORT_EXTRACT) {
-        return ngx_rooms_import_checked(rq, im);
-    }
-
-    return ngx_rooms_import_refresh_due(rq, im)
-           ? ngx_rooms_claim_keep(rq) : ngx_rooms_wait_work(rq, rq->work);
+    return ngx_rooms_import_checked(rq, im);
 }
 
 
@@ -467,15 +425,10 @@ ngx_rooms_import_writing(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
         return ngx_rooms_import_refuse(rq, im);
     }
 
-    rc = im->sent ? ngx_rooms_import_sent(rq, im)
-                  : im->refreshing ? ngx_rooms_import_refreshed(rq, im)
-                                   : NGX_OK;
+    rc = im->sent ? ngx_rooms_import_sent(rq, im) : NGX_OK;
+
     if (rc != NGX_OK) {
         return rc;
-    }
-
-    if (ngx_rooms_import_refresh_due(rq, im)) {
-        return ngx_rooms_claim_keep(rq);
     }
 
     if (im->parcel.n) {

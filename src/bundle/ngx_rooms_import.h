@@ -48,9 +48,7 @@
 #define NGX_ROOMS_IMPORT_WINDOW   (64 * 1024)
 #define NGX_ROOMS_IMPORT_PARCEL   (512 * 1024)
 #define NGX_ROOMS_IMPORT_EVENTS   400     /* of a parcel */
-#define NGX_ROOMS_IMPORT_PORTION  10      /* s, then the loop is asked */
 #define NGX_ROOMS_IMPORT_TTL      "600"   /* s, of what isn't a room yet */
-#define NGX_ROOMS_IMPORT_REFRESH  20000   /* ms, of the claim */
 
 
 /* What the thread does; in this order. */
@@ -139,7 +137,6 @@ typedef struct {
     rooms_import_t              tables;
     size_t                      item;      /* which is next */
     ngx_uint_t                  unreadable;  /* the manifest */
-    time_t                      started;
     ngx_rooms_blob_t            blob;
 
     ngx_rooms_import_parcel_t   parcel;
@@ -157,10 +154,8 @@ typedef struct {
     ngx_uint_t                  media;     /* that are registered */
     ngx_uint_t                  sent;      /* of a parcel on its way */
     ngx_rooms_parcel_e          sent_kind;
-    ngx_msec_t                  refreshed;
     rooms_str_t                 name;      /* of the form */
     rooms_str_t                 workspace;
-    unsigned                    refreshing:1;
     unsigned                    staged:1;  /* all is in the store */
     unsigned                    leftovers:1;  /* maybe some of it */
     unsigned                    registering:1;  /* media, too */

@@ -19,8 +19,6 @@ static int ngx_rooms_import_hash(void *ctx, const u_char *data, size_t len);
 ngx_int_t
 ngx_rooms_import_step(ngx_rooms_work_t *w)
 {
-    ngx_int_t            rc;
-    struct timespec      now;
     ngx_rooms_import_t  *im;
 
     im = w->data;
@@ -36,64 +34,39 @@ ngx_rooms_import_step(ngx_rooms_work_t *w)
         return ngx_rooms_import_form(im);
 
     case NGX_ROOMS_IMPORT_OPEN:
-        rc = ngx_rooms_import_open(im);
-        break;
+        return ngx_rooms_import_open(im);
 
     case NGX_ROOMS_IMPORT_SCAN:
-        rc = ngx_rooms_import_scan(im);
-        break;
+        return ngx_rooms_import_scan(im);
 
     case NGX_ROOMS_IMPORT_VERIFY:
-        rc = ngx_rooms_import_verify(im);
-        break;
+        return ngx_rooms_import_verify(im);
 
     case NGX_ROOMS_IMPORT_JUDGE:
-        rc = ngx_rooms_import_judge(im);
-        break;
+        return ngx_rooms_import_judge(im);
 
     case NGX_ROOMS_IMPORT_MEASURE:
-        rc = ngx_rooms_import_measure(im);
-        break;
+        return ngx_rooms_import_measure(im);
 
     case NGX_ROOMS_IMPORT_EXTRACT:
-        rc = ngx_rooms_import_extract(im);
-        break;
+        return ngx_rooms_import_extract(im);
 
     case NGX_ROOMS_IMPORT_REWRITE:
-        rc = ngx_rooms_import_rewrite(im);
-        break;
+        return ngx_rooms_import_rewrite(im);
 
     case NGX_ROOMS_IMPORT_COPIES:
-        rc = ngx_rooms_import_copies(im);
-        break;
+        return ngx_rooms_import_copies(im);
 
     case NGX_ROOMS_IMPORT_AUTHORS:
         rc = ngx_rooms_import_authors(im);
         break;
 
     case NGX_ROOMS_IMPORT_MEDIA:
-        rc = ngx_rooms_import_media(im);
-        break;
+        return ngx_rooms_import_media(im);
 
     default:
         return NGX_OK;
     }
-
-    if (rc != NGX_AGAIN || im->state >= NGX_ROOMS_IMPORT_REWRITE) {
-        return rc;
-    }
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);
-
-    if (im->started == 0) {
-        im->started = now.tv_sec;
-
-    } else if (now.tv_sec - im->started >= NGX_ROOMS_IMPORT_PORTION) {
-        im->started = 0;
-        return NGX_OK;
-    }
-
-    return NGX_AGAIN;
 }
 
 

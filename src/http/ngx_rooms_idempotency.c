@@ -9,7 +9,10 @@
  * of it exist together or not at all.
  *
  * The value is "p HASH NONCE" while the first request is in flight, and then
- * "d HASH STATUS LOCATION\nBODY".  HASH is of the request, so that the same
+ * "d HASH STATUS LOCATION\nBODY".  A claim lives for five seconds and is made
+ * longer while its request lives; so one whose worker has died is soon gone.
+ * Whoever has let go of a claim, or lost it, can't commit any more: the commit
+ * guards it.  HASH is of the request, so that the same
  * key on another request is noticed: of its JSON, or of the digest that the
  * endpoint made of an upload, which is taken in before its key is claimed.
  *
@@ -21,7 +24,13 @@
 #include <sodium.h>
 
 
-#define NGX_ROOMS_IDEM_MAX   255
+#define NGX_ROOMS_IDEM_MAX    255
+#define NGX_ROOMS_IDEM_CLAIM  "5000"   /* ms, of a claim */
+#define NGX_ROOMS_IDEM_RENEW   1500    /* ms, until it is made longer */
+
+
+static void ngx_rooms_claim_renew(ngx_event_t *ev);
+static void ngx_rooms_claim_post(ngx_rooms_req_t *rq, ngx_uint_t renews);
 
 
 static rooms_str_t
@@ -48,9 +57,9 @@ ngx_rooms_idem_hash(ngx_rooms_req_t *rq, rooms_str_t a, rooms_str_t b)
 
 
 static ngx_int_t
-ngx_rooms_claim_send(ngx_rooms_req_t *rq, rooms_str_t name)
+ngx_rooms_claim_make(ngx_rooms_req_t *rq, rooms_str_t name)
 {
-    u_char       nonce[16];
+    u_char  nonce[16];
 
     rq->idem_hash = ngx_rooms_idem_hash(rq, rooms_cstr(rq->endpoint->path),
                          ngx_rooms_join(rq->pool, rq->param[NGX_ROOMS_P_ROOM],
@@ -69,11 +78,19 @@ ngx_rooms_claim_send(ngx_rooms_req_t *rq, rooms_str_t name)
                                     rq->idem_hash, ngx_rooms_s(" "),
                                     { sizeof(nonce), nonce });
 
-    if (rq->idem_claim.data == NULL || rq->idem_key.data == NULL
-        || ngx_rooms_batch(rq) == NULL
+    return rq->idem_claim.data && rq->idem_key.data ? NGX_OK : NGX_ERROR;
+}
+
+
+/* It does no harm to ask twice: the claim is known by its nonce. */
+static ngx_int_t
+ngx_rooms_claim_send(ngx_rooms_req_t *rq)
+{
+    if (ngx_rooms_batch(rq) == NULL
         || ngx_rooms_command(rq->batch, ngx_rooms_s("SET"), rq->idem_key,
                              rq->idem_claim, ngx_rooms_s("NX"),
-                             ngx_rooms_s("EX"), ngx_rooms_s("60")) != NGX_OK
+                             ngx_rooms_s("PX"),
+                             ngx_rooms_s(NGX_ROOMS_IDEM_CLAIM)) != NGX_OK
         || ngx_rooms_command(rq->batch, ngx_rooms_s("GET"), rq->idem_key)
            != NGX_OK)
     {
@@ -104,6 +121,7 @@ ngx_rooms_claim_replay(ngx_rooms_req_t *rq, rooms_str_t value)
     }
 
     rq->status = ngx_atoi(p, space - p);
+    rq->location = ROOMS_NULL;
 
     if (line > space + 1) {
         rq->location = (rooms_str_t) { line - space - 1, space + 1 };
@@ -111,6 +129,7 @@ ngx_rooms_claim_replay(ngx_rooms_req_t *rq, rooms_str_t value)
 
     body = (rooms_str_t) { last - line - 1, line + 1 };
 
+    ngx_rooms_out_init(&rq->out, rq->pool);
     ngx_rooms_out_ref(&rq->out, body);
 
     rq->replayed = 1;
@@ -153,6 +172,11 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
         return NGX_OK;
     }
 
+    if (rq->round == 0 && rq->idem_claim.data) {
+        /* it expired while the request was in flight */
+        return ngx_rooms_claim_send(rq);
+    }
+
     if (rq->round == 0) {
         name = ngx_rooms_header_in(rq->r, "Idempotency-Key");
 
@@ -168,7 +192,8 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
                                      "must be 1 to 255 visible characters");
         }
 
-        return ngx_rooms_claim_send(rq, name);
+        return ngx_rooms_claim_make(rq, name) == NGX_OK
+               ? ngx_rooms_claim_send(rq) : NGX_ERROR;
     }
 
     if (rq->round == 2) {
@@ -181,13 +206,21 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
     value = ngx_rooms_reply_str(ngx_rooms_reply(rq, 1));
 
     if (rooms_str_eq(value, rq->idem_claim)) {
+
+        if (!rq->idem_timer.timer_set) {
+            rq->idem_timer.handler = ngx_rooms_claim_renew;
+            rq->idem_timer.data = rq;
+            rq->idem_timer.log = rq->r->connection->log;
+            ngx_add_timer(&rq->idem_timer, NGX_ROOMS_IDEM_RENEW);
+        }
+
         return NGX_OK;
     }
 
     /* somebody else's: it isn't ours to release */
 
     claim = rq->idem_claim;
-    rq->idem_claim = ROOMS_NULL;
+    ngx_rooms_claim_end(rq);
 
     if (value.len < claim.len - 17) {
         /* expired between the two commands, or nonsense */
@@ -257,6 +290,7 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
     }
 
     ngx_rooms_commit_guard_string(c, rq->idem_key, rq->idem_claim);
+    rq->idem_guard = c->nguards;
 
     if (rq->view.exists && rq->view.room.incognito) {
         answers = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ANSWERS,
@@ -297,6 +331,7 @@ ngx_rooms_claim_answer(ngx_rooms_req_t *rq)
     rooms_str_t   a;
 
     a = rq->idem_answer;
+    ngx_rooms_claim_end(rq);
 
     for (n = 0, i = 0; i < a.len; i++) {
         n += a.data[i] <= 2;
@@ -331,76 +366,84 @@ ngx_rooms_claim_answer(ngx_rooms_req_t *rq)
 }
 
 
-/* Nothing was changed: the key may be used again at once. */
+/* Nothing is done with it any more. */
+void
+ngx_rooms_claim_end(ngx_rooms_req_t *rq)
+{
+    rq->idem_claim = ROOMS_NULL;
+
+    if (rq->idem_timer.timer_set) {
+        ngx_del_timer(&rq->idem_timer);
+    }
+}
+
+
+/*
+ * The key may be used again at once.  That is safe even if a commit is still
+ * on its way: it was made before, and the claim is gone, or it finds the claim
+ * gone and changes nothing.
+ */
 void
 ngx_rooms_claim_release(ngx_rooms_req_t *rq)
 {
+    if (rq->idem_claim.data) {
+        ngx_rooms_claim_post(rq, 0);
+        ngx_rooms_claim_end(rq);
+    }
+}
+
+
+static void
+ngx_rooms_claim_renew(ngx_event_t *ev)
+{
+    ngx_rooms_req_t *rq = ev->data;
+
+    ngx_add_timer(ev, NGX_ROOMS_IDEM_RENEW);
+    ngx_rooms_claim_post(rq, 1);
+}
+
+
+/* If the claim is ours still; nobody waits for the reply. */
+static void
+ngx_rooms_claim_post(ngx_rooms_req_t *rq, ngx_uint_t renews)
+{
+    ngx_rooms_keys_t     keys;
     ngx_rooms_batch_t   *b;
     ngx_rooms_commit_t   c;
-
-    if (rq->idem_claim.data == NULL || rq->error == NGX_ROOMS_E_STORE
-        || ngx_rooms_commit_init(&c, rq->pool, &rq->keys) != NGX_OK)
-    {
-        return;
-    }
-
-    ngx_rooms_commit_guard_string(&c, rq->idem_key, rq->idem_claim);
-    ngx_rooms_commit_delete(&c, rq->idem_key);
 
     b = ngx_rooms_batch_create(ngx_cycle->log);
     if (b == NULL) {
         return;
     }
 
-    if (ngx_rooms_commit_build(&c, b, &rq->keys, 1) == NGX_OK) {
-        ngx_rooms_lane_send(ngx_rooms_store_lane(rq->conf->store,
-                                                 rq->keys.slot,
-                                                 NGX_ROOMS_LANE_FAST), b);
-    }
+    keys = rq->keys;
+    keys.pool = b->pool;
 
-    /* nobody waits for the reply */
-    ngx_rooms_batch_free(b);
-}
-
-
-ngx_int_t
-ngx_rooms_claim_keep(ngx_rooms_req_t *rq)
-{
-    ngx_rooms_commit_t  c;
-
-    if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_commit_init(&c, rq->batch->pool, &rq->keys) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (ngx_rooms_commit_init(&c, b->pool, &keys) != NGX_OK) {
+        ngx_rooms_batch_free(b);
+        return;
     }
 
     ngx_rooms_commit_guard_string(&c, rq->idem_key, rq->idem_claim);
-    ngx_rooms_commit_write(&c, "EXPIRE", rq->idem_key, ngx_rooms_s("60"));
 
-    if (ngx_rooms_commit_build(&c, rq->batch, &rq->keys, 1) != NGX_OK) {
-        return NGX_ERROR;
+    if (renews) {
+        ngx_rooms_commit_write(&c, "PEXPIRE", rq->idem_key,
+                               ngx_rooms_s(NGX_ROOMS_IDEM_CLAIM));
+
+    } else {
+        ngx_rooms_commit_delete(&c, rq->idem_key);
     }
 
-    return ngx_rooms_send(rq);
-}
-
-
-ngx_int_t
-ngx_rooms_claim_kept(ngx_rooms_req_t *rq)
-{
-    int64_t  position;
-
-    if (ngx_rooms_commit_result(rq->batch, &position,
-                                rq->r->connection->log)
-        == NGX_ROOMS_COMMIT_DONE)
-    {
-        return NGX_OK;
+    if (ngx_rooms_commit_build(&c, b, &keys, 1) != NGX_OK) {
+        ngx_rooms_batch_free(b);
+        return;
     }
 
-    rq->idem_claim = ROOMS_NULL;
-    rq->retry_after = 1;
+    b->handler = ngx_rooms_batch_free;
+    b->wanted = 1;
 
-    return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT, NULL);
+    ngx_rooms_lane_send(ngx_rooms_store_lane(rq->conf->store, rq->keys.slot,
+                                             NGX_ROOMS_LANE_FAST), b);
 }
 
 

@@ -70,7 +70,8 @@ ngx_rooms_run(ngx_rooms_req_t *rq)
 
         if (rc == NGX_DECLINED) {
             /* what was decided is no longer true: look again */
-            rq->state = NGX_ROOMS_LOAD;
+            rq->state = rq->reclaim ? NGX_ROOMS_CLAIM : NGX_ROOMS_LOAD;
+            rq->reclaim = 0;
             continue;
         }
 
@@ -210,6 +211,9 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
 
     case NGX_ROOMS_COMMIT_CONFLICT:
         ngx_rooms_status_conflict();
+
+        rq->reclaim = rq->idem_claim.data
+                      && rq->position == (int64_t) rq->idem_guard;
 
         if (++rq->races >= NGX_ROOMS_RACES) {
             return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT, NULL);

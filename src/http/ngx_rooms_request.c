@@ -126,6 +126,9 @@ ngx_rooms_req_cleanup(void *data)
         ngx_del_timer(&rq->timer);
     }
 
+    /* of a request that was cut off */
+    ngx_rooms_claim_release(rq);
+
     ngx_rooms_forget(rq);
 
     if (rq->work) {

@@ -178,6 +178,8 @@ struct ngx_rooms_req_s {
     rooms_str_t                  idem_id;      /* of caller and key */
     rooms_str_t                  idem_claim;   /* our value in it */
     rooms_str_t                  idem_hash;
+    ngx_event_t                  idem_timer;   /* makes the claim longer */
+    ngx_uint_t                   idem_guard;   /* number of the claim's */
     rooms_str_t                  idem_answer;  /* with NGX_ROOMS_POS */
 
     ngx_rooms_commit_t           commit;
@@ -231,6 +233,7 @@ struct ngx_rooms_req_s {
     unsigned                     running:1;
     unsigned                     waiting:1;    /* for a batch */
     unsigned                     resolving:1;  /* a lost commit */
+    unsigned                     reclaim:1;    /* the claim has expired */
     unsigned                     partly:1;     /* may have written by now */
     unsigned                     whole:1;      /* send the script's text */
     unsigned                     sent:1;
@@ -336,10 +339,8 @@ ngx_int_t ngx_rooms_names(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_claim(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_claim_record(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_claim_answer(ngx_rooms_req_t *rq);
+void ngx_rooms_claim_end(ngx_rooms_req_t *rq);
 void ngx_rooms_claim_release(ngx_rooms_req_t *rq);
-/* A long request keeps its claim, once in a while: NGX_AGAIN, and then ... */
-ngx_int_t ngx_rooms_claim_keep(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_claim_kept(ngx_rooms_req_t *rq);
 
 /*
  * Where an answer is written before its commit, this position stands for the

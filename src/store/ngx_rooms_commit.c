@@ -463,6 +463,9 @@ ngx_rooms_commit_reserve(ngx_rooms_batch_t *b, const ngx_rooms_keys_t *keys,
 
     ngx_rooms_commit_positions(&c, n);
 
+    /* by its id, the same script would do nothing a second time */
+    b->once = 1;
+
     return ngx_rooms_commit_build(&c, b, &own, 1);
 }
 
