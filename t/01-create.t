@@ -334,8 +334,8 @@ my $in = sub { { room_type => 'group', name => 'x', workspace_id => $_[0] } };
 $post->("201\ndata.workspace_id = $shared", $in->($shared));
 $post->("201\ndata.workspace_id = $bob->{workspace_id}",
         { room_type => 'group', name => 'x' }, 'bob');
-$post->('403 SW_WORKSPACE_FORBIDDEN', $in->($shared), 'bob');
-$post->('403 SW_WORKSPACE_FORBIDDEN', $in->($ann->{workspace_id}), 'bob!');
+$post->('404 SW_WORKSPACE_NOT_FOUND', $in->($shared), 'bob');
+$post->('404 SW_WORKSPACE_NOT_FOUND', $in->($ann->{workspace_id}), 'bob!');
 must('POST', "/v1/workspaces/$shared/members", 'ann',
      { participant_id => 'bob', role => 'viewer' });
 $post->('403 SW_WORKSPACE_FORBIDDEN', $in->($shared), 'bob');

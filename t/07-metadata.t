@@ -82,9 +82,9 @@ my ($bobs) = known('bob');
 
 $bobs = $bobs->{workspace_id};
 
-expect('403 SW_WORKSPACE_FORBIDDEN', 'PUT', "$path/workspace", 'ann',
+expect('404 SW_WORKSPACE_NOT_FOUND', 'PUT', "$path/workspace", 'ann',
        { workspace_id => $bobs });
-expect('403 SW_WORKSPACE_FORBIDDEN', 'PUT', "$path/workspace", 'bob',
+expect('404 SW_WORKSPACE_NOT_FOUND', 'PUT', "$path/workspace", 'bob',
        { workspace_id => $shared });
 must('POST', "/v1/workspaces/$shared/members", 'ann',
      { participant_id => 'bob', role => 'viewer' });

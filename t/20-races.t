@@ -280,6 +280,73 @@ is($how_many->(200, @res), 16, 'registered');
 is(scalar keys %ids, 1, 'with one workspace');
 is(scalar @{redis('KEYS', key('w:*:members'))}, 1, 'made once');
 
+# Workspaces: never without an owner, and none with a room that isn't there.
+tenant('workspaces');
+known(qw(ann bob));
+
+for my $round (1 .. $rounds) {
+    my $ws = must('POST', '/v1/workspaces', 'ann', { name => 'W' })->{id};
+    my $at = "/v1/workspaces/$ws";
+
+    must('POST', "$at/members", 'ann',
+         { participant_id => 'bob', role => 'owner' });
+
+    # either lets itself down, in whatever way, at once
+    my @res = many(12, map { my $who = $_ % 2 ? 'ann' : 'bob';
+                             $_ % 3 ? ['PATCH', "$at/members/$who", $who,
+                                       { role => 'editor' }]
+                                    : ['DELETE', "$at/members/$who", $who] }
+                           1 .. 12);
+    my %roles = @{redis('HGETALL', key("w:$ws:members"))};
+    my @owners = grep { $roles{$_} eq 'owner' } keys %roles;
+
+    is(scalar @owners, 1, 'one owner is left');
+    is(redis('HGET', key("w:$ws"), 'owners'), 1, 'and counted');
+    cmp_ok($how_many->('SW_WORKSPACE_NEEDS_OWNER', @res), '>=', 1,
+           'whom nobody takes the role of');
+    is_deeply([sort @{redis('ZRANGE', key("w:$ws:list"), 0, -1)}],
+              [sort keys %roles], 'the list has who has a role');
+
+    # rooms are made and moved there while it is deleted
+    my $owner = $owners[0];
+    my @moving = map { make(group => $owner, name => 'Moving') } 1 .. 4;
+
+    @res = many(12, (map { ['POST', '/v1/rooms', $owner,
+                            { room_type => 'group', name => 'There',
+                              workspace_id => $ws }] } 1 .. 4),
+                    (map { ['DELETE', $at, $owner] } 1 .. 4),
+                    (map { ['PUT', "/v1/rooms/$_/workspace", $owner,
+                            { workspace_id => $ws }] } @moving));
+
+    my $gone = grep { $_->{status} == 200 } @res[4 .. 7];
+    my @there = grep { $_->{status} =~ /^20[01]$/ } @res[0 .. 3, 8 .. 11];
+
+    cmp_ok($gone, '<=', 1, 'deleted once, if at all');
+    ok(!$gone || !@there, 'and not with rooms in it');
+    is(redis('ZCARD', key("w:$ws:rooms")), scalar @there, 'which are listed');
+    is(redis('EXISTS', key("w:$ws:members")), $gone ? 0 : 1,
+       'it is there as a whole, or not at all');
+
+    # rooms end while they move
+    my @ends = map { $_->{data}{id} } @there;
+
+    push @ends, make(group => $owner, name => 'Ends') while @ends < 2;
+
+    my $home = must('POST', '/v1/workspaces', $owner, { name => 'H' })->{id};
+
+    @res = many(12, map { my $room = $_;
+                          (['POST', "/v1/rooms/$room/archive", $owner],
+                           ['PUT', "/v1/rooms/$room/workspace", $owner,
+                            { workspace_id => $home }],
+                           ['POST', "/v1/rooms/$room/rejoin", $owner],
+                           ['POST', "/v1/rooms/$room/close", $owner]) }
+                        @ends);
+    must('POST', "/v1/rooms/$_/close", $owner) for @ends;
+    is_deeply([map { @{redis('ZRANGE', $_, 0, -1)} }
+               key("w:$home:rooms"), $gone ? () : key("w:$ws:rooms")], [],
+              'no list keeps a room that is closed');
+}
+
 # One Idempotency-Key, of two workers.
 tenant('keys');
 known('ann');

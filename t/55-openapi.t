@@ -27,7 +27,7 @@ my $text = slurp('docs/openapi.yaml');
 utf8::decode($text);
 
 my $doc = yaml_load($text);
-my @methods = qw(get put post delete);
+my @methods = qw(get put post patch delete);
 
 # Every operation, by "METHOD /path".
 my %op;
@@ -60,7 +60,7 @@ while ($table =~ /ngx_rooms_field_t\s+(\w+)\[\] = \{(.*?)\n\};/gs) {
 my ($rows) = $table =~ /ngx_rooms_endpoints\[\] = \{(.*?)\n\};/s;
 my %row;
 
-while ($rows =~ /\{\s*(GET|PUT|POST|DELETE),\s*"([^"]+)",([^}]*)\}/g) {
+while ($rows =~ /\{\s*(GET|PUT|POST|PATCH|DELETE),\s*"([^"]+)",([^}]*)\}/g) {
     my ($name, $flags) = ("$1 $2", $3);
 
     # a name in braces may be longer in the document
@@ -493,6 +493,34 @@ ask('200', 'ada', 'GET /v1/workspaces/{workspace_id}/members', $in);
 ask('404 SW_WORKSPACE_NOT_FOUND', 'ada',
     'GET /v1/workspaces/{workspace_id}/members', { workspace_id => 'x' });
 
+my $one = '/v1/workspaces/{workspace_id}';
+my $member = "$one/members/{participant_id}";
+
+ask('200', 'bob', "GET $one", $in);
+ask('404 SW_WORKSPACE_NOT_FOUND', 'carol', "GET $one", $in);
+ask('200', 'ada', "PATCH $one", $in, { description => 'About it' });
+ask('400 SW_VALIDATION_FAILED', 'ada', "PATCH $one", $in, { name => '' });
+ask('403 SW_WORKSPACE_FORBIDDEN', 'bob', "PATCH $one", $in, { name => 'x' });
+ask('200', 'ada', "PATCH $member", { %$in, participant_id => 'bob' },
+    { role => 'viewer' });
+ask('404 SW_PARTICIPANT_NOT_FOUND', 'ada', "PATCH $member",
+    { %$in, participant_id => 'carol' }, { role => 'viewer' });
+ask('409 SW_WORKSPACE_NEEDS_OWNER', 'ada', "PATCH $member",
+    { %$in, participant_id => 'ada' }, { role => 'viewer' });
+ask('409 SW_WORKSPACE_NEEDS_OWNER', 'ada', "DELETE $member",
+    { %$in, participant_id => 'ada' });
+ask('200', 'bob', "DELETE $member", { %$in, participant_id => 'bob' });
+ask('200', 'ada', $members, $in, { participant_id => 'bob',
+                                   role => 'viewer' });
+ask('409 SW_WORKSPACE_PERSONAL', 'ada', "DELETE $one",
+    { workspace_id => (grep { $_->{kind} eq 'personal' }
+                       @{data_of(ask('200', 'ada', 'GET /v1/workspaces'))})
+                      [0]{id} });
+ask('200', 'ada', "DELETE $one",
+    { workspace_id => data_of(ask('201', 'ada', 'POST /v1/workspaces', {},
+                                  { name => 'Gone',
+                                    description => 'soon' }))->{id} });
+
 # Rooms
 my $create = 'POST /v1/rooms';
 my %engineering = (room_type => 'group', name => 'engineering',
@@ -505,7 +533,9 @@ ask('409 SW_IDEMPOTENCY_CONFLICT', 'ada', $create, {},
     { %engineering, topic => undef }, @key);
 ask('400 SW_VALIDATION_FAILED', 'ada', $create, {}, { room_type => 'group' });
 ask('400 SW_ROOM_TYPE_INVARIANT', 'ada', $create, {}, { room_type => 'dm' });
-ask('403 SW_WORKSPACE_FORBIDDEN', 'carol', $create, {},
+ask('403 SW_WORKSPACE_FORBIDDEN', 'bob', $create, {},
+    { %engineering, workspace_id => $ws });
+ask('404 SW_WORKSPACE_NOT_FOUND', 'carol', $create, {},
     { %engineering, workspace_id => $ws });
 ask('413 SW_PAYLOAD_TOO_LARGE', 'ada', $create, {},
     { %engineering, x => 'x' x 131072 });
@@ -517,7 +547,9 @@ my $public = data_of(ask('201', 'ada', $create, {},
                          { room_type => 'public', name => 'Town square',
                            workspace_id => $ws }))->{id};
 
-ask('200', 'ada', 'GET /v1/directory/rooms', {}, undef, query => '?limit=1');
+ask('200', 'ada', 'GET /v1/directory/rooms', {}, undef,
+    query => '?limit=1&count=true');
+ask('409 SW_WORKSPACE_IN_USE', 'ada', "DELETE $one", { workspace_id => $ws });
 ask('400 SW_VALIDATION_FAILED', 'ada', 'GET /v1/directory/rooms', {}, undef,
     query => '?cursor=x');
 ask('200', 'ada', 'GET /v1/directory/alias/{alias}', { alias => $_ })
@@ -697,7 +729,7 @@ import_of('200', $zip, dry_run => 'true');
 import_of('200', 'no ZIP', dry_run => 'true');
 my $copy = data_of(import_of('201', $zip))->{id};
 import_of('400 SW_BUNDLE_INVALID', 'no ZIP');
-import_of('403 SW_WORKSPACE_FORBIDDEN', $zip, workspace_id => $ws);
+import_of('404 SW_WORKSPACE_NOT_FOUND', $zip, workspace_id => $ws);
 ask('200', 'carol', 'GET /v1/rooms/{room_id}/messages', { room_id => $copy });
 
 # Lifecycle
@@ -794,7 +826,7 @@ ask('200', $admin, 'POST /v1/admin/rooms/{room_id}/federation/backfill',
 # Bounds of arguments
 for my $name (grep { /^GET/ && !/archived/ } sort keys %op) {
     my $who = $name =~ /_scaiwave/ ? $b : 'ada';
-    my $in = { room_id => ref $who ? $public : $room };
+    my $in = { room_id => ref $who ? $public : $room, workspace_id => $ws };
 
     for my $said (map { resolve($doc, $_) } @{$op{$name}{parameters} // []}) {
         my $schema = resolve($doc, $said->{schema});

@@ -29,7 +29,7 @@ typedef struct {
     uint16_t            tenant;
     uint16_t            name;
     uint16_t            local;
-    u_char              data[ROOMS_PARTICIPANT_MAX + 64 + ROOMS_DISPLAY_MAX
+    u_char              data[ROOMS_PARTICIPANT_MAX + 64 + ROOMS_NAME_SIZE
                              + ROOMS_LOCAL_CHARS];
 } ngx_rooms_token_t;
 

@@ -161,7 +161,7 @@ ngx_rooms_register_name(ngx_rooms_req_t *rq)
 
     raw = rq->principal.local.data ? rq->principal.local : rq->principal.sub;
 
-    p = ngx_pnalloc(rq->pool, raw.len);
+    p = ngx_pnalloc(rq->pool, ROOMS_NAME_SIZE);
     if (p == NULL) {
         return ROOMS_NULL;
     }
@@ -192,7 +192,7 @@ ngx_rooms_register_send(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_register_commit(ngx_rooms_req_t *rq)
 {
-    rooms_str_t           key, locals, ws, owner;
+    rooms_str_t           key, locals, owner;
     ngx_rooms_commit_t   *c;
     ngx_rooms_profile_t  *p;
 
@@ -216,7 +216,6 @@ ngx_rooms_register_commit(ngx_rooms_req_t *rq)
     c = &rq->commit;
     key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
     locals = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LOCALS, ROOMS_NULL);
-    ws = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_WORKSPACE, p->workspace);
 
     ngx_rooms_commit_guard_field(c, key, p->id, ROOMS_NULL);
     ngx_rooms_commit_guard_field(c, locals, p->local,
@@ -226,21 +225,9 @@ ngx_rooms_register_commit(ngx_rooms_req_t *rq)
     ngx_rooms_commit_write(c, "HSET", key, p->id,
                            ngx_rooms_format_profile(rq->pool, p, rq->now));
     ngx_rooms_commit_write(c, "HSET", locals, p->local, p->id);
-    ngx_rooms_commit_write(c, "HSET", ws, ngx_rooms_s("name"), p->name,
-                           ngx_rooms_s("kind"), ngx_rooms_s("personal"),
-                           ngx_rooms_s("owner"), p->id,
-                           ngx_rooms_s("created_at"),
-                           ngx_rooms_number(rq->pool, rq->now));
-    ngx_rooms_commit_write(c, "HSET",
-                           ngx_rooms_key(&rq->keys,
-                                         NGX_ROOMS_KEY_WORKSPACE_MEMBERS,
-                                         p->workspace),
-                           p->id, ngx_rooms_s("owner"));
-    ngx_rooms_commit_write(c, "ZADD",
-                           ngx_rooms_key(&rq->keys,
-                                         NGX_ROOMS_KEY_USER_WORKSPACES,
-                                         p->id),
-                           ngx_rooms_s("0"), p->workspace);
+    ngx_rooms_apply_workspace(c, &rq->keys, p->workspace,
+                              ngx_rooms_s("personal"), p->name, p->id,
+                              rq->now);
 
     return ngx_rooms_register_send(rq);
 }

@@ -145,9 +145,6 @@ ngx_rooms_create_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
                              ctx->slugs[3]);
 
     if (ctx->workspace.data) {
-        (void) ngx_rooms_command(b, ngx_rooms_s("EXISTS"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_WORKSPACE,
-                                           ctx->workspace));
         (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
                              ngx_rooms_key(keys,
                                            NGX_ROOMS_KEY_WORKSPACE_MEMBERS,
@@ -203,11 +200,10 @@ ngx_rooms_create_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
     ctx->in.workspace_role = ROOMS_ROLE_OWNER;
 
     if (ctx->workspace.data) {
-        role = rooms_role_parse(ngx_rooms_reply_str(ngx_rooms_reply(rq, 5)));
+        role = rooms_role_parse(ngx_rooms_reply_str(ngx_rooms_reply(rq, 4)));
 
         ctx->in.workspace = ctx->workspace;
-        ctx->in.workspace_known = rooms_id_valid(ctx->workspace, "ws-")
-                       && ngx_rooms_reply_int(ngx_rooms_reply(rq, 4), 0) == 1;
+        ctx->in.workspace_known = rooms_id_valid(ctx->workspace, "ws-");
         ctx->in.workspace_role = role > 0 ? role : ROOMS_ROLE_NONE;
     }
 

@@ -233,8 +233,6 @@ ngx_rooms_room_ask(ngx_rooms_req_t *rq)
 
     if (op == ROOMS_OP_WORKSPACE) {
         ws = ngx_rooms_body_str(rq, "workspace_id");
-        (void) ngx_rooms_command(b, ngx_rooms_s("EXISTS"),
-                           ngx_rooms_key(keys, NGX_ROOMS_KEY_WORKSPACE, ws));
         (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_WORKSPACE_MEMBERS,
                                          ws),
@@ -319,11 +317,9 @@ ngx_rooms_room_take(ngx_rooms_req_t *rq)
     if (rq->at_workspace < rq->at_own) {
         rq->in.workspace_known = rooms_id_valid(
                                   ngx_rooms_body_str(rq, "workspace_id"),
-                                  "ws-")
-                                 && ngx_rooms_reply_int(
-                          ngx_rooms_reply(rq, rq->at_workspace), 0) == 1;
+                                  "ws-");
         rc = rooms_role_parse(ngx_rooms_reply_str(
-                          ngx_rooms_reply(rq, rq->at_workspace + 1)));
+                          ngx_rooms_reply(rq, rq->at_workspace)));
         rq->in.workspace_role = rc > 0 ? rc : ROOMS_ROLE_NONE;
     }
 

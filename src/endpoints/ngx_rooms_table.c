@@ -14,6 +14,7 @@
 #define GET   NGX_HTTP_GET
 #define POST  NGX_HTTP_POST
 #define PUT   NGX_HTTP_PUT
+#define PATCH  NGX_HTTP_PATCH
 #define DELETE  NGX_HTTP_DELETE
 
 #define ROOMS  NGX_ROOMS_PART_ROOMS
@@ -124,8 +125,25 @@ static const ngx_rooms_field_t  ngx_rooms_unreact_fields[] = {
     { NULL, 0 }
 };
 
-static const ngx_rooms_field_t  ngx_rooms_role_fields[] = {
+static const ngx_rooms_field_t  ngx_rooms_found_fields[] = {
+    { "name", NGX_ROOMS_T_STRING|REQUIRED },
+    { "description", NGX_ROOMS_T_STRING|NULLABLE },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_describe_fields[] = {
+    { "name", NGX_ROOMS_T_STRING },
+    { "description", NGX_ROOMS_T_STRING|NULLABLE },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_seat_fields[] = {
     { "participant_id", NGX_ROOMS_T_STRING|REQUIRED },
+    { "role", NGX_ROOMS_T_STRING|REQUIRED },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_role_fields[] = {
     { "role", NGX_ROOMS_T_STRING|REQUIRED },
     { NULL, 0 }
 };
@@ -300,7 +318,20 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
     { POST, "/v1/workspaces", NGX_ROOMS_PART_WORKSPACES,
       BODY|NGX_ROOMS_CREATES|NGX_ROOMS_ENTERS,
       ROOMS_OP_READ, NULL, ngx_rooms_workspace_create_decide,
-      ngx_rooms_workspace_create_show, ngx_rooms_name_fields },
+      ngx_rooms_workspace_show, ngx_rooms_found_fields },
+
+    { GET, "/v1/workspaces/{workspace}", NGX_ROOMS_PART_WORKSPACES, 0,
+      ROOMS_OP_READ, ngx_rooms_workspace_get_load,
+      ngx_rooms_workspace_get_decide, ngx_rooms_workspace_show, NULL },
+
+    { PATCH, "/v1/workspaces/{workspace}", NGX_ROOMS_PART_WORKSPACES, BODY,
+      ROOMS_OP_READ, ngx_rooms_workspace_change_load,
+      ngx_rooms_workspace_change_decide, ngx_rooms_workspace_show,
+      ngx_rooms_describe_fields },
+
+    { DELETE, "/v1/workspaces/{workspace}", NGX_ROOMS_PART_WORKSPACES, 0,
+      ROOMS_OP_READ, ngx_rooms_workspace_delete_load,
+      ngx_rooms_workspace_delete_decide, ngx_rooms_workspace_show, NULL },
 
     { GET, "/v1/workspaces/{workspace}/members", NGX_ROOMS_PART_WORKSPACES, 0,
       ROOMS_OP_READ, ngx_rooms_workspace_members_load, NULL,
@@ -309,8 +340,19 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
     { POST, "/v1/workspaces/{workspace}/members", NGX_ROOMS_PART_WORKSPACES,
       BODY,
       ROOMS_OP_READ, ngx_rooms_workspace_add_load,
-      ngx_rooms_workspace_add_decide, ngx_rooms_workspace_add_show,
+      ngx_rooms_workspace_role_decide, ngx_rooms_workspace_role_show,
+      ngx_rooms_seat_fields },
+
+    { PATCH, "/v1/workspaces/{workspace}/members/{participant}",
+      NGX_ROOMS_PART_WORKSPACES, BODY,
+      ROOMS_OP_READ, ngx_rooms_workspace_role_load,
+      ngx_rooms_workspace_role_decide, ngx_rooms_workspace_role_show,
       ngx_rooms_role_fields },
+
+    { DELETE, "/v1/workspaces/{workspace}/members/{participant}",
+      NGX_ROOMS_PART_WORKSPACES, 0,
+      ROOMS_OP_READ, ngx_rooms_workspace_remove_load,
+      ngx_rooms_workspace_role_decide, ngx_rooms_workspace_role_show, NULL },
 
     { POST, "/v1/media/upload", NGX_ROOMS_PART_MEDIA,
       NGX_ROOMS_UPLOAD|NGX_ROOMS_CREATES|NGX_ROOMS_ENTERS,

@@ -36,6 +36,13 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
         { 404, "SW_WORKSPACE_NOT_FOUND", "there is no such workspace" },
     [ROOMS_E_WORKSPACE_FORBIDDEN] =
         { 403, "SW_WORKSPACE_FORBIDDEN", "not allowed in this workspace" },
+    [ROOMS_E_WORKSPACE_NEEDS_OWNER] =
+        { 409, "SW_WORKSPACE_NEEDS_OWNER", "the workspace needs an owner" },
+    [ROOMS_E_WORKSPACE_PERSONAL] =
+        { 409, "SW_WORKSPACE_PERSONAL",
+          "not possible in a personal workspace" },
+    [ROOMS_E_WORKSPACE_IN_USE] =
+        { 409, "SW_WORKSPACE_IN_USE", "the workspace has open rooms" },
     [ROOMS_E_EVENT] =
         { 404, "SW_EVENT_NOT_FOUND", "there is no such event in this room" },
     [ROOMS_E_TOO_OLD] =

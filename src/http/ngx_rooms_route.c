@@ -169,17 +169,18 @@ ngx_rooms_route_methods(ngx_rooms_req_t *rq, const char *template)
         }
     }
 
-    p = ngx_pnalloc(rq->pool, sizeof("GET, HEAD, POST, PUT, DELETE"));
+    p = ngx_pnalloc(rq->pool, sizeof("GET, HEAD, POST, PUT, PATCH, DELETE"));
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     rq->allow.data = p;
 
-    p = ngx_sprintf(p, "%s%s%s%s",
+    p = ngx_sprintf(p, "%s%s%s%s%s",
                     methods & NGX_HTTP_GET ? "GET, HEAD, " : "",
                     methods & NGX_HTTP_POST ? "POST, " : "",
                     methods & NGX_HTTP_PUT ? "PUT, " : "",
+                    methods & NGX_HTTP_PATCH ? "PATCH, " : "",
                     methods & NGX_HTTP_DELETE ? "DELETE, " : "");
 
     rq->allow.len = p - rq->allow.data - 2;

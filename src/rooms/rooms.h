@@ -89,6 +89,9 @@ typedef enum {
     ROOMS_E_PARTICIPANT,              /* 404 SW_PARTICIPANT_NOT_FOUND */
     ROOMS_E_WORKSPACE,                /* 404 SW_WORKSPACE_NOT_FOUND */
     ROOMS_E_WORKSPACE_FORBIDDEN,      /* 403 SW_WORKSPACE_FORBIDDEN */
+    ROOMS_E_WORKSPACE_NEEDS_OWNER,    /* 409 SW_WORKSPACE_NEEDS_OWNER */
+    ROOMS_E_WORKSPACE_PERSONAL,       /* 409 SW_WORKSPACE_PERSONAL */
+    ROOMS_E_WORKSPACE_IN_USE,         /* 409 SW_WORKSPACE_IN_USE */
     ROOMS_E_EVENT,                    /* 404 SW_EVENT_NOT_FOUND */
     ROOMS_E_TOO_OLD,                  /* 409 SW_EVENT_TOO_OLD_TO_EDIT */
     ROOMS_E_REDACT,                   /* 403 SW_REDACT_FORBIDDEN */
@@ -352,6 +355,32 @@ void rooms_decide_message(const rooms_input_t *in, rooms_message_op_e op,
 const char *rooms_emoji_check(rooms_str_t emoji);  /* 1-32 code points */
 
 
+/* Workspaces (rooms_workspace.c). */
+typedef enum {
+    ROOMS_WORKSPACE_READ = 0,         /* it, and its members */
+    ROOMS_WORKSPACE_CHANGE,           /* name, description */
+    ROOMS_WORKSPACE_DELETE,
+    ROOMS_WORKSPACE_ADD,              /* a member, or another role of one */
+    ROOMS_WORKSPACE_ROLE,             /* another role of a member */
+    ROOMS_WORKSPACE_REMOVE            /* a member */
+} rooms_workspace_op_e;
+
+typedef struct {
+    rooms_workspace_op_e  op;
+    rooms_role_e          actor;      /* the caller's role; none: not in it */
+    unsigned              personal:1;
+    unsigned              used:1;     /* it has open rooms */
+    uint32_t              owners;
+    unsigned              known:1;    /* the target is a participant */
+    unsigned              self:1;     /* the target is the caller */
+    unsigned              person:1;   /* ... is whose personal one it is */
+    rooms_role_e          had;        /* the target's */
+    rooms_role_e          role;       /* ... and what it is to be */
+} rooms_workspace_t;
+
+rooms_code_e rooms_decide_workspace(const rooms_workspace_t *in);
+
+
 /* Names of the enums as the contract spells them; NULL outside them. */
 const char *rooms_type_name(rooms_type_e type);
 const char *rooms_state_name(rooms_state_e state);
@@ -378,10 +407,9 @@ int rooms_tenant_valid(rooms_str_t id);
 /*
  * A display name (1-128 code points) and a local id (1-128 of A-Z a-z 0-9
  * . _ ~ + - @), made of what a token says (rooms_person.c); NULL: nothing is
- * left.  raw is valid UTF-8, dst has room for raw.len bytes.
+ * left.  raw is valid UTF-8; dst has room for ROOMS_NAME_SIZE bytes, or for
+ * raw.len of a local id.
  */
-#define ROOMS_DISPLAY_CHARS  128
-#define ROOMS_DISPLAY_MAX    (4 * ROOMS_DISPLAY_CHARS)     /* bytes */
 #define ROOMS_LOCAL_CHARS    128
 rooms_str_t rooms_display_name(rooms_str_t raw, unsigned char *dst);
 rooms_str_t rooms_local_id(rooms_str_t raw, unsigned char *dst);

@@ -169,12 +169,15 @@ rooms_take_seats(const rooms_input_t *in, rooms_change_t *out, uint32_t seats)
 }
 
 
-/* Making a room in a workspace, and moving it there, is for its editors. */
+/*
+ * Making a room in a workspace, and moving it there, is for its editors.  To
+ * who isn't in it, it doesn't exist.
+ */
 
 rooms_code_e
 rooms_check_workspace(rooms_change_t *out, unsigned known, rooms_role_e role)
 {
-    if (!known) {
+    if (!known || role == ROOMS_ROLE_NONE) {
         return rooms_fail(out, ROOMS_E_WORKSPACE, "workspace_id",
                           "The workspace does not exist.");
     }

@@ -12,22 +12,16 @@
 
 
 static size_t rooms_uncontrolled(rooms_str_t raw, unsigned char *dst);
-static size_t rooms_cut(rooms_str_t s, size_t max);
 
 
 rooms_str_t
 rooms_display_name(rooms_str_t raw, unsigned char *dst)
 {
-    rooms_str_t  name;
+    size_t  len;
 
-    name = (rooms_str_t) { rooms_uncontrolled(raw, dst), dst };
+    len = rooms_name_shape(raw, dst);
 
-    /* it trims, whatever it thinks of the length; a cut may leave a space */
-
-    (void) rooms_name_check(&name);
-    name.len = rooms_cut(name, ROOMS_DISPLAY_CHARS);
-
-    return rooms_name_check(&name) == NULL ? name : ROOMS_NULL;
+    return len ? (rooms_str_t) { len, dst } : ROOMS_NULL;
 }
 
 
@@ -110,21 +104,4 @@ rooms_uncontrolled(rooms_str_t raw, unsigned char *dst)
     }
 
     return n;
-}
-
-
-/* The length of the first `max` code points of valid UTF-8. */
-static size_t
-rooms_cut(rooms_str_t s, size_t max)
-{
-    size_t  i, n;
-
-    for (i = 0, n = 0; i < s.len; i++) {
-
-        if ((s.data[i] & 0xc0) != 0x80 && n++ == max) {
-            break;
-        }
-    }
-
-    return i;
 }

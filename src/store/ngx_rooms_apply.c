@@ -14,6 +14,8 @@ static void ngx_rooms_apply_fields(ngx_rooms_commit_t *c,
     const ngx_rooms_apply_t *a, rooms_str_t key);
 static void ngx_rooms_apply_state(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
+static void ngx_rooms_apply_place(ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
 static void ngx_rooms_apply_heir(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a);
 static void ngx_rooms_apply_wipe(ngx_rooms_commit_t *c,
@@ -72,6 +74,7 @@ ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         }
     }
 
+    ngx_rooms_apply_place(c, keys, a, key);
     ngx_rooms_apply_heir(c, keys, a);
     ngx_rooms_apply_members(c, keys, a, key);
     ngx_rooms_apply_peers(c, keys, a, key);
@@ -337,6 +340,50 @@ ngx_rooms_apply_state(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
 
 /*
+ * A workspace has a list of its open rooms.  What a room leaves must be what
+ * it is in when it leaves it.
+ */
+static void
+ngx_rooms_apply_place(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const ngx_rooms_apply_t *a, rooms_str_t key)
+{
+    rooms_str_t          was, is;
+    const rooms_room_t  *room;
+
+    room = &a->change->room;
+
+    was = a->before && a->before->state == ROOMS_OPEN ? a->before->workspace
+                                                      : ROOMS_NULL;
+    is = room->state == ROOMS_OPEN ? room->workspace : ROOMS_NULL;
+
+    if (rooms_str_eq(was, is)) {
+        return;
+    }
+
+    if (a->before) {
+        ngx_rooms_commit_guard_field(c, key, ngx_rooms_s("workspace"),
+                                     a->before->workspace);
+    }
+
+    if (was.data) {
+        ngx_rooms_commit_write(c, "ZREM",
+                               ngx_rooms_key(keys,
+                                             NGX_ROOMS_KEY_WORKSPACE_ROOMS,
+                                             was),
+                               room->id);
+    }
+
+    if (is.data) {
+        ngx_rooms_commit_write(c, "ZADD",
+                               ngx_rooms_key(keys,
+                                             NGX_ROOMS_KEY_WORKSPACE_ROOMS,
+                                             is),
+                               ngx_rooms_s("0"), room->id);
+    }
+}
+
+
+/*
  * A room that somebody else brought back is no longer in the index of who
  * left it last; if it was they, the row of their join adds it again.
  */
@@ -370,5 +417,66 @@ ngx_rooms_apply_wipe(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         ngx_rooms_commit_delete(c, ngx_rooms_key(keys,
                                                  ngx_rooms_apply_wiped[i],
                                                  room));
+    }
+}
+
+
+void
+ngx_rooms_apply_workspace(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t id, rooms_str_t kind, rooms_str_t name, rooms_str_t owner,
+    int64_t now)
+{
+    ngx_rooms_commit_write(c, "HSET",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_WORKSPACE, id),
+                           ngx_rooms_s("name"), name,
+                           ngx_rooms_s("kind"), kind,
+                           ngx_rooms_s("owner"), owner,
+                           ngx_rooms_s("created_at"),
+                           ngx_rooms_number(c->pool, now));
+
+    ngx_rooms_apply_role(c, keys, id, owner, ROOMS_ROLE_NONE,
+                         ROOMS_ROLE_OWNER);
+}
+
+
+void
+ngx_rooms_apply_role(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t id, rooms_str_t participant, rooms_role_e had,
+    rooms_role_e role)
+{
+    rooms_str_t  members, list, own;
+
+    members = ngx_rooms_key(keys, NGX_ROOMS_KEY_WORKSPACE_MEMBERS, id);
+    list = ngx_rooms_key(keys, NGX_ROOMS_KEY_WORKSPACE_LIST, id);
+    own = ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_WORKSPACES, participant);
+
+    ngx_rooms_commit_guard_field(c, members, participant,
+                                 had == ROOMS_ROLE_NONE
+                                 ? ROOMS_NULL
+                                 : rooms_cstr(rooms_role_name(had)));
+
+    if (role == ROOMS_ROLE_NONE) {
+        ngx_rooms_commit_write(c, "HDEL", members, participant);
+        ngx_rooms_commit_write(c, "ZREM", list, participant);
+        ngx_rooms_commit_write(c, "ZREM", own, id);
+
+    } else {
+        ngx_rooms_commit_write(c, "HSET", members, participant,
+                               rooms_cstr(rooms_role_name(role)));
+    }
+
+    if (had == ROOMS_ROLE_NONE) {
+        ngx_rooms_commit_write(c, "ZADD", list, ngx_rooms_s("0"),
+                               participant);
+        ngx_rooms_commit_write(c, "ZADD", own, ngx_rooms_s("0"), id);
+    }
+
+    if ((had == ROOMS_ROLE_OWNER) != (role == ROOMS_ROLE_OWNER)) {
+        ngx_rooms_commit_write(c, "HINCRBY",
+                               ngx_rooms_key(keys, NGX_ROOMS_KEY_WORKSPACE,
+                                             id),
+                               ngx_rooms_s("owners"),
+                               role == ROOMS_ROLE_OWNER ? ngx_rooms_s("1")
+                                                        : ngx_rooms_s("-1"));
     }
 }

@@ -37,6 +37,16 @@ void ngx_rooms_apply_members(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, rooms_str_t key);
 
 
+/* A workspace is made, and with it its first owner's role. */
+void ngx_rooms_apply_workspace(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t id, rooms_str_t kind, rooms_str_t name, rooms_str_t owner,
+    int64_t now);
+/* A role is given; none: taken.  Guards that it was `had` before. */
+void ngx_rooms_apply_role(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t id, rooms_str_t participant, rooms_role_e had,
+    rooms_role_e role);
+
+
 /*
  * The event (ngx_rooms_apply_event.c): its envelope around `content`, a JSON
  * object.  `random` is the tail of the event's id, 16 hexadecimal digits.

@@ -44,6 +44,10 @@ static const struct {
     [NGX_ROOMS_KEY_WORKSPACE] = { ngx_string("w:"), ngx_null_string },
     [NGX_ROOMS_KEY_WORKSPACE_MEMBERS] =
         { ngx_string("w:"), ngx_string(":members") },
+    [NGX_ROOMS_KEY_WORKSPACE_LIST] =
+        { ngx_string("w:"), ngx_string(":list") },
+    [NGX_ROOMS_KEY_WORKSPACE_ROOMS] =
+        { ngx_string("w:"), ngx_string(":rooms") },
 
     [NGX_ROOMS_KEY_ROOM] = { ngx_string("r:"), ngx_null_string },
     [NGX_ROOMS_KEY_MEMBERS] = { ngx_string("r:"), ngx_string(":members") },

@@ -88,6 +88,8 @@ typedef enum {
     NGX_ROOMS_KEY_USER_MARKERS,        /* hash: room -> JSON of the marker */
     NGX_ROOMS_KEY_WORKSPACE,           /* hash */
     NGX_ROOMS_KEY_WORKSPACE_MEMBERS,   /* hash: participant -> role */
+    NGX_ROOMS_KEY_WORKSPACE_LIST,      /* zset: members, by id */
+    NGX_ROOMS_KEY_WORKSPACE_ROOMS,     /* zset: its open rooms */
 
     NGX_ROOMS_KEY_ROOM,                /* hash */
     NGX_ROOMS_KEY_MEMBERS,             /* hash: participant -> row */

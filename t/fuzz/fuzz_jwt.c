@@ -91,7 +91,7 @@ judge(rooms_jwt_e rc, const rooms_principal_t *p, const unsigned char *buf,
 
     if (s[0].len < 1 || s[0].len > ROOMS_PARTICIPANT_MAX
         || s[1].len < 1 || s[1].len > 64
-        || s[2].len > ROOMS_DISPLAY_MAX || s[3].len > ROOMS_LOCAL_CHARS
+        || s[2].len > ROOMS_NAME_SIZE || s[3].len > ROOMS_LOCAL_CHARS
         || !rooms_participant_valid(s[0]) || !rooms_tenant_valid(s[1])
         || (s[2].data && rooms_name_check(&s[2]) != NULL)
         || (s[3].data && s[3].len == 0)

@@ -261,7 +261,7 @@ create_in_workspace(void **state)
 
     in.workspace_known = 1;
     rooms_decide_create(&in, &c);
-    assert_refused(&c, ROOMS_E_WORKSPACE_FORBIDDEN, "workspace_id");
+    assert_refused(&c, ROOMS_E_WORKSPACE, "workspace_id");
 
     in.workspace_role = ROOMS_ROLE_VIEWER;
     rooms_decide_create(&in, &c);
@@ -594,6 +594,11 @@ move_workspace(void **state)
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_WORKSPACE_FORBIDDEN, "workspace_id");
 
+    in.workspace_role = ROOMS_ROLE_NONE;
+    rooms_decide(&in, &c);
+    assert_refused(&c, ROOMS_E_WORKSPACE, "workspace_id");
+
+    in.workspace_role = ROOMS_ROLE_VIEWER;
     in.workspace_known = 0;
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_WORKSPACE, "workspace_id");
