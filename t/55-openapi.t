@@ -370,6 +370,16 @@ sub problems {
     my %left = map { $_ => 1 } grep { $watched{$_} } keys %$headers;
     my @problems;
 
+    # said once, of all JSON
+    if (($status == 304
+         || ($headers->{'content-type'} // '') eq 'application/json')
+        && !($response->{headers} // {})->{'Cache-Control'})
+    {
+        delete $left{'cache-control'};
+        push @problems, 'may be kept by a cache'
+            if ($headers->{'cache-control'} // '') ne 'no-store';
+    }
+
     for my $header (sort keys %{$response->{headers}}) {
         my $said = resolve($doc, $response->{headers}{$header});
         my $value = $headers->{lc $header};
