@@ -58,8 +58,7 @@ ngx_rooms_import_step(ngx_rooms_work_t *w)
         return ngx_rooms_import_copies(im);
 
     case NGX_ROOMS_IMPORT_AUTHORS:
-        rc = ngx_rooms_import_authors(im);
-        break;
+        return ngx_rooms_import_authors(im);
 
     case NGX_ROOMS_IMPORT_MEDIA:
         return ngx_rooms_import_media(im);
