@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 
+use File::Temp ();
 use IO::Select;
 use IO::Socket::INET;
 use JSON::PP ();
@@ -16,6 +17,8 @@ use Time::HiRes qw(time);
 use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Calls;
+use RoomsTest::HTTP ();
+use RoomsTest::Token qw(hs256);
 
 my $port = start('', workers => 2);
 
@@ -100,11 +103,10 @@ for my $bad ('since=-1', 'since=x', 'since=1.5',
     expect("400 SW_VALIDATION_FAILED $field", 'GET', "/v1/sync?$bad", 'ann');
 }
 
-expect('400 SW_VALIDATION_FAILED since', 'GET', '/v1/sync?since=1', 'ann');
 expect('401 SW_AUTH_INVALID_TOKEN', 'GET', '/v1/sync', undef);
 expect('405 SW_METHOD_NOT_ALLOWED', 'POST', '/v1/sync', 'ann', {});
-expect("200\ndata = {\"events\":[],\"next_cursor\":\"0\",\"has_more\":false}",
-       'GET', '/v1/sync?timeout=0', 'ann');
+expect("200\ndata.events # 0\ndata.next_cursor = \"0\"\ndata.has_more = false"
+       . "\ndata # 4", 'GET', '/v1/sync?timeout=0', 'ann');
 expect('200', 'HEAD', '/v1/sync?timeout=0', 'ann');
 
 # catching up, over rooms
@@ -193,9 +195,34 @@ is($next->{next_cursor}, now_at(),
 $here = now_at();
 must('POST', "/v1/rooms/$one/invite", 'ann',
      { participant_ids => ['cy', 'dan'] });
+
+# each learns of itself alone; who is in the room, of all
+for my $who (qw(cy dan)) {
+    my $mine = sync($who, $here);
+
+    is_deeply([map { $_->{content}{participant_ids} } @{$mine->{events}}],
+              [[$who]], "an invite of $who");
+    unlike(JSON::PP::encode_json($mine), $who eq 'cy' ? qr/\bdan\b/ : qr/\bcy\b/,
+           'and of nobody else');
+}
+
 is_deeply([map { $_->{content}{participant_ids} }
-           @{sync('dan', $here)->{events}}], [['cy', 'dan']], 'an invite');
-is_deeply(sync('cy', $here), sync('dan', $here), 'for both');
+           @{sync('bob', $here)->{events}}], [['cy', 'dan']],
+          'of both, for a member');
+
+# told while they wait, too
+my @guests = map { make_guest($_) } qw(cy dan);
+
+sub make_guest {
+    must('POST', "/v1/rooms/$one/leave", $_[0]);
+
+    return poll($_[0], now_at());
+}
+
+must('POST', "/v1/rooms/$one/invite", 'ann',
+     { participant_ids => ['cy', 'dan'] });
+is_deeply([map { $_->{data}{events}[0]{content}{participant_ids} }
+           map { got($_) } @guests], [['cy'], ['dan']], 'also in a poll');
 must('POST', "/v1/rooms/$one/leave", $_) for 'cy', 'dan';
 
 # edits, redactions, reactions
@@ -349,12 +376,167 @@ $res = got(poll('bob', $here, '&timeout=300'));
 cmp_ok(time() - $began, '>', 0.28, 'waits as long as it was told');
 cmp_ok(time() - $began, '<', 2, 'and no longer');
 is_deeply($res->{data}, { events => [], next_cursor => "$here",
-                          has_more => JSON::PP::false }, 'and is empty');
+                          has_more => JSON::PP::false,
+                          epoch => redis('HGET', key('tenant'), 'epoch') },
+          'and is empty');
 
 # its cursor is up to date although nothing was for it
 $sock = poll('dan', $here, '&timeout=500');
 say_it($one, 'ann', 'x');
 is_deeply(got($sock)->{data}{events}, [], 'nothing for dan');
+
+# since=now
+$here = now_at();
+is_deeply([@{sync('bob', 'now')}{qw(events next_cursor)}], [[], "$here"],
+          'from now on');
+$sock = poll('bob', 'now');
+ok(waiting($sock), 'it waits for what comes');
+$message = say_it($one, 'ann', 'what comes');
+is_deeply(got($sock)->{data}{events}, [$message], 'which it gets');
+expect("400 SW_VALIDATION_FAILED since", 'GET', '/v1/sync?since=Now', 'bob');
+
+# a cursor of another store
+my $epoch = redis('HGET', key('tenant'), 'epoch');
+
+$here = now_at();
+is(sync('bob', 0)->{epoch}, $epoch, 'an answer has the epoch');
+is(sync('bob', $here, "&epoch=$epoch")->{reset}, undef, 'which may be given');
+is(sync('bob', $here, '&epoch=')->{reset}, undef, 'or be empty');
+
+for my $case (['ahead', $here + 1, ''], ['ahead', '9007199254740991', ''],
+              ['ahead', $here + 1, "&epoch=$epoch"],
+              ['epoch', $here, '&epoch=other'], ['epoch', 0, '&epoch=other'],
+              ['epoch', 'now', '&epoch=other'],
+              ['epoch', $here + 1, "&epoch=x$epoch"])
+{
+    my ($reset, $since, $more) = @$case;
+
+    # at once, however long it would wait
+    is_deeply(got(poll('bob', $since, "$more&timeout=60000"))->{data},
+              { events => [], next_cursor => "$here", epoch => $epoch,
+                has_more => JSON::PP::false, reset => $reset },
+              "since=$since$more: $reset");
+}
+
+# one that becomes so while it waits
+$sock = poll('bob', $here);
+ok(waiting($sock), 'waiting');
+redis('SET', key('position'), $here - 5);
+is_deeply([@{got($sock, 12)->{data}}{qw(reset next_cursor events)}],
+          ['ahead', $here - 5, []], 'the store has gone back');
+redis('SET', key('position'), $here);
+$last = say_it($dm, 'ann', 'to be read');
+$here = now_at();
+$sock = poll('bob', $here);
+ok(waiting($sock), 'waiting');
+redis('HSET', key('tenant'), 'epoch', 'restored');
+must('PUT', "/v1/rooms/$dm/read", 'bob', { event_id => $last->{id} });
+is(got($sock)->{data}{reset}, 'epoch', 'the store is another');
+is(sync('bob', $here, "&epoch=$epoch")->{reset}, 'epoch', 'at the next look');
+is(sync('bob', $here, '&epoch=restored')->{epoch}, 'restored', 'it is known');
+
+# a page has a size
+my $wide = make(group => 'ann', name => 'Wide');
+my $big = 'x' x 60_000;
+
+admit($wide, 'ann', 'bob');
+$here = now_at();
+my @sent = map { say_it($_ % 3 ? $wide : $one, 'ann', "$_ $big")->{id} } 1 .. 40;
+my ($since, @sizes, @seen) = ($here);
+
+for (1 .. 20) {
+    my $raw = call('GET', "/v1/sync?timeout=0&limit=500&since=$since", 'bob');
+
+    push @sizes, length $raw->{body};
+    push @seen, ids(@{$raw->{data}{events}});
+    $since = $raw->{data}{next_cursor};
+    last if !$raw->{data}{has_more};
+}
+
+is_deeply(\@seen, \@sent, 'large events, each once');
+is((scalar grep { $_ > 1_048_576 + 500 } @sizes), 0,
+   'no page is longer than 1 MiB') or diag("@sizes");
+is((scalar grep { $_ < 900_000 } @sizes), 1, 'nor much shorter, but the last');
+
+# less is read than could be: sizes first
+redis('CONFIG', 'RESETSTAT');
+sync('bob', $here, '&limit=500');
+my ($sent) = redis('INFO', 'stats') =~ /total_net_output_bytes:(\d+)/;
+cmp_ok($sent, '<', 2_000_000, 'nor is more of it read');
+is(scalar(@{sync('bob', $here, '&limit=20')->{events}}), 17,
+   'sizes go before counts');
+($since, @seen) = catch_up('bob', $here, 7);
+is_deeply([ids(@seen)], \@sent, 'in small pages, too');
+
+# what can't be read ends nothing
+$here = now_at();
+my @good = map { say_it($wide, 'ann', $_) } 1 .. 3;
+
+for my $rubbish ('{"id":"evt-x"', 'no JSON', '', '7', '[]',
+                 '{"content":' . '[' x 300 . ']' x 300 . '}', "{\"a\":\"\xff\"}")
+{
+    redis('SET', key('position'), now_at() + 1);
+    redis('ZADD', key("r:$wide:events"), now_at(), $rubbish);
+    redis('ZADD', key('active'), now_at(), $wide);
+    redis('HSET', key("r:$wide"), 'position', now_at());
+}
+
+push @good, say_it($wide, 'ann', 'behind');
+@got = @{sync('bob', $here)->{events}};
+is(scalar @got, 11, 'events that can not be read');
+is((scalar grep { $_->{unreadable} } @got), 7, 'are shown as such');
+is_deeply([grep { !$_->{unreadable} } @got], \@good, 'and the others as ever');
+is_deeply([map { $_->{stream_position} } grep { $_->{unreadable} } @got],
+          [map { $good[2]{stream_position} + $_ } 1 .. 7], 'with their places');
+$sock = poll('bob', now_at());
+ok(waiting($sock), 'waiting');
+redis('ZADD', key("r:$wide:events"), now_at() + 1, 'while it waits');
+redis('ZADD', key('active'), now_at() + 1, $wide);
+redis('SET', key('position'), now_at() + 1);
+redis('PUBLISH', key('events'), now_at() . " $wide");
+is(got($sock)->{data}{events}[0]{unreadable}, JSON::PP::true,
+   'one that comes, too');
+($cursor, @got) = catch_up('bob', $here, 2);
+is(scalar @got, 12, 'page by page');
+redis('ZREMRANGEBYSCORE', key("r:$wide:events"), $good[2]{stream_position} + 1,
+      $good[3]{stream_position} - 1);
+redis('ZREM', key("r:$wide:events"), 'while it waits');
+say_it($wide, 'ann', 'so that its last event is one');
+
+# nor do other rows
+my $broken = make(group => 'ann', name => 'Broken');
+
+admit($broken, 'ann', 'bob');
+$here = now_at();
+$message = say_it($one, 'ann', 'readable');
+say_it($broken, 'ann', 'hidden');
+my $row = redis('HGET', key("r:$broken:members"), 'bob');
+redis('HSET', key("r:$broken:members"), 'bob', 'rubbish');
+redis('ZADD', key('p:bob:news'), now_at(), '', now_at(), 'm', now_at(),
+      'z rubbish', now_at(), 'r no-room', now_at(), 'm no-room');
+redis('ZADD', key('p:bob:rooms'), 0, 'rubbish');
+redis('ZADD', key('active'), now_at(), 'rubbish', now_at(), ' ', now_at(), '');
+is_deeply([ids(@{sync('bob', $here)->{events}})], [$message->{id}],
+          'a row that can not be read hides its room alone');
+redis('HSET', key("r:$broken:members"), 'bob', $row);
+redis('ZREM', key('p:bob:news'), '', 'm', 'z rubbish', 'r no-room',
+      'm no-room');
+redis('ZREM', key('p:bob:rooms'), 'rubbish');
+is(scalar(@{sync('bob', $here)->{events}}), 2, 'until it can be read');
+
+# very much has happened elsewhere: the same, room by room
+$here = now_at();
+$message = say_it($one, 'ann', 'among many');
+redis('ZADD', key('active'), map { (now_at(), "room-$_") } 1 .. 600);
+is_deeply(sync('bob', $here)->{events}, [$message], 'in a busy tenant');
+is_deeply([ids(@{sync('bob', $here)->{events}})],
+          [ids((catch_up('bob', $here, 1))[1])], 'page by page');
+$sock = poll('bob', now_at());
+ok(waiting($sock), 'waiting');
+redis('SET', key('position'), now_at() + 1);
+redis('ZADD', key('active'), map { (now_at(), "room-$_") } 1 .. 2500);
+$message = say_it($one, 'ann', 'behind many');
+is_deeply(got($sock)->{data}{events}, [$message], 'one that waits there');
 
 # the store goes away while they wait, and comes back empty
 my @socks = map { poll('bob', now_at()) } 1 .. 4;
@@ -407,6 +589,43 @@ is(got($sock)->{data}{events}[0]{id}, $message->{id},
    'found without being told');
 redis('ACL', 'SETUSER', 'default', 'allchannels');
 verify_room($one);
+
+# a poll ends when its token does
+my $secret = 'a secret of thirty-two bytes, at least';
+my $file = File::Temp->new;
+
+print {$file} $secret;
+close $file;
+
+run_nginx(<<"END");
+    rooms on;
+    rooms_auth jwt;
+    rooms_auth_secret_file $file;
+    rooms_server_name rooms.test;
+    rooms_redis redis://\$TEST_NGINX_REDIS/0;
+END
+
+for my $case ([3, '&timeout=60000'], [3, ''], [3600, '&timeout=1000']) {
+    my ($lives, $more) = @$case;
+
+    # a second has begun: what is left of it counts
+    select undef, undef, undef, 0.05 while time() - int(time()) > 0.2;
+
+    my $until = int(time()) + $lives;
+    my $raw = RoomsTest::HTTP::http_req('GET', "/v1/sync?since=now$more",
+        hs256($secret, sub => 'bob', tenant_id => 'acme', exp => $until));
+
+    is($raw->[0], 200, 'a poll');
+    like($raw->[2], qr/"events":\[\]/, 'nothing came');
+
+    if ($lives == 3) {
+        cmp_ok(time(), '>=', $until - 0.1, 'not before it must');
+        cmp_ok(time(), '<', $until + 20, 'ends with its token');
+
+    } else {
+        cmp_ok(time(), '<', $until - 1000, 'or earlier');
+    }
+}
 
 # a part of the tree
 start("rooms_serve rooms auth sync;");

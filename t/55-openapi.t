@@ -682,6 +682,9 @@ ask('200', 'bob', "POST /v1/rooms/$about/redact", $event,
 ask('200', 'ada', 'GET /v1/rooms/{room_id}/messages', $in, undef,
     query => '?limit=200&direction=forward');
 ask('200', 'ada', 'GET /v1/sync', {}, undef, query => '?limit=500');
+ask('200', 'ada', 'GET /v1/sync', {}, undef, query => '?since=now&timeout=0');
+ask('200', 'ada', 'GET /v1/sync', {}, undef, query => '?since=9007199254740991');
+ask('200', 'ada', 'GET /v1/sync', {}, undef, query => '?epoch=another');
 ask('400 SW_VALIDATION_FAILED', 'ada', 'GET /v1/sync', {}, undef,
     query => '?since=x');
 

@@ -8,6 +8,7 @@ use strict;
 use warnings;
 
 use JSON::PP ();
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -15,6 +16,8 @@ use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Bundle qw(bundle event form manifest);
 use RoomsTest::Calls;
+use RoomsTest::Topology qw(redis_args redis_cli redis_end redis_server
+                           topology_port);
 
 start('', workers => 2);
 
@@ -134,6 +137,160 @@ for my $schema ('0', '2', '11', 'x', '') {
 redis('HSET', key('tenant'), 'schema', 1);
 expect('201', 'POST', "/v1/rooms/$imported->{id}/send", 'ann',
        { content => {} });
+
+# Who follows a store that loses its last writes: what exists afterwards is
+# had, whatever became of the positions, and a reset says that something was
+# lost.
+
+# Everything behind a position, and whether there was a reset on the way.
+sub catch_up {
+    my ($who, $since, $epoch) = @_;
+    my (@got, $reset, $page);
+
+    do {
+        $page = must('GET', "/v1/sync?timeout=0&since=$since"
+                     . (defined $epoch ? "&epoch=$epoch" : ''), $who);
+        $since = $page->{next_cursor};
+        $reset //= $page->{reset};
+        $epoch = $page->{epoch} if defined $epoch;
+        push @got, @{$page->{events}};
+    } while ($page->{has_more} || $page->{reset});
+
+    return { events => \@got, since => $since, reset => $reset,
+             epoch => $page->{epoch} };
+}
+
+sub say_some {
+    my ($room, $n) = @_;
+
+    return map { must('POST', "/v1/rooms/$room/send", 'ann',
+                      { content => { n => $_ } })->{id} } 1 .. $n;
+}
+
+# A backup is restored while clients follow
+tenant('backup');
+known(qw(ann bob));
+$room = make(group => 'ann');
+admit($room, 'ann', 'bob');
+
+my @kept = say_some($room, 5);
+
+redis('SAVE');
+
+my $kept = catch_up('bob', 0);
+
+# of these the backup knows nothing, and clients do
+my @lost = say_some($room, 30);
+my $before = catch_up('bob', $kept->{since});
+
+is(scalar @{$before->{events}}, 30, 'what will be lost was had');
+
+# the process ends without writing anything
+redis_stop();
+redis_start();
+ok(RoomsTest::Process::wait_for(20, sub {
+       (call('GET', '/v1/sync?timeout=0', 'bob')->{status}) == 200
+   }), 'a backup is restored');
+
+is(redis('GET', key('position')), $kept->{since}, 'the counter is the old one');
+
+my $first = catch_up('bob', $before->{since});
+
+is($first->{reset}, 'ahead', 'a client that asks first is told');
+is($first->{since}, $kept->{since}, 'and goes on from where the store is');
+
+my @new = say_some($room, 7);
+
+for my $from ($before->{since}, $first->{since}, $kept->{since}) {
+    is_deeply([ids(@{catch_up('bob', $from)->{events}})], \@new,
+              "from $from all is had that was sent since");
+}
+
+ok(!(grep { my $new = $_; grep { event_place($new) <= event_place($_) } @lost }
+     @new), 'no position again');
+
+# An operator says that it was restored
+redis('HSET', key('tenant'), 'epoch', 'by-hand');
+is(catch_up('bob', $before->{since}, $before->{epoch})->{reset}, 'epoch',
+   'another epoch');
+
+# Emptied while one waits
+sub poll {
+    my ($since) = @_;
+    my $pid = open(my $out, '-|') // die "fork: $!";
+
+    if ($pid == 0) {
+        my $res = call('GET', "/v1/sync?since=$since&timeout=60000", 'bob');
+
+        print $res->{body};
+        close STDOUT;
+        POSIX::_exit(0);
+    }
+
+    return $out;
+}
+
+my $out = poll(catch_up('bob', 0)->{since});
+
+sleep 0.5;
+redis('FLUSHALL');
+
+my $told = JSON::PP::decode_json(join '', <$out>)->{data};
+
+is($told->{reset}, 'epoch', 'one that waits is told of an emptied store');
+is($told->{next_cursor}, '0', 'and begins again');
+known(qw(ann bob));
+$room = make(group => 'ann');
+admit($room, 'ann', 'bob');
+@new = say_some($room, 3);
+
+for my $from ($told->{next_cursor}, $before->{since}) {
+    is_deeply([(ids(@{catch_up('bob', $from)->{events}}))[-3 .. -1]], \@new,
+              "what the new store has, from $from");
+}
+
+is(catch_up('bob', $before->{since}, $before->{epoch})->{reset}, 'epoch',
+   'and with its epoch a client knows that it is new');
+
+# A replica takes over that was behind
+stop_nginx();
+
+my ($primary, $replica) = map { topology_port() } 1, 2;
+
+redis_server($primary, redis_args($primary));
+redis_server($replica, redis_args($replica, '--replicaof', '127.0.0.1',
+                                  $primary));
+run_nginx(<<"END", workers => 2);
+    rooms on;
+    rooms_auth mock;
+    rooms_redis redis://127.0.0.1:$primary/0;
+END
+tenant('stale');
+known(qw(ann bob));
+$room = make(group => 'ann');
+admit($room, 'ann', 'bob');
+@kept = say_some($room, 3);
+
+my $cut = catch_up('bob', 0);
+
+ok(RoomsTest::Process::wait_for(20, sub {
+       redis_cli($replica, 'GET', key('position')) eq $cut->{since}
+   }), 'a replica');
+redis_cli($replica, 'REPLICAOF', 'NO', 'ONE');
+@lost = say_some($room, 20);
+$before = catch_up('bob', $cut->{since});
+is(scalar @{$before->{events}}, 20, 'what it does not know of');
+redis_end($primary);
+run_nginx(<<"END", workers => 2);
+    rooms on;
+    rooms_auth mock;
+    rooms_redis redis://127.0.0.1:$replica/0;
+END
+@new = say_some($room, 5);
+is_deeply([ids(@{catch_up('bob', $before->{since})->{events}})], \@new,
+          'who had more than it has skips nothing of what comes');
+is_deeply([ids(@{catch_up('bob', $cut->{since})->{events}})], \@new,
+          'nor does who had as much');
 
 unlike(nginx_log(), qr/\[(?:alert|crit|emerg)\]/, 'no alert');
 stop_nginx();

@@ -142,8 +142,6 @@ ngx_int_t ngx_rooms_event_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_event_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_messages_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_messages_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_sync_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_sync_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_workspaces_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_workspaces_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_workspace_create_decide(ngx_rooms_req_t *rq);

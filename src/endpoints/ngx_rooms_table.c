@@ -9,6 +9,7 @@
  */
 
 #include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_sync.h"
 
 
 #define GET   NGX_HTTP_GET

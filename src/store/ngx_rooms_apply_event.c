@@ -231,11 +231,55 @@ ngx_rooms_apply_envelope(ngx_rooms_commit_t *c, const rooms_room_t *room,
 }
 
 
-/* Wakes those who wait for news: on all workers, of all servers. */
+/*
+ * In the store stands what has news, since when; a message tells those who
+ * wait, on all workers of all servers, to look there.  The room is "-" where
+ * there is none: an entry of a participant begins with a space.
+ */
 static void
 ngx_rooms_apply_publish(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t room, rooms_str_t concerned)
 {
+    u_char       *p, *last, *next;
+    ngx_uint_t    n;
+    rooms_str_t  *argv;
+
+    p = (u_char *) concerned.data;
+    last = p + concerned.len;
+
+    for (n = 1; p < last; p++) {
+        n += *p == ' ';
+    }
+
+    argv = ngx_palloc(c->pool, 2 * n * sizeof(rooms_str_t));
+    if (argv == NULL) {
+        c->failed = 1;
+        return;
+    }
+
+    n = 0;
+
+    if (!rooms_str_eq(room, ngx_rooms_s("-"))) {
+        argv[n++] = ngx_rooms_s(NGX_ROOMS_POS);
+        argv[n++] = room;
+    }
+
+    for (p = (u_char *) concerned.data; p < last; p = next) {
+        next = ngx_strlchr(p + 1, last, ' ');
+
+        if (next == NULL) {
+            next = last;
+        }
+
+        argv[n++] = ngx_rooms_s(NGX_ROOMS_POS);
+        argv[n++] = (rooms_str_t) { next - p, p };
+    }
+
+    ngx_rooms_commit_command(c, 1, ngx_rooms_s("ZADD"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_ACTIVE,
+                                           ROOMS_NULL),
+                             argv, n);
+
     ngx_rooms_commit_write_at(c, "PUBLISH",
                               ngx_rooms_key(keys, NGX_ROOMS_KEY_CHANNEL,
                                             ROOMS_NULL),

@@ -4,9 +4,40 @@
  */
 
 /*
- * Who listens to what.  Listeners are found by the room or the participant
- * that a commit names, so that news touch nobody else; they are called some
- * at a time, so that news of a great room don't hold up the worker.
+ * Who listens to what, and how they hear of it.
+ *
+ * Listeners are found by the room or the participant that a commit names, so
+ * that news touch nobody else; they are called some at a time, so that news of
+ * a great room don't hold up the worker.
+ *
+ * What has news is read in the store, for all listeners of a tenant at once: a
+ * sweep.  Each commit that tells anything writes its position into `active`,
+ * at its room and at each participant whom it concerns, in the same script.  A
+ * sweep reads the counter, and then all entries of `active` above `head`.
+ *
+ * Why no commit is missed.  Positions grow, and the store runs one script at a
+ * time.  When a sweep reads the counter C, each commit up to C is made, and
+ * stands in `active` at its own position or, where the same room has had news
+ * since, at a higher one: all of them are above `head` if the commit was.  So
+ * the sweep finds each topic with news in (head, C], and `head` becomes C.
+ * Commits that come later have positions above C, so the next sweep finds
+ * their topics.  By induction each topic with news is found after each of its
+ * commits, by the first sweep that is made after the commit.
+ *
+ * Nothing here relies on a message.  One makes the next sweep come at once, if
+ * it names a topic of a listener here and a position above `head`; else the
+ * next tick does.  So a message that is late or doubled costs nothing, and one
+ * that is lost or overtaken costs time.  Over which node of a cluster it comes
+ * doesn't matter: a sweep asks the node that has the tenant's keys.
+ *
+ * A listener that begins while sweeps go on misses nothing either, if it reads
+ * the store after it began to listen: each commit up to that reading is read,
+ * and each later one is found by a later sweep, since `head` is never above
+ * what the counter was when the last sweep was made.
+ *
+ * A store that has lost writes (it was emptied, or a replica took over that
+ * was behind) has a counter below `head`: then all listeners look.  Its next
+ * positions are above the lost ones, since they follow the clock.
  */
 
 #include "ngx_rooms_store.h"
@@ -14,9 +45,18 @@
 
 #define NGX_ROOMS_LISTEN_LINGER  60000    /* ms, a channel without listeners */
 #define NGX_ROOMS_LISTEN_TURN      128    /* called in one turn of the loop */
+#define NGX_ROOMS_LISTEN_TICK     5000    /* ms, between sweeps at most ... */
+#define NGX_ROOMS_LISTEN_DEAF     1000    /* ... without a subscription */
+#define NGX_ROOMS_LISTEN_SWEEP    1000    /* topics of one sweep */
+#define NGX_ROOMS_LISTEN_MOVES       8
 
 
 static void ngx_rooms_channel_idle(ngx_event_t *ev);
+static void ngx_rooms_channel_tick(ngx_event_t *ev);
+static void ngx_rooms_channel_late(ngx_event_t *ev);
+static void ngx_rooms_channel_swept(ngx_rooms_batch_t *b);
+static void ngx_rooms_channel_quiet(ngx_rooms_channel_t *ch);
+static ngx_msec_t ngx_rooms_channel_pause(ngx_rooms_channel_t *ch);
 static void ngx_rooms_listen_unlink(ngx_rooms_listener_t *l);
 static void ngx_rooms_listen_wake(ngx_rooms_listener_t *l,
     ngx_rooms_topic_t *topic, int64_t position);
@@ -35,7 +75,8 @@ ngx_rooms_channel_find(ngx_rooms_pubsub_t *ps, rooms_str_t name)
 
 
 static ngx_rooms_channel_t *
-ngx_rooms_channel_create(ngx_rooms_pubsub_t *ps, rooms_str_t name)
+ngx_rooms_channel_create(ngx_rooms_pubsub_t *ps, ngx_rooms_keys_t *keys,
+    rooms_str_t name)
 {
     u_char               *p;
     ngx_rooms_channel_t  *ch;
@@ -52,6 +93,8 @@ ngx_rooms_channel_create(ngx_rooms_pubsub_t *ps, rooms_str_t name)
     ch->sn.str.len = name.len;
     ch->sn.node.key = ngx_crc32_short(p, name.len);
     ch->pubsub = ps;
+    ch->prefix = (rooms_str_t) { keys->prefix.len, p };
+    ch->slot = keys->slot;
     ngx_queue_init(&ch->listeners);
     ngx_rbtree_init(&ch->topics, &ch->sentinel, ngx_str_rbtree_insert_value);
 
@@ -59,6 +102,16 @@ ngx_rooms_channel_create(ngx_rooms_pubsub_t *ps, rooms_str_t name)
     ch->timer.data = ch;
     ch->timer.log = ps->log;
     ch->timer.cancelable = 1;
+
+    ch->tick.handler = ngx_rooms_channel_tick;
+    ch->tick.data = ch;
+    ch->tick.log = ps->log;
+    ch->tick.cancelable = 1;
+
+    ch->late.handler = ngx_rooms_channel_late;
+    ch->late.data = ch;
+    ch->late.log = ps->log;
+    ch->late.cancelable = 1;
 
     ngx_rbtree_insert(&ps->names, &ch->sn.node);
     ngx_queue_insert_tail(&ps->channels, &ch->queue);
@@ -78,9 +131,32 @@ ngx_rooms_channel_idle(ngx_event_t *ev)
 }
 
 
+/* Nobody listens: nobody has to be told of anything. */
+static void
+ngx_rooms_channel_quiet(ngx_rooms_channel_t *ch)
+{
+    if (ch->sweep) {
+        ngx_rooms_batch_free(ch->sweep);
+        ch->sweep = NULL;
+    }
+
+    if (ch->late.timer_set) {
+        ngx_del_timer(&ch->late);
+    }
+
+    if (ch->tick.timer_set) {
+        ngx_del_timer(&ch->tick);
+    }
+
+    ch->again = 0;
+}
+
+
 void
 ngx_rooms_channel_free(ngx_rooms_channel_t *ch)
 {
+    ngx_rooms_channel_quiet(ch);
+
     if (ch->timer.timer_set) {
         ngx_del_timer(&ch->timer);
     }
@@ -185,20 +261,27 @@ ngx_rooms_listen_link(ngx_rooms_listener_t *l, u_char kind, rooms_str_t id)
 
 ngx_int_t
 ngx_rooms_listen(ngx_rooms_pubsub_t *ps, ngx_rooms_listener_t *l,
-    rooms_str_t channel, rooms_str_t participant, const rooms_str_t *rooms,
-    ngx_uint_t n)
+    ngx_rooms_keys_t *keys, rooms_str_t participant, const rooms_str_t *rooms,
+    ngx_uint_t n, int64_t counter)
 {
     ngx_uint_t            i;
+    rooms_str_t           channel;
     ngx_rooms_link_t     *links;
     ngx_rooms_channel_t  *ch;
 
     ch = l->channel;
 
     if (ch == NULL) {
+        channel = ngx_rooms_key(keys, NGX_ROOMS_KEY_CHANNEL, ROOMS_NULL);
+
+        if (channel.data == NULL) {
+            return NGX_ERROR;
+        }
+
         ch = ngx_rooms_channel_find(ps, channel);
 
         if (ch == NULL) {
-            ch = ngx_rooms_channel_create(ps, channel);
+            ch = ngx_rooms_channel_create(ps, keys, channel);
             if (ch == NULL) {
                 return NGX_ERROR;
             }
@@ -206,6 +289,11 @@ ngx_rooms_listen(ngx_rooms_pubsub_t *ps, ngx_rooms_listener_t *l,
 
         if (ch->timer.timer_set) {
             ngx_del_timer(&ch->timer);
+        }
+
+        if (ngx_queue_empty(&ch->listeners)) {
+            ch->head = counter;
+            ngx_add_timer(&ch->tick, ngx_rooms_channel_pause(ch));
         }
 
         l->channel = ch;
@@ -298,14 +386,8 @@ ngx_rooms_listen_stop(ngx_rooms_listener_t *l)
         return;
     }
 
+    ngx_rooms_channel_quiet(ch);
     ngx_add_timer(&ch->timer, NGX_ROOMS_LISTEN_LINGER);
-}
-
-
-ngx_uint_t
-ngx_rooms_listening(ngx_rooms_listener_t *l)
-{
-    return l->channel && l->channel->subscribed;
 }
 
 
@@ -317,17 +399,17 @@ ngx_rooms_listen_wake(ngx_rooms_listener_t *l, ngx_rooms_topic_t *topic,
 
     ps = l->channel->pubsub;
 
-    if (topic == NULL) {
+    if (topic == NULL || (l->topic && l->topic != topic)) {
         l->full = 1;
-    }
-
-    if (l->queued) {
-        /* the first event of several is what matters, or all of them */
-        return;
     }
 
     l->topic = topic;
     l->position = position;
+
+    if (l->queued) {
+        return;
+    }
+
     l->queued = 1;
 
     ngx_queue_insert_tail(&ps->woken, &l->woken);
@@ -337,7 +419,7 @@ ngx_rooms_listen_wake(ngx_rooms_listener_t *l, ngx_rooms_topic_t *topic,
 }
 
 
-/* All have to look: we are subscribed now, or can't be. */
+/* All have to look. */
 void
 ngx_rooms_channel_wake(ngx_rooms_channel_t *ch)
 {
@@ -371,20 +453,19 @@ ngx_rooms_topic_wake(ngx_rooms_topic_t *topic, ngx_uint_t full,
 }
 
 
-/* "position room participant ..."; the room is "-" for what is no event. */
+/*
+ * A message: "position room participant ..."; the room is "-" where there is
+ * none.  What nobody here listens for is left to the next sweep.
+ */
 void
 ngx_rooms_channel_news(ngx_rooms_channel_t *ch, rooms_str_t payload)
 {
-    u_char             *p, *last, *space;
-    off_t               position;
-    ngx_uint_t          n;
-    rooms_str_t         word, room;
-    ngx_rooms_topic_t  *topic;
+    u_char      *p, *last, *space;
+    ngx_uint_t   n;
+    rooms_str_t  word;
 
     p = (u_char *) payload.data;
     last = p + payload.len;
-    position = 0;
-    room = ROOMS_NULL;
 
     for (n = 0; p < last; n++) {
         space = ngx_strlchr(p, last, ' ');
@@ -396,34 +477,211 @@ ngx_rooms_channel_news(ngx_rooms_channel_t *ch, rooms_str_t payload)
         word = (rooms_str_t) { space - p, p };
         p = space + 1;
 
-        switch (n) {
+        if (n == 0) {
 
-        case 0:
-            position = ngx_atoof((u_char *) word.data, word.len);
-
-            if (position == NGX_ERROR) {
+            if (ngx_atoof((u_char *) word.data, word.len) <= ch->head) {
                 return;
             }
 
-            break;
+        } else if (ngx_rooms_topic_find(ch, n == 1 ? 'r' : 'p', word)) {
+            ngx_rooms_channel_sweep(ch);
+            return;
+        }
+    }
+}
 
-        case 1:
-            room = word;
-            break;
 
-        default:
-            topic = ngx_rooms_topic_find(ch, 'p', word);
+static ngx_msec_t
+ngx_rooms_channel_pause(ngx_rooms_channel_t *ch)
+{
+    ngx_msec_t  pause;
 
-            if (topic) {
-                ngx_rooms_topic_wake(topic, 1, position);
-            }
+    pause = ch->subscribed ? NGX_ROOMS_LISTEN_TICK : NGX_ROOMS_LISTEN_DEAF;
+
+    return pause / 2 + ngx_random() % (pause / 2);
+}
+
+
+static void
+ngx_rooms_channel_tick(ngx_event_t *ev)
+{
+    ngx_rooms_channel_sweep(ev->data);
+}
+
+
+void
+ngx_rooms_channel_sweep(ngx_rooms_channel_t *ch)
+{
+    ngx_rooms_keys_t    keys;
+    ngx_rooms_batch_t  *b;
+
+    if (ch->sweep) {
+        ch->again = 1;
+        return;
+    }
+
+    if (ngx_queue_empty(&ch->listeners) || ngx_exiting) {
+        return;
+    }
+
+    /* whatever becomes of this one, there will be another */
+
+    ngx_add_timer(&ch->tick, ngx_rooms_channel_pause(ch));
+
+    b = ngx_rooms_batch_create(ngx_cycle->log);
+    if (b == NULL) {
+        return;
+    }
+
+    keys.pool = b->pool;
+    keys.prefix = ch->prefix;
+    keys.slot = ch->slot;
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("GET"),
+                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_POSITION,
+                                           ROOMS_NULL));
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
+                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_ACTIVE,
+                                           ROOMS_NULL),
+                             ngx_rooms_join(b->pool, ngx_rooms_s("("),
+                                       ngx_rooms_number(b->pool, ch->head)),
+                             ngx_rooms_s("+inf"), ngx_rooms_s("WITHSCORES"),
+                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
+                             ngx_rooms_number(b->pool,
+                                              NGX_ROOMS_LISTEN_SWEEP));
+
+    if (b->failed) {
+        ngx_rooms_batch_free(b);
+        return;
+    }
+
+    b->handler = ngx_rooms_channel_swept;
+    b->data = ch;
+
+    ch->again = 0;
+    ch->moves = 0;
+    ch->sweep = b;
+
+    ngx_add_timer(&ch->late, ch->pubsub->store->node.timeout);
+    ngx_rooms_lane_send(ngx_rooms_store_lane(ch->pubsub->store, ch->slot,
+                                             NGX_ROOMS_LANE_FAST), b);
+}
+
+
+/* The store doesn't answer: who waits finds that out, too. */
+static void
+ngx_rooms_channel_late(ngx_event_t *ev)
+{
+    ngx_rooms_lane_t     *lane;
+    ngx_rooms_batch_t    *b;
+    ngx_rooms_channel_t  *ch;
+
+    ch = ev->data;
+    b = ch->sweep;
+    lane = b->lane;
+
+    ch->sweep = NULL;
+    ngx_rooms_batch_free(b);
+
+    if (lane) {
+        ngx_rooms_lane_late(lane);
+    }
+
+    ngx_rooms_channel_wake(ch);
+}
+
+
+static ngx_uint_t
+ngx_rooms_channel_told(ngx_rooms_channel_t *ch, redisReply *topics)
+{
+    size_t              i;
+    int64_t             position;
+    ngx_uint_t          person;
+    rooms_str_t         name;
+    ngx_rooms_topic_t  *topic;
+
+    for (i = 0; i + 1 < topics->elements; i += 2) {
+        name = ngx_rooms_reply_str(topics->element[i]);
+        position = ngx_rooms_reply_int(topics->element[i + 1], 0);
+        person = name.len && name.data[0] == ' ';
+
+        topic = ngx_rooms_topic_find(ch, person ? 'p' : 'r',
+                                     (rooms_str_t) { name.len - person,
+                                                     name.data + person });
+        if (topic) {
+            ngx_rooms_topic_wake(topic, person, position);
         }
     }
 
-    topic = ngx_rooms_topic_find(ch, 'r', room);
+    return i / 2 >= NGX_ROOMS_LISTEN_SWEEP;
+}
 
-    if (topic) {
-        ngx_rooms_topic_wake(topic, 0, position);
+
+static void
+ngx_rooms_channel_swept(ngx_rooms_batch_t *b)
+{
+    int64_t               counter, last;
+    redisReply           *topics;
+    ngx_rooms_channel_t  *ch;
+
+    ch = b->data;
+
+    if (b->status == NGX_ROOMS_BATCH_OK
+        && ch->moves++ < NGX_ROOMS_LISTEN_MOVES
+        && ngx_rooms_store_moved(ch->pubsub->store, b, NGX_ROOMS_LANE_FAST)
+           == NGX_AGAIN)
+    {
+        return;
+    }
+
+    ch->sweep = NULL;
+    ngx_del_timer(&ch->late);
+
+    if (b->status != NGX_ROOMS_BATCH_OK) {
+        ngx_rooms_batch_free(b);
+        ngx_rooms_channel_wake(ch);
+        return;
+    }
+
+    topics = b->replies[1];
+
+    if (b->replies[0]->type == REDIS_REPLY_ERROR
+        || topics->type != REDIS_REPLY_ARRAY)
+    {
+        /* it is loading, or about to move: `head` stays */
+        ngx_rooms_batch_free(b);
+        ngx_add_timer(&ch->tick, NGX_ROOMS_LISTEN_DEAF);
+        return;
+    }
+
+    counter = ngx_rooms_reply_int(b->replies[0], 0);
+
+    if (counter < ch->head) {
+        /* writes were lost: what was told may be so no more */
+        ch->head = counter;
+        ngx_rooms_channel_wake(ch);
+
+    } else if (ngx_rooms_channel_told(ch, topics)) {
+        /* there are more; of the last position perhaps not all were here */
+        last = ngx_rooms_reply_int(topics->element[topics->elements - 1], 0);
+        ch->again = 1;
+
+        if (last - 1 > ch->head) {
+            ch->head = last - 1;
+
+        } else {
+            ch->head = counter;
+            ngx_rooms_channel_wake(ch);
+        }
+
+    } else {
+        ch->head = counter;
+    }
+
+    ngx_rooms_batch_free(b);
+
+    if (ch->again) {
+        ngx_rooms_channel_sweep(ch);
     }
 }
 

@@ -8,10 +8,9 @@
  * read as they come, so hiredis parses (redisReader) and NGINX does the rest:
  * its asynchronous context would bring a second table of the channels.
  *
- * A message that is published while there is no connection is lost.  So when
- * a channel is subscribed, again or for the first time, all its listeners are
- * called to look for themselves; and when it can't be, too, so that they find
- * out whether the store can be reached at all.
+ * A message is a hint to look into the store, and nothing more: it may be
+ * late, doubled, out of order, or lost.  ngx_rooms_listen.c looks, also when a
+ * channel is subscribed or can't be, and now and then without any message.
  */
 
 #include "ngx_rooms_store.h"
@@ -257,7 +256,7 @@ ngx_rooms_pubsub_again(ngx_rooms_pubsub_t *ps)
 
     ngx_add_timer(&ps->timer, delay);
 
-    /* a first loss may be a blip; who waits learns from the second */
+    /* a first loss may be a blip; the second may be the store's */
 
     if (ps->attempts++ == 0) {
         return;
@@ -268,7 +267,7 @@ ngx_rooms_pubsub_again(ngx_rooms_pubsub_t *ps)
          q = ngx_queue_next(q))
     {
         ch = ngx_queue_data(q, ngx_rooms_channel_t, queue);
-        ngx_rooms_channel_wake(ch);
+        ngx_rooms_channel_sweep(ch);
     }
 }
 

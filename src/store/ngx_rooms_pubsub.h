@@ -22,6 +22,8 @@
  * (ngx_rooms_listen.c).
  */
 
+struct ngx_rooms_keys_s;
+
 typedef struct ngx_rooms_pubsub_s    ngx_rooms_pubsub_t;
 typedef struct ngx_rooms_channel_s   ngx_rooms_channel_t;
 typedef struct ngx_rooms_topic_s     ngx_rooms_topic_t;
@@ -59,15 +61,27 @@ struct ngx_rooms_pubsub_s {
     ngx_event_t                wake;
 };
 
-/* A tenant's.  It stays for a while after its last listener. */
+/*
+ * A tenant's.  It stays for a while after its last listener.  Up to `head`
+ * all that has news was read in the store, and its listeners were told.
+ */
 struct ngx_rooms_channel_s {
     ngx_str_node_t             sn;
     ngx_queue_t                queue;
     ngx_rooms_pubsub_t        *pubsub;
+    rooms_str_t                prefix;     /* of the tenant's keys */
+    ngx_uint_t                 slot;
     ngx_rbtree_t               topics;
     ngx_rbtree_node_t          sentinel;
     ngx_queue_t                listeners;
     ngx_event_t                timer;      /* nobody listens */
+
+    int64_t                    head;
+    ngx_rooms_batch_t         *sweep;      /* in flight */
+    ngx_event_t                late;       /* it isn't answered */
+    ngx_event_t                tick;       /* the next, without a message */
+    ngx_uint_t                 moves;      /* followed in a cluster */
+    unsigned                   again:1;    /* a message came meanwhile */
     unsigned                   subscribed:1;
 };
 
@@ -85,9 +99,8 @@ typedef struct {
 
 /*
  * One who waits.  `handler` is called, never from inside a call to here, when
- * there may be news: `full` says that all has to be looked at, otherwise
- * there is an event at `position` in the room of `topic`, and nothing of
- * interest before it.
+ * there are news: `full` says that all has to be looked at, otherwise they
+ * are in one room alone, that of `topic`, whose last event is at `position`.
  */
 struct ngx_rooms_listener_s {
     ngx_rooms_listener_pt      handler;
@@ -109,15 +122,14 @@ void ngx_rooms_pubsub_init(ngx_rooms_pubsub_t *ps,
     struct ngx_rooms_store_s *store, ngx_log_t *log);
 
 /*
- * Listens to a channel for news of one participant and of some rooms, and of
- * no others any more.  Only when ngx_rooms_listening() is true is it sure
- * that nothing is missed; when that becomes so, the listener is called.
+ * Listens for news of one participant and of some rooms, and of no others any
+ * more.  `counter` is the tenant's, as it was read before.  What is committed
+ * after this call, the listener is told of, sooner or later.
  */
 ngx_int_t ngx_rooms_listen(ngx_rooms_pubsub_t *ps, ngx_rooms_listener_t *l,
-    rooms_str_t channel, rooms_str_t participant, const rooms_str_t *rooms,
-    ngx_uint_t n);
+    struct ngx_rooms_keys_s *keys, rooms_str_t participant,
+    const rooms_str_t *rooms, ngx_uint_t n, int64_t counter);
 void ngx_rooms_listen_stop(ngx_rooms_listener_t *l);
-ngx_uint_t ngx_rooms_listening(ngx_rooms_listener_t *l);
 
 /* The id of a room that `topic` stands for. */
 rooms_str_t ngx_rooms_topic_room(ngx_rooms_topic_t *topic);
@@ -147,6 +159,7 @@ void ngx_rooms_pubsub_write_handler(ngx_event_t *wev);
 ngx_rooms_channel_t *ngx_rooms_channel_find(ngx_rooms_pubsub_t *ps,
     rooms_str_t name);
 void ngx_rooms_channel_news(ngx_rooms_channel_t *ch, rooms_str_t payload);
+void ngx_rooms_channel_sweep(ngx_rooms_channel_t *ch);
 void ngx_rooms_channel_wake(ngx_rooms_channel_t *ch);
 void ngx_rooms_channel_free(ngx_rooms_channel_t *ch);
 void ngx_rooms_listen_wake_handler(ngx_event_t *ev);

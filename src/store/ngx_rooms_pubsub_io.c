@@ -148,7 +148,7 @@ ngx_rooms_pubsub_take(ngx_rooms_pubsub_t *ps, redisReply *reply)
         ch->subscribed = 1;
         ps->attempts = 0;
         ps->refused = 0;
-        ngx_rooms_channel_wake(ch);
+        ngx_rooms_channel_sweep(ch);
     }
 
     return NGX_OK;

@@ -14,6 +14,7 @@ static const struct {
 } ngx_rooms_keys[NGX_ROOMS_KEY_MAX] = {
     [NGX_ROOMS_KEY_TENANT] = { ngx_string("tenant"), ngx_null_string },
     [NGX_ROOMS_KEY_POSITION] = { ngx_string("position"), ngx_null_string },
+    [NGX_ROOMS_KEY_ACTIVE] = { ngx_string("active"), ngx_null_string },
     [NGX_ROOMS_KEY_PARTICIPANTS] =
         { ngx_string("participants"), ngx_null_string },
     [NGX_ROOMS_KEY_LOCALS] = { ngx_string("locals"), ngx_null_string },

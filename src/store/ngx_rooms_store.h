@@ -65,6 +65,9 @@ typedef struct ngx_rooms_store_s {
 typedef enum {
     NGX_ROOMS_KEY_TENANT = 0,          /* hash: limits, count of rooms */
     NGX_ROOMS_KEY_POSITION,            /* counter: the last event's */
+    NGX_ROOMS_KEY_ACTIVE,              /* zset: rooms and " participant"s, by
+                                          the last position that concerns
+                                          them */
     NGX_ROOMS_KEY_PARTICIPANTS,        /* hash: id -> profile */
     NGX_ROOMS_KEY_LOCALS,              /* hash: local id -> id */
     NGX_ROOMS_KEY_ALIASES,             /* hash: slug -> room */
@@ -125,7 +128,7 @@ typedef enum {
 
 
 /* Keys of one tenant.  `prefix` is "sw:{tenant}:". */
-typedef struct {
+typedef struct ngx_rooms_keys_s {
     ngx_pool_t         *pool;
     rooms_str_t         prefix;
     ngx_uint_t          slot;          /* of the tenant, in a cluster */

@@ -108,15 +108,20 @@ sub redis_end {
 sub topology_end { redis_end($_) for keys %pids }
 
 # Three primaries that have all slots, and a replica of each one named; gives
-# the primaries' ports and then those of the replicas.
+# the primaries' ports and then those of the replicas.  With { announce => code }
+# first, clients are sent to what the code makes of a node's port.
 sub cluster_start {
+    my %how = ref $_[0] ? %{shift()} : ();
     my (@replicas) = @_;
     my @nodes = map { topology_port() } 1 .. 3 + @replicas;
     my @ranges = ([0, 5460], [5461, 10922], [10923, 16383]);
 
     redis_server($_, redis_args($_, '--cluster-enabled', 'yes',
                                 '--cluster-node-timeout', '2000',
-                                '--repl-diskless-sync-delay', '0')) for @nodes;
+                                '--repl-diskless-sync-delay', '0',
+                                $how{announce}
+                                ? ('--cluster-announce-port',
+                                   $how{announce}->($_)) : ())) for @nodes;
 
     for my $i (0 .. 2) {
         redis_cli($nodes[$i], 'CLUSTER', 'ADDSLOTSRANGE', @{$ranges[$i]});
