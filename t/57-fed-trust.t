@@ -238,6 +238,51 @@ cmp_ok($refused, '>', 280, 'many who are nobody');
 print {$slow} substr $body, 10;
 like(do { local $/; <$slow> }, qr/"applied"/, 'are not who has sent it');
 
+# It hears of its own alone, also of an invite of many; of nobody who comes,
+# goes or is promoted
+
+$id = mine('Known');
+call('ann@t', 'POST', "/v1/rooms/$id/invitations", { fqid => $_ })
+    for $p->fqid('pam'), $c->fqid('cid');
+call("$_\@t", 'POST', '/v1/auth/register') for qw(zoe al);
+$id = mine('Many');
+$peer->forget;
+is(call('ann@t', 'POST', "/v1/rooms/$id/invite", { participant_ids =>
+        ['zoe', $c->fqid('cid'), $p->fqid('pam'), 'al'] })->{status}, 200,
+   'an invite of many');
+
+my $told = sub { [grep { ($_->{room_id} // '') eq $id } $peer->events] };
+
+ok(soon(sub { @{ $told->() } }), 'is told');
+
+my ($invite) = @{ $told->() };
+
+is_deeply($invite->{content}{fqids}, [$p->fqid('pam')],
+          'to a server, of its participant alone');
+unlike($json->encode($invite), qr/zoe|cid|\bal\b/, 'and of nobody else');
+
+call('al@t', 'POST', "/v1/rooms/$id/join");
+call('ann@t', 'PUT', "/v1/rooms/$id/members/al/power-level",
+     { power_level => 50 });
+call('ann@t', 'POST', "/v1/rooms/$id/kick", { participant_id => 'zoe' });
+call('ann@t', 'POST', "/v1/rooms/$id/ban", { participant_id => $c->fqid('cid') });
+call('ann@t', 'PUT', "/v1/rooms/$id/topic", { topic => 'for all' });
+ok(soon(sub { grep { $_->{event_type} eq 'swp.room.topic' } @{ $told->() } }),
+   'it is told what the room is called');
+is(join(' ', map { $_->{event_type} =~ /(\w+)$/ } @{ $told->() }),
+   'member topic', 'and not who comes, goes and rises');
+unlike($json->encode($told->()), qr/zoe|cid|\@al:/, 'nor names any');
+
+$peer->forget;
+$p->tell($p->event($id, 'pam', 'member', { membership => 'join' }));
+ok(soon(sub { $json->encode($told->()) =~ /\Q$al\E/ }),
+   'who has joined is told who is there');
+call('zoe@t', 'POST', "/v1/rooms/$id/leave");
+call('ann@t', 'PUT', "/v1/rooms/$id/members/al/power-level",
+     { power_level => 60 });
+ok(soon(sub { grep { $_->{event_type} eq 'swp.room.power_level' }
+              @{ $told->() } }), 'and hears of everybody');
+
 unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal|no valid/,
        'the log is clean');
 

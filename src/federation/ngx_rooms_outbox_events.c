@@ -53,6 +53,41 @@ ngx_rooms_outbox_ask_events(ngx_rooms_outbox_t *o)
 }
 
 
+/* A server whose participants are merely invited: an invite of many, too. */
+static rooms_str_t
+ngx_rooms_outbox_narrow(ngx_rooms_outbox_t *o, ngx_rooms_outbox_room_t *room,
+    rooms_str_t text)
+{
+    size_t           size;
+    u_char          *p;
+    uint32_t         n;
+    rooms_buf_t      b;
+    rooms_stored_t   e;
+
+    n = rooms_peers_count(room->room.peers, o->server);
+
+    if (n == 0 || rooms_peers_count(room->room.guests, o->server) < n) {
+        return text;
+    }
+
+    size = ROOMS_STORED_NARROW(text.len);
+
+    p = ngx_pnalloc(o->round, size);
+    if (p == NULL) {
+        return ROOMS_NULL;
+    }
+
+    rooms_buf_init(&b, p, size);
+    rooms_stored_read(text, room->id, 0, &e);
+
+    if (!rooms_stored_narrow(&b, &e, ROOMS_NULL, o->server)) {
+        return text;
+    }
+
+    return b.full ? ROOMS_NULL : (rooms_str_t) { b.last - b.start, b.start };
+}
+
+
 ngx_int_t
 ngx_rooms_outbox_events(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 {
@@ -106,7 +141,11 @@ ngx_rooms_outbox_events(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
         if (text.data && room->exists) {
             item->there = 1;
             item->told = room->n;
-            room->stored[room->n++] = text;
+            room->stored[room->n] = ngx_rooms_outbox_narrow(o, room, text);
+
+            if (room->stored[room->n++].data == NULL) {
+                return NGX_ERROR;
+            }
         }
     }
 

@@ -1222,40 +1222,22 @@ ngx_rooms_reader_take(ngx_rooms_req_t *rq, ngx_array_t *a, rooms_str_t room,
 static rooms_str_t
 ngx_rooms_reader_personal(ngx_rooms_req_t *rq, const rooms_stored_t *e)
 {
-    u_char            *p;
-    size_t             size;
-    rooms_buf_t        b;
-    rooms_json_set_t   set;
+    u_char       *p;
+    size_t        size;
+    rooms_buf_t   b;
 
-    if (!e->readable
-        || rooms_json_member(e->content, "participant_ids").data == NULL)
-    {
-        return e->json;
-    }
+    size = ROOMS_STORED_NARROW(e->json.len);
 
-    size = 2 * e->json.len + ROOMS_JSON_STR(rq->principal.sub.len) + 128;
-
-    p = ngx_pnalloc(rq->batch->pool, 3 * size);
+    p = ngx_pnalloc(rq->batch->pool, size);
     if (p == NULL) {
         return ROOMS_NULL;
     }
 
     rooms_buf_init(&b, p, size);
-    rooms_json_lit(&b, "[");
-    rooms_json_str(&b, rq->principal.sub);
-    rooms_json_lit(&b, "]");
 
-    set.key = "participant_ids";
-    set.value = (rooms_str_t) { b.last - b.start, b.start };
-
-    rooms_buf_init(&b, p + size, size);
-    rooms_json_rewrite(&b, e->content, &set, 1);
-
-    set.key = "content";
-    set.value = (rooms_str_t) { b.last - b.start, b.start };
-
-    rooms_buf_init(&b, p + 2 * size, size);
-    rooms_json_rewrite(&b, e->json, &set, 1);
+    if (!rooms_stored_narrow(&b, e, rq->principal.sub, ROOMS_NULL)) {
+        return e->json;
+    }
 
     return b.full ? ROOMS_NULL : (rooms_str_t) { b.last - b.start, b.start };
 }

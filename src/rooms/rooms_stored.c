@@ -347,3 +347,70 @@ rooms_stored_unreadable(rooms_buf_t *b, const rooms_stored_t *e,
 
     rooms_json_lit(b, "}");
 }
+
+
+int
+rooms_stored_narrow(rooms_buf_t *b, const rooms_stored_t *e,
+    rooms_str_t participant, rooms_str_t server)
+{
+    size_t             at;
+    rooms_str_t        all, id, own;
+    rooms_json_set_t   set;
+    unsigned char     *start;
+
+    all = e->readable ? rooms_json_member(e->content, "participant_ids")
+                      : ROOMS_NULL;
+
+    if (all.data == NULL) {
+        return 0;
+    }
+
+    /* the id as it stands there, the new array, the content with it, and the
+     * event around that */
+
+    start = b->last;
+    rooms_json_str(b, participant);
+    own = (rooms_str_t) { b->last - start, start };
+
+    start = b->last;
+    rooms_json_lit(b, "[");
+
+    for (id = rooms_json_element(&all); id.data;
+         id = rooms_json_element(&all))
+    {
+        if (id.len <= 2 || id.data[0] != '"') {
+            continue;
+        }
+
+        at = id.len - 1 - server.len;
+
+        if (server.data
+            ? id.len > server.len + 3 && id.data[1] == '@'
+              && id.data[at - 1] == ':'
+              && memcmp(id.data + at, server.data, server.len) == 0
+            : rooms_str_eq(id, own))
+        {
+            if (b->last != start + 1) {
+                rooms_json_lit(b, ",");
+            }
+
+            rooms_json_raw(b, id.data, id.len);
+        }
+    }
+
+    rooms_json_lit(b, "]");
+
+    set.key = "participant_ids";
+    set.value = (rooms_str_t) { b->last - start, start };
+
+    start = b->last;
+    rooms_json_rewrite(b, e->content, &set, 1);
+
+    set.key = "content";
+    set.value = (rooms_str_t) { b->last - start, start };
+
+    b->start = b->last;
+    rooms_json_rewrite(b, e->json, &set, 1);
+
+    return 1;
+}

@@ -63,6 +63,16 @@ typedef struct {
 void rooms_stored_read(rooms_str_t json, rooms_str_t room, int64_t position,
     rooms_stored_t *e);
 
+/*
+ * An event that names several participants (an invite of many), as somebody is
+ * told it who isn't in the room: of them all it names one, or those of one
+ * server.  0: it names no several, and is told as it is.  The event is from
+ * b->start to b->last, in a buffer of so many bytes.
+ */
+#define ROOMS_STORED_NARROW(len)  (3 * (len) + 2048)
+int rooms_stored_narrow(rooms_buf_t *b, const rooms_stored_t *e,
+    rooms_str_t participant, rooms_str_t server);
+
 /* {"unreadable":true, ...} with what is known of it. */
 #define ROOMS_STORED_UNREADABLE  192
 void rooms_stored_unreadable(rooms_buf_t *b, const rooms_stored_t *e,

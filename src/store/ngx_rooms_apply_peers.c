@@ -185,6 +185,7 @@ ngx_rooms_apply_peers(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     if (a->before && !rooms_str_eq(before, guests)) {
         ngx_rooms_commit_guard_field(c, key, ngx_rooms_field_guests, before);
+        c->guests = 1;
     }
 
     ngx_rooms_apply_peers_write(c, key, ngx_rooms_field_guests, before,
@@ -215,16 +216,48 @@ ngx_rooms_apply_post(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
+/* Whether a change of membership is of somebody of a server. */
+static ngx_uint_t
+ngx_rooms_apply_concerns(ngx_rooms_commit_t *c, rooms_str_t server)
+{
+    u_char       *p, *last, *next;
+    rooms_str_t   its;
+
+    p = (u_char *) c->concerned.data;
+    last = p + c->concerned.len;
+
+    /* each stands behind a space */
+
+    for ( /* void */ ; p < last; p = next) {
+        next = ngx_strlchr(p + 1, last, ' ');
+
+        if (next == NULL) {
+            next = last;
+        }
+
+        if (rooms_foreign((rooms_str_t) { next - p - 1, p + 1 }, c->server,
+                          &its)
+            && rooms_str_eq(its, server))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /*
- * Who is merely invited doesn't read what is said in a room, nor does their
- * server.
+ * Who is merely invited doesn't read what is said in a room, nor who else
+ * comes and goes, and nor does their server.  Once one of them joins, a
+ * snapshot tells who is there.
  */
 void
 ngx_rooms_apply_outbox(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const rooms_room_t *room, rooms_event_e type, rooms_str_t random)
 {
     uint32_t     n;
-    ngx_uint_t   foreign, said;
+    ngx_uint_t   foreign, said, members;
     rooms_str_t  from, key, peers, server, item;
 
     if (c->server.data == NULL) {
@@ -261,14 +294,18 @@ ngx_rooms_apply_outbox(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     said = type == ROOMS_EV_MESSAGE || type == ROOMS_EV_REACTION
            || type == ROOMS_EV_REDACTION;
 
-    if (said && peers.len) {
+    members = type == ROOMS_EV_MEMBER || type == ROOMS_EV_POWER_LEVEL;
+
+    if ((said || members) && peers.len && !c->guests) {
         ngx_rooms_commit_guard_field(c, key, ngx_rooms_field_guests,
                                      room->guests);
     }
 
     while (rooms_peers_next(&peers, &server, &n)) {
 
-        if (said && rooms_peers_count(room->guests, server) >= n) {
+        if ((said || (members && !ngx_rooms_apply_concerns(c, server)))
+            && rooms_peers_count(room->guests, server) >= n)
+        {
             continue;
         }
 

@@ -48,6 +48,7 @@ typedef struct {
     int64_t             source_at;     /* ms, when it was made there */
     uint32_t            big;           /* written as the room's; or 0 */
     unsigned            peers:1;       /* guarded already */
+    unsigned            guests:1;      /* likewise */
 
     unsigned            posts:1;       /* into an outbox */
     unsigned            failed:1;      /* out of memory */

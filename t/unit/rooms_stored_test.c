@@ -217,13 +217,78 @@ test_depth(void **state)
 }
 
 
+/* An invite of many, as one of them or one server is told it. */
+
+static void
+test_narrow(void **state)
+{
+    unsigned         i;
+    rooms_buf_t      b;
+    rooms_stored_t   e;
+    unsigned char    mem[ROOMS_STORED_NARROW(2048)];
+
+    static const char  begin[] = HEAD "\"stream_position\":1000," WHO
+        "\"content\":{\"membership\":\"invite\",\"participant_ids\":";
+
+    static const struct {
+        const char  *all;
+        const char  *participant;
+        const char  *server;
+        const char  *left;
+    } cases[] = {
+        { "[\"ann\",\"bob\",\"cy\"]", "bob", NULL, "[\"bob\"]" },
+        { "[\"bo\",\"bobby\",\"x bob\"]", "bob", NULL, "[]" },
+        { "[\"a\\\"b\",\"ab\"]", "a\"b", NULL, "[\"a\\\"b\"]" },
+        { "[]", "bob", NULL, "[]" },
+        { "[1,null,[\"bob\"],\"bob\"]", "bob", NULL, "[\"bob\"]" },
+        { "[\"@a:x.example\",\"ann\",\"@b:y.example\",\"@c:x.example\"]",
+          NULL, "x.example", "[\"@a:x.example\",\"@c:x.example\"]" },
+        { "[\"@a:x.example\",\"@a:ax.example\",\"x.example\",\":x.example\"]",
+          NULL, "x.example", "[\"@a:x.example\"]" },
+        { "{\"bob\":1}", "bob", NULL, "[]" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char  text[2048], want[2048];
+
+        snprintf(text, sizeof(text), "%s%s}" TAIL, begin, cases[i].all);
+        snprintf(want, sizeof(want), "%s%s}" TAIL, begin, cases[i].left);
+
+        e = read_at(text, 1000);
+        assert_true(e.readable);
+
+        rooms_buf_init(&b, mem, ROOMS_STORED_NARROW(strlen(text)));
+        assert_true(rooms_stored_narrow(&b, &e,
+                    cases[i].participant ? rooms_cstr(cases[i].participant)
+                                         : ROOMS_NULL,
+                    cases[i].server ? rooms_cstr(cases[i].server)
+                                    : ROOMS_NULL));
+        assert_false(b.full);
+        assert_int_equal(b.last - b.start, strlen(want));
+        assert_memory_equal(b.start, want, strlen(want));
+    }
+
+    /* what names nobody, or can't be read, is left alone */
+
+    rooms_buf_init(&b, mem, sizeof(mem));
+    e = read_at(HEAD "\"stream_position\":1000," WHO "\"content\":{}" TAIL, 1000);
+    assert_true(e.readable);
+    assert_false(rooms_stored_narrow(&b, &e, rooms_cstr("bob"), ROOMS_NULL));
+    e = read_at("{\"content\":{\"participant_ids\":[]", 1000);
+    assert_false(rooms_stored_narrow(&b, &e, rooms_cstr("bob"), ROOMS_NULL));
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_readable),
         cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_depth)
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_narrow)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
