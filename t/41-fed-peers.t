@@ -168,6 +168,14 @@ sub ask {
                                                  %o)));
 }
 
+# Somebody of that server is in a room with ann.
+sub meets_ann {
+    my ($peer) = @_;
+
+    redis('ZADD', "sw:{t1}:$_:rooms", 1, 'room-0' . '0' x 25)
+        for 'p:ann', "peers:$peer->{name}";
+}
+
 sub policy { call('PUT', '/v1/admin/federation/policy', $_[0]) }
 
 sub fetches {
@@ -193,6 +201,13 @@ is("$res->{status} $res->{code}", '403 SW_FED_POLICY',
 is(fetches(), 0, 'and nothing is asked of such a server');
 
 policy({ allowed_peers => [$b->{name}] });
+
+$res = ask($b, "$profile/ann");
+is("$res->{status} $res->{code}", '404 SW_PARTICIPANT_NOT_FOUND',
+   'a server that shares no room hears nothing of a participant');
+is($res->{message}, ask($b, "$profile/nobody")->{message},
+   'not even that there is one');
+meets_ann($b);
 
 my @headers = $b->headers('GET', "$profile/ann", authority => 'a.example');
 my @res = @{http_many([map { http_raw('GET', "$profile/ann", undef, undef,
@@ -259,6 +274,7 @@ is(redis('HGET', 'sw:{t1}:peers', $b->{name}) > ($now - 60) * 1000, 1,
 # A key that changes while the old one is in our cache
 
 file('well/server', $c->descriptor);
+meets_ann($c);
 policy({ default_mode => 'open' });
 is(ask($c, "$profile/ann")->{status}, 200, 'an open policy lets all in');
 is(ask($c_next, "$profile/ann")->{code}, 'SW_FED_SIGNATURE_MISMATCH',
@@ -424,6 +440,7 @@ for (['nobody', 'Host not found'], ['secret', 'Operation refused']) {
 }
 
 is(-s "$dir/dialled.log", 0, 'no request has left');
+meets_ann($both);
 is(ask($both, "$profile/ann")->{status}, 200,
    'one with a public address, too, is');
 is(RoomsTest::Process::slurp("$dir/dialled.log"), "93.184.216.34:8448\n",

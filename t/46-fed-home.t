@@ -86,6 +86,17 @@ is($res->{status}, 200, 'an admin who is no member invites');
 is(invite($admin, $room, $eve, 'Idempotency-Key' => 'k1')
        ->{headers}{'idempotency-replayed'}, 'true', 'with Idempotency-Key');
 
+for ([$room, '404 SW_ROOM_NOT_FOUND', 'does not see'],
+     [room('In public', 1, room_type => 'public'), '403 SW_ROOM_FORBIDDEN',
+      'sees'])
+{
+    my ($id, $code, $what) = @$_;
+
+    $res = call($admin, 'POST', "/v1/rooms/$id/invitations", { fqid => $eve });
+    is("$res->{status} $res->{code}", $code,
+       "among members an admin is nobody in a room that they $what");
+}
+
 is(invite('al@t', $room, $bob)->{code}, 'SW_ROOM_NOT_FOUND',
    'who does not see the room');
 is(invite('ann@t', room('Local', 0), $bob)->{code}, 'SW_ROOM_TYPE_INVARIANT',

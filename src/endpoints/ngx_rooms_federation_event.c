@@ -76,6 +76,9 @@ ngx_rooms_fedsend_read(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
         return ngx_rooms_invalid(rq, "events", problem);
     }
 
+    rooms_told_own(s->peer, s->told.sender.server, &s->told.sender.name,
+                   &s->told.sender.avatar);
+
     /* canonical text is never longer than the one that was parsed */
 
     if (s->work == NULL) {

@@ -14,6 +14,7 @@
 #include "ngx_rooms_federation_send.h"
 #include "ngx_rooms_fedpolicy.h"
 #include "ngx_rooms_peer_call.h"
+#include "ngx_rooms_profiles.h"
 #include "rooms_peer.h"
 
 
@@ -95,6 +96,7 @@ ngx_rooms_fqid_keep(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p)
     ngx_rooms_commit_guard_field(&rq->commit, key, p->id, ROOMS_NULL);
     ngx_rooms_commit_write(&rq->commit, "HSET", key, p->id,
                            ngx_rooms_format_profile(rq->pool, p, rq->now));
+    ngx_rooms_profiles_want(&rq->commit, &rq->keys, p->id, rq->now, 0);
 }
 
 
@@ -145,6 +147,12 @@ ngx_rooms_fedinvite_load(ngx_rooms_req_t *rq)
     }
 
     rq->ask = ngx_rooms_fedinvite_ask;
+
+    /* who invites as a member is one, administrator or not */
+
+    if (!(rq->endpoint->flags & NGX_ROOMS_ADMIN)) {
+        rq->in.tenant_admin = 0;
+    }
 
     rc = ngx_rooms_room_load(rq);
 

@@ -7,6 +7,7 @@
 
 #include "ngx_rooms_federation_replica.h"
 #include "ngx_rooms_endings.h"
+#include "ngx_rooms_profiles.h"
 
 
 /* The room as it is told, with names of here. */
@@ -155,10 +156,62 @@ ngx_rooms_replica_content(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 }
 
 
+/* How those are called who are new, or whose own server says so anew. */
+static void
+ngx_rooms_replica_names(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    ngx_uint_t   i, wanted;
+    rooms_str_t  key;
+
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
+
+    for (i = 0, wanted = 0; i < replica->n; i++) {
+
+        if (replica->known[i]) {
+            continue;
+        }
+
+        if (replica->told[i].name.data == NULL) {
+            ngx_rooms_profiles_want(&rq->commit, &rq->keys, replica->ids[i],
+                                    rq->now, wanted++);
+        }
+
+        ngx_rooms_commit_write(&rq->commit, "HSET", key, replica->ids[i],
+                               ngx_rooms_format_profile(rq->pool,
+                                                     &replica->profiles[i],
+                                                     rq->now));
+    }
+}
+
+
+/* Nothing of the room changes: it may be told for the names alone. */
+static ngx_int_t
+ngx_rooms_replica_renames(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < replica->n && replica->known[i]; i++) { /* void */ }
+
+    if (i == replica->n || replica->fresh) {
+        return NGX_OK;
+    }
+
+    if (ngx_rooms_begin(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* the note that the event was here has a position in it */
+
+    ngx_rooms_commit_position(&rq->commit);
+    ngx_rooms_replica_names(rq, replica);
+
+    return rq->commit.failed ? NGX_ERROR : NGX_OK;
+}
+
+
 ngx_int_t
 ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t            i;
     rooms_str_t           key, content;
     rooms_mirror_t        in;
     rooms_change_t       *change;
@@ -208,7 +261,7 @@ ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
     }
 
     if (change->noop) {
-        return NGX_OK;
+        return ngx_rooms_replica_renames(rq, replica);
     }
 
     rq->view.room = replica->room;
@@ -247,18 +300,7 @@ ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
                               s->told.sender.fqid, rq->now);
     }
 
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
-
-    for (i = 0; i < replica->n; i++) {
-
-        if (!replica->known[i]) {
-            ngx_rooms_commit_write(&rq->commit, "HSET", key,
-                            replica->ids[i],
-                            ngx_rooms_format_profile(rq->pool,
-                                                     &replica->profiles[i],
-                                                     rq->now));
-        }
-    }
+    ngx_rooms_replica_names(rq, replica);
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }

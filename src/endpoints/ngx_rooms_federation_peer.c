@@ -14,6 +14,12 @@ ngx_rooms_peer_note(ngx_rooms_req_t *rq)
 {
     ngx_rooms_peer_t  *peer;
 
+    /* names that strangers make up don't fill the store */
+
+    if (!rq->signer->familiar) {
+        return;
+    }
+
     peer = ngx_rooms_peer_get(rq, rq->signer->signature.server);
 
     if (peer == NULL || ngx_time() - peer->seen < NGX_ROOMS_PEER_SEEN) {
@@ -38,7 +44,10 @@ ngx_rooms_peer_note(ngx_rooms_req_t *rq)
 }
 
 
-/* A participant by its local id: its id, and then its profile. */
+/*
+ * A participant by its local id: its id, and then its profile, for a server
+ * that has somebody in a room with it.  For all others there is no such one.
+ */
 ngx_int_t
 ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq)
 {
@@ -73,7 +82,13 @@ ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq)
             || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
                            ngx_rooms_key(&rq->keys,
                                          NGX_ROOMS_KEY_PARTICIPANTS,
-                                         ROOMS_NULL), id) != NGX_OK)
+                                         ROOMS_NULL), id) != NGX_OK
+            || ngx_rooms_command(rq->batch, ngx_rooms_s("ZINTER"),
+                           ngx_rooms_s("2"),
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PEER_ROOMS,
+                                         rq->signer->signature.server),
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_USER_ROOMS,
+                                         id)) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -92,6 +107,7 @@ ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq)
         /* for others, only their own server speaks */
 
         return rc == NGX_OK && rq->profile.server.data == NULL
+               && ngx_rooms_reply(rq, 1)->elements > 0
                ? NGX_OK : ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT, NULL);
     }
 

@@ -168,13 +168,7 @@ ngx_rooms_refresh_read(ngx_rooms_req_t *rq, json_t *data)
 
     p = &rq->profile;
 
-    rooms_told_profile(data, &name, &avatar);
-
-    if (!rooms_str_eq(rooms_told_str(data, "local_id"), p->local)
-        || !rooms_str_eq(rooms_told_str(data, "server_name"),
-                         p->server)
-        || name.data == NULL)
-    {
+    if (rooms_told_answer(data, p->local, p->server, &name, &avatar) != 0) {
         return NGX_DECLINED;
     }
 

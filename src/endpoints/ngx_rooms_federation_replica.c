@@ -165,6 +165,9 @@ ngx_rooms_replica_begin(ngx_rooms_req_t *rq)
             return ngx_rooms_invalid(rq, "members", problem);
         }
 
+        rooms_told_own(s->peer, replica->told[i].server,
+                       &replica->told[i].name, &replica->told[i].avatar);
+
         if (!rooms_str_eq(replica->told[i].server, s->self)) {
             replica->ids[i] = replica->told[i].fqid;
         }

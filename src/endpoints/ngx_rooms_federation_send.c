@@ -15,6 +15,7 @@
 #include "ngx_rooms_federation_send.h"
 #include "ngx_rooms_federation_room.h"
 #include "ngx_rooms_fedpolicy.h"
+#include "ngx_rooms_profiles.h"
 
 
 typedef enum {
@@ -425,20 +426,28 @@ ngx_rooms_fedsend_note(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
                                       (rooms_str_t) { sizeof(rq->random),
                                                       rq->random }));
 
-    if (s->told.sender.name.data
-        && (s->sender_row.data == NULL
-            || !rooms_str_eq(p->name, s->told.sender.name)
-            || !rooms_str_eq(p->avatar, s->told.sender.avatar)))
-    {
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
+
+    if (s->told.sender.name.data) {
+
+        if (s->sender_row.data && rooms_str_eq(p->name, s->told.sender.name)
+            && rooms_str_eq(p->avatar, s->told.sender.avatar))
+        {
+            return;
+        }
+
         p->name = s->told.sender.name;
         p->avatar = s->told.sender.avatar;
-        key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS,
-                            ROOMS_NULL);
 
-        ngx_rooms_commit_write(&rq->commit, "HSET", key, p->id,
-                               ngx_rooms_format_profile(rq->pool, p,
-                                                        rq->now));
+    } else if (s->sender_row.data) {
+        return;
+
+    } else {
+        ngx_rooms_profiles_want(&rq->commit, &rq->keys, p->id, rq->now, 0);
     }
+
+    ngx_rooms_commit_write(&rq->commit, "HSET", key, p->id,
+                           ngx_rooms_format_profile(rq->pool, p, rq->now));
 }
 
 

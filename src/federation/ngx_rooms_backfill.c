@@ -8,6 +8,7 @@
 #include "ngx_rooms_backfill.h"
 #include "ngx_rooms_peer.h"
 #include "rooms_fedevent.h"
+#include "rooms_told.h"
 
 
 static ngx_int_t ngx_rooms_backfill_call(ngx_rooms_req_t *rq,
@@ -440,6 +441,8 @@ ngx_rooms_backfill_judge(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         if (item->problem) {
             continue;
         }
+
+        rooms_told_own(bf->origin, past->server, &past->name, &past->avatar);
 
         if (!rooms_str_eq(past->server, rooms_from_ngx(rq->conf->server_name)))
         {

@@ -6,6 +6,7 @@
 /* The commit of a part: events, and senders who aren't known here yet. */
 
 #include "ngx_rooms_backfill.h"
+#include "ngx_rooms_profiles.h"
 
 
 static rooms_str_t ngx_rooms_backfill_json(ngx_rooms_backfill_t *bf,
@@ -202,6 +203,11 @@ ngx_rooms_backfill_sender(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf,
     ngx_rooms_commit_guard_field(&bf->commit, key, p.id, ROOMS_NULL);
     ngx_rooms_commit_write(&bf->commit, "HSET", key, p.id,
                            ngx_rooms_format_profile(bf->pool, &p, rq->now));
+
+    if (past->name.data == NULL) {
+        ngx_rooms_profiles_want(&bf->commit, &rq->keys, p.id, rq->now,
+                                i - bf->at);
+    }
 }
 
 

@@ -15,6 +15,7 @@
 #include "ngx_rooms_outbox.h"
 #include "ngx_rooms_hold.h"
 #include "ngx_rooms_fault.h"
+#include "ngx_rooms_profiles.h"
 
 
 static void ngx_rooms_link_timer(ngx_event_t *ev);
@@ -83,6 +84,7 @@ ngx_rooms_link_init_worker(ngx_array_t *links, ngx_cycle_t *cycle)
 
     for (i = 0; i < links->nelts; i++) {
         ngx_queue_init(&link[i].sends);
+        ngx_queue_init(&link[i].profiles);
         ngx_rooms_random_hex(link[i].token, NGX_ROOMS_LINK_TOKEN);
 
         link[i].timer.handler = ngx_rooms_link_timer;
@@ -226,7 +228,7 @@ ngx_rooms_link_ask_due(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
 
     /* those that are being told are due, too */
 
-    return ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
                              ngx_rooms_key(keys, NGX_ROOMS_KEY_OUTBOXES,
                                            ROOMS_NULL),
                              ngx_rooms_s("-inf"),
@@ -236,6 +238,8 @@ ngx_rooms_link_ask_due(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
                              ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
                              ngx_rooms_number(b->pool,
                                               2 * NGX_ROOMS_LINK_SENDS));
+
+    return ngx_rooms_profiles_ask_due(b, keys);
 }
 
 
@@ -380,6 +384,7 @@ ngx_rooms_link_read(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
         }
 
         ngx_rooms_link_due(link, b->replies[0]);
+        ngx_rooms_profiles_due(link, b->replies[1]);
         ngx_rooms_endings_run(link);
 
         return link->again ? 1 : NGX_ROOMS_LINK_POLL;

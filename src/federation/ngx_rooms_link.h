@@ -45,6 +45,8 @@ struct ngx_rooms_fedlink_s {
     ngx_queue_t               sends;       /* of ngx_rooms_outbox_t */
     ngx_uint_t                nsends;
     void                     *endings;     /* ngx_rooms_endings_t */
+    ngx_queue_t               profiles;     /* of ngx_rooms_profiles_t */
+    ngx_uint_t                nprofiles;
     unsigned                  whole:1;     /* send the script's text */
     unsigned                  again:1;     /* poked meanwhile */
 };

@@ -49,7 +49,8 @@ struct ngx_rooms_signer_s {
     rooms_str_t            digest;         /* the field */
     rooms_fedkey_t         key;            /* that of the request: an entry may
                                               go to another name meanwhile */
-    unsigned               familiar:1;     /* seen before, or on the list */
+    unsigned               familiar:1;     /* in a room, seen before, or on
+                                              the policy's list */
 };
 
 

@@ -135,7 +135,11 @@ ngx_rooms_peer_fields(ngx_rooms_req_t *rq)
                                            ROOMS_NULL),
                              sig->server) != NGX_OK
         || ngx_rooms_fedpolicy_ask_invited(rq->batch, &rq->keys, sig->server)
-           != NGX_OK)
+           != NGX_OK
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("EXISTS"),
+                             ngx_rooms_key(&rq->keys,
+                                           NGX_ROOMS_KEY_PEER_ROOMS,
+                                           sig->server)) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -172,7 +176,8 @@ ngx_rooms_peer_policy(ngx_rooms_req_t *rq)
     }
 
     rq->signer->familiar = rooms_policy_lists(policy, server)
-                 || ngx_rooms_reply_str(ngx_rooms_reply(rq, 1)).data != NULL;
+                 || ngx_rooms_reply_str(ngx_rooms_reply(rq, 1)).data != NULL
+                 || ngx_rooms_reply_int(ngx_rooms_reply(rq, 3), 0) > 0;
 
     return NGX_OK;
 }

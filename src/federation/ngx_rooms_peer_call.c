@@ -292,6 +292,28 @@ ngx_rooms_peer_call_free(ngx_rooms_peer_call_t *call)
 }
 
 
+/*
+ * NGINX ends an upstream by the request's cleanups, as it does for a client
+ * that has gone.  A thread that works for the request is waited for.
+ */
+void
+ngx_rooms_peer_call_cancel(ngx_rooms_peer_call_t *call)
+{
+    call->handler = ngx_rooms_peer_call_free;
+
+    if (call->request->blocked) {
+        return;
+    }
+
+    if (call->resolving) {
+        ngx_resolve_name_done(call->resolving);
+        call->resolving = NULL;
+    }
+
+    ngx_rooms_peer_call_free(call);
+}
+
+
 void
 ngx_rooms_peer_call_send(ngx_rooms_peer_call_t *call)
 {

@@ -28,6 +28,7 @@ struct ngx_rooms_peer_call_s {
     ngx_http_log_ctx_t        log_ctx;
     ngx_log_t                 log;
     ngx_event_t               done;
+    ngx_resolver_ctx_t       *resolving;
 
     ngx_str_t                 peer;        /* host[:port] */
     ngx_str_t                 host;
@@ -76,6 +77,12 @@ void ngx_rooms_peer_call_fail(ngx_rooms_peer_call_t *call, const char *error);
 
 /* Frees all of it, once the handler was called. */
 void ngx_rooms_peer_call_free(ngx_rooms_peer_call_t *call);
+
+/*
+ * There will be no answer: closes what is under way.  The handler isn't
+ * called, and the call is nobody's any more.  Not from inside of a call.
+ */
+void ngx_rooms_peer_call_cancel(ngx_rooms_peer_call_t *call);
 
 /* The call that this request belongs to, or NULL. */
 ngx_rooms_peer_call_t *ngx_rooms_peer_call_of(ngx_http_request_t *r);

@@ -78,7 +78,10 @@ ngx_rooms_peer_resolve(ngx_rooms_peer_call_t *call)
     ctx->data = call;
     ctx->timeout = clcf->resolver_timeout;
 
+    call->resolving = ctx;
+
     if (ngx_resolve_name(ctx) != NGX_OK) {
+        call->resolving = NULL;
         ngx_rooms_peer_call_fail(call, "the name can't be resolved");
     }
 }
@@ -135,6 +138,7 @@ ngx_rooms_peer_resolved(ngx_resolver_ctx_t *ctx)
     ngx_rooms_peer_call_t  *call;
 
     call = ctx->data;
+    call->resolving = NULL;
 
     for (i = 0; ctx->state == NGX_OK && i < ctx->naddrs; i++) {
         if (ngx_rooms_peer_public(ctx->addrs[i].sockaddr)) {

@@ -58,6 +58,30 @@ rooms_told_profile(json_t *object, rooms_str_t *name, rooms_str_t *avatar)
 }
 
 
+void
+rooms_told_own(rooms_str_t speaker, rooms_str_t server, rooms_str_t *name,
+    rooms_str_t *avatar)
+{
+    if (!rooms_str_eq(speaker, server)) {
+        *name = ROOMS_NULL;
+        *avatar = ROOMS_NULL;
+    }
+}
+
+
+int
+rooms_told_answer(json_t *data, rooms_str_t local, rooms_str_t server,
+    rooms_str_t *name, rooms_str_t *avatar)
+{
+    rooms_told_profile(data, name, avatar);
+
+    return name->data
+           && rooms_str_eq(rooms_told_str(data, "local_id"), local)
+           && rooms_str_eq(rooms_told_str(data, "server_name"), server)
+           ? 0 : -1;
+}
+
+
 const char *
 rooms_told_member(json_t *member, rooms_told_member_t *m)
 {

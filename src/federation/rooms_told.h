@@ -77,6 +77,17 @@ int rooms_told_ref(rooms_str_t s, rooms_str_t *id, rooms_str_t *server);
 void rooms_told_profile(json_t *object, rooms_str_t *name,
     rooms_str_t *avatar);
 
+/*
+ * Of its participants only a server itself says how they are called, and look:
+ * what a speaker says of others is dropped.
+ */
+void rooms_told_own(rooms_str_t speaker, rooms_str_t server,
+    rooms_str_t *name, rooms_str_t *avatar);
+
+/* A server's answer to "profile/{local_id}": 0; -1: isn't that profile. */
+int rooms_told_answer(json_t *data, rooms_str_t local, rooms_str_t server,
+    rooms_str_t *name, rooms_str_t *avatar);
+
 /* A string member; NULL if it is absent or another thing. */
 rooms_str_t rooms_told_str(json_t *object, const char *key);
 

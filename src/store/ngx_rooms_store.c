@@ -35,6 +35,7 @@ static const struct {
     [NGX_ROOMS_KEY_OUTBOX_STATE] =
         { ngx_string("outboxes:state"), ngx_null_string },
     [NGX_ROOMS_KEY_ENDINGS] = { ngx_string("endings"), ngx_null_string },
+    [NGX_ROOMS_KEY_PROFILES] = { ngx_string("profiles"), ngx_null_string },
 
     [NGX_ROOMS_KEY_USER_ROOMS] = { ngx_string("p:"), ngx_string(":rooms") },
     [NGX_ROOMS_KEY_USER_WORKSPACES] =

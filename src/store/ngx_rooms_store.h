@@ -82,6 +82,8 @@ typedef enum {
     NGX_ROOMS_KEY_OUTBOX,              /* zset: "kind room ...", by position */
     NGX_ROOMS_KEY_OUTBOX_STATE,        /* hash: server -> failures, ... */
     NGX_ROOMS_KEY_ENDINGS,             /* zset: "room server admin" */
+    NGX_ROOMS_KEY_PROFILES,            /* zset: foreign participants whose
+                                          names are asked for, by when */
 
     NGX_ROOMS_KEY_USER_ROOMS,          /* zset: joined or invited, by id */
     NGX_ROOMS_KEY_USER_WORKSPACES,     /* zset, by id */

@@ -44,7 +44,7 @@ sub new {
     return $self;
 }
 
-# ok, reject (the first event), slow, garbage, short, cut, redirect, or a
+# ok, reject (the first event), slow, hang, garbage, short, cut, redirect, or a
 # status.
 sub mode {
     my ($self, $mode) = @_;
@@ -107,6 +107,12 @@ sub serve {
 
     while (length $body < ($headers{'content-length'} // 0)) {
         sysread $conn, $body, 65536, length $body or last;
+    }
+
+    if (slurp("$self->{dir}/mode") eq 'hang') {
+        # until whoever asks goes away
+        sysread $conn, my $more, 1;
+        return;
     }
 
     if ($method eq 'GET') {

@@ -10,6 +10,7 @@ use strict;
 use warnings;
 
 use Exporter qw(import);
+use File::Path ();
 use File::Temp ();
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64);
@@ -53,6 +54,7 @@ sub around {
         my $self = __PACKAGE__->new("127.0.0.1:$port", $letter x 32, $name);
 
         $self->{served} = $dir;
+        $self->{letter} = $letter;
         RoomsTest::Signer::write_file("$dir/$letter.json",
                                       $self->{signer}->descriptor);
         chmod 0640, "$dir/$letter.json";
@@ -61,7 +63,12 @@ sub around {
         $http .= <<"END";
     server {
         listen 127.0.0.1:$port;
+        access_log $dir/$letter.log;
         location = /.well-known/scaiwave/server { alias $dir/$letter.json; }
+        location ~ ^/_scaiwave/federation/v1/profile/(\\w+)\$ {
+            alias $dir/$letter-\$1.json;
+        }
+        location /_scaiwave/ { root $dir/$letter; }
     }
 END
     }
@@ -150,6 +157,33 @@ sub member {
              joined_at => $membership eq 'join' ? rfc3339(time) : undef,
              display_name => ucfirst(($fqid =~ /\A@([^:]+)/)[0]),
              avatar_url => undef };
+}
+
+# What this server says of one of its own; what it was asked for.
+sub profile {
+    my ($self, $local, $name, %o) = @_;
+    my $file = "$self->{served}/$self->{letter}-$local.json";
+
+    RoomsTest::Signer::write_file("$file.new", $json->encode({ data =>
+        { local_id => $local, server_name => $self->{name},
+          display_name => $name, avatar_url => undef, %o } }));
+    rename "$file.new", $file or die "$file: $!\n";
+}
+
+# What it answers to any GET of a path.
+sub serves {
+    my ($self, $path, $data) = @_;
+    my $file = "$self->{served}/$self->{letter}$path";
+
+    File::Path::make_path($file =~ m{\A(.*)/});
+    RoomsTest::Signer::write_file($file, $json->encode($data));
+}
+
+sub asked {
+    my ($self) = @_;
+
+    return map { m{"GET (\S+)} ? $1 : () } split /\n/,
+           RoomsTest::Process::slurp("$self->{served}/$self->{letter}.log");
 }
 
 sub signed {

@@ -1,0 +1,634 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Asking a participant's own server how they are called:
+ *
+ *   due -> read -> call -> commit
+ *             \             ^
+ *              +------------+    the policy doesn't allow it, or nobody is
+ *                                there any more
+ *
+ * "profiles" holds whom to ask for and when: the score is that time, times 8,
+ * and how often it was tried.  A server is asked for one at a time, and a few
+ * servers at once; one that doesn't answer soon is left for later, with all
+ * its participants, so it costs the others nothing.
+ */
+
+#include "ngx_rooms_profiles.h"
+#include "ngx_rooms_fedpolicy.h"
+#include "ngx_rooms_peer_call.h"
+#include "rooms_told.h"
+
+
+#define NGX_ROOMS_PROFILES_MAX    10000    /* that wait */
+#define NGX_ROOMS_PROFILES_LOOK     256    /* of those that are due */
+#define NGX_ROOMS_PROFILES_ASKED     16    /* servers at once */
+#define NGX_ROOMS_PROFILES_TRIES      6    /* less than 8 */
+#define NGX_ROOMS_PROFILES_FIRST   1000    /* ms: an invite arrives before */
+#define NGX_ROOMS_PROFILES_NEXT     250
+#define NGX_ROOMS_PROFILES_AGAIN   2000    /* and doubled */
+#define NGX_ROOMS_PROFILES_WAIT    3000    /* for an answer */
+
+typedef enum {
+    NGX_ROOMS_PROFILES_READ = 0,
+    NGX_ROOMS_PROFILES_CALL,
+    NGX_ROOMS_PROFILES_COMMIT
+} ngx_rooms_profiles_e;
+
+typedef struct {
+    ngx_queue_t             queue;         /* of the link */
+    ngx_rooms_fedlink_t    *link;
+    ngx_pool_t             *pool;
+    ngx_rooms_keys_t        keys;
+    ngx_event_t             timer;         /* the store's, or the call's */
+    ngx_rooms_profiles_e    state;
+    ngx_rooms_batch_t      *read;
+    ngx_rooms_batch_t      *batch;         /* in flight */
+    ngx_rooms_peer_call_t  *call;
+    ngx_rooms_commit_t      commit;
+    unsigned                whole:1;
+
+    rooms_str_t             server;
+    rooms_str_t             local;
+    rooms_str_t             had;           /* the stored profile */
+    rooms_str_t            *ids;           /* the first is asked for */
+    ngx_uint_t             *tries;
+    ngx_uint_t              n;             /* all that are due there */
+} ngx_rooms_profiles_t;
+
+
+static void ngx_rooms_profiles_start(ngx_rooms_fedlink_t *link,
+    rooms_str_t server, redisReply *due, ngx_uint_t first);
+static ngx_int_t ngx_rooms_profiles_ask(ngx_rooms_profiles_t *p,
+    ngx_rooms_batch_t *b, ngx_rooms_profiles_e state);
+static void ngx_rooms_profiles_answered(ngx_rooms_batch_t *b);
+static void ngx_rooms_profiles_late(ngx_event_t *ev);
+static void ngx_rooms_profiles_end(ngx_rooms_profiles_t *p);
+static ngx_int_t ngx_rooms_profiles_take(ngx_rooms_profiles_t *p,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_profiles_call(ngx_rooms_profiles_t *p);
+static void ngx_rooms_profiles_called(ngx_rooms_peer_call_t *call);
+static ngx_int_t ngx_rooms_profiles_judge(ngx_rooms_profiles_t *p,
+    ngx_rooms_peer_call_t *call);
+static ngx_int_t ngx_rooms_profiles_later(ngx_rooms_profiles_t *p,
+    ngx_uint_t n);
+static ngx_int_t ngx_rooms_profiles_drop(ngx_rooms_profiles_t *p,
+    ngx_uint_t n);
+static ngx_int_t ngx_rooms_profiles_commit(ngx_rooms_profiles_t *p);
+
+
+static int64_t
+ngx_rooms_profiles_now(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (int64_t) tp->sec * 1000 + tp->msec;
+}
+
+
+/* Those beyond the bound are the ones that would be asked for last. */
+void
+ngx_rooms_profiles_want(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t fqid, int64_t now, ngx_uint_t nth)
+{
+    int64_t      at;
+    rooms_str_t  key;
+
+    key = ngx_rooms_key(keys, NGX_ROOMS_KEY_PROFILES, ROOMS_NULL);
+    at = now + NGX_ROOMS_PROFILES_FIRST + nth * NGX_ROOMS_PROFILES_NEXT;
+
+    ngx_rooms_commit_write(c, "ZADD", key, ngx_rooms_s("NX"),
+                           ngx_rooms_number(c->pool, at * 8), fqid);
+
+    if (nth == 0) {
+        ngx_rooms_commit_write(c, "ZREMRANGEBYRANK", key,
+                               ngx_rooms_number(c->pool,
+                                                NGX_ROOMS_PROFILES_MAX),
+                               ngx_rooms_s("-1"));
+    }
+}
+
+
+ngx_int_t
+ngx_rooms_profiles_ask_due(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
+{
+    return ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_PROFILES,
+                                           ROOMS_NULL),
+                             ngx_rooms_s("-inf"),
+                             ngx_rooms_number(b->pool,
+                                              ngx_rooms_profiles_now() * 8
+                                              + 7),
+                             ngx_rooms_s("WITHSCORES"), ngx_rooms_s("LIMIT"),
+                             ngx_rooms_s("0"),
+                             ngx_rooms_number(b->pool,
+                                              NGX_ROOMS_PROFILES_LOOK));
+}
+
+
+void
+ngx_rooms_profiles_due(ngx_rooms_fedlink_t *link, redisReply *reply)
+{
+    ngx_uint_t             i;
+    ngx_queue_t           *q;
+    rooms_str_t            id, server;
+    ngx_rooms_profiles_t  *p;
+
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        return;
+    }
+
+    for (i = 0; i + 1 < reply->elements; i += 2) {
+
+        if (link->nprofiles >= NGX_ROOMS_PROFILES_ASKED) {
+            return;
+        }
+
+        id = ngx_rooms_reply_str(reply->element[i]);
+
+        if (!rooms_foreign(id, rooms_from_ngx(link->conf->server_name),
+                           &server))
+        {
+            server = ROOMS_NULL;
+        }
+
+        for (q = ngx_queue_head(&link->profiles);
+             q != ngx_queue_sentinel(&link->profiles);
+             q = ngx_queue_next(q))
+        {
+            p = ngx_queue_data(q, ngx_rooms_profiles_t, queue);
+
+            if (rooms_str_eq(p->server, server)) {
+                break;
+            }
+        }
+
+        if (q == ngx_queue_sentinel(&link->profiles)) {
+            ngx_rooms_profiles_start(link, server, reply, i);
+        }
+    }
+}
+
+
+/* One of a server's, and with it all others of it that are due. */
+static void
+ngx_rooms_profiles_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
+    redisReply *due, ngx_uint_t first)
+{
+    ngx_uint_t             i;
+    ngx_pool_t            *pool;
+    rooms_str_t            id, of;
+    ngx_rooms_batch_t     *b;
+    ngx_rooms_profiles_t  *p;
+    ngx_rooms_loc_conf_t  *conf;
+
+    conf = link->conf;
+
+    pool = ngx_create_pool(2048, link->timer.log);
+    if (pool == NULL) {
+        return;
+    }
+
+    p = ngx_pcalloc(pool, sizeof(ngx_rooms_profiles_t));
+    if (p == NULL) {
+        ngx_destroy_pool(pool);
+        return;
+    }
+
+    p->pool = pool;
+    p->link = link;
+    p->server = server.data ? ngx_rooms_dup(pool, server) : ROOMS_NULL;
+    p->timer.handler = ngx_rooms_profiles_late;
+    p->timer.data = p;
+    p->timer.log = link->timer.log;
+    p->timer.cancelable = 1;
+
+    ngx_queue_insert_tail(&link->profiles, &p->queue);
+    link->nprofiles++;
+
+    p->ids = ngx_palloc(pool, due->elements * sizeof(rooms_str_t));
+    p->tries = ngx_palloc(pool, due->elements * sizeof(ngx_uint_t));
+
+    if (p->ids == NULL || p->tries == NULL
+        || ngx_rooms_keys_init(&p->keys, pool, &conf->key_prefix,
+                               rooms_from_ngx(conf->tenant)) != NGX_OK)
+    {
+        ngx_rooms_profiles_end(p);
+        return;
+    }
+
+    for (i = first; i + 1 < due->elements; i += 2) {
+        id = ngx_rooms_reply_str(due->element[i]);
+
+        if (!rooms_foreign(id, rooms_from_ngx(conf->server_name), &of)) {
+            of = ROOMS_NULL;
+        }
+
+        if (!rooms_str_eq(of, server)) {
+            continue;
+        }
+
+        p->ids[p->n] = ngx_rooms_dup(pool, id);
+        p->tries[p->n] = ngx_rooms_reply_int(due->element[i + 1], 0) & 7;
+
+        if (p->ids[p->n].data == NULL) {
+            ngx_rooms_profiles_end(p);
+            return;
+        }
+
+        p->n++;
+    }
+
+    b = ngx_rooms_batch_create(p->timer.log);
+
+    if (b == NULL) {
+        ngx_rooms_profiles_end(p);
+        return;
+    }
+
+    p->read = b;
+
+    (void) ngx_rooms_fedpolicy_ask(b, &p->keys);
+    (void) ngx_rooms_fedpolicy_ask_invited(b, &p->keys, p->server);
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&p->keys,
+                                           NGX_ROOMS_KEY_PARTICIPANTS,
+                                           ROOMS_NULL), p->ids[0]);
+
+    if (ngx_rooms_profiles_ask(p, b, NGX_ROOMS_PROFILES_READ) != NGX_OK) {
+        ngx_rooms_profiles_end(p);
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_profiles_ask(ngx_rooms_profiles_t *p, ngx_rooms_batch_t *b,
+    ngx_rooms_profiles_e state)
+{
+    ngx_rooms_store_t  *store;
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    store = p->link->conf->store;
+
+    b->handler = ngx_rooms_profiles_answered;
+    b->data = p;
+
+    p->batch = b;
+    p->state = state;
+
+    ngx_add_timer(&p->timer, store->node.timeout);
+    ngx_rooms_lane_send(ngx_rooms_store_lane(store, p->keys.slot,
+                                             NGX_ROOMS_LANE_BULK), b);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_rooms_profiles_end(ngx_rooms_profiles_t *p)
+{
+    if (p->timer.timer_set) {
+        ngx_del_timer(&p->timer);
+    }
+
+    if (p->batch && p->batch != p->read) {
+        ngx_rooms_batch_free(p->batch);
+    }
+
+    if (p->read) {
+        ngx_rooms_batch_free(p->read);
+    }
+
+    if (p->call) {
+        ngx_rooms_peer_call_cancel(p->call);
+    }
+
+    ngx_queue_remove(&p->queue);
+    p->link->nprofiles--;
+
+    ngx_destroy_pool(p->pool);
+}
+
+
+/* The store is late: another time.  Or the server is, as if it were away. */
+static void
+ngx_rooms_profiles_late(ngx_event_t *ev)
+{
+    ngx_rooms_lane_t      *lane;
+    ngx_rooms_profiles_t  *p;
+
+    p = ev->data;
+
+    if (p->state == NGX_ROOMS_PROFILES_CALL) {
+        ngx_rooms_peer_call_cancel(p->call);
+        p->call = NULL;
+
+        if (ngx_exiting || ngx_rooms_profiles_later(p, p->n) != NGX_OK) {
+            ngx_rooms_profiles_end(p);
+        }
+
+        return;
+    }
+
+    lane = p->batch->lane;
+
+    ngx_rooms_profiles_end(p);
+
+    if (lane) {
+        ngx_rooms_lane_late(lane);
+    }
+}
+
+
+static void
+ngx_rooms_profiles_answered(ngx_rooms_batch_t *b)
+{
+    int64_t                guard;
+    ngx_int_t              rc;
+    ngx_rooms_profiles_t  *p;
+
+    p = b->data;
+
+    if (b->status == NGX_ROOMS_BATCH_OK
+        && ngx_rooms_store_moved(p->link->conf->store, b, NGX_ROOMS_LANE_BULK)
+           == NGX_AGAIN)
+    {
+        return;
+    }
+
+    if (p->timer.timer_set) {
+        ngx_del_timer(&p->timer);
+    }
+
+    rc = NGX_ERROR;
+
+    if (b->status == NGX_ROOMS_BATCH_OK && !ngx_exiting
+        && ngx_rooms_link_holds(p->link))
+    {
+        if (p->state == NGX_ROOMS_PROFILES_READ) {
+            rc = ngx_rooms_profiles_take(p, b);
+
+        } else if (ngx_rooms_commit_result(b, &guard, p->timer.log)
+                   == NGX_ROOMS_COMMIT_NOSCRIPT)
+        {
+            ngx_rooms_batch_free(b);
+            p->batch = NULL;
+            p->whole = 1;
+            rc = ngx_rooms_profiles_commit(p);
+        }
+    }
+
+    if (rc != NGX_OK) {
+        ngx_rooms_profiles_end(p);
+    }
+}
+
+
+/* Whether there is somebody to be asked for, and whether we may ask. */
+static ngx_int_t
+ngx_rooms_profiles_take(ngx_rooms_profiles_t *p, ngx_rooms_batch_t *b)
+{
+    ngx_uint_t       i;
+    rooms_str_t      server;
+    rooms_policy_t  *policy;
+
+    for (i = 0; i < b->commands.nelts; i++) {
+        if (b->replies[i]->type == REDIS_REPLY_ERROR) {
+            return NGX_ERROR;
+        }
+    }
+
+    policy = ngx_rooms_fedpolicy_read(p->pool, p->timer.log, p->link->conf,
+                                      b->replies[0]);
+    if (policy == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (p->server.data == NULL || !rooms_peer_valid(p->server)
+        || !rooms_policy_allows(policy, p->server,
+                                ngx_rooms_reply_int(b->replies[1], 0) > 0)
+        || ngx_rooms_peer_forbidden(p->link->conf, p->server))
+    {
+        return ngx_rooms_profiles_drop(p, p->n);
+    }
+
+    p->had = ngx_rooms_reply_str(b->replies[2]);
+
+    if (p->had.data == NULL
+        || rooms_fqid_parse(p->ids[0], &p->local, &server) != 0)
+    {
+        return ngx_rooms_profiles_drop(p, 1);
+    }
+
+    return ngx_rooms_profiles_call(p);
+}
+
+
+static ngx_int_t
+ngx_rooms_profiles_call(ngx_rooms_profiles_t *p)
+{
+    ngx_str_t               peer, uri;
+    ngx_rooms_fedlink_t    *link;
+    ngx_rooms_peer_call_t  *call;
+
+    link = p->link;
+    peer = ngx_from_rooms(p->server);
+    uri = ngx_from_rooms(ngx_rooms_join(p->pool,
+                             ngx_rooms_s("/_scaiwave/federation/v1/profile/"),
+                             p->local));
+
+    if (uri.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    call = ngx_rooms_peer_call(link->ctx, link->conf, &peer, &uri);
+    if (call == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_peer_call_sign(call) != NGX_OK) {
+        ngx_rooms_peer_call_free(call);
+        return NGX_ERROR;
+    }
+
+    call->handler = ngx_rooms_profiles_called;
+    call->data = p;
+
+    p->call = call;
+    p->state = NGX_ROOMS_PROFILES_CALL;
+
+    ngx_add_timer(&p->timer, NGX_ROOMS_PROFILES_WAIT);
+    ngx_rooms_peer_call_start(call);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_rooms_profiles_called(ngx_rooms_peer_call_t *call)
+{
+    ngx_int_t              rc;
+    ngx_rooms_profiles_t  *p;
+
+    p = call->data;
+    p->call = NULL;
+
+    if (p->timer.timer_set) {
+        ngx_del_timer(&p->timer);
+    }
+
+    rc = ngx_exiting ? NGX_ERROR : ngx_rooms_profiles_judge(p, call);
+
+    ngx_rooms_peer_call_free(call);
+
+    if (rc != NGX_OK) {
+        ngx_rooms_profiles_end(p);
+    }
+}
+
+
+/* It may not know yet that one of ours is in a room with its participant. */
+static ngx_int_t
+ngx_rooms_profiles_judge(ngx_rooms_profiles_t *p, ngx_rooms_peer_call_t *call)
+{
+    json_t               *answer;
+    ngx_int_t             rc;
+    rooms_str_t           name, avatar, key;
+    ngx_rooms_commit_t   *c;
+    ngx_rooms_profile_t   profile;
+
+    if (call->status == 0) {
+        return ngx_rooms_profiles_later(p, p->n);
+    }
+
+    if (call->status != NGX_HTTP_OK) {
+        return ngx_rooms_profiles_later(p, 1);
+    }
+
+    rc = ngx_rooms_parse_profile(p->pool, p->had, p->ids[0], &profile);
+
+    if (rc != NGX_OK || profile.server.data == NULL) {
+        return ngx_rooms_profiles_drop(p, 1);
+    }
+
+    answer = json_loadb((char *) call->answer.data, call->answer.len,
+                        JSON_REJECT_DUPLICATES, NULL);
+
+    rc = rooms_told_answer(json_object_get(answer, "data"), p->local,
+                           p->server, &name, &avatar);
+
+    if (rc == 0) {
+        profile.name = ngx_rooms_dup(p->pool, name);
+        profile.avatar = avatar.data ? ngx_rooms_dup(p->pool, avatar)
+                                     : ROOMS_NULL;
+    }
+
+    json_decref(answer);
+
+    if (rc != 0) {
+        return ngx_rooms_profiles_later(p, 1);
+    }
+
+    c = &p->commit;
+    key = ngx_rooms_key(&p->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
+
+    if (profile.name.data == NULL
+        || ngx_rooms_link_fence(p->link, c, p->pool, &p->keys) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_commit_guard_field(c, key, p->ids[0], p->had);
+    ngx_rooms_commit_write(c, "HSET", key, p->ids[0],
+                           ngx_rooms_format_profile(p->pool, &profile,
+                                                    ngx_rooms_profiles_now()));
+    ngx_rooms_commit_write(c, "ZREM",
+                           ngx_rooms_key(&p->keys, NGX_ROOMS_KEY_PROFILES,
+                                         ROOMS_NULL), p->ids[0]);
+
+    return ngx_rooms_profiles_commit(p);
+}
+
+
+/* The first n of them; who was asked for often enough isn't any more. */
+static ngx_int_t
+ngx_rooms_profiles_later(ngx_rooms_profiles_t *p, ngx_uint_t n)
+{
+    int64_t              at;
+    ngx_uint_t           i;
+    rooms_str_t          key;
+    ngx_rooms_commit_t  *c;
+
+    c = &p->commit;
+    key = ngx_rooms_key(&p->keys, NGX_ROOMS_KEY_PROFILES, ROOMS_NULL);
+
+    if (ngx_rooms_link_fence(p->link, c, p->pool, &p->keys) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (p->tries[i] + 1 >= NGX_ROOMS_PROFILES_TRIES) {
+            ngx_rooms_commit_write(c, "ZREM", key, p->ids[i]);
+            continue;
+        }
+
+        at = ngx_rooms_profiles_now()
+             + (NGX_ROOMS_PROFILES_AGAIN << p->tries[i])
+             + i * NGX_ROOMS_PROFILES_NEXT;
+
+        ngx_rooms_commit_write(c, "ZADD", key, ngx_rooms_s("XX"),
+                               ngx_rooms_number(p->pool,
+                                                at * 8 + p->tries[i] + 1),
+                               p->ids[i]);
+    }
+
+    return ngx_rooms_profiles_commit(p);
+}
+
+
+static ngx_int_t
+ngx_rooms_profiles_drop(ngx_rooms_profiles_t *p, ngx_uint_t n)
+{
+    ngx_rooms_commit_t  *c;
+
+    c = &p->commit;
+
+    if (ngx_rooms_link_fence(p->link, c, p->pool, &p->keys) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_commit_command(c, 0, ngx_rooms_s("ZREM"),
+                             ngx_rooms_key(&p->keys, NGX_ROOMS_KEY_PROFILES,
+                                           ROOMS_NULL), p->ids, n);
+
+    return ngx_rooms_profiles_commit(p);
+}
+
+
+static ngx_int_t
+ngx_rooms_profiles_commit(ngx_rooms_profiles_t *p)
+{
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_batch_create(p->timer.log);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    p->batch = b;
+
+    if (ngx_rooms_commit_build(&p->commit, b, &p->keys, p->whole) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_profiles_ask(p, b, NGX_ROOMS_PROFILES_COMMIT);
+}
