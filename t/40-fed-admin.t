@@ -7,7 +7,9 @@ use strict;
 use warnings;
 
 use File::Temp ();
+use Digest::SHA qw(sha256_hex);
 use JSON::PP ();
+use MIME::Base64 qw(decode_base64);
 use Test::More;
 
 use lib 't/lib';
@@ -30,6 +32,7 @@ sub key_file {
 # RFC 9421's test-key-ed25519, and 32 zeros
 my $key = key_file('a.key', "n4Ni+HpISpVObnQMW0wOhCKROaIKqKtW/2ZYb2p9KcU=\n");
 my $old = key_file('old.key', 'A' x 43 . '=');
+my $old64 = 'O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=';
 my $public = 'ed25519:JrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=';
 
 sub call {
@@ -123,8 +126,9 @@ my $res = http_req('GET', '/.well-known/scaiwave/server');
 is($res->[0], 200, 'the descriptor needs no token');
 is_deeply($json->decode($res->[2])->{data},
           { server_name => 'a.example', public_key => $public,
-            old_public_keys => ['ed25519:'
-                . 'O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik='],
+            key_id => substr(sha256_hex(decode_base64(substr $public, 8)), 0, 16),
+            old_public_keys => ['ed25519:' . $old64],
+            old_key_ids => [substr(sha256_hex(decode_base64($old64)), 0, 16)],
             protocol_versions => ['v1'],
             endpoints => {
                 send => '/_scaiwave/federation/v1/send',
@@ -159,7 +163,7 @@ my $default = { default_mode => 'invite_only', allowed_peers => [],
 is_deeply(call('GET', $path, $admin)->{data}, $default,
           'nobody is let in by default');
 
-my $policy = { default_mode => 'closed',
+my $policy = { default_mode => 'allowlist',
                allowed_peers => ['a.example', 'b.example:8443'],
                max_foreign_participants_per_room => 7 };
 
@@ -173,7 +177,7 @@ for (['a mode that is none', { default_mode => 'ajar' }, 'default_mode'],
      ['a number that is none', { max_foreign_participants_per_room => -1 },
       'max_foreign_participants_per_room'],
      ['a policy that shuts us out',
-      { default_mode => 'closed', allowed_peers => ['b.example'] },
+      { default_mode => 'allowlist', allowed_peers => ['b.example'] },
       'allowed_peers'])
 {
     my ($name, $body, $field) = @$_;
@@ -187,6 +191,10 @@ is_deeply(call('GET', $path, $admin)->{data}, $policy,
           'what was refused changed nothing');
 is_deeply(call('PUT', $path, $admin, '{"mode":"open"}')->{data}, $default,
           'a policy is replaced as a whole; unknown fields are ignored');
+
+is(call('PUT', $path, $admin, { default_mode => 'closed',
+                                allowed_peers => ['b.example'] })
+       ->{data}{default_mode}, 'closed', 'a list says nothing when closed');
 
 redis('HSET', 'sw:{t1}:federation', 'policy', '{"default_mode":"open",');
 is(call('GET', $path, $admin)->{data}{default_mode}, 'closed',

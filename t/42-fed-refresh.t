@@ -122,6 +122,11 @@ policy('b', $port_b, { allowed_peers => [$a] });
 my $bob = "\@bob:$b";
 
 foreign($bob, 'bob', $b);
+is(refresh($bob)->{code}, 'SW_PARTICIPANT_NOT_FOUND',
+   'a server with which no room is shared tells nothing');
+
+redis('ZADD', "b:{t-b}:$_:rooms", 1, 'room-0' . '0' x 25)
+    for 'p:bob', "peers:$a";
 
 my $res = refresh($bob);
 
@@ -163,7 +168,7 @@ $res = refresh($bob);
 is("$res->{status} $res->{code}", '502 SW_FED_PEER_UNREACHABLE',
    'the other server does not let us in');
 is(stored($bob)->{display_name}, 'bob', 'what was known stays');
-policy('a', $port_a, { default_mode => 'closed' });
+policy('a', $port_a, { default_mode => 'allowlist' });
 is(refresh($bob)->{code}, 'SW_FED_POLICY', 'nor do we ask, when closed');
 
 # A server that says what it likes

@@ -508,7 +508,7 @@ $b->down;
 send_to($room, 'never');
 wait_for(5, sub { failures($b) });
 must('PUT', '/v1/admin/federation/policy', $admin,
-     { default_mode => 'closed' });
+     { default_mode => 'allowlist' });
 $b->forget;
 $b->up;
 retry($b);

@@ -555,11 +555,11 @@ is(counts(backfill($long, { limit => 10 })), '0 0 10', 'or that is not there');
 
 # b goes its own way
 
-policy('b', { default_mode => 'closed', allowed_peers => [$b] });
+policy('b', { default_mode => 'allowlist', allowed_peers => [$b] });
 $res = backfill($room, {});
 is("$res->{status} $res->{code}", '502 SW_FED_PEER_UNREACHABLE',
    'its server does not let us in');
-policy('a', { default_mode => 'closed' });
+policy('a', { default_mode => 'allowlist' });
 is(backfill($room, {})->{code}, 'SW_FED_POLICY', 'nor do we ask, when closed');
 policy('a', { allowed_peers => [$b, $c] });
 

@@ -230,7 +230,7 @@ is(redis('HGET', key("r:$room"), 'joined'), 1, 'nor counted');
 
 # Peers that are taken off the policy
 
-policy({ default_mode => 'closed',
+policy({ default_mode => 'allowlist',
          allowed_peers => ['a.example', $x, $y] });
 
 my ($one, $two) = (room('One'), room('Two'));
@@ -239,7 +239,7 @@ foreign($one, "\@bob:$x", 'join');
 foreign($one, "\@carl:$y", 'join');
 foreign($two, "\@bob:$x", 'invite');
 call('POST', "/v1/rooms/$two/archive", $ann);
-policy({ default_mode => 'closed', allowed_peers => ['a.example', $y] });
+policy({ default_mode => 'allowlist', allowed_peers => ['a.example', $y] });
 
 ok(RoomsTest::Process::wait_for(15, sub {
        !redis('ZCARD', key("peers:$x:rooms")) }),
@@ -257,7 +257,7 @@ ok(RoomsTest::Process::wait_for(15, sub {
 # By another node
 
 redis('HSET', key('federation'), 'policy', $json->encode({
-          default_mode => 'closed', allowed_peers => ['a.example'],
+          default_mode => 'allowlist', allowed_peers => ['a.example'],
           max_foreign_participants_per_room => 100 }), 'admin', 'o:boss');
 ends($one, 'a policy that another node has put');
 is(join(' ', sort map { $_->{sender_id} } left($one)), 'o:boss root',
@@ -278,11 +278,11 @@ policy({ default_mode => 'open' });
 $room = replica(room('Replica'), $x);
 foreign($room, "\@bob:$x", 'join', 100);
 foreign($room, "\@carl:$y", 'join');
-policy({ default_mode => 'closed', allowed_peers => ['a.example', $x] });
+policy({ default_mode => 'allowlist', allowed_peers => ['a.example', $x] });
 select undef, undef, undef, 2;
 is(members($room), "\@bob:$x \@carl:$y ann",
    'who else is there is for its own server to say');
-policy({ default_mode => 'closed', allowed_peers => ['a.example', $y] });
+policy({ default_mode => 'allowlist', allowed_peers => ['a.example', $y] });
 ends($room, 'when that one is off, all others leave');
 is(members($room), 'ann', 'but ours');
 

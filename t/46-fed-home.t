@@ -113,9 +113,22 @@ is(invite('ann@t', $room, $_)->{code}, 'SW_VALIDATION_FAILED',
 is(call('ann@t', 'POST', "/v1/rooms/$room/invitations", {})->{code},
    'SW_VALIDATION_FAILED', 'no fqid');
 
-policy({ default_mode => 'closed', allowed_peers => ['a.example'] });
+policy({ default_mode => 'allowlist', allowed_peers => ['a.example'] });
 is(invite('ann@t', $room, $c->fqid('carl'))->{code}, 'SW_FED_POLICY',
    'a server that the policy shuts out');
+
+policy({ default_mode => 'closed', allowed_peers => [$b->name, 'a.example'] });
+is(invite('ann@t', $room, $b->fqid('ben'))->{code}, 'SW_FED_POLICY',
+   'closed: nobody, list or not');
+is(call('ann@t', 'POST', '/v1/me/federated-dms',
+        { fqid => $b->fqid('ben') })->{code}, 'SW_FED_POLICY', 'nor for a DM');
+is($b->tell($b->event($room, 'bob', 'member', { membership => 'join' })),
+   '403 SW_FED_POLICY', 'nobody is let in');
+ok(RoomsTest::Process::wait_for(15, sub { members($room) !~ /\@/ }),
+   'and who is there leaves');
+policy({ default_mode => 'allowlist', allowed_peers => ['a.example',
+                                                        $b->name] });
+invite('ann@t', $room, $_) for $bob, $eve;
 
 # max_foreign_participants_per_room
 
@@ -445,7 +458,7 @@ is($b->tell($b->event($res->{data}{id}, 'bob', 'message', { body => 'dm' })),
 is(call('ann@t', 'POST', '/v1/me/federated-dms',
         { fqid => $c->fqid('carl') })->{status}, 201,
    'whom we ask is allowed by that');
-policy({ default_mode => 'closed', allowed_peers => ['a.example'] });
+policy({ default_mode => 'allowlist', allowed_peers => ['a.example'] });
 is(call('ann@t', 'POST', '/v1/me/federated-dms',
         { fqid => $c->fqid('cid') })->{code}, 'SW_FED_POLICY',
    'unless the policy is closed');

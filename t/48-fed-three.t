@@ -288,7 +288,7 @@ $b->call('bob', 'POST', "/v1/rooms/$other/send",
 sleep 1;
 unlike(bodies($a, 'ann', $other), qr/nobody/, 'and nothing is told any more');
 
-$a->policy({ default_mode => 'closed', allowed_peers => [$a->name] });
+$a->policy({ default_mode => 'allowlist', allowed_peers => [$a->name] });
 ok(soon(sub { $a->members('ann', $room) !~ /bob/ }, 15),
    'a server that is taken off the policy has nobody here');
 is(scalar(grep { ($_->{content}{reason} // '') =~ /federation/ }

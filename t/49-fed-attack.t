@@ -455,6 +455,71 @@ is($status, 200, 'fifty of all kinds');
 is(scalar(grep { $_->{status} eq 'applied' } @$all), 10, 'ten are applied');
 is(agrees($home), 'yes', 'the room is as it was');
 
+# One event that can't be read spoils no other
+
+{
+    my $room = room_id();
+    my $deep = '[' x 3000 . ']' x 3000;
+    my ($before, $after) = map { $json->encode($b->signed($_)) }
+        invites($ann, $room),
+        $b->event($room, 'bob', 'message', { body => 'after' });
+    my @odd = (
+        ['is too deep', 'evt-%029x', qq("content":{"a":$deep})],
+        ['has a key twice', 'evt-%029x', '"content":{"a":1,"a":2}'],
+        ['has a number that is none', 'evt-%029x', '"content":{"a":1e999}'],
+        ['has NUL in it', 'evt-%029x', '"content":{"a":"\u0000"}'],
+        ['has half a character', 'evt-%029x', '"content":{"a":"\ud800"}'],
+        ['is no JSON', 'evt-%029x', '"content":nothing'],
+        ['is no JSON, and has no id', 'none', '"content":nothing'],
+    );
+    my @texts = map { '{"id":"' . ($_->[1] =~ s/%029x/sprintf '%029x', ++$n/er)
+                      . qq(",$_->[2]}) } @odd;
+    my ($status, $results) =
+        $b->post_text('{"events":[' . join(' , ', $before, @texts, '1',
+                                           '"x"', '[]', $after)
+                      . ' ] , "more": {"a": [1]}}');
+
+    is($status, 200, 'events of which some cannot be read');
+    is(join(' ', map { $_->{status} } @{ $results // [] }),
+       join(' ', 'applied', ('rejected') x (@odd + 3), 'applied'),
+       'are judged one by one');
+    is($results->[1 + $_]{id}, ($texts[$_] =~ /"id":"(evt-\w+)"/)[0] // undef,
+       "one that $odd[$_][0]") for 0 .. $#odd;
+
+    for ('', '{', '[]', '{}', '{"events":1}', '{"events":[]}',
+         '{"events":[' . $before, '{"events":[' . join(',', ('{}') x 51)
+         . ']}')
+    {
+        is(join(' ', ($b->post_text($_))[0, 2]), '400 SW_VALIDATION_FAILED',
+           'no events: ' . substr $_, 0, 20);
+        is(join(' ', ($b->post_text($_, digest => 'sha-256=:' . 'A' x 43
+                                                  . '=:'))[0, 2]),
+           '401 SW_FED_SIGNATURE_MISMATCH', 'the digest is checked before');
+    }
+}
+
+# Nor does one in the past that a room's home tells
+
+{
+    my $room = room_id();
+    my @good = map { $json->encode($b->signed($b->event($room, 'bob',
+                               'message', { body => "past $_" }))) } 1, 2;
+    my @odd = (qq({"id":"evt-@{[ '1' x 29 ]}","content":{"a":1,"a":2}}),
+               '{"id":"evt-' . '2' x 29 . '","content":nothing}', '1', '"x"');
+
+    is($b->tell(invites($ann, $room)), 'applied', 'a room with a past');
+    $b->serves("/_scaiwave/federation/v1/rooms/$room/backfill",
+               '{"data":[' . join(' , ', $good[0], @odd, $good[1])
+               . '],"meta":{"has_more":false,"next_cursor":null}}');
+
+    my $res = call($admin, 'POST', "/v1/admin/rooms/$room/federation/backfill");
+
+    is($res->{data}{imported}, 2, 'of which some cannot be read');
+    is_deeply([map { $_->{id} } @{ $res->{data}{rejected} // [] }],
+              ['evt-' . '1' x 29, 'evt-' . '2' x 29, undef, undef],
+              'they are named');
+}
+
 # In pieces, and with Expect
 
 my @said = map { $b->signed($b->event($home, 'bob', 'message',

@@ -303,11 +303,11 @@ like($a->log, qr/is to no node of the cluster/, 'as the log says');
 
 # Federation ends: participants leave, by events
 
-$a->policy({ default_mode => 'closed' });
+$a->policy({ default_mode => 'allowlist' });
 ok(slowly(15, sub { $a->members('ann', $room) eq 'ann=join=100' }),
    'who is off the policy leaves a room in a cluster')
     or diag($a->members('ann', $room));
-$b->policy({ default_mode => 'closed' });
+$b->policy({ default_mode => 'allowlist' });
 ok(slowly(15, sub { $b->members('bob', $room) eq 'bob=join=100' }),
    'and one at a primary') or diag($b->members('bob', $room));
 

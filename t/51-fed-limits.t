@@ -250,7 +250,7 @@ my %late = (
                               member($b->fqid('eve'), 'join')]) },
 );
 
-for my $mode ('closed', 'invite_only') {
+for my $mode ('allowlist', 'invite_only') {
     policy({ default_mode => $mode,
              allowed_peers => ['a.example', $b->name] });
 
@@ -291,7 +291,7 @@ for my $mode ('closed', 'invite_only') {
 # A policy that changes at any moment of many requests: who comes in has to
 # leave, whenever that was.
 
-for my $mode ('closed', 'invite_only') {
+for my $mode ('allowlist', 'invite_only') {
     policy({ default_mode => $mode,
              allowed_peers => ['a.example', $b->name] });
 
@@ -359,7 +359,7 @@ sub say_it {
                 { content => { body => $text } })->{data}{id};
 }
 
-policy({ default_mode => 'closed',
+policy({ default_mode => 'allowlist',
          allowed_peers => ['a.example', $peer->{name}] });
 
 my $room = shared_with_pam();
@@ -368,7 +368,7 @@ $peer->mode('slow');
 say_it($room, 'told');
 sleep 0.7;
 say_it($room, 'waits');
-policy({ default_mode => 'closed', allowed_peers => ['a.example'] });
+policy({ default_mode => 'allowlist', allowed_peers => ['a.example'] });
 say_it($room, 'secret');
 settled($peer->{name}, 'a server that is being told leaves');
 is(members($room), 'ann=join', 'the room');

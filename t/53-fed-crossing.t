@@ -369,7 +369,7 @@ for my $server ($a, $b) {
     my $old = dm($server, $who, $with)->{data}{id};
 
     ok(soon(sub { state(other($server), $other, $old) eq 'open' }), 'a DM');
-    $server->policy({ default_mode => 'closed',
+    $server->policy({ default_mode => 'allowlist',
                       allowed_peers => [$server->name] });
     ok(soon(sub { state($server, $who, $old) eq 'closed' }),
        'is closed as federation ends');

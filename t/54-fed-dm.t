@@ -285,7 +285,7 @@ is($b->tell($b->event($left, 'bob', 'member', { fqid => $ann,
 is(call('ann@t', 'POST', "/v1/rooms/$left/join")->{status}, 200, 'is joined');
 exact('of that');
 
-policy({ default_mode => 'closed', allowed_peers => ['a.example',
+policy({ default_mode => 'allowlist', allowed_peers => ['a.example',
                                                      $c->name] });
 ok(soon(sub { !@{ redis('ZRANGE', 'sw:{t}:peers:' . $b->name . ':rooms', 0,
                         -1) } }), 'federation ends, closed DMs and all');

@@ -14,9 +14,9 @@
 #include "ngx_rooms_fedpolicy.h"
 
 
-/* server_name, public_key, old_public_keys; with key ids for the admin */
+/* Our name, and our keys, each with its id. */
 static rooms_buf_t *
-ngx_rooms_identity(ngx_rooms_req_t *rq, ngx_uint_t ids)
+ngx_rooms_identity(ngx_rooms_req_t *rq)
 {
     char                  text[ROOMS_FEDKEY_TEXT];
     ngx_uint_t            i;
@@ -29,19 +29,16 @@ ngx_rooms_identity(ngx_rooms_req_t *rq, ngx_uint_t ids)
 
     b = ngx_rooms_out(&rq->out, 1024 + ROOMS_JSON_STR(
                                              rq->conf->server_name.len)
-                                + keys->nelts * (ROOMS_FEDKEY_TEXT + 64));
+                                + keys->nelts * (ROOMS_FEDKEY_TEXT + 128));
 
     rooms_json_lit(b, "{\"data\":{\"server_name\":");
     rooms_json_str(b, rooms_from_ngx(rq->conf->server_name));
 
-    if (ids) {
-        rooms_json_lit(b, ",\"key_id\":");
-        rooms_json_str(b, rooms_cstr(pair[0].key.id));
-    }
-
     (void) rooms_fedkey_text(&pair[0].key, text);
     rooms_json_lit(b, ",\"public_key\":");
     rooms_json_str(b, rooms_cstr(text));
+    rooms_json_lit(b, ",\"key_id\":");
+    rooms_json_str(b, rooms_cstr(pair[0].key.id));
     rooms_json_lit(b, ",\"old_public_keys\":[");
 
     for (i = 1; i < keys->nelts; i++) {
@@ -52,6 +49,17 @@ ngx_rooms_identity(ngx_rooms_req_t *rq, ngx_uint_t ids)
 
         (void) rooms_fedkey_text(&pair[i].key, text);
         rooms_json_str(b, rooms_cstr(text));
+    }
+
+    rooms_json_lit(b, "],\"old_key_ids\":[");
+
+    for (i = 1; i < keys->nelts; i++) {
+
+        if (i > 1) {
+            rooms_json_lit(b, ",");
+        }
+
+        rooms_json_str(b, rooms_cstr(pair[i].key.id));
     }
 
     rooms_json_lit(b, "],\"protocol_versions\":[\"v1\"]");
@@ -65,7 +73,7 @@ ngx_rooms_identity_show(ngx_rooms_req_t *rq)
 {
     rooms_buf_t  *b;
 
-    b = ngx_rooms_identity(rq, 1);
+    b = ngx_rooms_identity(rq);
     rooms_json_lit(b, "}}\n");
 
     return NGX_OK;
@@ -77,7 +85,7 @@ ngx_rooms_descriptor_show(ngx_rooms_req_t *rq)
 {
     rooms_buf_t  *b;
 
-    b = ngx_rooms_identity(rq, 0);
+    b = ngx_rooms_identity(rq);
 
     rooms_json_lit(b, ",\"endpoints\":{"
         "\"send\":\"/_scaiwave/federation/v1/send\","
@@ -164,8 +172,7 @@ ngx_rooms_policy_end(ngx_rooms_req_t *rq, const rooms_policy_t *old,
     for (i = 0; i < json_array_size(old->peers); i++) {
         server = rooms_cstr(json_string_value(json_array_get(old->peers, i)));
 
-        if (policy->mode != ROOMS_POLICY_OPEN
-            && !rooms_policy_lists(policy, server)
+        if (!rooms_policy_allows(policy, server, 0)
             && !rooms_str_eq(server, rooms_from_ngx(rq->conf->server_name)))
         {
             ngx_rooms_endings_peer(&rq->commit, &rq->keys, server,

@@ -67,7 +67,21 @@ ngx_rooms_fedsend_read(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
     rooms_buf_t   work;
     const char   *problem;
 
-    event = json_array_get(s->events, s->i);
+    if (s->events[s->i] == NULL) {
+        s->events[s->i] = json_loadb((const char *) s->texts[s->i].data,
+                                     s->texts[s->i].len,
+                                     JSON_REJECT_DUPLICATES, NULL);
+    }
+
+    event = s->events[s->i];
+
+    if (event == NULL) {
+        ngx_memzero(&s->told, sizeof(rooms_told_t));
+        s->results[s->i].id = rooms_told_id(s->texts[s->i]);
+
+        return ngx_rooms_invalid(rq, "events", "is no valid JSON object");
+    }
+
     problem = rooms_told_read(event, rq->now, &s->told);
 
     s->results[s->i].id = s->told.id;

@@ -70,7 +70,55 @@ ngx_rooms_fedsend_load(ngx_rooms_req_t *rq)
 static void
 ngx_rooms_fedsend_free(void *data)
 {
-    json_decref(data);
+    ngx_rooms_fedsend_t *s = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < s->n; i++) {
+        json_decref(s->events[i]);
+    }
+}
+
+
+/* The events as texts: each is parsed alone, when it is its turn. */
+static ngx_int_t
+ngx_rooms_fedsend_split(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    int          rc;
+    rooms_str_t  array, event, texts[ROOMS_TOLD_EVENTS];
+
+    rc = rooms_told_find(rooms_from_ngx(rq->text), "events", &array);
+
+    if (rc != 1) {
+        return ngx_rooms_invalid(rq, rc == 0 ? "events" : "body",
+                                 rc == 0 ? "is required"
+                                         : "a JSON object is needed");
+    }
+
+    for ( ;; ) {
+        rc = rooms_told_piece(&array, &event);
+
+        if (rc == 0 && s->n) {
+            break;
+        }
+
+        if (rc != 1 || s->n == ROOMS_TOLD_EVENTS) {
+            return ngx_rooms_invalid(rq, "events", "must be 1 to 50");
+        }
+
+        texts[s->n++] = event;
+    }
+
+    s->texts = ngx_palloc(rq->pool, s->n * sizeof(rooms_str_t));
+    s->events = ngx_pcalloc(rq->pool, s->n * sizeof(json_t *));
+
+    if (s->texts == NULL || s->events == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(s->texts, texts, s->n * sizeof(rooms_str_t));
+
+    return NGX_OK;
 }
 
 
@@ -87,13 +135,12 @@ ngx_rooms_fedsend_begin(ngx_rooms_req_t *rq)
         return NULL;
     }
 
-    s->events = ngx_rooms_body_get(rq, "events");
-    s->n = json_array_size(s->events);
-
-    if (s->n == 0 || s->n > ROOMS_TOLD_EVENTS) {
-        (void) ngx_rooms_invalid(rq, "events", "must be 1 to 50");
+    if (ngx_rooms_fedsend_split(rq, s) != NGX_OK) {
         return NULL;
     }
+
+    cln->handler = ngx_rooms_fedsend_free;
+    cln->data = s;
 
     s->results = ngx_pcalloc(rq->pool, s->n * sizeof(ngx_rooms_fedresult_t));
     if (s->results == NULL) {
@@ -104,12 +151,6 @@ ngx_rooms_fedsend_begin(ngx_rooms_req_t *rq)
     s->self = rooms_from_ngx(rq->conf->server_name);
     s->key = rq->signer->key;
     s->size = rq->text.len;
-
-    /* each event has a body of its own from here on */
-
-    cln->handler = ngx_rooms_fedsend_free;
-    cln->data = rq->body;
-    rq->body = NULL;
 
     rq->several = s;
     rq->outer = rq->endpoint;

@@ -40,7 +40,8 @@ typedef struct {
 } ngx_rooms_fedcompared_t;
 
 typedef struct {
-    json_t                 *events;        /* of the body */
+    rooms_str_t            *texts;         /* of the body's events */
+    json_t                **events;        /* NULL: not parsed yet */
     ngx_uint_t              n;
     ngx_uint_t              i;             /* the one that is judged */
     ngx_rooms_fedresult_t  *results;

@@ -159,11 +159,6 @@ static const ngx_rooms_field_t  ngx_rooms_fqid_fields[] = {
     { NULL, 0 }
 };
 
-static const ngx_rooms_field_t  ngx_rooms_fedsend_fields[] = {
-    { "events", NGX_ROOMS_T_ARRAY|REQUIRED },
-    { NULL, 0 }
-};
-
 static const ngx_rooms_field_t  ngx_rooms_fedbackfill_fields[] = {
     { "server", NGX_ROOMS_T_STRING|NULLABLE },
     { "limit", NGX_ROOMS_T_INT|NULLABLE },
@@ -437,9 +432,9 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ngx_rooms_create_show, ngx_rooms_fqid_fields },
 
     { POST, "/_scaiwave/federation/v1/send", FEDERATION,
-      NGX_ROOMS_PEER|BODY,
+      NGX_ROOMS_PEER|BODY|NGX_ROOMS_TEXT,
       ROOMS_OP_READ, ngx_rooms_fedsend_load, ngx_rooms_fedsend_decide,
-      ngx_rooms_fedsend_show, ngx_rooms_fedsend_fields },
+      ngx_rooms_fedsend_show, NULL },
 
     { POST, "/v1/admin/rooms/{room}/federation/backfill", FEDERATION,
       NGX_ROOMS_ADMIN|BODY|NGX_ROOMS_OPTIONAL|NGX_ROOMS_BULK,

@@ -233,10 +233,11 @@ ngx_rooms_backfill_meta(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {
     rooms_str_t  meta, cursor;
 
-    meta = rooms_json_member(bf->answer, "meta");
     bf->cursor = ROOMS_NULL;
 
-    if (meta.data == NULL || meta.data[0] != '{') {
+    if (rooms_told_find(bf->answer, "meta", &meta) != 1
+        || !rooms_json_valid(meta) || meta.data[0] != '{')
+    {
         return NGX_DECLINED;
     }
 
@@ -266,22 +267,7 @@ ngx_rooms_backfill_read(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     rooms_str_t                 data, text;
     ngx_rooms_backfill_item_t  *item;
 
-    if (!rooms_json_valid(bf->answer)) {
-        return NGX_DECLINED;
-    }
-
-    while (bf->answer.len && bf->answer.data[0] <= ' ') {
-        bf->answer.data++;
-        bf->answer.len--;
-    }
-
-    if (bf->answer.data[0] != '{') {
-        return NGX_DECLINED;
-    }
-
-    data = rooms_json_member(bf->answer, "data");
-
-    if (data.data == NULL || data.data[0] != '[') {
+    if (rooms_told_find(bf->answer, "data", &data) != 1) {
         return NGX_DECLINED;
     }
 
@@ -298,10 +284,13 @@ ngx_rooms_backfill_read(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     }
 
     for ( ;; ) {
-        text = rooms_json_element(&data);
+        switch (rooms_told_piece(&data, &text)) {
 
-        if (text.data == NULL) {
+        case 0:
             return NGX_OK;
+
+        case -1:
+            return NGX_DECLINED;
         }
 
         if (bf->nitems == NGX_ROOMS_BACKFILL_PAGE) {
@@ -311,6 +300,8 @@ ngx_rooms_backfill_read(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         item = &bf->items[bf->nitems++];
         item->event = json_loadb((const char *) text.data, text.len,
                                  JSON_REJECT_DUPLICATES, NULL);
+
+        item->text = text;
 
         if (!json_is_object(item->event)) {
             item->problem = "is no valid JSON object";
@@ -474,7 +465,9 @@ ngx_rooms_backfill_reject(ngx_rooms_backfill_t *bf,
         return NGX_ERROR;
     }
 
-    r->id = ngx_rooms_dup(bf->rq->pool, rooms_past_id(item->event));
+    r->id = ngx_rooms_dup(bf->rq->pool, item->event
+                                        ? rooms_past_id(item->event)
+                                        : rooms_told_id(item->text));
     r->reason = item->problem;
 
     return NGX_OK;

@@ -33,7 +33,8 @@
 #define NGX_ROOMS_BACKFILL_FIRST  100      /* rounds of its own */
 
 typedef struct {
-    json_t                 *event;
+    json_t                 *event;         /* NULL: the text is none */
+    rooms_str_t             text;
     const char             *problem;       /* NULL: it is good by itself */
     const char             *refused;       /* and NULL: so here, too */
     rooms_past_t            past;

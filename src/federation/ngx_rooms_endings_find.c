@@ -72,8 +72,8 @@ ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
         if (rooms_str_eq(e->id, ngx_rooms_s("*"))) {
 
-            if (rooms_policy_lists(e->policy, e->server)) {
-                /* it is on the list again */
+            if (rooms_policy_allows(e->policy, e->server, 0)) {
+                /* by now it may be here again */
                 return ngx_rooms_endings_drop(e, 0);
             }
 

@@ -19,6 +19,7 @@
 
 #include "ngx_rooms_profiles.h"
 #include "ngx_rooms_fedpolicy.h"
+#include "ngx_rooms_hold.h"
 #include "ngx_rooms_peer_call.h"
 #include "rooms_told.h"
 
@@ -210,6 +211,7 @@ ngx_rooms_profiles_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
 
     ngx_queue_insert_tail(&link->profiles, &p->queue);
     link->nprofiles++;
+    ngx_rooms_hold();
 
     p->ids = ngx_palloc(pool, due->elements * sizeof(rooms_str_t));
     p->tries = ngx_palloc(pool, due->elements * sizeof(ngx_uint_t));
@@ -313,6 +315,7 @@ ngx_rooms_profiles_end(ngx_rooms_profiles_t *p)
 
     ngx_queue_remove(&p->queue);
     p->link->nprofiles--;
+    ngx_rooms_release();
 
     ngx_destroy_pool(p->pool);
 }

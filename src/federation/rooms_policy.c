@@ -7,7 +7,7 @@
 
 
 static const char  *const rooms_policy_modes[ROOMS_POLICY_MODES] = {
-    "open", "invite_only", "closed"
+    "open", "invite_only", "allowlist", "closed"
 };
 
 
@@ -41,7 +41,8 @@ rooms_policy_mode(json_t *value, rooms_policy_t *policy)
         }
     }
 
-    return "must be \"open\", \"invite_only\" or \"closed\"";
+    return "must be \"open\", \"invite_only\", \"allowlist\" or "
+           "\"closed\"";
 }
 
 
@@ -158,7 +159,7 @@ rooms_policy_parse(json_t *object, rooms_str_t self, rooms_policy_t *policy,
         }
     }
 
-    if (policy->mode == ROOMS_POLICY_CLOSED
+    if (policy->mode == ROOMS_POLICY_ALLOWLIST
         && json_array_size(policy->peers)
         && !rooms_policy_lists(policy, self))
     {
@@ -184,7 +185,10 @@ rooms_policy_allows(const rooms_policy_t *policy, rooms_str_t peer,
     case ROOMS_POLICY_INVITE_ONLY:
         return invited || rooms_policy_lists(policy, peer);
 
-    default:
+    case ROOMS_POLICY_ALLOWLIST:
         return rooms_policy_lists(policy, peer);
+
+    default:
+        return 0;
     }
 }

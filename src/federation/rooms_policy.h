@@ -9,10 +9,11 @@
  *   open         every server
  *   invite_only  the servers on the list, and one that a member of ours has
  *                invited somebody of; others may begin nothing
- *   closed       the servers on the list alone
+ *   allowlist    the servers on the list alone
+ *   closed       nobody
  *
- * The list of a closed federation names its members, and we are one: a list
- * that leaves us out is a mistake, and refused.
+ * An allowlist names the members of a federation, and we are one: a list that
+ * leaves us out is a mistake, and refused.
  */
 
 #ifndef ROOMS_POLICY_H
@@ -29,6 +30,7 @@
 typedef enum {
     ROOMS_POLICY_OPEN = 0,
     ROOMS_POLICY_INVITE_ONLY,
+    ROOMS_POLICY_ALLOWLIST,
     ROOMS_POLICY_CLOSED,
     ROOMS_POLICY_MODES
 } rooms_policy_mode_e;

@@ -335,6 +335,184 @@ rooms_told_read(json_t *event, int64_t now, rooms_told_t *told)
 }
 
 
+static const unsigned char *
+rooms_told_space(const unsigned char *p, const unsigned char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')) {
+        p++;
+    }
+
+    return p;
+}
+
+
+/* Behind a string's closing quote; NULL: it has none. */
+
+static const unsigned char *
+rooms_told_quoted(const unsigned char *p, const unsigned char *end)
+{
+    for (p++; p < end && *p != '"'; p++) {
+        if (*p == '\\') {
+            p++;
+        }
+    }
+
+    return p < end ? p + 1 : NULL;
+}
+
+
+/* Behind a value: at a comma, or at what closes the one that holds it. */
+
+static const unsigned char *
+rooms_told_skip(const unsigned char *p, const unsigned char *end)
+{
+    size_t  depth;
+
+    for (depth = 0; p && p < end; /* void */) {
+
+        switch (*p) {
+
+        case '"':
+            p = rooms_told_quoted(p, end);
+            continue;
+
+        case '{':
+        case '[':
+            depth++;
+            break;
+
+        case '}':
+        case ']':
+            if (depth-- == 0) {
+                return p;
+            }
+
+            break;
+
+        case ',':
+            if (depth == 0) {
+                return p;
+            }
+
+            break;
+        }
+
+        p++;
+    }
+
+    return NULL;
+}
+
+
+int
+rooms_told_find(rooms_str_t object, const char *key, rooms_str_t *value)
+{
+    rooms_str_t           name;
+    const unsigned char  *p, *end, *after;
+
+    end = object.data + object.len;
+    p = object.data ? rooms_told_space(object.data, end) : end;
+
+    if (p == end || *p != '{') {
+        return -1;
+    }
+
+    for ( ;; ) {
+        p = rooms_told_space(p + 1, end);
+
+        if (p == end || *p != '"') {
+            return p < end && *p == '}' ? 0 : -1;
+        }
+
+        after = rooms_told_quoted(p, end);
+
+        if (after == NULL) {
+            return -1;
+        }
+
+        name = (rooms_str_t) { after - p - 2, p + 1 };
+        p = rooms_told_space(after, end);
+
+        if (p == end || *p != ':') {
+            return -1;
+        }
+
+        p = rooms_told_space(p + 1, end);
+        after = rooms_told_skip(p, end);
+
+        if (after == NULL) {
+            return -1;
+        }
+
+        if (rooms_str_eq(name, rooms_cstr(key))) {
+            *value = (rooms_str_t) { after - p, p };
+            return 1;
+        }
+
+        if (*after != ',') {
+            return *after == '}' ? 0 : -1;
+        }
+
+        p = after;
+    }
+}
+
+
+int
+rooms_told_piece(rooms_str_t *array, rooms_str_t *value)
+{
+    const unsigned char  *p, *end, *after;
+
+    end = array->data + array->len;
+    p = array->data ? rooms_told_space(array->data, end) : end;
+
+    if (p == end || (*p != '[' && *p != ',')) {
+        return p < end && *p == ']' ? 0 : -1;
+    }
+
+    p = rooms_told_space(p + 1, end);
+
+    if (p < end && *p == ']') {
+        return 0;
+    }
+
+    after = rooms_told_skip(p, end);
+
+    if (after == NULL) {
+        return -1;
+    }
+
+    *value = (rooms_str_t) { after - p, p };
+    *array = (rooms_str_t) { end - after, after };
+
+    return 1;
+}
+
+
+rooms_str_t
+rooms_told_id(rooms_str_t event)
+{
+    rooms_str_t  id;
+
+    if (rooms_told_find(event, "id", &id) != 1) {
+        return ROOMS_NULL;
+    }
+
+    while (id.len && id.data[id.len - 1] <= ' ') {
+        id.len--;
+    }
+
+    if (id.len < 2 || id.data[0] != '"' || id.data[id.len - 1] != '"') {
+        return ROOMS_NULL;
+    }
+
+    id.data++;
+    id.len -= 2;
+
+    return rooms_id_valid(id, "evt-") ? id : ROOMS_NULL;
+}
+
+
 int
 rooms_told_ref(rooms_str_t s, rooms_str_t *id, rooms_str_t *server)
 {

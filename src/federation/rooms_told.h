@@ -67,6 +67,18 @@ typedef struct {
 const char *rooms_told_read(json_t *event, int64_t now, rooms_told_t *told);
 const char *rooms_told_member(json_t *member, rooms_told_member_t *m);
 
+/*
+ * A text of a peer's is taken apart before it is parsed, so that one event
+ * that isn't JSON to us spoils no other.  Where a value ends is seen by its
+ * brackets and quotes alone: 1, and the value; 0: there is none; -1: what
+ * holds it has no end.  An array is what is left of it after each call.
+ */
+int rooms_told_find(rooms_str_t object, const char *key, rooms_str_t *value);
+int rooms_told_piece(rooms_str_t *array, rooms_str_t *value);
+
+/* The id of an event that can't be parsed, if one is to be seen, or NULL. */
+rooms_str_t rooms_told_id(rooms_str_t event);
+
 /* "<event id>:<server>": 0, and both parts; -1: isn't one. */
 int rooms_told_ref(rooms_str_t s, rooms_str_t *id, rooms_str_t *server);
 

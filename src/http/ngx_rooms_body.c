@@ -228,6 +228,10 @@ ngx_rooms_body_parse(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
+    if (rq->endpoint->flags & NGX_ROOMS_TEXT) {
+        return NGX_OK;
+    }
+
     if (rq->text.len >= 3 && !(rq->endpoint->flags & NGX_ROOMS_PEER)
         && ngx_memcmp(rq->text.data, "\xEF\xBB\xBF", 3) == 0)
     {

@@ -44,6 +44,7 @@ typedef ngx_int_t (*ngx_rooms_step_pt)(ngx_rooms_req_t *rq);
                                           a participant */
 #define NGX_ROOMS_OPEN        0x0100   /* without a token */
 #define NGX_ROOMS_PEER        0x0200   /* signed by another server */
+#define NGX_ROOMS_TEXT        0x0400   /* reads the body's text by itself */
 
 /* A body field: checked before anything is loaded. */
 typedef struct {

@@ -57,13 +57,26 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t                i;
     json_t               *event, *names, *content;
-    rooms_str_t           room, id, server;
+    rooms_str_t           room, id, server, text, array, value;
     rooms_past_t          past;
     rooms_told_t          told;
     rooms_told_member_t   m;
 
     peers((rooms_str_t) { size, data });
     (void) rooms_told_ref((rooms_str_t) { size, data }, &id, &server);
+
+    /* what is taken apart unparsed stays inside */
+
+    text = (rooms_str_t) { size, data };
+    (void) rooms_told_id(text);
+
+    if (rooms_told_find(text, "events", &array) == 1) {
+        while (rooms_told_piece(&array, &value) == 1) {
+            if (value.data < data || value.data + value.len > data + size) {
+                abort();
+            }
+        }
+    }
 
     event = json_loadb((const char *) data, size, JSON_REJECT_DUPLICATES,
                        NULL);

@@ -592,11 +592,13 @@ test_policy(void **state)
         { "{\"max_foreign_participants_per_room\":1.5}",
           "max_foreign_participants_per_room" },
         { "{\"default_mode\":\"closed\"}", NULL },
-        { "{\"default_mode\":\"closed\",\"allowed_peers\":[\"b\"]}",
+        { "{\"default_mode\":\"closed\",\"allowed_peers\":[\"b\"]}", NULL },
+        { "{\"default_mode\":\"allowlist\"}", NULL },
+        { "{\"default_mode\":\"allowlist\",\"allowed_peers\":[\"b\"]}",
           "allowed_peers" },
-        { "{\"allowed_peers\":[\"b\"],\"default_mode\":\"closed\"}",
+        { "{\"allowed_peers\":[\"b\"],\"default_mode\":\"allowlist\"}",
           "allowed_peers" },
-        { "{\"default_mode\":\"closed\",\"allowed_peers\":[\"b\",\"a\"]}",
+        { "{\"default_mode\":\"allowlist\",\"allowed_peers\":[\"b\",\"a\"]}",
           NULL },
         { "{\"default_mode\":\"invite_only\",\"allowed_peers\":[\"b\"],"
           "\"max_foreign_participants_per_room\":7}", NULL },
@@ -631,9 +633,13 @@ test_policy(void **state)
     assert_true(rooms_policy_allows(&policy, rooms_cstr("b"), 0));
     assert_false(rooms_policy_allows(&policy, rooms_cstr("bb"), 0));
 
-    policy.mode = ROOMS_POLICY_CLOSED;
+    policy.mode = ROOMS_POLICY_ALLOWLIST;
     assert_true(rooms_policy_allows(&policy, rooms_cstr("b"), 0));
     assert_false(rooms_policy_allows(&policy, rooms_cstr("c"), 1));
+
+    policy.mode = ROOMS_POLICY_CLOSED;
+    assert_false(rooms_policy_allows(&policy, rooms_cstr("b"), 0));
+    assert_false(rooms_policy_allows(&policy, rooms_cstr("b"), 1));
 
     policy.mode = ROOMS_POLICY_OPEN;
     assert_true(rooms_policy_allows(&policy, rooms_cstr("c"), 0));

@@ -222,6 +222,88 @@ references(void **state)
 }
 
 
+/* Texts that are taken apart without being parsed. */
+
+static void
+pieces(void **state)
+{
+    rooms_str_t  array, value;
+
+    (void) state;
+
+    assert_int_equal(rooms_told_find(rooms_cstr(" { \"a\" : [1,{\"b\":\"]\"}]"
+                                                " , \"b\" : \"\\\"}\" } "),
+                                     "b", &value), 1);
+    assert_true(rooms_str_eq(value, rooms_cstr("\"\\\"}\" ")));
+    assert_int_equal(rooms_told_find(rooms_cstr("{\"a\":1}"), "b", &value),
+                     0);
+    assert_int_equal(rooms_told_find(rooms_cstr("{}"), "b", &value), 0);
+    assert_int_equal(rooms_told_find(rooms_cstr("{\"a\":1]"), "b", &value),
+                     -1);
+    assert_int_equal(rooms_told_find(rooms_cstr("{\"a\":[1"), "b", &value),
+                     -1);
+    assert_int_equal(rooms_told_find(rooms_cstr("{\"a\":\"\\\""), "b",
+                                     &value), -1);
+    assert_int_equal(rooms_told_find(rooms_cstr("[]"), "b", &value), -1);
+    assert_int_equal(rooms_told_find(rooms_cstr(""), "b", &value), -1);
+    assert_int_equal(rooms_told_find(ROOMS_NULL, "b", &value), -1);
+
+    array = rooms_cstr("[ {\"a\":[1,2]} ,nothing, \"],\"]");
+    assert_int_equal(rooms_told_piece(&array, &value), 1);
+    assert_true(rooms_str_eq(value, rooms_cstr("{\"a\":[1,2]} ")));
+    assert_int_equal(rooms_told_piece(&array, &value), 1);
+    assert_true(rooms_str_eq(value, rooms_cstr("nothing")));
+    assert_int_equal(rooms_told_piece(&array, &value), 1);
+    assert_true(rooms_str_eq(value, rooms_cstr("\"],\"")));
+    assert_int_equal(rooms_told_piece(&array, &value), 0);
+
+    array = rooms_cstr("[]");
+    assert_int_equal(rooms_told_piece(&array, &value), 0);
+    array = rooms_cstr("[1");
+    assert_int_equal(rooms_told_piece(&array, &value), -1);
+    array = rooms_cstr("{}");
+    assert_int_equal(rooms_told_piece(&array, &value), -1);
+
+    assert_true(rooms_str_eq(rooms_told_id(rooms_cstr(
+                                 "{\"x\":[[,\"id\":1],\"id\": \"evt-1\" }")),
+                             rooms_cstr("evt-1")));
+    assert_null(rooms_told_id(rooms_cstr("{\"id\":\"evt-/\"}")).data);
+    assert_null(rooms_told_id(rooms_cstr("{\"id\":1}")).data);
+}
+
+
+/* Of others only their own server says what they are called. */
+
+static void
+own(void **state)
+{
+    json_t       *answer;
+    rooms_str_t   name, avatar;
+
+    (void) state;
+
+    name = rooms_cstr("Carl");
+    avatar = rooms_cstr("https://c/a");
+    rooms_told_own(rooms_cstr("c"), rooms_cstr("c"), &name, &avatar);
+    assert_true(rooms_str_eq(name, rooms_cstr("Carl")));
+    rooms_told_own(rooms_cstr("b"), rooms_cstr("c"), &name, &avatar);
+    assert_null(name.data);
+    assert_null(avatar.data);
+
+    answer = json_pack("{s:s,s:s,s:s}", "local_id", "carl", "server_name",
+                       "c", "display_name", "Carl");
+    assert_int_equal(rooms_told_answer(answer, rooms_cstr("carl"),
+                                       rooms_cstr("c"), &name, &avatar), 0);
+    assert_int_equal(rooms_told_answer(answer, rooms_cstr("cid"),
+                                       rooms_cstr("c"), &name, &avatar), -1);
+    assert_int_equal(rooms_told_answer(answer, rooms_cstr("carl"),
+                                       rooms_cstr("b"), &name, &avatar), -1);
+    json_decref(answer);
+    assert_int_equal(rooms_told_answer(NULL, rooms_cstr("carl"),
+                                       rooms_cstr("c"), &name, &avatar), -1);
+}
+
+
 int
 main(void)
 {
@@ -230,6 +312,8 @@ main(void)
         cmocka_unit_test(bad),
         cmocka_unit_test(members),
         cmocka_unit_test(references),
+        cmocka_unit_test(pieces),
+        cmocka_unit_test(own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,7 +176,8 @@ sub serves {
     my $file = "$self->{served}/$self->{letter}$path";
 
     File::Path::make_path($file =~ m{\A(.*)/});
-    RoomsTest::Signer::write_file($file, $json->encode($data));
+    RoomsTest::Signer::write_file($file, ref $data ? $json->encode($data)
+                                                   : $data);
 }
 
 sub asked {
@@ -201,11 +202,17 @@ sub signed {
 # Sends events as they are; gives the status, and the results.
 sub post {
     my ($self, @events) = @_;
+
+    return $self->post_text($json->encode({ events => \@events }));
+}
+
+sub post_text {
+    my ($self, $body, %o) = @_;
     my $path = '/_scaiwave/federation/v1/send';
-    my $body = $json->encode({ events => \@events });
     my $res = http_req('POST', $path, undef, $body,
                        $self->{signer}->headers('POST', $path, body => $body,
-                                                authority => $self->{to}));
+                                                authority => $self->{to},
+                                                %o));
     my $data = eval { $json->decode($res->[2]) } // {};
 
     return ($res->[0], $data->{data}{results}, $data->{error}{code} // '');
