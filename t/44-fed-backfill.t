@@ -766,7 +766,7 @@ sub fetches {
 
 for (['no JSON', 'hello'], ['an array', '[]'], ['no data', '{}'],
      ['no meta', '{"data":[]}'], ['data that is none', '{"data":{}}'],
-     ['a number', '7'], ['half a character', '{"data":["\ud800"],"meta":{}}'],
+     ['a number', '7'],
      ['half of it', '{"data":[{"id":'],
      ['no cursor', '{"data":[],"meta":{"has_more":true}}'],
      ['a cursor that is none',
@@ -786,6 +786,9 @@ for (['no JSON', 'hello'], ['an array', '[]'], ['no data', '{}'],
     is("$res->{status} $res->{code}", '502 SW_FED_PEER_UNREACHABLE',
        "refused: $name");
 }
+
+file('c/page', '{"data":["\ud800"],"meta":{}}');
+is(counts(backfill($theirs)), '0 0 1', 'half a character spoils one event');
 
 unlink "$dir/c/page";
 is(backfill($theirs)->{code}, 'SW_FED_PEER_UNREACHABLE', 'a room it denies');

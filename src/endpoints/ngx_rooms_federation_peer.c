@@ -20,7 +20,7 @@ ngx_rooms_peer_note(ngx_rooms_req_t *rq)
         return;
     }
 
-    peer = ngx_rooms_peer_get(rq, rq->signer->signature.server);
+    peer = ngx_rooms_peer_get(rq, rq->signer->signature.server, 1);
 
     if (peer == NULL || ngx_time() - peer->seen < NGX_ROOMS_PEER_SEEN) {
         return;

@@ -350,7 +350,7 @@ ngx_rooms_backfill_keys(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     rooms_str_t        id;
     ngx_rooms_peer_t  *peer;
 
-    peer = ngx_rooms_peer_get(rq, bf->origin);
+    peer = ngx_rooms_peer_get(rq, bf->origin, 1);
     if (peer == NULL) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNREACHABLE, NULL);
     }
@@ -411,7 +411,7 @@ ngx_rooms_backfill_judge(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     ngx_rooms_peer_t           *peer;
     ngx_rooms_backfill_item_t  *item;
 
-    peer = ngx_rooms_peer_get(rq, bf->origin);
+    peer = ngx_rooms_peer_get(rq, bf->origin, 1);
     if (peer == NULL) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNREACHABLE, NULL);
     }

@@ -235,6 +235,9 @@ ngx_rooms_endings_rooms(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
                            ngx_rooms_key(&e->keys,
                                          NGX_ROOMS_KEY_PEER_SERVERS,
                                          ROOMS_NULL), e->server);
+    ngx_rooms_commit_write(c, "HDEL",
+                           ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_PEER_REACHED,
+                                         ROOMS_NULL), e->server);
 
     return ngx_rooms_endings_send(e);
 }

@@ -21,7 +21,12 @@
 static void ngx_rooms_link_timer(ngx_event_t *ev);
 static ngx_int_t ngx_rooms_link_ask(ngx_rooms_fedlink_t *link);
 static void ngx_rooms_link_answered(ngx_rooms_batch_t *b);
-static void ngx_rooms_link_due(ngx_rooms_fedlink_t *link, redisReply *reply);
+static ngx_int_t ngx_rooms_link_due(ngx_rooms_fedlink_t *link,
+    redisReply *reply);
+static void ngx_rooms_link_sort(ngx_rooms_fedlink_t *link,
+    ngx_rooms_batch_t *b);
+static void ngx_rooms_link_send(ngx_rooms_fedlink_t *link,
+    ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
 
 
 static ngx_uint_t
@@ -220,7 +225,8 @@ ngx_rooms_link_timer(ngx_event_t *ev)
 
 
 static ngx_int_t
-ngx_rooms_link_ask_due(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
+ngx_rooms_link_ask_due(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b,
+    ngx_rooms_keys_t *keys)
 {
     ngx_time_t  *tp;
 
@@ -235,9 +241,9 @@ ngx_rooms_link_ask_due(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
                              ngx_rooms_number(b->pool,
                                               (int64_t) tp->sec * 1000
                                               + tp->msec),
-                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
-                             ngx_rooms_number(b->pool,
-                                              2 * NGX_ROOMS_LINK_SENDS));
+                             ngx_rooms_s("LIMIT"),
+                             ngx_rooms_number(b->pool, link->offset),
+                             ngx_rooms_number(b->pool, NGX_ROOMS_LINK_DUE));
 
     return ngx_rooms_profiles_ask_due(b, keys);
 }
@@ -310,7 +316,7 @@ ngx_rooms_link_ask(ngx_rooms_fedlink_t *link)
 
     if (rc == NGX_OK) {
         rc = link->asking == NGX_ROOMS_LINK_POLLS
-             ? ngx_rooms_link_ask_due(b, &keys)
+             ? ngx_rooms_link_ask_due(link, b, &keys)
              : ngx_rooms_link_ask_lease(link, b, &keys);
     }
 
@@ -319,24 +325,37 @@ ngx_rooms_link_ask(ngx_rooms_fedlink_t *link)
         return NGX_ERROR;
     }
 
-    b->handler = ngx_rooms_link_answered;
-    b->data = link;
-
-    link->batch = b;
     link->asked = ngx_current_msec;
     link->again = 0;
 
-    ngx_rooms_hold();
-    ngx_rooms_link_after(link, conf->store->node.timeout);
-
-    ngx_rooms_lane_send(ngx_rooms_store_lane(conf->store, keys.slot,
-                                             NGX_ROOMS_LANE_FAST), b);
+    ngx_rooms_link_send(link, b, &keys);
 
     return NGX_OK;
 }
 
 
-/* How long until the next question. */
+static void
+ngx_rooms_link_send(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b,
+    ngx_rooms_keys_t *keys)
+{
+    ngx_rooms_store_t  *store;
+
+    store = link->conf->store;
+
+    b->handler = ngx_rooms_link_answered;
+    b->data = link;
+
+    link->batch = b;
+
+    ngx_rooms_hold();
+    ngx_rooms_link_after(link, store->node.timeout);
+
+    ngx_rooms_lane_send(ngx_rooms_store_lane(store, keys->slot,
+                                             NGX_ROOMS_LANE_FAST), b);
+}
+
+
+/* How long until the next question; 0: one is on its way. */
 static ngx_msec_t
 ngx_rooms_link_read(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
 {
@@ -377,18 +396,27 @@ ngx_rooms_link_read(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
 
         return idle;
 
+    case NGX_ROOMS_LINK_SORTS:
+        ngx_rooms_link_sort(link, b);
+        break;
+
     default:
 
         if (b->replies[0]->type != REDIS_REPLY_ARRAY) {
             return idle;
         }
 
-        ngx_rooms_link_due(link, b->replies[0]);
         ngx_rooms_profiles_due(link, b->replies[1]);
         ngx_rooms_endings_run(link);
 
-        return link->again ? 1 : NGX_ROOMS_LINK_POLL;
+        if (ngx_rooms_link_due(link, b->replies[0]) == NGX_AGAIN) {
+            return 0;
+        }
+
+        break;
     }
+
+    return link->again ? 1 : NGX_ROOMS_LINK_POLL;
 }
 
 
@@ -423,41 +451,165 @@ ngx_rooms_link_answered(ngx_rooms_batch_t *b)
 
     ngx_rooms_batch_free(b);
 
-    if (!ngx_exiting) {
+    if (!ngx_exiting && delay) {
         ngx_rooms_link_after(link, delay);
     }
 }
 
 
-static void
-ngx_rooms_link_due(ngx_rooms_fedlink_t *link, redisReply *reply)
+static ngx_uint_t
+ngx_rooms_link_tells(ngx_rooms_fedlink_t *link, rooms_str_t server)
 {
-    ngx_uint_t           i;
     ngx_queue_t         *q;
-    rooms_str_t          server;
     ngx_rooms_outbox_t  *o;
 
-    for (i = 0; i < reply->elements; i++) {
+    for (q = ngx_queue_head(&link->sends);
+         q != ngx_queue_sentinel(&link->sends);
+         q = ngx_queue_next(q))
+    {
+        o = ngx_queue_data(q, ngx_rooms_outbox_t, queue);
 
-        if (link->nsends >= NGX_ROOMS_LINK_SENDS) {
-            return;
+        if (rooms_str_eq(o->server, server)) {
+            return 1;
         }
+    }
 
+    return 0;
+}
+
+
+/* Those that are due and aren't being told: of what kind are they? */
+static ngx_int_t
+ngx_rooms_link_due(ngx_rooms_fedlink_t *link, redisReply *reply)
+{
+    ngx_uint_t              i, k, n;
+    rooms_str_t            *argv, server;
+    ngx_rooms_keys_t        keys;
+    ngx_rooms_batch_t      *b;
+    ngx_rooms_loc_conf_t   *conf;
+
+    static const ngx_rooms_key_e  hashes[] = {
+        NGX_ROOMS_KEY_OUTBOX_STATE, NGX_ROOMS_KEY_PEER_REACHED,
+        NGX_ROOMS_KEY_PEERS
+    };
+
+    conf = link->conf;
+
+    ngx_memzero(link->nwait, sizeof(link->nwait));
+
+    /* there may be more of them than are looked at together */
+
+    link->offset = reply->elements == NGX_ROOMS_LINK_DUE
+                   ? link->offset + NGX_ROOMS_LINK_DUE : 0;
+
+    if (reply->elements == 0) {
+        return NGX_OK;
+    }
+
+    b = ngx_rooms_batch_create(link->timer.log);
+    if (b == NULL) {
+        return NGX_OK;
+    }
+
+    argv = ngx_palloc(b->pool, (reply->elements + 2) * sizeof(rooms_str_t));
+
+    if (argv == NULL
+        || ngx_rooms_keys_init(&keys, b->pool, &conf->key_prefix,
+                               rooms_from_ngx(conf->tenant)) != NGX_OK)
+    {
+        goto done;
+    }
+
+    for (n = 2, i = 0; i < reply->elements; i++) {
         server = ngx_rooms_reply_str(reply->element[i]);
 
-        for (q = ngx_queue_head(&link->sends);
-             q != ngx_queue_sentinel(&link->sends);
-             q = ngx_queue_next(q))
-        {
-            o = ngx_queue_data(q, ngx_rooms_outbox_t, queue);
+        if (server.data && !ngx_rooms_link_tells(link, server)) {
+            argv[n++] = ngx_rooms_dup(b->pool, server);
 
-            if (rooms_str_eq(o->server, server)) {
-                break;
+            if (argv[n - 1].data == NULL) {
+                goto done;
             }
         }
+    }
 
-        if (q == ngx_queue_sentinel(&link->sends) && server.data) {
-            ngx_rooms_outbox_start(link, server);
+    if (n == 2) {
+        goto done;
+    }
+
+    for (k = 0; k < 3; k++) {
+        argv[0] = ngx_rooms_s("HMGET");
+        argv[1] = ngx_rooms_key(&keys, hashes[k], ROOMS_NULL);
+
+        if (argv[1].data == NULL || ngx_rooms_batch_add(b, argv, n) != NGX_OK)
+        {
+            goto done;
+        }
+    }
+
+    link->due = argv + 2;
+    link->ndue = n - 2;
+    link->asking = NGX_ROOMS_LINK_SORTS;
+
+    ngx_rooms_link_send(link, b, &keys);
+
+    return NGX_AGAIN;
+
+done:
+
+    ngx_rooms_batch_free(b);
+
+    return NGX_OK;
+}
+
+
+/* Somewhere in the middle begins who comes first: nobody always does. */
+static void
+ngx_rooms_link_sort(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
+{
+    ngx_uint_t              i, n, first;
+    redisReply             *state, *reached, *seen;
+    rooms_str_t             row;
+    ngx_rooms_link_kind_e   kind;
+
+    static const ngx_uint_t  most[NGX_ROOMS_LINK_KINDS] = {
+        [NGX_ROOMS_LINK_ANSWERS] = 32,
+        [NGX_ROOMS_LINK_NEW] = 48,
+        [NGX_ROOMS_LINK_FAILS] = 32
+    };
+
+    state = b->replies[0];
+    reached = b->replies[1];
+    seen = b->replies[2];
+    first = ngx_random() % link->ndue;
+
+    for (i = 0; i < link->ndue; i++) {
+        n = (first + i) % link->ndue;
+
+        row = ngx_rooms_reply_str(ngx_rooms_reply_element(state, n));
+
+        if (ngx_time() - ngx_rooms_reply_int(ngx_rooms_reply_element(seen, n),
+                                             0) / 1000
+            < NGX_ROOMS_LINK_SEEN)
+        {
+            kind = NGX_ROOMS_LINK_ANSWERS;
+
+        } else if (row.len && row.data[0] != '0') {
+            kind = NGX_ROOMS_LINK_FAILS;
+
+        } else if (ngx_rooms_reply_str(ngx_rooms_reply_element(reached,
+                                                               n)).data)
+        {
+            kind = NGX_ROOMS_LINK_ANSWERS;
+
+        } else {
+            kind = NGX_ROOMS_LINK_NEW;
+        }
+
+        if (link->nsends[kind] < most[kind]) {
+            ngx_rooms_outbox_start(link, link->due[n], kind);
+
+        } else {
+            link->nwait[kind]++;
         }
     }
 }

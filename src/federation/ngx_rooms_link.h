@@ -19,7 +19,8 @@
 #define NGX_ROOMS_LINK_RENEW   1500
 #define NGX_ROOMS_LINK_TRY     1000        /* to 2000: for the lease */
 #define NGX_ROOMS_LINK_POLL     250        /* for what is due */
-#define NGX_ROOMS_LINK_SENDS     32        /* servers at the same time */
+#define NGX_ROOMS_LINK_DUE     1024        /* servers looked at together */
+#define NGX_ROOMS_LINK_SEEN      30        /* s: it was here, so it is up */
 #define NGX_ROOMS_LINK_TOKEN     32
 
 typedef struct ngx_rooms_fedlink_s  ngx_rooms_fedlink_t;
@@ -28,8 +29,20 @@ typedef struct ngx_rooms_outbox_s   ngx_rooms_outbox_t;
 typedef enum {
     NGX_ROOMS_LINK_TAKES = 0,              /* the lease */
     NGX_ROOMS_LINK_RENEWS,
-    NGX_ROOMS_LINK_POLLS
+    NGX_ROOMS_LINK_POLLS,
+    NGX_ROOMS_LINK_SORTS                   /* what is due */
 } ngx_rooms_link_e;
+
+/*
+ * Servers that are told at the same time: so many of each kind, so that those
+ * that answer never wait for those that don't.
+ */
+typedef enum {
+    NGX_ROOMS_LINK_ANSWERS = 0,            /* the last time, or was here */
+    NGX_ROOMS_LINK_NEW,                    /* nobody knows yet */
+    NGX_ROOMS_LINK_FAILS,
+    NGX_ROOMS_LINK_KINDS
+} ngx_rooms_link_kind_e;
 
 struct ngx_rooms_fedlink_s {
     ngx_http_conf_ctx_t      *ctx;
@@ -43,7 +56,11 @@ struct ngx_rooms_fedlink_s {
     ngx_msec_t                until;       /* the lease is ours; 0: isn't */
     u_char                    token[NGX_ROOMS_LINK_TOKEN];
     ngx_queue_t               sends;       /* of ngx_rooms_outbox_t */
-    ngx_uint_t                nsends;
+    ngx_uint_t                nsends[NGX_ROOMS_LINK_KINDS];
+    ngx_uint_t                nwait[NGX_ROOMS_LINK_KINDS];
+    ngx_uint_t                offset;      /* of those that are due */
+    rooms_str_t              *due;         /* in the batch that sorts them */
+    ngx_uint_t                ndue;
     void                     *endings;     /* ngx_rooms_endings_t */
     ngx_queue_t               profiles;     /* of ngx_rooms_profiles_t */
     ngx_uint_t                nprofiles;
@@ -66,6 +83,7 @@ ngx_int_t ngx_rooms_link_fence(ngx_rooms_fedlink_t *link, ngx_rooms_commit_t *c,
 void ngx_rooms_outbox_poke(ngx_rooms_loc_conf_t *conf);
 
 /* Tells a server what waits for it, until nothing does or it fails. */
-void ngx_rooms_outbox_start(ngx_rooms_fedlink_t *link, rooms_str_t server);
+void ngx_rooms_outbox_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
+    ngx_rooms_link_kind_e kind);
 
 #endif /* NGX_ROOMS_LINK_H */

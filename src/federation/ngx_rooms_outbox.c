@@ -24,7 +24,8 @@ static void ngx_rooms_outbox_late(ngx_event_t *ev);
 
 
 void
-ngx_rooms_outbox_start(ngx_rooms_fedlink_t *link, rooms_str_t server)
+ngx_rooms_outbox_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
+    ngx_rooms_link_kind_e kind)
 {
     ngx_pool_t          *pool;
     ngx_rooms_outbox_t  *o;
@@ -51,7 +52,8 @@ ngx_rooms_outbox_start(ngx_rooms_fedlink_t *link, rooms_str_t server)
     o->timer.log = link->timer.log;
 
     ngx_queue_insert_tail(&link->sends, &o->queue);
-    link->nsends++;
+    o->kind = kind;
+    link->nsends[kind]++;
 
     ngx_rooms_outbox_begin(o);
 }
@@ -86,7 +88,7 @@ ngx_rooms_outbox_stop(ngx_rooms_outbox_t *o)
     ngx_rooms_outbox_clear(o);
 
     ngx_queue_remove(&o->queue);
-    o->link->nsends--;
+    o->link->nsends[o->kind]--;
 
     ngx_destroy_pool(o->pool);
 }
@@ -154,6 +156,11 @@ ngx_rooms_outbox_late(ngx_event_t *ev)
     ngx_msec_t          left;
     ngx_rooms_lane_t   *lane;
     ngx_rooms_batch_t  *b;
+
+    if (o->state == NGX_ROOMS_O_CALL) {
+        ngx_rooms_outbox_waited(o);
+        return;
+    }
 
     b = o->batches[o->nbatches - 1];
     left = ngx_rooms_batch_left(b, o->link->conf->store->node.timeout);

@@ -21,6 +21,8 @@
 #define NGX_ROOMS_OUTBOX_MIN    1000       /* ms, backoff */
 #define NGX_ROOMS_OUTBOX_LONG  60000
 #define NGX_ROOMS_OUTBOX_BATCHES   8       /* of one round */
+#define NGX_ROOMS_OUTBOX_WAIT   1000       /* ms, for a new server's answer
+                                              while others wait */
 
 
 typedef struct {
@@ -72,6 +74,7 @@ struct ngx_rooms_outbox_s {
     ngx_rooms_fedlink_t      *link;
     ngx_pool_t               *pool;
     rooms_str_t               server;
+    ngx_rooms_link_kind_e     kind;
     ngx_uint_t                window;      /* items to read */
     rooms_str_t               paged;       /* item of a snapshot ... */
     ngx_rooms_pdu_at_t        snapshot;    /* ... that goes on from here */
@@ -85,6 +88,7 @@ struct ngx_rooms_outbox_s {
     ngx_uint_t                nbatches;
     ngx_uint_t                lane;
     ngx_rooms_peer_call_t    *call;
+    ngx_msec_t                called;
 
     int64_t                   waiting;     /* ZCARD */
     int64_t                   failures;
@@ -141,7 +145,11 @@ ngx_int_t ngx_rooms_outbox_names(ngx_rooms_outbox_t *o,
 /* ngx_rooms_outbox_send.c: the next request, or the end if there is none */
 ngx_int_t ngx_rooms_outbox_send(ngx_rooms_outbox_t *o);
 
+/* The answer takes its time: are there others who wait for the place? */
+void ngx_rooms_outbox_waited(ngx_rooms_outbox_t *o);
+
 /* ngx_rooms_outbox_answer.c: more of it is sent, or that was the end */
+ngx_int_t ngx_rooms_outbox_failed(ngx_rooms_outbox_t *o, rooms_str_t why);
 ngx_int_t ngx_rooms_outbox_judge(ngx_rooms_outbox_t *o,
     ngx_rooms_peer_call_t *call);
 

@@ -83,7 +83,7 @@ ngx_rooms_outbox_trouble(ngx_rooms_outbox_t *o, rooms_str_t code,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_rooms_outbox_failed(ngx_rooms_outbox_t *o, rooms_str_t why)
 {
     if (why.data == NULL) {

@@ -151,6 +151,15 @@ ngx_rooms_outbox_writes(ngx_rooms_outbox_t *o)
             o->failures = 0;
             o->dropped = 0;
             ngx_rooms_outbox_put_state(o, c);
+
+            tp = ngx_timeofday();
+            ngx_rooms_commit_write(c, "HSET",
+                              ngx_rooms_key(&o->keys,
+                                            NGX_ROOMS_KEY_PEER_REACHED,
+                                            ROOMS_NULL), o->server,
+                              ngx_rooms_number(o->round,
+                                               (int64_t) tp->sec * 1000
+                                               + tp->msec));
         }
 
         for (i = 0; i < o->ngone; i++) {

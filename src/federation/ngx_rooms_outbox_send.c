@@ -173,9 +173,45 @@ ngx_rooms_outbox_send(ngx_rooms_outbox_t *o)
     o->call = call;
     o->state = NGX_ROOMS_O_CALL;
 
+    o->called = ngx_current_msec;
+    ngx_add_timer(&o->timer, NGX_ROOMS_OUTBOX_WAIT);
+
     ngx_rooms_peer_call_start(call);
 
     return NGX_OK;
+}
+
+
+/*
+ * A server that doesn't answer gives its place to others of its kind, and is
+ * asked again when its backoff is over: longer each time, as it may be slow.
+ */
+void
+ngx_rooms_outbox_waited(ngx_rooms_outbox_t *o)
+{
+    ngx_msec_t  patience;
+
+    patience = NGX_ROOMS_OUTBOX_WAIT << ngx_min(o->failures, 2);
+
+    if (o->kind == NGX_ROOMS_LINK_ANSWERS) {
+        patience *= 4;
+    }
+
+    if (ngx_exiting || o->link->nwait[o->kind] == 0
+        || ngx_current_msec - o->called < patience)
+    {
+        ngx_add_timer(&o->timer, NGX_ROOMS_OUTBOX_WAIT);
+        return;
+    }
+
+    ngx_rooms_peer_call_cancel(o->call);
+    o->call = NULL;
+
+    if (ngx_rooms_outbox_failed(o, ngx_rooms_s("no answer while others "
+                                               "waited")) != NGX_OK)
+    {
+        ngx_rooms_outbox_stop(o);
+    }
 }
 
 
@@ -187,6 +223,10 @@ ngx_rooms_outbox_called(ngx_rooms_peer_call_t *call)
 
     o = call->data;
     o->call = NULL;
+
+    if (o->timer.timer_set) {
+        ngx_del_timer(&o->timer);
+    }
 
     rc = ngx_exiting ? NGX_ERROR : ngx_rooms_outbox_judge(o, call);
 

@@ -23,8 +23,11 @@ static void ngx_rooms_peer_wake(ngx_event_t *ev);
 static void ngx_rooms_peer_unwait(void *data);
 
 
-static ngx_queue_t  ngx_rooms_peers;
-static ngx_uint_t   ngx_rooms_npeers;
+/* Strangers, and those that are familiar. */
+static struct {
+    ngx_queue_t   queue;
+    ngx_uint_t    n;
+} ngx_rooms_peers[2];
 
 
 static ngx_http_conf_ctx_t *
@@ -38,25 +41,32 @@ ngx_rooms_peer_ctx(ngx_rooms_req_t *rq)
 }
 
 
-/* The one that wasn't asked for longest goes, unless somebody waits for it. */
+/*
+ * A place for one more.  Of those of its kind the one that wasn't asked for
+ * longest goes, unless somebody waits for it.
+ */
 static ngx_rooms_peer_t *
-ngx_rooms_peer_new(void)
+ngx_rooms_peer_new(ngx_uint_t familiar)
 {
-    ngx_queue_t       *q;
+    ngx_queue_t       *q, *queue;
     ngx_rooms_peer_t  *peer;
 
-    if (ngx_rooms_npeers < NGX_ROOMS_PEERS) {
+    if (ngx_rooms_peers[familiar].n < (familiar ? NGX_ROOMS_PEERS
+                                                : NGX_ROOMS_STRANGERS))
+    {
         peer = ngx_alloc(sizeof(ngx_rooms_peer_t), ngx_cycle->log);
 
         if (peer) {
-            ngx_rooms_npeers++;
+            ngx_rooms_peers[familiar].n++;
         }
 
         return peer;
     }
 
-    for (q = ngx_queue_last(&ngx_rooms_peers);
-         q != ngx_queue_sentinel(&ngx_rooms_peers);
+    queue = &ngx_rooms_peers[familiar].queue;
+
+    for (q = ngx_queue_last(queue);
+         q != ngx_queue_sentinel(queue);
          q = ngx_queue_prev(q))
     {
         peer = ngx_queue_data(q, ngx_rooms_peer_t, queue);
@@ -74,58 +84,105 @@ ngx_rooms_peer_new(void)
 void
 ngx_rooms_peers_free(void)
 {
-    ngx_queue_t  *q;
+    ngx_uint_t    i;
+    ngx_queue_t  *q, *queue;
 
-    while (ngx_rooms_peers.next && !ngx_queue_empty(&ngx_rooms_peers)) {
-        q = ngx_queue_head(&ngx_rooms_peers);
-        ngx_queue_remove(q);
-        ngx_free(ngx_queue_data(q, ngx_rooms_peer_t, queue));
+    for (i = 0; i < 2; i++) {
+        queue = &ngx_rooms_peers[i].queue;
+
+        while (queue->next && !ngx_queue_empty(queue)) {
+            q = ngx_queue_head(queue);
+            ngx_queue_remove(q);
+            ngx_free(ngx_queue_data(q, ngx_rooms_peer_t, queue));
+        }
+
+        ngx_rooms_peers[i].n = 0;
+    }
+}
+
+
+static ngx_rooms_peer_t *
+ngx_rooms_peer_find_entry(ngx_http_conf_ctx_t *ctx, rooms_str_t name)
+{
+    ngx_uint_t         i;
+    ngx_queue_t       *q, *queue;
+    ngx_rooms_peer_t  *peer;
+
+    for (i = 0; i < 2; i++) {
+        queue = &ngx_rooms_peers[i].queue;
+
+        if (queue->next == NULL) {
+            ngx_queue_init(queue);
+        }
+
+        for (q = ngx_queue_head(queue);
+             q != ngx_queue_sentinel(queue);
+             q = ngx_queue_next(q))
+        {
+            peer = ngx_queue_data(q, ngx_rooms_peer_t, queue);
+
+            if (peer->ctx == ctx && peer->len == name.len
+                && ngx_memcmp(peer->name, name.data, name.len) == 0)
+            {
+                return peer;
+            }
+        }
     }
 
-    ngx_rooms_npeers = 0;
+    return NULL;
+}
+
+
+/* A stranger that has become familiar takes its entry along. */
+static void
+ngx_rooms_peer_meet(ngx_rooms_peer_t *peer)
+{
+    ngx_rooms_peer_t  *place;
+
+    place = ngx_rooms_peer_new(1);
+
+    if (place) {
+        ngx_free(place);
+        ngx_rooms_peers[0].n--;
+        peer->familiar = 1;
+    }
 }
 
 
 ngx_rooms_peer_t *
-ngx_rooms_peer_get(ngx_rooms_req_t *rq, rooms_str_t name)
+ngx_rooms_peer_get(ngx_rooms_req_t *rq, rooms_str_t name, ngx_uint_t familiar)
 {
-    ngx_queue_t          *q;
     ngx_rooms_peer_t     *peer;
     ngx_http_conf_ctx_t  *ctx;
 
     ctx = ngx_rooms_peer_ctx(rq);
+    peer = ngx_rooms_peer_find_entry(ctx, name);
 
-    if (ngx_rooms_peers.next == NULL) {
-        ngx_queue_init(&ngx_rooms_peers);
-    }
+    if (peer) {
+        ngx_queue_remove(&peer->queue);
 
-    for (q = ngx_queue_head(&ngx_rooms_peers);
-         q != ngx_queue_sentinel(&ngx_rooms_peers);
-         q = ngx_queue_next(q))
-    {
-        peer = ngx_queue_data(q, ngx_rooms_peer_t, queue);
-
-        if (peer->ctx == ctx && peer->len == name.len
-            && ngx_memcmp(peer->name, name.data, name.len) == 0)
-        {
-            ngx_queue_remove(q);
-            ngx_queue_insert_head(&ngx_rooms_peers, q);
-            return peer;
+        if (familiar && !peer->familiar) {
+            ngx_rooms_peer_meet(peer);
         }
+
+    } else {
+        peer = ngx_rooms_peer_new(familiar);
+
+        if (peer == NULL) {
+            return NULL;
+        }
+
+        ngx_memzero(peer, sizeof(ngx_rooms_peer_t));
+        ngx_queue_init(&peer->waiters);
+
+        peer->familiar = familiar;
+        peer->ctx = ctx;
+        peer->len = name.len;
+        ngx_memcpy(peer->name, name.data, name.len);
     }
 
-    peer = ngx_rooms_peer_new();
-    if (peer == NULL) {
-        return NULL;
-    }
-
-    ngx_memzero(peer, sizeof(ngx_rooms_peer_t));
-    ngx_queue_init(&peer->waiters);
-    ngx_queue_insert_head(&ngx_rooms_peers, &peer->queue);
-
-    peer->ctx = ctx;
-    peer->len = name.len;
-    ngx_memcpy(peer->name, name.data, name.len);
+    ngx_queue_insert_head(&ngx_rooms_peers[peer->familiar].queue,
+                          &peer->queue);
 
     return peer;
 }

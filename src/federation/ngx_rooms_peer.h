@@ -15,7 +15,8 @@
 #include "rooms_signature.h"
 
 
-#define NGX_ROOMS_PEERS       256
+#define NGX_ROOMS_PEERS      1024          /* that are familiar */
+#define NGX_ROOMS_STRANGERS    64          /* beside them */
 #define NGX_ROOMS_PEER_TTL   3600          /* s, of a descriptor */
 #define NGX_ROOMS_PEER_TRIES    3          /* fetches, of one peer, in: */
 #define NGX_ROOMS_PEER_AGAIN   10          /* s */
@@ -41,6 +42,7 @@ typedef struct {
     time_t                 seen;           /* noted in the store */
     unsigned               known:1;
     unsigned               fetching:1;
+    unsigned               familiar:1;
 } ngx_rooms_peer_t;
 
 /* Who signed a request: rq->signer. */
@@ -57,8 +59,12 @@ struct ngx_rooms_signer_s {
 /* At the worker's end. */
 void ngx_rooms_peers_free(void);
 
-/* The entry of a name; NULL: no memory, or all are being fetched. */
-ngx_rooms_peer_t *ngx_rooms_peer_get(ngx_rooms_req_t *rq, rooms_str_t name);
+/*
+ * The entry of a name; NULL: no memory, or all are being fetched.  Strangers,
+ * whose names anybody can make up, have few entries of their own.
+ */
+ngx_rooms_peer_t *ngx_rooms_peer_get(ngx_rooms_req_t *rq, rooms_str_t name,
+    ngx_uint_t familiar);
 
 /*
  * Whether this is the key that the peer signs with.  NGX_AGAIN: it is asked,

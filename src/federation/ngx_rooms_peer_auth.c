@@ -251,7 +251,7 @@ ngx_rooms_peer_verify(ngx_rooms_req_t *rq)
 
     /* an entry may have gone to another name while we waited */
 
-    peer = ngx_rooms_peer_get(rq, sig->server);
+    peer = ngx_rooms_peer_get(rq, sig->server, signer->familiar);
     if (peer == NULL) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNREACHABLE, NULL);
     }

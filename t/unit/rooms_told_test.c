@@ -265,7 +265,7 @@ pieces(void **state)
     assert_int_equal(rooms_told_piece(&array, &value), -1);
 
     assert_true(rooms_str_eq(rooms_told_id(rooms_cstr(
-                                 "{\"x\":[[,\"id\":1],\"id\": \"evt-1\" }")),
+                                 "{\"x\":[[],\"id\":1],\"id\": \"evt-1\" }")),
                              rooms_cstr("evt-1")));
     assert_null(rooms_told_id(rooms_cstr("{\"id\":\"evt-/\"}")).data);
     assert_null(rooms_told_id(rooms_cstr("{\"id\":1}")).data);
