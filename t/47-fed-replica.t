@@ -187,7 +187,8 @@ is($c->tell($c->event($room, 'carl', 'member',
                       { fqid => $al, membership => 'invite' },
                       room => $c->room('Of carl'),
                       members => [member($al, 'invite')])),
-   'rejected SW_ROOM_NOT_FOUND', 'nor as its home');
+   'applied', 'what it calls so as a home is another room');
+unlike(members('ann@t', $room), qr/\bal=/, 'and not this one');
 
 my $ours = call('ann@t', 'POST', '/v1/rooms',
                 { room_type => 'group', name => 'Ours' })->{data}{id};
@@ -234,8 +235,67 @@ is($b->tell($b->event($room, 'bob', 'members', {}, room => $b->room('Mine'),
 redis('HDEL', 'sw:{t}:tenant', 'max_participants');
 redis('HSET', 'sw:{t}:tenant', 'max_rooms', 1);
 is($b->tell(invites($al, 'room-03333333333333333333333333')),
-   'rejected SW_TENANT_CAPACITY', 'nor the tenant');
+   'applied', 'an invite takes no place in the tenant');
+is(call('al@t', 'POST', '/v1/rooms/room-03333333333333333333333333/join')
+       ->{code}, 'SW_TENANT_CAPACITY', 'which does not grow past its limit');
 redis('HDEL', 'sw:{t}:tenant', 'max_rooms');
+
+# What is late undoes nothing
+
+{
+    my $id = 'room-0555555555555555555555555z';
+    my ($eve, $carl) = map { $b->fqid($_) } qw(eve carl);
+    my $told = sub {
+        my ($name, $as_of, @who) = @_;
+
+        return $b->tell($b->event($id, 'bob', 'members', {},
+            room => $b->room($name), $as_of ? (as_of => $as_of) : (),
+            complete => JSON::PP::true,
+            members => [member($ann, 'invite'), member($bob, 'join', 100),
+                        map { member($_, 'join') } @who]));
+    };
+    my $is = sub {
+        my $name = call('ann@t', 'GET', "/v1/rooms/$id")->{data}{name};
+        my %rows = @{ redis('HGETALL', "sw:{t}:r:$id:members") };
+
+        return join ' ', $name, map { /\A\@(\w+):/ ? $1 : () } sort keys %rows;
+    };
+
+    is($b->tell(invites($ann, $id, as_of => 100)), 'applied', 'a room');
+    is($told->('Thirty', 130, $eve), 'applied', 'a snapshot');
+    is($told->('Twenty', 120, $carl), 'duplicate', 'one that is older');
+    is($is->(), 'Thirty bob eve', 'changes nothing');
+    is($told->('Thirty', 140, $eve), 'applied', 'one that says the same');
+    is($told->('Thirties', 135, $eve), 'duplicate', 'is newer, too');
+    is($b->tell($b->event($id, 'bob', 'name', { name => 'Fifty' },
+                          as_of => 150, room => $b->room('Fifty'))),
+       'applied', 'an event');
+    is($told->('Forty', 145, $carl), 'duplicate', 'as is an event');
+    is($told->('Fifty', 150, $carl), 'applied', 'as new as that');
+    is($is->(), 'Fifty bob carl', 'it sets who is there');
+    is($told->('Any', undef, $eve), 'applied', 'one that says nothing of it');
+    is($is->(), 'Any bob eve', 'is taken as it comes');
+
+    # two in parts, one between the other's
+
+    my @parts = map {
+        my ($name, $first, $last) = @$_;
+        my $of = sprintf 'evt-%013x%016x', $first, $first;
+
+        [map { $b->event($id, 'bob', 'members', {}, room => $b->room($name),
+                         members => $_->[1], part => { of => $of, n => $_->[0] },
+                         $_->[0] ? (complete => JSON::PP::true)
+                                 : (id => $of)) }
+             [0, [member($bob, 'join', 100), member($last, 'join')]],
+             [1, [member($ann, 'invite')]]];
+    } ['One', 7001, $eve], ['Two', 7002, $carl];
+
+    is($b->tell($_), 'applied', 'a part')
+        for $parts[0][0], $parts[1][0], $parts[0][1];
+    is($is->(), 'One bob eve', 'each is complete by itself');
+    is($b->tell($parts[1][1]), 'applied', 'the last part of the other one');
+    is($is->(), 'Two bob', 'too');
+}
 
 # A snapshot sets right what went astray
 

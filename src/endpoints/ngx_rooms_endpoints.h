@@ -40,6 +40,10 @@ size_t ngx_rooms_membership_size(const ngx_rooms_profile_t *p,
     const ngx_str_t *server);
 
 
+/* The tenant's limits, in rq: appends the command, and takes its reply. */
+ngx_int_t ngx_rooms_tenant_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
+void ngx_rooms_tenant_take(ngx_rooms_req_t *rq, redisReply *reply);
+
 /* Steps that most rooms' rows share (ngx_rooms_room.c). */
 ngx_int_t ngx_rooms_room_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_room_decide(ngx_rooms_req_t *rq);

@@ -56,6 +56,8 @@ ngx_rooms_fedsend_done(ngx_rooms_req_t *rq, const char *status)
     s = rq->several;
     s->results[s->i].status = status;
 
+    s->local = ROOMS_NULL;
+
     ngx_memzero(&s->compared, sizeof(ngx_rooms_fedcompared_t));
     ngx_memzero(&s->comparing, sizeof(ngx_rooms_fedcompared_t));
 

@@ -100,6 +100,7 @@ ngx_rooms_fedbackfill_source(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
     bf->room = room->id;
     bf->origin = room->origin;
+    bf->origin_id = room->origin_id;
 
     return ngx_rooms_backfill_start(rq, bf);
 }

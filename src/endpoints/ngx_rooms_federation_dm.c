@@ -138,7 +138,7 @@ ngx_rooms_replica_other(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     /* of two that are at home there, it knows which one is the newer */
 
-    if (other.origin.data || rooms_str_before(s->told.room, other.id)) {
+    if (other.origin.data || rooms_str_before(s->room, other.id)) {
         return ngx_rooms_replica_other_close(rq, replica);
     }
 

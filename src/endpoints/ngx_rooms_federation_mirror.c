@@ -33,6 +33,9 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     room->name = s->told.name;
     room->topic = s->told.topic;
     room->origin = s->peer;
+    room->origin_id = s->local.data ? s->room : ROOMS_NULL;
+    room->unaccepted = replica->fresh && !replica->closed
+                       && s->told.state != ROOMS_CLOSED;
 
     if (!replica->fresh && replica->room.federated) {
         return NGX_OK;
@@ -184,15 +187,50 @@ ngx_rooms_replica_names(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 }
 
 
+/* How new this is: an older snapshot that comes later undoes nothing. */
+static void
+ngx_rooms_replica_note(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    int64_t               had;
+    rooms_str_t           key;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    had = replica->fresh ? 0 : replica->room.told_at;
+
+    if (s->told.as_of == 0) {
+        return;
+    }
+
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM, s->told.room);
+
+    ngx_rooms_commit_guard_field(&rq->commit, key, ngx_rooms_s("told_at"),
+                                 had ? ngx_rooms_number(rq->pool, had)
+                                     : ROOMS_NULL);
+
+    if (s->told.as_of > had) {
+        ngx_rooms_commit_write(&rq->commit, "HSET", key,
+                               ngx_rooms_s("told_at"),
+                               ngx_rooms_number(rq->pool, s->told.as_of));
+    }
+}
+
+
 /* Nothing of the room changes: it may be told for the names alone. */
 static ngx_int_t
 ngx_rooms_replica_renames(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
     ngx_uint_t  i;
 
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
     for (i = 0; i < replica->n && replica->known[i]; i++) { /* void */ }
 
-    if (i == replica->n || replica->fresh) {
+    if ((i == replica->n && s->told.as_of <= replica->room.told_at)
+        || replica->fresh)
+    {
         return NGX_OK;
     }
 
@@ -202,8 +240,9 @@ ngx_rooms_replica_renames(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     /* the note that the event was here has a position in it */
 
-    ngx_rooms_commit_position(&rq->commit);
+    ngx_rooms_commit_positions(&rq->commit, 1);
     ngx_rooms_replica_names(rq, replica);
+    ngx_rooms_replica_note(rq, replica);
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }
@@ -301,6 +340,7 @@ ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
     }
 
     ngx_rooms_replica_names(rq, replica);
+    ngx_rooms_replica_note(rq, replica);
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }

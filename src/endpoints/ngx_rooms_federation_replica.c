@@ -52,6 +52,14 @@ ngx_rooms_fedsend_replica(ngx_rooms_req_t *rq)
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
     }
 
+    if (rq->view.exists && s->told.type == ROOMS_TOLD_SNAPSHOT
+        && s->told.as_of && s->told.as_of < rq->view.room.told_at)
+    {
+        /* it was under way while something newer was told */
+
+        return ngx_rooms_fedsend_done(rq, "duplicate");
+    }
+
     if (rq->view.exists) {
 
         if (s->told.type == ROOMS_EV_MESSAGE
@@ -183,8 +191,7 @@ ngx_rooms_replica_begin(ngx_rooms_req_t *rq)
 
     if (s->told.of.data) {
         (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZSCORE"),
-                                 ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TOLD,
-                                               s->told.room),
+                                 ngx_rooms_replica_key(rq),
                                  ngx_rooms_join(rq->pool, ngx_rooms_s(" "),
                                                 s->told.of));
     }
@@ -206,7 +213,7 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
     int64_t               marker;
     ngx_uint_t            i, n;
-    rooms_str_t           id, room, tenant;
+    rooms_str_t           id, room;
     ngx_rooms_batch_t    *b, *locals;
     ngx_rooms_fedsend_t  *s;
 
@@ -247,12 +254,12 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
         return NGX_ERROR;
     }
 
-    tenant = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TENANT, ROOMS_NULL);
-
     (void) ngx_rooms_load_room(b, &rq->keys, room);
-    (void) ngx_rooms_command(b, ngx_rooms_s("HMGET"), tenant,
-                             ngx_rooms_s("max_rooms"), ngx_rooms_s("rooms"),
-                             ngx_rooms_s("max_participants"));
+    (void) ngx_rooms_tenant_load(b, &rq->keys);
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&rq->keys,
+                                           NGX_ROOMS_KEY_UNACCEPTED,
+                                           ROOMS_NULL), s->peer);
 
     if (s->told.type == ROOMS_TOLD_SNAPSHOT
         && ngx_rooms_replica_snapshot_ask(rq, replica, marker) != NGX_OK)
@@ -365,12 +372,50 @@ ngx_rooms_replica_told(ngx_rooms_replica_t *replica, rooms_str_t id)
 }
 
 
+/* Nobody of ours is in it, has ever accepted it, and one is invited. */
+static ngx_uint_t
+ngx_rooms_replica_returning(ngx_rooms_replica_t *replica)
+{
+    ngx_uint_t     i;
+    rooms_room_t  *room;
+
+    room = &replica->room;
+
+    if (!room->unaccepted || room->state == ROOMS_CLOSED
+        || (uint64_t) room->joined + room->invited
+           > rooms_peers_total(room->peers))
+    {
+        return 0;
+    }
+
+    for (i = 0; i < replica->n; i++) {
+
+        if (replica->rows[i].ours
+            && replica->rows[i].membership == ROOMS_INVITE)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_rooms_replica_refuse(ngx_rooms_req_t *rq)
+{
+    return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
+                          "too many rooms of that server wait for somebody "
+                          "here to accept them");
+}
+
+
 static ngx_int_t
 ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
     ngx_int_t             rc;
     ngx_uint_t            i;
-    redisReply           *tenant, **r;
+    redisReply          **r;
     rooms_str_t           dm;
     rooms_mirror_row_t   *row;
     ngx_rooms_fedsend_t  *s;
@@ -399,16 +444,9 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
         return ngx_rooms_invalid(rq, "room", "is of another type than it was");
     }
 
-    tenant = r[1];
-    rq->max_rooms = ngx_rooms_reply_int(ngx_rooms_reply_element(tenant, 0),
-                                        rq->conf->max_rooms);
-    rq->tenant_full = rq->max_rooms >= 0
-                      && ngx_rooms_reply_int(ngx_rooms_reply_element(tenant,
-                                                                     1), 0)
-                         >= rq->max_rooms;
-    rq->max_participants = ngx_rooms_reply_int(
-                                       ngx_rooms_reply_element(tenant, 2),
-                                       rq->conf->max_participants);
+    ngx_rooms_tenant_take(rq, r[1]);
+
+    replica->full = ngx_rooms_reply_int(r[2], 0) >= NGX_ROOMS_UNACCEPTED_MAX;
 
     r += replica->at_rows;
 
@@ -431,7 +469,9 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     replica->nrows = replica->n;
 
     if (!replica->fresh) {
-        return ngx_rooms_replica_snapshot(rq, replica);
+        return replica->full && ngx_rooms_replica_returning(replica)
+               ? ngx_rooms_replica_refuse(rq)
+               : ngx_rooms_replica_snapshot(rq, replica);
     }
 
     dm = replica->at_dm
@@ -444,8 +484,8 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
         return ngx_rooms_replica_other_ask(rq, dm);
     }
 
-    if (rq->tenant_full && !replica->closed) {
-        return ngx_rooms_fail(rq, ROOMS_E_TENANT_CAPACITY, NULL);
+    if (replica->full && !replica->closed) {
+        return ngx_rooms_replica_refuse(rq);
     }
 
     return ngx_rooms_replica_ask_history(rq);

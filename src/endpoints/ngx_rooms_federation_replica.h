@@ -46,6 +46,8 @@ typedef struct {
     rooms_room_t           room;           /* as it was, unless ... */
     unsigned               fresh:1;        /* ... there was none */
     unsigned               closed:1;       /* it begins so */
+    unsigned               full:1;         /* of rooms of that server that
+                                              nobody has accepted */
 
     ngx_uint_t             at_marker;      /* replies, 0: not asked */
     ngx_uint_t             at_gone;
@@ -62,6 +64,9 @@ typedef struct {
 /* Whether the id is among those told. */
 ngx_uint_t ngx_rooms_replica_told(ngx_rooms_replica_t *replica,
     rooms_str_t id);
+
+/* Whom the parts of this snapshot have named so far. */
+rooms_str_t ngx_rooms_replica_key(ngx_rooms_req_t *rq);
 
 /* Free positions, the last thing that is asked for a new replica. */
 ngx_int_t ngx_rooms_replica_ask_history(ngx_rooms_req_t *rq);

@@ -170,6 +170,24 @@ ngx_rooms_fedsend_name(ngx_rooms_req_t *rq, rooms_str_t server,
 }
 
 
+/* The id that the room has here, as its own is another room's. */
+static ngx_int_t
+ngx_rooms_fedsend_other(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(rq->pool, ROOMS_TOLD_ROOM);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    s->local.len = rooms_told_room_id(s->peer, s->room, p);
+    s->local.data = p;
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_rooms_fedsend_next(ngx_rooms_req_t *rq)
 {
@@ -181,6 +199,18 @@ ngx_rooms_fedsend_next(ngx_rooms_req_t *rq)
 
     if (ngx_rooms_fedsend_read(rq, s) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    s->room = s->told.room;
+
+    if (rooms_told_room_made(s->room) && ngx_rooms_fedsend_other(rq, s)
+                                         != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (s->local.data) {
+        s->told.room = s->local;
     }
 
     b = ngx_rooms_batch(rq);
@@ -367,6 +397,14 @@ ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
     }
 
     if (rc == NGX_OK && !rooms_str_eq(room.origin, s->peer)) {
+
+        /* another server's room of the same id */
+
+        if (s->local.data == NULL) {
+            return ngx_rooms_fedsend_other(rq, s) == NGX_OK
+                   ? ngx_rooms_fedsend_next(rq) : NGX_ERROR;
+        }
+
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND,
                               "the room is at home elsewhere");
     }

@@ -46,7 +46,10 @@ typedef struct {
     ngx_uint_t              i;             /* the one that is judged */
     ngx_rooms_fedresult_t  *results;
 
-    rooms_told_t            told;          /* that one */
+    rooms_told_t            told;          /* that one; its room as it is
+                                              called here */
+    rooms_str_t             room;          /* as its home calls it */
+    rooms_str_t             local;         /* here, if that is another id */
     rooms_str_t             peer;          /* who sends */
     rooms_str_t             self;
     rooms_fedkey_t          key;           /* the peer's */

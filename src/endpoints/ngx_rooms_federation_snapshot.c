@@ -17,7 +17,7 @@
 
 
 /* Between two parts of a snapshot, with all the backoff there may be. */
-#define NGX_ROOMS_SNAPSHOT_TTL  "600000"       /* ms */
+#define NGX_ROOMS_SNAPSHOT_TTL  "180000"       /* ms */
 
 /* A snapshot that was under way when somebody joined is older than that. */
 #define NGX_ROOMS_SNAPSHOT_AGE  (10 * 1000)    /* ms */
@@ -25,6 +25,20 @@
 
 static ngx_int_t ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
+
+
+/* Of each snapshot by itself: two may be told at once. */
+rooms_str_t
+ngx_rooms_replica_key(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    return ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TOLD,
+                         ngx_rooms_join(rq->pool, s->told.room,
+                                        ngx_rooms_s(":"), s->told.of));
+}
 
 
 /* No participant's id begins with a space. */
@@ -99,7 +113,7 @@ ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
         return NGX_OK;
     }
 
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TOLD, room);
+    key = ngx_rooms_replica_key(rq);
 
     if (s->told.part == 0) {
         (void) ngx_rooms_command(b, ngx_rooms_s("DEL"), key);

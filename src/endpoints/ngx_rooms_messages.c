@@ -133,7 +133,8 @@ ngx_rooms_send_ask(ngx_rooms_req_t *rq)
 
 
 /* Rounds of its own, behind those of the room. */
-#define NGX_ROOMS_SEND_FIRST  100
+#define NGX_ROOMS_SEND_FIRST   100
+#define NGX_ROOMS_SEND_TENANT  101
 
 
 /* Sending needs no unread count and no name, so it asks for less. */
@@ -310,6 +311,10 @@ ngx_rooms_message_guards(ngx_rooms_req_t *rq)
 }
 
 
+static ngx_uint_t ngx_rooms_send_accepts(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_send_tenant(ngx_rooms_req_t *rq);
+
+
 ngx_int_t
 ngx_rooms_send_load(ngx_rooms_req_t *rq)
 {
@@ -326,6 +331,11 @@ ngx_rooms_send_load(ngx_rooms_req_t *rq)
         return ngx_rooms_send_replay(rq);
     }
 
+    if (rq->round == NGX_ROOMS_SEND_TENANT) {
+        ngx_rooms_tenant_take(rq, ngx_rooms_reply(rq, 0));
+        return NGX_OK;
+    }
+
     if (ngx_rooms_message_room(rq) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -338,7 +348,30 @@ ngx_rooms_send_load(ngx_rooms_req_t *rq)
         }
     }
 
-    return NGX_OK;
+    return ngx_rooms_send_accepts(rq) ? ngx_rooms_send_tenant(rq) : NGX_OK;
+}
+
+
+/* A DM that another server has made is accepted by an answer. */
+static ngx_uint_t
+ngx_rooms_send_accepts(ngx_rooms_req_t *rq)
+{
+    return rq->view.exists && rq->view.room.unaccepted && rq->outer == NULL;
+}
+
+
+static ngx_int_t
+ngx_rooms_send_tenant(ngx_rooms_req_t *rq)
+{
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_tenant_load(rq->batch, &rq->keys) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_SEND_TENANT;
+
+    return ngx_rooms_send(rq);
 }
 
 
@@ -365,6 +398,16 @@ ngx_rooms_send_decide(ngx_rooms_req_t *rq)
     random = (rooms_str_t) { sizeof(rq->random), rq->random };
 
     ngx_rooms_message_guards(rq);
+
+    if (ngx_rooms_send_accepts(rq)) {
+
+        if (rq->tenant_full) {
+            return ngx_rooms_fail(rq, ROOMS_E_TENANT_CAPACITY, NULL);
+        }
+
+        ngx_rooms_apply_accept(&rq->commit, &rq->keys, &rq->view.room,
+                               rq->max_rooms);
+    }
 
     ngx_rooms_apply_event(&rq->commit, &rq->keys, &rq->view.room,
                           ROOMS_EV_MESSAGE, rq->principal.sub, random,

@@ -195,6 +195,14 @@ ngx_rooms_room_decide(ngx_rooms_req_t *rq)
         return NGX_OK;
     }
 
+    /* a replica counts from the first of ours who joins */
+
+    if (rq->view.room.unaccepted && rq->tenant_full
+        && (rq->op == ROOMS_OP_JOIN || rq->op == ROOMS_OP_REJOIN))
+    {
+        return ngx_rooms_fail(rq, ROOMS_E_TENANT_CAPACITY, NULL);
+    }
+
     before = rq->view.room;
 
     if (ngx_rooms_room_commit(rq, &before, rq->change) != NGX_OK) {

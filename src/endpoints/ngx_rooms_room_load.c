@@ -31,6 +31,33 @@ ngx_rooms_room_succession(rooms_op_e op)
 }
 
 
+/* The tenant's limits, and how many rooms it has. */
+ngx_int_t
+ngx_rooms_tenant_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
+{
+    return ngx_rooms_command(b, ngx_rooms_s("HMGET"),
+                             ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT,
+                                           ROOMS_NULL),
+                             ngx_rooms_s("max_rooms"), ngx_rooms_s("rooms"),
+                             ngx_rooms_s("max_participants"));
+}
+
+
+void
+ngx_rooms_tenant_take(ngx_rooms_req_t *rq, redisReply *reply)
+{
+    rq->max_rooms = ngx_rooms_reply_int(ngx_rooms_reply_element(reply, 0),
+                                        rq->conf->max_rooms);
+    rq->tenant_full = rq->max_rooms >= 0
+                      && ngx_rooms_reply_int(ngx_rooms_reply_element(reply,
+                                                                     1), 0)
+                         >= rq->max_rooms;
+    rq->max_participants = ngx_rooms_reply_int(
+                                       ngx_rooms_reply_element(reply, 2),
+                                       rq->conf->max_participants);
+}
+
+
 static ngx_uint_t
 ngx_rooms_room_seats(rooms_op_e op)
 {
@@ -223,10 +250,7 @@ ngx_rooms_room_ask(ngx_rooms_req_t *rq)
     rq->at_tenant = b->commands.nelts;
 
     if (ngx_rooms_room_seats(op)) {
-        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                           ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT,
-                                         ROOMS_NULL),
-                           ngx_rooms_s("max_participants"));
+        (void) ngx_rooms_tenant_load(b, keys);
     }
 
     rq->at_workspace = b->commands.nelts;
@@ -307,11 +331,10 @@ ngx_rooms_room_take(ngx_rooms_req_t *rq)
     }
 
     rq->max_participants = rq->conf->max_participants;
+    rq->max_rooms = -1;
 
     if (rq->at_tenant < rq->at_workspace) {
-        rq->max_participants = ngx_rooms_reply_int(
-                                      ngx_rooms_reply(rq, rq->at_tenant),
-                                      rq->max_participants);
+        ngx_rooms_tenant_take(rq, ngx_rooms_reply(rq, rq->at_tenant));
     }
 
     if (rq->at_workspace < rq->at_own) {

@@ -91,8 +91,12 @@ ngx_rooms_backfill_start(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {
     bf->room = ngx_rooms_dup(rq->pool, bf->room);
     bf->origin = ngx_rooms_dup(rq->pool, bf->origin);
+    bf->origin_id = bf->origin_id.data
+                    ? ngx_rooms_dup(rq->pool, bf->origin_id) : bf->room;
 
-    if (bf->room.data == NULL || bf->origin.data == NULL) {
+    if (bf->room.data == NULL || bf->origin.data == NULL
+        || bf->origin_id.data == NULL)
+    {
         return NGX_ERROR;
     }
 
@@ -150,7 +154,7 @@ ngx_rooms_backfill_uri(ngx_rooms_backfill_t *bf, ngx_str_t *uri)
     size_t   size;
 
     size = sizeof("/_scaiwave/federation/v1/rooms//backfill?limit=&before=")
-           + NGX_INT_T_LEN + bf->room.len + 3 * bf->cursor.len;
+           + NGX_INT_T_LEN + bf->origin_id.len + 3 * bf->cursor.len;
 
     p = ngx_pnalloc(bf->pool, size);
     if (p == NULL) {
@@ -159,7 +163,8 @@ ngx_rooms_backfill_uri(ngx_rooms_backfill_t *bf, ngx_str_t *uri)
 
     uri->data = p;
     p = ngx_sprintf(p, "/_scaiwave/federation/v1/rooms/%*s/backfill?limit=%d",
-                    bf->room.len, bf->room.data, NGX_ROOMS_BACKFILL_PAGE);
+                    bf->origin_id.len, bf->origin_id.data,
+                    NGX_ROOMS_BACKFILL_PAGE);
 
     if (bf->cursor.data) {
         p = ngx_cpymem(p, "&before=", sizeof("&before=") - 1);
@@ -421,7 +426,7 @@ ngx_rooms_backfill_judge(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         past = &item->past;
 
         if (item->problem == NULL) {
-            item->problem = rooms_past_read(item->event, bf->room, rq->now,
+            item->problem = rooms_past_read(item->event, bf->origin_id, rq->now,
                                             past);
         }
 

@@ -61,6 +61,7 @@ typedef struct {
 
     rooms_str_t             room;
     rooms_str_t             origin;
+    rooms_str_t             origin_id;     /* of the room there */
     int64_t                 limit;
     ngx_msec_t              until;
     ngx_uint_t              pages;

@@ -44,6 +44,8 @@ ngx_rooms_pdu_create(ngx_pool_t *pool, ngx_log_t *log,
     pdu->whole = whole && room->origin.data == NULL;
 
     pdu->with.server = rooms_from_ngx(conf->server_name);
+    pdu->with.room_id = room->origin_id;
+    pdu->with.as_of = room->origin.data ? 0 : room->position;
     pdu->with.people = json_object();
     pdu->with.events = json_object();
     pdu->with.members = pdu->whole;

@@ -172,10 +172,12 @@ rooms_pdu_profile(json_t *person)
 /* `room` and `members` are borrowed; what is NULL is left out. */
 
 static int
-rooms_pdu_finish(json_t *pdu, json_t *room, json_t *members)
+rooms_pdu_finish(json_t *pdu, json_t *room, int64_t as_of, json_t *members)
 {
     if (pdu == NULL
         || (room && json_object_set(pdu, "room", room) != 0)
+        || (as_of && json_object_set_new(pdu, "as_of", json_integer(as_of))
+                     != 0)
         || (members && json_object_set(pdu, "members", members) != 0))
     {
         return -1;
@@ -231,9 +233,12 @@ rooms_pdu_make(const rooms_pdu_t *pdu, json_t *event, const char **why)
 
     id = json_object_get(event, "origin_id");
 
-    out = json_pack("{s:O,s:O,s:O,s:o,s:O,s:o,s:O,s:O}",
+    out = json_pack("{s:O,s:o,s:O,s:o,s:O,s:o,s:O,s:O}",
                     "id", id ? id : json_object_get(event, "id"),
-                    "room_id", json_object_get(event, "room_id"),
+                    "room_id", pdu->room_id.data
+                               ? rooms_pdu_json(pdu->room_id)
+                               : json_incref(json_object_get(event,
+                                                             "room_id")),
                     "sender", json_object_get(sender, "fqid"),
                     "profile", rooms_pdu_profile(sender),
                     "event_type", json_object_get(event, "event_type"),
@@ -244,7 +249,7 @@ rooms_pdu_make(const rooms_pdu_t *pdu, json_t *event, const char **why)
     redacted = json_object_get(event, "redacted_at");
     members = pdu->members ? rooms_pdu_members(pdu, event) : NULL;
 
-    rc = rooms_pdu_finish(out, pdu->room,
+    rc = rooms_pdu_finish(out, pdu->room, pdu->room ? pdu->as_of : 0,
                           json_array_size(members) ? members : NULL);
 
     if (rc == 0 && json_is_string(redacted)) {
@@ -285,7 +290,7 @@ rooms_pdu_snapshot(const rooms_pdu_t *pdu, const rooms_pdu_part_t *part)
                     "origin_ts", (json_int_t) (part->now / 1000),
                     "created_at", rooms_pdu_time(part->now));
 
-    rc = rooms_pdu_finish(out, pdu->room, part->members);
+    rc = rooms_pdu_finish(out, pdu->room, pdu->as_of, part->members);
 
     if (rc == 0 && part->complete) {
         rc = json_object_set_new(out, "complete", json_true());

@@ -18,6 +18,7 @@
 
 typedef struct {
     rooms_str_t   server;                  /* our name */
+    rooms_str_t   room_id;                 /* at its home; NULL: as here */
 
     /*
      * Objects with a member for each that is mentioned, null until it is
@@ -27,6 +28,7 @@ typedef struct {
     json_t       *events;
 
     json_t       *room;                    /* told with each, or NULL */
+    int64_t       as_of;                   /* the room's position then, or 0 */
     unsigned      members:1;               /* so are those it is about */
     rooms_str_t   sides[2];                /* of a DM, whom its beginning is
                                               about; mentioned, or NULL */

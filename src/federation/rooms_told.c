@@ -5,6 +5,7 @@
 
 #include "rooms_told.h"
 #include "rooms_stored.h"
+#include <sodium.h>
 
 
 #define ROOMS_TOLD_AVATAR  2048
@@ -329,6 +330,12 @@ rooms_told_read(json_t *event, int64_t now, rooms_told_t *told)
         return problem;
     }
 
+    room = json_object_get(event, "as_of");
+
+    if (json_is_integer(room) && json_integer_value(room) > 0) {
+        told->as_of = json_integer_value(room);
+    }
+
     room = json_object_get(event, "room");
 
     return room ? rooms_told_room(room, told) : NULL;
@@ -486,6 +493,41 @@ rooms_told_piece(rooms_str_t *array, rooms_str_t *value)
     *array = (rooms_str_t) { end - after, after };
 
     return 1;
+}
+
+
+/* The time of the id stays in its place: ids sort by it. */
+
+size_t
+rooms_told_room_id(rooms_str_t home, rooms_str_t id, unsigned char *dst)
+{
+    size_t                    len, prefix;
+    unsigned char             hash[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256_state  state;
+
+    crypto_hash_sha256_init(&state);
+    crypto_hash_sha256_update(&state, home.data, home.len);
+    crypto_hash_sha256_update(&state, (const unsigned char *) " ", 1);
+    crypto_hash_sha256_update(&state, id.data, id.len);
+    crypto_hash_sha256_final(&state, hash);
+
+    len = rooms_id_make("room-", 0, hash, dst);
+    prefix = sizeof("room-") - 1 + 10;
+
+    if (id.len == len) {
+        memcpy(dst, id.data, prefix);
+    }
+
+    dst[len] = '_';
+
+    return len + 1;
+}
+
+
+int
+rooms_told_room_made(rooms_str_t id)
+{
+    return id.len && id.data[id.len - 1] == '_';
 }
 
 

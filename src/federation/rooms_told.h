@@ -54,6 +54,9 @@ typedef struct {
     rooms_str_t         creator;
     int64_t             room_created_at;
 
+    int64_t             as_of;           /* the home's position when it said
+                                            how the room is, or 0 */
+
     json_t             *members;         /* an array, or NULL */
     rooms_str_t         of;              /* a snapshot: its first part's id,
                                             or NULL: it is of none */
@@ -75,6 +78,17 @@ const char *rooms_told_member(json_t *member, rooms_told_member_t *m);
  */
 int rooms_told_find(rooms_str_t object, const char *key, rooms_str_t *value);
 int rooms_told_piece(rooms_str_t *array, rooms_str_t *value);
+
+/*
+ * A room is known by its id and its home together.  It has the same id here,
+ * unless another one has it already: then it has one that is made of both, and
+ * ends with "_", as no id does that anybody may claim.  At most ROOMS_ID_MAX
+ * bytes; returns the length.
+ */
+#define ROOMS_TOLD_ROOM  (sizeof("room-") - 1 + 26 + 1)
+size_t rooms_told_room_id(rooms_str_t home, rooms_str_t id,
+    unsigned char *dst);
+int rooms_told_room_made(rooms_str_t id);
 
 /* The id of an event that can't be parsed, if one is to be seen, or NULL. */
 rooms_str_t rooms_told_id(rooms_str_t event);

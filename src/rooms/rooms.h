@@ -131,6 +131,11 @@ typedef struct {
     uint32_t            big;              /* bytes that no event exceeds;
                                              0: few */
     rooms_str_t         origin;           /* its server; NULL: this one */
+    rooms_str_t         origin_id;        /* its id there; NULL: the same */
+    unsigned            unaccepted:1;     /* a replica in which nobody of ours
+                                             has joined or said anything */
+    int64_t             told_at;          /* a replica: its home's position,
+                                             as of what was told last */
     rooms_str_t         peers;            /* "server=members ...", or NULL */
     rooms_str_t         guests;           /* of those the merely invited ones,
                                              likewise */

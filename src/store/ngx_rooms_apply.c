@@ -78,6 +78,140 @@ ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     ngx_rooms_apply_heir(c, keys, a);
     ngx_rooms_apply_members(c, keys, a, key);
     ngx_rooms_apply_peers(c, keys, a, key);
+    ngx_rooms_apply_place(c, keys, a, key);
+}
+
+
+/*
+ * Where a room counts: among the tenant's, or, until one of ours accepts it,
+ * among those of its home.  A closed one counts nowhere, nor does one that
+ * nobody of ours is invited to any more.
+ */
+typedef enum {
+    NGX_ROOMS_PLACE_NONE = 0,
+    NGX_ROOMS_PLACE_TENANT,
+    NGX_ROOMS_PLACE_HOME
+} ngx_rooms_place_e;
+
+
+static ngx_rooms_place_e
+ngx_rooms_apply_placed(const rooms_room_t *room)
+{
+    if (room == NULL || room->state == ROOMS_CLOSED) {
+        return NGX_ROOMS_PLACE_NONE;
+    }
+
+    if (!room->unaccepted) {
+        return NGX_ROOMS_PLACE_TENANT;
+    }
+
+    return (uint64_t) room->joined + room->invited
+           > rooms_peers_total(room->peers)
+           ? NGX_ROOMS_PLACE_HOME : NGX_ROOMS_PLACE_NONE;
+}
+
+
+static void
+ngx_rooms_apply_move(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t origin, ngx_rooms_place_e from, ngx_rooms_place_e to,
+    int64_t max_rooms)
+{
+    ngx_uint_t   i;
+    rooms_str_t  key, field;
+
+    static const rooms_str_t  delta[] = {
+        rooms_string("-1"), rooms_string("1")
+    };
+
+    const struct {
+        ngx_rooms_place_e  place;
+        int64_t            most;
+    } moves[2] = {
+        { from, -1 },
+        { to, to == NGX_ROOMS_PLACE_HOME ? NGX_ROOMS_UNACCEPTED_MAX
+                                         : max_rooms }
+    };
+
+    for (i = 0; i < 2 && from != to; i++) {
+
+        if (moves[i].place == NGX_ROOMS_PLACE_NONE) {
+            continue;
+        }
+
+        key = ngx_rooms_key(keys, moves[i].place == NGX_ROOMS_PLACE_TENANT
+                                  ? NGX_ROOMS_KEY_TENANT
+                                  : NGX_ROOMS_KEY_UNACCEPTED, ROOMS_NULL);
+        field = moves[i].place == NGX_ROOMS_PLACE_TENANT
+                ? ngx_rooms_s("rooms") : origin;
+
+        if (moves[i].most >= 0) {
+            ngx_rooms_commit_guard_bound(c, key, field, ngx_rooms_s("-"), 1,
+                                         moves[i].most);
+        }
+
+        ngx_rooms_commit_write(c, "HINCRBY", key, field, delta[i]);
+    }
+}
+
+
+/* By who is in it afterwards: as they were counted before. */
+static void
+ngx_rooms_apply_place(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const ngx_rooms_apply_t *a, rooms_str_t key)
+{
+    ngx_uint_t                 i;
+    rooms_str_t                server;
+    rooms_room_t              *room;
+    const rooms_transition_t  *t;
+
+    room = &a->change->room;
+
+    for (i = 0; a->before && room->unaccepted && i < a->change->nmembers; i++)
+    {
+        t = &a->change->members[i];
+
+        if (t->after.membership == ROOMS_JOIN
+            && t->before.membership != ROOMS_JOIN
+            && !rooms_foreign(t->after.participant, c->server, &server))
+        {
+            room->unaccepted = 0;
+            ngx_rooms_commit_write(c, "HDEL", key, ngx_rooms_s("unaccepted"));
+        }
+    }
+
+    if (a->before && a->before->unaccepted) {
+        ngx_rooms_commit_guard_field(c, key, ngx_rooms_s("unaccepted"),
+                                     ngx_rooms_s("1"));
+
+        if (a->change->nmembers) {
+            ngx_rooms_commit_guard_count(c, "ZCARD",
+                               ngx_rooms_key(keys, NGX_ROOMS_KEY_LIST,
+                                             room->id),
+                               (int64_t) a->before->joined
+                               + a->before->invited);
+        }
+    }
+
+    ngx_rooms_apply_move(c, keys, room->origin,
+                         ngx_rooms_apply_placed(a->before),
+                         ngx_rooms_apply_placed(room), a->max_rooms);
+}
+
+
+void
+ngx_rooms_apply_accept(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, int64_t max_rooms)
+{
+    rooms_str_t  key;
+
+    key = ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM, room->id);
+
+    ngx_rooms_commit_guard_field(c, key, ngx_rooms_s("unaccepted"),
+                                 ngx_rooms_s("1"));
+    ngx_rooms_commit_write(c, "HDEL", key, ngx_rooms_s("unaccepted"));
+
+    ngx_rooms_apply_move(c, keys, room->origin, ngx_rooms_apply_placed(room),
+                         NGX_ROOMS_PLACE_TENANT, max_rooms);
 }
 
 
@@ -182,26 +316,14 @@ ngx_rooms_apply_create(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, rooms_str_t key)
 {
     ngx_uint_t       closed;
-    rooms_str_t      pair, tenant, aliases, dms;
+    rooms_str_t      pair, aliases, dms;
     rooms_room_t    *room;
 
     room = &a->change->room;
 
-    tenant = ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT, ROOMS_NULL);
-
     /* a replica may begin closed: as the DM that had to give way */
 
     closed = room->state == ROOMS_CLOSED;
-
-    if (a->max_rooms >= 0 && !closed) {
-        ngx_rooms_commit_guard_bound(c, tenant, ngx_rooms_s("rooms"),
-                                     ngx_rooms_s("-"), 1, a->max_rooms);
-    }
-
-    if (!closed) {
-        ngx_rooms_commit_write(c, "HINCRBY", tenant, ngx_rooms_s("rooms"),
-                               ngx_rooms_s("1"));
-    }
 
     ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_s("meta"),
                            ngx_rooms_format_meta(c->pool, room),
@@ -228,6 +350,16 @@ ngx_rooms_apply_create(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     if (room->origin.data) {
         ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_s("origin"),
                                room->origin);
+    }
+
+    if (room->origin_id.data) {
+        ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_s("origin_id"),
+                               room->origin_id);
+    }
+
+    if (room->unaccepted) {
+        ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_s("unaccepted"),
+                               ngx_rooms_s("1"));
     }
 
     if (room->federated) {
@@ -313,12 +445,7 @@ ngx_rooms_apply_state(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         return;
     }
 
-    /* a closed room frees its name, its pair and its place in the tenant */
-
-    ngx_rooms_commit_write(c, "HINCRBY",
-                           ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT,
-                                         ROOMS_NULL),
-                           ngx_rooms_s("rooms"), ngx_rooms_s("-1"));
+    /* a closed room frees its name and its pair */
 
     if (room->alias.data) {
         ngx_rooms_commit_write(c, "HDEL",

@@ -16,6 +16,8 @@
  * ngx_rooms_apply.c has the room's own fields and state.
  */
 
+#define NGX_ROOMS_UNACCEPTED_MAX  64       /* replicas, of one server */
+
 typedef struct {
     const rooms_room_t  *before;           /* NULL: the room is made */
     rooms_change_t      *change;
@@ -46,6 +48,13 @@ void ngx_rooms_apply_role(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t id, rooms_str_t participant, rooms_role_e had,
     rooms_role_e role);
 
+
+/*
+ * One of ours has said something in a replica that nobody of ours has
+ * accepted: it counts in the tenant from now on.
+ */
+void ngx_rooms_apply_accept(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const rooms_room_t *room, int64_t max_rooms);
 
 /*
  * The event (ngx_rooms_apply_event.c): its envelope around `content`, a JSON

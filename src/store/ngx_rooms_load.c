@@ -91,7 +91,10 @@ ngx_rooms_load_room(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
                              ngx_rooms_s("admins"), ngx_rooms_s("position"),
                              ngx_rooms_s("last_member"),
                              ngx_rooms_s("origin"), ngx_rooms_field_peers,
-                             ngx_rooms_field_guests, ngx_rooms_field_big);
+                             ngx_rooms_field_guests, ngx_rooms_field_big,
+                             ngx_rooms_s("origin_id"),
+                             ngx_rooms_s("unaccepted"),
+                             ngx_rooms_s("told_at"));
 }
 
 
@@ -232,6 +235,9 @@ ngx_rooms_parse_room(redisReply *reply, rooms_str_t id, rooms_room_t *room)
     room->origin = ngx_rooms_reply_str(f[13]);
     room->peers = ngx_rooms_reply_str(f[14]);
     room->guests = ngx_rooms_reply_str(f[15]);
+    room->origin_id = ngx_rooms_reply_str(f[17]);
+    room->unaccepted = ngx_rooms_reply_int(f[18], 0) == 1;
+    room->told_at = ngx_rooms_reply_int(f[19], 0);
 
     if (rooms_utf8_length(room->name) < 0
         || rooms_utf8_length(room->topic) < 0)

@@ -16,7 +16,7 @@
  * in the log.  Parsed strings point into the reply.
  */
 
-#define NGX_ROOMS_ROOM_FIELDS  17
+#define NGX_ROOMS_ROOM_FIELDS  20
 
 /* A room that says nothing of its events' size has none that is longer. */
 #define NGX_ROOMS_EVENT_SMALL  1024

@@ -32,6 +32,8 @@ static const struct {
         { ngx_string("peers:"), ngx_string(":rooms") },
     [NGX_ROOMS_KEY_PEER_SERVERS] =
         { ngx_string("peers:servers"), ngx_null_string },
+    [NGX_ROOMS_KEY_UNACCEPTED] =
+        { ngx_string("peers:unaccepted"), ngx_null_string },
     [NGX_ROOMS_KEY_OUTBOXES] = { ngx_string("outboxes"), ngx_null_string },
     [NGX_ROOMS_KEY_OUTBOX] = { ngx_string("outbox:"), ngx_null_string },
     [NGX_ROOMS_KEY_OUTBOX_STATE] =
@@ -69,7 +71,7 @@ static const struct {
     [NGX_ROOMS_KEY_REACTIONS] =
         { ngx_string("r:"), ngx_string(":reactions") },
     [NGX_ROOMS_KEY_JOURNAL] = { ngx_string("r:"), ngx_string(":media") },
-    [NGX_ROOMS_KEY_TOLD] = { ngx_string("r:"), ngx_string(":told") },
+    [NGX_ROOMS_KEY_TOLD] = { ngx_string("told:"), ngx_null_string },
 
     [NGX_ROOMS_KEY_MEDIA] = { ngx_string("media"), ngx_null_string },
     [NGX_ROOMS_KEY_BLOBS] = { ngx_string("blobs"), ngx_null_string },

@@ -79,6 +79,8 @@ typedef enum {
     NGX_ROOMS_KEY_PEER_REACHED,        /* hash: server -> last answer */
     NGX_ROOMS_KEY_PEER_ROOMS,          /* zset: rooms with its members */
     NGX_ROOMS_KEY_PEER_SERVERS,        /* zset: that are in any room */
+    NGX_ROOMS_KEY_UNACCEPTED,          /* hash: server -> replicas in which
+                                          nobody of ours has joined */
     NGX_ROOMS_KEY_OUTBOXES,            /* zset: server, by the next try */
     NGX_ROOMS_KEY_OUTBOX,              /* zset: "kind room ...", by position */
     NGX_ROOMS_KEY_OUTBOX_STATE,        /* hash: server -> failures, ... */
@@ -115,7 +117,8 @@ typedef enum {
     NGX_ROOMS_KEY_REACTIONS,           /* zset: "event sender emoji" */
     NGX_ROOMS_KEY_JOURNAL,             /* hash: media id -> sha256, of a room
                                           that isn't made yet */
-    NGX_ROOMS_KEY_TOLD,                /* zset: whom a snapshot has named */
+    NGX_ROOMS_KEY_TOLD,                /* zset: whom a snapshot has named;
+                                          "room:id of its first part" */
 
     NGX_ROOMS_KEY_MEDIA,               /* hash: media id -> metadata */
     NGX_ROOMS_KEY_BLOBS,               /* hash: sha256 -> references */

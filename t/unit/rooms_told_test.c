@@ -272,6 +272,40 @@ pieces(void **state)
 }
 
 
+/* What a room is called here whose id is another one's. */
+
+static void
+rooms(void **state)
+{
+    size_t         len;
+    unsigned char  one[ROOMS_TOLD_ROOM], two[ROOMS_TOLD_ROOM];
+    rooms_str_t    id;
+
+    (void) state;
+
+    id = rooms_cstr("room-01m8764sm32vxf8t6eezfa7ss0");
+
+    len = rooms_told_room_id(rooms_cstr("b"), id, one);
+    assert_int_equal(len, ROOMS_TOLD_ROOM);
+    assert_memory_equal(one, id.data, 15);
+    assert_memory_not_equal(one, id.data, 31);
+    assert_true(rooms_id_valid((rooms_str_t) { len, one }, "room-"));
+    assert_true(rooms_told_room_made((rooms_str_t) { len, one }));
+    assert_false(rooms_told_room_made(id));
+
+    (void) rooms_told_room_id(rooms_cstr("b"), id, two);
+    assert_memory_equal(one, two, len);
+    (void) rooms_told_room_id(rooms_cstr("c"), id, two);
+    assert_memory_not_equal(one, two, len);
+
+    /* an id of another form has no time to be kept */
+
+    assert_int_equal(rooms_told_room_id(rooms_cstr("b"), rooms_cstr("room-1"),
+                                        one), ROOMS_TOLD_ROOM);
+    assert_memory_equal(one, "room-0000000000", 15);
+}
+
+
 /* Of others only their own server says what they are called. */
 
 static void
@@ -314,6 +348,7 @@ main(void)
         cmocka_unit_test(references),
         cmocka_unit_test(pieces),
         cmocka_unit_test(own),
+        cmocka_unit_test(rooms),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
