@@ -838,7 +838,7 @@ ask('200', $admin, 'POST /v1/admin/rooms/{room_id}/federation/backfill',
 
 # Bounds of arguments
 for my $name (grep { /^GET/ && !/archived/ } sort keys %op) {
-    my $who = $name =~ /_scaiwave/ ? $b : 'ada';
+    my $who = $name =~ /_scaiwave/ ? $b : $name =~ /admin/ ? $admin : 'ada';
     my $in = { room_id => ref $who ? $public : $room, workspace_id => $ws };
 
     for my $said (map { resolve($doc, $_) } @{$op{$name}{parameters} // []}) {

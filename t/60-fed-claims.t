@@ -240,6 +240,76 @@ is("$res->{status} $res->{code}", '409 SW_TENANT_CAPACITY',
 call('al@t', 'POST', "/v1/rooms/$late/close");
 is(counted() . ' ' . unaccepted($b), '3 60', 'closed, it frees its place');
 
+# Pages have a bound, also in bytes
+
+{
+    redis('HSET', 'sw:{t}:tenant', 'max_rooms', 100);
+    my $big = call('ann@t', 'POST', '/v1/rooms', { room_type => 'group',
+                                                name => 'Big' })->{data}{id};
+    call($admin, 'PUT', "/v1/admin/rooms/$big/federate",
+         { enabled => JSON::PP::true });
+    call('ann@t', 'POST', "/v1/rooms/$big/invitations",
+         { fqid => $b->fqid('bob') });
+    $b->tell($b->event($big, 'bob', 'member', { membership => 'join' }));
+
+    for (1 .. 800) {
+        my $who = sprintf '@m%d:far.example', $_;
+
+        redis('HSET', 'sw:{t}:participants', $who, $json->encode({
+            local_id => "m$_", display_name => 'M' x 100,
+            workspace_id => undef, participant_type => 'user',
+            server_name => 'far.example', created_at =>
+            '2026-01-01T00:00:00.000Z', avatar_url => 'https://far.example/'
+            . 'a' x 2000 }));
+        redis('HSET', "sw:{t}:r:$big:members", $who, 'join 0 1767225600000 1');
+        redis('ZADD', "sw:{t}:r:$big:list", 0, $who);
+    }
+
+    my ($cursor, $longest, $pages, %names) = ('', 0, 0);
+
+    while ($pages++ < 20) {
+        my $path = "/_scaiwave/federation/v1/rooms/$big/members?limit=500"
+                   . ($cursor ? "&cursor=$cursor" : '');
+        my ($status, $page) = $b->get($path);
+        my $size = length $json->encode($page);
+
+        last if $status != 200;
+        $longest = $size if $size > $longest;
+        $names{$_->{fqid}}++ for @{ $page->{data} };
+        $cursor = $page->{meta}{next_cursor} // last;
+    }
+
+    is(scalar(grep { $names{$_} == 1 } keys %names), 802,
+       'all members are on some page, once');
+    cmp_ok($longest, '<', 1100 * 1024, 'of at most 1 MiB');
+}
+
+{
+    redis('HSET', 'sw:{t}:peers', map { (sprintf('p%04d.example', $_), 1) }
+                                  1 .. 500);
+    redis('HSET', 'sw:{t}:peers:errors', 'p0007.example',
+          '{"code":"x","message":"y","at":"2026-01-01T00:00:00.000Z"}');
+
+    my ($cursor, @names, @sizes);
+
+    while (@sizes < 20) {
+        my $page = call($admin, 'GET', '/v1/admin/federation/peers'
+                        . (@sizes ? "?limit=150&cursor=$cursor" : ''));
+
+        push @names, map { $_->{server_name} } @{ $page->{data} };
+        push @sizes, scalar @{ $page->{data} };
+        $cursor = $page->{meta}{next_cursor} // last;
+    }
+
+    is(join(' ', @sizes[0, 1]), '200 150', 'peers come in pages');
+    is(scalar(grep { /\Ap\d+\.example/ } @names), 500, 'all of them');
+    is(join(' ', @names), join(' ', sort keys %{{ map { $_ => 1 } @names }}),
+       'sorted, and once');
+    is(call($admin, 'GET', "/v1/admin/federation/peers?$_")->{code},
+       'SW_VALIDATION_FAILED', "refused: $_") for 'limit=0', 'limit=1001',
+                                                  'cursor=x';
+}
+
 unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal|no valid/,
        'the log is clean');
 

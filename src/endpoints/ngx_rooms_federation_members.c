@@ -14,6 +14,7 @@
 
 #define NGX_ROOMS_PEER_MEMBERS       100
 #define NGX_ROOMS_PEER_MEMBERS_MAX   500
+#define NGX_ROOMS_PEER_MEMBERS_SIZE (1000 * 1024)   /* of rows, about */
 #define NGX_ROOMS_PEER_MEMBERS_LOOK 4096   /* ids, in one request */
 
 typedef struct {
@@ -31,6 +32,7 @@ typedef struct {
     rooms_member_t        *members;
     ngx_rooms_profile_t   *profiles;
     ngx_uint_t             n;
+    size_t                 size;
     unsigned               more:1;
 } ngx_rooms_peer_page_t;
 
@@ -213,6 +215,7 @@ ngx_rooms_peer_members_take(ngx_rooms_req_t *rq)
 {
     ngx_uint_t              i;
     rooms_member_t          m;
+    ngx_rooms_profile_t    *p;
     ngx_rooms_peer_page_t  *page;
 
     page = rq->data;
@@ -235,7 +238,9 @@ ngx_rooms_peer_members_take(ngx_rooms_req_t *rq)
             continue;
         }
 
-        if ((int64_t) page->n == page->limit) {
+        if ((int64_t) page->n == page->limit
+            || page->size >= NGX_ROOMS_PEER_MEMBERS_SIZE)
+        {
             page->more = 1;
             return NGX_OK;
         }
@@ -245,6 +250,8 @@ ngx_rooms_peer_members_take(ngx_rooms_req_t *rq)
                           ngx_rooms_reply_element(ngx_rooms_reply(rq, 1), i)),
                   page->ids[i], &page->profiles[page->n]);
 
+        p = &page->profiles[page->n];
+        page->size += 160 + p->id.len + p->name.len + p->avatar.len;
         page->members[page->n++] = m;
         page->after = page->ids[i];
     }

@@ -12,12 +12,16 @@
 #include "ngx_rooms_fedpolicy.h"
 
 
+#define NGX_ROOMS_PEERS_PAGE   200
+#define NGX_ROOMS_PEERS_LIMIT 1000
+#define NGX_ROOMS_PEERS_SIZE  (1024 * 1024)
+
 typedef enum {
     NGX_ROOMS_PEERS_POLICY = 0,
     NGX_ROOMS_PEERS_SEEN,
     NGX_ROOMS_PEERS_ERRORS,
-    NGX_ROOMS_PEERS_STATE,
-    NGX_ROOMS_PEERS_OUTBOXES
+    NGX_ROOMS_PEERS_OUTBOXES,
+    NGX_ROOMS_PEERS_STATE
 } ngx_rooms_peers_reply_e;
 
 /* What the store knows of them: pairs of a name and its value. */
@@ -25,57 +29,110 @@ typedef struct {
     rooms_policy_t     *policy;
     redisReply         *seen;
     redisReply         *errors;
-    redisReply         *state;             /* of outboxes: of all of them ... */
-    redisReply         *outboxes;          /* ... and those that hold any */
-    redisReply         *lists[3];          /* seen, errors, outboxes */
-    ngx_rooms_batch_t  *more;              /* sizes of outboxes, and of each of
-                                              the lists in how many rooms of
-                                              ours; NULL: there's nothing */
-    ngx_uint_t          asked;             /* the one that is retried */
+    redisReply         *outboxes;          /* those that hold anything */
+    redisReply         *state;             /* of outboxes */
+
+    int64_t             limit;
+    rooms_str_t         after;             /* NULL: from the beginning */
+    rooms_str_t        *names;             /* of the page, sorted */
+    ngx_uint_t          n;
+    ngx_rooms_batch_t  *rows;              /* of each name the size of its
+                                              outbox, and in how many rooms of
+                                              ours it is */
+    unsigned            more:1;
     unsigned            now:1;             /* they are tried at once */
 } ngx_rooms_peers_t;
 
 
-static ngx_int_t ngx_rooms_peers_take(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_peers_ask(ngx_rooms_req_t *rq,
+    ngx_rooms_peers_t *peers);
+static ngx_int_t ngx_rooms_peers_take(ngx_rooms_req_t *rq,
+    ngx_rooms_peers_t *peers);
+static ngx_int_t ngx_rooms_peers_page(ngx_rooms_req_t *rq,
+    ngx_rooms_peers_t *peers);
+static ngx_int_t ngx_rooms_peers_rows(ngx_rooms_req_t *rq,
+    ngx_rooms_peers_t *peers);
 
 
 ngx_int_t
 ngx_rooms_peers_load(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t          i;
-    rooms_str_t         key[4];
+    ngx_int_t           rc;
     ngx_rooms_peers_t  *peers;
 
-    static const ngx_rooms_key_e  hashes[] = {
-        NGX_ROOMS_KEY_PEERS, NGX_ROOMS_KEY_PEER_ERRORS,
-        NGX_ROOMS_KEY_OUTBOX_STATE
-    };
+    peers = rq->data;
 
-    if (rq->round == 1) {
-        return ngx_rooms_peers_take(rq);
-    }
+    switch (rq->round) {
 
-    if (rq->round == 2) {
-        peers = rq->data;
-        peers->more = rq->batch;
+    case 0:
+        peers = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_peers_t));
+        if (peers == NULL) {
+            return NGX_ERROR;
+        }
+
+        rq->data = peers;
+
+        if (ngx_rooms_arg_int(rq, "limit", 1, NGX_ROOMS_PEERS_LIMIT,
+                              NGX_ROOMS_PEERS_PAGE, &peers->limit) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rc = ngx_rooms_arg_cursor(rq, "cursor", 's', &peers->after);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_OK && !rooms_peer_valid(peers->after)) {
+            return ngx_rooms_invalid(rq, "cursor", "is no cursor of this "
+                                     "list");
+        }
+
+        return ngx_rooms_peers_ask(rq, peers);
+
+    case 1:
+
+        if (ngx_rooms_peers_take(rq, peers) != NGX_OK
+            || ngx_rooms_peers_page(rq, peers) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        return ngx_rooms_peers_rows(rq, peers);
+
+    default:
+        peers->rows = rq->batch;
         return NGX_OK;
     }
+}
 
+
+static ngx_int_t
+ngx_rooms_peers_ask(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
+{
     if (ngx_rooms_batch(rq) == NULL
         || ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < 3; i++) {
-        key[i] = ngx_rooms_key(&rq->keys, hashes[i], ROOMS_NULL);
-        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGETALL"), key[i]);
-    }
-
-    key[3] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOXES, ROOMS_NULL);
-    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGE"), key[3],
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGETALL"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PEERS,
+                                           ROOMS_NULL));
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGETALL"),
+                             ngx_rooms_key(&rq->keys,
+                                           NGX_ROOMS_KEY_PEER_ERRORS,
+                                           ROOMS_NULL));
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGE"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOXES,
+                                           ROOMS_NULL),
                              ngx_rooms_s("0"), ngx_rooms_s("-1"),
                              ngx_rooms_s("WITHSCORES"));
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGETALL"),
+                             ngx_rooms_key(&rq->keys,
+                                           NGX_ROOMS_KEY_OUTBOX_STATE,
+                                           ROOMS_NULL));
 
     if (rq->batch->failed) {
         return NGX_ERROR;
@@ -88,38 +145,95 @@ ngx_rooms_peers_load(ngx_rooms_req_t *rq)
 
 
 static ngx_int_t
-ngx_rooms_peers_take(ngx_rooms_req_t *rq)
+ngx_rooms_peers_take(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
 {
-    ngx_uint_t          i, n;
-    rooms_str_t         server;
-    ngx_rooms_batch_t  *b;
-    ngx_rooms_peers_t  *peers;
-
-    peers = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_peers_t));
-    if (peers == NULL) {
-        return NGX_ERROR;
-    }
-
-    rq->data = peers;
-
     peers->policy = ngx_rooms_fedpolicy_take(rq,
                             ngx_rooms_reply(rq, NGX_ROOMS_PEERS_POLICY));
     peers->seen = ngx_rooms_reply(rq, NGX_ROOMS_PEERS_SEEN);
     peers->errors = ngx_rooms_reply(rq, NGX_ROOMS_PEERS_ERRORS);
-    peers->state = ngx_rooms_reply(rq, NGX_ROOMS_PEERS_STATE);
     peers->outboxes = ngx_rooms_reply(rq, NGX_ROOMS_PEERS_OUTBOXES);
+    peers->state = ngx_rooms_reply(rq, NGX_ROOMS_PEERS_STATE);
 
-    if (peers->policy == NULL) {
+    return peers->policy ? NGX_OK : NGX_ERROR;
+}
+
+
+static int ngx_libc_cdecl
+ngx_rooms_peers_order(const void *one, const void *two)
+{
+    const rooms_str_t *a = one;
+    const rooms_str_t *b = two;
+
+    return rooms_str_eq(*a, *b) ? 0 : rooms_str_before(*a, *b) ? -1 : 1;
+}
+
+
+/* Servers that were here, that failed, that wait, and that the policy names. */
+static ngx_int_t
+ngx_rooms_peers_page(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
+{
+    size_t        i, n, k;
+    redisReply   *lists[] = { peers->seen, peers->errors, peers->outboxes };
+    rooms_str_t   name, *names;
+
+    n = json_array_size(peers->policy->peers);
+
+    for (k = 0; k < 3; k++) {
+        n += lists[k]->elements / 2;
+    }
+
+    names = ngx_palloc(rq->pool, (n + 1) * sizeof(rooms_str_t));
+    if (names == NULL) {
         return NGX_ERROR;
     }
 
-    peers->lists[0] = peers->seen;
-    peers->lists[1] = peers->errors;
-    peers->lists[2] = peers->outboxes;
+    n = 0;
 
-    if (peers->seen->elements + peers->errors->elements
-        + peers->outboxes->elements == 0)
-    {
+    for (k = 0; k < 3; k++) {
+        for (i = 0; i + 1 < lists[k]->elements; i += 2) {
+            names[n++] = ngx_rooms_reply_str(lists[k]->element[i]);
+        }
+    }
+
+    for (i = 0; i < json_array_size(peers->policy->peers); i++) {
+        names[n++] = rooms_cstr(json_string_value(
+                                   json_array_get(peers->policy->peers, i)));
+    }
+
+    ngx_qsort(names, n, sizeof(rooms_str_t), ngx_rooms_peers_order);
+
+    peers->names = names;
+
+    for (i = 0; i < n; i++) {
+        name = names[i];
+
+        if (name.data == NULL
+            || rooms_str_eq(name, rooms_from_ngx(rq->conf->server_name))
+            || (peers->after.data && !rooms_str_before(peers->after, name))
+            || (peers->n && rooms_str_eq(names[peers->n - 1], name)))
+        {
+            continue;
+        }
+
+        if ((int64_t) peers->n == peers->limit) {
+            peers->more = 1;
+            break;
+        }
+
+        names[peers->n++] = name;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_peers_rows(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
+{
+    ngx_uint_t          i;
+    ngx_rooms_batch_t  *b;
+
+    if (peers->n == 0) {
         return NGX_OK;
     }
 
@@ -128,20 +242,13 @@ ngx_rooms_peers_take(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    for (i = 0; i + 1 < peers->outboxes->elements; i += 2) {
-        server = ngx_rooms_reply_str(peers->outboxes->element[i]);
-
+    for (i = 0; i < peers->n; i++) {
         (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
                                  ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_OUTBOX, server));
-    }
-
-    for (n = 0; n < 3; n++) {
-        for (i = 0; i + 1 < peers->lists[n]->elements; i += 2) {
-            server = ngx_rooms_reply_str(peers->lists[n]->element[i]);
-
-            (void) ngx_rooms_fedpolicy_ask_invited(b, &rq->keys, server);
-        }
+                                               NGX_ROOMS_KEY_OUTBOX,
+                                               peers->names[i]));
+        (void) ngx_rooms_fedpolicy_ask_invited(b, &rq->keys,
+                                               peers->names[i]);
     }
 
     if (b->failed) {
@@ -207,20 +314,20 @@ ngx_rooms_peers_state(rooms_str_t state, ngx_uint_t second)
 
 
 static void
-ngx_rooms_peers_outbox(ngx_rooms_req_t *rq, rooms_buf_t *b, rooms_str_t name)
+ngx_rooms_peers_outbox(ngx_rooms_req_t *rq, rooms_buf_t *b, ngx_uint_t n)
 {
     int64_t             next;
     ngx_uint_t          at;
-    rooms_str_t         state;
+    rooms_str_t         name, state;
     ngx_rooms_peers_t  *peers;
 
     peers = rq->data;
+    name = peers->names[n];
     at = ngx_rooms_peers_at(peers->outboxes, name);
     state = ngx_rooms_peers_find(peers->state, name);
 
     rooms_json_lit(b, ",\"outbox\":{\"pending\":");
-    rooms_json_int(b, at ? ngx_rooms_reply_int(peers->more->replies[at / 2],
-                                               0)
+    rooms_json_int(b, at ? ngx_rooms_reply_int(peers->rows->replies[2 * n], 0)
                          : 0);
     rooms_json_lit(b, ",\"dropped\":");
     rooms_json_int(b, ngx_rooms_peers_state(state, 1));
@@ -241,28 +348,29 @@ ngx_rooms_peers_outbox(ngx_rooms_req_t *rq, rooms_buf_t *b, rooms_str_t name)
 }
 
 
-/* n: its place in the lists, or behind them. */
-static void
-ngx_rooms_peers_row(ngx_rooms_req_t *rq, rooms_str_t name, ngx_uint_t n)
+/* The n-th of the page; gives its size. */
+static size_t
+ngx_rooms_peers_row(ngx_rooms_req_t *rq, ngx_uint_t n)
 {
-    int64_t             rooms;
-    rooms_str_t         seen, error;
+    u_char             *start;
+    rooms_str_t         name, seen, error;
     rooms_buf_t        *b;
     ngx_rooms_peers_t  *peers;
 
     peers = rq->data;
-    n += peers->outboxes->elements / 2;
-    rooms = peers->more && n < peers->more->commands.nelts
-            ? ngx_rooms_reply_int(peers->more->replies[n], 0) : 0;
+    name = peers->names[n];
     seen = ngx_rooms_peers_find(peers->seen, name);
     error = ngx_rooms_peers_find(peers->errors, name);
 
     b = ngx_rooms_out(&rq->out, 384 + ROOMS_JSON_STR(name.len) + error.len);
+    start = b->last;
 
     rooms_json_lit(b, "{\"server_name\":");
     rooms_json_str(b, name);
     rooms_json_lit(b, ",\"allowed\":");
-    rooms_json_bool(b, rooms_policy_allows(peers->policy, name, rooms > 0));
+    rooms_json_bool(b, rooms_policy_allows(peers->policy, name,
+                       ngx_rooms_reply_int(peers->rows->replies[2 * n + 1], 0)
+                       > 0));
     rooms_json_lit(b, ",\"last_seen\":");
 
     if (seen.data) {
@@ -286,118 +394,94 @@ ngx_rooms_peers_row(ngx_rooms_req_t *rq, rooms_str_t name, ngx_uint_t n)
         rooms_json_lit(b, "null");
     }
 
-    ngx_rooms_peers_outbox(rq, b, name);
+    ngx_rooms_peers_outbox(rq, b, n);
 
     rooms_json_lit(b, "}");
+
+    return b->last - start;
 }
 
 
-/* Walks over all names, each once: NULL when there is no other. */
-static rooms_str_t
-ngx_rooms_peers_next(ngx_rooms_req_t *rq, ngx_uint_t *n)
-{
-    json_t             *peer;
-    ngx_uint_t          i, at;
-    redisReply        **lists;
-    rooms_str_t         name;
-    ngx_rooms_peers_t  *peers;
-
-    peers = rq->data;
-    lists = peers->lists;
-
-    for (at = (*n)++; /* void */ ; at = (*n)++) {
-
-        for (i = 0; i < 3; i++) {
-
-            if (at < lists[i]->elements / 2) {
-                break;
-            }
-
-            at -= lists[i]->elements / 2;
-        }
-
-        if (i < 3) {
-            name = ngx_rooms_reply_str(lists[i]->element[2 * at]);
-
-        } else {
-            peer = json_array_get(peers->policy->peers, at);
-
-            if (peer == NULL) {
-                return ROOMS_NULL;
-            }
-
-            name = rooms_cstr(json_string_value(peer));
-        }
-
-        if (rooms_str_eq(name, rooms_from_ngx(rq->conf->server_name))) {
-            continue;
-        }
-
-        /* of those that stand in several lists, the first counts */
-
-        while (i > 0 && ngx_rooms_peers_at(lists[i - 1], name) == 0) {
-            i--;
-        }
-
-        if (i == 0) {
-            return name;
-        }
-    }
-}
-
-
-/* Peers that were here, that failed, that wait, and that the policy names. */
 ngx_int_t
 ngx_rooms_peers_show(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t   n;
-    rooms_str_t  name;
-    const char  *comma;
+    size_t              size;
+    ngx_uint_t          i;
+    ngx_rooms_peers_t  *peers;
+
+    peers = rq->data;
 
     ngx_rooms_list_open(rq);
 
-    for (comma = "", n = 0; /* void */ ; comma = ",") {
-        name = ngx_rooms_peers_next(rq, &n);
+    for (size = 0, i = 0; i < peers->n; i++) {
 
-        if (name.data == NULL) {
+        if (size >= NGX_ROOMS_PEERS_SIZE) {
+            peers->more = 1;
             break;
         }
 
-        rooms_json_raw(ngx_rooms_out(&rq->out, 1), comma, ngx_strlen(comma));
-        ngx_rooms_peers_row(rq, name, n - 1);
+        if (i) {
+            rooms_json_lit(ngx_rooms_out(&rq->out, 1), ",");
+        }
+
+        size += ngx_rooms_peers_row(rq, i);
     }
 
-    ngx_rooms_list_close(rq, 0, ROOMS_NULL);
+    ngx_rooms_list_close(rq, peers->more, peers->more
+                         ? ngx_rooms_cursor(rq->pool, 's',
+                                            peers->names[i - 1])
+                         : ROOMS_NULL);
 
     return NGX_OK;
 }
 
 
+/* The list of one, if it is in that at all. */
 ngx_int_t
 ngx_rooms_retry_load(ngx_rooms_req_t *rq)
 {
-    ngx_int_t    rc;
-    ngx_uint_t   n;
-    rooms_str_t  name;
+    rooms_str_t         name;
+    ngx_rooms_peers_t  *peers;
 
-    rc = ngx_rooms_peers_load(rq);
+    name = rq->param[NGX_ROOMS_P_SERVER];
+    peers = rq->data;
 
-    if (rc != NGX_OK) {
-        return rc;
-    }
+    switch (rq->round) {
 
-    for (n = 0; /* void */ ; /* void */) {
-        name = ngx_rooms_peers_next(rq, &n);
+    case 0:
+        peers = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_peers_t));
+        if (peers == NULL) {
+            return NGX_ERROR;
+        }
 
-        if (name.data == NULL) {
+        rq->data = peers;
+
+        return ngx_rooms_peers_ask(rq, peers);
+
+    case 1:
+
+        if (ngx_rooms_peers_take(rq, peers) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (rooms_str_eq(name, rooms_from_ngx(rq->conf->server_name))
+            || (ngx_rooms_peers_at(peers->seen, name) == 0
+                && ngx_rooms_peers_at(peers->errors, name) == 0
+                && ngx_rooms_peers_at(peers->outboxes, name) == 0
+                && !rooms_policy_lists(peers->policy, name)))
+        {
             return ngx_rooms_fail(rq, NGX_ROOMS_E_PATH,
                                   "there is no such peer");
         }
 
-        if (rooms_str_eq(name, rq->param[NGX_ROOMS_P_SERVER])) {
-            ((ngx_rooms_peers_t *) rq->data)->asked = n - 1;
-            return NGX_OK;
-        }
+        peers->names = &rq->param[NGX_ROOMS_P_SERVER];
+        peers->n = 1;
+
+        return ngx_rooms_peers_rows(rq, peers);
+
+    default:
+        peers->rows = rq->batch;
+        return NGX_OK;
     }
 }
 
@@ -435,12 +519,8 @@ ngx_rooms_retry_decide(ngx_rooms_req_t *rq)
 ngx_int_t
 ngx_rooms_retry_show(ngx_rooms_req_t *rq)
 {
-    ngx_rooms_peers_t  *peers;
-
-    peers = rq->data;
-
     rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
-    ngx_rooms_peers_row(rq, rq->param[NGX_ROOMS_P_SERVER], peers->asked);
+    (void) ngx_rooms_peers_row(rq, 0);
     rooms_json_lit(ngx_rooms_out(&rq->out, 16), "}\n");
 
     return NGX_OK;
