@@ -206,13 +206,6 @@ for my $way (@ways) {
     is(curl($port, 'GET', '/.well-known/scaiwave/server', undef, $options)
            ->{all}{data}{server_name}, 'a.example', 'the descriptor');
 
-    my $profile = '/_scaiwave/federation/v1/profile/ann?x=%41';
-
-    $res = curl($port, 'GET', $profile, undef, $options,
-                signed('GET', $profile));
-    is("$res->{status} " . ($res->{all}{data}{display_name} // ''),
-       '200 ann', 'a signed request');
-
     my $id = $theirs = sprintf 'room-0%025d', $port;
     my $event = $b->signed($b->event($id, 'bob', 'member',
         { fqid => '@ann:a.example', membership => 'invite' },
@@ -231,6 +224,13 @@ for my $way (@ways) {
        '200 applied', 'an event');
     is(curl($port, 'GET', "/v1/rooms/$id", undef, $options, @ann)
            ->{all}{data}{name}, 'Of bob', 'is here');
+
+    my $profile = '/_scaiwave/federation/v1/profile/ann?x=%41';
+
+    $res = curl($port, 'GET', $profile, undef, $options,
+                signed('GET', $profile));
+    is("$res->{status} " . ($res->{all}{data}{display_name} // ''),
+       '200 ann', 'a signed request');
 
     # many in one request, near its bound
 

@@ -8,6 +8,7 @@ use strict;
 use warnings;
 
 use JSON::PP ();
+use List::Util ();
 use Test::More;
 
 use lib 't/lib';
@@ -51,7 +52,7 @@ sub ours {
 # What is counted and listed of all rooms, and what the rooms say themselves.
 sub exact {
     my ($what) = @_;
-    my (@bad, @dms, @public, %of);
+    my (@bad, @dms, @public, %of, %waits);
     my $open = 0;
 
     for my $key (@{ redis('KEYS', 'sw:{t}:r:*') }) {
@@ -72,7 +73,15 @@ sub exact {
             $n{list}++;
         }
 
-        $open++ if $r{state} ne 'closed';
+        if (!$r{unaccepted}) {
+            $open++ if $r{state} ne 'closed';
+
+        } elsif ($r{state} ne 'closed'
+                 && ($n{list} // 0) > List::Util::sum0(values %peers))
+        {
+            $waits{$r{origin}}++;
+        }
+
         push @dms, "@sides $id" if $type eq 'dm' && $r{state} ne 'closed';
         push @public, $id if $is_public && $r{state} eq 'open';
 
@@ -94,7 +103,13 @@ sub exact {
 
     my %dms = @{ redis('HGETALL', 'sw:{t}:dms') };
 
-    for (['rooms', redis('HGET', 'sw:{t}:tenant', 'rooms') // 0, $open],
+    my %counted = @{ redis('HGETALL', 'sw:{t}:peers:unaccepted') };
+
+    delete @counted{ grep { !$counted{$_} } keys %counted };
+
+    for (['unaccepted', join(' ', map { "$_=$counted{$_}" } sort keys %counted),
+          join(' ', map { "$_=$waits{$_}" } sort keys %waits)],
+         ['rooms', redis('HGET', 'sw:{t}:tenant', 'rooms') // 0, $open],
          ['dms', join(',', sort map { "$_ $dms{$_}" } keys %dms),
           join ',', sort @dms],
          ['public', join(' ', @{ redis('ZRANGE', 'sw:{t}:public', 0, -1) }),

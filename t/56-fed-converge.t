@@ -250,6 +250,9 @@ for my $i (0 .. 2) {
     for (keys %ids) {
         my $state = store($server, 'HGET', "sw:{t}:r:$_", 'state') // '';
 
+        # what nobody has accepted doesn't count
+        next if store($server, 'HGET', "sw:{t}:r:$_", 'unaccepted');
+
         $open++ if $state =~ /\A(?:open|archived)\z/;
     }
 
