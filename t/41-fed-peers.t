@@ -229,6 +229,17 @@ is(ask($b, "$profile/%61nn?x=%2F")->{status}, 200,
    'the target is signed as it is sent');
 is(fetches(), 1, 'the key is kept');
 
+# Another version than ours
+
+for ('v2/send', 'v2/profile/ann', 'v10/send', 'v2') {
+    $res = ask($b, "/_scaiwave/federation/$_");
+    is("$res->{status} $res->{code}", '400 SW_FED_PROTOCOL_VERSION',
+       "another version: $_");
+}
+
+is(ask($b, '/_scaiwave/federation/v1/nothing')->{code},
+   'SW_AUTH_INVALID_TOKEN', 'what is no path of ours is none');
+
 # What is refused
 
 my $now = time;

@@ -83,6 +83,26 @@ ngx_rooms_run(ngx_rooms_req_t *rq)
 }
 
 
+/* Another server asks in another version of what servers say to each other. */
+static ngx_uint_t
+ngx_rooms_start_version(ngx_rooms_req_t *rq)
+{
+    ngx_str_t  *uri;
+
+    static ngx_str_t  any = ngx_string("/_scaiwave/federation/v");
+    static ngx_str_t  ours = ngx_string("/_scaiwave/federation/v1/");
+
+    uri = &rq->r->uri;
+
+    return rq->endpoint == NULL && rq->conf->federation
+           && uri->len > any.len
+           && ngx_strncmp(uri->data, any.data, any.len) == 0
+           && uri->data[any.len] >= '0' && uri->data[any.len] <= '9'
+           && (uri->len < ours.len
+               || ngx_strncmp(uri->data, ours.data, ours.len) != 0);
+}
+
+
 /* Path and method are told only to those who have a token. */
 static ngx_int_t
 ngx_rooms_start(ngx_rooms_req_t *rq)
@@ -90,6 +110,11 @@ ngx_rooms_start(ngx_rooms_req_t *rq)
     rq->in.now = rq->now;
     rq->error = ROOMS_OK;
     rq->op = rq->endpoint ? rq->endpoint->op : ROOMS_OP_READ;
+
+    if (ngx_rooms_start_version(rq)) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_VERSION,
+                              "this server speaks \"v1\"");
+    }
 
     return rq->r->method == NGX_HTTP_OPTIONS ? ngx_rooms_cors_options(rq)
                                              : NGX_OK;

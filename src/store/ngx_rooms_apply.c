@@ -14,6 +14,8 @@ static void ngx_rooms_apply_fields(ngx_rooms_commit_t *c,
     const ngx_rooms_apply_t *a, rooms_str_t key);
 static void ngx_rooms_apply_state(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
+static void ngx_rooms_apply_count(ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
 static void ngx_rooms_apply_place(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
 static void ngx_rooms_apply_heir(ngx_rooms_commit_t *c,
@@ -78,7 +80,7 @@ ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     ngx_rooms_apply_heir(c, keys, a);
     ngx_rooms_apply_members(c, keys, a, key);
     ngx_rooms_apply_peers(c, keys, a, key);
-    ngx_rooms_apply_place(c, keys, a, key);
+    ngx_rooms_apply_count(c, keys, a, key);
 }
 
 
@@ -156,7 +158,7 @@ ngx_rooms_apply_move(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
 /* By who is in it afterwards: as they were counted before. */
 static void
-ngx_rooms_apply_place(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+ngx_rooms_apply_count(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, rooms_str_t key)
 {
     ngx_uint_t                 i;
