@@ -166,7 +166,7 @@ $told->('swp.room.power_level',
         '/members/cy/power-level', { power_level => 5 });
 
 # metadata
-$told->('swp.room.name', "name = Second\nprevious = First", 'bob', 'PUT',
+$told->('swp.room.name', "name = Second", 'bob', 'PUT',
         '/name', { name => ' Second ' });
 $silent->(200, 'bob', 'PUT', '/name', { name => 'Second' });
 $silent->(403, 'cy', 'PUT', '/name', { name => 'x' });
@@ -182,7 +182,7 @@ my $ws = must('POST', '/v1/workspaces', 'ann', { name => 'W' })->{id};
 
 $silent->(201, 'ann', 'POST', \'/v1/workspaces', { name => 'W2' });
 $told->('swp.room.workspace',
-        "workspace_id = $ws\nprevious = $ann->{workspace_id}", 'ann', 'PUT',
+        "workspace_id = $ws", 'ann', 'PUT',
         '/workspace', { workspace_id => $ws });
 $silent->(200, 'ann', 'PUT', '/workspace', { workspace_id => $ws });
 $silent->(404, 'ann', 'PUT', '/workspace', { workspace_id => 'ws-x' });

@@ -228,7 +228,6 @@ ngx_rooms_content(ngx_rooms_req_t *rq, const rooms_room_t *before,
 
     case ROOMS_EV_NAME:
         ngx_rooms_content_key(b, "name", room->name);
-        ngx_rooms_content_key(b, "previous", before->name);
         break;
 
     case ROOMS_EV_TOPIC:
@@ -237,7 +236,6 @@ ngx_rooms_content(ngx_rooms_req_t *rq, const rooms_room_t *before,
 
     case ROOMS_EV_WORKSPACE:
         ngx_rooms_content_key(b, "workspace_id", room->workspace);
-        ngx_rooms_content_key(b, "previous", before->workspace);
         break;
 
     case ROOMS_EV_STATE:

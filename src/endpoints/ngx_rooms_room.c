@@ -14,6 +14,9 @@
 #include <sodium.h>
 
 
+#define NGX_ROOMS_ETAG  35             /* "16 digits-16 digits" */
+
+
 ngx_int_t
 ngx_rooms_room_refuse(ngx_rooms_req_t *rq, const rooms_change_t *change)
 {
@@ -140,6 +143,54 @@ ngx_rooms_room_arguments(ngx_rooms_req_t *rq)
 }
 
 
+/*
+ * Whether one of a list of entity tags begins so.  A weak one, W/"...", never
+ * does: RFC 9110, section 8.8.3.2.
+ */
+static ngx_uint_t
+ngx_rooms_room_listed(rooms_str_t list, rooms_str_t tag)
+{
+    u_char  *p, *last, *end;
+
+    p = (u_char *) list.data;
+    last = p + list.len;
+
+    for ( ;; ) {
+
+        while (p < last && (*p == ' ' || *p == '\t' || *p == ',')) {
+            p++;
+        }
+
+        end = p < last && *p == '"' ? ngx_strlchr(p + 1, last, '"') : NULL;
+
+        if (end) {
+
+            if (end + 1 - p == NGX_ROOMS_ETAG
+                && ngx_memcmp(p, tag.data, tag.len) == 0)
+            {
+                return 1;
+            }
+
+            p = end + 1;
+            continue;
+        }
+
+        if (last - p < 3 || p[0] != 'W' || p[1] != '/' || p[2] != '"') {
+            /* the end, or no tag */
+            return 0;
+        }
+
+        end = ngx_strlchr(p + 3, last, '"');
+
+        if (end == NULL) {
+            return 0;
+        }
+
+        p = end + 1;
+    }
+}
+
+
 /* If-Match on metadata: the room must still be as the caller has read it. */
 static ngx_int_t
 ngx_rooms_room_match(ngx_rooms_req_t *rq)
@@ -160,13 +211,15 @@ ngx_rooms_room_match(ngx_rooms_req_t *rq)
         return NGX_OK;
     }
 
-    *ngx_sprintf(version, "%016xL-", ngx_rooms_view_version(&rq->view))
-                                                                      = '\0';
+    (void) ngx_sprintf(version, "\"%016xL-", ngx_rooms_view_version(&rq->view));
 
-    if (ngx_strnstr((u_char *) match.data, (char *) version, match.len)) {
+    if (ngx_rooms_room_listed(match, (rooms_str_t) { sizeof(version),
+                                                     version }))
+    {
         /* and must be so when it is written */
         rq->change->guard |= ROOMS_F_STATE | ROOMS_F_NAME | ROOMS_F_TOPIC
-                             | ROOMS_F_WORKSPACE;
+                             | ROOMS_F_WORKSPACE | ROOMS_F_FEDERATED
+                             | ROOMS_F_UPDATED;
         return NGX_OK;
     }
 

@@ -391,8 +391,9 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
     key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OWN, rq->view.room.id);
     name = ngx_rooms_join(rq->pool, ngx_rooms_s("~"), rq->principal.sub);
 
-    ngx_rooms_commit_guard_field(&rq->commit, key, name,
-                                 ngx_rooms_read_marker(rq, &before));
+    /* one that is further already stays: then there is nothing to do */
+
+    ngx_rooms_commit_guard_below(&rq->commit, key, name, read->position);
     ngx_rooms_commit_write(&rq->commit, "HSET", key, name,
                            ngx_rooms_read_marker(rq, &rq->view.own));
 

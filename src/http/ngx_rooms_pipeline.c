@@ -184,6 +184,11 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
 {
     ngx_rooms_commit_e  result;
 
+    if (rq->paused) {
+        rq->paused = 0;
+        return NGX_DECLINED;
+    }
+
     if (rq->round == 0) {
 
         if (rq->idem_claim.data && ngx_rooms_claim_record(rq) != NGX_OK) {
@@ -244,7 +249,14 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
             return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT, NULL);
         }
 
-        return NGX_DECLINED;
+        if (rq->races < NGX_ROOMS_RACES_HOT) {
+            return NGX_DECLINED;
+        }
+
+        /* many want the same: each waits for as long as it draws */
+
+        return ngx_rooms_pause(rq, 1 + ngx_random()
+                               % ((ngx_uint_t) 1 << ngx_min(rq->races, 6)));
 
     default:
         return ngx_rooms_fail(rq, NGX_ROOMS_E_INTERNAL, NULL);

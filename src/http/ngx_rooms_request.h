@@ -18,6 +18,7 @@
 #define NGX_ROOMS_BODY_MAX      (128 * 1024)
 #define NGX_ROOMS_CONTENT_MAX   (64 * 1024)
 #define NGX_ROOMS_RACES          16   /* then SW_CONFLICT */
+#define NGX_ROOMS_RACES_HOT       3   /* then each waits a little */
 #define NGX_ROOMS_TOP             2
 
 typedef struct ngx_rooms_req_s       ngx_rooms_req_t;
@@ -233,6 +234,8 @@ struct ngx_rooms_req_s {
     unsigned                     tenant_full:1;
     unsigned                     running:1;
     unsigned                     waiting:1;    /* for a batch */
+    unsigned                     pausing:1;
+    unsigned                     paused:1;
     unsigned                     resolving:1;  /* a lost commit */
     unsigned                     reclaim:1;    /* the claim has expired */
     unsigned                     partly:1;     /* may have written by now */
@@ -285,6 +288,8 @@ ngx_int_t ngx_rooms_fail_disk(ngx_rooms_req_t *rq, ngx_err_t err);
 void ngx_rooms_forget(ngx_rooms_req_t *rq);
 /* A step that returned NGX_AGAIN without a batch is called again. */
 void ngx_rooms_continue(ngx_rooms_req_t *rq);
+/* NGX_AGAIN: its step is called again after so many milliseconds. */
+ngx_int_t ngx_rooms_pause(ngx_rooms_req_t *rq, ngx_msec_t delay);
 
 /*
  * Work in a thread: its step is done when the calling step, which returns

@@ -271,6 +271,13 @@ ngx_rooms_send_timeout(ngx_event_t *ev)
     rq = ev->data;
     b = rq->batch;
 
+    if (rq->pausing) {
+        rq->pausing = 0;
+        rq->paused = 1;
+        ngx_rooms_resume(rq, NGX_OK);
+        return;
+    }
+
     if (!rq->waiting) {
         /* a moment has passed: again, within what is left of the deadline */
         rq->waiting = 1;
@@ -304,6 +311,16 @@ ngx_rooms_send_timeout(ngx_event_t *ev)
     ngx_rooms_resume(rq, ngx_rooms_fail_store(rq,
                                    sent ? NGX_ROOMS_BATCH_LOST
                                         : NGX_ROOMS_BATCH_DOWN));
+}
+
+
+ngx_int_t
+ngx_rooms_pause(ngx_rooms_req_t *rq, ngx_msec_t delay)
+{
+    rq->pausing = 1;
+    ngx_add_timer(&rq->timer, delay);
+
+    return NGX_AGAIN;
 }
 
 

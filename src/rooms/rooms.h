@@ -194,7 +194,8 @@ typedef struct {
 #define ROOMS_F_JOINED       0x0040       /* guards only: counters move */
 #define ROOMS_F_ADMINS       0x0080       /* by member changes alone */
 #define ROOMS_F_TOP          0x0100       /* guard: input.top is still so */
-#define ROOMS_F_UPDATED      0x0200       /* write only: updated_at = now */
+#define ROOMS_F_UPDATED      0x0200       /* updated_at = now */
+#define ROOMS_F_OTHERS       0x0400       /* guard: two admins, or more */
 
 typedef enum {
     ROOMS_EV_NONE = 0,                    /* one's own settings */

@@ -38,7 +38,10 @@ rooms_workspace(const rooms_input_t *in, rooms_change_t *out)
 }
 
 
-/* The old value is guarded, so that of two at once one sees the other's. */
+/*
+ * What is overwritten isn't relied on: of a hundred renames at once all are
+ * made, one after another.
+ */
 
 static void
 rooms_replace(const rooms_input_t *in, rooms_change_t *out,
@@ -51,7 +54,6 @@ rooms_replace(const rooms_input_t *in, rooms_change_t *out,
 
     *value = in->text;
 
-    out->guard |= field;
     out->event = event;
 
     rooms_write(out, field, in->now);

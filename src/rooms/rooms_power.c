@@ -89,7 +89,10 @@ rooms_succeed(const rooms_input_t *in, rooms_change_t *out,
 }
 
 
-/* Whoever takes power 100 from a member relies on how many others have it. */
+/*
+ * Whoever takes power 100 from a member relies on others' having it, however
+ * many they are; or on there being none.
+ */
 
 static int
 rooms_sole_admin(const rooms_input_t *in, rooms_change_t *out,
@@ -99,9 +102,14 @@ rooms_sole_admin(const rooms_input_t *in, rooms_change_t *out,
         return 0;
     }
 
+    if (in->room->admins > 1) {
+        out->guard |= ROOMS_F_OTHERS;
+        return 0;
+    }
+
     out->guard |= ROOMS_F_ADMINS;
 
-    return in->room->admins <= 1;
+    return 1;
 }
 
 

@@ -295,6 +295,10 @@ ngx_rooms_apply_guards(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         }
     }
 
+    if (change->guard & ROOMS_F_OTHERS) {
+        ngx_rooms_commit_guard_least(c, key, ngx_rooms_s("admins"), 2);
+    }
+
     if (change->guard & ROOMS_F_TOP) {
         top = ngx_rooms_join(c->pool,
                              a->ntop > 0 ? a->top[0].participant : ROOMS_NULL,

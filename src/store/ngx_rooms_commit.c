@@ -57,6 +57,11 @@ static ngx_str_t  ngx_rooms_script = ngx_string(
 "    local n = tonumber(v[1] or 0) + tonumber(v[2] or 0)\n"
 "    ok = n + tonumber(A[i + 4]) <= tonumber(A[i + 5])\n"
 "    i = i + 6\n"
+"  elseif t == '>' or t == '/' then\n"
+"    local v = call('HGET', k, A[i + 2]) or '0'\n"
+"    local n = tonumber(string.match(v, '^%d+') or 0)\n"
+"    ok = (n >= tonumber(A[i + 3])) == (t == '>')\n"
+"    i = i + 4\n"
 "  elseif t == 't' then\n"
 "    local v = call('ZREVRANGE', k, 0, 1)\n"
 "    ok = table.concat(v, ' ') == A[i + 2]\n"
@@ -256,6 +261,32 @@ ngx_rooms_commit_guard_bound(ngx_rooms_commit_t *c, rooms_str_t key,
     ngx_rooms_commit_arg(c, &c->guards, field2);
     ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, add));
     ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, bound));
+}
+
+
+static void
+ngx_rooms_commit_guard_number(ngx_rooms_commit_t *c, const char *kind,
+    rooms_str_t key, rooms_str_t field, int64_t n)
+{
+    ngx_rooms_commit_guard(c, kind, key);
+    ngx_rooms_commit_arg(c, &c->guards, field);
+    ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, n));
+}
+
+
+void
+ngx_rooms_commit_guard_least(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t field, int64_t least)
+{
+    ngx_rooms_commit_guard_number(c, ">", key, field, least);
+}
+
+
+void
+ngx_rooms_commit_guard_below(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t field, int64_t bound)
+{
+    ngx_rooms_commit_guard_number(c, "/", key, field, bound);
 }
 
 

@@ -73,6 +73,12 @@ void ngx_rooms_commit_guard_string(ngx_rooms_commit_t *c, rooms_str_t key,
 /* ... integers in two fields of a hash, and what is added, stay in a bound */
 void ngx_rooms_commit_guard_bound(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t field1, rooms_str_t field2, int64_t add, int64_t bound);
+/* ... the number that a field begins with (none: 0) is so large, at least */
+void ngx_rooms_commit_guard_least(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t field, int64_t least);
+/* ... or is smaller than that ... */
+void ngx_rooms_commit_guard_below(ngx_rooms_commit_t *c, rooms_str_t key,
+    rooms_str_t field, int64_t bound);
 /* ... a zset's first two members by score, descending, are "a b" */
 void ngx_rooms_commit_guard_top(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t top);

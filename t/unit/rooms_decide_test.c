@@ -720,7 +720,7 @@ last_admin(void **state)
     in.power = 99;
     rooms_decide(&in, &c);
     assert_change(&c, ROOMS_EV_POWER_LEVEL);
-    assert_int_equal(c.guard, ROOMS_F_STATE|ROOMS_F_ADMINS);
+    assert_int_equal(c.guard, ROOMS_F_STATE|ROOMS_F_OTHERS);
     assert_int_equal(c.room.admins, 1);
 
     /* to make an admin disturbs nobody */
@@ -752,7 +752,7 @@ power_by_tenant_admin(void **state)
     assert_change(&c, ROOMS_EV_POWER_LEVEL);
     assert_moved(&c, "olga", ROOMS_JOIN, ROOMS_JOIN, 10);
     assert_int_equal(c.nmembers, 1);
-    assert_int_equal(c.guard, ROOMS_F_STATE|ROOMS_F_ADMINS);
+    assert_int_equal(c.guard, ROOMS_F_STATE|ROOMS_F_OTHERS);
 
     room.admins = 1;
     rooms_decide(&in, &c);
@@ -803,7 +803,7 @@ leave_of_many(void **state)
     in = by(ROOMS_OP_LEAVE, "olga", ROOMS_JOIN, 100);
     rooms_decide(&in, &c);
     assert_int_equal(c.nmembers, 1);
-    assert_int_equal(c.guard, ROOMS_F_STATE|ROOMS_F_ADMINS);
+    assert_int_equal(c.guard, ROOMS_F_STATE|ROOMS_F_OTHERS);
     assert_null(c.successor.participant.data);
     assert_int_equal(c.room.admins, 1);
 }

@@ -318,7 +318,7 @@ expel_heirs(void **state)
     in.top[1] = row("@eve:b", ROOMS_JOIN, 100);
     in.ntop = 2;
     rooms_decide(&in, &c);
-    assert_int_equal(c.guard, ROOMS_F_STATE|ROOMS_F_ADMINS);
+    assert_int_equal(c.guard, ROOMS_F_STATE|ROOMS_F_OTHERS);
     assert_null(c.successor.participant.data);
 }
 

@@ -389,12 +389,12 @@ check_change(const kind_t *kind, char role, const rooms_input_t *in,
         [ROOMS_OP_UNBAN] = { ROOMS_EV_MEMBER, 0, ROOMS_F_STATE },
         [ROOMS_OP_POWER] = { ROOMS_EV_POWER_LEVEL, 0, ROOMS_F_STATE },
         [ROOMS_OP_NAME] = { ROOMS_EV_NAME, ROOMS_F_NAME|ROOMS_F_UPDATED,
-                            ROOMS_F_STATE|ROOMS_F_NAME },
+                            ROOMS_F_STATE },
         [ROOMS_OP_TOPIC] = { ROOMS_EV_TOPIC, ROOMS_F_TOPIC|ROOMS_F_UPDATED,
-                             ROOMS_F_STATE|ROOMS_F_TOPIC },
+                             ROOMS_F_STATE },
         [ROOMS_OP_WORKSPACE] = { ROOMS_EV_WORKSPACE,
                                  ROOMS_F_WORKSPACE|ROOMS_F_UPDATED,
-                                 ROOMS_F_STATE|ROOMS_F_WORKSPACE },
+                                 ROOMS_F_STATE },
         [ROOMS_OP_SETTINGS] = { ROOMS_EV_NONE, 0, 0 },
         [ROOMS_OP_SEND] = { ROOMS_EV_MESSAGE, 0, ROOMS_F_STATE },
         [ROOMS_OP_FEDERATE] = { ROOMS_EV_FEDERATION,
@@ -408,7 +408,7 @@ check_change(const kind_t *kind, char role, const rooms_input_t *in,
     assert_null(c->field);
 
     if (in->op == ROOMS_OP_LEAVE) {
-        flags = (role == 'A') ? ROOMS_F_ADMINS : 0;
+        flags = (role == 'A') ? ROOMS_F_OTHERS : 0;
 
         if (role == 'C' && kind->incognito) {
             assert_int_equal(c->wipe, 1);
