@@ -57,6 +57,99 @@ sub stored {
     return @found;
 }
 
+# reactions on messages: how many of each, and whether one's own is among them
+
+my $talk = make(group => 'ann', name => 'Talk');
+my $list = "/v1/rooms/$talk/messages";
+
+admit($talk, 'ann', 'bob', 'cy');
+
+my @said = map { must('POST', "/v1/rooms/$talk/send", 'ann',
+                      { content => { n => $_ } })->{id} } 1 .. 3;
+
+sub react {
+    my ($who, $n, $emoji, $method) = @_;
+
+    must($method // 'POST', "/v1/rooms/$talk/events/$said[$n]/reaction", $who,
+         { emoji => $emoji });
+}
+
+# Of each message that has a body: its reactions as text.
+sub reactions {
+    my ($who) = @_;
+
+    return [map { join ' ', map { "$_->{emoji}=$_->{count}"
+                                  . ($_->{me} ? '*' : '') }
+                            @{$_->{reactions}} }
+            grep { $_->{content}{n} }
+            @{call('GET', "$list?direction=forward&limit=200", $who)->{data}}];
+}
+
+is_deeply(reactions('ann'), ['', '', ''], 'no reactions');
+react('ann', 0, 'a');
+react('bob', 0, 'a');
+react('bob', 0, 'b');
+react('cy', 2, 'x y');
+is_deeply(reactions('ann'), ['a=2* b=1', '', 'x y=1'], 'counted');
+is_deeply(reactions('bob'), ['a=2* b=1*', '', 'x y=1'], 'for each reader');
+is_deeply(reactions('cy'), ['a=2 b=1', '', 'x y=1*'], 'as it is');
+is_deeply([map { $_->{reactions} ? scalar @{$_->{reactions}} : () }
+           @{call('GET', "$list?limit=200", 'ann')->{data}}], [1, 0, 2],
+          'back, too, on messages alone');
+is_deeply(call('GET', "/v1/rooms/$talk/events/$said[0]", 'bob')
+          ->{data}{reactions},
+          [{ emoji => 'a', count => 2, me => true },
+           { emoji => 'b', count => 1, me => true }], 'on one event');
+
+react('bob', 0, 'a');
+is_deeply(reactions('cy'), ['a=2 b=1', '', 'x y=1*'],
+          'one of each sender and emoji');
+react('bob', 0, 'a', 'DELETE');
+react('bob', 0, 'a', 'DELETE');
+is_deeply(reactions('bob'), ['a=1 b=1*', '', 'x y=1'], 'taken back');
+react('bob', 0, 'b', 'DELETE');
+is_deeply(reactions('bob'), ['a=1', '', 'x y=1'], 'the last of them');
+is_deeply([sort @{redis('ZRANGE', key("r:$talk:tally"), 0, -1)}],
+          ["$said[0] a", "$said[2] x y"], 'leaves nothing');
+is(redis('HLEN', key("r:$talk:counts")), 2, 'in neither key');
+
+# an edit keeps them, a redaction takes them along
+must('POST', "/v1/rooms/$talk/events/$said[0]/edit", 'ann',
+     { content => { n => 9 } });
+is_deeply(reactions('bob'), ['a=1', '', 'x y=1'], 'edited');
+must('POST', "/v1/rooms/$talk/events/$said[0]/redact", 'ann', {});
+is_deeply(call('GET', "/v1/rooms/$talk/events/$said[0]", 'bob')
+          ->{data}{reactions}, [], 'redacted');
+is_deeply([redis('ZRANGE', key("r:$talk:tally"), 0, -1),
+           redis('HKEYS', key("r:$talk:counts"))],
+          [["$said[2] x y"], ["$said[2] x y"]], 'and nothing is left of it');
+
+# many at once: exact
+my @crowd = map { "p$_" } 1 .. 20;
+
+known(@crowd);
+admit($talk, 'ann', @crowd);
+many(20, map { ['POST', "/v1/rooms/$talk/events/$said[1]/reaction", $_,
+                { emoji => 'm' }] } @crowd);
+is_deeply(reactions('p1'), ['m=20*', 'x y=1'], 'twenty at once');
+
+my @back = many(19, map { ['DELETE',
+                           "/v1/rooms/$talk/events/$said[1]/reaction", $_,
+                           { emoji => 'm' }] } @crowd[0 .. 18]);
+
+is(scalar(grep { $_->{status} == 200 } @back), 19, 'nineteen take them back');
+is_deeply(reactions('p20'), ['m=1*', 'x y=1'], 'one is left');
+react('p20', 1, 'm', 'DELETE');
+is(redis('HEXISTS', key("r:$talk:counts"), "$said[1] m"), 0, 'and none');
+
+# different ones are few
+react('cy', 1, "e$_") for 1 .. 50;
+expect('403 SW_ROOM_FORBIDDEN', 'POST',
+       "/v1/rooms/$talk/events/$said[1]/reaction", 'bob', { emoji => 'e51' });
+react('bob', 1, 'e7');
+is(scalar @{call('GET', "/v1/rooms/$talk/events/$said[1]", 'bob')
+            ->{data}{reactions}}, 50, 'fifty');
+
 # edit
 my $id = say_it('bob', 'first words');
 my $e = "$path/events/$id";

@@ -16,6 +16,16 @@
 
 
 #define NGX_ROOMS_POSITION_DIGITS  16
+#define NGX_ROOMS_EMOJIS           2000     /* of all messages of a page */
+
+
+/* An emoji of a message: how many there are, and whether the caller's is. */
+typedef struct {
+    rooms_str_t         event;
+    rooms_str_t         emoji;
+    int64_t             count;
+    unsigned            me:1;
+} ngx_rooms_reaction_t;
 
 
 typedef struct {
@@ -23,12 +33,18 @@ typedef struct {
     int64_t             from;            /* position */
     ngx_rooms_pager_t   pager;
     unsigned            forward:1;
+    unsigned            one:1;           /* event is asked for */
+
+    ngx_rooms_reaction_t  *reactions;    /* in the order of the page */
+    ngx_uint_t          nreactions;
 } ngx_rooms_messages_t;
 
 typedef enum {
     NGX_ROOMS_H_BEGIN = 0,
     NGX_ROOMS_H_ROOM,
-    NGX_ROOMS_H_PAGE
+    NGX_ROOMS_H_PAGE,
+    NGX_ROOMS_H_EMOJIS,
+    NGX_ROOMS_H_COUNTS
 } ngx_rooms_messages_round_e;
 
 
@@ -37,6 +53,10 @@ static ngx_int_t ngx_rooms_messages_args(ngx_rooms_req_t *rq,
     ngx_rooms_messages_t *h);
 static ngx_int_t ngx_rooms_messages_room(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_messages_ask(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_messages_emojis(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_messages_counts(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_messages_counted(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_event_room(ngx_rooms_req_t *rq);
 
 
 ngx_int_t
@@ -51,13 +71,25 @@ ngx_rooms_messages_load(ngx_rooms_req_t *rq)
         return ngx_rooms_messages_begin(rq);
 
     case NGX_ROOMS_H_ROOM:
-        return ngx_rooms_messages_room(rq);
+        h = rq->data;
+        return h->one ? ngx_rooms_event_room(rq)
+                      : ngx_rooms_messages_room(rq);
 
-    default:
+    case NGX_ROOMS_H_PAGE:
         h = rq->data;
         rc = ngx_rooms_pager_take(&h->pager, ngx_rooms_reply(rq, 0));
 
-        return rc == NGX_AGAIN ? ngx_rooms_messages_ask(rq) : rc;
+        if (rc != NGX_OK) {
+            return rc == NGX_AGAIN ? ngx_rooms_messages_ask(rq) : rc;
+        }
+
+        return ngx_rooms_messages_emojis(rq);
+
+    case NGX_ROOMS_H_EMOJIS:
+        return ngx_rooms_messages_counts(rq);
+
+    default:
+        return ngx_rooms_messages_counted(rq);
     }
 }
 
@@ -195,10 +227,295 @@ ngx_rooms_messages_ask(ngx_rooms_req_t *rq)
 }
 
 
+/* Edits of messages are messages, too, and answered by nobody. */
+static ngx_uint_t
+ngx_rooms_messages_answered(const ngx_rooms_paged_t *e)
+{
+    return e->stored.message && !e->stored.edit;
+}
+
+
+/*
+ * Ids are in the order of positions, so the emojis of a page's messages are
+ * one range of the room's.
+ */
+static ngx_int_t
+ngx_rooms_messages_emojis(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t             i;
+    rooms_str_t            first, last, from, to;
+    ngx_rooms_paged_t     *e;
+    ngx_rooms_messages_t  *h;
+
+    h = rq->data;
+    e = h->pager.page.elts;
+    first = ROOMS_NULL;
+    last = ROOMS_NULL;
+
+    for (i = 0; i < h->pager.page.nelts; i++) {
+
+        if (ngx_rooms_messages_answered(&e[i])) {
+            last = e[i].stored.id;
+            first = first.data ? first : last;
+        }
+    }
+
+    if (first.data == NULL) {
+        return NGX_OK;
+    }
+
+    from = ngx_rooms_join(rq->pool, h->pager.back ? ngx_rooms_s("(")
+                                                  : ngx_rooms_s("["),
+                          first, h->pager.back ? ngx_rooms_s("!")
+                                               : ngx_rooms_s(" "));
+    to = ngx_rooms_join(rq->pool, h->pager.back ? ngx_rooms_s("[")
+                                                : ngx_rooms_s("("),
+                        last, h->pager.back ? ngx_rooms_s(" ")
+                                            : ngx_rooms_s("!"));
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_command(rq->batch, h->pager.back
+                             ? ngx_rooms_s("ZREVRANGEBYLEX")
+                             : ngx_rooms_s("ZRANGEBYLEX"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TALLY,
+                                           rq->view.room.id),
+                             from, to, ngx_rooms_s("LIMIT"),
+                             ngx_rooms_s("0"),
+                             ngx_rooms_number(rq->pool,
+                                              NGX_ROOMS_EMOJIS + 1))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_H_EMOJIS;
+
+    return ngx_rooms_send(rq);
+}
+
+
+/* Where the emojis end, so does the page: the rest is on the next one. */
+static void
+ngx_rooms_messages_cut(ngx_rooms_messages_t *h, ngx_uint_t n)
+{
+    ngx_rooms_paged_t  *e;
+
+    if (n == 0 || n >= h->pager.page.nelts) {
+        return;
+    }
+
+    e = h->pager.page.elts;
+
+    h->pager.page.nelts = n;
+    h->pager.from = e[n - 1].stored.position;
+    h->pager.more = 1;
+}
+
+
+static ngx_int_t
+ngx_rooms_messages_counts(ngx_rooms_req_t *rq)
+{
+    u_char                *space;
+    ngx_uint_t             i, n;
+    redisReply            *rows;
+    rooms_str_t            row, *argv, *mine;
+    ngx_rooms_paged_t     *e;
+    ngx_rooms_messages_t  *h;
+    ngx_rooms_reaction_t  *r;
+
+    h = rq->data;
+    rows = ngx_rooms_reply(rq, 0);
+
+    if (rows->elements == 0) {
+        return NGX_OK;
+    }
+
+    h->reactions = ngx_pcalloc(rq->pool, rows->elements
+                                         * sizeof(ngx_rooms_reaction_t));
+    argv = ngx_palloc(rq->pool, 2 * (rows->elements + 2)
+                                * sizeof(rooms_str_t));
+
+    if (h->reactions == NULL || argv == NULL || ngx_rooms_batch(rq) == NULL) {
+        return NGX_ERROR;
+    }
+
+    mine = argv + rows->elements + 2;
+
+    for (i = 0, n = 0; i < rows->elements; i++) {
+        row = ngx_rooms_reply_str(rows->element[i]);
+        space = ngx_strlchr((u_char *) row.data, (u_char *) row.data + row.len,
+                            ' ');
+
+        if (space == NULL || rooms_utf8_length(row) < 0) {
+            continue;
+        }
+
+        r = &h->reactions[n];
+        r->event = (rooms_str_t) { space - row.data, row.data };
+        r->emoji = (rooms_str_t) { row.data + row.len - space - 1, space + 1 };
+
+        argv[2 + n] = row;
+        mine[2 + n++] = ngx_rooms_join(rq->pool, r->event, ngx_rooms_s(" "),
+                                       rq->principal.sub, ngx_rooms_s(" "),
+                                       r->emoji);
+    }
+
+    if (rows->elements > NGX_ROOMS_EMOJIS && n) {
+        /* of the last message there may be more */
+
+        e = h->pager.page.elts;
+
+        for (i = 0; i < h->pager.page.nelts; i++) {
+
+            if (rooms_str_eq(e[i].stored.id, h->reactions[n - 1].event)) {
+                ngx_rooms_messages_cut(h, i);
+                break;
+            }
+        }
+    }
+
+    h->nreactions = n;
+
+    if (n == 0) {
+        return NGX_OK;
+    }
+
+    argv[0] = ngx_rooms_s("HMGET");
+    argv[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COUNTS,
+                            rq->view.room.id);
+    mine[0] = ngx_rooms_s("ZMSCORE");
+    mine[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_REACTIONS,
+                            rq->view.room.id);
+
+    if (ngx_rooms_batch_add(rq->batch, argv, n + 2) != NGX_OK
+        || ngx_rooms_batch_add(rq->batch, mine, n + 2) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_H_COUNTS;
+
+    return ngx_rooms_send(rq);
+}
+
+
+/* Reactions make a page longer, which may end it earlier. */
+static ngx_int_t
+ngx_rooms_messages_counted(ngx_rooms_req_t *rq)
+{
+    size_t                 size;
+    ngx_uint_t             i, k;
+    redisReply            *counts, *mine;
+    ngx_rooms_paged_t     *e;
+    ngx_rooms_messages_t  *h;
+    ngx_rooms_reaction_t  *r;
+
+    h = rq->data;
+    r = h->reactions;
+    counts = ngx_rooms_reply(rq, 0);
+    mine = ngx_rooms_reply(rq, 1);
+
+    for (i = 0; i < h->nreactions; i++) {
+        r[i].count = ngx_rooms_reply_down(ngx_rooms_reply_element(counts, i));
+        r[i].me = ngx_rooms_reply_str(ngx_rooms_reply_element(mine, i)).data
+                  != NULL;
+    }
+
+    e = h->pager.page.elts;
+
+    for (i = 0, k = 0, size = 0; i < h->pager.page.nelts; i++) {
+        size += e[i].stored.json.len;
+
+        for ( /* void */ ; k < h->nreactions
+                           && rooms_str_eq(r[k].event, e[i].stored.id); k++)
+        {
+            size += r[k].emoji.len + sizeof("{emoji:,count:12345,me:false},");
+        }
+
+        if (size > h->pager.bytes) {
+            ngx_rooms_messages_cut(h, i);
+            break;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* The event, with its reactions behind its last member. */
+static ngx_int_t
+ngx_rooms_messages_put(ngx_rooms_req_t *rq, ngx_rooms_paged_t *e,
+    ngx_uint_t *k)
+{
+    size_t                 size;
+    u_char                *start;
+    ngx_uint_t             i;
+    rooms_buf_t            b;
+    rooms_str_t            json;
+    const char            *comma;
+    ngx_rooms_messages_t  *h;
+    ngx_rooms_reaction_t  *r;
+
+    h = rq->data;
+    r = h->reactions;
+    json = e->stored.json;
+
+    if (!ngx_rooms_messages_answered(e)) {
+        ngx_rooms_out_ref(&rq->out, json);
+        return NGX_OK;
+    }
+
+    while (json.data[json.len - 1] != '}') {
+        json.len--;
+    }
+
+    size = json.len + sizeof(",\"reactions\":[]}");
+
+    for (i = *k; i < h->nreactions && rooms_str_eq(r[i].event, e->stored.id);
+         i++)
+    {
+        size += 64 + ROOMS_JSON_STR(r[i].emoji.len);
+    }
+
+    start = ngx_pnalloc(rq->pool, size);
+    if (start == NULL) {
+        return NGX_ERROR;
+    }
+
+    rooms_buf_init(&b, start, size);
+    rooms_json_raw(&b, json.data, json.len - 1);
+    rooms_json_lit(&b, ",\"reactions\":[");
+
+    for (comma = ""; *k < i; (*k)++) {
+
+        if (r[*k].count <= 0) {
+            continue;
+        }
+
+        rooms_json_raw(&b, comma, ngx_strlen(comma));
+        rooms_json_lit(&b, "{\"emoji\":");
+        rooms_json_str(&b, r[*k].emoji);
+        rooms_json_lit(&b, ",\"count\":");
+        rooms_json_int(&b, r[*k].count);
+        rooms_json_lit(&b, ",\"me\":");
+        rooms_json_bool(&b, r[*k].me);
+        rooms_json_lit(&b, "}");
+
+        comma = ",";
+    }
+
+    rooms_json_lit(&b, "]}");
+
+    ngx_rooms_out_ref(&rq->out, (rooms_str_t) { b.last - start, start });
+
+    return NGX_OK;
+}
+
+
 ngx_int_t
 ngx_rooms_messages_show(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t             i, cursor;
+    ngx_uint_t             i, k, cursor;
     ngx_rooms_paged_t     *e;
     ngx_rooms_pager_t     *p;
     ngx_rooms_messages_t  *h;
@@ -209,13 +526,15 @@ ngx_rooms_messages_show(ngx_rooms_req_t *rq)
 
     ngx_rooms_list_open(rq);
 
-    for (i = 0; i < p->page.nelts; i++) {
+    for (i = 0, k = 0; i < p->page.nelts; i++) {
 
         if (i) {
             rooms_json_lit(ngx_rooms_out(&rq->out, 1), ",");
         }
 
-        ngx_rooms_out_ref(&rq->out, e[i].stored.json);
+        if (ngx_rooms_messages_put(rq, &e[i], &k) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     /* forward it goes on from the last page, too: there will be more */
@@ -230,50 +549,72 @@ ngx_rooms_messages_show(ngx_rooms_req_t *rq)
 }
 
 
-/* One event: its id tells where it stands. */
+/* One event, a page of its own: its id tells where it stands. */
 
 
 ngx_int_t
 ngx_rooms_event_load(ngx_rooms_req_t *rq)
 {
-    int64_t          position;
-    rooms_str_t      room, id, at, json;
-    rooms_stored_t  *e;
+    int64_t                position;
+    rooms_str_t            room, at;
+    ngx_rooms_messages_t  *h;
 
+    if (rq->round != NGX_ROOMS_H_BEGIN) {
+        return ngx_rooms_messages_load(rq);
+    }
+
+    h = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_messages_t));
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->data = h;
+    h->one = 1;
+
+    room = rq->param[NGX_ROOMS_P_ROOM];
+
+    if (!rooms_id_valid(room, "room-")) {
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+    }
+
+    position = rooms_event_position(rq->param[NGX_ROOMS_P_EVENT]);
+    at = ngx_rooms_number(rq->pool, position > 0 ? position : 0);
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_view_load(rq->batch, &rq->keys, room, rq->principal.sub)
+           != NGX_OK
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYSCORE"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS,
+                                           room),
+                             at, at) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_H_ROOM;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_event_room(ngx_rooms_req_t *rq)
+{
+    int64_t                position;
+    rooms_str_t            room, id, json;
+    ngx_rooms_paged_t     *e;
+    ngx_rooms_messages_t  *h;
+
+    h = rq->data;
     room = rq->param[NGX_ROOMS_P_ROOM];
     id = rq->param[NGX_ROOMS_P_EVENT];
     position = rooms_event_position(id);
 
-    if (rq->round == 0) {
-
-        if (!rooms_id_valid(room, "room-")) {
-            return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
-        }
-
-        at = ngx_rooms_number(rq->pool, position > 0 ? position : 0);
-
-        if (ngx_rooms_batch(rq) == NULL
-            || ngx_rooms_view_load(rq->batch, &rq->keys, room,
-                                   rq->principal.sub) != NGX_OK
-            || ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYSCORE"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_EVENTS, room),
-                                 at, at) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        rq->round = 1;
-
-        return ngx_rooms_send(rq);
-    }
-
-    e = ngx_palloc(rq->pool, sizeof(rooms_stored_t));
-
-    if (e == NULL
-        || ngx_rooms_view_parse(rq->batch, 0, room, rq->principal.sub,
-                                &rq->view) != NGX_OK
-        || ngx_rooms_room_permit(rq) != NGX_OK)
+    if (ngx_rooms_view_parse(rq->batch, 0, room, rq->principal.sub, &rq->view)
+        != NGX_OK
+        || ngx_rooms_room_permit(rq) != NGX_OK
+        || ngx_rooms_pager_init(&h->pager, rq->pool, rq->r->connection->log,
+                                &rq->keys, &rq->view.room, 1) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -285,33 +626,42 @@ ngx_rooms_event_load(ngx_rooms_req_t *rq)
         return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
     }
 
-    if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, json, room,
-                              position, e) != NGX_OK)
+    e = ngx_array_push(&h->pager.page);
+
+    if (e == NULL
+        || ngx_rooms_parse_event(rq->pool, rq->r->connection->log, json, room,
+                                 position, &e->stored) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     /* one that has lost its id is known by its place alone */
 
-    if (e->id.data ? !rooms_str_eq(e->id, id) : e->readable) {
+    if (e->stored.id.data ? !rooms_str_eq(e->stored.id, id)
+                          : e->stored.readable)
+    {
         return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
     }
 
-    rq->data = e;
-
-    return NGX_OK;
+    return ngx_rooms_messages_emojis(rq);
 }
 
 
 ngx_int_t
 ngx_rooms_event_show(ngx_rooms_req_t *rq)
 {
-    rooms_stored_t  *e;
+    ngx_uint_t             k;
+    ngx_rooms_messages_t  *h;
 
-    e = rq->data;
+    h = rq->data;
+    k = 0;
 
     rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
-    ngx_rooms_out_ref(&rq->out, e->json);
+
+    if (ngx_rooms_messages_put(rq, h->pager.page.elts, &k) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     rooms_json_lit(ngx_rooms_out(&rq->out, 4), "}\n");
 
     return NGX_OK;

@@ -127,11 +127,26 @@ ngx_rooms_revise_begin(ngx_rooms_req_t *rq)
                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_REACTIONS,
                                      room),
                        v->reaction);
+        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COUNTS, room),
+                       v->counted);
+        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZLEXCOUNT"),
+                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TALLY, room),
+                       ngx_rooms_join(rq->pool, ngx_rooms_s("["), v->id,
+                                      ngx_rooms_s(" ")),
+                       ngx_rooms_join(rq->pool, ngx_rooms_s("("), v->id,
+                                      ngx_rooms_s("!")));
 
     } else {
         (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COPIES, room),
                        v->id);
+        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYLEX"),
+                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TALLY, room),
+                       ngx_rooms_join(rq->pool, ngx_rooms_s("["), v->id,
+                                      ngx_rooms_s(" ")),
+                       ngx_rooms_join(rq->pool, ngx_rooms_s("("), v->id,
+                                      ngx_rooms_s("!")));
     }
 
     if (rq->batch->failed) {
@@ -200,7 +215,12 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
     own = ngx_rooms_reply_str(ngx_rooms_reply(rq, 3));
 
     if (v->emoji.data) {
-        v->message.reacted = own.data != NULL;
+        v->listed = own.data != NULL;
+        v->count = ngx_rooms_reply_down(ngx_rooms_reply(rq, 4));
+
+        v->message.reacted = v->listed;
+        v->message.emojis = v->count > 0 ? 0
+                            : ngx_rooms_reply_int(ngx_rooms_reply(rq, 5), 0);
 
         if (rq->trusted && v->op == ROOMS_MESSAGE_UNREACT) {
             /* the past of a replica has reactions, but they aren't listed */
@@ -209,6 +229,7 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
 
     } else {
         v->copies = own;
+        v->tally = ngx_rooms_reply(rq, 4);
     }
 
     if (v->event.data) {

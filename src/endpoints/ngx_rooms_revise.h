@@ -33,6 +33,10 @@ typedef struct {
     rooms_str_t          reason;
     rooms_str_t          emoji;
     rooms_str_t          reaction;        /* "event sender emoji" */
+    rooms_str_t          counted;         /* "event emoji" */
+    int64_t              count;           /* of those */
+    unsigned             listed:1;        /* the reaction is */
+    redisReply          *tally;           /* of the message: "event emoji" */
 
     rooms_message_t      message;
     rooms_stored_t       stored;

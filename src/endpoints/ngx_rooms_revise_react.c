@@ -39,7 +39,59 @@ ngx_rooms_revise_emoji(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
                                  rq->principal.sub, ngx_rooms_s(" "),
                                  v->emoji);
 
-    return v->reaction.data ? NGX_OK : NGX_ERROR;
+    v->counted = ngx_rooms_join(rq->pool, v->id, ngx_rooms_s(" "), v->emoji);
+
+    return v->reaction.data && v->counted.data ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * How many there are of each emoji of a message is counted, so that a page of
+ * messages costs by its emojis, and not by all who have answered.  It is
+ * counted downwards, since guards bound from above: with two or more left
+ * nobody who takes one back disturbs another, and the last one is the last.
+ */
+static void
+ngx_rooms_revise_count(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
+{
+    rooms_str_t  room;
+
+    room = rq->view.room.id;
+
+    ngx_rooms_commit_write(&rq->commit, "HINCRBY",
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COUNTS,
+                                         room),
+                           v->counted, ngx_rooms_s("-1"));
+    ngx_rooms_commit_write(&rq->commit, "ZADD",
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TALLY,
+                                         room),
+                           ngx_rooms_s("0"), v->counted);
+}
+
+
+static void
+ngx_rooms_revise_discount(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
+{
+    rooms_str_t  room, counts;
+
+    room = rq->view.room.id;
+    counts = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COUNTS, room);
+
+    if (v->count > 1) {
+        ngx_rooms_commit_guard_bound(&rq->commit, counts, v->counted,
+                                     ngx_rooms_s("/"), 1, -1);
+        ngx_rooms_commit_write(&rq->commit, "HINCRBY", counts, v->counted,
+                               ngx_rooms_s("1"));
+        return;
+    }
+
+    ngx_rooms_commit_guard_field(&rq->commit, counts, v->counted,
+                                 v->count ? ngx_rooms_s("-1") : ROOMS_NULL);
+    ngx_rooms_commit_write(&rq->commit, "HDEL", counts, v->counted);
+    ngx_rooms_commit_write(&rq->commit, "ZREM",
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TALLY,
+                                         room),
+                           v->counted);
 }
 
 
@@ -62,14 +114,16 @@ ngx_rooms_revise_react(ngx_rooms_req_t *rq)
         ngx_rooms_revise_guard(rq, v);
         ngx_rooms_commit_guard_no_member(c, key, v->reaction);
         ngx_rooms_commit_write(c, "ZADD", key, ngx_rooms_s("0"), v->reaction);
+        ngx_rooms_revise_count(rq, v);
+
+    } else if (v->listed) {
+        ngx_rooms_commit_guard_member(c, key, v->reaction);
+        ngx_rooms_commit_write(c, "ZREM", key, v->reaction);
+        ngx_rooms_revise_discount(rq, v);
 
     } else {
-
-        if (!rq->trusted) {
-            ngx_rooms_commit_guard_member(c, key, v->reaction);
-        }
-
-        ngx_rooms_commit_write(c, "ZREM", key, v->reaction);
+        /* of the past of a replica */
+        ngx_rooms_commit_guard_no_member(c, key, v->reaction);
     }
 
     size = 128 + v->id.len + ROOMS_JSON_STR(v->emoji.len);

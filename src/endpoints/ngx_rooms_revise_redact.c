@@ -75,6 +75,7 @@ ngx_rooms_revise_ask_copies(ngx_rooms_req_t *rq)
 ngx_int_t
 ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
 {
+    ngx_uint_t             i;
     rooms_str_t            room, now, event, copies;
     ngx_rooms_keys_t      *keys;
     ngx_rooms_commit_t    *c;
@@ -111,6 +112,15 @@ ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
                                           ngx_rooms_s(" ")),
                            ngx_rooms_join(rq->pool, ngx_rooms_s("("), v->id,
                                           ngx_rooms_s("!")));
+
+    for (i = 0; i < v->tally->elements; i++) {
+        ngx_rooms_commit_write(c, "HDEL",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_COUNTS, room),
+                           ngx_rooms_reply_str(v->tally->element[i]));
+        ngx_rooms_commit_write(c, "ZREM",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_TALLY, room),
+                           ngx_rooms_reply_str(v->tally->element[i]));
+    }
 
     if (ngx_rooms_revise_wipe_copies(rq, now) != NGX_OK) {
         return NGX_ERROR;

@@ -330,6 +330,7 @@ void rooms_mirror(const rooms_mirror_t *in, rooms_change_t *out);
 
 /* What may be done to an event that was sent (rooms_message.c). */
 #define ROOMS_EDIT_WINDOW  (INT64_C(24) * 3600 * 1000)     /* ms */
+#define ROOMS_EMOJIS_MAX   50         /* different ones of one message */
 #define ROOMS_EDITS_MAX    100        /* of one message: a redaction wipes
                                          them all in one commit */
 
@@ -347,6 +348,7 @@ typedef struct {
     unsigned            redacted:1;
     unsigned            reacted:1;        /* the caller, with this emoji */
     unsigned            edits;            /* how many there were */
+    unsigned            emojis;           /* other ones than this, of all */
 } rooms_message_t;
 
 /*

@@ -146,6 +146,12 @@ rooms_react(const rooms_message_t *message, int active, rooms_change_t *out)
                        "The message was redacted.");
             return;
         }
+
+        if (message->emojis >= ROOMS_EMOJIS_MAX) {
+            rooms_fail(out, ROOMS_E_FORBIDDEN, NULL,
+                       "The message has too many different reactions.");
+            return;
+        }
     }
 
     out->event = ROOMS_EV_REACTION;

@@ -559,3 +559,21 @@ ngx_rooms_json_id(ngx_pool_t *pool, rooms_str_t value)
 
     return rooms_participant_valid(id) ? id : ROOMS_NULL;
 }
+
+
+int64_t
+ngx_rooms_reply_down(redisReply *reply)
+{
+    off_t        n;
+    rooms_str_t  s;
+
+    s = ngx_rooms_reply_str(reply);
+
+    if (s.len < 2 || s.data[0] != '-') {
+        return 0;
+    }
+
+    n = ngx_atoof((u_char *) s.data + 1, s.len - 1);
+
+    return n == NGX_ERROR ? 0 : n;
+}

@@ -116,6 +116,9 @@ rooms_str_t ngx_rooms_format_meta(ngx_pool_t *pool, const rooms_room_t *room);
  */
 rooms_str_t ngx_rooms_json_id(ngx_pool_t *pool, rooms_str_t value);
 
+/* What is counted downwards: how many; 0 of no value, or of another. */
+int64_t ngx_rooms_reply_down(redisReply *reply);
+
 /* Room fields by name, as the store spells them. */
 extern const rooms_str_t  ngx_rooms_field_state;
 extern const rooms_str_t  ngx_rooms_field_joined;

@@ -70,6 +70,8 @@ static const struct {
     [NGX_ROOMS_KEY_AUTHORS] = { ngx_string("r:"), ngx_string(":authors") },
     [NGX_ROOMS_KEY_REACTIONS] =
         { ngx_string("r:"), ngx_string(":reactions") },
+    [NGX_ROOMS_KEY_TALLY] = { ngx_string("r:"), ngx_string(":tally") },
+    [NGX_ROOMS_KEY_COUNTS] = { ngx_string("r:"), ngx_string(":counts") },
     [NGX_ROOMS_KEY_JOURNAL] = { ngx_string("r:"), ngx_string(":media") },
     [NGX_ROOMS_KEY_TOLD] = { ngx_string("told:"), ngx_null_string },
 

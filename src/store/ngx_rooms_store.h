@@ -115,6 +115,9 @@ typedef enum {
     NGX_ROOMS_KEY_AUTHORS,             /* hash: number -> JSON of one who
                                           wrote imported events */
     NGX_ROOMS_KEY_REACTIONS,           /* zset: "event sender emoji" */
+    NGX_ROOMS_KEY_TALLY,               /* zset: "event emoji" */
+    NGX_ROOMS_KEY_COUNTS,              /* hash: "event emoji" -> minus how
+                                          many */
     NGX_ROOMS_KEY_JOURNAL,             /* hash: media id -> sha256, of a room
                                           that isn't made yet */
     NGX_ROOMS_KEY_TOLD,                /* zset: whom a snapshot has named;
