@@ -306,8 +306,8 @@ subtest 'kinds, names, workspaces' => sub {
        'the alias is numbered');
 
     $r = import_as('bob@t', bundle(manifest()), workspace_id => $ws);
-    is("$r->[0] $r->[2]{error}{code}", '403 SW_WORKSPACE_FORBIDDEN',
-       'not for strangers');
+    is("$r->[0] $r->[2]{error}{code}", '404 SW_WORKSPACE_NOT_FOUND',
+       'not for strangers, to whom it does not exist');
     call('POST', "/v1/workspaces/$ws/members", 'ina@t',
          { participant_id => 'bob', role => 'viewer' });
     $r = import_as('bob@t', bundle(manifest()), workspace_id => $ws);
