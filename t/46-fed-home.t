@@ -109,7 +109,7 @@ is(invite($admin, $dm, $bob)->{code}, 'SW_ROOM_TYPE_INVARIANT', 'a DM');
 is(invite('ann@t', $room, $_)->{code}, 'SW_VALIDATION_FAILED',
    "refused: $_")
     for '', 'bob', '@bob', '@bob:', "bob:$b->{name}", '@bob:10.0.0.0/8',
-        '@bob:a.example', '@bob:x y', '@' . 'x' x 120 . ':b.example';
+        '@bob:a.example', '@bob:x y', '@' . 'x' x 250 . ':b.example';
 is(call('ann@t', 'POST', "/v1/rooms/$room/invitations", {})->{code},
    'SW_VALIDATION_FAILED', 'no fqid');
 

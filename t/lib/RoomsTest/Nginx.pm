@@ -149,12 +149,19 @@ sub nginx_reload {
     write_config($snippet) if defined $snippet;
 
     my $before = () = nginx_log() =~ /$pattern/g;
+    my @old = split ' ', slurp("/proc/$pid/task/$pid/children");
 
     kill 'HUP', $pid;
 
-    return wait_for(10, sub {
-        my $now = () = nginx_log() =~ /$pattern/g;
-        return $now > $before;
+    # the old ones accept connections until they have heard of it
+    return wait_for(30, sub {
+        my $log = nginx_log();
+        my $now = () = $log =~ /$pattern/g;
+
+        return $now > $before
+               && !grep { kill(0, $_)
+                          && $log !~ /\b$_#\d+: gracefully shutting down/
+                        } @old;
     });
 }
 
