@@ -120,8 +120,11 @@ for my $fault (@faults) {
             is($res->{code}, 'SW_STORE_UNAVAILABLE', 'its code');
             like($res->{headers}{'retry-after'} // '', qr/^\d+$/,
                  'Retry-After');
-            is(outcome($res), $call->[0] eq 'GET' ? ''
-                              : 'outcome=not_applied', 'its outcome');
+
+            # the last try may still be on its way
+            like(outcome($res), $call->[0] eq 'GET' ? qr/^$/
+                     : $kind eq 'passes' ? qr/^outcome=(?:not_applied|unknown)$/
+                     : qr/^outcome=not_applied$/, 'its outcome');
         }
 
         norule();
