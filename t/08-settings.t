@@ -247,7 +247,9 @@ $set->("200\ndata.unread_count = 1", 'read', 'eve',
 must('PUT', "$path/mute", 'eve', { muted => true });
 must('PUT', "$path/notification-mode", 'eve', { mode => 'none' });
 must('POST', "$path/leave", 'eve');
-is(redis('HGET', key("r:$room:own"), 'eve'), undef, 'nothing is left');
+is_deeply(redis('HMGET', key("r:$room:own"), map { "$_ eve" }
+                qw(mode mute read)), [undef, undef, undef],
+          'nothing is left');
 must('POST', "$path/invite", 'ann', { participant_id => 'eve' });
 must('POST', "$path/join", 'eve');
 is_deeply($me->('eve'), { membership => 'join', power_level => 0,
@@ -312,8 +314,19 @@ must('POST', "$path/events/$farthest->{id}/edit", 'eve',
 must('POST', "$path/events/$old->{id}/reaction", 'eve', { emoji => 'x' });
 is($me->('eve')->{unread_count}, 1, 'an edit reads nothing');
 must('POST', "$path/leave", 'eve');
-is_deeply(redis('HMGET', key("r:$room:own"), 'eve', '~eve'), [undef, undef],
+is_deeply(redis('HMGET', key("r:$room:own"), map { "$_ eve" }
+                qw(mode mute read)), [undef, undef, undef],
           'who leaves leaves no marker');
+
+# nobody's id is somebody else's field
+known('~bob', '~~bob');
+admit($room, 'ann', '~bob');
+must('PUT', "$path/read", 'bob', { event_id => $old->{id} });
+must('PUT', "$path/notification-mode", '~bob', { mode => 'none' });
+must('PUT', "$path/mute", '~bob', { muted => true });
+is($me->('bob')->{last_read_event_id}, $old->{id}, 'the marker of bob stays');
+is_deeply([@{$me->('~bob')}{qw(notification_mode last_read_event_id)}],
+          ['none', undef], 'and ~bob has a mode of their own');
 
 verify_room($room);
 stop_nginx();

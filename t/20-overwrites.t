@@ -84,6 +84,16 @@ is(must('GET', "/v1/rooms/$room", 'p3')->{me}{last_read_event_id},
    $sent[-1]{id}, 'the furthest stays');
 cmp_ok(scalar(grep { $_->{data}{advanced} } @read), '>=', 1, 'it was moved');
 
+# settings: each is overwritten, and disturbs no other
+all_made(@many . ' modes and mutes', map {
+    my ($what, $body) = (
+        [mute => { duration => 3600 + $_ }],
+        ['notification-mode' => { mode => (qw(all mentions none))[$_ / 3 % 3] }],
+        [read => { event_id => $sent[-1]{id} }])[$_ % 3]->@*;
+
+    ['PUT', "/v1/rooms/$room/$what", 'p5', $body] } @many);
+isnt(must('GET', "/v1/rooms/$room", 'p5')->{me}{muted_until}, undef, 'muted');
+
 # If-Match still guards: of many from one version one is made
 my $etag = call('GET', "/v1/rooms/$room", 'ann')->{headers}{etag};
 my @res = many(20, map { ['PUT', "/v1/rooms/$room/topic", 'ann',

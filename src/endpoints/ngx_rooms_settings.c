@@ -127,43 +127,49 @@ ngx_rooms_settings_begin(ngx_rooms_req_t *rq)
 }
 
 
-/* Writes the row, if the one that was read is still there. */
+/* A field that has its default isn't there. */
+static void
+ngx_rooms_settings_write(ngx_rooms_req_t *rq, rooms_str_t field,
+    rooms_str_t value, ngx_uint_t is_default)
+{
+    rooms_str_t  key;
+
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OWN, rq->view.room.id);
+
+    if (is_default) {
+        ngx_rooms_commit_write(&rq->commit, "HDEL", key, field);
+
+    } else {
+        ngx_rooms_commit_write(&rq->commit, "HSET", key, field, value);
+    }
+}
+
+
+/* Overwrites what changes, whatever was there. */
 static ngx_int_t
 ngx_rooms_settings_commit(ngx_rooms_req_t *rq, const ngx_rooms_own_t *before,
     const ngx_rooms_own_t *after)
 {
-    rooms_str_t      key, had, row, who;
-    ngx_rooms_own_t  none;
+    rooms_str_t  who;
 
     if (ngx_rooms_settings_begin(rq) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ngx_memzero(&none, sizeof(ngx_rooms_own_t));
-
     who = rq->principal.sub;
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OWN, rq->view.room.id);
 
-    had = ngx_rooms_format_own(rq->pool, before);
-    row = ngx_rooms_format_own(rq->pool, after);
-
-    if (had.data == NULL || row.data == NULL) {
-        return NGX_ERROR;
+    if (after->mode != before->mode) {
+        ngx_rooms_settings_write(rq,
+                 ngx_rooms_own_field(rq->pool, NGX_ROOMS_OWN_MODE, who),
+                 rooms_cstr(ngx_rooms_mode_name(after->mode)),
+                 after->mode == 0);
     }
 
-    /* no row is all defaults; it is never written so */
-
-    if (rooms_str_eq(had, ngx_rooms_format_own(rq->pool, &none))) {
-        had = ROOMS_NULL;
-    }
-
-    ngx_rooms_commit_guard_field(&rq->commit, key, who, had);
-
-    if (rooms_str_eq(row, ngx_rooms_format_own(rq->pool, &none))) {
-        ngx_rooms_commit_write(&rq->commit, "HDEL", key, who);
-
-    } else {
-        ngx_rooms_commit_write(&rq->commit, "HSET", key, who, row);
+    if (after->muted_until != before->muted_until) {
+        ngx_rooms_settings_write(rq,
+                 ngx_rooms_own_field(rq->pool, NGX_ROOMS_OWN_MUTE, who),
+                 ngx_rooms_number(rq->pool, after->muted_until),
+                 after->muted_until == 0);
     }
 
     return NGX_OK;
@@ -389,7 +395,8 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
     }
 
     key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OWN, rq->view.room.id);
-    name = ngx_rooms_join(rq->pool, ngx_rooms_s("~"), rq->principal.sub);
+    name = ngx_rooms_own_field(rq->pool, NGX_ROOMS_OWN_READ,
+                               rq->principal.sub);
 
     /* one that is further already stays: then there is nothing to do */
 

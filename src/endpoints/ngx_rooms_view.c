@@ -23,7 +23,12 @@ ngx_rooms_view_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
                              viewer) != NGX_OK
         || ngx_rooms_command(b, ngx_rooms_s("HMGET"),
                              ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN, room),
-                             viewer, marker) != NGX_OK
+                             ngx_rooms_own_field(b->pool, NGX_ROOMS_OWN_MODE,
+                                                 viewer),
+                             ngx_rooms_own_field(b->pool, NGX_ROOMS_OWN_MUTE,
+                                                 viewer),
+                             ngx_rooms_own_field(b->pool, NGX_ROOMS_OWN_READ,
+                                                 viewer)) != NGX_OK
         || ngx_rooms_command(b, ngx_rooms_s("ZREVRANK"),
                              ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room),
                              marker) != NGX_OK
@@ -60,6 +65,8 @@ ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at, rooms_str_t room,
                                                                        0)),
                            ngx_rooms_reply_str(ngx_rooms_reply_element(r[2],
                                                                        1)),
+                           ngx_rooms_reply_str(ngx_rooms_reply_element(r[2],
+                                                                       2)),
                            &view->own) != NGX_OK)
     {
         return NGX_ERROR;

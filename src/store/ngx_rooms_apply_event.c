@@ -58,9 +58,11 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     ngx_rooms_commit_write_at(c, "HSET",
                               ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN,
                                             room->id),
-                              name, ngx_rooms_join(c->pool,
-                                                   ngx_rooms_s(NGX_ROOMS_POS
-                                                               " "), id));
+                              ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_READ,
+                                                  sender),
+                              ngx_rooms_join(c->pool,
+                                             ngx_rooms_s(NGX_ROOMS_POS " "),
+                                             id));
 }
 
 

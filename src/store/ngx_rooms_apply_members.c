@@ -285,6 +285,11 @@ ngx_rooms_apply_marker(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         ngx_rooms_commit_write(c, "ZREM", markers, name);
         ngx_rooms_commit_write(c, "HDEL",
                                ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN, room),
-                               participant, name);
+                               ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_MODE,
+                                                   participant),
+                               ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_MUTE,
+                                                   participant),
+                               ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_READ,
+                                                   participant));
     }
 }

@@ -294,26 +294,29 @@ ngx_rooms_format_member(ngx_pool_t *pool, const rooms_member_t *m,
 }
 
 
-/* "mode muted_until", and of the read marker "position event" */
+/* A word, ms, and of the read marker "position event"; NULL: the default. */
 ngx_int_t
-ngx_rooms_parse_own(rooms_str_t row, rooms_str_t marker,
+ngx_rooms_parse_own(rooms_str_t mode, rooms_str_t mute, rooms_str_t marker,
     ngx_rooms_own_t *own)
 {
-    ngx_int_t  mode;
+    ngx_int_t  m;
 
     ngx_memzero(own, sizeof(ngx_rooms_own_t));
 
-    if (row.data) {
-        mode = ngx_rooms_mode_parse(ngx_rooms_word(&row));
+    if (mode.data) {
+        m = ngx_rooms_mode_parse(mode);
 
-        if (mode < 0
-            || ngx_rooms_word_int(&row, INT64_MAX, &own->muted_until)
-               != NGX_OK)
-        {
+        if (m < 0) {
             return NGX_ERROR;
         }
 
-        own->mode = mode;
+        own->mode = m;
+    }
+
+    if (mute.data
+        && ngx_rooms_word_int(&mute, INT64_MAX, &own->muted_until) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     if (marker.data) {
@@ -331,15 +334,6 @@ ngx_rooms_parse_own(rooms_str_t row, rooms_str_t marker,
     }
 
     return NGX_OK;
-}
-
-
-rooms_str_t
-ngx_rooms_format_own(ngx_pool_t *pool, const ngx_rooms_own_t *own)
-{
-    return ngx_rooms_join(pool, rooms_cstr(ngx_rooms_modes[own->mode]),
-                          ngx_rooms_s(" "),
-                          ngx_rooms_number(pool, own->muted_until));
 }
 
 

@@ -70,12 +70,19 @@ rooms_str_t ngx_rooms_format_member(ngx_pool_t *pool,
     const rooms_member_t *member, ngx_uint_t begins);
 
 /*
- * Settings and read marker are two fields, so that sending moves the marker
- * without reading anything: nothing else disturbs it, and it disturbs nothing.
+ * A participant's mode, mute and read marker are three fields, so that each
+ * is overwritten without reading the others.  The space keeps participants
+ * apart, since no id has one.
  */
-ngx_int_t ngx_rooms_parse_own(rooms_str_t row, rooms_str_t marker,
-    ngx_rooms_own_t *own);
-rooms_str_t ngx_rooms_format_own(ngx_pool_t *pool, const ngx_rooms_own_t *own);
+#define NGX_ROOMS_OWN_MODE  "mode "
+#define NGX_ROOMS_OWN_MUTE  "mute "
+#define NGX_ROOMS_OWN_READ  "read "
+
+#define ngx_rooms_own_field(pool, kind, who)                                  \
+    ngx_rooms_join(pool, ngx_rooms_s(kind), who)
+
+ngx_int_t ngx_rooms_parse_own(rooms_str_t mode, rooms_str_t mute,
+    rooms_str_t marker, ngx_rooms_own_t *own);
 const char *ngx_rooms_mode_name(ngx_rooms_mode_e mode);
 ngx_int_t ngx_rooms_mode_parse(rooms_str_t s);         /* -1: none */
 

@@ -337,7 +337,7 @@ sub verify_room {
                                             'last_member') // ''));
     }
 
-    for my $who (map { s{^~}{}r } @{$redis->('HKEYS', key("r:$room:own"))}) {
+    for my $who (map { s{^\w+ }{}r } @{$redis->('HKEYS', key("r:$room:own"))}) {
         push @bad, "settings of $who, who is not in"
             if !grep { $_ eq $who } @in;
     }
