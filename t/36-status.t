@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 
+use IO::Socket::INET;
 use JSON::PP ();
 use Test::More;
 
@@ -179,6 +180,23 @@ for my $file ('pkg/grafana/rooms.json', 'pkg/prometheus/rooms.rules.yml') {
     cmp_ok(scalar keys %asked, '>=', 5, "$file asks for metrics");
     is_deeply(\@unknown, [], 'that there are');
 }
+
+# what is going on now, and what a killed worker was doing
+sub polls { return counters()->{polls} }
+
+my ($since) = http_req('GET', '/v1/sync?since=now&timeout=0', $ada)->[2]
+              =~ /"next_cursor":"(\d+)"/;
+my @waiting = map { my $s = IO::Socket::INET->new(
+                        '127.0.0.1:' . RoomsTest::HTTP::server_port_is());
+                    syswrite $s, "GET /v1/sync?since=$since HTTP/1.1\r\n"
+                                 . "Host: x\r\nAuthorization: Bearer $ada"
+                                 . "\r\n\r\n";
+                    $s } 1 .. 3;
+
+ok(wait_for(10, sub { polls() == 3 }), 'three readers wait');
+like(text(), qr/^rooms_streams\{transport="poll"\} 3$/m, 'so it says');
+close shift @waiting;
+ok(wait_for(10, sub { polls() == 2 }), 'one has left');
 
 # a store that fails
 redis_pause();

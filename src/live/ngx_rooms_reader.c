@@ -46,6 +46,7 @@
  */
 
 #include "ngx_rooms_reader.h"
+#include "ngx_rooms_status.h"
 #include <ngx_sha1.h>
 
 
@@ -1446,6 +1447,7 @@ ngx_rooms_reader_wait(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     }
 
     s->waiting = 1;
+    ngx_rooms_status_doing(rq, NGX_ROOMS_GAUGE_POLLS);
     rq->round = NGX_ROOMS_READER_WAIT;
     ngx_add_timer(&s->timer, left);
 
@@ -1572,6 +1574,7 @@ ngx_rooms_reader_told(ngx_rooms_listener_t *l)
     }
 
     s->waiting = 0;
+    ngx_rooms_status_doing(s->rq, NGX_ROOMS_GAUGE_NONE);
     ngx_del_timer(&s->timer);
     ngx_rooms_continue(s->rq);
 }
@@ -1585,6 +1588,7 @@ ngx_rooms_reader_timeout(ngx_event_t *ev)
     s = ev->data;
     s->late = 1;
     s->waiting = 0;
+    ngx_rooms_status_doing(s->rq, NGX_ROOMS_GAUGE_NONE);
     ngx_rooms_continue(s->rq);
 }
 
