@@ -176,14 +176,14 @@ main::same('unseen')
  ["PUT", "mute", "\n{\"muted\":true}"],
  ["PUT", "read", "\n{\"event_id\":\"evt-x\"}"],
  ["POST", "send", "\n{\"content\":{}}"], ["GET", "messages", ""],
- ["GET", "members", ""]]
+ ["GET", "members", ""], ["GET", "state", ""]]
 --- more_headers eval: $main::bob
 --- error_code eval
-[(404) x 18]
+[(404) x 20]
 --- response_body_filters eval
 main::same('unseen')
 --- response_body eval
-[('same') x 18]
+[('same') x 20]
 
 
 
@@ -191,15 +191,15 @@ main::same('unseen')
 --- request eval
 ["HEAD /v1/rooms/{{group}}", "HEAD /v1/rooms/%23ops-dev",
  "HEAD /v1/rooms/nonsense", "HEAD /v1/directory/rooms",
- "HEAD /v1/rooms/archived"]
+ "HEAD /v1/rooms/archived", "HEAD /v1/rooms/{{group}}/state"]
 --- more_headers eval: $main::ann
 --- error_code eval
-[200, 200, 404, 200, 200]
+[200, 200, 404, 200, 200, 200]
 --- response_body eval
-['', '', '', '', '']
+[('') x 6]
 --- response_headers_like eval
 ["Content-Length: [1-9]\\d+\nETag: \".*\"\nX-Request-Id: [0-9a-f]{32}",
- ("Content-Length: [1-9]\\d+\nX-Request-Id: [0-9a-f]{32}") x 4]
+ ("Content-Length: [1-9]\\d+\nX-Request-Id: [0-9a-f]{32}") x 5]
 
 
 
@@ -232,16 +232,16 @@ main::same('no token')
 --- request eval
 ["POST /v1/rooms/{{group}}/invite\n{\"participant_id\":\"bob\"}",
  "GET /v1/rooms/{{group}}", "GET /v1/rooms/{{group}}/members",
- "GET /v1/rooms/{{group}}/messages"]
+ "GET /v1/rooms/{{group}}/messages", "GET /v1/rooms/{{group}}/state"]
 --- more_headers eval
-[$main::ann, ($main::bob) x 3]
+[$main::ann, ($main::bob) x 4]
 --- error_code eval
-[200, 200, 403, 403]
+[200, 200, 403, 403, 403]
 --- json eval
 ["data.membership = invite",
  "data.me.membership = invite\ndata.me.power_level = 0\ndata.invited_count = 1",
  "error.code = SW_ROOM_FORBIDDEN\nerror.details[0].field = membership\nerror.details[0].problem = invite",
- "error.code = SW_ROOM_FORBIDDEN\nerror.details[0].field = membership"]
+ ("error.code = SW_ROOM_FORBIDDEN\nerror.details[0].field = membership") x 2]
 
 
 

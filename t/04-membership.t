@@ -524,6 +524,97 @@ is_deeply(\@got, [grep { $_ ne 'm100' } @want],
 is(scalar(pages("$path/members?membership=invite", 'ann', 'cursor', 1)), 1,
    'a filter that passes few');
 verify_room($room);
+
+# what opens a room: as its own rows give it, in one request
+my $same = sub {
+    my ($who, $name, $at) = @_;
+    my $state = call('GET', ($at // $path) . '/state', $who)->{data};
+    my $one = call('GET', $path, $who)->{data};
+    my $list = call('GET', "$path/members?limit=200", $who);
+    my $me = $one->{me};
+
+    is_deeply($state, { room => $one, members => $list->{data},
+                        members_truncated => $list->{meta}{has_more},
+                        map { $_ => $me->{$_} }
+                            qw(unread_count last_read_event_id muted_until) },
+              $name);
+
+    return $state;
+};
+my $state = $same->('ann', 'a group');
+
+is_deeply([map { $_->{participant_id} } @{$state->{members}}],
+          [map { $_->{participant_id} } members($room, 'ann')],
+          'all of its members');
+ok(!$state->{members_truncated}, 'and it says so');
+$same->('ann', 'by its alias', '/v1/rooms/%23m');
+
+for my $case ([cy => 403], [eve => 403], [dan => 403], ['eve@other' => 404]) {
+    expect("$case->[1] " . ($case->[1] == 403 ? 'SW_ROOM_FORBIDDEN'
+                                              : 'SW_ROOM_NOT_FOUND'),
+           'GET', "$path/state", $case->[0]);
+}
+
+expect('404 SW_ROOM_NOT_FOUND', 'GET', '/v1/rooms/nonsense/state', 'ann');
+expect('405', 'POST', "$path/state", 'ann', {});
+
+my @sent = map { must('POST', "$path/send", 'ann', { content => { n => $_ } })
+                     ->{id} } 1 .. 3;
+
+must('PUT', "$path/read", 'bob', { event_id => $sent[0] });
+must('PUT', "$path/mute", 'bob', { muted_until => '2999-01-01T00:00:00Z' });
+must('PUT', "$path/notification-mode", 'bob',
+     { notification_mode => 'mentions' });
+$state = $same->('bob', 'with settings of his');
+is_deeply([@$state{qw(unread_count last_read_event_id muted_until)}],
+          [2, $sent[0], '2999-01-01T00:00:00.000Z'], 'marker and mute');
+is_deeply([map { "$_->{participant_id} $_->{notification_mode}" }
+           grep { exists $_->{notification_mode} } @{$state->{members}}],
+          ['bob mentions'], "and nobody else's");
+is(redis('HSET', key("r:$room:own"), 'mute bob', 1000), 0, 'a past time');
+is($same->('bob', 'a mute that is over')->{muted_until}, undef, 'is none');
+
+my @late = map { sprintf 'n%03d', $_ } 0 .. 99;
+
+known(@late);
+many(8, map { ['POST', "$path/join", $_] } @late);
+$state = $same->('ann', 'a large room');
+is(scalar @{$state->{members}}, 200, 'ends at 200');
+ok($state->{members_truncated}, 'and says so');
+
+redis('CONFIG', 'RESETSTAT');
+call('GET', "$path/state", 'ann');
+is({ redis('INFO', 'commandstats')
+     =~ /cmdstat_(\w+):calls=(\d+)/g }->{zrangebylex}, 1,
+   'by one reading of the index');
+
+must('POST', "$path/archive", 'ann');
+$same->('bob', 'an archived room');
+must('POST', "$path/close", 'ann');
+$same->('bob', 'a closed one');
+
+# profiles as large as they may be: a page ends at 1 MiB
+$new->('public', name => 'Fat');
+
+many(8, map { ['POST', "$path/join", $_] } @late);
+redis('HSET', key('participants'), $_,
+      redis('HGET', key('participants'), $_)
+      =~ s{"avatar_url":null}{'"avatar_url":"https://a.test/'
+                              . 'x' x 8000 . '"'}er) for @late;
+$state = $same->('ann', 'large profiles');
+cmp_ok(scalar @{$state->{members}}, '<', 100, 'end at 1 MiB');
+ok($state->{members_truncated}, 'and it says so');
+
+# a DM is called after the other side
+$room = must('POST', '/v1/rooms/dm', 'ann', { participant_id => 'bob' })->{id};
+$path = "/v1/rooms/$room";
+is($same->('ann', 'a DM')->{room}{name}, 'bob', 'to the one');
+is($same->('bob', 'the same DM')->{room}{name}, 'ann', 'to the other');
+expect('404 SW_ROOM_NOT_FOUND', 'GET', "$path/state", 'cy');
+redis('HDEL', key("r:$room:members"), 'bob');
+redis('ZREM', key("r:$room:list"), 'bob');
+is($same->('ann', 'a DM whose other row is gone')->{room}{name}, 'bob',
+   'has its name all the same');
 stop_nginx();
 
 done_testing();

@@ -99,7 +99,8 @@ for my $call (['POST', 'invite', { participant_id => 'dan' }],
            'ann', $call->[2]);
 }
 
-for my $call (['GET', ''], ['GET', '/members'], ['GET', '/messages'],
+for my $call (['GET', ''], ['GET', '/members'], ['GET', '/state'],
+              ['GET', '/messages'],
               ['POST', '/join'], ['POST', '/leave'],
               ['POST', '/invite', { participant_id => 'dan' }])
 {

@@ -627,6 +627,9 @@ ask('409 SW_ROOM_LAST_ADMIN', 'ada', $power, { %$in, participant_id => 'ada' },
 ask('400 SW_VALIDATION_FAILED', 'ada', $power,
     { %$in, participant_id => 'bob' }, { power_level => 101 });
 ask('200', 'ada', 'GET /v1/rooms/{room_id}/members', $in);
+ask('200', 'ada', 'GET /v1/rooms/{room_id}/state', $in);
+ask('404 SW_ROOM_NOT_FOUND', 'ada', 'GET /v1/rooms/{room_id}/state',
+    { room_id => 'x' });
 
 # Seats
 redis('HSET', 'sw:{acme}:tenant', 'max_participants', 2, 'max_rooms', 1);

@@ -28,6 +28,8 @@ void ngx_rooms_view_room(rooms_buf_t *b, const ngx_rooms_view_t *view,
 void ngx_rooms_view_json(rooms_buf_t *b, const ngx_rooms_view_t *view,
     const ngx_str_t *server, int64_t now);
 /* Of the room's metadata alone: what If-Match holds against. */
+void ngx_rooms_view_muted(rooms_buf_t *b, const ngx_rooms_view_t *view,
+    int64_t now);
 uint64_t ngx_rooms_view_version(const ngx_rooms_view_t *view);
 
 /* "@local:server", at most so many bytes in JSON. */
@@ -125,6 +127,8 @@ ngx_int_t ngx_rooms_alias_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_directory_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_members_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_members_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_state_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_state_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_settings_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_settings_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_read_load(ngx_rooms_req_t *rq);

@@ -6,6 +6,9 @@
 /*
  * GET /v1/rooms/{room}/members: a page of the index by participant id, and
  * then the rows and the profiles of the page in one command each.
+ *
+ * GET /v1/rooms/{room}/state: the room and its first page of members, in the
+ * same rounds.
  */
 
 #include "ngx_rooms_endpoints.h"
@@ -14,6 +17,7 @@
 
 #define NGX_ROOMS_MEMBERS_LOOK  4096      /* filtered rows in one request */
 #define NGX_ROOMS_MEMBERS_ASK   256       /* at once: a profile has 4 KiB */
+#define NGX_ROOMS_STATE_MEMBERS 200
 
 typedef struct {
     int64_t                limit;
@@ -24,12 +28,14 @@ typedef struct {
     redisReply            *ids;
     ngx_uint_t             wanted;        /* ids asked for */
     ngx_uint_t             looked;
+    rooms_str_t            other;         /* a DM's, asked for with the rows */
 
     rooms_member_t        *members;
     ngx_rooms_profile_t   *profiles;
     ngx_uint_t             n;
     size_t                 size;          /* of the page in JSON */
     unsigned               more:1;
+    unsigned               named:1;       /* the room's name is wanted */
 } ngx_rooms_page_t;
 
 typedef enum {
@@ -40,7 +46,11 @@ typedef enum {
 } ngx_rooms_members_round_e;
 
 
+static ngx_int_t ngx_rooms_members_arguments(ngx_rooms_req_t *rq,
+    ngx_rooms_page_t *page);
+static ngx_rooms_page_t *ngx_rooms_members_page(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_members_begin(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_members_next(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_members_ids(ngx_rooms_req_t *rq, ngx_uint_t first);
 static ngx_int_t ngx_rooms_members_rows(ngx_rooms_req_t *rq, redisReply *ids);
 static ngx_int_t ngx_rooms_members_take(ngx_rooms_req_t *rq);
@@ -49,10 +59,68 @@ static ngx_int_t ngx_rooms_members_take(ngx_rooms_req_t *rq);
 ngx_int_t
 ngx_rooms_members_load(ngx_rooms_req_t *rq)
 {
-    switch (rq->round) {
+    ngx_rooms_page_t  *page;
 
-    case NGX_ROOMS_M_BEGIN:
-        return ngx_rooms_members_begin(rq);
+    if (rq->round != NGX_ROOMS_M_BEGIN) {
+        return ngx_rooms_members_next(rq);
+    }
+
+    page = ngx_rooms_members_page(rq);
+
+    if (page == NULL || ngx_rooms_members_arguments(rq, page) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_members_begin(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_state_load(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_page_t  *page;
+
+    if (rq->round != NGX_ROOMS_M_BEGIN) {
+        return ngx_rooms_members_next(rq);
+    }
+
+    page = ngx_rooms_members_page(rq);
+    if (page == NULL) {
+        return NGX_ERROR;
+    }
+
+    page->limit = NGX_ROOMS_STATE_MEMBERS;
+    page->named = 1;
+
+    return ngx_rooms_members_begin(rq);
+}
+
+
+static ngx_rooms_page_t *
+ngx_rooms_members_page(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_page_t  *page;
+
+    page = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_page_t));
+    if (page == NULL) {
+        return NULL;
+    }
+
+    page->membership = -1;
+    rq->data = page;
+
+    return page;
+}
+
+
+static ngx_int_t
+ngx_rooms_members_next(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_page_t  *page;
+
+    page = rq->data;
+
+    switch (rq->round) {
 
     case NGX_ROOMS_M_FIRST:
 
@@ -61,6 +129,10 @@ ngx_rooms_members_load(ngx_rooms_req_t *rq)
             || ngx_rooms_room_permit(rq) != NGX_OK)
         {
             return NGX_ERROR;
+        }
+
+        if (page->named) {
+            page->other = ngx_rooms_view_other(&rq->view, rq->principal.sub);
         }
 
         return ngx_rooms_members_rows(rq,
@@ -76,19 +148,10 @@ ngx_rooms_members_load(ngx_rooms_req_t *rq)
 
 
 static ngx_int_t
-ngx_rooms_members_begin(ngx_rooms_req_t *rq)
+ngx_rooms_members_arguments(ngx_rooms_req_t *rq, ngx_rooms_page_t *page)
 {
-    ngx_int_t          rc;
-    rooms_str_t        s;
-    ngx_rooms_page_t  *page;
-
-    page = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_page_t));
-    if (page == NULL) {
-        return NGX_ERROR;
-    }
-
-    rq->data = page;
-    page->membership = -1;
+    ngx_int_t    rc;
+    rooms_str_t  s;
 
     if (ngx_rooms_arg_int(rq, "limit", 1, 1000, 100, &page->limit) != NGX_OK) {
         return NGX_ERROR;
@@ -118,6 +181,17 @@ ngx_rooms_members_begin(ngx_rooms_req_t *rq)
                               "must be \"join\", \"invite\" or \"ban\"");
         }
     }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_members_begin(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_page_t  *page;
+
+    page = rq->data;
 
     page->op = page->membership == ROOMS_BAN ? ROOMS_OP_BANS
                                              : ROOMS_OP_READ_MEMBER;
@@ -197,7 +271,7 @@ ngx_rooms_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
     page = rq->data;
     page->ids = ids;
 
-    if (ids->elements == 0) {
+    if (ids->elements == 0 && page->other.data == NULL) {
         return NGX_OK;
     }
 
@@ -212,7 +286,7 @@ ngx_rooms_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
         argv[i + 2] = ngx_rooms_reply_str(ids->element[i]);
     }
 
-    for (k = 0; k < 2; k++) {
+    for (k = 0; ids->elements && k < 2; k++) {
         argv[0] = ngx_rooms_s("HMGET");
         argv[1] = ngx_rooms_key(&rq->keys, k ? NGX_ROOMS_KEY_PARTICIPANTS
                                              : NGX_ROOMS_KEY_MEMBERS,
@@ -221,6 +295,19 @@ ngx_rooms_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
         if (ngx_rooms_batch_add(b, argv, ids->elements + 2) != NGX_OK) {
             return NGX_ERROR;
         }
+    }
+
+    /* the other side of a DM gives it its name, whether its row is here or
+     * not */
+
+    if (page->other.data
+        && ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&rq->keys,
+                                           NGX_ROOMS_KEY_PARTICIPANTS,
+                                           ROOMS_NULL),
+                             page->other) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     rq->round = NGX_ROOMS_M_ROWS;
@@ -242,14 +329,29 @@ ngx_rooms_members_size(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p)
 static ngx_int_t
 ngx_rooms_members_take(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t         i;
-    rooms_str_t        id;
-    redisReply        *rows, *names;
+    ngx_uint_t            i;
+    rooms_str_t           id;
+    redisReply           *rows, *names;
     rooms_member_t        m;
     ngx_rooms_page_t     *page;
-    ngx_rooms_profile_t  *p;
+    ngx_rooms_profile_t  *p, other;
 
     page = rq->data;
+
+    if (page->other.data) {
+        (void) ngx_rooms_show_profile(rq->pool, rq->r->connection->log,
+                  ngx_rooms_reply_str(ngx_rooms_reply(rq,
+                                            rq->batch->commands.nelts - 1)),
+                  page->other, &other);
+
+        rq->view.name = other.name;
+        page->other = ROOMS_NULL;
+    }
+
+    if (page->ids->elements == 0) {
+        return NGX_OK;
+    }
+
     rows = ngx_rooms_reply(rq, 0);
     names = ngx_rooms_reply(rq, 1);
 
@@ -354,30 +456,19 @@ ngx_rooms_members_row(rooms_buf_t *b, ngx_rooms_req_t *rq,
         rooms_json_lit(b, ",\"notification_mode\":");
         rooms_json_str(b, rooms_cstr(ngx_rooms_mode_name(rq->view.own.mode)));
         rooms_json_lit(b, ",\"muted_until\":");
-
-        if (rq->view.own.muted_until > rq->now) {
-            rooms_json_time(b, rq->view.own.muted_until);
-
-        } else {
-            rooms_json_lit(b, "null");
-        }
+        ngx_rooms_view_muted(b, &rq->view, rq->now);
     }
 
     rooms_json_lit(b, "}");
 }
 
 
-ngx_int_t
-ngx_rooms_members_show(ngx_rooms_req_t *rq)
+static void
+ngx_rooms_members_put(ngx_rooms_req_t *rq, const ngx_rooms_page_t *page)
 {
-    ngx_uint_t            i;
-    rooms_buf_t          *b;
-    ngx_rooms_page_t     *page;
-    ngx_rooms_profile_t  *p;
-
-    page = rq->data;
-
-    ngx_rooms_list_open(rq);
+    ngx_uint_t                  i;
+    rooms_buf_t                *b;
+    const ngx_rooms_profile_t  *p;
 
     for (i = 0; i < page->n; i++) {
         p = &page->profiles[i];
@@ -390,10 +481,57 @@ ngx_rooms_members_show(ngx_rooms_req_t *rq)
 
         ngx_rooms_members_row(b, rq, &page->members[i], p);
     }
+}
+
+
+ngx_int_t
+ngx_rooms_members_show(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_page_t  *page;
+
+    page = rq->data;
+
+    ngx_rooms_list_open(rq);
+    ngx_rooms_members_put(rq, page);
 
     ngx_rooms_list_close(rq, page->more, page->more
                          ? ngx_rooms_cursor(rq->pool, 'm', page->after)
                          : ROOMS_NULL);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_state_show(ngx_rooms_req_t *rq)
+{
+    rooms_buf_t             *b;
+    ngx_rooms_page_t        *page;
+    const ngx_rooms_view_t  *view;
+
+    page = rq->data;
+    view = &rq->view;
+
+    b = ngx_rooms_out(&rq->out,
+                      64 + ngx_rooms_view_size(view, &rq->conf->server_name));
+
+    rooms_json_lit(b, "{\"data\":{\"room\":");
+    ngx_rooms_view_json(b, view, &rq->conf->server_name, rq->now);
+    rooms_json_lit(b, ",\"members\":[");
+
+    ngx_rooms_members_put(rq, page);
+
+    b = ngx_rooms_out(&rq->out, 256 + ROOMS_JSON_STR(view->own.event.len));
+
+    rooms_json_lit(b, "],\"members_truncated\":");
+    rooms_json_bool(b, page->more);
+    rooms_json_lit(b, ",\"unread_count\":");
+    rooms_json_int(b, view->unread);
+    rooms_json_lit(b, ",\"last_read_event_id\":");
+    rooms_json_str(b, view->own.event);
+    rooms_json_lit(b, ",\"muted_until\":");
+    ngx_rooms_view_muted(b, view, rq->now);
+    rooms_json_lit(b, "}}\n");
 
     return NGX_OK;
 }

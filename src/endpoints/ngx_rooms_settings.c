@@ -219,14 +219,7 @@ ngx_rooms_settings_show(ngx_rooms_req_t *rq)
     rooms_json_lit(b, ",\"notification_mode\":");
     rooms_json_str(b, rooms_cstr(ngx_rooms_mode_name(rq->view.own.mode)));
     rooms_json_lit(b, ",\"muted_until\":");
-
-    if (rq->view.own.muted_until > rq->now) {
-        rooms_json_time(b, rq->view.own.muted_until);
-
-    } else {
-        rooms_json_lit(b, "null");
-    }
-
+    ngx_rooms_view_muted(b, &rq->view, rq->now);
     rooms_json_lit(b, "}}\n");
 
     return NGX_OK;

@@ -202,6 +202,10 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoints[] = {
       ROOMS_OP_READ_MEMBER, ngx_rooms_members_load, NULL,
       ngx_rooms_members_show, NULL },
 
+    { GET, "/v1/rooms/{room}/state", ROOMS, NGX_ROOMS_BULK,
+      ROOMS_OP_READ_MEMBER, ngx_rooms_state_load, NULL,
+      ngx_rooms_state_show, NULL },
+
     { GET, "/v1/rooms/{room}/export", ROOMS, NGX_ROOMS_BULK,
       ROOMS_OP_EXPORT, ngx_rooms_export_load, ngx_rooms_room_permit,
       ngx_rooms_export_show, NULL, NULL },

@@ -121,6 +121,20 @@ ngx_rooms_view_alias(rooms_buf_t *b, rooms_str_t alias,
 }
 
 
+/* A mute that is over is none. */
+void
+ngx_rooms_view_muted(rooms_buf_t *b, const ngx_rooms_view_t *view,
+    int64_t now)
+{
+    if (view->own.muted_until > now) {
+        rooms_json_time(b, view->own.muted_until);
+
+    } else {
+        rooms_json_lit(b, "null");
+    }
+}
+
+
 static void
 ngx_rooms_view_me(rooms_buf_t *b, const ngx_rooms_view_t *view, int64_t now)
 {
@@ -136,14 +150,7 @@ ngx_rooms_view_me(rooms_buf_t *b, const ngx_rooms_view_t *view, int64_t now)
     rooms_json_lit(b, ",\"notification_mode\":");
     rooms_json_str(b, rooms_cstr(ngx_rooms_mode_name(view->own.mode)));
     rooms_json_lit(b, ",\"muted_until\":");
-
-    if (view->own.muted_until > now) {
-        rooms_json_time(b, view->own.muted_until);
-
-    } else {
-        rooms_json_lit(b, "null");
-    }
-
+    ngx_rooms_view_muted(b, view, now);
     rooms_json_lit(b, ",\"last_read_event_id\":");
     rooms_json_str(b, view->own.event);
     rooms_json_lit(b, ",\"unread_count\":");
