@@ -266,7 +266,8 @@ subtest 'a room' => sub {
        'another tenant has none of it');
 
     is(redis('TTL', "sw:{t}:r:$data->{id}:events"), -1, 'events stay');
-    is(redis('TTL', "sw:{t}:r:$data->{id}:copies"), -1, 'copies too');
+    is(redis('TTL', "sw:{t}:r:$data->{id}:$_"), -1, "$_ too")
+        for qw(copies authors tally counts);
     is_deeply($json->decode($json->encode(
               [sort @{ redis('HKEYS', 'sw:{t}:participants') }])), ['ina'],
               'no participant was made');
@@ -392,6 +393,9 @@ subtest 'edits of what is not there, forward references' => sub {
     is($got[1]{content}{event_id}, $got[2]{id}, 'is found');
     is(redis('EXISTS', "sw:{t}:r:$r->[2]{data}{id}:copies"), 0,
        'no copies, no key');
+    is_deeply($got[2]{reactions},
+              [{ emoji => 'x', count => 1, me => JSON::PP::false }],
+              'and counts');
 };
 
 subtest 'Idempotency-Key' => sub {
@@ -987,6 +991,25 @@ subtest 'limits' => sub {
                 $json->encode(manifest(events =>
                     [map { event($_, 'x' x 1100) } 1 .. 3500])) }),
             @large, qr/would be written.*rooms_import_limits/);
+
+    # with its row in two keys a reaction takes half as much again
+    my @reactions = map {
+        my $m = 100 * $_;
+        (event($m, 'm'), map {
+            event($m + $_, { event_id => event($m, '')->{id}, emoji =>
+                             chr(0x1f600 + $_) . "\x{1f44d}" x 31 },
+                  event_type => 'swp.room.reaction')
+        } 1 .. 50);
+    } 1 .. 140;
+
+    refused('stored: reactions', zip({ name => 'manifest.json', data =>
+                $json->encode(manifest(events => \@reactions)) }),
+            @large, qr/would be written.*rooms_import_limits/);
+    $_->{content}{action} = 'look' for @reactions;
+    is(import_as('ina@t', zip({ name => 'manifest.json', data =>
+           $json->encode(manifest(events => \@reactions)) }),
+           dry_run => 'true')->[2]{data}{valid}, JSON::PP::true,
+       'those that count for nothing are within it');
 
     # more than all of these events, whatever they say, can be
     refused('stored: tables', zip({ name => 'manifest.json', data =>

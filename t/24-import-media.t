@@ -10,7 +10,7 @@ use warnings;
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Bundle qw(bundle form manifest medium);
+use RoomsTest::Bundle qw(bundle event form manifest medium);
 use Test::More;
 
 use Digest::SHA qw(sha256_hex);
@@ -40,7 +40,12 @@ CONF
 
 # Each content has many media; the first of them is known already.
 my @media = map { [medium("content $_", "$_.txt")] } 1 .. $contents;
-my $file = bundle(manifest(media => [map {
+my @events = map { event($_, "m $_") } 1 .. 2;
+
+$events[1]{event_type} = 'swp.room.reaction';
+$events[1]{content} = { event_id => $events[0]{id}, emoji => 'x' };
+
+my $file = bundle(manifest(events => \@events, media => [map {
                       +{ %{ $media[$_ % $contents][0] },
                          media_id => "med-$_" }
                   } 1 .. $many]), map { $_->[1] } @media);
@@ -258,16 +263,37 @@ subtest 'refused at the end' => sub {
     nothing_is_left('at once');
 };
 
+# What a room's reactions are.
+sub reactions { return map { @{ redis('KEYS', key("r:*:$_")) } }
+                       qw(tally counts) }
+
 subtest 'the client leaves' => sub {
     tenant('client');
 
     my ($s, $worker) = begin();
 
     halfway($worker);
+    is(scalar(grep { redis('TTL', $_) > 0 } reactions()), 2,
+       'reactions are there, and expire');
 
     close $s;
     kill 'CONT', $worker;
     nothing_is_left('soon');
+    ok(wait_for('reactions to go', sub { !reactions() }), 'nor reactions');
+};
+
+subtest 'reactions are lost before the commit' => sub {
+    for (0, 1) {
+        tenant("lost$_");
+
+        my ($s, $worker) = begin();
+
+        halfway($worker);
+        redis('DEL', (reactions())[$_]);
+        kill 'CONT', $worker;
+        like(end($s), qr/ 409 .*SW_CONFLICT/s, 'is noticed');
+        nothing_is_left('soon');
+    }
 };
 
 subtest 'somebody has begun to undo it' => sub {

@@ -98,6 +98,37 @@ call('POST', "/v1/rooms/$room/events/$gone/redact", 'ann@a',
      { reason => 'oops' });
 call('POST', "/v1/rooms/$room/events/$reacted/reaction", 'bob@a',
      { emoji => "\x{1f44d}" });
+
+sub react {
+    my ($method, $where, $who, $event, $emoji) = @_;
+
+    return call($method, "/v1/rooms/$where/events/$event/reaction", $who,
+                { emoji => $emoji });
+}
+
+# Of messages with reactions: what there is, as text.
+sub reactions_of {
+    my ($token, $where) = @_;
+    my $r = http_req('GET', "/v1/rooms/$where/messages?direction=forward"
+                            . '&limit=100', "mock:$token");
+
+    return [map { my $e = $_; map { sprintf '%s %x=%d%s', $e->{content}{body},
+                                    ord $_->{emoji}, $_->{count},
+                                    $_->{me} ? '*' : '' }
+                              @{ $e->{reactions} // [] } }
+            @{ $json->decode($r->[2])->{data} }];
+}
+
+react('POST', $room, 'ann@a', $reacted, "\x{1f44d}");
+react('POST', $room, 'ann@a', $edited, $_) for 'a', 'b';
+react('POST', $room, 'bob@a', $edited, $_) for 'a', 'b', 'c';
+react('DELETE', $room, 'bob@a', $edited, 'b');
+react('DELETE', $room, 'bob@a', $edited, 'c');
+react('POST', $room, 'ann@a', $first, 'a');
+react('POST', $room, 'ann@a', my $late = $send->('ann', { body => 'late' }),
+      'a');
+call('POST', "/v1/rooms/$room/events/$late/redact", 'ann@a', {});
+
 call('PUT', "/v1/rooms/$room/read", 'bob@a', { event_id => $first });
 call('PUT', "/v1/rooms/$room/topic", 'ann@a', { topic => 'changed' });
 $send->('ann', { body => "message $_", list => [1, -2, 1e3, 'x', undef] })
@@ -197,6 +228,36 @@ is_deeply([map { $b->{$_} } sort keys %$b], [map { $a->{$_} } sort keys %$a],
           'every byte of them');
 
 
+# ------------------------------------------------------------------- reactions
+
+my $counts = reactions_of('zoe@b', $made->{id});
+
+is_deeply($counts, [map { s/\*//r } @{ reactions_of('ann@a', $room) }],
+          'as many reactions, and none is the importer\'s');
+is_deeply([map { s/.* //rs } @$counts], [qw(61=1 61=2 62=1 1f44d=2)],
+          'which are these');
+
+react('DELETE', $made->{id}, 'zoe@b', $names{$edited}, 'a');
+is_deeply(reactions_of('zoe@b', $made->{id}), $counts,
+          'the importer can\'t take them back');
+react('POST', $made->{id}, 'zoe@b', $names{$edited}, 'a');
+is_deeply([map { s/.* //rs } @{ reactions_of('zoe@b', $made->{id}) }],
+          [qw(61=1 61=3* 62=1 1f44d=2)], 'but may react besides');
+
+my $both = import_of('zoe@b', (export_of('zoe@b', $made->{id}))[0]);
+
+is_deeply([map { s/.* //rs } @{ reactions_of('zoe@b', $both->{id}) }],
+          [qw(61=1 61=3 62=1 1f44d=2)], 'which comes along, too');
+react('DELETE', $made->{id}, 'zoe@b', $names{$edited}, 'a') for 1 .. 2;
+is_deeply(reactions_of('zoe@b', $made->{id}), $counts,
+          'and take that one back');
+
+call('POST', "/v1/rooms/$made->{id}/events/$names{$edited}/redact", 'zoe@b',
+     {});
+is_deeply([map { s/.* //rs } @{ reactions_of('zoe@b', $made->{id}) }],
+          [qw(61=1 1f44d=2)], 'a redaction wipes imported ones');
+
+
 # ---------------------------------------------------------------- a third time
 
 my $third = import_of('zoe@b', $zip2);
@@ -207,6 +268,8 @@ is($again->{events}[1]{content}{_imported_sender}{fqid},
    'an author from before the first import stays');
 is($third->{events_imported}, $made->{events_imported} + 1,
    'with the creation of the second');
+is_deeply(reactions_of('zoe@b', $third->{id}), $counts,
+          'and as many reactions');
 
 
 # ------------------------------------------------------------------- a re-packer

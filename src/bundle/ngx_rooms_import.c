@@ -376,8 +376,14 @@ ngx_rooms_import_room(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
     im->authors_key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_AUTHORS,
                                     rq->change->room.id);
 
+    im->tally_key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TALLY,
+                                  rq->change->room.id);
+    im->counts_key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COUNTS,
+                                   rq->change->room.id);
+
     return im->tables.room.data && im->events_key.data && im->copies_key.data
-           && im->authors_key.data ? NGX_OK : NGX_ERROR;
+           && im->authors_key.data && im->tally_key.data
+           && im->counts_key.data ? NGX_OK : NGX_ERROR;
 }
 
 

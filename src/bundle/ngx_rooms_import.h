@@ -31,7 +31,7 @@
  *                                       positions
  *     media into the media path
  *     events, a parcel at a time        writes the parcel before that
- *     edits, media: likewise
+ *     edits, reactions, media: likewise
  *                                       the commit
  *
  * Nothing is written before all was found good.  That includes writing the
@@ -64,6 +64,8 @@ typedef enum {
     NGX_ROOMS_IMPORT_REWRITE,          /* manifest.json again */
     NGX_ROOMS_IMPORT_COPIES,
     NGX_ROOMS_IMPORT_AUTHORS,
+    NGX_ROOMS_IMPORT_TALLY,
+    NGX_ROOMS_IMPORT_COUNTS,
     NGX_ROOMS_IMPORT_MEDIA,
     NGX_ROOMS_IMPORT_DONE
 } ngx_rooms_import_state_e;
@@ -85,6 +87,8 @@ typedef enum {
     NGX_ROOMS_PARCEL_COPIES,           /* first: id of a message; second: ids
                                           of its edits */
     NGX_ROOMS_PARCEL_AUTHORS,          /* first: number; second: JSON */
+    NGX_ROOMS_PARCEL_TALLY,            /* first: "event emoji" */
+    NGX_ROOMS_PARCEL_COUNTS,           /* second: minus how many */
     NGX_ROOMS_PARCEL_MEDIA             /* rows */
 } ngx_rooms_parcel_e;
 
@@ -150,6 +154,8 @@ typedef struct {
     rooms_str_t                 events_key;
     rooms_str_t                 copies_key;
     rooms_str_t                 authors_key;
+    rooms_str_t                 tally_key;
+    rooms_str_t                 counts_key;
     ngx_uint_t                  races;     /* of the commit, so far */
     ngx_uint_t                  media;     /* that are registered */
     ngx_uint_t                  sent;      /* of a parcel on its way */
@@ -184,6 +190,7 @@ ngx_int_t ngx_rooms_import_extract(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_rewrite(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_copies(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_authors(ngx_rooms_import_t *im);
+ngx_int_t ngx_rooms_import_counts(ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_media(ngx_rooms_import_t *im);
 
 /* Sets the failure; NGX_ERROR. */

@@ -60,6 +60,10 @@ ngx_rooms_import_step(ngx_rooms_work_t *w)
     case NGX_ROOMS_IMPORT_AUTHORS:
         return ngx_rooms_import_authors(im);
 
+    case NGX_ROOMS_IMPORT_TALLY:
+    case NGX_ROOMS_IMPORT_COUNTS:
+        return ngx_rooms_import_counts(im);
+
     case NGX_ROOMS_IMPORT_MEDIA:
         return ngx_rooms_import_media(im);
 

@@ -84,6 +84,14 @@ ngx_rooms_import_pairs(ngx_rooms_import_t *im, ngx_rooms_batch_t *b,
                                                parcel->positions[i]);
             argv[3 + 2 * i] = parcel->first[i];
         }
+
+    } else if (parcel->kind == NGX_ROOMS_PARCEL_TALLY) {
+        argv[0] = ngx_rooms_s("ZADD");
+
+        for (i = 0; i < parcel->n; i++) {
+            argv[2 + 2 * i] = ngx_rooms_s("0");
+            argv[3 + 2 * i] = parcel->first[i];
+        }
     }
 
     return ngx_rooms_batch_add(b, argv, 2 * parcel->n + 2);
@@ -95,9 +103,27 @@ ngx_rooms_import_send_pairs(ngx_rooms_import_t *im, ngx_rooms_batch_t *b)
 {
     rooms_str_t  key;
 
-    key = im->parcel.kind == NGX_ROOMS_PARCEL_COPIES ? im->copies_key
-          : im->parcel.kind == NGX_ROOMS_PARCEL_AUTHORS ? im->authors_key
-                                                        : im->events_key;
+    switch (im->parcel.kind) {
+
+    case NGX_ROOMS_PARCEL_COPIES:
+        key = im->copies_key;
+        break;
+
+    case NGX_ROOMS_PARCEL_AUTHORS:
+        key = im->authors_key;
+        break;
+
+    case NGX_ROOMS_PARCEL_TALLY:
+        key = im->tally_key;
+        break;
+
+    case NGX_ROOMS_PARCEL_COUNTS:
+        key = im->counts_key;
+        break;
+
+    default:
+        key = im->events_key;
+    }
 
     /* the first command names a key, so that a cluster can answer MOVED */
 
@@ -235,12 +261,20 @@ ngx_rooms_import_commit(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
     ngx_rooms_commit_guard_count(c, "HLEN", im->copies_key, im->ncopies);
     ngx_rooms_commit_guard_count(c, "HLEN", im->authors_key,
                                  im->tables.nauthors);
+    ngx_rooms_commit_guard_count(c, "ZCARD", im->tally_key,
+                                 im->tables.nreactions);
+    ngx_rooms_commit_guard_count(c, "HLEN", im->counts_key,
+                                 im->tables.nreactions);
 
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("PERSIST"), im->events_key,
                              NULL, 0);
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("PERSIST"), im->authors_key,
                              NULL, 0);
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("PERSIST"), im->copies_key,
+                             NULL, 0);
+    ngx_rooms_commit_command(c, 0, ngx_rooms_s("PERSIST"), im->tally_key,
+                             NULL, 0);
+    ngx_rooms_commit_command(c, 0, ngx_rooms_s("PERSIST"), im->counts_key,
                              NULL, 0);
 
     ngx_memzero(&room, sizeof(rooms_room_t));
@@ -279,6 +313,8 @@ ngx_rooms_import_abandon(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
     ngx_rooms_commit_delete(&c, im->events_key);
     ngx_rooms_commit_delete(&c, im->copies_key);
     ngx_rooms_commit_delete(&c, im->authors_key);
+    ngx_rooms_commit_delete(&c, im->tally_key);
+    ngx_rooms_commit_delete(&c, im->counts_key);
 
     b = ngx_rooms_batch_create(ngx_cycle->log);
     if (b == NULL) {

@@ -159,12 +159,12 @@ ngx_rooms_import_measure(ngx_rooms_import_t *im)
 }
 
 
-/* Besides the events: names of edits, authors, media. */
+/* Besides the events: names of edits, authors, reactions, media. */
 static ngx_int_t
 ngx_rooms_import_measured(ngx_rooms_import_t *im)
 {
     size_t           i;
-    rooms_str_t      id, edits;
+    rooms_str_t      id, edits, count;
     rooms_import_t  *t;
 
     t = &im->tables;
@@ -185,6 +185,18 @@ ngx_rooms_import_measured(ngx_rooms_import_t *im)
         t->stored += rooms_import_author_json(t, i).len
                      + NGX_ROOMS_IMPORT_DIGITS;
     }
+
+    for ( ;; ) {
+        ngx_rooms_import_parcel(im, NGX_ROOMS_PARCEL_COUNTS);
+
+        if (!rooms_import_counts(t, &im->parcel.b, &id, &count)) {
+            break;
+        }
+
+        t->stored += 2 * id.len + count.len;
+    }
+
+    t->counts_at = 0;
 
     for (i = 0; i < t->nmedia; i++) {
 
@@ -449,7 +461,7 @@ ngx_rooms_import_authors(ngx_rooms_import_t *im)
     while (!ngx_rooms_import_full(im)) {
 
         if (im->author == im->tables.nauthors) {
-            im->state = NGX_ROOMS_IMPORT_MEDIA;
+            im->state = NGX_ROOMS_IMPORT_TALLY;
             break;
         }
 
@@ -460,6 +472,38 @@ ngx_rooms_import_authors(ngx_rooms_import_t *im)
 
         parcel->second[parcel->n] =
                         rooms_import_author_json(&im->tables, im->author++);
+        parcel->n++;
+    }
+
+    return parcel->n ? NGX_OK : NGX_AGAIN;
+}
+
+
+/* Reactions, twice: which emojis a message has, and how many of each. */
+ngx_int_t
+ngx_rooms_import_counts(ngx_rooms_import_t *im)
+{
+    ngx_uint_t                  tally;
+    ngx_rooms_import_parcel_t  *parcel;
+
+    parcel = &im->parcel;
+    tally = im->state == NGX_ROOMS_IMPORT_TALLY;
+
+    ngx_rooms_import_parcel(im, tally ? NGX_ROOMS_PARCEL_TALLY
+                                      : NGX_ROOMS_PARCEL_COUNTS);
+
+    while (!ngx_rooms_import_full(im)) {
+
+        if (!rooms_import_counts(&im->tables, &parcel->b,
+                                 &parcel->first[parcel->n],
+                                 &parcel->second[parcel->n]))
+        {
+            im->tables.counts_at = 0;
+            im->state = tally ? NGX_ROOMS_IMPORT_COUNTS
+                              : NGX_ROOMS_IMPORT_MEDIA;
+            break;
+        }
+
         parcel->n++;
     }
 

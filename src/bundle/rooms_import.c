@@ -43,6 +43,7 @@ rooms_import_init(rooms_import_t *im, rooms_faults_t *faults)
     rooms_import_map_init(&im->media_ids);
     rooms_import_map_init(&im->contents);
     rooms_import_map_init(&im->missing);
+    rooms_import_map_init(&im->emoji_ids);
 
     im->scratch = malloc(ROOMS_MANIFEST_EVENT_MAX);
     im->decoded = malloc(ROOMS_MANIFEST_EVENT_MAX);
@@ -60,18 +61,22 @@ rooms_import_cleanup(rooms_import_t *im)
     rooms_import_map_free(&im->media_ids);
     rooms_import_map_free(&im->contents);
     rooms_import_map_free(&im->missing);
+    rooms_import_map_free(&im->emoji_ids);
 
     free(im->authors.data);
     free(im->numbered);
     free(im->media);
     free(im->text.data);
     free(im->edits);
+    free(im->messages);
+    free(im->reactions);
+    free(im->emojis.data);
     free(im->scratch);
     free(im->decoded);
 }
 
 
-static int
+int
 rooms_import_no_memory(rooms_import_t *im)
 {
     im->failed = "no memory";
@@ -79,7 +84,7 @@ rooms_import_no_memory(rooms_import_t *im)
 }
 
 
-static rooms_str_t
+rooms_str_t
 rooms_import_value(json_t *o, const char *key)
 {
     json_t  *v;
@@ -93,8 +98,7 @@ rooms_import_value(json_t *o, const char *key)
 }
 
 
-/* Doubles the memory of an array when it is full. */
-static int
+int
 rooms_import_room_for(rooms_import_t *im, void **array, size_t n,
     size_t *size, size_t each)
 {
@@ -249,7 +253,12 @@ rooms_import_event(rooms_import_t *im, rooms_str_t slice, json_t *o,
     im->events++;
 
     if (rooms_str_eq(type, rooms_cstr(rooms_event_name(ROOMS_EV_MESSAGE)))) {
-        return rooms_import_edit(im, json_object_get(o, "content"), n);
+        return rooms_import_message(im, o, n) == 0
+               ? rooms_import_edit(im, json_object_get(o, "content"), n) : -1;
+    }
+
+    if (rooms_str_eq(type, rooms_cstr(rooms_event_name(ROOMS_EV_REACTION)))) {
+        return rooms_import_react(im, o, n);
     }
 
     return 0;
@@ -604,6 +613,8 @@ rooms_import_finish(rooms_import_t *im)
                              "archive, nor in missing_media", sha.data);
         }
     }
+
+    rooms_import_count(im);
 
     if (im->nedits) {
         qsort(im->edits, im->nedits, sizeof(rooms_import_edit_t),

@@ -11,13 +11,15 @@
  *               look at each element, add faults, and fill the tables;
  *               then rooms_import_finish()
  *     second    rooms_import_write() makes each event's new JSON,
- *               rooms_import_edits() lists what was edited by what
+ *               rooms_import_edits() lists what was edited by what,
+ *               rooms_import_counts() how often it was reacted to
  *
  * so that members may come in any order, and references in any direction.
  *
  * Memory, by malloc(): 12 bytes an event in a table that is at most three
- * quarters full and doubles when it is, 8 bytes an edit; 100 bytes and its
- * names a medium; an author's names.  Each text table has 16 MiB at most.
+ * quarters full and doubles when it is, and a bit; 8 bytes an edit; 24 bytes
+ * a reaction, and each emoji once; 100 bytes and its names a medium; an
+ * author's names.  Each text table has 16 MiB at most.
  *
  * A new event id is made of its position and of a keyed hash of it, so it
  * can be told again without being remembered.
@@ -62,6 +64,10 @@ void rooms_import_map_free(rooms_import_map_t *map);
 int rooms_import_map_add(rooms_import_map_t *map, rooms_str_t id,
     uint32_t value);
 int64_t rooms_import_map_get(const rooms_import_map_t *map, rooms_str_t id);
+/* What may be looked up later, without its id. */
+uint64_t rooms_import_map_hash(const rooms_import_map_t *map, rooms_str_t id);
+int64_t rooms_import_map_get_hash(const rooms_import_map_t *map,
+    uint64_t hash);
 
 
 /* Strings one after the other, each told by its offset. */
@@ -89,6 +95,16 @@ typedef struct {
     uint32_t       message;           /* indexes of events */
     uint32_t       edit;
 } rooms_import_edit_t;
+
+
+/* One that was added or taken back; once all are known: a count. */
+typedef struct {
+    uint64_t       message;           /* hash of its id; then: its index */
+    uint64_t       who;               /* likewise; then: how many */
+    uint32_t       event;             /* index: the last one holds */
+    uint32_t       emoji:31;          /* in `emojis` */
+    uint32_t       active:1;
+} rooms_import_reaction_t;
 
 
 typedef struct {
@@ -131,6 +147,15 @@ typedef struct {
     size_t                  nedits;
     size_t                  edits_size;
     size_t                  edits_at; /* of rooms_import_edits() */
+
+    u_char                 *messages; /* bits: events to be reacted to */
+    size_t                  messages_size;
+    rooms_import_reaction_t  *reactions;
+    size_t                  nreactions;
+    size_t                  reactions_size;
+    size_t                  counts_at;  /* of rooms_import_counts() */
+    rooms_import_text_t     emojis;
+    rooms_import_map_t      emoji_ids;  /* to offsets in `emojis` */
 
     u_char                 *scratch;  /* of an event */
     u_char                 *decoded;  /* its strings */
@@ -189,6 +214,13 @@ void rooms_import_event_id(const rooms_import_t *im, uint32_t index,
 int rooms_import_edits(rooms_import_t *im, rooms_buf_t *b, rooms_str_t *id,
     rooms_str_t *edits);
 
+/*
+ * How many there are of the next emoji of a message, once the tables are
+ * finished: "event emoji" and minus the number, as the store has them.
+ */
+int rooms_import_counts(rooms_import_t *im, rooms_buf_t *b, rooms_str_t *row,
+    rooms_str_t *count);
+
 
 /* The authors of what was written; n < im->nauthors. */
 rooms_str_t rooms_import_author_json(const rooms_import_t *im, size_t n);
@@ -200,6 +232,17 @@ rooms_str_t rooms_import_author_json(const rooms_import_t *im, size_t n);
 int64_t rooms_import_author_number(rooms_import_t *im, rooms_str_t author);
 
 int rooms_import_is_marker(rooms_str_t event_type);
+int rooms_import_no_memory(rooms_import_t *im);
+rooms_str_t rooms_import_value(json_t *o, const char *key);
+/* Doubles the memory of an array when it is full. */
+int rooms_import_room_for(rooms_import_t *im, void **array, size_t n,
+    size_t *size, size_t each);
+
+/* Reactions (rooms_import_react.c): the event of this index. */
+int rooms_import_message(rooms_import_t *im, json_t *o, uint32_t index);
+int rooms_import_react(rooms_import_t *im, json_t *o, uint32_t index);
+void rooms_import_count(rooms_import_t *im);
+
 int64_t rooms_import_text_add(rooms_import_t *im, rooms_import_text_t *text,
     rooms_str_t s);
 rooms_str_t rooms_import_text_get(const rooms_import_text_t *text,

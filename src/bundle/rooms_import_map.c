@@ -18,7 +18,7 @@
 #define ROOMS_IMPORT_MAP_MIN  256
 
 
-static uint64_t
+uint64_t
 rooms_import_map_hash(const rooms_import_map_t *map, rooms_str_t id)
 {
     uint64_t  hash;
@@ -128,13 +128,20 @@ rooms_import_map_add(rooms_import_map_t *map, rooms_str_t id, uint32_t value)
 int64_t
 rooms_import_map_get(const rooms_import_map_t *map, rooms_str_t id)
 {
+    return rooms_import_map_get_hash(map, rooms_import_map_hash(map, id));
+}
+
+
+int64_t
+rooms_import_map_get_hash(const rooms_import_map_t *map, uint64_t hash)
+{
     size_t  at;
 
     if (map->count == 0) {
         return -1;
     }
 
-    at = rooms_import_map_find(map, rooms_import_map_hash(map, id));
+    at = rooms_import_map_find(map, hash);
 
     return map->hashes[at] ? (int64_t) map->values[at] : -1;
 }
@@ -151,7 +158,8 @@ rooms_import_text_add(rooms_import_t *im, rooms_import_text_t *text,
     need = sizeof(len) + s.len;
 
     if (need > ROOMS_IMPORT_TEXT_MAX - text->len) {
-        im->failed = "names of participants or media are more than 16 MiB";
+        im->failed = "names of participants or media, or emojis, are "
+                     "more than 16 MiB";
         return -1;
     }
 

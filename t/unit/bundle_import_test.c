@@ -337,6 +337,139 @@ static const char  rich[] =
     "\"origin_ts\":1704067200}";
 
 
+static void
+react(const char *id, const char *message, const char *sender,
+    const char *author, const char *emoji, const char *action)
+{
+    char  text[1000];
+
+    sprintf(text, "{\"id\":\"%s\",\"sender_id\":\"%s\",\"event_type\":"
+            "\"swp.room.reaction\",\"content\":{\"event_id\":\"%s\","
+            "\"emoji\":\"%s\"%s%s%s%s%s}" TIME, id, sender, message, emoji,
+            action ? ",\"action\":\"" : "", action ? action : "",
+            action ? "\"" : "",
+            author ? ",\"_imported_sender\":" : "", author ? author : "");
+    see(text, 0);
+}
+
+
+/* All rows, without the ids of their events: "index emoji=count". */
+static char *
+counts(void)
+{
+    int          i;
+    u_char       id[ROOMS_IMPORT_ID_LEN];
+    rooms_buf_t  b;
+    rooms_str_t  row, count;
+    static char  text[10000];
+
+    text[0] = '\0';
+    im.counts_at = 0;
+
+    for ( ;; ) {
+        rooms_buf_init(&b, out, sizeof(out));
+
+        if (!rooms_import_counts(&im, &b, &row, &count)) {
+            return text;
+        }
+
+        for (i = 0, id[0] = '\0'; memcmp(id, row.data, sizeof(id)) != 0; i++) {
+            assert_true(i < 200);
+            rooms_import_event_id(&im, i, id);
+        }
+
+        sprintf(text + strlen(text), "%s%d%.*s=%.*s", text[0] ? ", " : "",
+                i - 1, (int) (row.len - sizeof(id)), row.data + sizeof(id),
+                (int) count.len, count.data);
+    }
+}
+
+
+/* One of each message, author and emoji, unless it was taken back. */
+static void
+test_reactions(void **state)
+{
+    react("0", "a", "s", NULL, "early", "add");
+    see(message, 0);
+    react("2", "a", "s", NULL, "x y", "add");
+    react("3", "a", "s", NULL, "x y", "add");
+    react("4", "a", "t", NULL, "x y", NULL);
+    react("5", "a", "t", NULL, "z", "add");
+    react("6", "a", "t", NULL, "z", "remove");
+    react("7", "a", "s", NULL, "w", "remove");
+    react("8", "a", "s", NULL, "w", "add");
+    react("9", "a", "u", NULL, "w", "remove");
+
+    /* no emoji, no action, no message */
+    react("10", "a", "s", NULL, "", "add");
+    react("11", "a", "s", NULL, "x\\n", "add");
+    react("12", "a", "s", NULL, "v", "look");
+    react("13", "12", "s", NULL, "v", "add");
+    react("14", "b", "s", NULL, "v", "add");
+
+    rooms_import_finish(&im);
+    assert_string_equal(counts(), "1 early=-1, 1 x y=-2, 1 w=-1");
+}
+
+
+/* What was imported once has one sender, and authors. */
+static void
+test_reactions_authors(void **state)
+{
+    see(message, 0);
+    react("1", "a", "ina", "{\"fqid\":\"@a:o\",\"x\":1}", "x", "add");
+    react("2", "a", "ina", "{\"x\":1, \"fqid\":\"@a:o\"}", "x", "add");
+    react("3", "a", "ina", "{\"fqid\":\"@b:o\"}", "x", "add");
+    react("4", "a", "ina", NULL, "x", "add");
+    react("5", "a", "ina", "{\"fqid\":\"@b:o\"}", "y", "add");
+    react("6", "a", "ina", NULL, "y", "remove");
+
+    rooms_import_finish(&im);
+    assert_string_equal(counts(), "0 x=-3, 0 y=-1");
+}
+
+
+/* Nobody reacts to edits, nor to what is wiped; of emojis there are 50. */
+static void
+test_reactions_messages(void **state)
+{
+    int   i;
+    char  text[1000], id[10], emoji[10];
+
+    see(message, 0);
+    see("{\"id\":\"b\",\"sender_id\":\"s\",\"event_type\":"
+        "\"swp.room.message\",\"content\":{},\"redacted_at\":"
+        "\"2024-01-02T00:00:00Z\"" TIME, 1);
+    see("{\"id\":\"c\",\"sender_id\":\"s\",\"event_type\":"
+        "\"swp.room.message\",\"content\":{\"replaces\":\"a\"}" TIME, 2);
+    react("3", "b", "s", NULL, "x", "add");
+    react("4", "c", "s", NULL, "x", "add");
+
+    for (i = 5; i < 100; i++) {
+        sprintf(id, "%d", i);
+        sprintf(text, "{\"id\":\"%d\",\"sender_id\":\"s\",\"event_type\":"
+                "\"swp.room.message\",\"content\":{},\"redacted_at\":null"
+                TIME, i);
+        see(text, i);
+    }
+
+    react("100", "99", "s", NULL, "last", "add");
+
+    for (i = 101; i < 160; i++) {
+        sprintf(id, "%d", i);
+        sprintf(emoji, "e%d", i);
+        react(id, "98", "s", NULL, emoji, "add");
+    }
+
+    rooms_import_finish(&im);
+    assert_int_equal(im.nreactions, 51);
+    assert_non_null(strstr(counts(), "98 e101=-1, 98 e102=-1"));
+    assert_non_null(strstr(counts(), "98 e150=-1, 99 last=-1"));
+    assert_null(strstr(counts(), "e151"));
+    assert_null(strstr(counts(), "x="));
+}
+
+
 /*
  * Each character of each string is written with an escape, one at a time:
  * what is stored means the same, to the byte where it isn't the author's.
@@ -517,6 +650,11 @@ main(void)
         cmocka_unit_test_setup_teardown(test_doubles, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_markers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_edits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reactions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reactions_authors, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_reactions_messages, setup,
+                                        teardown),
         cmocka_unit_test(test_written_with_escapes),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_content_limit),
