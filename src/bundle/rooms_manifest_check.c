@@ -112,7 +112,7 @@ rooms_check_member(rooms_manifest_check_t *c, rooms_str_t key,
     } else if (rooms_str_eq(key, rooms_cstr("exported_at"))) {
 
         if (!rooms_check_time(v)) {
-            rooms_check_fault(&at, "", "is no RFC 3339 time");
+            rooms_check_fault(&at, "", "is no RFC 3339 time since 1970");
         }
 
     } else if (rooms_str_eq(key, rooms_cstr("exported_by"))

@@ -90,7 +90,9 @@ json_t *rooms_check_parse(rooms_check_at_t *at, rooms_str_t slice);
 void rooms_check_fault(rooms_check_at_t *at, const char *key,
     const char *problem);
 void rooms_check_id(rooms_check_at_t *at, json_t *o, const char *key);
-int rooms_check_time(const json_t *v);       /* RFC 3339, in a string */
+int rooms_check_time(const json_t *v);       /* RFC 3339, in a string,
+                                                not before 1970: what is
+                                                written has origin_ts */
 json_t *rooms_check_done(rooms_check_at_t *at, json_t *o);
 
 #endif /* ROOMS_MANIFEST_CHECK_H */

@@ -150,7 +150,7 @@ rooms_check_time(const json_t *v)
     s.data = (const u_char *) json_string_value(v);
     s.len = json_string_length(v);
 
-    return s.data && rooms_time_parse(s) != -1;
+    return s.data && rooms_time_parse(s) >= 0;
 }
 
 
@@ -166,7 +166,7 @@ rooms_check_times(rooms_check_at_t *at, json_t *event)
         v = json_object_get(event, names[i]);
 
         if (v && !json_is_null(v) && !rooms_check_time(v)) {
-            rooms_check_fault(at, names[i], "is no RFC 3339 time");
+            rooms_check_fault(at, names[i], "is no RFC 3339 time since 1970");
         }
     }
 

@@ -78,7 +78,7 @@ function words(event: components['schemas']['Event']): string {
         return `${event.content.participant_id ?? '?'}: ${event.content.membership ?? '?'}`;
 
     case 'swp.room.name':
-        return `called ${event.content.name ?? '?'}, not ${event.content.previous ?? 'anything'}`;
+        return `called ${event.content.name ?? '?'}`;
 
     case 'swp.room.reaction':
         return `${event.content.action ?? '?'} ${event.content.emoji ?? '?'}`;
@@ -152,7 +152,7 @@ const page = await ann.GET('/v1/rooms/{room_id}/messages', {
 });
 ok(page.data, 'read');
 const said = page.data.data.map((event) => 'unreadable' in event ? 'unreadable' : words(event));
-for (const line of ['made a group', 'bob: join', 'says hello there', 'an edit', 'add 👋', 'called About, not Über uns']) {
+for (const line of ['made a group', 'bob: join', 'says hello there', 'an edit', 'add 👋', 'called About']) {
     ok(said.includes(line), `read: ${line}`);
 }
 

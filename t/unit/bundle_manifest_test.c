@@ -539,6 +539,9 @@ test_events(void **state)
              ".origin_ts", "seconds");
     IN_EVENT("{" EVENT "\"stream_position\":1,\"created_at\":\"x\"}",
              ".created_at", "RFC 3339");
+    IN_EVENT("{" EVENT "\"stream_position\":1,"
+             "\"created_at\":\"1660-01-01T00:00:00Z\"}",
+             ".created_at", "1970");
     IN_EVENT("{" EVENT "\"stream_position\":1,\"origin_ts\":1,"
              "\"redacted_at\":1}", ".redacted_at", "RFC 3339");
     IN_EVENT("{" EVENT "\"stream_position\":1,\"origin_ts\":1,"
