@@ -163,8 +163,8 @@ arrives($a, 'ann', 'b1 b2 b3', 'out of what sentinels name');
 my @polls = (poll($a, 'ann'), poll($b, 'bob'));
 
 say_it($a, 'ann', $room, 'a4');
-is(polled($polls[0], 5), 'a4', 'who waits over a cluster hears of it');
-is(polled($polls[1], 5), 'a4', 'and over sentinels');
+is(polled($polls[0], 15), 'a4', 'who waits over a cluster hears of it');
+is(polled($polls[1], 15), 'a4', 'and over sentinels');
 arrives($b, 'bob', 'a4', 'told');
 is(redis_cli($owner, 'EXISTS', $tag . 'lease:federation'), 1,
    'the lease is in the cluster');
@@ -184,7 +184,7 @@ $b->start;
 arrives($b, 'bob', 'a5 a6 a7 a8', 'nothing is lost with the node');
 say_it($b, 'bob', $room, 'b4');
 arrives($a, 'ann', 'b4', 'nor what comes afterwards');
-is(polled($polls[0], 5), 'b4', 'which is heard of');
+is(polled($polls[0], 15), 'b4', 'which is heard of');
 
 my $lost = sub { scalar(() = $a->log =~ /lost redis "127\.0\.0\.1:$owner"/g) };
 my $tries = $lost->();
@@ -204,7 +204,7 @@ slot_move($slot, $heir, $other, [$third], sub {
     $res->{status} == 201 ? $n++ : $refused++;
 });
 say_it($a, 'ann', $room, 'a' . ++$n);
-like(polled($polls[0], 5), qr/^a\d+$/, 'who waits hears of it');
+like(polled($polls[0], 15), qr/^a\d+$/, 'who waits hears of it');
 $b->start;
 arrives($b, 'bob', join(' ', map { "a$_" } 9 .. $n),
         'what waits moves with the slot');
@@ -252,7 +252,7 @@ ok(slowly(20, sub { $masters->($replica) }), 'a replica takes over');
 # what the sentinels will say, later: no connection is closed by that
 redis_cli($primary, 'REPLICAOF', '127.0.0.1', $replica);
 say_it($b, 'bob', $room, 'b8');
-is(polled($polls[0], 5), 'b8', 'who waits hears of it');
+is(polled($polls[0], 15), 'b8', 'who waits hears of it');
 $a->start;
 arrives($a, 'ann', 'b5 b6 b7 b8', 'what waits is told out of the new one');
 
@@ -271,7 +271,7 @@ my $began = time;
 
 ok(slowly(20, sub { $masters->($primary) }), 'which takes over again');
 say_it($b, 'bob', $room, 'b9');
-is(polled($polls[0], 5), 'b9', 'who waits is not deaf')
+is(polled($polls[0], 15), 'b9', 'who waits is not deaf')
     or diag(time - $began);
 say_it($a, 'ann', $room, 'a' . ++$n);
 arrives($b, 'bob', "a$n", 'and is told');
@@ -297,7 +297,7 @@ redis_cli($_, 'CLUSTER', 'FORGET', $gone)
 redis_cli($other, 'CLUSTER', 'RESET');
 redis_cli($heir, 'CLIENT', 'KILL', 'TYPE', 'normal');
 say_it($b, 'bob', $room, 'b10');
-is(polled($_, 5), 'b10', 'nobody is deaf') for @polls;
+is(polled($_, 15), 'b10', 'nobody is deaf') for @polls;
 arrives($a, 'ann', 'b10', 'and it arrives');
 like($a->log, qr/is to no node of the cluster/, 'as the log says');
 
