@@ -244,20 +244,22 @@ my $res = call('GET', "/v1/rooms/$room", 'ann');
 is($res->{status}, 503, 'a store that hangs');
 cmp_ok(time() - $from, '>', 3, 'the first one waits');
 
-$from = time();
+my $longest = 0;
 
 for my $call (map({ (['GET', "/v1/rooms/$room", 'ann'],
                      ['GET', "/v1/rooms/$room/messages", 'ann'],
                      ['POST', "/v1/rooms/$room/send", 'ann',
                       { content => { n => 2 } }]) } 1 .. 5))
 {
+    $from = time();
     $res = call(@$call);
+    $longest = time() - $from if time() - $from > $longest;
     is($res->{status}, 503, 'the others are told');
     is(outcome($res), $call->[0] eq 'GET' ? '' : 'outcome=not_applied',
        'what became of it');
 }
 
-cmp_ok(time() - $from, '<', 3, 'at once');
+cmp_ok($longest, '<', 3, 'at once, each of them');
 redis_resume();
 ok(wait_for(10, sub { call('GET', "/v1/rooms/$room", 'ann')->{status} == 200 }),
    'and then it works again');

@@ -105,10 +105,12 @@ ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
     }
 
     if (lane->state == NGX_ROOMS_LANE_READY && lane->node->silent
-        && ngx_queue_empty(&lane->inflight)
-        && (ngx_msec_int_t) (lane->last_read - lane->node->silent) <= 0)
+        && (ngx_msec_int_t) (lane->heard - lane->node->silent) <= 0)
     {
-        /* the other lane has found out: this one has to be greeted, too */
+        /*
+         * The other lane has found out, and nothing has come here since.
+         * What is in flight, if only a PING, hides nothing.
+         */
         ngx_rooms_lane_silent(lane, NULL);
     }
 
@@ -134,8 +136,16 @@ ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
 void
 ngx_rooms_lane_late(ngx_rooms_lane_t *lane)
 {
+    ngx_msec_t  silence;
+
+    silence = ngx_current_msec - lane->last_read;
+
+    /*
+     * A deadline may begin some milliseconds before its batch is written, by
+     * which last_read moves.  They must not make the next one wait, too.
+     */
     if (lane->state == NGX_ROOMS_LANE_READY
-        && ngx_current_msec - lane->last_read >= lane->node->timeout)
+        && silence >= lane->node->timeout - lane->node->timeout / 8)
     {
         ngx_rooms_lane_silent(lane, "is silent");
     }
@@ -322,6 +332,7 @@ ngx_rooms_lane_up(ngx_rooms_lane_t *lane)
     lane->down_since = 0;
     lane->node->silent = 0;
     lane->last_read = ngx_current_msec;
+    lane->heard = ngx_current_msec;
     lane->epoch++;
 
     ngx_rooms_lane_others(lane);

@@ -100,6 +100,7 @@ ngx_rooms_lane_read_handler(ngx_event_t *ev)
     }
 
     lane->last_read = ngx_current_msec;
+    lane->heard = ngx_current_msec;
 
     redisAsyncHandleRead(lane->ac);
 

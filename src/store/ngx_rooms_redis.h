@@ -108,7 +108,8 @@ struct ngx_rooms_lane_s {
     ngx_event_t                timer;      /* connect, backoff, idle ping */
     ngx_uint_t                 attempts;
     ngx_msec_t                 down_since; /* 0: it has been up */
-    ngx_msec_t                 last_read;
+    ngx_msec_t                 last_read;  /* or written to after a rest */
+    ngx_msec_t                 heard;      /* the last byte came */
     ngx_uint_t                 epoch;      /* counts connections */
     unsigned                   bulk:1;     /* of long answers */
     unsigned                   dead:1;
