@@ -30,7 +30,7 @@
 
 #include <jansson.h>
 
-#include "../rooms/rooms_stored.h"
+#include "rooms_stored.h"
 #include "rooms_author.h"
 #include "rooms_faults.h"
 

@@ -4,7 +4,7 @@
  */
 
 #include "rooms_manifest.h"
-#include "../rooms/rooms_json.h"
+#include "rooms_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>

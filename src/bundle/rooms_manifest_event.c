@@ -4,7 +4,7 @@
  */
 
 #include "rooms_manifest_check.h"
-#include "../rooms/rooms.h"
+#include "rooms.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/bundle/rooms_manifest.h"
-#include "../../src/bundle/rooms_manifest_check.h"
+#include "rooms_manifest.h"
+#include "rooms_manifest_check.h"
 
 
 static void

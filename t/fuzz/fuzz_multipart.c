@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/bundle/rooms_form.h"
+#include "rooms_form.h"
 
 
 static void

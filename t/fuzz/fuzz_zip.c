@@ -16,9 +16,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../src/bundle/rooms_faults.h"
-#include "../../src/bundle/rooms_zip_name.h"
-#include "../../src/bundle/rooms_zip_reader.h"
+#include "rooms_faults.h"
+#include "rooms_zip_name.h"
+#include "rooms_zip_reader.h"
 
 
 static void

@@ -8,11 +8,11 @@
 # make fuzz      every fuzz target, FUZZ_SECONDS each
 # make bench     the benchmark table
 
-PURE         = $(wildcard src/base/*.c src/rooms/*.c src/auth/rooms_*.c src/bundle/rooms_*.c \
+PURE         = $(wildcard src/base/*.c src/zip/*.c src/rooms/*.c src/auth/rooms_*.c src/bundle/rooms_*.c \
                           src/federation/rooms_*.c)
-PURE_HEADERS = $(wildcard src/base/*.h src/rooms/*.h src/auth/rooms_*.h src/bundle/rooms_*.h \
+PURE_HEADERS = $(wildcard src/base/*.h src/zip/*.h src/rooms/*.h src/auth/rooms_*.h src/bundle/rooms_*.h \
                           src/federation/rooms_*.h)
-PURE_INCS    = -Isrc/base -Isrc/rooms -Isrc/auth -Isrc/bundle -Isrc/federation
+PURE_INCS    = -Isrc/base -Isrc/zip -Isrc/rooms -Isrc/auth -Isrc/bundle -Isrc/federation
 SANITIZE     =
 PURE_CFLAGS  = -std=gnu11 -g -O2 -Wall -Wextra -Werror $(SANITIZE) $(PURE_INCS)
 PURE_LIBS    = -ljansson -lsodium -lutf8proc -lcrypto -lz -lpthread

@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/bundle/rooms_import.h"
-#include "../../src/bundle/rooms_manifest.h"
-#include "../../src/bundle/rooms_manifest_check.h"
+#include "rooms_import.h"
+#include "rooms_manifest.h"
+#include "rooms_manifest_check.h"
 
 
 #define IMPORT_BUF  ROOMS_IMPORT_JSON(ROOMS_MANIFEST_EVENT_MAX)

@@ -4,8 +4,8 @@
  */
 
 #include "bundle_test.h"
-#include "../../src/bundle/rooms_manifest.h"
-#include "../../src/bundle/rooms_manifest_check.h"
+#include "rooms_manifest.h"
+#include "rooms_manifest_check.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  */
 
 #include "bundle_test.h"
-#include "../../src/bundle/rooms_form.h"
+#include "rooms_form.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

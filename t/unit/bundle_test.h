@@ -18,9 +18,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../src/bundle/rooms_zip_name.h"
-#include "../../src/bundle/rooms_zip_reader.h"
-#include "../../src/bundle/rooms_zip_writer.h"
+#include "rooms_zip_name.h"
+#include "rooms_zip_reader.h"
+#include "rooms_zip_writer.h"
 
 
 /* bytes that grow */
