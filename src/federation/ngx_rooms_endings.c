@@ -256,7 +256,7 @@ ngx_rooms_endings_begin(ngx_rooms_endings_t *e)
     e->pool = ngx_create_pool(4096, e->timer.log);
 
     if (e->steps >= NGX_ROOMS_ENDINGS_STEPS || ngx_exiting || e->pool == NULL
-        || !ngx_rooms_link_holds(e->link)
+        || !ngx_rooms_lease_holds(&e->link->lease)
         || ngx_rooms_keys_init(&e->keys, e->pool, &conf->key_prefix,
                                rooms_from_ngx(conf->tenant)) != NGX_OK)
     {

@@ -223,7 +223,9 @@ ngx_rooms_endings_rooms(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
     c = &e->commit;
 
-    if (ngx_rooms_link_fence(e->link, c, e->pool, &e->keys) != NGX_OK) {
+    if (ngx_rooms_lease_fence(&e->link->lease, c, e->pool, &e->keys)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -257,7 +259,9 @@ ngx_rooms_endings_drop(ngx_rooms_endings_t *e, ngx_uint_t read)
 
     c = &e->commit;
 
-    if (ngx_rooms_link_fence(e->link, c, e->pool, &e->keys) != NGX_OK) {
+    if (ngx_rooms_lease_fence(&e->link->lease, c, e->pool, &e->keys)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

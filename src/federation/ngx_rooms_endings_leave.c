@@ -94,7 +94,8 @@ ngx_rooms_endings_change(ngx_rooms_endings_t *e, rooms_change_t *change,
     c = &e->commit;
 
     if (content.data == NULL
-        || ngx_rooms_link_fence(e->link, c, e->pool, &e->keys) != NGX_OK)
+        || ngx_rooms_lease_fence(&e->link->lease, c, e->pool, &e->keys)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -3,30 +3,23 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/*
- * Who drains the outboxes, and which of them are due.
- *
- * The lease is kept by our clock from the moment that it was asked for, so
- * never longer than the store keeps it.  A worker that ends doesn't give it
- * back: what it has sent may still be on its way.
- */
+/* Which worker drains the outboxes, and which of them are due. */
 
 #include "ngx_rooms_endings.h"
 #include "ngx_rooms_outbox.h"
-#include "ngx_rooms_hold.h"
-#include "ngx_rooms_fault.h"
 #include "ngx_rooms_profiles.h"
 
 
 static void ngx_rooms_link_timer(ngx_event_t *ev);
 static ngx_int_t ngx_rooms_link_ask(ngx_rooms_fedlink_t *link);
-static void ngx_rooms_link_answered(ngx_rooms_batch_t *b);
+static void ngx_rooms_link_answered(ngx_rooms_round_t *round,
+    ngx_rooms_batch_t *b);
+static ngx_msec_t ngx_rooms_link_read(ngx_rooms_fedlink_t *link,
+    ngx_rooms_batch_t *b);
 static ngx_int_t ngx_rooms_link_due(ngx_rooms_fedlink_t *link,
     redisReply *reply);
 static void ngx_rooms_link_sort(ngx_rooms_fedlink_t *link,
     ngx_rooms_batch_t *b);
-static void ngx_rooms_link_send(ngx_rooms_fedlink_t *link,
-    ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
 
 
 static ngx_uint_t
@@ -90,7 +83,12 @@ ngx_rooms_link_init_worker(ngx_array_t *links, ngx_cycle_t *cycle)
     for (i = 0; i < links->nelts; i++) {
         ngx_queue_init(&link[i].sends);
         ngx_queue_init(&link[i].profiles);
-        ngx_rooms_random_hex(link[i].token, NGX_ROOMS_LINK_TOKEN);
+
+        ngx_rooms_lease_init(&link[i].lease, ngx_rooms_s("federation"));
+        ngx_rooms_round_init(&link[i].round, link[i].conf->store, cycle->log);
+
+        link[i].round.handler = ngx_rooms_link_answered;
+        link[i].round.data = &link[i];
 
         link[i].timer.handler = ngx_rooms_link_timer;
         link[i].timer.data = &link[i];
@@ -99,32 +97,6 @@ ngx_rooms_link_init_worker(ngx_array_t *links, ngx_cycle_t *cycle)
 
         ngx_add_timer(&link[i].timer, 1 + ngx_random() % 50);
     }
-}
-
-
-ngx_uint_t
-ngx_rooms_link_holds(ngx_rooms_fedlink_t *link)
-{
-    return link->until && (ngx_msec_int_t) (link->until - ngx_current_msec)
-                          > 0;
-}
-
-
-/* A commit that changes nothing unless the lease is ours. */
-ngx_int_t
-ngx_rooms_link_fence(ngx_rooms_fedlink_t *link, ngx_rooms_commit_t *c,
-    ngx_pool_t *pool, ngx_rooms_keys_t *keys)
-{
-    if (ngx_rooms_commit_init(c, pool, keys) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_rooms_commit_guard_string(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_LEASE,
-                                                   ngx_rooms_s("federation")),
-                                  (rooms_str_t) { NGX_ROOMS_LINK_TOKEN,
-                                                  link->token });
-
-    return NGX_OK;
 }
 
 
@@ -145,11 +117,11 @@ ngx_rooms_link_poke(ngx_rooms_fedlink_t *link)
 {
     ngx_msec_int_t  left;
 
-    if (!ngx_rooms_link_holds(link)) {
+    if (!ngx_rooms_lease_holds(&link->lease)) {
         return;
     }
 
-    if (link->batch) {
+    if (link->round.busy) {
         link->again = 1;
         return;
     }
@@ -191,35 +163,18 @@ ngx_rooms_outbox_poke(ngx_rooms_loc_conf_t *conf)
 static void
 ngx_rooms_link_timer(ngx_event_t *ev)
 {
-    ngx_rooms_lane_t  *lane;
     ngx_rooms_fedlink_t  *link;
 
     link = ev->data;
 
-    if (link->batch) {
-        /* the store is late */
-        lane = link->batch->lane;
-        ngx_rooms_batch_free(link->batch);
-        link->batch = NULL;
-        ngx_rooms_release();
-
-        if (lane) {
-            ngx_rooms_lane_late(lane);
-        }
-
-        if (!ngx_exiting) {
-            ngx_rooms_link_after(link, NGX_ROOMS_LINK_TRY);
-        }
-
+    if (link->round.busy) {
+        link->again = 1;
         return;
     }
 
-    if (ngx_exiting) {
-        return;
-    }
-
-    if (ngx_rooms_link_ask(link) != NGX_OK) {
-        ngx_rooms_link_after(link, NGX_ROOMS_LINK_TRY);
+    if (!ngx_exiting && ngx_rooms_link_ask(link) != NGX_OK) {
+        ngx_rooms_round_clear(&link->round);
+        ngx_rooms_link_after(link, NGX_ROOMS_LEASE_TRY);
     }
 }
 
@@ -250,40 +205,6 @@ ngx_rooms_link_ask_due(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b,
 
 
 static ngx_int_t
-ngx_rooms_link_ask_lease(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b,
-    ngx_rooms_keys_t *keys)
-{
-    ngx_int_t           rc;
-    rooms_str_t         key, time;
-    ngx_rooms_commit_t  c;
-
-    key = ngx_rooms_key(keys, NGX_ROOMS_KEY_LEASE, ngx_rooms_s("federation"));
-    time = ngx_rooms_number(b->pool, NGX_ROOMS_LINK_LEASE);
-
-    if (key.data == NULL || time.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (link->asking == NGX_ROOMS_LINK_TAKES) {
-        return ngx_rooms_command(b, ngx_rooms_s("SET"), key,
-                                 { NGX_ROOMS_LINK_TOKEN, link->token },
-                                 ngx_rooms_s("NX"), ngx_rooms_s("PX"), time);
-    }
-
-    if (ngx_rooms_link_fence(link, &c, b->pool, keys) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_rooms_commit_write(&c, "PEXPIRE", key, time);
-
-    rc = ngx_rooms_commit_build(&c, b, keys, link->whole);
-    link->whole = 0;
-
-    return rc;
-}
-
-
-static ngx_int_t
 ngx_rooms_link_ask(ngx_rooms_fedlink_t *link)
 {
     ngx_int_t              rc;
@@ -293,65 +214,47 @@ ngx_rooms_link_ask(ngx_rooms_fedlink_t *link)
 
     conf = link->conf;
 
-    if (!ngx_rooms_link_holds(link)) {
-        link->until = 0;
-        link->asking = NGX_ROOMS_LINK_TAKES;
-
-    } else if (ngx_current_msec - (link->until - NGX_ROOMS_LINK_LEASE)
-               >= NGX_ROOMS_LINK_RENEW)
-    {
-        link->asking = NGX_ROOMS_LINK_RENEWS;
-
-    } else {
-        link->asking = NGX_ROOMS_LINK_POLLS;
-    }
-
-    b = ngx_rooms_batch_create(link->timer.log);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    rc = ngx_rooms_keys_init(&keys, b->pool, &conf->key_prefix,
-                             rooms_from_ngx(conf->tenant));
-
-    if (rc == NGX_OK) {
-        rc = link->asking == NGX_ROOMS_LINK_POLLS
-             ? ngx_rooms_link_ask_due(link, b, &keys)
-             : ngx_rooms_link_ask_lease(link, b, &keys);
-    }
-
-    if (rc != NGX_OK) {
-        ngx_rooms_batch_free(b);
-        return NGX_ERROR;
-    }
-
-    link->asked = ngx_current_msec;
     link->again = 0;
+    link->asking = ngx_rooms_lease_due(&link->lease) ? NGX_ROOMS_LINK_LEASES
+                                                     : NGX_ROOMS_LINK_POLLS;
 
-    ngx_rooms_link_send(link, b, &keys);
+    b = ngx_rooms_round_batch(&link->round);
 
-    return NGX_OK;
+    if (b == NULL
+        || ngx_rooms_keys_init(&keys, b->pool, &conf->key_prefix,
+                               rooms_from_ngx(conf->tenant)) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rc = link->asking == NGX_ROOMS_LINK_LEASES
+         ? ngx_rooms_lease_ask(&link->lease, b, &keys)
+         : ngx_rooms_link_ask_due(link, b, &keys);
+
+    return rc == NGX_OK ? ngx_rooms_round_send(&link->round, keys.slot,
+                                               NGX_ROOMS_LANE_FAST)
+                        : NGX_ERROR;
 }
 
 
 static void
-ngx_rooms_link_send(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b,
-    ngx_rooms_keys_t *keys)
+ngx_rooms_link_answered(ngx_rooms_round_t *round, ngx_rooms_batch_t *b)
 {
-    ngx_rooms_store_t  *store;
+    ngx_msec_t            delay;
+    ngx_rooms_fedlink_t  *link;
 
-    store = link->conf->store;
+    link = round->data;
+    delay = b ? ngx_rooms_link_read(link, b) : NGX_ROOMS_LEASE_TRY;
 
-    b->handler = ngx_rooms_link_answered;
-    b->data = link;
+    if (delay == 0) {
+        return;
+    }
 
-    link->batch = b;
+    ngx_rooms_round_clear(round);
 
-    ngx_rooms_hold();
-    ngx_rooms_link_after(link, store->node.timeout);
-
-    ngx_rooms_lane_send(ngx_rooms_store_lane(store, keys->slot,
-                                             NGX_ROOMS_LANE_FAST), b);
+    if (!ngx_exiting) {
+        ngx_rooms_link_after(link, delay);
+    }
 }
 
 
@@ -359,42 +262,11 @@ ngx_rooms_link_send(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b,
 static ngx_msec_t
 ngx_rooms_link_read(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
 {
-    int64_t             guard;
-    ngx_msec_t          idle;
-    ngx_rooms_commit_e  result;
-
-    idle = NGX_ROOMS_LINK_TRY + ngx_random() % NGX_ROOMS_LINK_TRY;
-
     switch (link->asking) {
 
-    case NGX_ROOMS_LINK_TAKES:
-
-        if (b->replies[0]->type != REDIS_REPLY_STATUS) {
-            return idle;
-        }
-
-        link->until = link->asked + NGX_ROOMS_LINK_LEASE;
-
-        return 1;
-
-    case NGX_ROOMS_LINK_RENEWS:
-        result = ngx_rooms_commit_result(b, &guard, link->timer.log);
-
-        if (result == NGX_ROOMS_COMMIT_DONE) {
-            link->until = link->asked + NGX_ROOMS_LINK_LEASE;
-            return 1;
-        }
-
-        if (result == NGX_ROOMS_COMMIT_NOSCRIPT) {
-            link->whole = 1;
-            return 1;
-        }
-
-        if (result == NGX_ROOMS_COMMIT_CONFLICT) {
-            link->until = 0;
-        }
-
-        return idle;
+    case NGX_ROOMS_LINK_LEASES:
+        return ngx_rooms_lease_answered(&link->lease, b, link->timer.log)
+               == NGX_DECLINED ? ngx_rooms_lease_pause() : 1;
 
     case NGX_ROOMS_LINK_SORTS:
         ngx_rooms_link_sort(link, b);
@@ -403,7 +275,7 @@ ngx_rooms_link_read(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
     default:
 
         if (b->replies[0]->type != REDIS_REPLY_ARRAY) {
-            return idle;
+            return ngx_rooms_lease_pause();
         }
 
         ngx_rooms_profiles_due(link, b->replies[1]);
@@ -417,43 +289,6 @@ ngx_rooms_link_read(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
     }
 
     return link->again ? 1 : NGX_ROOMS_LINK_POLL;
-}
-
-
-static void
-ngx_rooms_link_answered(ngx_rooms_batch_t *b)
-{
-    ngx_msec_t         delay;
-    ngx_rooms_fedlink_t  *link;
-
-    link = b->data;
-
-    if (b->status == NGX_ROOMS_BATCH_OK
-        && ngx_rooms_store_moved(link->conf->store, b, NGX_ROOMS_LANE_FAST)
-           == NGX_AGAIN)
-    {
-        return;
-    }
-
-    link->batch = NULL;
-    ngx_rooms_release();
-    delay = NGX_ROOMS_LINK_TRY;
-
-    if (link->timer.timer_set) {
-        ngx_del_timer(&link->timer);
-    }
-
-    if (b->status == NGX_ROOMS_BATCH_OK && !ngx_exiting
-        && ngx_rooms_fault_log(b, link->timer.log) == NGX_ROOMS_FAULT_NONE)
-    {
-        delay = ngx_rooms_link_read(link, b);
-    }
-
-    ngx_rooms_batch_free(b);
-
-    if (!ngx_exiting && delay) {
-        ngx_rooms_link_after(link, delay);
-    }
 }
 
 
@@ -506,7 +341,7 @@ ngx_rooms_link_due(ngx_rooms_fedlink_t *link, redisReply *reply)
         return NGX_OK;
     }
 
-    b = ngx_rooms_batch_create(link->timer.log);
+    b = ngx_rooms_round_batch(&link->round);
     if (b == NULL) {
         return NGX_OK;
     }
@@ -517,7 +352,7 @@ ngx_rooms_link_due(ngx_rooms_fedlink_t *link, redisReply *reply)
         || ngx_rooms_keys_init(&keys, b->pool, &conf->key_prefix,
                                rooms_from_ngx(conf->tenant)) != NGX_OK)
     {
-        goto done;
+        return NGX_OK;
     }
 
     for (n = 2, i = 0; i < reply->elements; i++) {
@@ -527,13 +362,13 @@ ngx_rooms_link_due(ngx_rooms_fedlink_t *link, redisReply *reply)
             argv[n++] = ngx_rooms_dup(b->pool, server);
 
             if (argv[n - 1].data == NULL) {
-                goto done;
+                return NGX_OK;
             }
         }
     }
 
     if (n == 2) {
-        goto done;
+        return NGX_OK;
     }
 
     for (k = 0; k < 3; k++) {
@@ -542,7 +377,7 @@ ngx_rooms_link_due(ngx_rooms_fedlink_t *link, redisReply *reply)
 
         if (argv[1].data == NULL || ngx_rooms_batch_add(b, argv, n) != NGX_OK)
         {
-            goto done;
+            return NGX_OK;
         }
     }
 
@@ -550,15 +385,8 @@ ngx_rooms_link_due(ngx_rooms_fedlink_t *link, redisReply *reply)
     link->ndue = n - 2;
     link->asking = NGX_ROOMS_LINK_SORTS;
 
-    ngx_rooms_link_send(link, b, &keys);
-
-    return NGX_AGAIN;
-
-done:
-
-    ngx_rooms_batch_free(b);
-
-    return NGX_OK;
+    return ngx_rooms_round_send(&link->round, keys.slot, NGX_ROOMS_LANE_FAST)
+           == NGX_OK ? NGX_AGAIN : NGX_OK;
 }
 
 

@@ -12,23 +12,20 @@
 #ifndef NGX_ROOMS_LINK_H
 #define NGX_ROOMS_LINK_H
 
+#include "ngx_rooms_lease.h"
 #include "ngx_rooms_request.h"
+#include "ngx_rooms_round.h"
 
 
-#define NGX_ROOMS_LINK_LEASE   5000        /* ms */
-#define NGX_ROOMS_LINK_RENEW   1500
-#define NGX_ROOMS_LINK_TRY     1000        /* to 2000: for the lease */
-#define NGX_ROOMS_LINK_POLL     250        /* for what is due */
+#define NGX_ROOMS_LINK_POLL     250        /* ms, for what is due */
 #define NGX_ROOMS_LINK_DUE     1024        /* servers looked at together */
 #define NGX_ROOMS_LINK_SEEN      30        /* s: it was here, so it is up */
-#define NGX_ROOMS_LINK_TOKEN     32
 
 typedef struct ngx_rooms_fedlink_s  ngx_rooms_fedlink_t;
 typedef struct ngx_rooms_outbox_s   ngx_rooms_outbox_t;
 
 typedef enum {
-    NGX_ROOMS_LINK_TAKES = 0,              /* the lease */
-    NGX_ROOMS_LINK_RENEWS,
+    NGX_ROOMS_LINK_LEASES = 0,             /* takes or renews the lease */
     NGX_ROOMS_LINK_POLLS,
     NGX_ROOMS_LINK_SORTS                   /* what is due */
 } ngx_rooms_link_e;
@@ -49,12 +46,10 @@ struct ngx_rooms_fedlink_s {
     ngx_rooms_loc_conf_t     *conf;
 
     /* of this worker */
-    ngx_event_t               timer;
-    ngx_rooms_batch_t        *batch;
+    ngx_event_t               timer;       /* to the next question */
+    ngx_rooms_lease_t         lease;
+    ngx_rooms_round_t         round;
     ngx_rooms_link_e          asking;
-    ngx_msec_t                asked;
-    ngx_msec_t                until;       /* the lease is ours; 0: isn't */
-    u_char                    token[NGX_ROOMS_LINK_TOKEN];
     ngx_queue_t               sends;       /* of ngx_rooms_outbox_t */
     ngx_uint_t                nsends[NGX_ROOMS_LINK_KINDS];
     ngx_uint_t                nwait[NGX_ROOMS_LINK_KINDS];
@@ -64,7 +59,6 @@ struct ngx_rooms_fedlink_s {
     void                     *endings;     /* ngx_rooms_endings_t */
     ngx_queue_t               profiles;     /* of ngx_rooms_profiles_t */
     ngx_uint_t                nprofiles;
-    unsigned                  whole:1;     /* send the script's text */
     unsigned                  again:1;     /* poked meanwhile */
 };
 
@@ -73,11 +67,6 @@ struct ngx_rooms_fedlink_s {
 ngx_int_t ngx_rooms_link_add(ngx_conf_t *cf, ngx_array_t *links,
     ngx_rooms_loc_conf_t *conf);
 void ngx_rooms_link_init_worker(ngx_array_t *links, ngx_cycle_t *cycle);
-
-/* Whether the lease is ours still, as far as we know. */
-ngx_uint_t ngx_rooms_link_holds(ngx_rooms_fedlink_t *link);
-ngx_int_t ngx_rooms_link_fence(ngx_rooms_fedlink_t *link, ngx_rooms_commit_t *c,
-    ngx_pool_t *pool, ngx_rooms_keys_t *keys);
 
 /* Something has come into an outbox: it is looked at now, if we drain. */
 void ngx_rooms_outbox_poke(ngx_rooms_loc_conf_t *conf);

@@ -200,7 +200,7 @@ ngx_rooms_outbox_answered(ngx_rooms_batch_t *b)
     }
 
     if (b->status != NGX_ROOMS_BATCH_OK || ngx_exiting
-        || !ngx_rooms_link_holds(o->link)
+        || !ngx_rooms_lease_holds(&o->link->lease)
         || ngx_rooms_fault_log(b, o->timer.log) != NGX_ROOMS_FAULT_NONE)
     {
         ngx_rooms_outbox_stop(o);

@@ -115,7 +115,9 @@ ngx_rooms_outbox_writes(ngx_rooms_outbox_t *o)
 
     c = &o->commit;
 
-    if (ngx_rooms_link_fence(o->link, c, o->round, &o->keys) != NGX_OK) {
+    if (ngx_rooms_lease_fence(&o->link->lease, c, o->round, &o->keys)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -288,7 +290,7 @@ ngx_rooms_outbox_committed(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
             return NGX_AGAIN;
         }
 
-        o->link->until = 0;
+        o->link->lease.until = 0;
 
         return NGX_DONE;
 

@@ -374,7 +374,7 @@ ngx_rooms_profiles_answered(ngx_rooms_batch_t *b)
     rc = NGX_ERROR;
 
     if (b->status == NGX_ROOMS_BATCH_OK && !ngx_exiting
-        && ngx_rooms_link_holds(p->link))
+        && ngx_rooms_lease_holds(&p->link->lease))
     {
         if (p->state == NGX_ROOMS_PROFILES_READ) {
             rc = ngx_rooms_profiles_take(p, b);
@@ -544,7 +544,8 @@ ngx_rooms_profiles_judge(ngx_rooms_profiles_t *p, ngx_rooms_peer_call_t *call)
     key = ngx_rooms_key(&p->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
 
     if (profile.name.data == NULL
-        || ngx_rooms_link_fence(p->link, c, p->pool, &p->keys) != NGX_OK)
+        || ngx_rooms_lease_fence(&p->link->lease, c, p->pool, &p->keys)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -573,7 +574,9 @@ ngx_rooms_profiles_later(ngx_rooms_profiles_t *p, ngx_uint_t n)
     c = &p->commit;
     key = ngx_rooms_key(&p->keys, NGX_ROOMS_KEY_PROFILES, ROOMS_NULL);
 
-    if (ngx_rooms_link_fence(p->link, c, p->pool, &p->keys) != NGX_OK) {
+    if (ngx_rooms_lease_fence(&p->link->lease, c, p->pool, &p->keys)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -605,7 +608,9 @@ ngx_rooms_profiles_drop(ngx_rooms_profiles_t *p, ngx_uint_t n)
 
     c = &p->commit;
 
-    if (ngx_rooms_link_fence(p->link, c, p->pool, &p->keys) != NGX_OK) {
+    if (ngx_rooms_lease_fence(&p->link->lease, c, p->pool, &p->keys)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

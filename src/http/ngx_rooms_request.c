@@ -159,3 +159,23 @@ ngx_rooms_invalid(ngx_rooms_req_t *rq, const char *field, const char *problem)
 
     return ngx_rooms_fail(rq, ROOMS_E_VALIDATION, NULL);
 }
+
+
+rooms_str_t
+ngx_rooms_id(ngx_rooms_req_t *rq, const char *prefix)
+{
+    u_char        random[10], *p;
+    rooms_str_t   id;
+
+    p = ngx_pnalloc(rq->pool, ROOMS_ID_MAX);
+    if (p == NULL) {
+        return ROOMS_NULL;
+    }
+
+    ngx_rooms_random(random, sizeof(random));
+
+    id.data = p;
+    id.len = rooms_id_make(prefix, rq->now, random, p);
+
+    return id;
+}

@@ -390,8 +390,7 @@ ngx_int_t ngx_rooms_etag(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_no_store(ngx_http_request_t *r);
 rooms_str_t ngx_rooms_header_in(ngx_http_request_t *r, const char *name);
 
-/* Ids: random from the worker's generator (ngx_rooms_random.c). */
+/* A new id; NULL: no memory. */
 rooms_str_t ngx_rooms_id(ngx_rooms_req_t *rq, const char *prefix);
-void ngx_rooms_random_hex(u_char *dst, size_t len);
 
 #endif /* NGX_ROOMS_REQUEST_H */

@@ -5,6 +5,7 @@
 
 #include "ngx_rooms_store.h"
 #include "rooms_json.h"
+#include <sodium.h>
 
 
 /* All keys, as "prefix{tenant}:" + before + id + after. */
@@ -185,6 +186,37 @@ ngx_rooms_number(ngx_pool_t *pool, int64_t n)
     rooms_json_int(&b, n);
 
     return (rooms_str_t) { b.last - b.start, p };
+}
+
+
+/*
+ * Randomness for ids comes from libsodium in blocks, so that not every id is
+ * a system call.
+ */
+void
+ngx_rooms_random(u_char *dst, size_t len)
+{
+    static u_char  block[1024];
+    static size_t  left;
+
+    if (left < len) {
+        randombytes_buf(block, sizeof(block));
+        left = sizeof(block);
+    }
+
+    left -= len;
+    ngx_memcpy(dst, block + left, len);
+    sodium_memzero(block + left, len);
+}
+
+
+void
+ngx_rooms_random_hex(u_char *dst, size_t len)
+{
+    u_char  bytes[32];
+
+    ngx_rooms_random(bytes, len / 2);
+    ngx_hex_dump(dst, bytes, len / 2);
 }
 
 

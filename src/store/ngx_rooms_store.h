@@ -208,4 +208,8 @@ rooms_str_t ngx_rooms_concat(ngx_pool_t *pool, const rooms_str_t *parts,
                      / sizeof(rooms_str_t))
 rooms_str_t ngx_rooms_number(ngx_pool_t *pool, int64_t n);
 
+/* Random bytes, and hexadecimal digits (at most 64, an even number). */
+void ngx_rooms_random(u_char *dst, size_t len);
+void ngx_rooms_random_hex(u_char *dst, size_t len);
+
 #endif /* NGX_ROOMS_STORE_H */

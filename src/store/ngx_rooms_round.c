@@ -1,0 +1,166 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_rooms_round.h"
+#include "ngx_rooms_fault.h"
+#include "ngx_rooms_hold.h"
+
+
+static void ngx_rooms_round_answered(ngx_rooms_batch_t *b);
+static void ngx_rooms_round_timer(ngx_event_t *ev);
+static void ngx_rooms_round_over(ngx_rooms_round_t *round);
+
+
+void
+ngx_rooms_round_init(ngx_rooms_round_t *round, ngx_rooms_store_t *store,
+    ngx_log_t *log)
+{
+    round->store = store;
+
+    ngx_queue_init(&round->kept);
+
+    round->timer.handler = ngx_rooms_round_timer;
+    round->timer.data = round;
+    round->timer.log = log;
+    round->timer.cancelable = 1;           /* the worker is held */
+}
+
+
+ngx_rooms_batch_t *
+ngx_rooms_round_batch(ngx_rooms_round_t *round)
+{
+    if (round->batch || round->nkept == NGX_ROOMS_ROUND_BATCHES) {
+        return NULL;
+    }
+
+    round->batch = ngx_rooms_batch_create(round->timer.log);
+
+    return round->batch;
+}
+
+
+ngx_int_t
+ngx_rooms_round_send(ngx_rooms_round_t *round, ngx_uint_t slot,
+    ngx_uint_t lane)
+{
+    ngx_rooms_batch_t  *b;
+
+    b = round->batch;
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    b->handler = ngx_rooms_round_answered;
+    b->data = round;
+
+    round->lane = lane;
+    round->busy = 1;
+
+    ngx_rooms_hold();
+    ngx_add_timer(&round->timer, round->store->node.timeout);
+    ngx_rooms_lane_send(ngx_rooms_store_lane(round->store, slot, lane), b);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_rooms_round_clear(ngx_rooms_round_t *round)
+{
+    ngx_queue_t        *q;
+    ngx_rooms_batch_t  *b;
+
+    ngx_rooms_round_over(round);
+
+    if (round->batch) {
+        ngx_rooms_batch_free(round->batch);
+        round->batch = NULL;
+    }
+
+    while (!ngx_queue_empty(&round->kept)) {
+        q = ngx_queue_head(&round->kept);
+        b = ngx_queue_data(q, ngx_rooms_batch_t, queue);
+        ngx_queue_remove(q);
+        ngx_rooms_batch_free(b);
+    }
+
+    round->nkept = 0;
+}
+
+
+static void
+ngx_rooms_round_over(ngx_rooms_round_t *round)
+{
+    if (!round->busy) {
+        return;
+    }
+
+    round->busy = 0;
+
+    if (round->timer.timer_set) {
+        ngx_del_timer(&round->timer);
+    }
+
+    ngx_rooms_release();
+}
+
+
+static void
+ngx_rooms_round_answered(ngx_rooms_batch_t *b)
+{
+    ngx_rooms_round_t  *round;
+
+    round = b->data;
+
+    if (b->status == NGX_ROOMS_BATCH_OK
+        && ngx_rooms_store_moved(round->store, b, round->lane) == NGX_AGAIN)
+    {
+        return;
+    }
+
+    ngx_rooms_round_over(round);
+
+    round->batch = NULL;
+    ngx_queue_insert_tail(&round->kept, &b->queue);
+    round->nkept++;
+
+    if (b->status != NGX_ROOMS_BATCH_OK || ngx_exiting
+        || ngx_rooms_fault_log(b, round->timer.log) != NGX_ROOMS_FAULT_NONE)
+    {
+        b = NULL;
+    }
+
+    round->handler(round, b);
+}
+
+
+static void
+ngx_rooms_round_timer(ngx_event_t *ev)
+{
+    ngx_msec_t          left;
+    ngx_rooms_lane_t   *lane;
+    ngx_rooms_round_t  *round;
+
+    round = ev->data;
+    left = ngx_rooms_batch_left(round->batch, round->store->node.timeout);
+
+    if (left) {
+        ngx_add_timer(ev, left);
+        return;
+    }
+
+    ngx_rooms_round_over(round);
+
+    lane = round->batch->lane;
+    ngx_rooms_batch_free(round->batch);
+    round->batch = NULL;
+
+    if (lane) {
+        ngx_rooms_lane_late(lane);
+    }
+
+    round->handler(round, NULL);
+}

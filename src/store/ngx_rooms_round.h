@@ -1,0 +1,64 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * One round to the store for work that no request waits for: a batch, its
+ * deadline, and what is done when the store has moved, is late or is away.
+ * A worker that exits waits for it.
+ *
+ *   b = ngx_rooms_round_batch(&round);
+ *   ... commands ...
+ *   ngx_rooms_round_send(&round, slot, lane)  ->  round.handler
+ *
+ * The handler may send the next one.  Answered batches are kept, so that what
+ * was read stays, until ngx_rooms_round_clear().
+ */
+
+#ifndef NGX_ROOMS_ROUND_H
+#define NGX_ROOMS_ROUND_H
+
+#include "ngx_rooms_store.h"
+
+
+#define NGX_ROOMS_ROUND_BATCHES  8         /* kept at most */
+
+typedef struct ngx_rooms_round_s  ngx_rooms_round_t;
+
+/*
+ * b: its replies are here, and none of them is a fault of the store.  NULL:
+ * the store has failed, which is logged, or the worker exits.  The handler
+ * may free the memory that the round is in, after ngx_rooms_round_clear().
+ */
+typedef void (*ngx_rooms_round_pt)(ngx_rooms_round_t *round,
+    ngx_rooms_batch_t *b);
+
+struct ngx_rooms_round_s {
+    ngx_rooms_store_t    *store;
+    ngx_rooms_round_pt    handler;
+    void                 *data;            /* the owner's */
+
+    ngx_rooms_batch_t    *batch;           /* made, or in flight */
+    ngx_queue_t           kept;            /* answered batches */
+    ngx_uint_t            nkept;
+    ngx_uint_t            lane;
+    ngx_event_t           timer;           /* the batch's deadline */
+    unsigned              busy:1;          /* one is in flight */
+};
+
+
+void ngx_rooms_round_init(ngx_rooms_round_t *round, ngx_rooms_store_t *store,
+    ngx_log_t *log);
+
+/* The next batch; NULL: no memory, or too many are kept. */
+ngx_rooms_batch_t *ngx_rooms_round_batch(ngx_rooms_round_t *round);
+
+/* Sends it.  NGX_ERROR: it lacks memory, and the handler isn't called. */
+ngx_int_t ngx_rooms_round_send(ngx_rooms_round_t *round, ngx_uint_t slot,
+    ngx_uint_t lane);
+
+/* Frees all batches.  The handler of one in flight isn't called any more. */
+void ngx_rooms_round_clear(ngx_rooms_round_t *round);
+
+#endif /* NGX_ROOMS_ROUND_H */
