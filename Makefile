@@ -3,12 +3,14 @@
 
 # make             build/ngx_rooms_module.so for the installed NGINX
 # NGINX_SRC=dir make    ... for a source tree (its own binary is built too)
-# make install    puts it where the installed NGINX loads modules from
-# make uninstall  takes it away from there
+# make install    puts it where the installed NGINX loads modules from, and
+#                 roomsctl into PREFIX/bin
+# make uninstall  takes both away from there
 # make -s federation-key    prints a new key for rooms_federation_key
 
 BUILD       ?= build
 NGINX       ?= $(shell command -v nginx || echo /usr/sbin/nginx)
+PREFIX      ?= /usr/local
 NGINX_DEV   ?= /usr/share/nginx/src
 MODULE       = $(BUILD)/ngx_rooms_module.so
 SOURCES      = $(wildcard src/*.c src/*/*.c)
@@ -34,11 +36,16 @@ $(MODULE): $(SOURCES) $(HEADERS) config web/status.html | setup
 	@t/make/build $(BUILD) "$(NGINX_SRC)" "$(CFLAGS_ROOMS)"
 
 install: $(MODULE)
-	install -D -m 644 $(MODULE) \
+	install -D -s -m 644 $(MODULE) \
 	    $(DESTDIR)$$(t/make/modules-path)/ngx_rooms_module.so
+	install -D -m 755 pkg/roomsctl/roomsctl $(DESTDIR)$(PREFIX)/bin/roomsctl
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/ngx-rooms \
+	    $(wildcard pkg/roomsctl/*.lua)
 
 uninstall:
-	rm -f $(DESTDIR)$$(t/make/modules-path)/ngx_rooms_module.so
+	rm -f $(DESTDIR)$$(t/make/modules-path)/ngx_rooms_module.so \
+	    $(DESTDIR)$(PREFIX)/bin/roomsctl
+	rm -rf $(DESTDIR)$(PREFIX)/share/ngx-rooms
 
 run: $(MODULE)
 	@t/make/setup run

@@ -37,10 +37,19 @@ like($path, qr{^/}, 'where modules are');
 
 my $there = "$dir/root$path/ngx_rooms_module.so";
 
+my $tool = "$dir/root/usr/local/bin/roomsctl";
+
 make('install');
-is(-s $there, -s $module, 'make install');
+ok(-s $there, 'make install');
+unlike(`readelf -S $there`, qr/\.debug_|\.symtab/, 'the module is stripped');
+like(scalar `bash $tool --help`, qr/^Usage: roomsctl /, 'and roomsctl');
+like(scalar `bash $tool -u redis://127.0.0.1:1/0 doctor 2>&1`,
+     qr/^roomsctl: the store says: /, 'which runs');
+ok(-s "$dir/root/usr/local/share/ngx-rooms/$_", "with $_")
+    for map { s{.*/}{}r } glob 'pkg/roomsctl/*.lua';
 is(make('uninstall'), '', 'make uninstall');
-ok(!-e $there, 'takes it away');
+ok(!grep({ -e } $there, $tool, "$dir/root/usr/local/share/ngx-rooms"),
+   'takes all of it away');
 is(make('uninstall'), '', 'as often as one likes');
 
 # no package is there, and nobody who could install one

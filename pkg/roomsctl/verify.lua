@@ -1,0 +1,752 @@
+-- Copyright (C) the ngx_rooms_module authors
+-- SPDX-License-Identifier: BSD-2-Clause
+--
+-- One bounded step of "roomsctl verify": compares counters and indexes with
+-- the rows that they follow from (docs/data-model.md), and mends them.
+--
+-- KEYS[1]: the tenant's hash.  ARGV: "fix" or "look", where the first item
+-- goes on ("-": it begins), and items as "kind name".  Answers lines:
+--
+--     ok                        always the first
+--     found TEXT                differs; with "fix" it is mended now
+--     broken TEXT               nothing says what it should be
+--     room ID PLACE             where a room counts
+--     next ITEM STATE           more to do: this item, and those behind it
+--
+-- A step is atomic, and a commit of the module is, too.  So what a step
+-- compares was written by the same commits.  A large room takes several
+-- steps: each row is compared with its entries in one of them, and the
+-- counters with the sizes of the indexes in another.
+
+local prefix = string.sub(KEYS[1], 1, -7)
+local fix = ARGV[1] == 'fix'
+local call = redis.call
+local out = {'ok'}
+local budget = 4000
+
+local RANK = 2 ^ 44          -- above any position
+local HISTORY = 10000        -- positions of what was before a replica
+
+local function key(...) return prefix .. table.concat({...}) end
+local function say(...) out[#out + 1] = table.concat({...}) end
+
+local function found(text, ...)
+  say('found ', text)
+  if fix then
+    for _, command in ipairs({...}) do call(unpack(command)) end
+  end
+end
+
+local function hash(k)
+  local flat, h = call('HGETALL', k), {}
+  for i = 1, #flat, 2 do h[flat[i]] = flat[i + 1] end
+  return h
+end
+
+local function decode(json)
+  local ok, value = pcall(cjson.decode, json or 'null')
+  return ok and type(value) == 'table' and value or nil
+end
+
+local function given(value)
+  if value == nil or value == cjson.null then return nil end
+  return value
+end
+
+-- A zset's entry: wanted at a score, or (nil) not at all.  Returns what the
+-- entry of the store is, if nothing is mended, and 0 or 1 for "it is missing".
+local function entry(name, k, member, want)
+  local is = call('ZSCORE', k, member)
+  if want == nil then
+    if is then
+      found(name .. ' lists ' .. member, {'ZREM', k, member})
+      return fix and 0 or -1
+    end
+  elseif not is then
+    found(name .. ' lacks ' .. member, {'ZADD', k, want, member})
+    return fix and 0 or 1
+  elseif tonumber(is) ~= tonumber(want) then
+    found(name .. ' has ' .. member .. ' at ' .. is .. ' instead of ' .. want,
+          {'ZADD', k, want, member})
+  end
+  return 0
+end
+
+-- A hash's field: wanted with a value, or (nil) not at all.
+local function field(name, k, f, want)
+  local is = call('HGET', k, f) or nil
+  if is == want then return end
+  if want == nil then
+    found(name .. ' has ' .. f .. ' = ' .. is, {'HDEL', k, f})
+  else
+    found(name .. ' has ' .. f .. ' = ' .. (is or 'nothing')
+          .. ' instead of ' .. want, {'HSET', k, f, want})
+  end
+end
+
+-- Pages of HSCAN, ZSCAN: calls f for each pair; true once all were seen.
+local function scan(command, k, s, f)
+  local page = call(command, k, s.cursor, 'COUNT', 200)
+  for i = 1, #page[2], 2 do f(page[2][i], page[2][i + 1]) end
+  budget = budget - 2 * #page[2] - 10
+  s.cursor = page[1]
+  return page[1] == '0'
+end
+
+local function foreign(id)
+  local server = string.match(id, '^@[^:]*:(.+)$')
+  if not server then return nil end
+  local p = decode(call('HGET', key('participants'), id) or nil)
+  return (not p or given(p.server_name)) and server or nil
+end
+
+
+-- Rooms
+
+local function row(r, who)
+  local text = call('HGET', r.key .. ':members', who)
+  if not text then return nil end
+  local m, power, pos = string.match(text, '^(%l+) (%d+) %d+ (%d+)$')
+  return m, tonumber(power), tonumber(pos)
+end
+
+local function open_room(id)
+  local k = key('r:', id)
+  local h = hash(k)
+  if not h.meta then return nil end
+  local words = {}
+  for w in string.gmatch(h.meta, '%S+') do words[#words + 1] = w end
+  return {id = id, key = k, h = h, name = 'room ' .. id,
+          type = words[1], incognito = words[2] == 'incognito',
+          public = words[3] == '1', pair = words[7] and
+                                           words[7] .. ' ' .. words[8],
+          made_elsewhere = words[1] == 'sidekick' or words[1] == 'bridge',
+          -- its creator may have left it: then nothing said is kept
+          wiped = words[2] == 'incognito' and h.state == 'closed'}
+end
+
+local function marker(r, who, pos)
+  local is = r.made_elsewhere and call('ZSCORE', r.key .. ':markers',
+                                       '~' .. who)
+  if is then return is end
+  local own = call('HGET', r.key .. ':own', 'read ' .. who)
+  local read = tonumber(own and string.match(own, '^%d+') or 0)
+  return string.format('%.1f', math.max(pos, read) + 0.5)
+end
+
+local function member(r, s, who)
+  local m, power, pos = row(r, who)
+  if not m then
+    if call('HEXISTS', r.key .. ':members', who) == 1 then
+      say('broken ', r.name, ': the row of ', who, ' is unreadable')
+    end
+    return
+  end
+  local joined, listed = m == 'join', m == 'join' or m == 'invite'
+  local rank = joined and string.format('%.0f', (power + 1) * RANK - pos)
+  local had = tonumber(call('ZSCORE', r.key .. ':order', who) or 0)
+  s.list = s.list + entry(r.name .. ': list', r.key .. ':list', who,
+                          listed and '0' or nil)
+  s.order = s.order + entry(r.name .. ': order', r.key .. ':order', who,
+                            rank or nil)
+  if not fix then
+    s.admins = s.admins + (joined and power >= 100 and 1 or 0)
+                        - (had > 100 * RANK and 1 or 0)
+  end
+  entry(r.name .. ': bans', r.key .. ':bans', who, m == 'ban' and '0' or nil)
+  if listed then
+    entry('rooms of ' .. who, key('p:', who, ':rooms'), r.id, '0')
+    if pos > 0 and not r.made_elsewhere then
+      local news = call('ZSCORE', key('p:', who, ':news'), 'm ' .. r.id)
+      if tonumber(news or 0) < pos then
+        entry('news of ' .. who, key('p:', who, ':news'), 'm ' .. r.id,
+              string.format('%.0f', pos))
+      end
+    end
+  end
+  if not r.wiped then
+    local at = joined and marker(r, who, pos) or nil
+    entry(r.name .. ': markers', r.key .. ':markers', '~' .. who, at)
+    entry(r.name .. ': unread', r.key .. ':unread', '~' .. who, at)
+  end
+  budget = budget - 10
+end
+
+-- An index's entries each need a row of such a membership.
+local function backed(index, allowed, counted)
+  return function(r, s)
+    return scan('ZSCAN', r.key .. ':' .. index, s, function(who, score)
+      local m = row(r, who)
+      if not m or not allowed[m] then
+        local n = entry(r.name .. ': ' .. index, r.key .. ':' .. index, who)
+        if not m and counted then
+          -- those with a row were counted with it
+          s[counted] = s[counted] + n
+          if counted == 'order' and n < 0 and tonumber(score) > 100 * RANK
+          then
+            s.admins = s.admins - 1
+          end
+        end
+      end
+    end)
+  end
+end
+
+-- The event of an id, which tells its position.
+local function parse_event(r, id)
+  local at = string.match(id, '^evt%-%x+$')
+             and tonumber(string.sub(id, 5, 17), 16)
+  if not at then return nil end
+  local n = string.format('%.0f', at)
+  local json = call('ZRANGEBYSCORE', r.key .. ':events', n, n)[1]
+  local e = decode(json)
+  return e and e.id == id and e or nil
+end
+
+-- Whether an event counts as unread: true, false, or nil where its text
+-- doesn't say (an edit's looks like a message with the same words).
+local function counts(r, e, at)
+  if e.event_type ~= 'swp.room.message' or given(e.redacted_at) then
+    return false
+  end
+  if e.do_not_index and not r.incognito then return false end
+  local low = tonumber(string.match(r.h.history or '', '^%d+'))
+  if r.h.origin and low and at >= low and at < low + HISTORY then
+    return false
+  end
+  if type(e.content) == 'table' and e.content.replaces ~= nil then
+    return nil
+  end
+  return true
+end
+
+-- All reactions to one event: rows, the list of its emojis, and their counts;
+-- a name is one of the counts.
+local function reactions(r, id, name)
+  local e = parse_event(r, id)
+  local alive = e and not given(e.redacted_at)
+  local imported = e and e.do_not_index and not r.incognito
+  local first, last = '[' .. id .. ' ', '(' .. id .. '!'
+  local rows = call('ZRANGEBYLEX', r.key .. ':reactions', first, last)
+  local own, names = {}, {}
+  for _, text in ipairs(rows) do
+    local ev, emoji = string.match(text, '^(%S+) %S+ (.+)$')
+    if not ev or not alive then
+      entry(r.name .. ': reactions', r.key .. ':reactions', text)
+    else
+      local n = ev .. ' ' .. emoji
+      own[n] = (own[n] or 0) + 1
+      names[n] = true
+    end
+  end
+  for _, n in ipairs(call('ZRANGEBYLEX', r.key .. ':tally', first, last)) do
+    names[n] = true
+  end
+  if name then names[name] = true end
+  for n in pairs(names) do
+    local is = -tonumber(call('HGET', r.key .. ':counts', n) or 0)
+    local want = alive and (own[n] or 0) or 0
+    -- imported ones only count
+    if imported and alive then want = math.max(want, is) end
+    entry(r.name .. ': tally', r.key .. ':tally', n, want > 0 and '0' or nil)
+    field(r.name .. ': counts', r.key .. ':counts', n,
+          want > 0 and string.format('%d', -want) or nil)
+  end
+  budget = budget - 20 - #rows
+end
+
+local function has_entries(r, zset, id)
+  return call('ZLEXCOUNT', r.key .. zset, '[' .. id .. ' ',
+              '(' .. id .. '!') > 0
+end
+
+-- One event after the other of a zset of "event ...", save those that have
+-- entries in another one, which was looked at before.
+local function each_event(zset, before)
+  return function(r, s)
+    local from = s.cursor == '0' and '-' or '(' .. s.cursor .. '!'
+    local text = call('ZRANGEBYLEX', r.key .. zset, from, '+',
+                      'LIMIT', 0, 1)[1]
+    local id = text and string.match(text, '^%S+')
+    if not id then return true end
+    if not before or not has_entries(r, before, id) then
+      reactions(r, id)
+    end
+    s.cursor = id
+    budget = budget - 5
+    return false
+  end
+end
+
+local function sorted_names(t)
+  local names = {}
+  for server in pairs(t) do names[#names + 1] = server end
+  table.sort(names)
+  return names
+end
+
+local function peers_read(text)
+  local t = {}
+  for server, n in string.gmatch(text or '', '(%S+)=(%d+)') do
+    t[server] = tonumber(n)
+  end
+  return t
+end
+
+local function same(a, b)
+  for k, v in pairs(a) do if b[k] ~= v then return false end end
+  for k, v in pairs(b) do if a[k] ~= v then return false end end
+  return true
+end
+
+local function peers_format(t)
+  local words = {}
+  for _, server in ipairs(sorted_names(t)) do
+    words[#words + 1] = server .. '=' .. string.format('%d', t[server])
+  end
+  return #words > 0 and table.concat(words, ' ') or nil
+end
+
+local room_phases = {
+  function(r, s)                                          -- rows
+    return scan('HSCAN', r.key .. ':members', s, function(who)
+      member(r, s, who)
+    end)
+  end,
+  backed('list', {join = true, invite = true}, 'list'),
+  backed('order', {join = true}, 'order'),
+  backed('bans', {ban = true}),
+  function(r, s)                                          -- read markers
+    return scan('ZSCAN', r.key .. ':markers', s, function(name)
+      if row(r, string.sub(name, 2)) ~= 'join' then
+        entry(r.name .. ': markers', r.key .. ':markers', name)
+      end
+    end)
+  end,
+  function(r, s)                                          -- settings
+    return scan('HSCAN', r.key .. ':own', s, function(f)
+      local who = string.match(f, '^%l+ (.+)$')
+      if not who or row(r, who) ~= 'join' then
+        field(r.name .. ': own', r.key .. ':own', f)
+      end
+    end)
+  end,
+  function(r, s)                                          -- counters
+    local joined = call('ZCARD', r.key .. ':order') + s.order
+    local listed = call('ZCARD', r.key .. ':list') + s.list
+    local admins = call('ZCOUNT', r.key .. ':order',
+                        string.format('(%.0f', 100 * RANK), '+inf')
+                   + s.admins
+    for f, n in pairs({joined = joined, invited = listed - joined,
+                       admins = admins}) do
+      if tonumber(r.h[f] or 0) ~= n then
+        field(r.name, r.key, f, string.format('%d', n))
+      end
+    end
+    return true
+  end,
+  function(r)                                             -- other servers
+    local peers, guests = {}, {}
+    local ids = call('ZRANGEBYLEX', r.key .. ':list', '[@', '(A')
+    for _, who in ipairs(ids) do
+      local server = foreign(who)
+      if server then
+        peers[server] = (peers[server] or 0) + 1
+        if row(r, who) == 'invite' then
+          guests[server] = (guests[server] or 0) + 1
+        end
+      end
+    end
+    if not same(peers, peers_read(r.h.peers)) then
+      field(r.name, r.key, 'peers', peers_format(peers))
+    end
+    if not same(guests, peers_read(r.h.guests)) then
+      field(r.name, r.key, 'guests', peers_format(guests))
+    end
+    if r.h.origin and r.h.federated then
+      peers[r.h.origin] = peers[r.h.origin] or 0
+    end
+    for server in pairs(peers) do
+      entry('rooms of server ' .. server, key('peers:', server, ':rooms'),
+            r.id, r.h.origin and '1' or '0')
+      entry('servers', key('peers:servers'), server, '0')
+    end
+    budget = budget - 20 - 3 * #ids
+    return true
+  end,
+  function(r)                                             -- indexes of rooms
+    local open, closed = r.h.state == 'open', r.h.state == 'closed'
+    if r.h.alias then
+      field('aliases', key('aliases'), r.h.alias, not closed and r.id or nil)
+    end
+    if r.pair then
+      if not closed then
+        field('dms', key('dms'), r.pair, r.id)
+      elseif call('HGET', key('dms'), r.pair) == r.id then
+        field('dms', key('dms'), r.pair)
+      end
+    end
+    entry('public', key('public'), r.id, r.public and open and '0' or nil)
+    if r.h.workspace then
+      entry('rooms of workspace ' .. r.h.workspace,
+            key('w:', r.h.workspace, ':rooms'), r.id, open and '0' or nil)
+    end
+    local heir = r.h.last_member
+    if heir and tonumber(r.h.joined or 0) == 0 then
+      entry('rooms of ' .. heir, key('p:', heir, ':rooms'), r.id, '0')
+    end
+    local last = call('ZREVRANGE', r.key .. ':events', 0, 0, 'WITHSCORES')
+    if last[2] then
+      local at = string.format('%.0f', tonumber(last[2]))
+      if not r.made_elsewhere or tonumber(r.h.position or 0) < tonumber(at)
+      then
+        field(r.name, r.key, 'position', at)
+      end
+      entry('active', key('active'), r.id, at)
+    end
+    budget = budget - 20
+    return true
+  end,
+  function(r, s)                                          -- events
+    local page = call('ZRANGEBYSCORE', r.key .. ':events', '(' .. s.cursor,
+                      '+inf', 'WITHSCORES', 'LIMIT', 0, 40)
+    for i = 1, #page, 2 do
+      local e, at = decode(page[i]), tonumber(page[i + 1])
+      s.big = math.max(s.big, #page[i])
+      budget = budget - 5 - #page[i] / 100
+      s.cursor = string.format('%.0f', at)
+      if not e or not given(e.id) then
+        say('broken ', r.name, ': the event at ', s.cursor,
+            ' is unreadable')
+      elseif not r.wiped then
+        local counted = counts(r, e, at)
+        if counted then
+          entry(r.name .. ': unread', r.key .. ':unread', e.id, s.cursor)
+        elseif counted == false
+               and e.event_type == 'swp.room.message' then
+          entry(r.name .. ': unread', r.key .. ':unread', e.id)
+        end
+      end
+    end
+    if #page > 0 then return false end
+    local big = 1024
+    while big < s.big do big = big * 2 end
+    if tonumber(r.h.big or 1024) < big then
+      field(r.name, r.key, 'big', string.format('%d', big))
+    end
+    return true
+  end,
+  function(r, s)                                          -- what is unread
+    return scan('ZSCAN', r.key .. ':unread', s, function(name)
+      local who = string.match(name, '^~(.+)$')
+      if who and row(r, who) ~= 'join'
+         or not who and not parse_event(r, name)
+      then
+        entry(r.name .. ': unread', r.key .. ':unread', name)
+      end
+      budget = budget - 5
+    end)
+  end,
+  each_event(':tally'),
+  each_event(':reactions', ':tally'),
+  function(r, s)                                          -- counts alone
+    return scan('HSCAN', r.key .. ':counts', s, function(f)
+      if not call('ZSCORE', r.key .. ':tally', f) then
+        reactions(r, string.match(f, '^%S+') or f, f)
+      end
+    end)
+  end,
+  function(r)                                             -- where it counts
+    local place = 'tenant'
+    if r.h.state == 'closed' then
+      place = 'none'
+    elseif r.h.unaccepted then
+      local total = 0
+      for _, n in pairs(peers_read(r.h.peers)) do total = total + n end
+      local ours = tonumber(r.h.joined or 0) + tonumber(r.h.invited or 0)
+                   - total
+      place = ours > 0 and r.h.origin or 'none'
+    end
+    say('room ', r.id, ' ', place)
+    return true
+  end,
+}
+
+
+-- Participants: lists that lead to rooms and workspaces
+
+local function open_person(id)
+  return {id = id, key = key('p:', id, ':')}
+end
+
+local person_phases = {
+  function(p, s)
+    return scan('ZSCAN', p.key .. 'rooms', s, function(id)
+      local r = open_room(id)
+      local m = r and row(r, p.id)
+      if m ~= 'join' and m ~= 'invite'
+         and not (r and r.h.last_member == p.id
+                  and tonumber(r.h.joined or 0) == 0)
+      then
+        entry('rooms of ' .. p.id, p.key .. 'rooms', id)
+      end
+      budget = budget - 5
+    end)
+  end,
+  function(p, s)
+    return scan('ZSCAN', p.key .. 'workspaces', s, function(id)
+      -- what a deleted one leaves behind is shown to nobody
+      if call('EXISTS', key('w:', id)) == 1
+         and call('HEXISTS', key('w:', id, ':members'), p.id) == 0
+      then
+        entry('workspaces of ' .. p.id, p.key .. 'workspaces', id)
+      end
+    end)
+  end,
+  function(p, s)
+    return scan('ZSCAN', p.key .. 'news', s, function(name)
+      local id = string.match(name, '^r (.+)$')
+      if id and call('HEXISTS', p.key .. 'markers', id) == 0 then
+        entry('news of ' .. p.id, p.key .. 'news', name)
+      end
+    end)
+  end,
+  function(p, s)
+    return scan('HSCAN', p.key .. 'markers', s, function(id, json)
+      local e = decode(json)
+      if e and given(e.stream_position) then
+        entry('news of ' .. p.id, p.key .. 'news', 'r ' .. id,
+              string.format('%.0f', e.stream_position))
+      end
+    end)
+  end,
+  function(p)
+    local last = call('ZREVRANGE', p.key .. 'news', 0, 0, 'WITHSCORES')
+    if last[2] then
+      entry('active', key('active'), ' ' .. p.id,
+            string.format('%.0f', tonumber(last[2])))
+    end
+    budget = budget - 5
+    return true
+  end,
+}
+
+
+-- Workspaces
+
+local workspace_phases = {
+  function(w, s)
+    return scan('HSCAN', w.key .. ':members', s, function(who)
+      entry(w.name .. ': list', w.key .. ':list', who, '0')
+      entry('workspaces of ' .. who, key('p:', who, ':workspaces'), w.id,
+            '0')
+    end)
+  end,
+  function(w, s)
+    return scan('ZSCAN', w.key .. ':list', s, function(who)
+      if call('HEXISTS', w.key .. ':members', who) == 0 then
+        entry(w.name .. ': list', w.key .. ':list', who)
+      end
+    end)
+  end,
+  function(w, s)
+    return scan('ZSCAN', w.key .. ':rooms', s, function(id)
+      local r = open_room(id)
+      if not r or r.h.state ~= 'open' or r.h.workspace ~= w.id then
+        entry('rooms of workspace ' .. w.id, w.key .. ':rooms', id)
+      end
+    end)
+  end,
+  function(w)
+    local owners, roles = 0, call('HVALS', w.key .. ':members')
+    for _, role in ipairs(roles) do
+      if role == 'owner' then owners = owners + 1 end
+    end
+    if call('EXISTS', w.key) == 1 then
+      field(w.name, w.key, 'owners', string.format('%d', owners))
+    end
+    budget = budget - #roles - 5
+    return true
+  end,
+}
+
+
+-- Other servers
+
+local peer_phases = {
+  function(p, s)
+    return scan('ZSCAN', p.key, s, function(id)
+      local r = open_room(id)
+      if not r or not (peers_read(r.h.peers)[p.id]
+                       or r.h.origin == p.id and r.h.federated)
+      then
+        entry('rooms of server ' .. p.id, p.key, id)
+      end
+    end)
+  end,
+}
+
+
+-- The tenant as a whole
+
+local tenant_phases = {
+  function(t, s)
+    return scan('HSCAN', key('participants'), s, function(id, json)
+      local p = decode(json)
+      local taken = p and given(p.local_id)
+                    and call('HGET', key('locals'), p.local_id)
+      if not p or not given(p.local_id) then
+        say('broken participants: the row of ', id, ' is unreadable')
+      elseif not given(p.server_name) and taken ~= id then
+        local other = taken and decode(call('HGET', key('participants'),
+                                            taken) or nil)
+        if other and other.local_id == p.local_id then
+          say('broken locals: ', id, ' and ', taken, ' are both ',
+              p.local_id)
+        else
+          field('locals', key('locals'), p.local_id, id)
+        end
+      end
+    end)
+  end,
+  function(t, s)
+    return scan('HSCAN', key('locals'), s, function(name, id)
+      local p = decode(call('HGET', key('participants'), id) or nil)
+      if not p or p.local_id ~= name then
+        field('locals', key('locals'), name)
+      end
+    end)
+  end,
+  function(t, s)
+    return scan('HSCAN', key('aliases'), s, function(name, id)
+      local r = open_room(id)
+      if not r or r.h.alias ~= name or r.h.state == 'closed' then
+        field('aliases', key('aliases'), name)
+      end
+    end)
+  end,
+  function(t, s)
+    return scan('HSCAN', key('dms'), s, function(pair, id)
+      local r = open_room(id)
+      if not r or r.pair ~= pair or r.h.state == 'closed' then
+        field('dms', key('dms'), pair)
+      end
+    end)
+  end,
+  function(t, s)
+    return scan('ZSCAN', key('public'), s, function(id)
+      local r = open_room(id)
+      if not r or not r.public or r.h.state ~= 'open' then
+        entry('public', key('public'), id)
+      end
+    end)
+  end,
+  function(t, s)
+    return scan('ZSCAN', key('active'), s, function(name)
+      local who = string.match(name, '^ (.+)$')
+      if who and call('EXISTS', key('p:', who, ':news')) == 0
+         or not who and call('EXISTS', key('r:', name)) == 0
+      then
+        entry('active', key('active'), name)
+      end
+    end)
+  end,
+  function(t, s)
+    return scan('ZSCAN', key('outboxes'), s, function(server)
+      if call('EXISTS', key('outbox:', server)) == 0 then
+        entry('outboxes', key('outboxes'), server)
+      end
+    end)
+  end,
+  function(t, s)
+    return scan('ZSCAN', key('imports'), s, function(id)
+      if call('EXISTS', key('r:', id, ':media')) == 0 then
+        entry('imports', key('imports'), id)
+      end
+    end)
+  end,
+  function()
+    local last = call('ZREVRANGE', key('active'), 0, 0, 'WITHSCORES')
+    local is = tonumber(call('GET', key('position')) or 0)
+    if last[2] and tonumber(last[2]) > is then
+      found(string.format('position is %.0f, and there is an event at %.0f',
+                          is, tonumber(last[2])),
+            {'SET', key('position'),
+             string.format('%.0f', tonumber(last[2]))})
+    end
+    return true
+  end,
+}
+
+local outbox_phases = {
+  function(o)
+    if not call('ZSCORE', key('outboxes'), o.id)
+       and call('EXISTS', key('outbox:', o.id)) == 1
+    then
+      entry('outboxes', key('outboxes'), o.id, '0')
+    end
+    budget = budget - 5
+    return true
+  end,
+}
+
+local journal_phases = {
+  function(j)
+    if call('EXISTS', key('r:', j.id, ':media')) == 1
+       and not call('ZSCORE', key('imports'), j.id)
+    then
+      local now = call('TIME')
+      entry('imports', key('imports'), j.id,
+            now[1] .. string.format('%03d', math.floor(now[2] / 1000)))
+    end
+    budget = budget - 5
+    return true
+  end,
+}
+
+local kinds = {
+  room = {open_room, room_phases},
+  person = {open_person, person_phases},
+  workspace = {function(id)
+    return {id = id, key = key('w:', id), name = 'workspace ' .. id}
+  end, workspace_phases},
+  peer = {function(id)
+    return {id = id, key = key('peers:', id, ':rooms')}
+  end, peer_phases},
+  outbox = {function(id) return {id = id} end, outbox_phases},
+  journal = {function(id) return {id = id} end, journal_phases},
+  tenant = {function() return {} end, tenant_phases},
+}
+
+local numbers = {'list', 'order', 'admins', 'big'}
+
+local function resume(text)
+  local words = {}
+  for w in string.gmatch(text, '%S+') do words[#words + 1] = w end
+  local s = {phase = tonumber(words[1]) or 1, cursor = words[2] or '0'}
+  for i, name in ipairs(numbers) do s[name] = tonumber(words[i + 2]) or 0 end
+  return s
+end
+
+for i = 3, #ARGV do
+  local kind, id = string.match(ARGV[i], '^(%l+) ?(.*)$')
+  local s = resume(i == 3 and ARGV[2] or '-')
+  local thing = kinds[kind][1](id)
+  local phases = kinds[kind][2]
+  while thing and s.phase <= #phases do
+    if budget <= 0 then
+      local words = {string.format('%d', s.phase), s.cursor}
+      for _, name in ipairs(numbers) do
+        words[#words + 1] = string.format('%d', s[name])
+      end
+      say('next ', string.format('%d', i - 2), ' ', table.concat(words, ' '))
+      return out
+    end
+    if phases[s.phase](thing, s) then
+      s.phase = s.phase + 1
+      s.cursor = '0'
+    end
+  end
+end
+
+return out

@@ -1,0 +1,393 @@
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# roomsctl verify: every counter and index of a tenant is damaged, found, and
+# mended so that the store is again what it was.
+
+use strict;
+use warnings;
+
+use JSON::PP ();
+use Test::More;
+
+use lib 't/lib';
+use RoomsTest;
+use RoomsTest::Bundle ();
+use RoomsTest::Calls;
+use RoomsTest::HTTP ();
+use RoomsTest::Process qw(find_program slurp wait_for);
+use RoomsTest::Stranger ();
+
+plan skip_all => 'no redis-cli, or no bash'
+    if !find_program('redis-cli') || !find_program('bash');
+
+tenant('acme');
+
+my ($peer) = RoomsTest::Stranger::around('a.example', 'acme', 'b');
+my $json = JSON::PP->new->utf8->canonical;
+my $url = 'redis://127.0.0.1:' . redis_port() . '/0';
+
+# roomsctl(@arguments): what it prints; its status is in $status
+my $status;
+
+sub roomsctl {
+    local %ENV = (%ENV, ROOMS_REDIS => $url);
+    my $text = '';
+
+    open my $in, '-|', 'bash', '-c', 'exec "$0" "$@" 2>&1',
+         'pkg/roomsctl/roomsctl', @_ or die "roomsctl: $!\n";
+    { local $/; $text = <$in> // ''; }
+    close $in;
+    $status = $? >> 8;
+
+    return $text;
+}
+
+# All that a tenant has and doesn't change by itself.
+sub store {
+    my %all;
+
+    for my $key (@{redis('KEYS', key('*'))}) {
+        next if $key =~ /:(?:commit:|idem:|lease:|outbox|peers:errors
+                            |peers:reached|profiles)/x;
+
+        my $type = redis('TYPE', $key);
+
+        $all{$key} = $type eq 'hash' ? {@{redis('HGETALL', $key)}}
+                     : $type eq 'zset' ? redis('ZRANGE', $key, 0, -1,
+                                               'WITHSCORES')
+                     : redis('GET', $key);
+    }
+
+    return \%all;
+}
+
+sub unzset {
+    my ($key) = @_;
+    my @rows = @{redis('ZRANGE', $key, 0, -1, 'WITHSCORES')};
+
+    return @rows;
+}
+
+
+# A tenant that has something of everything
+
+call('PUT', '/v1/admin/federation/policy', 'root!',
+     { default_mode => 'allowlist', allowed_peers => [$peer->name] });
+
+known(qw(ann bob cat dan eve));
+
+my $room = make(public => 'ann', name => 'Zürich plans');
+
+must('POST', "/v1/rooms/$room/join", $_) for qw(bob eve);
+must('POST', "/v1/rooms/$room/invite", 'ann', { participant_id => 'cat' });
+must('POST', "/v1/rooms/$room/ban", 'ann', { participant_id => 'dan' });
+must('PUT', "/v1/rooms/$room/members/bob/power-level", 'ann',
+     { power_level => 100 });
+
+my @said = map { must('POST', "/v1/rooms/$room/send", $_->[0],
+                      { content => { body => $_->[1] } })->{id} }
+           ['ann', 'one'], ['bob', 'two'], ['bob', 'x' x 3000], ['eve', 'gone'];
+
+must('POST', "/v1/rooms/$room/events/$said[0]/reaction", $_,
+     { emoji => "\x{1F44D}" }) for qw(ann bob);
+must('POST', "/v1/rooms/$room/events/$said[1]/reaction", 'ann',
+     { emoji => "\x{2764}" });
+must('POST', "/v1/rooms/$room/events/$said[1]/edit", 'bob',
+     { content => { body => 'two, edited' } });
+must('POST', "/v1/rooms/$room/events/$said[3]/redact", 'eve');
+must('PUT', "/v1/rooms/$room/read", 'eve', {
+    event_id => must('POST', "/v1/rooms/$room/send", 'bob',
+                     { content => { body => 'last' } })->{id} });
+
+my $dm = make(dm => 'ann', with => 'bob');
+my $secret = make(incognito => 'bob');
+
+admit($secret, 'bob', 'cat');
+must('POST', "/v1/rooms/$secret/send", 'bob', { content => { body => 's' } });
+
+my $wiped = make(incognito => 'eve');
+
+admit($wiped, 'eve', 'bob');
+must('POST', "/v1/rooms/$wiped/leave", 'eve');
+
+my $space = must('POST', '/v1/workspaces', 'ann', { name => 'Team' })->{id};
+
+must('POST', "/v1/workspaces/$space/members", 'ann',
+     { participant_id => 'bob', role => 'editor' });
+
+my $placed = make(group => 'ann', name => 'In a team',
+                  workspace_id => $space);
+my $emptied = make(group => 'dan', name => 'Emptied');
+
+must('POST', "/v1/rooms/$emptied/leave", 'dan');
+
+my $closed = make(public => 'ann', name => 'Closed');
+
+must('POST', "/v1/rooms/$closed/close", 'ann');
+
+my ($row, $file) = RoomsTest::Bundle::medium('a medium', 'a.txt');
+my ($body, $type) = RoomsTest::Bundle::form(RoomsTest::Bundle::bundle(
+    RoomsTest::Bundle::manifest(media => [$row]), $file));
+my $imported = $json->decode(RoomsTest::HTTP::http_req(
+    'POST', '/v1/rooms/import', token('ann'), $body,
+    'Content-Type' => $type)->[2])->{data}{id};
+
+must('POST', "/v1/rooms/$imported/send", 'ann', { content => { body => 'n' } });
+
+my $shared = make(group => 'ann', name => 'Shared');
+
+must('PUT', "/v1/admin/rooms/$shared/federate", 'root!', { enabled => true });
+must('POST', "/v1/rooms/$shared/invitations", 'ann',
+     { fqid => '@zoe:' . $peer->name });
+
+my $b = $peer->name;
+my $zoe = "\@zoe:$b";
+my $sha = $row->{sha256};
+
+is(roomsctl('verify', 'acme'), "tenant acme: nothing differs\n",
+   'a tenant that nobody damaged');
+is($status, 0, 'status 0');
+
+redis('HSET', key('peers:unaccepted'), 'x.example', 0);
+
+my $whole = store();
+
+# What is taken away or made wrong: a command, and what verify says to it.
+# What is doubled or left behind comes in a second round, since it concerns
+# the same keys.
+sub round_of {
+    my ($name, @damages) = @_;
+
+    redis(@{$_->[0]}) for @damages;
+
+    my $hurt = $json->encode(store());
+    my $told = roomsctl('verify', 'acme');
+
+    is($status, 1, "$name: status 1");
+
+    my @missed = grep { $told !~ /^$_->[1]$/m } @damages;
+
+    ok(!@missed, "$name: each is found")
+        || diag("$told\nmissing:\n", map { "$_->[1]\n" } @missed);
+    is(scalar(() = $told =~ /\n/g), scalar @damages, 'and nothing else');
+    is($json->encode(store()), $hurt, 'looking changes nothing');
+
+    my $mended = roomsctl('verify', '--fix', 'acme');
+
+    is($status, 1, 'mending tells, too, that something was found');
+    is($mended, $told =~ s/$/ (mended)/mgr =~ s/^ \(mended\)\z//mr,
+       'it mends what it has found');
+    is(roomsctl('verify', 'acme'), "tenant acme: nothing differs\n",
+       'nothing is left to mend');
+    is($status, 0, 'status 0');
+
+    my $now = store();
+
+    is_deeply($now, $whole, 'the store is what it was')
+        || diag(join "\n", grep { $json->encode([$now->{$_}])
+                                  ne $json->encode([$whole->{$_}]) }
+                           keys %{{%$now, %$whole}});
+}
+
+my $slug = redis('HGET', key("r:$room"), 'alias');
+my $thumbs = "$said[0] \xf0\x9f\x91\x8d";
+my $place = event_place($said[2]);
+
+round_of('what is missing or wrong',
+    [['HINCRBY', key('tenant'), 'rooms', 5], 'tenant has rooms = 12 instead of 7'],
+    [['SET', key('position'), 12], 'position is 12, .*'],
+    [['ZADD', key('active'), 7, $room], "active has $room at 7 .*"],
+    [['ZREM', key('active'), ' bob'], 'active lacks  bob'],
+    [['HDEL', key('locals'), 'ann'], 'locals has ann = nothing instead of ann'],
+    [['HDEL', key('aliases'), $slug], "aliases has $slug = nothing .*"],
+    [['ZREM', key('public'), $room], "public lacks $room"],
+    [['HDEL', key('dms'), 'ann bob'], "dms has ann bob = nothing .*"],
+    [['ZREM', key('p:ann:rooms'), $room], "rooms of ann lacks $room"],
+    [['ZREM', key('p:cat:rooms'), $room], "rooms of cat lacks $room"],
+    [['ZREM', key('p:dan:rooms'), $emptied], "rooms of dan lacks $emptied"],
+    [['ZREM', key('p:bob:workspaces'), $space],
+     "workspaces of bob lacks $space"],
+    [['ZREM', key('p:bob:news'), "m $room"], "news of bob lacks m $room"],
+    [['ZADD', key('p:eve:news'), 3, "r $room"],
+     "news of eve has r $room at 3 .*"],
+    [['HINCRBY', key("w:$space"), 'owners', 1],
+     "workspace $space has owners = 2 instead of 1"],
+    [['ZREM', key("w:$space:list"), 'bob'], "workspace $space: list lacks bob"],
+    [['ZREM', key("w:$space:rooms"), $placed],
+     "rooms of workspace $space lacks $placed"],
+    [['HSET', key('blobs'), $sha, 4], "blobs has $sha = 4 instead of 1"],
+    [['HSET', key("r:$room"), 'joined', 9], "room $room has joined = 9 .* 3"],
+    [['HINCRBY', key("r:$room"), 'invited', -1],
+     "room $room has invited = 0 instead of 1"],
+    [['HDEL', key("r:$room"), 'admins'],
+     "room $room has admins = nothing instead of 2"],
+    [['HSET', key("r:$room"), 'position', 1],
+     "room $room has position = 1 .*"],
+    [['HDEL', key("r:$room"), 'big'], "room $room has big = nothing .* 4096"],
+    [['ZREM', key("r:$room:order"), 'bob'], "room $room: order lacks bob"],
+    [['ZADD', key("r:$room:order"), 9, 'eve'],
+     "room $room: order has eve at 9 .*"],
+    [['ZREM', key("r:$room:list"), 'cat'], "room $room: list lacks cat"],
+    [['ZREM', key("r:$room:bans"), 'dan'], "room $room: bans lacks dan"],
+    [['ZREM', key("r:$room:unread"), $said[0]],
+     "room $room: unread lacks $said[0]"],
+    [['ZADD', key("r:$room:unread"), 5, $said[2]],
+     "room $room: unread has $said[2] at 5 instead of $place"],
+    [['ZREM', key("r:$room:unread"), '~eve'], "room $room: unread lacks ~eve"],
+    [['ZADD', key("r:$room:markers"), 5, '~eve'],
+     "room $room: markers has ~eve at 5 .*"],
+    [['HSET', key("r:$room:counts"), $thumbs, -7],
+     "room $room: counts has $thumbs = -7 instead of -2"],
+    [['ZREM', key("r:$room:tally"), $thumbs],
+     "room $room: tally lacks $thumbs"],
+    [['HDEL', key("r:$shared"), 'peers'],
+     "room $shared has peers = nothing instead of $b=1"],
+    [['HSET', key("r:$shared"), 'guests', "$b=4"],
+     "room $shared has guests = $b=4 instead of $b=1"],
+    [['ZREM', key("peers:$b:rooms"), $shared],
+     "rooms of server $b lacks $shared"],
+    [['ZREM', key('peers:servers'), $b], "servers lacks $b"],
+    [['HSET', key('peers:unaccepted'), 'x.example', 2],
+     'unaccepted rooms of x.example: 2 instead of 0'],
+);
+
+round_of('what is left behind',
+    [['ZADD', key('active'), 7, 'room-none'], 'active lists room-none'],
+    [['ZADD', key('active'), 7, ' nobody'], 'active lists  nobody'],
+    [['HSET', key('locals'), 'gone', 'ghost'], 'locals has gone = ghost'],
+    [['HSET', key('aliases'), 'old', $room], "aliases has old = $room"],
+    [['HSET', key('aliases'), 'closed', $closed],
+     "aliases has closed = $closed"],
+    [['ZADD', key('public'), 0, $closed], "public lists $closed"],
+    [['ZADD', key('public'), 0, $placed], "public lists $placed"],
+    [['HSET', key('dms'), 'ann cat', $dm], "dms has ann cat = $dm"],
+    [['ZADD', key('p:eve:rooms'), 0, $placed], "rooms of eve lists $placed"],
+    [['ZADD', key('p:cat:workspaces'), 0, $space],
+     "workspaces of cat lists $space"],
+    [['ZADD', key('p:ann:news'), 5, "r $placed"],
+     "news of ann lists r $placed"],
+    [['ZADD', key("w:$space:list"), 0, 'eve'],
+     "workspace $space: list lists eve"],
+    [['ZADD', key("w:$space:rooms"), 0, $room],
+     "rooms of workspace $space lists $room"],
+    [['HSET', key('blobs'), 'ab' x 32, 2], 'blobs has (?:ab){32} = 2 .* 0'],
+    [['ZADD', key("r:$room:order"), (101 * 2 ** 44), 'ghost'],
+     "room $room: order lists ghost"],
+    [['ZADD', key("r:$room:list"), 0, 'dan'], "room $room: list lists dan"],
+    [['ZADD', key("r:$room:bans"), 0, 'ann'], "room $room: bans lists ann"],
+    [['HSET', key("r:$room:own"), 'mode ghost', 'all'],
+     "room $room: own has mode ghost = all"],
+    [['ZADD', key("r:$room:unread"), event_place($said[3]), $said[3]],
+     "room $room: unread lists $said[3]"],
+    [['ZADD', key("r:$room:unread"), 6, 'evt-0000000000006' . '0' x 16],
+     "room $room: unread lists evt-0000000000006.*"],
+    [['ZADD', key("r:$room:unread"), 6, '~cat'],
+     "room $room: unread lists ~cat"],
+    [['ZADD', key("r:$room:markers"), 6, '~ghost'],
+     "room $room: markers lists ~ghost"],
+    [['ZADD', key("r:$room:reactions"), 0, "$said[3] ann x"],
+     "room $room: reactions lists $said[3] ann x"],
+    [['ZADD', key("r:$room:tally"), 0, "$said[2] x"],
+     "room $room: tally lists $said[2] x"],
+    [['HSET', key("r:$room:counts"), "$said[2] y", -3],
+     "room $room: counts has $said[2] y = -3"],
+    [['HSET', key("r:$placed"), 'peers', 'x.example=2'],
+     "room $placed has peers = x.example=2"],
+    [['ZADD', key("peers:$b:rooms"), 0, $room],
+     "rooms of server $b lists $room"],
+    [['ZADD', key('imports'), 5, 'room-none'], 'imports lists room-none'],
+);
+
+# lists of outboxes change by themselves here: they are looked at alone
+redis('ZADD', key('outbox:y.example'), 1, 's room-x');
+redis('ZADD', key('outboxes'), 9 ** 15, 'z.example');
+
+my $told = roomsctl('verify', '--fix', 'acme');
+
+like($told, qr/^outboxes lacks y\.example \(mended\)$/m, 'a lost outbox');
+like($told, qr/^outboxes lists z\.example \(mended\)$/m, 'an empty one');
+redis('DEL', key('outbox:y.example'));
+redis('ZREM', key('outboxes'), 'y.example');
+
+# imported reactions only count: nobody here has them
+redis('ZADD', key("r:$imported:tally"), 0, 'x');
+redis('ZREM', key("r:$imported:tally"), 'x');
+
+my ($first) = @{redis('ZRANGE', key("r:$imported:events"), 0, 0)};
+my $old = $json->decode($first)->{id};
+
+redis('ZADD', key("r:$imported:tally"), 0, "$old +");
+redis('HSET', key("r:$imported:counts"), "$old +", -12);
+is(roomsctl('verify', 'acme'), "tenant acme: nothing differs\n",
+   'imported reactions');
+redis('HDEL', key("r:$imported:counts"), "$old +");
+like(roomsctl('verify', 'acme'),
+     qr/^room $imported: tally lists \Q$old\E \+$/m, 'without a count');
+redis('ZREM', key("r:$imported:tally"), "$old +");
+
+# a room of more members and messages than a step looks at
+my $script = <<'END';
+local k, id, n = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local p = string.match(k, '^(.*)r:')
+local at = tonumber(redis.call('GET', p .. 'position'))
+for i = 1, n do
+  local who = 'many' .. i
+  at = at + 1
+  local s = string.format('%.0f', at)
+  redis.call('HSET', k .. ':members', who, 'join 0 1700000000000 ' .. s)
+  redis.call('ZADD', k .. ':list', 0, who)
+  redis.call('ZADD', k .. ':order', string.format('%.0f', 2^44 - at), who)
+  redis.call('ZADD', k .. ':unread', s .. '.5', '~' .. who)
+  redis.call('ZADD', k .. ':markers', s .. '.5', '~' .. who)
+  redis.call('ZADD', p .. 'p:' .. who .. ':rooms', 0, id)
+  redis.call('ZADD', p .. 'p:' .. who .. ':news', s, 'm ' .. id)
+  redis.call('ZADD', p .. 'active', s, ' ' .. who)
+end
+redis.call('HINCRBY', k, 'joined', n)
+redis.call('SET', p .. 'position', string.format('%.0f', at))
+END
+
+redis('EVAL', $script, 1, key("r:$placed"), $placed, 700);
+is(roomsctl('verify', 'acme'), "tenant acme: nothing differs\n",
+   'a room that takes many steps');
+redis('ZREM', key("r:$placed:order"), map { "many$_" } 100 .. 109);
+redis('ZREM', key("r:$placed:list"), map { "many$_" } 105 .. 114);
+redis('HINCRBY', key("r:$placed"), 'joined', 1);
+$told = roomsctl('verify', 'acme');
+is(() = $told =~ /^room $placed: order lacks many1\d\d$/mg, 10, 'its order');
+is(() = $told =~ /^room $placed: list lacks many1\d\d$/mg, 10, 'its list');
+like($told, qr/^room $placed has joined = 702 instead of 701$/m,
+     'its counter');
+roomsctl('verify', '--fix', 'acme');
+is(roomsctl('verify', 'acme'), "tenant acme: nothing differs\n", 'mended');
+
+# what nothing can mend is told
+my $event = redis('ZRANGE', key("r:$placed:events"), 0, 0)->[0];
+
+redis('HSET', key("r:$placed:members"), 'many1', 'rubbish');
+$told = roomsctl('verify', '--fix', 'acme');
+is($status, 1, 'an unreadable row: status 1');
+like($told, qr/^room $placed: the row of many1 is unreadable \(can't be mended\)/m,
+     'it is told');
+
+# nothing to look at, and no way to
+like(roomsctl('verify', 'nobody'), qr/no tenant "nobody"/, 'no such tenant');
+is($status, 2, 'status 2');
+like(roomsctl('verify'), qr/can't be a tenant/, 'no tenant');
+is($status, 2, 'status 2');
+like(roomsctl('verify', 'a*'), qr/can't be a tenant/, 'no pattern');
+redis('HSET', key('tenant'), 'schema', '99');
+like(roomsctl('verify', '--fix', 'acme'), qr/schema "99"/, 'another schema');
+is($status, 2, 'status 2');
+like(roomsctl('-u', 'redis://127.0.0.1:1/0', 'verify', 'acme'),
+     qr/Could not connect|refused/, 'no store');
+is($status, 2, 'status 2');
+
+my ($known) = slurp('pkg/roomsctl/roomsctl') =~ /^known_schema=(\d+)/m;
+my ($module) = slurp('src/store/ngx_rooms_commit.h')
+               =~ /NGX_ROOMS_SCHEMA\s+"(\d+)"/;
+
+is($known, $module, 'the schema is the one of the module');
+
+done_testing();
