@@ -15,33 +15,16 @@ use RoomsTest;
 use RoomsTest::Bundle ();
 use RoomsTest::Calls;
 use RoomsTest::HTTP ();
-use RoomsTest::Process qw(find_program slurp wait_for);
+use RoomsTest::Process qw(slurp);
+use RoomsTest::Roomsctl;
 use RoomsTest::Stranger ();
 
-plan skip_all => 'no redis-cli, or no bash'
-    if !find_program('redis-cli') || !find_program('bash');
+plan skip_all => 'missing: ' . roomsctl_missing() if roomsctl_missing();
 
 tenant('acme');
 
 my ($peer) = RoomsTest::Stranger::around('a.example', 'acme', 'b');
 my $json = JSON::PP->new->utf8->canonical;
-my $url = 'redis://127.0.0.1:' . redis_port() . '/0';
-
-# roomsctl(@arguments): what it prints; its status is in $status
-my $status;
-
-sub roomsctl {
-    local %ENV = (%ENV, ROOMS_REDIS => $url);
-    my $text = '';
-
-    open my $in, '-|', 'bash', '-c', 'exec "$0" "$@" 2>&1',
-         'pkg/roomsctl/roomsctl', @_ or die "roomsctl: $!\n";
-    { local $/; $text = <$in> // ''; }
-    close $in;
-    $status = $? >> 8;
-
-    return $text;
-}
 
 # All that a tenant has and doesn't change by itself.
 sub store {
@@ -60,13 +43,6 @@ sub store {
     }
 
     return \%all;
-}
-
-sub unzset {
-    my ($key) = @_;
-    my @rows = @{redis('ZRANGE', $key, 0, -1, 'WITHSCORES')};
-
-    return @rows;
 }
 
 
@@ -147,7 +123,7 @@ my $sha = $row->{sha256};
 
 is(roomsctl('verify', 'acme'), "tenant acme: nothing differs\n",
    'a tenant that nobody damaged');
-is($status, 0, 'status 0');
+is(roomsctl_status(), 0, 'status 0');
 
 redis('HSET', key('peers:unaccepted'), 'x.example', 0);
 
@@ -164,7 +140,7 @@ sub round_of {
     my $hurt = $json->encode(store());
     my $told = roomsctl('verify', 'acme');
 
-    is($status, 1, "$name: status 1");
+    is(roomsctl_status(), 1, "$name: status 1");
 
     my @missed = grep { $told !~ /^$_->[1]$/m } @damages;
 
@@ -175,12 +151,12 @@ sub round_of {
 
     my $mended = roomsctl('verify', '--fix', 'acme');
 
-    is($status, 1, 'mending tells, too, that something was found');
+    is(roomsctl_status(), 1, 'mending tells, too, that something was found');
     is($mended, $told =~ s/$/ (mended)/mgr =~ s/^ \(mended\)\z//mr,
        'it mends what it has found');
     is(roomsctl('verify', 'acme'), "tenant acme: nothing differs\n",
        'nothing is left to mend');
-    is($status, 0, 'status 0');
+    is(roomsctl_status(), 0, 'status 0');
 
     my $now = store();
 
@@ -363,26 +339,24 @@ roomsctl('verify', '--fix', 'acme');
 is(roomsctl('verify', 'acme'), "tenant acme: nothing differs\n", 'mended');
 
 # what nothing can mend is told
-my $event = redis('ZRANGE', key("r:$placed:events"), 0, 0)->[0];
-
 redis('HSET', key("r:$placed:members"), 'many1', 'rubbish');
 $told = roomsctl('verify', '--fix', 'acme');
-is($status, 1, 'an unreadable row: status 1');
+is(roomsctl_status(), 1, 'an unreadable row: status 1');
 like($told, qr/^room $placed: the row of many1 is unreadable \(can't be mended\)/m,
      'it is told');
 
 # nothing to look at, and no way to
 like(roomsctl('verify', 'nobody'), qr/no tenant "nobody"/, 'no such tenant');
-is($status, 2, 'status 2');
+is(roomsctl_status(), 2, 'status 2');
 like(roomsctl('verify'), qr/can't be a tenant/, 'no tenant');
-is($status, 2, 'status 2');
+is(roomsctl_status(), 2, 'status 2');
 like(roomsctl('verify', 'a*'), qr/can't be a tenant/, 'no pattern');
 redis('HSET', key('tenant'), 'schema', '99');
 like(roomsctl('verify', '--fix', 'acme'), qr/schema "99"/, 'another schema');
-is($status, 2, 'status 2');
+is(roomsctl_status(), 2, 'status 2');
 like(roomsctl('-u', 'redis://127.0.0.1:1/0', 'verify', 'acme'),
      qr/Could not connect|refused/, 'no store');
-is($status, 2, 'status 2');
+is(roomsctl_status(), 2, 'status 2');
 
 my ($known) = slurp('pkg/roomsctl/roomsctl') =~ /^known_schema=(\d+)/m;
 my ($module) = slurp('src/store/ngx_rooms_commit.h')
