@@ -26,7 +26,7 @@ save(
     hs_perm      => hs256($secret, sub => 'pam',
                           permissions => ['x', 'admin:access']),
     hs_expired   => hs256($secret, exp => $now - 3600),
-    hs_leeway    => hs256($secret, exp => $now - 20),
+    hs_leeway    => sub { hs256($secret, exp => time() - 10) },
     hs_noexp     => hs256($secret, exp => undef),
     hs_nbf       => hs256($secret, nbf => $now + 3600),
     hs_iat       => hs256($secret, iat => $now + 3600),

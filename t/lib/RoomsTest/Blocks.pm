@@ -13,8 +13,16 @@ package RoomsTest::Blocks;
 #     --- json                       one test, see RoomsTest::JSON
 #     data.id = "{{room}}"
 #
+#     --- store                      one test a line, after the last response:
+#     ZCARD sw:{acme}:public = 1     what Redis answers to a command (an array
+#     GET sw:{acme}:x null           with blanks between; "~": matches)
+#
+#     --- verify_room                one test a line: whatever the store keeps
+#     {{room}}                       twice of that room of acme says the same
+#
 # {{name}} is replaced with what was saved by an earlier block (no_shuffle)
-# or with save(), just before the block runs; in the sections that tell what
+# or with save(), just before the block runs (what code saves is made then,
+# for tokens that expire); in the sections that tell what
 # is expected also when an earlier request of the same block saved it (or,
 # for json and what the log is to have, the same request).  In the regexes of
 # sections it matches literally.  A block without a config
@@ -25,20 +33,23 @@ use warnings;
 
 use Exporter 'import';
 use File::Temp ();
+use JSON::PP ();
 use Test::More ();
 
 use RoomsTest::JSON ();
+use RoomsTest::Redis ();
 
-our @EXPORT_OK = qw(default_config save saved);
+our @EXPORT_OK = qw(as default_config failure save saved sent);
 
 my @sent = qw(config http_config main_config request raw_request
               pipelined_requests more_headers user_files init);
 my @plain = qw(response_body response_headers json error_log no_error_log
-               grep_error_log_out error_code);
+               grep_error_log_out error_code store verify_room);
 my @regex = qw(response_body_like response_body_unlike response_headers_like
                raw_response_headers_like raw_response_headers_unlike
                grep_error_log error_code_like);
 
+my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 my (%saved, %original);
 my ($registered, $media);
 
@@ -62,7 +73,32 @@ sub save {
 sub saved {
     my ($name) = @_;
 
-    return $saved{$name};
+    return ref $saved{$name} ? $saved{$name}->() : $saved{$name};
+}
+
+# For sections with "eval", where several requests stand in a list.
+
+# The request: sent(POST => '/v1/rooms', { name => 'x' })
+sub sent {
+    my ($method, $path, $body) = @_;
+
+    $body = $json->encode($body) if ref $body;
+
+    return "$method $path" . (defined $body ? "\n$body" : '');
+}
+
+# The header of participants of acme, or of "ann\@east".
+sub as {
+    return map { "Authorization: Bearer mock:$_" . (/\@/ ? '' : '@acme') } @_;
+}
+
+# The lines of "--- json" for an error, and for the field that it names.
+sub failure {
+    my ($code, $field) = @_;
+
+    return "error.code = $code\nerror.message ~ .\n"
+           . "error.request_id ~ ^[0-9a-f]{32}\$\n"
+           . (defined $field ? "error.details[0].field = $field\n" : '');
 }
 
 sub register {
@@ -109,18 +145,51 @@ sub after_response {
         fill_in($block, 1, @regex);
     }
 
-    return if !defined $block->json;
-
     my $spec = element(scalar $block->json, $i);
 
-    return if !defined $spec;
+    test($dry_run, sub {
+        RoomsTest::JSON::json_like($body, $spec, $_[0]);
+    }, "$name - json (req $i)") if defined $spec;
 
-    if ($dry_run) {
-        SKIP: { Test::More::skip("$name - json - $dry_run", 1) }
-        return;
+    return if ref $block->request eq 'ARRAY' && $i < $#{$block->request};
+
+    test($dry_run, \&store_like, "$name - $_", $_) for lines($block->store);
+
+    for my $room (lines($block->verify_room)) {
+        require RoomsTest::Calls;
+        test($dry_run, sub { RoomsTest::Calls::verify_room($room, $_[0]) },
+             "$name - the store agrees with itself about $room");
     }
+}
 
-    RoomsTest::JSON::json_like($body, $spec, "$name - json (req $i)");
+sub test {
+    my ($dry_run, $code, $name, @args) = @_;
+
+    return $code->($name, @args) if !$dry_run;
+
+    SKIP: { Test::More::skip("$name - $dry_run", 1) }
+}
+
+sub lines {
+    my ($text) = @_;
+
+    return grep { /\S/ } split /\n/, $text // '';
+}
+
+sub store_like {
+    my ($name, $line) = @_;
+
+    my ($command, $op, $want) = $line =~
+        /^\s*(.*?)\s+(?:([=~])\s*(.*?)|null)\s*$/
+        or die "$name - not understood\n";
+    my $got = eval { RoomsTest::Redis::redis(split ' ', $command) };
+
+    $got = "error: $@" if $@;
+    $got = join ' ', map { $_ // 'null' } @$got if ref $got;
+
+    return Test::More::is($got, undef, $name) if !defined $op;
+    return Test::More::is($got, $want, $name) if $op eq '=';
+    return Test::More::like($got // '', qr/$want/, $name);
 }
 
 # A string is for each request of the block.
@@ -203,7 +272,7 @@ sub replaced {
 
     $value =~ s/\{\{(\w+)\}\}/
                 !defined $saved{$1} ? "{{$1}}"
-                : $quote ? quotemeta $saved{$1} : $saved{$1}/gex;
+                : $quote ? quotemeta saved($1) : saved($1)/gex;
 
     return $value;
 }

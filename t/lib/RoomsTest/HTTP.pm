@@ -156,13 +156,17 @@ sub round {
     return map { parse($_) } @conns;
 }
 
-sub split_response {
+# Parses the head, once it is there.
+sub head_parsed {
     my ($conn) = @_;
-    my ($top, $body) = split /\r\n\r\n/, $conn->{in}, 2;
 
-    return if !defined $body;
+    return 1 if defined $conn->{body_at};
 
-    my ($status, @lines) = split /\r\n/, $top;
+    my $end = index $conn->{in}, "\r\n\r\n";
+
+    return 0 if $end < 0;
+
+    my ($status, @lines) = split /\r\n/, substr $conn->{in}, 0, $end;
     my %headers;
 
     for (@lines) {
@@ -173,44 +177,76 @@ sub split_response {
                                                 : $value;
     }
 
-    my ($code) = $status =~ m{\AHTTP/\S+\s+(\d+)};
+    ($conn->{code}) = $status =~ m{\AHTTP/\S+\s+(\d+)};
+    $conn->{headers} = \%headers;
+    $conn->{body_at} = $conn->{chunk_at} = $end + 4;
+    $conn->{chunked} = ($headers{'transfer-encoding'} // '') eq 'chunked';
 
-    return ($code // 0, \%headers, $body);
+    return 1;
 }
 
+# Whether all of the response is there.  What has been looked at isn't looked
+# at again when more has come.
 sub complete {
     my ($conn) = @_;
-    my ($code, $headers, $body) = split_response($conn) or return 0;
+
+    head_parsed($conn) or return 0;
+
+    my $code = $conn->{code} // 0;
+    my $length = $conn->{headers}{'content-length'};
 
     return 1 if $conn->{head} || $code == 204 || $code == 304;
-    return $body =~ /(?:\A|\r\n)0\r\n(?:[^\r\n]+\r\n)*\r\n\z/
-        if ($headers->{'transfer-encoding'} // '') eq 'chunked';
-    return defined $headers->{'content-length'}
-           && length $body >= $headers->{'content-length'};
+    return next_chunks($conn) if $conn->{chunked};
+    return defined $length
+           && length($conn->{in}) - $conn->{body_at} >= $length;
+}
+
+# Moves on to the first chunk that isn't whole; returns true after the last.
+sub next_chunks {
+    my ($conn) = @_;
+
+    while (1) {
+        my $at = $conn->{chunk_at};
+        my $end = index $conn->{in}, "\r\n", $at;
+
+        return 0 if $end < 0;
+
+        my ($hex) = substr($conn->{in}, $at, $end - $at)
+                    =~ /\A([0-9A-Fa-f]+)/ or return 0;
+        my $size = hex $hex;
+
+        # fields may follow the last one
+        return index($conn->{in}, "\r\n\r\n", $end) >= 0 if $size == 0;
+        return 0 if length($conn->{in}) < $end + 2 + $size + 2;
+
+        push @{$conn->{chunks}}, [$end + 2, $size];
+        $conn->{chunk_at} = $end + 2 + $size + 2;
+    }
 }
 
 sub parse {
     my ($conn) = @_;
-    my ($code, $headers, $body) = split_response($conn)
-        or return [0, {}, $conn->{in}];
 
-    if (($headers->{'transfer-encoding'} // '') eq 'chunked') {
-        my ($raw, $decoded) = ($body, '');
+    head_parsed($conn) or return [0, {}, $conn->{in}];
 
-        while ($raw =~ s/\A([0-9A-Fa-f]+)[^\r\n]*\r\n//) {
-            last if hex $1 == 0;
+    my $body;
 
-            my $size = hex $1;
+    if ($conn->{chunked}) {
+        my $last = next_chunks($conn);
 
-            $decoded .= substr $raw, 0, $size;
-            substr $raw, 0, length $raw < $size + 2 ? length $raw
-                                                    : $size + 2, '';
-        }
+        $body = join '', map { substr $conn->{in}, $_->[0], $_->[1] }
+                         @{$conn->{chunks} || []};
 
-        $body = $decoded;
+        # what has come of one that was cut off
+        $body .= $2 if !$last
+                       && substr($conn->{in}, $conn->{chunk_at})
+                          =~ /\A([0-9A-Fa-f]+)[^\r\n]*\r\n(.*)/s;
+
+    } else {
+        $body = substr $conn->{in}, $conn->{body_at};
     }
 
-    return [$code, $headers, $body];
+    return [$conn->{code} // 0, $conn->{headers}, $body];
 }
 
 1;

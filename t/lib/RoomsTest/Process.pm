@@ -17,10 +17,12 @@ our @EXPORT_OK = qw(end_process find_program free_port keep_reports patience
                     slurp start_process wait_for);
 
 # How many times longer than usual things may take: under valgrind or
-# sanitizers what waits has to wait longer.
+# sanitizers what waits has to wait longer, and TEST_ROOMS_PATIENCE says so of
+# a slow machine.
 sub patience {
-    return $ENV{TEST_NGINX_USE_VALGRIND} ? 10
-           : ($ENV{ASAN_OPTIONS} // '') ne '' ? 5 : 1;
+    return $ENV{TEST_ROOMS_PATIENCE}
+           || ($ENV{TEST_NGINX_USE_VALGRIND} ? 10
+               : ($ENV{ASAN_OPTIONS} // '') ne '' ? 5 : 1);
 }
 
 # Below the ephemeral ports, so that no outgoing connection takes it.
