@@ -108,6 +108,10 @@ struct ngx_rooms_loc_conf_s {
     ngx_int_t              max_participants;
     ngx_int_t              max_rooms;     /* -1: unlimited */
 
+    ngx_msec_t             stream_heartbeat;
+    ngx_msec_t             stream_lifetime;
+    ngx_int_t              stream_connections;   /* of a participant */
+
     ngx_int_t              export_level;  /* of deflate */
     rooms_zip_limits_t     import_limits;
 

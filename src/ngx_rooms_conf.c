@@ -117,6 +117,9 @@ ngx_rooms_create_loc_conf(ngx_conf_t *cf)
     conf->federation_private = NGX_CONF_UNSET;
     conf->federation_keys = NGX_CONF_UNSET_PTR;
     conf->media_sweep = NGX_CONF_UNSET_MSEC;
+    conf->stream_heartbeat = NGX_CONF_UNSET_MSEC;
+    conf->stream_lifetime = NGX_CONF_UNSET_MSEC;
+    conf->stream_connections = NGX_CONF_UNSET;
     conf->export_level = NGX_CONF_UNSET;
 
     return conf;
@@ -503,6 +506,13 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->max_participants, prev->max_participants,
                          1000);
     ngx_conf_merge_value(conf->max_rooms, prev->max_rooms, -1);
+
+    ngx_conf_merge_msec_value(conf->stream_heartbeat, prev->stream_heartbeat,
+                              25000);
+    ngx_conf_merge_msec_value(conf->stream_lifetime, prev->stream_lifetime,
+                              3600000);
+    ngx_conf_merge_value(conf->stream_connections, prev->stream_connections,
+                         16);
 
     if (conf->media_path == NULL) {
         conf->media_path = prev->media_path;

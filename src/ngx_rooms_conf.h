@@ -44,6 +44,7 @@ char *ngx_rooms_check_secret(ngx_conf_t *cf, void *post, void *data);
 char *ngx_rooms_check_uri(ngx_conf_t *cf, void *post, void *data);
 char *ngx_rooms_check_prefix(ngx_conf_t *cf, void *post, void *data);
 char *ngx_rooms_check_tenant(ngx_conf_t *cf, void *post, void *data);
+char *ngx_rooms_check_stream(ngx_conf_t *cf, void *post, void *data);
 char *ngx_rooms_check_server(ngx_conf_t *cf, void *post, void *data);
 
 #endif /* NGX_ROOMS_CONF_H */

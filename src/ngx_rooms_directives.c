@@ -557,6 +557,18 @@ ngx_rooms_check_tenant(ngx_conf_t *cf, void *post, void *data)
 
 
 char *
+ngx_rooms_check_stream(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_msec_t  *time = data;
+
+    /* more would not fit into a timer of NGINX */
+
+    return *time >= 100 && *time <= 7 * 24 * 3600 * 1000
+           ? NGX_CONF_OK : "must be from 100ms to 7d";
+}
+
+
+char *
 ngx_rooms_check_server(ngx_conf_t *cf, void *post, void *data)
 {
     size_t      i;

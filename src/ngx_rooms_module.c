@@ -34,6 +34,12 @@ static ngx_conf_num_bounds_t  ngx_rooms_participants_bounds = {
     ngx_conf_check_num_bounds, 1, 10000000
 };
 
+static ngx_conf_num_bounds_t  ngx_rooms_streams_bounds = {
+    ngx_conf_check_num_bounds, 1, 1000000
+};
+
+static ngx_conf_post_t  ngx_rooms_stream_post = { ngx_rooms_check_stream };
+
 static ngx_conf_enum_t  ngx_rooms_auth_modes[] = {
     { ngx_string("jwt"), NGX_ROOMS_AUTH_JWT },
     { ngx_string("mock"), NGX_ROOMS_AUTH_MOCK },
@@ -227,6 +233,27 @@ static ngx_command_t  ngx_rooms_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
+
+    { ngx_string("rooms_stream_heartbeat"),
+      NGX_ROOMS_ANY|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, stream_heartbeat),
+      &ngx_rooms_stream_post },
+
+    { ngx_string("rooms_stream_lifetime"),
+      NGX_ROOMS_ANY|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, stream_lifetime),
+      &ngx_rooms_stream_post },
+
+    { ngx_string("rooms_stream_connections"),
+      NGX_ROOMS_ANY|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, stream_connections),
+      &ngx_rooms_streams_bounds },
 
     { ngx_string("rooms_federation"),
       NGX_ROOMS_ANY|NGX_CONF_FLAG,

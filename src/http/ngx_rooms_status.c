@@ -435,6 +435,8 @@ ngx_rooms_status_prometheus(ngx_rooms_out_t *out)
                             "Readers that wait for news.");
     ngx_rooms_status_printf(out, "rooms_streams{transport=\"poll\"} %uA\n",
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_POLLS));
+    ngx_rooms_status_printf(out, "rooms_streams{transport=\"sse\"} %uA\n",
+                            ngx_rooms_status_sum(NGX_ROOMS_GAUGE_SSE));
 
     ngx_rooms_status_metric(out, "rooms_exports", "gauge",
                             "Exports that are running.");
@@ -463,7 +465,8 @@ ngx_rooms_status_json(ngx_rooms_out_t *out)
     ngx_rooms_status_printf(out, "{\"version\":\"%s\",\"nginx\":\"%s\","
                             "\"store\":{\"up\":%s,\"rounds\":%uA,"
                             "\"failed\":%uA,\"us\":%uA,\"conflicts\":%uA},"
-                            "\"polls\":%uA,\"exports\":%uA,\"imports\":%uA,"
+                            "\"polls\":%uA,\"sse\":%uA,"
+                            "\"exports\":%uA,\"imports\":%uA,"
                             "\"errors\":{",
                             NGX_ROOMS_VERSION, NGINX_VERSION,
                             ngx_rooms_status->store_down ? "false" : "true",
@@ -472,6 +475,7 @@ ngx_rooms_status_json(ngx_rooms_out_t *out)
                             ngx_rooms_status->store.sum,
                             ngx_rooms_status->conflicts,
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_POLLS),
+                            ngx_rooms_status_sum(NGX_ROOMS_GAUGE_SSE),
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_EXPORTS),
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_IMPORTS));
 

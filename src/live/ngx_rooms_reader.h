@@ -15,16 +15,18 @@
  * is.  How a page is written is its owner's business (ngx_rooms_sync.c).
  */
 
-typedef struct ngx_rooms_look_s  ngx_rooms_look_t;
+typedef struct ngx_rooms_look_s    ngx_rooms_look_t;
+typedef struct ngx_rooms_reader_s  ngx_rooms_reader_t;
 
 #define NGX_ROOMS_EPOCH_MAX  64
 
 typedef struct {
     int64_t                   position;
     rooms_str_t               json;
+    unsigned                  imported:1;  /* of a stream's page */
 } ngx_rooms_reader_event_t;
 
-typedef struct {
+struct ngx_rooms_reader_s {
     /* what is asked for */
     int64_t                   from;      /* nothing up to here is wanted */
     int64_t                   limit;     /* events of a page */
@@ -32,6 +34,13 @@ typedef struct {
     ngx_msec_t                until;     /* waits so long, if it waits */
     unsigned                  now:1;     /* `from` is where the store is */
     unsigned                  waits:1;
+    unsigned                  stream:1;  /* until it is stopped, and `until`
+                                            says nothing */
+    unsigned                  tells:1;   /* of a stream: gives one empty page
+                                            before it waits */
+    /* of a stream: the worker is to exit, while no step is called */
+    void                    (*leave)(ngx_rooms_reader_t *s);
+    void                     *owner;
 
     /* the page, until the reader is asked for the next one */
     ngx_rooms_reader_event_t *events;
@@ -40,6 +49,7 @@ typedef struct {
     const char               *reset;     /* why `from` was no good, or NULL */
     rooms_str_t               epoch;     /* of the tenant */
     unsigned                  more:1;
+    unsigned                  behind:1;  /* there may be: don't wait */
 
     /* the reader's own; while it waits, this is all that there is of it */
     ngx_rooms_req_t          *rq;
@@ -48,10 +58,9 @@ typedef struct {
     ngx_rooms_look_t         *look;
     ngx_uint_t                looks;
     unsigned                  waiting:1;
-    unsigned                  again:1;   /* news came while looking */
     unsigned                  late:1;
     u_char                    epoch_buf[NGX_ROOMS_EPOCH_MAX];
-} ngx_rooms_reader_t;
+};
 
 
 /* Made with the request's pool, ends with it.  NULL: no memory. */
@@ -62,6 +71,18 @@ ngx_rooms_reader_t *ngx_rooms_reader_create(ngx_rooms_req_t *rq);
  * NGX_AGAIN and NGX_ERROR as any step.
  */
 ngx_int_t ngx_rooms_reader_step(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s);
+
+/*
+ * Of a stream, when the page was taken: goes on behind it.  Afterwards the
+ * same as a step.
+ */
+ngx_int_t ngx_rooms_reader_next(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s);
+
+/* It waits, and is to do nothing before ngx_rooms_reader_next(). */
+void ngx_rooms_reader_pause(ngx_rooms_reader_t *s);
+
+/* Up to where there is nothing for it that it hasn't given. */
+int64_t ngx_rooms_reader_reached(ngx_rooms_reader_t *s);
 
 /* Wants no news any more. */
 void ngx_rooms_reader_stop(ngx_rooms_reader_t *s);

@@ -5,22 +5,80 @@
 
 /*
  * GET /v1/sync: one page of a reader (ngx_rooms_reader.c), at once if there is
- * something, else as soon as there is.
+ * something, else as soon as there is; or a stream of events that a browser's
+ * EventSource reads (HTML standard, "Server-sent events"), for whoever accepts
+ * that.
  */
 
 #include "ngx_rooms_sync.h"
-#include "ngx_rooms_reader.h"
+#include "ngx_rooms_stream.h"
 
 
 #define NGX_ROOMS_SYNC_WAIT      30000       /* ms */
 #define NGX_ROOMS_SYNC_WAIT_MAX  60000
 
 
-/* A position, or "now". */
+/* "Accept: text/event-stream", unless with "q=0". */
+static ngx_uint_t
+ngx_rooms_sync_wants_stream(ngx_rooms_req_t *rq)
+{
+    u_char       *p, *last, *end;
+    rooms_str_t   accept;
+
+    static u_char  type[] = "text/event-stream";
+
+    accept = ngx_rooms_header_in(rq->r, "Accept");
+
+    if (rq->r != rq->r->main || accept.data == NULL) {
+        return 0;
+    }
+
+    p = (u_char *) accept.data;
+    last = p + accept.len;
+
+    p = ngx_strlcasestrn(p, last, type, sizeof(type) - 2);
+
+    if (p == NULL) {
+        return 0;
+    }
+
+    p += sizeof(type) - 1;
+    end = ngx_strlchr(p, last, ',');
+
+    if (end == NULL) {
+        end = last;
+    }
+
+    while (p < end && (*p == ' ' || *p == ';')) {
+        p++;
+    }
+
+    return !(end - p >= 3 && ngx_strncasecmp(p, (u_char *) "q=0", 3) == 0
+             && (end - p == 3 || ngx_strlchr(p, end, '1') == NULL));
+}
+
+
 static ngx_int_t
 ngx_rooms_sync_since(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
+    off_t        n;
     rooms_str_t  since;
+
+    since = s->stream ? ngx_rooms_header_in(rq->r, "Last-Event-ID")
+                      : ROOMS_NULL;
+
+    if (since.len) {
+        /* a browser that comes back says where it was */
+        n = ngx_atoof((u_char *) since.data, since.len);
+
+        if (n == NGX_ERROR || n > (off_t) (INT64_C(1) << 53)) {
+            return ngx_rooms_invalid(rq, "Last-Event-ID",
+                                     "is no position of ours");
+        }
+
+        s->from = n;
+        return NGX_OK;
+    }
 
     if (ngx_rooms_arg(rq, "since", &since) == NGX_OK
         && rooms_str_eq(since, ngx_rooms_s("now")))
@@ -60,6 +118,7 @@ ngx_rooms_sync_begin(ngx_rooms_req_t *rq)
     }
 
     rq->data = s;
+    s->stream = ngx_rooms_sync_wants_stream(rq);
 
     if (ngx_rooms_sync_since(rq, s) != NGX_OK
         || ngx_rooms_arg_int(rq, "limit", 1, 500, 100, &s->limit) != NGX_OK
@@ -79,10 +138,18 @@ ngx_rooms_sync_begin(ngx_rooms_req_t *rq)
         s->expects = ROOMS_NULL;
     }
 
-    left = ngx_rooms_sync_wait(rq, wait);
+    if (s->stream) {
 
-    s->waits = left > 0;
-    s->until = ngx_current_msec + left;
+        if (ngx_rooms_stream_create(rq, s, &ngx_rooms_sse) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+    } else {
+        left = ngx_rooms_sync_wait(rq, wait);
+
+        s->waits = left > 0;
+        s->until = ngx_current_msec + left;
+    }
 
     if (rq->r == rq->r->main) {
         /* a client that leaves is noticed at once */
@@ -112,6 +179,11 @@ ngx_rooms_sync_show(ngx_rooms_req_t *rq)
     ngx_rooms_reader_t  *s;
 
     s = rq->data;
+
+    if (s->stream) {
+        rq->answer = ngx_rooms_stream_answer;
+        return NGX_OK;
+    }
 
     ngx_rooms_reader_stop(s);
 
@@ -144,3 +216,164 @@ ngx_rooms_sync_show(ngx_rooms_req_t *rq)
 
     return NGX_OK;
 }
+
+
+/*
+ * Server-sent events.  What has no "event:" is for a page's onmessage.
+ */
+
+
+static ngx_int_t
+ngx_rooms_sse_header(ngx_rooms_stream_t *st)
+{
+    ngx_http_request_t  *r;
+
+    r = st->rq->r;
+
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = -1;
+    ngx_str_set(&r->headers_out.content_type, "text/event-stream");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    /* proxies before us keep, change and hold back nothing */
+
+    if (ngx_rooms_header(r, "Cache-Control",
+                         ngx_rooms_s("no-store, no-transform")) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_header(r, "X-Accel-Buffering", ngx_rooms_s("no"));
+}
+
+
+static void
+ngx_rooms_sse_hello(ngx_rooms_stream_t *st, ngx_rooms_out_t *out)
+{
+    rooms_buf_t  *b;
+
+    b = ngx_rooms_out(out, sizeof("retry: 2000\nevent: hello\ndata: \n\n")
+                           + NGX_ROOMS_STREAM_HELLO);
+
+    rooms_json_lit(b, "retry: 2000\n\nevent: hello\ndata: {");
+    ngx_rooms_stream_hello(st, b);
+    rooms_json_lit(b, "}\n\n");
+}
+
+
+/* A field's value is one line. */
+static void
+ngx_rooms_sse_json(ngx_rooms_out_t *out, rooms_str_t json)
+{
+    rooms_buf_t  *b;
+
+    b = ngx_rooms_out(out, json.len + 2);
+
+    if ((size_t) (b->end - b->last) < json.len + 2) {
+        b->full = 1;
+        return;
+    }
+
+    if (ngx_strlchr((u_char *) json.data, (u_char *) json.data + json.len, LF)
+        || ngx_strlchr((u_char *) json.data, (u_char *) json.data + json.len,
+                       CR))
+    {
+        b->last += rooms_json_minify(json, b->last);
+
+    } else {
+        rooms_json_raw(b, json.data, json.len);
+    }
+
+    rooms_json_lit(b, "\n\n");
+}
+
+
+static void
+ngx_rooms_sse_event(ngx_rooms_out_t *out, int64_t position, rooms_str_t json)
+{
+    rooms_buf_t  *b;
+
+    b = ngx_rooms_out(out, json.len + ROOMS_JSON_INT
+                           + sizeof("id: \ndata: \n\n"));
+    rooms_json_lit(b, "id: ");
+    rooms_json_int(b, position);
+    rooms_json_lit(b, "\ndata: ");
+    ngx_rooms_sse_json(out, json);
+}
+
+
+static void
+ngx_rooms_sse_caught_up(ngx_rooms_out_t *out, int64_t position)
+{
+    rooms_buf_t  *b;
+
+    b = ngx_rooms_out(out, 2 * ROOMS_JSON_INT
+                      + sizeof("event: caught_up\nid: \n"
+                               "data: {\"position\":}\n\n"));
+
+    rooms_json_lit(b, "event: caught_up\nid: ");
+    rooms_json_int(b, position);
+    rooms_json_lit(b, "\ndata: {\"position\":");
+    rooms_json_int(b, position);
+    rooms_json_lit(b, "}\n\n");
+}
+
+
+static void
+ngx_rooms_sse_reset(ngx_rooms_out_t *out, const char *why, int64_t position)
+{
+    rooms_buf_t  *b;
+
+    b = ngx_rooms_out(out, 2 * ROOMS_JSON_INT + ngx_strlen(why)
+                      + sizeof("event: reset\nid: \ndata: {\"reason\":\"\","
+                               "\"position\":}\n\n"));
+
+    rooms_json_lit(b, "event: reset\nid: ");
+    rooms_json_int(b, position);
+    rooms_json_lit(b, "\ndata: {\"reason\":\"");
+    rooms_json_raw(b, why, ngx_strlen(why));
+    rooms_json_lit(b, "\",\"position\":");
+    rooms_json_int(b, position);
+    rooms_json_lit(b, "}\n\n");
+}
+
+
+static void
+ngx_rooms_sse_end(ngx_rooms_stream_t *st, ngx_rooms_out_t *out,
+    ngx_rooms_stream_end_e why)
+{
+    rooms_buf_t                      *b;
+    const ngx_rooms_stream_reason_t  *reason;
+
+    reason = &ngx_rooms_stream_reasons[why];
+
+    b = ngx_rooms_out(out, ROOMS_JSON_INT + ngx_strlen(reason->code)
+                      + sizeof("retry: \nevent: end\ndata: {\"code\":\"\","
+                               "\"reconnect\":false}\n\n"));
+
+    if (why == NGX_ROOMS_STREAM_RELOAD) {
+        /* all streams of the worker end now: not all come back at once */
+        rooms_json_lit(b, "retry: ");
+        rooms_json_int(b, 1000 + ngx_random() % 4001);
+        rooms_json_lit(b, "\n");
+    }
+
+    rooms_json_lit(b, "event: end\ndata: {\"code\":\"");
+    rooms_json_raw(b, reason->code, ngx_strlen(reason->code));
+    rooms_json_lit(b, "\",\"reconnect\":");
+    rooms_json_bool(b, reason->reconnect);
+    rooms_json_lit(b, "}\n\n");
+}
+
+
+const ngx_rooms_transport_t  ngx_rooms_sse = {
+    .gauge = NGX_ROOMS_GAUGE_SSE,
+    .header = ngx_rooms_sse_header,
+    .hello = ngx_rooms_sse_hello,
+    .event = ngx_rooms_sse_event,
+    .caught_up = ngx_rooms_sse_caught_up,
+    .reset = ngx_rooms_sse_reset,
+    .end = ngx_rooms_sse_end,
+    .beat = { 3, (const u_char *) ":\n\n" }
+};

@@ -1,0 +1,110 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_ROOMS_STREAM_H
+#define NGX_ROOMS_STREAM_H
+
+#include "ngx_rooms_reader.h"
+#include "ngx_rooms_status.h"
+
+
+/*
+ * A stream: a reader whose pages leave one after another over a connection
+ * that stays open.  What the pages look like is its transport's business.
+ */
+
+typedef struct ngx_rooms_stream_s  ngx_rooms_stream_t;
+
+/* Why a stream ends, in the order of ngx_rooms_stream_reasons[]. */
+typedef enum {
+    NGX_ROOMS_STREAM_LIVES = 0,
+    NGX_ROOMS_STREAM_EXPIRED,            /* the token */
+    NGX_ROOMS_STREAM_LIFETIME,
+    NGX_ROOMS_STREAM_RELOAD,
+    NGX_ROOMS_STREAM_STORE,
+    NGX_ROOMS_STREAM_FAULT
+} ngx_rooms_stream_end_e;
+
+typedef struct {
+    const char               *code;
+    ngx_uint_t                reconnect; /* with the same token */
+    ngx_uint_t                close;     /* code of a WebSocket */
+} ngx_rooms_stream_reason_t;
+
+extern const ngx_rooms_stream_reason_t  ngx_rooms_stream_reasons[];
+
+
+/*
+ * How a transport writes what streams say.  Each appends to `out`.  An
+ * event's text depends on the event alone: it is written once for all streams
+ * that get it.
+ */
+typedef struct {
+    ngx_rooms_gauge_e         gauge;
+    /* sets what is in the header; NGX_ERROR: no memory */
+    ngx_int_t               (*header)(ngx_rooms_stream_t *st);
+    void                    (*hello)(ngx_rooms_stream_t *st,
+                                     ngx_rooms_out_t *out);
+    void                    (*event)(ngx_rooms_out_t *out, int64_t position,
+                                     rooms_str_t json);
+    void                    (*caught_up)(ngx_rooms_out_t *out,
+                                         int64_t position);
+    void                    (*reset)(ngx_rooms_out_t *out, const char *why,
+                                     int64_t position);
+    void                    (*end)(ngx_rooms_stream_t *st,
+                                   ngx_rooms_out_t *out,
+                                   ngx_rooms_stream_end_e why);
+    rooms_str_t               beat;      /* says that we live */
+} ngx_rooms_transport_t;
+
+extern const ngx_rooms_transport_t  ngx_rooms_sse;
+
+
+/* Bytes on their way to one client or to many; freed with the last. */
+typedef struct {
+    ngx_uint_t                refs;
+    rooms_str_t               bytes;
+} ngx_rooms_text_t;
+
+typedef struct ngx_rooms_crowd_s  ngx_rooms_crowd_t;
+
+struct ngx_rooms_stream_s {
+    ngx_rooms_req_t              *rq;
+    ngx_rooms_reader_t           *reader;
+    const ngx_rooms_transport_t  *transport;
+
+    ngx_rooms_crowd_t            *crowd;     /* the participant's streams */
+    ngx_event_t                   timer;     /* a heartbeat, or the end */
+    ngx_msec_t                    until;     /* of ngx_current_msec */
+    ngx_msec_t                    sent;      /* when the last bytes left */
+    int64_t                       told;      /* the last position */
+
+    ngx_pool_t                   *pool;      /* of a page that is written */
+    ngx_rooms_text_t             *text;      /* what leaves; NULL: nothing */
+    ngx_chain_t                  *free;
+    ngx_chain_t                  *busy;
+    ngx_rooms_stream_end_e        ending;    /* as soon as `text` has left */
+    unsigned                      expires:1; /* `until` is the token's */
+    unsigned                      begun:1;   /* hello was said */
+    unsigned                      caught:1;  /* the backlog is through */
+    unsigned                      asking:1;  /* who wrote imported events */
+    unsigned                      ended:1;
+};
+
+
+/*
+ * Makes a stream of a reader that hasn't begun; NGX_ERROR: rq->error says
+ * why not.  Its row's show sets rq->answer to ngx_rooms_stream_answer().
+ */
+ngx_int_t ngx_rooms_stream_create(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
+    const ngx_rooms_transport_t *transport);
+void ngx_rooms_stream_answer(ngx_rooms_req_t *rq);
+
+/* The members of a hello, for both transports. */
+#define NGX_ROOMS_STREAM_HELLO  (ROOMS_JSON_STR(256 + 64 + 2                  \
+                                                * NGX_ROOMS_EPOCH_MAX) + 256)
+void ngx_rooms_stream_hello(ngx_rooms_stream_t *st, rooms_buf_t *b);
+
+#endif /* NGX_ROOMS_STREAM_H */
