@@ -126,7 +126,7 @@ ngx_rooms_authors_ask(ngx_rooms_req_t *rq)
     b = ngx_rooms_batch(rq);
 
     if (b == NULL
-        || ngx_array_init(&questions, rq->pool, 16,
+        || ngx_array_init(&questions, rq->out.pool, 16,
                           sizeof(ngx_rooms_question_t)) != NGX_OK)
     {
         return NGX_ERROR;
@@ -196,7 +196,7 @@ ngx_rooms_authors_fill(ngx_rooms_req_t *rq, ngx_uint_t answered)
 
         size = rooms_authors_size(&shown[i].authors, event);
 
-        p = ngx_pnalloc(rq->pool, size);
+        p = ngx_pnalloc(rq->out.pool, size);
         if (p == NULL) {
             return NGX_ERROR;
         }
