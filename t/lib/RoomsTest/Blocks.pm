@@ -9,6 +9,7 @@ package RoomsTest::Blocks;
 #     --- capture                    no test; what is found is saved
 #     room: "id":"([^"]+)"           first group of a regex on the body
 #     id: json data.id               the value at a path of the JSON body
+#     etag: header ETag              the value of a header (one test)
 #
 #     --- json                       one test, see RoomsTest::JSON
 #     data.id = "{{room}}"
@@ -89,7 +90,10 @@ sub sent {
 
 # The header of participants of acme, or of "ann\@east".
 sub as {
-    return map { "Authorization: Bearer mock:$_" . (/\@/ ? '' : '@acme') } @_;
+    my @headers = map { "Authorization: Bearer mock:$_"
+                        . (/\@/ ? '' : '@acme') } @_;
+
+    return wantarray ? @headers : $headers[0];
 }
 
 # The lines of "--- json" for an error, and for the field that it names.
@@ -125,8 +129,34 @@ sub before_block {
         if $ENV{TEST_NGINX_LOAD_MODULES}
            && ($block->http_config // '') !~ /rooms_media_path/;
 
+    capture_headers($block);
     fill_in($block, 0, @sent, @plain);
     fill_in($block, 1, @regex);
+}
+
+# The hooks don't show headers: a regex that looks at them saves what it finds.
+sub capture_headers {
+    my ($block) = @_;
+    my $spec = $block->capture;
+
+    return if !defined $spec || defined $block->raw_response_headers_like;
+
+    my @regex = map {
+        my $regex = qr/\A/;
+
+        for my $line (lines($_)) {
+            my ($key, $name) = $line =~ /^\s*(\w+)\s*:\s*header\s+(\S+)/ or next;
+
+            $regex = qr/$regex(?=.*?^\Q$name\E:[ ]*([^\r\n]*)
+                                (?{ $saved{$key} = $^N }))/xms;
+        }
+
+        $regex;
+    } ref $spec ? @$spec : $spec;
+
+    $block->set_value(raw_response_headers_like =>
+                      ref $spec ? \@regex : $regex[0])
+        if grep { /:\s*header\s/ } ref $spec ? @$spec : $spec;
 }
 
 sub media_path {
@@ -210,6 +240,8 @@ sub capture {
         my ($key, $regex) = $line =~ /^\s*(\w+)\s*:\s*(.*?)\s*$/
             or die "$name - bad capture line: $line\n";
         my $value;
+
+        next if $regex =~ /^header\s/;
 
         if ($regex =~ /^json\s+(\S.*)/) {
             $value = eval { RoomsTest::JSON::json_get($body, $1) };
