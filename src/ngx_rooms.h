@@ -146,6 +146,8 @@ ngx_uint_t ngx_rooms_location_of_target(ngx_uint_t serve, u_char *p,
     u_char *last);
 
 ngx_int_t ngx_rooms_add_variables(ngx_conf_t *cf);
+/* Those of a list, which a variable without a name ends. */
+ngx_int_t ngx_rooms_variables_add(ngx_conf_t *cf, ngx_http_variable_t *v);
 ngx_int_t ngx_rooms_filter_init(ngx_conf_t *cf);
 
 #endif /* NGX_ROOMS_H */

@@ -15,12 +15,48 @@
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_sweep.h"
 #include "ngx_rooms_peer.h"
+#include "ngx_rooms_peer_call.h"
 
 
+static ngx_int_t ngx_rooms_preconfigure(ngx_conf_t *cf);
 static ngx_int_t ngx_rooms_init(ngx_conf_t *cf);
 static ngx_int_t ngx_rooms_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_rooms_init_process(ngx_cycle_t *cycle);
 static void ngx_rooms_exit_process(ngx_cycle_t *cycle);
+
+
+/* Families of endpoints; each gives its rows to the one table. */
+extern const ngx_rooms_endpoint_t  ngx_rooms_endpoint_rows[];
+extern const ngx_rooms_endpoint_t  ngx_rooms_export_rows[];
+extern const ngx_rooms_endpoint_t  ngx_rooms_import_rows[];
+extern const ngx_rooms_endpoint_t  ngx_rooms_upload_rows[];
+extern const ngx_rooms_endpoint_t  ngx_rooms_download_rows[];
+extern const ngx_rooms_endpoint_t  ngx_rooms_sync_rows[];
+extern const ngx_rooms_endpoint_t  ngx_rooms_federation_rows[];
+
+/*
+ * The first path that fits decides, so what has a word stands before what has
+ * braces in its place: "/v1/rooms/import" before "/v1/rooms/{room}".
+ */
+const ngx_rooms_endpoint_t  *const ngx_rooms_families[] = {
+    ngx_rooms_import_rows,
+    ngx_rooms_export_rows,
+    ngx_rooms_endpoint_rows,
+    ngx_rooms_sync_rows,
+    ngx_rooms_upload_rows,
+    ngx_rooms_download_rows,
+    ngx_rooms_federation_rows,
+    NULL
+};
+
+const ngx_rooms_hooks_t  ngx_rooms_hooks = {
+    .authenticate = ngx_rooms_authenticate,
+    .authenticate_now = ngx_rooms_authenticate_now,
+    .enter = ngx_rooms_register,
+    .authenticate_peer = ngx_rooms_peer_authenticate,
+    .enter_peer = ngx_rooms_peer_digest,
+    .posted = ngx_rooms_outbox_poke
+};
 
 
 static ngx_conf_post_t  ngx_rooms_jwks_post = { ngx_rooms_check_jwks };
@@ -330,7 +366,7 @@ static ngx_command_t  ngx_rooms_commands[] = {
 
 
 static ngx_http_module_t  ngx_rooms_module_ctx = {
-    ngx_rooms_add_variables,               /* preconfiguration */
+    ngx_rooms_preconfigure,                /* preconfiguration */
     ngx_rooms_init,                        /* postconfiguration */
 
     ngx_rooms_create_main_conf,            /* create main configuration */
@@ -358,6 +394,19 @@ ngx_module_t  ngx_rooms_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+static ngx_int_t
+ngx_rooms_preconfigure(ngx_conf_t *cf)
+{
+    if (ngx_rooms_route_init(cf) != NGX_OK
+        || ngx_rooms_add_variables(cf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_peer_add_variables(cf);
+}
 
 
 static ngx_int_t

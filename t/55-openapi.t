@@ -18,6 +18,7 @@ use RoomsTest::Bundle qw(bundle form manifest);
 use RoomsTest::Process qw(slurp);
 use RoomsTest::Schema qw(resolve schema_problems);
 use RoomsTest::Stranger;
+use RoomsTest::Table qw(table_rows table_fields);
 use RoomsTest::Token qw(hs256);
 use RoomsTest::YAML qw(yaml_load);
 
@@ -40,35 +41,10 @@ for my $path (sort keys %{$doc->{paths}}) {
 
 # The table of endpoints
 
-my $table = slurp('src/endpoints/ngx_rooms_table.c');
-my %fields;
+my %fields = table_fields();
+my %row = map { ("$_->{method} $_->{path}" => $_) } table_rows();
 
-while ($table =~ /ngx_rooms_field_t\s+(\w+)\[\] = \{(.*?)\n\};/gs) {
-    my ($name, $rows) = ($1, $2);
-
-    while ($rows =~ /\{ "(\w+)", NGX_ROOMS_T_(\w+)([|\w]*) \}/g) {
-        my ($field, $type, $flags) = ($1, lc $2, $3);
-
-        next if $type eq 'refused';
-
-        $fields{$name}{$field} = { type => $type,
-                                   required => $flags =~ /REQUIRED/ ? 1 : 0,
-                                   null => $flags =~ /NULLABLE/ ? 1 : 0 };
-    }
-}
-
-my ($rows) = $table =~ /ngx_rooms_endpoints\[\] = \{(.*?)\n\};/s;
-my %row;
-
-while ($rows =~ /\{\s*(GET|PUT|POST|PATCH|DELETE),\s*"([^"]+)",([^}]*)\}/g) {
-    my ($name, $flags) = ("$1 $2", $3);
-
-    # a name in braces may be longer in the document
-    my ($fields) = $flags =~ /(\w+_fields)/;
-
-    $row{$name} = { flags => $flags, fields => $fields };
-}
-
+# a name in braces may be longer in the document
 my %named = map { my $short = s/_id\}/}/gr; ($short => $_) } keys %op;
 
 cmp_ok(scalar keys %row, '>', 50, 'rows of the table');
@@ -117,7 +93,7 @@ for my $name (sort keys %row) {
         if $schema && !resolve($doc, $op->{requestBody})->{required}
            != !!($flags =~ /OPTIONAL/);
     push @bad, "$name: federation's tag"
-        if !!($flags =~ /NGX_ROOMS_(?:PEER|OPEN)/)
+        if !!($flags =~ /\b(?:PEER|OPEN)\b/)
            != !!($op->{tags}[0] eq 'federation');
     push @bad, "$name: an admin's row"
         if !!($flags =~ /ADMIN/) != !!($op->{tags}[0] eq 'administration');

@@ -9,7 +9,6 @@
  */
 
 #include "ngx_rooms_keys.h"
-#include "ngx_rooms_peer.h"
 #include <sodium.h>
 
 
@@ -612,7 +611,7 @@ ngx_rooms_authenticate(ngx_rooms_req_t *rq)
         }
 
         return rq->endpoint->flags & NGX_ROOMS_PEER
-               ? ngx_rooms_peer_authenticate(rq) : NGX_OK;
+               ? ngx_rooms_hooks.authenticate_peer(rq) : NGX_OK;
     }
 
     auth = rq->conf->auth;

@@ -24,6 +24,17 @@ ngx_rooms_auth_t *ngx_rooms_auth_create(ngx_conf_t *cf,
 char *ngx_rooms_auth_check_file(ngx_conf_t *cf, ngx_str_t *path,
     ngx_uint_t secret);
 
+/*
+ * Hooks of the pipeline: a step, and its synchronous half, which sets no
+ * error.  NGX_AGAIN: with the keys that are here, nothing can be said.
+ * NGX_DECLINED: refused; rq->refusal says what to answer.
+ */
+ngx_int_t ngx_rooms_authenticate(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_authenticate_now(ngx_rooms_req_t *rq);
+/* Answers with rq->refusal, or with an invalid token when why isn't NULL. */
+ngx_int_t ngx_rooms_auth_refused(ngx_rooms_req_t *rq, const char *why);
+ngx_int_t ngx_rooms_register(ngx_rooms_req_t *rq);
+
 /* Of the worker: the caches. */
 ngx_int_t ngx_rooms_auth_init_process(ngx_cycle_t *cycle);
 ngx_int_t ngx_rooms_auth_init_module(void);

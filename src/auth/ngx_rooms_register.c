@@ -15,7 +15,6 @@
  */
 
 #include "ngx_rooms_keys.h"
-#include "ngx_rooms_peer.h"
 #include <sodium.h>
 
 
@@ -342,7 +341,7 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
     }
 
     if (rq->endpoint->flags & NGX_ROOMS_PEER) {
-        return ngx_rooms_peer_digest(rq);
+        return ngx_rooms_hooks.enter_peer(rq);
     }
 
     /*

@@ -16,6 +16,8 @@
 #include "rooms_zip_name.h"
 
 
+static ngx_int_t ngx_rooms_export_load(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_export_show(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_export_args(ngx_rooms_req_t *rq,
     ngx_rooms_export_t *x);
 static ngx_int_t ngx_rooms_export_count(ngx_rooms_req_t *rq);
@@ -26,7 +28,19 @@ static ngx_int_t ngx_rooms_export_start(ngx_rooms_req_t *rq,
 static void ngx_rooms_export_cleanup(void *data);
 
 
-ngx_int_t
+const ngx_rooms_endpoint_t  ngx_rooms_export_rows[] = {
+
+    { .method = NGX_HTTP_GET, .path = "/v1/rooms/{room}/export",
+      .part = NGX_ROOMS_PART_ROOMS, .flags = NGX_ROOMS_BULK,
+      .op = ROOMS_OP_EXPORT,
+      .load = ngx_rooms_export_load, .decide = ngx_rooms_room_permit,
+      .show = ngx_rooms_export_show },
+
+    { .path = NULL }
+};
+
+
+static ngx_int_t
 ngx_rooms_export_load(ngx_rooms_req_t *rq)
 {
     ngx_pool_cleanup_t  *cln;
@@ -115,7 +129,7 @@ ngx_rooms_export_count(ngx_rooms_req_t *rq)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_export_show(ngx_rooms_req_t *rq)
 {
     ngx_rooms_export_t  *x;

@@ -6,6 +6,7 @@
 /* POST /v1/rooms/import: the request's side (see ngx_rooms_import.h). */
 
 #include "ngx_rooms_import.h"
+#include "ngx_rooms_auth.h"
 #include "ngx_rooms_status.h"
 
 
@@ -19,6 +20,10 @@ typedef enum {
 } ngx_rooms_import_phase_e;
 
 
+static ngx_int_t ngx_rooms_import_load(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_import_decide(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_import_show(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_import_take(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_import_start(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_import_taken(ngx_rooms_req_t *rq,
     ngx_rooms_import_t *im);
@@ -34,6 +39,19 @@ static ngx_int_t ngx_rooms_import_reserved(ngx_rooms_req_t *rq,
     ngx_rooms_import_t *im);
 static ngx_int_t ngx_rooms_import_writing(ngx_rooms_req_t *rq,
     ngx_rooms_import_t *im);
+
+
+const ngx_rooms_endpoint_t  ngx_rooms_import_rows[] = {
+
+    { .method = NGX_HTTP_POST, .path = "/v1/rooms/import",
+      .part = NGX_ROOMS_PART_ROOMS,
+      .flags = NGX_ROOMS_UPLOAD|NGX_ROOMS_IN_FILE|NGX_ROOMS_CREATES
+               |NGX_ROOMS_BULK|NGX_ROOMS_ENTERS, .op = ROOMS_OP_READ,
+      .load = ngx_rooms_import_load, .decide = ngx_rooms_import_decide,
+      .show = ngx_rooms_import_show, .take = ngx_rooms_import_take },
+
+    { .path = NULL }
+};
 
 
 /* The form */
@@ -56,7 +74,7 @@ ngx_rooms_import_cleanup(void *data)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_import_take(ngx_rooms_req_t *rq)
 {
     if (rq->round == 0) {
@@ -201,7 +219,7 @@ ngx_rooms_import_taken(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 /* The bundle, and the store */
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_import_load(ngx_rooms_req_t *rq)
 {
     ngx_int_t            rc;
@@ -453,7 +471,7 @@ ngx_rooms_import_writing(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_import_decide(ngx_rooms_req_t *rq)
 {
     ngx_rooms_import_t  *im;
@@ -476,7 +494,7 @@ ngx_rooms_import_decide(ngx_rooms_req_t *rq)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_import_show(ngx_rooms_req_t *rq)
 {
     ngx_rooms_import_t  *im;

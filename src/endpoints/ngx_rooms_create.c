@@ -5,7 +5,7 @@
 
 /* POST /v1/rooms, POST /v1/rooms/dm and POST /v1/me/federated-dms */
 
-#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_federation_endpoints.h"
 #include "ngx_rooms_fedpolicy.h"
 
 

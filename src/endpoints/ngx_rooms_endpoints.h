@@ -83,23 +83,6 @@ rooms_str_t ngx_rooms_content(ngx_rooms_req_t *rq,
 /* The transition that the change is about. */
 const rooms_transition_t *ngx_rooms_subject(const rooms_change_t *change);
 
-/*
- * For every row of other servers: adds to rq->batch that the signer was here,
- * which ends a backoff; now and then, not for each request.
- */
-void ngx_rooms_peer_note(ngx_rooms_req_t *rq);
-
-/*
- * Somebody of another server (ngx_rooms_federation_invite.c): fills in a
- * profile by the name alone; whether the policy, in a reply, has a place for
- * them in this room; writes the profile of one who is new here.
- */
-ngx_int_t ngx_rooms_fqid_check(ngx_rooms_req_t *rq, rooms_str_t fqid,
-    ngx_rooms_profile_t *p);
-ngx_int_t ngx_rooms_fqid_allow(ngx_rooms_req_t *rq, redisReply *reply,
-    const rooms_room_t *room, rooms_str_t server);
-void ngx_rooms_fqid_keep(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p);
-
 /* Lists: opens and closes the envelope, with meta. */
 void ngx_rooms_list_open(ngx_rooms_req_t *rq);
 void ngx_rooms_list_close(ngx_rooms_req_t *rq, ngx_uint_t more,
@@ -137,8 +120,6 @@ ngx_int_t ngx_rooms_read_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_export_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_export_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_edit_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_redact_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_react_load(ngx_rooms_req_t *rq);
@@ -170,42 +151,5 @@ ngx_int_t ngx_rooms_workspace_role_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_register_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_register_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_register_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_identity_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_descriptor_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_policy_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_policy_decide(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_policy_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_upload_take(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_upload_decide(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_upload_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_medium_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_medium_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_download_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_fedinvite_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_fedinvite_decide(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_feddm_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_fedsend_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_fedsend_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_peers_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_peers_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_retry_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_retry_decide(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_retry_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_refresh_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_refresh_decide(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_refresh_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_foreign_profile_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_peer_members_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_peer_members_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_history_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_history_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_fedbackfill_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_fedbackfill_show(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_import_take(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_import_load(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_import_decide(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_import_show(ngx_rooms_req_t *rq);
 
 #endif /* NGX_ROOMS_ENDPOINTS_H */

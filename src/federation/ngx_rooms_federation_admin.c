@@ -8,7 +8,7 @@
  * descriptor, /v1/admin/federation/identity, and .../policy.
  */
 
-#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_federation_endpoints.h"
 #include "ngx_rooms_endings.h"
 #include "ngx_rooms_federation.h"
 #include "ngx_rooms_fedpolicy.h"

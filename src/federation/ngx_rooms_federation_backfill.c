@@ -8,7 +8,7 @@
  * that is at home elsewhere told by its server.
  */
 
-#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_federation_endpoints.h"
 #include "ngx_rooms_backfill.h"
 #include "ngx_rooms_fedpolicy.h"
 

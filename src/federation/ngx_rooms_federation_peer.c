@@ -5,7 +5,7 @@
 
 /* What other servers ask: GET .../profile/{local_id}. */
 
-#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_federation_endpoints.h"
 #include "ngx_rooms_peer.h"
 
 

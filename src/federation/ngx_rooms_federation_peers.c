@@ -8,7 +8,7 @@
  * POST .../peers/{server}/retry.
  */
 
-#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_federation_endpoints.h"
 #include "ngx_rooms_fedpolicy.h"
 
 

@@ -8,7 +8,7 @@
  * participant's server how it is called now.
  */
 
-#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_federation_endpoints.h"
 #include "ngx_rooms_fedpolicy.h"
 #include "ngx_rooms_peer_ask.h"
 #include "rooms_told.h"

@@ -8,7 +8,7 @@
 #ifndef NGX_ROOMS_FEDERATION_ROOM_H
 #define NGX_ROOMS_FEDERATION_ROOM_H
 
-#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_federation_endpoints.h"
 #include "ngx_rooms_peer.h"
 
 

@@ -6,7 +6,7 @@
 #ifndef NGX_ROOMS_FEDERATION_SEND_H
 #define NGX_ROOMS_FEDERATION_SEND_H
 
-#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_federation_endpoints.h"
 #include "rooms_told.h"
 #include "rooms_fedkey.h"
 #include "rooms_policy.h"

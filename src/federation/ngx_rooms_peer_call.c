@@ -7,12 +7,42 @@
 #include "ngx_rooms_hold.h"
 
 
+static ngx_int_t ngx_rooms_variable_peer(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_rooms_peer_connect(ngx_rooms_peer_call_t *call);
 static ngx_int_t ngx_rooms_peer_request(ngx_rooms_peer_call_t *call);
 static ngx_int_t ngx_rooms_peer_answer(ngx_http_request_t *sr, void *data,
     ngx_int_t rc);
 static void ngx_rooms_peer_end(ngx_http_request_t *r);
 static void ngx_rooms_peer_done(ngx_event_t *ev);
+
+
+static ngx_http_variable_t  ngx_rooms_peer_variables[] = {
+
+    { ngx_string("rooms_peer"), NULL, ngx_rooms_variable_peer,
+      offsetof(ngx_rooms_peer_call_t, peer), 0, 0 },
+
+    { ngx_string("rooms_peer_host"), NULL, ngx_rooms_variable_peer,
+      offsetof(ngx_rooms_peer_call_t, host), 0, 0 },
+
+    { ngx_string("rooms_peer_address"), NULL, ngx_rooms_variable_peer,
+      offsetof(ngx_rooms_peer_call_t, address), 0, 0 },
+
+    { ngx_string("rooms_peer_method"), NULL, ngx_rooms_variable_peer,
+      offsetof(ngx_rooms_peer_call_t, method), 0, 0 },
+
+    { ngx_string("rooms_peer_uri"), NULL, ngx_rooms_variable_peer,
+      offsetof(ngx_rooms_peer_call_t, uri), 0, 0 },
+
+      ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_rooms_peer_add_variables(ngx_conf_t *cf)
+{
+    return ngx_rooms_variables_add(cf, ngx_rooms_peer_variables);
+}
 
 
 static ngx_str_t
@@ -417,4 +447,31 @@ ngx_rooms_peer_done(ngx_event_t *ev)
     ngx_rooms_peer_call_t *call = ev->data;
 
     call->handler(call);
+}
+
+
+/* Of a request to another server; elsewhere there is no such thing. */
+static ngx_int_t
+ngx_rooms_variable_peer(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    ngx_str_t              *value;
+    ngx_rooms_peer_call_t  *call;
+
+    call = ngx_rooms_peer_call_of(r);
+
+    if (call == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    value = (ngx_str_t *) ((u_char *) call + data);
+
+    v->len = value->len;
+    v->data = value->data;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
 }

@@ -47,6 +47,9 @@ struct ngx_rooms_peer_call_s {
 };
 
 
+/* $rooms_peer and the like, which say in a location where a call goes. */
+ngx_int_t ngx_rooms_peer_add_variables(ngx_conf_t *cf);
+
 /* The peer's name must be valid.  NULL: no memory, or no connections left. */
 ngx_rooms_peer_call_t *ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx,
     ngx_rooms_loc_conf_t *conf, ngx_str_t *peer, ngx_str_t *uri);

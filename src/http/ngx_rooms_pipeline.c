@@ -18,10 +18,11 @@
 #include "ngx_rooms_request.h"
 #include "ngx_rooms_cors.h"
 #include "ngx_rooms_status.h"
-#include "ngx_rooms_link.h"
 
 
 static ngx_int_t ngx_rooms_start(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_auth_step(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_enter_step(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_take(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_load(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_decide_step(ngx_rooms_req_t *rq);
@@ -32,9 +33,9 @@ static ngx_int_t ngx_rooms_show(ngx_rooms_req_t *rq);
 
 static const ngx_rooms_step_pt  ngx_rooms_steps[] = {
     [NGX_ROOMS_START] = ngx_rooms_start,
-    [NGX_ROOMS_AUTH] = ngx_rooms_authenticate,
+    [NGX_ROOMS_AUTH] = ngx_rooms_auth_step,
     [NGX_ROOMS_READ_BODY] = ngx_rooms_body_read,
-    [NGX_ROOMS_REGISTER] = ngx_rooms_register,
+    [NGX_ROOMS_REGISTER] = ngx_rooms_enter_step,
     [NGX_ROOMS_TAKE] = ngx_rooms_take,
     [NGX_ROOMS_CLAIM] = ngx_rooms_claim,
     [NGX_ROOMS_NAMES] = ngx_rooms_names,
@@ -118,6 +119,20 @@ ngx_rooms_start(ngx_rooms_req_t *rq)
 
     return rq->r->method == NGX_HTTP_OPTIONS ? ngx_rooms_cors_options(rq)
                                              : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_auth_step(ngx_rooms_req_t *rq)
+{
+    return ngx_rooms_hooks.authenticate(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_enter_step(ngx_rooms_req_t *rq)
+{
+    return ngx_rooms_hooks.enter(rq);
 }
 
 
@@ -230,7 +245,7 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
         rq->partly = 1;
 
         if (rq->commit.posts) {
-            ngx_rooms_outbox_poke(rq->conf);
+            ngx_rooms_hooks.posted(rq->conf);
         }
 
         return NGX_OK;

@@ -64,6 +64,8 @@ typedef struct {
 #define NGX_ROOMS_T_NULL      0x20     /* may be null, which is "absent" */
 
 
+#define NGX_ROOMS_ROWS  128            /* of the table of endpoints, at most */
+
 struct ngx_rooms_endpoint_s {
     ngx_uint_t                method;
     const char               *path;
@@ -256,9 +258,33 @@ void ngx_rooms_run(ngx_rooms_req_t *rq);
 void ngx_rooms_route(ngx_rooms_req_t *rq);
 /* Sets rq->allow to the methods of its path; NGX_DECLINED: it has none. */
 ngx_int_t ngx_rooms_route_allow(ngx_rooms_req_t *rq);
-extern const ngx_rooms_endpoint_t  ngx_rooms_endpoints[];
 ngx_uint_t ngx_rooms_endpoint_index(const ngx_rooms_endpoint_t *e);
-ngx_int_t ngx_rooms_route_init(ngx_cycle_t *cycle);
+
+/*
+ * The table of endpoints: rows of all families, one behind the other, up to
+ * one without a path.  NGX_ERROR: there are too many.
+ */
+extern const ngx_rooms_endpoint_t  *ngx_rooms_endpoints;
+ngx_int_t ngx_rooms_route_init(ngx_conf_t *cf);
+
+/*
+ * What the module (ngx_rooms_module.c) knows of the features, so that the
+ * pipeline needs none of them: the families' rows, each up to one without a
+ * path; and what is done in a step, or when something has happened.
+ */
+extern const ngx_rooms_endpoint_t  *const ngx_rooms_families[];
+
+typedef struct {
+    ngx_rooms_step_pt   authenticate;      /* who asks */
+    ngx_rooms_step_pt   authenticate_now;  /* the same, without waiting */
+    ngx_rooms_step_pt   enter;             /* a participant, after the body */
+    ngx_rooms_step_pt   authenticate_peer; /* of rows with NGX_ROOMS_PEER */
+    ngx_rooms_step_pt   enter_peer;
+    /* a commit has put something into an outbox */
+    void              (*posted)(ngx_rooms_loc_conf_t *conf);
+} ngx_rooms_hooks_t;
+
+extern const ngx_rooms_hooks_t  ngx_rooms_hooks;
 
 /* Sets the error and returns NGX_ERROR. */
 ngx_int_t ngx_rooms_fail(ngx_rooms_req_t *rq, ngx_uint_t code,
@@ -326,17 +352,6 @@ rooms_str_t ngx_rooms_cursor(ngx_pool_t *pool, u_char kind, rooms_str_t value);
 /* NGX_DECLINED: absent; NGX_ERROR: the answer is set. */
 ngx_int_t ngx_rooms_arg_cursor(ngx_rooms_req_t *rq, const char *name,
     u_char kind, rooms_str_t *value);
-
-/*
- * Authentication (src/auth): a step, and its synchronous half, which sets no
- * error.  NGX_AGAIN: with the keys that are here, nothing can be said.
- * NGX_DECLINED: refused; rq->refusal says what to answer.
- */
-ngx_int_t ngx_rooms_authenticate(ngx_rooms_req_t *rq);
-ngx_int_t ngx_rooms_authenticate_now(ngx_rooms_req_t *rq);
-/* Answers with rq->refusal, or with an invalid token when why isn't NULL. */
-ngx_int_t ngx_rooms_auth_refused(ngx_rooms_req_t *rq, const char *why);
-ngx_int_t ngx_rooms_register(ngx_rooms_req_t *rq);
 
 /* A step: names in path and body (ngx_rooms_names.c). */
 ngx_int_t ngx_rooms_names(ngx_rooms_req_t *rq);

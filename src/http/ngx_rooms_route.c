@@ -19,6 +19,11 @@ typedef struct {
 } ngx_rooms_path_t;
 
 
+/* One behind them has no path. */
+static ngx_rooms_endpoint_t  ngx_rooms_rows[NGX_ROOMS_ROWS + 1];
+
+const ngx_rooms_endpoint_t  *ngx_rooms_endpoints = ngx_rooms_rows;
+
 static const struct {
     const char         *name;
     ngx_rooms_param_e   param;
@@ -265,6 +270,34 @@ ngx_rooms_route(ngx_rooms_req_t *rq)
     if (template) {
         (void) ngx_rooms_route_methods(rq, template);
     }
+}
+
+
+ngx_int_t
+ngx_rooms_route_init(ngx_conf_t *cf)
+{
+    ngx_uint_t                          n;
+    const ngx_rooms_endpoint_t         *e;
+    const ngx_rooms_endpoint_t *const  *family;
+
+    n = 0;
+
+    for (family = ngx_rooms_families; *family; family++) {
+
+        for (e = *family; e->path; e++) {
+
+            if (n == NGX_ROOMS_ROWS) {
+                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                              "rooms: more than %d endpoints",
+                              NGX_ROOMS_ROWS);
+                return NGX_ERROR;
+            }
+
+            ngx_rooms_rows[n++] = *e;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

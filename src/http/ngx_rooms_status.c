@@ -7,7 +7,7 @@
 #include "ngx_rooms_status_html.h"
 
 
-#define NGX_ROOMS_STATUS_ROWS     160      /* more than the table has */
+#define NGX_ROOMS_STATUS_ROWS     (NGX_ROOMS_ROWS + 1)
 #define NGX_ROOMS_STATUS_CLASSES    3      /* 2xx and 3xx, 4xx, 5xx */
 #define NGX_ROOMS_STATUS_BUCKETS   17
 

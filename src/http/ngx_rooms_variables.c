@@ -4,12 +4,9 @@
  */
 
 #include "ngx_rooms_request.h"
-#include "ngx_rooms_peer_call.h"
 
 
 static ngx_int_t ngx_rooms_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_rooms_variable_peer(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
 
@@ -38,21 +35,6 @@ static ngx_http_variable_t  ngx_rooms_variables[] = {
     { ngx_string("rooms_store_time"), NULL, ngx_rooms_variable,
       NGX_ROOMS_V_STORE_TIME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("rooms_peer"), NULL, ngx_rooms_variable_peer,
-      offsetof(ngx_rooms_peer_call_t, peer), 0, 0 },
-
-    { ngx_string("rooms_peer_host"), NULL, ngx_rooms_variable_peer,
-      offsetof(ngx_rooms_peer_call_t, host), 0, 0 },
-
-    { ngx_string("rooms_peer_address"), NULL, ngx_rooms_variable_peer,
-      offsetof(ngx_rooms_peer_call_t, address), 0, 0 },
-
-    { ngx_string("rooms_peer_method"), NULL, ngx_rooms_variable_peer,
-      offsetof(ngx_rooms_peer_call_t, method), 0, 0 },
-
-    { ngx_string("rooms_peer_uri"), NULL, ngx_rooms_variable_peer,
-      offsetof(ngx_rooms_peer_call_t, uri), 0, 0 },
-
       ngx_http_null_variable
 };
 
@@ -60,9 +42,16 @@ static ngx_http_variable_t  ngx_rooms_variables[] = {
 ngx_int_t
 ngx_rooms_add_variables(ngx_conf_t *cf)
 {
-    ngx_http_variable_t  *var, *v;
+    return ngx_rooms_variables_add(cf, ngx_rooms_variables);
+}
 
-    for (v = ngx_rooms_variables; v->name.len; v++) {
+
+ngx_int_t
+ngx_rooms_variables_add(ngx_conf_t *cf, ngx_http_variable_t *v)
+{
+    ngx_http_variable_t  *var;
+
+    for ( /* void */ ; v->name.len; v++) {
         var = ngx_http_add_variable(cf, &v->name, v->flags);
         if (var == NULL) {
             return NGX_ERROR;
@@ -144,7 +133,7 @@ ngx_rooms_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     default:
 
-        if (ngx_rooms_authenticate_now(rq) != NGX_OK) {
+        if (ngx_rooms_hooks.authenticate_now(rq) != NGX_OK) {
             return NGX_OK;
         }
 
@@ -158,33 +147,6 @@ ngx_rooms_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     v->len = value.len;
     v->data = (u_char *) value.data;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
-}
-
-
-/* Of a request to another server; elsewhere there is no such thing. */
-static ngx_int_t
-ngx_rooms_variable_peer(ngx_http_request_t *r, ngx_http_variable_value_t *v,
-    uintptr_t data)
-{
-    ngx_str_t              *value;
-    ngx_rooms_peer_call_t  *call;
-
-    call = ngx_rooms_peer_call_of(r);
-
-    if (call == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    value = (ngx_str_t *) ((u_char *) call + data);
-
-    v->len = value->len;
-    v->data = value->data;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;

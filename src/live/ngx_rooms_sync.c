@@ -10,12 +10,26 @@
  * that.
  */
 
-#include "ngx_rooms_sync.h"
 #include "ngx_rooms_stream.h"
 
 
 #define NGX_ROOMS_SYNC_WAIT      30000       /* ms */
 #define NGX_ROOMS_SYNC_WAIT_MAX  60000
+
+
+static ngx_int_t ngx_rooms_sync_load(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_sync_show(ngx_rooms_req_t *rq);
+
+
+const ngx_rooms_endpoint_t  ngx_rooms_sync_rows[] = {
+
+    { .method = NGX_HTTP_GET, .path = "/v1/sync",
+      .part = NGX_ROOMS_PART_SYNC, .flags = NGX_ROOMS_BULK,
+      .op = ROOMS_OP_READ,
+      .load = ngx_rooms_sync_load, .show = ngx_rooms_sync_show },
+
+    { .path = NULL }
+};
 
 
 /* "Accept: text/event-stream", unless with "q=0". */
@@ -58,6 +72,7 @@ ngx_rooms_sync_wants_stream(ngx_rooms_req_t *rq)
 }
 
 
+/* A position, or "now". */
 static ngx_int_t
 ngx_rooms_sync_since(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
@@ -160,7 +175,7 @@ ngx_rooms_sync_begin(ngx_rooms_req_t *rq)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_sync_load(ngx_rooms_req_t *rq)
 {
     if (rq->round == 0 && ngx_rooms_sync_begin(rq) != NGX_OK) {
@@ -171,7 +186,7 @@ ngx_rooms_sync_load(ngx_rooms_req_t *rq)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_sync_show(ngx_rooms_req_t *rq)
 {
     ngx_uint_t           i;

@@ -8,7 +8,7 @@
  * somebody's, which a browser must neither run nor show as ours.
  */
 
-#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_request.h"
 #include "ngx_rooms_media.h"
 #include "ngx_rooms_status.h"
 #include "rooms_media.h"
@@ -20,11 +20,28 @@ typedef struct {
 } ngx_rooms_download_t;
 
 
+static ngx_int_t ngx_rooms_medium_load(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_download_show(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_medium_show(ngx_rooms_req_t *rq);
 static void ngx_rooms_download_answer(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_download_headers(ngx_rooms_req_t *rq,
     const ngx_rooms_medium_t *m);
 static ngx_int_t ngx_rooms_download_send(ngx_rooms_req_t *rq,
     ngx_rooms_download_t *d);
+
+
+const ngx_rooms_endpoint_t  ngx_rooms_download_rows[] = {
+
+    { .method = NGX_HTTP_GET, .path = "/v1/media/download/{media}",
+      .part = NGX_ROOMS_PART_MEDIA, .op = ROOMS_OP_READ,
+      .load = ngx_rooms_medium_load, .show = ngx_rooms_download_show },
+
+    { .method = NGX_HTTP_GET, .path = "/v1/media/{media}/info",
+      .part = NGX_ROOMS_PART_MEDIA, .op = ROOMS_OP_READ,
+      .load = ngx_rooms_medium_load, .show = ngx_rooms_medium_show },
+
+    { .path = NULL }
+};
 
 
 /* The same answer whether it never was, is another tenant's, or was lost. */
@@ -35,7 +52,7 @@ ngx_rooms_no_medium(ngx_rooms_req_t *rq)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_medium_load(ngx_rooms_req_t *rq)
 {
     ngx_int_t              rc;
@@ -77,7 +94,7 @@ ngx_rooms_medium_load(ngx_rooms_req_t *rq)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_medium_show(ngx_rooms_req_t *rq)
 {
     rooms_buf_t                *b;
@@ -109,7 +126,7 @@ ngx_rooms_medium_show(ngx_rooms_req_t *rq)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_download_show(ngx_rooms_req_t *rq)
 {
     ngx_int_t              rc;

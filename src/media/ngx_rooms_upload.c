@@ -9,7 +9,7 @@
  * A content whose commit never comes is removed by the sweep.
  */
 
-#include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_request.h"
 #include "ngx_rooms_media.h"
 #include "ngx_rooms_spool.h"
 #include "rooms_form.h"
@@ -32,6 +32,9 @@ typedef struct {
 } ngx_rooms_upload_t;
 
 
+static ngx_int_t ngx_rooms_upload_decide(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_upload_show(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_upload_take(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_upload_step(ngx_rooms_work_t *w);
 static ngx_int_t ngx_rooms_upload_window(ngx_rooms_upload_t *u);
 static ngx_int_t ngx_rooms_upload_end(ngx_rooms_upload_t *u);
@@ -41,6 +44,19 @@ static ngx_int_t ngx_rooms_upload_failed(ngx_rooms_req_t *rq,
     ngx_rooms_upload_t *u);
 static ngx_int_t ngx_rooms_upload_taken(ngx_rooms_req_t *rq,
     ngx_rooms_upload_t *u);
+
+
+const ngx_rooms_endpoint_t  ngx_rooms_upload_rows[] = {
+
+    { .method = NGX_HTTP_POST, .path = "/v1/media/upload",
+      .part = NGX_ROOMS_PART_MEDIA,
+      .flags = NGX_ROOMS_UPLOAD|NGX_ROOMS_CREATES|NGX_ROOMS_ENTERS,
+      .op = ROOMS_OP_READ,
+      .decide = ngx_rooms_upload_decide, .show = ngx_rooms_upload_show,
+      .take = ngx_rooms_upload_take },
+
+    { .path = NULL }
+};
 
 
 /* In the thread */
@@ -186,7 +202,7 @@ ngx_rooms_upload_start(ngx_rooms_req_t *rq)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_upload_take(ngx_rooms_req_t *rq)
 {
     if (rq->round == 0) {
@@ -256,7 +272,7 @@ ngx_rooms_upload_taken(ngx_rooms_req_t *rq, ngx_rooms_upload_t *u)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_upload_decide(ngx_rooms_req_t *rq)
 {
     ngx_rooms_medium_t  *m;
@@ -278,7 +294,7 @@ ngx_rooms_upload_decide(ngx_rooms_req_t *rq)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_upload_show(ngx_rooms_req_t *rq)
 {
     rooms_buf_t         *b;

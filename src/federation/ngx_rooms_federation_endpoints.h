@@ -1,0 +1,61 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* Endpoints of federation: rows of the table, and what they share. */
+
+#ifndef NGX_ROOMS_FEDERATION_ENDPOINTS_H
+#define NGX_ROOMS_FEDERATION_ENDPOINTS_H
+
+#include "ngx_rooms_endpoints.h"
+
+
+/*
+ * For every row of other servers: adds to rq->batch that the signer was here,
+ * which ends a backoff; now and then, not for each request.
+ */
+void ngx_rooms_peer_note(ngx_rooms_req_t *rq);
+
+/*
+ * Somebody of another server (ngx_rooms_federation_invite.c): fills in a
+ * profile by the name alone; whether the policy, in a reply, has a place for
+ * them in this room; writes the profile of one who is new here.
+ */
+ngx_int_t ngx_rooms_fqid_check(ngx_rooms_req_t *rq, rooms_str_t fqid,
+    ngx_rooms_profile_t *p);
+ngx_int_t ngx_rooms_fqid_allow(ngx_rooms_req_t *rq, redisReply *reply,
+    const rooms_room_t *room, rooms_str_t server);
+void ngx_rooms_fqid_keep(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p);
+
+
+/* Rows of the table. */
+ngx_int_t ngx_rooms_descriptor_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedbackfill_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedbackfill_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_feddm_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedinvite_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedinvite_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedsend_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_fedsend_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_foreign_profile_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_history_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_history_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_identity_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_peer_members_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_peer_members_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_peers_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_peers_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_policy_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_policy_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_policy_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_refresh_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_refresh_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_refresh_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_retry_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_retry_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_retry_show(ngx_rooms_req_t *rq);
+
+#endif /* NGX_ROOMS_FEDERATION_ENDPOINTS_H */
