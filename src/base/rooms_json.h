@@ -70,6 +70,15 @@ int64_t rooms_json_member_int(rooms_str_t object, const char *key,
 int rooms_json_next(rooms_str_t object, rooms_str_t *key, rooms_str_t *value);
 
 /*
+ * After such a walk, its last value (NULL: there was none): whether it has
+ * come to the object's end, and so the object was valid.
+ */
+int rooms_json_ends(rooms_str_t object, rooms_str_t value);
+
+/* A value that is digits, at most 18 of them, and nothing else. */
+int64_t rooms_json_whole(rooms_str_t value, int64_t otherwise);
+
+/*
  * A valid object anew, with other values for some members: in their place,
  * or at the end; a value of NULL drops the member.
  */

@@ -148,6 +148,30 @@ rooms_json_next(rooms_str_t object, rooms_str_t *key, rooms_str_t *value)
 }
 
 
+int
+rooms_json_ends(rooms_str_t object, rooms_str_t value)
+{
+    const unsigned char  *p, *end;
+
+    end = object.data + object.len;
+
+    if (value.data) {
+        p = rooms_json_space(value.data + value.len, end);
+
+    } else {
+        p = rooms_json_space(object.data, end);
+
+        if (p == end || *p != '{') {
+            return 0;
+        }
+
+        p = rooms_json_space(p + 1, end);
+    }
+
+    return p < end && *p == '}' && rooms_json_space(p + 1, end) == end;
+}
+
+
 rooms_str_t
 rooms_json_member(rooms_str_t object, const char *key)
 {
@@ -189,11 +213,15 @@ rooms_json_member_str(rooms_str_t object, const char *key)
 int64_t
 rooms_json_member_int(rooms_str_t object, const char *key, int64_t otherwise)
 {
-    int64_t      n;
-    size_t       i;
-    rooms_str_t  value;
+    return rooms_json_whole(rooms_json_member(object, key), otherwise);
+}
 
-    value = rooms_json_member(object, key);
+
+int64_t
+rooms_json_whole(rooms_str_t value, int64_t otherwise)
+{
+    int64_t  n;
+    size_t   i;
 
     if (value.len == 0 || value.len > 18) {
         return otherwise;

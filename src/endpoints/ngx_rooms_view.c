@@ -13,33 +13,17 @@ ngx_int_t
 ngx_rooms_view_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
     rooms_str_t room, rooms_str_t viewer)
 {
-    rooms_str_t  marker;
+    (void) ngx_rooms_load_room(b, keys, room);
+    (void) ngx_rooms_ask(b, keys, "HGET %k %s", NGX_ROOMS_KEY_MEMBERS, room,
+                         viewer);
+    (void) ngx_rooms_ask(b, keys, "HMGET %k mode%_%s mute%_%s read%_%s",
+                         NGX_ROOMS_KEY_OWN, room, viewer, viewer, viewer);
+    (void) ngx_rooms_ask(b, keys, "ZREVRANK %k ~%s", NGX_ROOMS_KEY_UNREAD,
+                         room, viewer);
+    (void) ngx_rooms_ask(b, keys, "ZREVRANK %k ~%s", NGX_ROOMS_KEY_MARKERS,
+                         room, viewer);
 
-    marker = ngx_rooms_join(b->pool, ngx_rooms_s("~"), viewer);
-
-    if (ngx_rooms_load_room(b, keys, room) != NGX_OK
-        || ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_MEMBERS, room),
-                             viewer) != NGX_OK
-        || ngx_rooms_command(b, ngx_rooms_s("HMGET"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN, room),
-                             ngx_rooms_own_field(b->pool, NGX_ROOMS_OWN_MODE,
-                                                 viewer),
-                             ngx_rooms_own_field(b->pool, NGX_ROOMS_OWN_MUTE,
-                                                 viewer),
-                             ngx_rooms_own_field(b->pool, NGX_ROOMS_OWN_READ,
-                                                 viewer)) != NGX_OK
-        || ngx_rooms_command(b, ngx_rooms_s("ZREVRANK"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room),
-                             marker) != NGX_OK
-        || ngx_rooms_command(b, ngx_rooms_s("ZREVRANK"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_MARKERS, room),
-                             marker) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return b->failed ? NGX_ERROR : NGX_OK;
 }
 
 

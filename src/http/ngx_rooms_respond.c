@@ -13,10 +13,30 @@ static ngx_str_t  ngx_rooms_json_type = ngx_string("application/json");
 rooms_str_t
 ngx_rooms_request_id(ngx_http_request_t *r)
 {
-    ngx_http_variable_value_t  *vv;
+    u_char                     *id;
     ngx_rooms_main_conf_t      *rmcf;
+    ngx_http_variable_value_t  *vv;
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_rooms_module);
+
+    /* NGINX would ask the system for 16 random bytes each time */
+
+    vv = &r->main->variables[rmcf->request_id];
+
+    if (!vv->valid && !vv->not_found) {
+        id = ngx_pnalloc(r->main->pool, 32);
+        if (id == NULL) {
+            return ngx_rooms_s("");
+        }
+
+        ngx_rooms_random_hex(id, 32);
+
+        vv->valid = 1;
+        vv->no_cacheable = 0;
+        vv->not_found = 0;
+        vv->len = 32;
+        vv->data = id;
+    }
 
     vv = ngx_http_get_indexed_variable(r->main, rmcf->request_id);
 

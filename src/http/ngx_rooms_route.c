@@ -11,7 +11,8 @@
 #include "ngx_rooms_request.h"
 
 
-#define NGX_ROOMS_SEGMENTS  8
+#define NGX_ROOMS_SEGMENTS    8
+#define NGX_ROOMS_COUNTED   256           /* rows */
 
 typedef struct {
     ngx_uint_t    n;
@@ -75,19 +76,45 @@ ngx_rooms_path_split(ngx_rooms_path_t *path, rooms_str_t uri)
 }
 
 
+/* How many segments a row's template has; counted once in a process. */
+static ngx_uint_t
+ngx_rooms_path_segments(const ngx_rooms_endpoint_t *e)
+{
+    const char     *p;
+    ngx_uint_t      n;
+    u_char         *known;
+    static u_char   counted[NGX_ROOMS_COUNTED];
+
+    n = ngx_rooms_endpoint_index(e);
+    known = n < NGX_ROOMS_COUNTED ? &counted[n] : NULL;
+
+    if (known && *known) {
+        return *known;
+    }
+
+    for (n = 0, p = e->path; *p; p++) {
+        n += *p == '/';
+    }
+
+    if (known) {
+        *known = n;
+    }
+
+    return n;
+}
+
+
+/* Both have as many segments. */
 static ngx_uint_t
 ngx_rooms_path_matches(const char *template, const ngx_rooms_path_t *path)
 {
     size_t       len;
     ngx_uint_t   i;
-    const char  *t, *next;
+    const char  *t;
 
-    t = template + 1;
+    for (t = template + 1, i = 0; i < path->n; t += len + 1, i++) {
 
-    for (i = 0; i < path->n; i++) {
-
-        next = ngx_strchr(t, '/');
-        len = next ? (size_t) (next - t) : ngx_strlen(t);
+        for (len = 0; t[len] && t[len] != '/'; len++) { /* void */ }
 
         if (*t == '{') {
             if (path->s[i].len == 0) {
@@ -99,15 +126,9 @@ ngx_rooms_path_matches(const char *template, const ngx_rooms_path_t *path)
         {
             return 0;
         }
-
-        if (next == NULL) {
-            return i + 1 == path->n;
-        }
-
-        t = next + 1;
     }
 
-    return 0;
+    return 1;
 }
 
 
@@ -245,7 +266,9 @@ ngx_rooms_route(ngx_rooms_req_t *rq)
 
         if (template == NULL) {
 
-            if (!ngx_rooms_path_matches(e->path, &path)) {
+            if (ngx_rooms_path_segments(e) != path.n
+                || !ngx_rooms_path_matches(e->path, &path))
+            {
                 continue;
             }
 

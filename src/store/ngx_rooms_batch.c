@@ -64,6 +64,31 @@ ngx_rooms_batch_free(ngx_rooms_batch_t *b)
 }
 
 
+u_char *
+ngx_rooms_resp_size(u_char *p, u_char kind, size_t n)
+{
+    u_char  digits[NGX_INT_T_LEN], *d;
+
+    d = digits + sizeof(digits);
+
+    do {
+        *--d = '0' + n % 10;
+        n /= 10;
+    } while (n);
+
+    *p++ = kind;
+
+    while (d < digits + sizeof(digits)) {
+        *p++ = *d++;
+    }
+
+    *p++ = CR;
+    *p++ = LF;
+
+    return p;
+}
+
+
 ngx_int_t
 ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
     ngx_uint_t argc)
@@ -90,10 +115,10 @@ ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
     }
 
     cmd->data = p;
-    p = ngx_sprintf(p, "*%ui\r\n", argc);
+    p = ngx_rooms_resp_size(p, '*', argc);
 
     for (i = 0; i < argc; i++) {
-        p = ngx_sprintf(p, "$%uz\r\n", argv[i].len);
+        p = ngx_rooms_resp_size(p, '$', argv[i].len);
 
         if (argv[i].len) {
             p = ngx_cpymem(p, argv[i].data, argv[i].len);

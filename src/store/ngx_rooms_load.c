@@ -5,7 +5,6 @@
 
 #include "ngx_rooms_load.h"
 #include "rooms_json.h"
-#include <jansson.h>
 
 
 const rooms_str_t  ngx_rooms_field_state = rooms_string("state");
@@ -80,21 +79,11 @@ ngx_int_t
 ngx_rooms_load_room(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
     rooms_str_t room)
 {
-    return ngx_rooms_command(b, ngx_rooms_s("HMGET"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM, room),
-                             ngx_rooms_s("meta"), ngx_rooms_field_state,
-                             ngx_rooms_s("name"), ngx_rooms_s("topic"),
-                             ngx_rooms_s("alias"), ngx_rooms_s("workspace"),
-                             ngx_rooms_s("federated"),
-                             ngx_rooms_s("updated_at"),
-                             ngx_rooms_field_joined, ngx_rooms_field_invited,
-                             ngx_rooms_s("admins"), ngx_rooms_s("position"),
-                             ngx_rooms_s("last_member"),
-                             ngx_rooms_s("origin"), ngx_rooms_field_peers,
-                             ngx_rooms_field_guests, ngx_rooms_field_big,
-                             ngx_rooms_s("origin_id"),
-                             ngx_rooms_s("unaccepted"),
-                             ngx_rooms_s("told_at"));
+    return ngx_rooms_ask(b, keys, "HMGET %k meta state name topic alias "
+                         "workspace federated updated_at joined invited "
+                         "admins position last_member origin peers guests "
+                         "big origin_id unaccepted told_at",
+                         NGX_ROOMS_KEY_ROOM, room);
 }
 
 
@@ -360,20 +349,28 @@ ngx_rooms_mode_parse(rooms_str_t s)
 }
 
 
+/* A copy of a string as it is read; NULL: it is none, or out of memory. */
 static rooms_str_t
-ngx_rooms_profile_str(ngx_pool_t *pool, json_t *object, const char *key)
+ngx_rooms_profile_str(ngx_pool_t *pool, rooms_str_t value)
 {
-    json_t  *value;
+    u_char     *p;
+    ptrdiff_t   n;
 
-    value = json_object_get(object, key);
-
-    if (!json_is_string(value)) {
+    if (value.len < 2 || value.data[0] != '"') {
         return ROOMS_NULL;
     }
 
-    return ngx_rooms_dup(pool,
-                         (rooms_str_t) { json_string_length(value),
-                                         (u_char *) json_string_value(value) });
+    value.data++;
+    value.len -= 2;
+
+    p = ngx_pnalloc(pool, value.len + 1);
+    if (p == NULL) {
+        return ROOMS_NULL;
+    }
+
+    n = rooms_json_unescape(value, p, value.len + 1);
+
+    return n < 0 ? ROOMS_NULL : (rooms_str_t) { n, p };
 }
 
 
@@ -381,37 +378,55 @@ ngx_int_t
 ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
     ngx_rooms_profile_t *profile)
 {
-    json_t  *object;
+    ngx_uint_t    i;
+    rooms_str_t   key, value, named;
+
+    const struct {
+        const char   *key;
+        rooms_str_t  *value;
+    } fields[] = {
+        { "local_id", &profile->local },
+        { "display_name", &profile->name },
+        { "workspace_id", &profile->workspace },
+        { "participant_type", &profile->type },
+        { "server_name", &profile->server },
+        { "avatar_url", &profile->avatar },
+        { NULL, NULL }
+    };
 
     ngx_memzero(profile, sizeof(ngx_rooms_profile_t));
     profile->id = id;
-    profile->type = ngx_rooms_s("user");
-    profile->local = id;
-    profile->name = id;
 
     if (json.data == NULL) {
+        profile->type = ngx_rooms_s("user");
+        profile->local = id;
+        profile->name = id;
         return NGX_DECLINED;
     }
 
-    object = json_loadb((const char *) json.data, json.len, 0, NULL);
+    named = ROOMS_NULL;
+    value = ROOMS_NULL;
 
-    if (!json_is_object(object)) {
-        json_decref(object);
-        return NGX_ERROR;
+    while (rooms_json_next(json, &key, &value)) {
+
+        if (rooms_json_key_is(key, "named_at")) {
+            named = value;
+            continue;
+        }
+
+        for (i = 0; fields[i].key; i++) {
+
+            if (rooms_json_key_is(key, fields[i].key)) {
+                *fields[i].value = ngx_rooms_profile_str(pool, value);
+                break;
+            }
+        }
     }
 
-    profile->local = ngx_rooms_profile_str(pool, object, "local_id");
-    profile->name = ngx_rooms_profile_str(pool, object, "display_name");
-    profile->workspace = ngx_rooms_profile_str(pool, object, "workspace_id");
-    profile->type = ngx_rooms_profile_str(pool, object, "participant_type");
-    profile->server = ngx_rooms_profile_str(pool, object, "server_name");
-    profile->avatar = ngx_rooms_profile_str(pool, object, "avatar_url");
-    profile->named = json_integer_value(json_object_get(object, "named_at"));
+    profile->named = rooms_json_whole(named, 0);
 
-    json_decref(object);
-
-    if (profile->local.data == NULL || profile->name.data == NULL
-        || profile->type.data == NULL)
+    if (!rooms_json_ends(json, value) || profile->local.data == NULL
+        || profile->name.data == NULL || profile->type.data == NULL)
     {
         return NGX_ERROR;
     }

@@ -58,10 +58,10 @@ ngx_rooms_pubsub_send(ngx_rooms_pubsub_t *ps, const rooms_str_t *argv,
         return;
     }
 
-    p = ngx_sprintf(ps->out + ps->nout, "*%ui\r\n", argc);
+    p = ngx_rooms_resp_size(ps->out + ps->nout, '*', argc);
 
     for (i = 0; i < argc; i++) {
-        p = ngx_sprintf(p, "$%uz\r\n", argv[i].len);
+        p = ngx_rooms_resp_size(p, '$', argv[i].len);
         p = ngx_cpymem(p, argv[i].data, argv[i].len);
         *p++ = CR;
         *p++ = LF;

@@ -125,6 +125,9 @@ void ngx_rooms_batch_free(ngx_rooms_batch_t *b);
 ngx_int_t ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
     ngx_uint_t argc);
 
+/* Writes how many arguments ('*') or bytes ('$') follow. */
+u_char *ngx_rooms_resp_size(u_char *p, u_char kind, size_t n);
+
 #define ngx_rooms_command(b, ...)                                             \
     ngx_rooms_batch_add(b, (rooms_str_t[]) { __VA_ARGS__ },                   \
                         sizeof((rooms_str_t[]) { __VA_ARGS__ })               \

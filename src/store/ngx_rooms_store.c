@@ -5,6 +5,9 @@
 
 #include "ngx_rooms_store.h"
 #include "rooms_json.h"
+
+
+#define NGX_ROOMS_ASK_WORDS  32            /* of a line, at most */
 #include <sodium.h>
 
 
@@ -130,6 +133,156 @@ ngx_rooms_key(ngx_rooms_keys_t *keys, ngx_rooms_key_e kind, rooms_str_t id)
     return ngx_rooms_join(keys->pool, keys->prefix,
                           rooms_from_ngx(ngx_rooms_keys[kind].before), id,
                           rooms_from_ngx(ngx_rooms_keys[kind].after));
+}
+
+
+/* One step over a line: what stands next, in at most four parts. */
+typedef struct {
+    rooms_str_t   parts[4];
+    ngx_uint_t    n;
+    u_char        digits[ROOMS_JSON_INT];
+} ngx_rooms_ask_part_t;
+
+typedef struct {
+    va_list       args;
+} ngx_rooms_ask_args_t;
+
+
+static const char *
+ngx_rooms_ask_part(const char *line, const ngx_rooms_keys_t *keys,
+    ngx_rooms_ask_args_t *a, ngx_rooms_ask_part_t *part)
+{
+    rooms_buf_t   b;
+    const char   *p;
+    ngx_uint_t    kind;
+
+    part->n = 1;
+
+    if (line[0] != '%') {
+
+        for (p = line; *p && *p != ' ' && *p != '%'; p++) { /* void */ }
+
+        part->parts[0] = (rooms_str_t) { p - line, (const u_char *) line };
+
+        return p;
+    }
+
+    switch (line[1]) {
+
+    case 'k':
+        kind = va_arg(a->args, ngx_rooms_key_e);
+        part->n = 4;
+        part->parts[0] = keys->prefix;
+        part->parts[1] = rooms_from_ngx(ngx_rooms_keys[kind].before);
+        part->parts[2] = va_arg(a->args, rooms_str_t);
+        part->parts[3] = rooms_from_ngx(ngx_rooms_keys[kind].after);
+        break;
+
+    case 's':
+        part->parts[0] = va_arg(a->args, rooms_str_t);
+        break;
+
+    case 'd':
+        rooms_buf_init(&b, part->digits, sizeof(part->digits));
+        rooms_json_int(&b, va_arg(a->args, int64_t));
+        part->parts[0] = (rooms_str_t) { b.last - b.start, b.start };
+        break;
+
+    default:
+        part->parts[0] = ngx_rooms_s(" ");
+    }
+
+    return line + 2;
+}
+
+
+/* Twice over the line: how long the arguments are, and then they. */
+ngx_int_t
+ngx_rooms_ask(ngx_rooms_batch_t *b, const ngx_rooms_keys_t *keys,
+    const char *line, ...)
+{
+    size_t                 len, sizes[NGX_ROOMS_ASK_WORDS];
+    u_char                *p;
+    ngx_str_t             *cmd;
+    ngx_uint_t             i, n;
+    const char            *l;
+    ngx_rooms_ask_args_t   a;
+    ngx_rooms_ask_part_t   part;
+
+    va_start(a.args, line);
+
+    sizes[0] = 0;
+    n = 0;
+
+    for (l = line; *l; /* void */) {
+
+        if (*l == ' ') {
+            l++;
+            sizes[++n] = 0;
+            continue;
+        }
+
+        l = ngx_rooms_ask_part(l, keys, &a, &part);
+
+        for (i = 0; i < part.n; i++) {
+            sizes[n] += part.parts[i].len;
+        }
+    }
+
+    va_end(a.args);
+
+    /* hiredis looks behind the first argument, even if it is the last */
+
+    len = sizeof("*\r\n") + NGX_INT_T_LEN;
+
+    for (n++, i = 0; i < n; i++) {
+        len += sizeof("$\r\n\r\n") - 1 + NGX_INT_T_LEN + sizes[i];
+    }
+
+    p = ngx_pnalloc(b->pool, len);
+    cmd = ngx_array_push(&b->commands);
+
+    if (p == NULL || cmd == NULL) {
+        b->failed = 1;
+        return NGX_ERROR;
+    }
+
+    va_start(a.args, line);
+
+    cmd->data = p;
+    p = ngx_rooms_resp_size(p, '*', n);
+    p = ngx_rooms_resp_size(p, '$', sizes[0]);
+    n = 0;
+
+    for (l = line; *l; /* void */) {
+
+        if (*l == ' ') {
+            l++;
+            *p++ = CR;
+            *p++ = LF;
+            p = ngx_rooms_resp_size(p, '$', sizes[++n]);
+            continue;
+        }
+
+        l = ngx_rooms_ask_part(l, keys, &a, &part);
+
+        for (i = 0; i < part.n; i++) {
+
+            if (part.parts[i].len) {
+                p = ngx_cpymem(p, part.parts[i].data, part.parts[i].len);
+            }
+        }
+    }
+
+    va_end(a.args);
+
+    *p++ = CR;
+    *p++ = LF;
+    *p = '\0';
+
+    cmd->len = p - cmd->data;
+
+    return NGX_OK;
 }
 
 

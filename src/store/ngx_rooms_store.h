@@ -155,6 +155,16 @@ rooms_str_t ngx_rooms_key(ngx_rooms_keys_t *keys, ngx_rooms_key_e kind,
 
 
 /*
+ * Appends a command that is written as one line: words with one space between,
+ * each an argument.  In a word stands %k for a key (its kind, and an id as for
+ * ngx_rooms_key()), %s for a rooms_str_t, %d for an int64_t, %_ for a space.
+ * NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_rooms_ask(ngx_rooms_batch_t *b, const ngx_rooms_keys_t *keys,
+    const char *line, ...);
+
+
+/*
  * Parses a rooms_redis URL and resolves its hosts (ngx_rooms_url.c).  NULL,
  * or what is wrong with it.
  */

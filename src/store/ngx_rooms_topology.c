@@ -474,7 +474,7 @@ ngx_rooms_asked(ngx_rooms_batch_t *b)
  * to be asked for at its new node, each command behind an ASKING.
  */
 static ngx_int_t
-ngx_rooms_ask(ngx_rooms_store_t *store, ngx_rooms_batch_t *first,
+ngx_rooms_ask_other(ngx_rooms_store_t *store, ngx_rooms_batch_t *first,
     redisReply *reply, ngx_uint_t lane)
 {
     ngx_str_t           *cmd, *copy;
@@ -561,7 +561,7 @@ ngx_rooms_store_moved(ngx_rooms_store_t *store, ngx_rooms_batch_t *b,
     for (i = 0; i < b->commands.nelts; i++) {
 
         if (ngx_rooms_reply_is_error(b->replies[i], "ASK ")) {
-            return ngx_rooms_ask(store, b, b->replies[i], lane);
+            return ngx_rooms_ask_other(store, b, b->replies[i], lane);
         }
     }
 

@@ -211,6 +211,38 @@ finds(void **state)
 }
 
 
+static int
+walked_to_the_end(const char *text)
+{
+    rooms_str_t  o, key, value;
+
+    o = str(text);
+    value = ROOMS_NULL;
+
+    while (rooms_json_next(o, &key, &value)) { /* void */ }
+
+    return rooms_json_ends(o, value);
+}
+
+
+/* A walk alone doesn't say whether it has met the end or an error. */
+static void
+ends(void **state)
+{
+    assert_true(walked_to_the_end("{}"));
+    assert_true(walked_to_the_end(" { } "));
+    assert_true(walked_to_the_end("{\"a\":1,\"b\":[{}]}"));
+    assert_true(walked_to_the_end("{\"a\":\"}\" }\n"));
+    assert_false(walked_to_the_end(""));
+    assert_false(walked_to_the_end("[]"));
+    assert_false(walked_to_the_end("{"));
+    assert_false(walked_to_the_end("{\"a\":1"));
+    assert_false(walked_to_the_end("{\"a\":1,}"));
+    assert_false(walked_to_the_end("{\"a\":1}x"));
+    assert_false(walked_to_the_end("{\"a\":1,\"b\":}"));
+}
+
+
 static void
 minifies(void **state)
 {
@@ -251,6 +283,7 @@ main(void)
         cmocka_unit_test(agrees_with_jansson),
         cmocka_unit_test(bounds_depth),
         cmocka_unit_test(finds),
+        cmocka_unit_test(ends),
         cmocka_unit_test(minifies),
         cmocka_unit_test(names_the_key),
     };
