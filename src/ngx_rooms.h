@@ -56,6 +56,7 @@ typedef struct {
     ngx_array_t           *locations;     /* registered by `rooms on` */
     ngx_flag_t             enable;
     ngx_uint_t             warned;
+    ngx_uint_t             serves;        /* something of the tree */
 } ngx_rooms_srv_conf_t;
 
 
@@ -98,6 +99,9 @@ struct ngx_rooms_loc_conf_s {
     rooms_words_t          claims[ROOMS_CLAIM_MAX];
     rooms_words_t          admins;        /* rooms_auth_admin */
     ngx_rooms_auth_t      *auth;
+    ngx_array_t           *url_secrets;   /* of rooms_str_t; the first signs */
+    ngx_http_complex_value_t  *token;     /* rooms_auth_token, or NULL */
+    ngx_flag_t             query_token;
 
     ngx_str_t              tenant;
     ngx_uint_t             strict;

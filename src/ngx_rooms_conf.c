@@ -8,6 +8,7 @@
 #include "ngx_rooms_conf.h"
 #include "ngx_rooms_auth.h"
 #include "ngx_rooms_cors.h"
+#include "ngx_rooms_ticket.h"
 #include "ngx_rooms_health.h"
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_federation.h"
@@ -108,6 +109,9 @@ ngx_rooms_create_loc_conf(ngx_conf_t *cf)
     conf->redis_connect_timeout = NGX_CONF_UNSET_MSEC;
     conf->auth_mode = NGX_CONF_UNSET_UINT;
     conf->leeway = NGX_CONF_UNSET;
+    conf->url_secrets = NGX_CONF_UNSET_PTR;
+    conf->token = NGX_CONF_UNSET_PTR;
+    conf->query_token = NGX_CONF_UNSET;
     conf->strict = NGX_CONF_UNSET_UINT;
     conf->cors = NGX_CONF_UNSET_PTR;
     conf->cors_credentials = NGX_CONF_UNSET;
@@ -486,6 +490,9 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->issuer, prev->issuer, "");
     ngx_conf_merge_str_value(conf->audience, prev->audience, "");
     ngx_conf_merge_sec_value(conf->leeway, prev->leeway, 60);
+    ngx_conf_merge_ptr_value(conf->url_secrets, prev->url_secrets, NULL);
+    ngx_conf_merge_ptr_value(conf->token, prev->token, NULL);
+    ngx_conf_merge_value(conf->query_token, prev->query_token, 0);
 
     for (i = 0; i < ROOMS_CLAIM_MAX; i++) {
 
@@ -556,6 +563,8 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
+    rscf->serves = 1;
+
     if (ngx_rooms_named_check(cf, "rooms_fallback", &conf->fallback,
                               &conf->fallback_at) != NGX_OK
         || ngx_rooms_named_check(cf, "rooms_auth_jwks_request",
@@ -574,7 +583,9 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_rooms_cors_check(cf, conf) != NGX_OK) {
+    if (ngx_rooms_cors_check(cf, conf) != NGX_OK
+        || ngx_rooms_ticket_check(cf, conf) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

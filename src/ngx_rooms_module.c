@@ -16,6 +16,7 @@
 #include "ngx_rooms_sweep.h"
 #include "ngx_rooms_peer.h"
 #include "ngx_rooms_peer_call.h"
+#include "ngx_rooms_ticket.h"
 
 
 static ngx_int_t ngx_rooms_preconfigure(ngx_conf_t *cf);
@@ -33,6 +34,7 @@ extern const ngx_rooms_endpoint_t  ngx_rooms_upload_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_download_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_sync_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_federation_rows[];
+extern const ngx_rooms_endpoint_t  ngx_rooms_ticket_rows[];
 
 /*
  * The first path that fits decides, so what has a word stands before what has
@@ -46,6 +48,7 @@ const ngx_rooms_endpoint_t  *const ngx_rooms_families[] = {
     ngx_rooms_upload_rows,
     ngx_rooms_download_rows,
     ngx_rooms_federation_rows,
+    ngx_rooms_ticket_rows,
     NULL
 };
 
@@ -185,6 +188,27 @@ static ngx_command_t  ngx_rooms_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_rooms_loc_conf_t, secret_file),
       &ngx_rooms_secret_post },
+
+    { ngx_string("rooms_auth_token"),
+      NGX_ROOMS_ANY|NGX_CONF_TAKE1,
+      ngx_rooms_auth_token,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("rooms_auth_query_token"),
+      NGX_ROOMS_ANY|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, query_token),
+      NULL },
+
+    { ngx_string("rooms_url_secret_file"),
+      NGX_ROOMS_ANY|NGX_CONF_1MORE,
+      ngx_rooms_url_secret_file,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("rooms_auth_issuer"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,
@@ -400,7 +424,8 @@ static ngx_int_t
 ngx_rooms_preconfigure(ngx_conf_t *cf)
 {
     if (ngx_rooms_route_init(cf) != NGX_OK
-        || ngx_rooms_add_variables(cf) != NGX_OK)
+        || ngx_rooms_add_variables(cf) != NGX_OK
+        || ngx_rooms_ticket_add_variables(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -429,6 +454,10 @@ ngx_rooms_init(ngx_conf_t *cf)
     }
 
     ngx_rooms_commit_init_script();
+
+    if (ngx_rooms_ticket_init(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     return ngx_rooms_filter_init(cf);
 }

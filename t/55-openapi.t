@@ -315,10 +315,13 @@ my $zed = '{"data":{"local_id":"zed","server_name":"' . $b->name
 
 chmod 0755, "$dir";
 RoomsTest::Signer::write_file("$dir/b.json", $b->signer->descriptor);
+RoomsTest::Signer::write_file("$dir/url-secret", 's' x 32);
+chmod 0600, "$dir/url-secret";
 
 RoomsTest::Stranger::around('a.example', 'acme', {
     workers => 1,
-    server => 'location = /v1/rooms/archived { rooms on;'
+    server => "rooms_url_secret_file $dir/url-secret;"
+              . 'location = /v1/rooms/archived { rooms on;'
               . ' limit_req zone=one; }',
     http => <<"END" });
     limit_req_zone \$binary_remote_addr zone=one:1m rate=1r/m;
@@ -333,7 +336,7 @@ RoomsTest::Stranger::around('a.example', 'acme', {
 END
 
 my %asked;
-my %watched = map { $_ => 1 } qw(location etag allow retry-after
+my %watched = map { $_ => 1 } qw(location etag allow retry-after referrer-policy
     www-authenticate idempotency-replayed content-disposition content-range
     accept-ranges last-modified cache-control content-security-policy
     x-content-type-options);
@@ -696,12 +699,29 @@ ask('200', 'bob', $download, $in);
 ask('206', 'bob', $download, $in, undef, headers => { Range => 'bytes=2-' });
 ask('416 SW_VALIDATION_FAILED', 'bob', $download, $in, undef,
     headers => { Range => 'bytes=99-' });
+ask('200', 'bob', 'GET /v1/media/signed/{media_id}', $in);
+ask('400 SW_VALIDATION_FAILED', 'bob', 'GET /v1/media/signed/{media_id}', $in,
+    undef, query => '?expires_in=1');
+ask('404 SW_NOT_FOUND', 'bob', 'GET /v1/media/signed/{media_id}',
+    { media_id => 'med-none' });
+ask('403 SW_MEDIA_LINK_INVALID', undef, $download, $in, undef,
+    query => '?signature=x');
+ask('200', 'bob', 'POST /v1/auth/ticket', {}, { purpose => 'stream' });
+ask('400 SW_VALIDATION_FAILED', 'bob', 'POST /v1/auth/ticket', {}, {});
 ask('304', 'bob', $download, $in, undef,
     headers => { 'If-None-Match' => '"' . sha256_hex('a picture') . '"' });
 ask('412 SW_PRECONDITION_FAILED', 'bob', $download, $in, undef,
     headers => { 'If-Match' => '"x"' });
 
 $in = { room_id => $room };
+
+ask('200', 'ada', 'POST /v1/rooms/{room_id}/export/link', $in);
+ask('200', 'ada', 'POST /v1/rooms/{room_id}/export/link', $in,
+    { expires_in => 60 });
+ask('400 SW_ROOM_EXPORT_REFUSED', 'ada',
+    'POST /v1/rooms/{room_id}/export/link', { room_id => $secret });
+ask('403 SW_MEDIA_LINK_INVALID', undef, 'GET /v1/rooms/{room_id}/export', $in,
+    undef, query => '?signature=x');
 
 my $zip = ask('200', 'ada', 'GET /v1/rooms/{room_id}/export', $in, undef,
               query => '?media=all')->[2];
@@ -818,7 +838,8 @@ ask('200', $admin, 'POST /v1/admin/rooms/{room_id}/federation/backfill',
 # Bounds of arguments
 for my $name (grep { /^GET/ && !/archived/ } sort keys %op) {
     my $who = $name =~ /_scaiwave/ ? $b : $name =~ /admin/ ? $admin : 'ada';
-    my $in = { room_id => ref $who ? $public : $room, workspace_id => $ws };
+    my $in = { room_id => ref $who ? $public : $room, workspace_id => $ws,
+               media_id => $medium };
 
     for my $said (map { resolve($doc, $_) } @{$op{$name}{parameters} // []}) {
         my $schema = resolve($doc, $said->{schema});

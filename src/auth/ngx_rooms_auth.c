@@ -9,6 +9,8 @@
  */
 
 #include "ngx_rooms_keys.h"
+#include "ngx_rooms_ticket.h"
+#include "ngx_rooms_cors.h"
 #include <sodium.h>
 
 
@@ -483,10 +485,65 @@ ngx_rooms_auth_jwt(ngx_rooms_req_t *rq, rooms_str_t token)
 }
 
 
+/*
+ * By the header; else by a ticket or link in the query, where the row takes
+ * one; else by a token from where the operator says.  NGX_OK: *token is one,
+ * or NULL where a ticket or a link has filled in the principal.
+ */
+static ngx_int_t
+ngx_rooms_credential(ngx_rooms_req_t *rq, rooms_str_t *token)
+{
+    ngx_int_t     rc;
+    ngx_uint_t    link;
+    rooms_jwt_e   result;
+    const char   *why;
+
+    *token = ngx_rooms_bearer(rq->r);
+
+    if (token->data) {
+        return NGX_OK;
+    }
+
+    rc = ngx_rooms_ticket_take(rq, &result, &why, &link);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_OK) {
+        return link && result != ROOMS_JWT_OK
+               ? ngx_rooms_auth_refuse(rq, NGX_ROOMS_E_LINK, why)
+               : ngx_rooms_auth_result(rq, result, why);
+    }
+
+    *token = ngx_rooms_ticket_token(rq);
+
+    if (token->data) {
+
+        /* a browser sends a cookie whichever page asks it to */
+
+        return rq->r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS)
+               || ngx_rooms_cors_from_listed(rq)
+               ? NGX_OK
+               : ngx_rooms_auth_refuse(rq, NGX_ROOMS_E_AUTH_PERMISSION,
+                                       "with a token of rooms_auth_token only "
+                                       "pages of a listed origin can change "
+                                       "anything");
+    }
+
+    *token = ngx_rooms_ticket_query_token(rq);
+
+    return token->data ? NGX_OK
+                       : ngx_rooms_auth_refuse(rq, NGX_ROOMS_E_AUTH_INVALID,
+                                               NULL);
+}
+
+
 ngx_int_t
 ngx_rooms_authenticate_now(ngx_rooms_req_t *rq)
 {
     u_char       *buf;
+    ngx_int_t     rc;
     rooms_jwt_e   result;
     rooms_str_t   token;
     const char   *why;
@@ -503,10 +560,10 @@ ngx_rooms_authenticate_now(ngx_rooms_req_t *rq)
         return NGX_AGAIN;
     }
 
-    token = ngx_rooms_bearer(rq->r);
+    rc = ngx_rooms_credential(rq, &token);
 
-    if (token.data == NULL) {
-        return ngx_rooms_auth_refuse(rq, NGX_ROOMS_E_AUTH_INVALID, NULL);
+    if (rc != NGX_OK || token.data == NULL) {
+        return rc;
     }
 
     if (token.len > ROOMS_JWT_MAX) {
@@ -550,6 +607,10 @@ ngx_rooms_auth_refused(ngx_rooms_req_t *rq, const char *why)
                                  ngx_rooms_s("the token is refused: "),
                                  rooms_cstr(rq->refusal_why));
         rq->message = message;
+    }
+
+    if (rq->refusal == NGX_ROOMS_E_AUTH_PERMISSION && rq->refusal_why) {
+        rq->message = rooms_cstr(rq->refusal_why);
     }
 
     return NGX_ERROR;

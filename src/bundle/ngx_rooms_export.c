@@ -12,11 +12,13 @@
 
 #include "ngx_rooms_export.h"
 #include "ngx_rooms_status.h"
+#include "ngx_rooms_ticket.h"
 #include "rooms_media.h"
 #include "rooms_zip_name.h"
 
 
 static ngx_int_t ngx_rooms_export_load(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_export_link_show(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_export_show(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_export_args(ngx_rooms_req_t *rq,
     ngx_rooms_export_t *x);
@@ -28,13 +30,25 @@ static ngx_int_t ngx_rooms_export_start(ngx_rooms_req_t *rq,
 static void ngx_rooms_export_cleanup(void *data);
 
 
+static const ngx_rooms_field_t  ngx_rooms_link_fields[] = {
+    { "expires_in", NGX_ROOMS_T_INT|NGX_ROOMS_T_NULL },
+    { NULL, 0 }
+};
+
+
 const ngx_rooms_endpoint_t  ngx_rooms_export_rows[] = {
 
     { .method = NGX_HTTP_GET, .path = "/v1/rooms/{room}/export",
-      .part = NGX_ROOMS_PART_ROOMS, .flags = NGX_ROOMS_BULK,
+      .part = NGX_ROOMS_PART_ROOMS, .flags = NGX_ROOMS_BULK|NGX_ROOMS_LINK,
       .op = ROOMS_OP_EXPORT,
       .load = ngx_rooms_export_load, .decide = ngx_rooms_room_permit,
       .show = ngx_rooms_export_show },
+
+    { .method = NGX_HTTP_POST, .path = "/v1/rooms/{room}/export/link",
+      .part = NGX_ROOMS_PART_ROOMS,
+      .flags = NGX_ROOMS_BODY|NGX_ROOMS_OPTIONAL, .op = ROOMS_OP_EXPORT,
+      .load = ngx_rooms_room_load, .decide = ngx_rooms_room_permit,
+      .show = ngx_rooms_export_link_show, .fields = ngx_rooms_link_fields },
 
     { .path = NULL }
 };
@@ -145,6 +159,15 @@ ngx_rooms_export_show(ngx_rooms_req_t *rq)
 }
 
 
+/* It acts as its maker: when that member has left, it opens nothing. */
+static ngx_int_t
+ngx_rooms_export_link_show(ngx_rooms_req_t *rq)
+{
+    return ngx_rooms_link_put(rq, ROOMS_TICKET_EXPORT, rq->view.room.id,
+                              "/v1/rooms/", "");
+}
+
+
 static void
 ngx_rooms_export_answer(ngx_rooms_req_t *rq)
 {
@@ -221,7 +244,7 @@ ngx_rooms_export_disposition(ngx_rooms_req_t *rq, rooms_str_t *value)
     }
 
     value->data = p;
-    value->len = rooms_media_disposition(s, p);
+    value->len = rooms_media_disposition(s, 0, p);
 
     return NGX_OK;
 }

@@ -318,6 +318,9 @@ ngx_rooms_import_extract_end(ngx_rooms_import_t *im)
         return ngx_rooms_import_blob_failed(im);
     }
 
+    m->width = im->blob.image.width;
+    m->height = im->blob.image.height;
+
     ngx_rooms_blob_discard(&im->blob);
 
     m->kept = 1;
@@ -549,6 +552,8 @@ ngx_rooms_import_row(ngx_rooms_import_t *im,
     m.sha256 = (rooms_str_t) { sizeof(medium->sha256), medium->sha256 };
     m.size = medium->size;
     m.crc32 = im->tables.media[medium->content].crc;
+    m.width = im->tables.media[medium->content].width;
+    m.height = im->tables.media[medium->content].height;
     m.mime = rooms_import_string(&im->tables, medium->mime);
     m.name = rooms_import_string(&im->tables, medium->name);
     m.owner = im->tables.sender;

@@ -82,6 +82,8 @@ typedef struct {
     u_char         sha256[64];        /* digits */
     uint64_t       size;
     uint32_t       crc;               /* once the content was read */
+    uint32_t       width;             /* likewise; 0: no picture */
+    uint32_t       height;
     uint32_t       name;              /* in `text` */
     uint32_t       mime;
     uint32_t       content;           /* the first medium of this sha256 */

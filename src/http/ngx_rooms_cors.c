@@ -205,6 +205,18 @@ ngx_rooms_cors_listed(ngx_rooms_cors_t *cors, rooms_str_t origin)
 }
 
 
+ngx_uint_t
+ngx_rooms_cors_from_listed(ngx_rooms_req_t *rq)
+{
+    rooms_str_t  origin;
+
+    origin = ngx_rooms_header_in(rq->r, "Origin");
+
+    return rq->conf->cors && origin.data
+           && ngx_rooms_cors_listed(rq->conf->cors, origin);
+}
+
+
 ngx_int_t
 ngx_rooms_cors_headers(ngx_http_request_t *r, ngx_rooms_loc_conf_t *rlcf)
 {

@@ -29,6 +29,9 @@ ngx_int_t ngx_rooms_cors_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf);
 ngx_int_t ngx_rooms_cors_headers(ngx_http_request_t *r,
     ngx_rooms_loc_conf_t *rlcf);
 
+/* Whether a request comes from a page of an origin that is listed. */
+ngx_uint_t ngx_rooms_cors_from_listed(ngx_rooms_req_t *rq);
+
 /*
  * A step of the pipeline: OPTIONS is answered before a token is looked at,
  * since a browser's preflight has none.  With rq->allow, the row's methods.

@@ -62,6 +62,8 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
     [NGX_ROOMS_E_AUTH_PERMISSION] =
         { 403, "SW_AUTH_INSUFFICIENT_PERMISSION",
           "this needs a tenant administrator" },
+    [NGX_ROOMS_E_LINK] =
+        { 403, "SW_MEDIA_LINK_INVALID", "the link is wrong, or has ended" },
     [NGX_ROOMS_E_PATH] =
         { 404, "SW_NOT_FOUND", "there is no such path" },
     [NGX_ROOMS_E_METHOD] =

@@ -46,6 +46,8 @@ typedef ngx_int_t (*ngx_rooms_step_pt)(ngx_rooms_req_t *rq);
 #define NGX_ROOMS_OPEN        0x0100   /* without a token */
 #define NGX_ROOMS_PEER        0x0200   /* signed by another server */
 #define NGX_ROOMS_TEXT        0x0400   /* reads the body's text by itself */
+#define NGX_ROOMS_STREAM      0x1000   /* takes a ticket in the query */
+#define NGX_ROOMS_LINK        0x2000   /* takes a signature in the query */
 
 /* A body field: checked before anything is loaded. */
 typedef struct {

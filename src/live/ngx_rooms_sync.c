@@ -24,7 +24,7 @@ static ngx_int_t ngx_rooms_sync_show(ngx_rooms_req_t *rq);
 const ngx_rooms_endpoint_t  ngx_rooms_sync_rows[] = {
 
     { .method = NGX_HTTP_GET, .path = "/v1/sync",
-      .part = NGX_ROOMS_PART_SYNC, .flags = NGX_ROOMS_BULK,
+      .part = NGX_ROOMS_PART_SYNC, .flags = NGX_ROOMS_BULK|NGX_ROOMS_STREAM,
       .op = ROOMS_OP_READ,
       .load = ngx_rooms_sync_load, .show = ngx_rooms_sync_show },
 

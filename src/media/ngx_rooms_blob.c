@@ -68,6 +68,7 @@ ngx_rooms_blob_create(ngx_rooms_blob_t *b, ngx_str_t root, rooms_str_t tenant)
     b->root = root;
     b->tenant = tenant;
     b->crc32 = crc32(0, NULL, 0);
+    ngx_memzero(&b->image, sizeof(rooms_image_t));
 
     p = ngx_cpymem(b->temp, root.data, root.len);
     p = ngx_cpymem(p, NGX_ROOMS_INCOMING, sizeof(NGX_ROOMS_INCOMING));
@@ -114,6 +115,7 @@ ngx_rooms_blob_append(ngx_rooms_blob_t *b, const u_char *p, size_t len)
 
     b->crc32 = crc32_z(b->crc32, p, len);
     b->size += len;
+    rooms_image_feed(&b->image, p, len);
 
     return ngx_rooms_blob_write(b, b->fd, p, len);
 }

@@ -10,6 +10,7 @@
 #include <ngx_core.h>
 #include <openssl/evp.h>
 #include "rooms_str.h"
+#include "rooms_image.h"
 
 
 /*
@@ -41,6 +42,7 @@ typedef struct {
     off_t            size;
     uint32_t         crc32;            /* as in ZIP */
     u_char           sha256[NGX_ROOMS_SHA256];   /* once it is sealed */
+    rooms_image_t    image;            /* its size, if it is one */
     ngx_uint_t       existed;          /* it was there; once it is kept */
 
     ngx_err_t        err;              /* of what failed, */

@@ -11,21 +11,24 @@
 #include "ngx_rooms_request.h"
 #include "ngx_rooms_media.h"
 #include "ngx_rooms_status.h"
+#include "ngx_rooms_ticket.h"
 #include "rooms_media.h"
 
 
 typedef struct {
     ngx_rooms_medium_t   medium;
     ngx_file_t          *file;
+    ngx_uint_t           in_page;      /* shown there, not saved */
 } ngx_rooms_download_t;
 
 
 static ngx_int_t ngx_rooms_medium_load(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_download_show(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_medium_show(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_medium_link_show(ngx_rooms_req_t *rq);
 static void ngx_rooms_download_answer(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_download_headers(ngx_rooms_req_t *rq,
-    const ngx_rooms_medium_t *m);
+    const ngx_rooms_download_t *d);
 static ngx_int_t ngx_rooms_download_send(ngx_rooms_req_t *rq,
     ngx_rooms_download_t *d);
 
@@ -33,8 +36,13 @@ static ngx_int_t ngx_rooms_download_send(ngx_rooms_req_t *rq,
 const ngx_rooms_endpoint_t  ngx_rooms_download_rows[] = {
 
     { .method = NGX_HTTP_GET, .path = "/v1/media/download/{media}",
-      .part = NGX_ROOMS_PART_MEDIA, .op = ROOMS_OP_READ,
+      .part = NGX_ROOMS_PART_MEDIA, .flags = NGX_ROOMS_LINK,
+      .op = ROOMS_OP_READ,
       .load = ngx_rooms_medium_load, .show = ngx_rooms_download_show },
+
+    { .method = NGX_HTTP_GET, .path = "/v1/media/signed/{media}",
+      .part = NGX_ROOMS_PART_MEDIA, .op = ROOMS_OP_READ,
+      .load = ngx_rooms_medium_load, .show = ngx_rooms_medium_link_show },
 
     { .method = NGX_HTTP_GET, .path = "/v1/media/{media}/info",
       .part = NGX_ROOMS_PART_MEDIA, .op = ROOMS_OP_READ,
@@ -116,6 +124,7 @@ ngx_rooms_medium_show(ngx_rooms_req_t *rq)
     rooms_json_str(b, m->mime);
     rooms_json_lit(b, ",\"name\":");
     rooms_json_str(b, m->name);
+    ngx_rooms_media_extent(b, m);
     rooms_json_lit(b, ",\"owner_id\":");
     rooms_json_str(b, m->owner);
     rooms_json_lit(b, ",\"created_at\":");
@@ -126,6 +135,30 @@ ngx_rooms_medium_show(ngx_rooms_req_t *rq)
 }
 
 
+/* NGX_OK: "disposition=inline"; NGX_DECLINED: not; NGX_ERROR: neither. */
+static ngx_int_t
+ngx_rooms_arg_inline(ngx_rooms_req_t *rq)
+{
+    ngx_int_t    rc;
+    rooms_str_t  value;
+
+    rc = ngx_rooms_arg(rq, "disposition", &value);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (rooms_str_eq(value, ngx_rooms_s("inline"))) {
+        return NGX_OK;
+    }
+
+    return rooms_str_eq(value, ngx_rooms_s("attachment"))
+           ? NGX_DECLINED
+           : ngx_rooms_invalid(rq, "disposition",
+                               "must be \"inline\" or \"attachment\"");
+}
+
+
 static ngx_int_t
 ngx_rooms_download_show(ngx_rooms_req_t *rq)
 {
@@ -133,6 +166,14 @@ ngx_rooms_download_show(ngx_rooms_req_t *rq)
     ngx_rooms_download_t  *d;
 
     d = rq->data;
+
+    rc = ngx_rooms_arg_inline(rq);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    d->in_page = rc == NGX_OK && rooms_media_in_page(d->medium.mime);
 
     d->file = ngx_palloc(rq->pool, sizeof(ngx_file_t));
     if (d->file == NULL) {
@@ -158,6 +199,25 @@ ngx_rooms_download_show(ngx_rooms_req_t *rq)
 }
 
 
+/* Whoever may download it may make a link to it. */
+static ngx_int_t
+ngx_rooms_medium_link_show(ngx_rooms_req_t *rq)
+{
+    ngx_int_t  in_page;
+
+    in_page = ngx_rooms_arg_inline(rq);
+
+    if (in_page == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_link_put(rq, ROOMS_TICKET_MEDIUM,
+                              rq->param[NGX_ROOMS_P_MEDIA],
+                              "/v1/media/download/",
+                              in_page == NGX_OK ? "&disposition=inline" : "");
+}
+
+
 static void
 ngx_rooms_download_answer(ngx_rooms_req_t *rq)
 {
@@ -173,7 +233,7 @@ ngx_rooms_download_answer(ngx_rooms_req_t *rq)
     rc = ngx_http_discard_request_body(r);
 
     if (rc == NGX_OK) {
-        rc = ngx_rooms_download_headers(rq, &d->medium);
+        rc = ngx_rooms_download_headers(rq, d);
     }
 
     if (rc == NGX_OK) {
@@ -185,13 +245,16 @@ ngx_rooms_download_answer(ngx_rooms_req_t *rq)
 
 
 static ngx_int_t
-ngx_rooms_download_headers(ngx_rooms_req_t *rq, const ngx_rooms_medium_t *m)
+ngx_rooms_download_headers(ngx_rooms_req_t *rq,
+    const ngx_rooms_download_t *d)
 {
-    u_char              *p;
-    rooms_str_t          disposition;
-    ngx_http_request_t  *r;
+    u_char                    *p;
+    rooms_str_t                disposition;
+    ngx_http_request_t        *r;
+    const ngx_rooms_medium_t  *m;
 
     r = rq->r;
+    m = &d->medium;
 
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_length_n = m->size;
@@ -211,14 +274,18 @@ ngx_rooms_download_headers(ngx_rooms_req_t *rq, const ngx_rooms_medium_t *m)
     }
 
     disposition.data = p;
-    disposition.len = rooms_media_disposition(m->name, p);
+    disposition.len = rooms_media_disposition(m->name, d->in_page, p);
 
     if (ngx_rooms_header(r, "Content-Disposition", disposition) != NGX_OK
         || ngx_rooms_header(r, "X-Content-Type-Options",
                             ngx_rooms_s("nosniff")) != NGX_OK
         || ngx_rooms_header(r, "Content-Security-Policy",
-                            ngx_rooms_s("sandbox")) != NGX_OK
+                            d->in_page
+                            ? ngx_rooms_s("sandbox; default-src 'none'")
+                            : ngx_rooms_s("sandbox")) != NGX_OK
         || ngx_rooms_header(r, "Cache-Control", ngx_rooms_s("private"))
+           != NGX_OK
+        || ngx_rooms_header(r, "Referrer-Policy", ngx_rooms_s("no-referrer"))
            != NGX_OK)
     {
         return NGX_ERROR;

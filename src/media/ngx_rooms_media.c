@@ -49,6 +49,17 @@ ngx_rooms_media_str(ngx_pool_t *pool, json_t *object, const char *key)
 }
 
 
+static uint32_t
+ngx_rooms_media_side(json_t *object, const char *key)
+{
+    json_int_t  n;
+
+    n = json_integer_value(json_object_get(object, key));
+
+    return n > 0 && n <= INT32_MAX ? n : 0;
+}
+
+
 /* What becomes part of a path or of a header is looked at again. */
 static ngx_int_t
 ngx_rooms_media_check(const ngx_rooms_medium_t *m, json_t *size, json_t *crc)
@@ -99,6 +110,11 @@ ngx_rooms_media_parse(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
     size = json_object_get(object, "size");
     crc = json_object_get(object, "crc32");
 
+    /* of a medium that is no picture, or was there before we looked */
+
+    m->width = ngx_rooms_media_side(object, "width");
+    m->height = ngx_rooms_media_side(object, "height");
+
     m->size = json_integer_value(size);
     m->crc32 = json_integer_value(crc);
 
@@ -121,6 +137,13 @@ ngx_rooms_media_put(rooms_buf_t *b, const ngx_rooms_medium_t *m)
     rooms_json_int(b, m->size);
     rooms_json_lit(b, ",\"crc32\":");
     rooms_json_int(b, m->crc32);
+    if (m->width && m->height) {
+        rooms_json_lit(b, ",\"width\":");
+        rooms_json_int(b, m->width);
+        rooms_json_lit(b, ",\"height\":");
+        rooms_json_int(b, m->height);
+    }
+
     rooms_json_lit(b, ",\"mime_type\":");
     rooms_json_str(b, m->mime);
     rooms_json_lit(b, ",\"name\":");
@@ -130,6 +153,23 @@ ngx_rooms_media_put(rooms_buf_t *b, const ngx_rooms_medium_t *m)
     rooms_json_lit(b, ",\"created_at\":");
     rooms_json_time(b, m->created_at);
     rooms_json_lit(b, "}");
+}
+
+
+void
+ngx_rooms_media_extent(rooms_buf_t *b, const ngx_rooms_medium_t *m)
+{
+    if (m->width && m->height) {
+        rooms_json_lit(b, ",\"width\":");
+        rooms_json_int(b, m->width);
+        rooms_json_lit(b, ",\"height\":");
+        rooms_json_int(b, m->height);
+
+    } else {
+        rooms_json_lit(b, ",\"width\":null,\"height\":null");
+    }
+
+    rooms_json_lit(b, ",\"thumbnail_id\":null,\"scan_status\":\"clean\"");
 }
 
 

@@ -22,6 +22,8 @@ typedef struct {
     rooms_str_t    sha256;             /* 64 digits */
     off_t          size;
     uint32_t       crc32;
+    uint32_t       width;              /* of a picture, or 0 */
+    uint32_t       height;
     rooms_str_t    mime;               /* type/subtype */
     rooms_str_t    name;               /* rooms_media_name_valid() */
     rooms_str_t    owner;
@@ -39,6 +41,12 @@ ngx_int_t ngx_rooms_media_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
  */
 ngx_int_t ngx_rooms_media_parse(ngx_pool_t *pool, rooms_str_t json,
     rooms_str_t id, ngx_rooms_medium_t *m);
+
+/*
+ * As clients see it, with the comma before it: width and height, and that
+ * there is neither a thumbnail nor a scanner.
+ */
+void ngx_rooms_media_extent(rooms_buf_t *b, const ngx_rooms_medium_t *m);
 
 /* The JSON that the store keeps, which has NGX_ROOMS_MEDIUM_JSON(m) at most. */
 void ngx_rooms_media_put(rooms_buf_t *b, const ngx_rooms_medium_t *m);

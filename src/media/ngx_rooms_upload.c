@@ -253,6 +253,8 @@ ngx_rooms_upload_taken(ngx_rooms_req_t *rq, ngx_rooms_upload_t *u)
     m->sha256 = (rooms_str_t) { NGX_ROOMS_SHA256, u->blob.sha256 };
     m->size = u->blob.size;
     m->crc32 = u->blob.crc32;
+    m->width = u->blob.image.width;
+    m->height = u->blob.image.height;
     m->owner = rq->principal.sub;
     m->name = u->form.filename;
 
@@ -302,7 +304,7 @@ ngx_rooms_upload_show(ngx_rooms_req_t *rq)
 
     m = rq->data;
 
-    b = ngx_rooms_out(&rq->out, 256 + ROOMS_JSON_STR(m->mime.len)
+    b = ngx_rooms_out(&rq->out, 512 + ROOMS_JSON_STR(m->mime.len)
                                 + ROOMS_JSON_STR(m->name.len));
 
     rooms_json_lit(b, "{\"data\":{\"media_id\":");
@@ -315,6 +317,7 @@ ngx_rooms_upload_show(ngx_rooms_req_t *rq)
     rooms_json_str(b, m->mime);
     rooms_json_lit(b, ",\"name\":");
     rooms_json_str(b, m->name);
+    ngx_rooms_media_extent(b, m);
     rooms_json_lit(b, "}}\n");
 
     return NGX_OK;

@@ -97,22 +97,50 @@ rooms_media_mime(rooms_str_t type, unsigned char *dst)
 }
 
 
+int
+rooms_media_in_page(rooms_str_t mime)
+{
+    size_t  i;
+
+    static const rooms_str_t  types[] = {
+        rooms_string("image/png"), rooms_string("image/jpeg"),
+        rooms_string("image/gif"), rooms_string("image/webp"),
+        rooms_string("video/mp4")
+    };
+
+    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (rooms_str_eq(mime, types[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 size_t
-rooms_media_disposition(rooms_str_t name, unsigned char *dst)
+rooms_media_disposition(rooms_str_t name, int in_page, unsigned char *dst)
 {
     int            exact;
     size_t         i;
     unsigned char  c, *p;
 
-    static const char  head[] = "attachment; filename=\"";
+    static const char  attachment[] = "attachment; filename=\"";
+    static const char  inlined[] = "inline; filename=\"";
     static const char  tail[] = "; filename*=UTF-8''";
     static const char  hex[] = "0123456789ABCDEF";
 
     p = dst;
     exact = 1;
 
-    memcpy(p, head, sizeof(head) - 1);
-    p += sizeof(head) - 1;
+    if (in_page) {
+        memcpy(p, inlined, sizeof(inlined) - 1);
+        p += sizeof(inlined) - 1;
+
+    } else {
+        memcpy(p, attachment, sizeof(attachment) - 1);
+        p += sizeof(attachment) - 1;
+    }
 
     /* some clients decode "%", and unquote a backslash wrongly */
 

@@ -26,13 +26,20 @@ int rooms_media_name_valid(rooms_str_t name);
 size_t rooms_media_mime(rooms_str_t type, unsigned char *dst);
 
 /*
- * Content-Disposition (RFC 6266) of an attachment of a valid name: once in
- * ASCII, and exactly (RFC 8187) where that isn't the same.
+ * Whether a page may show it in place: the pictures and films that no script
+ * can be in.  `mime` is in lower case.
+ */
+int rooms_media_in_page(rooms_str_t mime);
+
+/*
+ * Content-Disposition (RFC 6266) of a valid name: once in ASCII, and exactly
+ * (RFC 8187) where that isn't the same; "inline" or an attachment.
  */
 #define ROOMS_MEDIA_DISPOSITION(len)  (sizeof("attachment; filename=\"\"; "   \
                                               "filename*=UTF-8''")            \
                                        + 4 * (len))
-size_t rooms_media_disposition(rooms_str_t name, unsigned char *dst);
+size_t rooms_media_disposition(rooms_str_t name, int in_page,
+    unsigned char *dst);
 
 /*
  * A valid tenant id as the name of a folder, which is neither "." nor ".."

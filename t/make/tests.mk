@@ -9,10 +9,10 @@
 # make bench     the benchmark table
 
 PURE         = $(wildcard src/base/*.c src/zip/*.c src/rooms/*.c src/auth/rooms_*.c src/bundle/rooms_*.c \
-                          src/federation/rooms_*.c)
+                          src/media/rooms_*.c src/federation/rooms_*.c)
 PURE_HEADERS = $(wildcard src/base/*.h src/zip/*.h src/rooms/*.h src/auth/rooms_*.h src/bundle/rooms_*.h \
-                          src/federation/rooms_*.h)
-PURE_INCS    = -Isrc/base -Isrc/zip -Isrc/rooms -Isrc/auth -Isrc/bundle -Isrc/federation
+                          src/media/rooms_*.h src/federation/rooms_*.h)
+PURE_INCS    = -Isrc/base -Isrc/zip -Isrc/rooms -Isrc/auth -Isrc/bundle -Isrc/media -Isrc/federation
 SANITIZE     =
 PURE_CFLAGS  = -std=gnu11 -g -O2 -Wall -Wextra -Werror $(SANITIZE) $(PURE_INCS)
 PURE_LIBS    = -ljansson -lsodium -lutf8proc -lcrypto -lz -lpthread

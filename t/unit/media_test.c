@@ -137,7 +137,7 @@ disposition(const char *name, const char *want)
 
     room = ROOMS_MEDIA_DISPOSITION(strlen(name));
     dst = malloc(room);
-    len = rooms_media_disposition(rooms_cstr(name), dst);
+    len = rooms_media_disposition(rooms_cstr(name), 0, dst);
 
     assert_true(len <= room);
     assert_is((rooms_str_t) { len, dst }, want);
@@ -176,7 +176,7 @@ dispositions(void **state)
     {
         unsigned char  dst[ROOMS_MEDIA_DISPOSITION(255)];
 
-        assert_int_equal(rooms_media_disposition(rooms_cstr(name), dst),
+        assert_int_equal(rooms_media_disposition(rooms_cstr(name), 0, dst),
                          sizeof(dst) - 1);
     }
 }
