@@ -584,6 +584,7 @@ static void
 ngx_rooms_stream_writer(ngx_http_request_t *r)
 {
     ngx_int_t            rc;
+    ngx_chain_t         *out;
     ngx_event_t         *wev;
     ngx_connection_t    *c;
     ngx_rooms_req_t     *rq;
@@ -615,7 +616,8 @@ ngx_rooms_stream_writer(ngx_http_request_t *r)
     if (!wev->delayed) {
         rc = ngx_http_output_filter(r, NULL);
 
-        ngx_chain_update_chains(r->pool, &st->free, &st->busy, NULL,
+        out = NULL;
+        ngx_chain_update_chains(r->pool, &st->free, &st->busy, &out,
                                 (ngx_buf_tag_t) &ngx_rooms_module);
 
         if (rc == NGX_ERROR) {
