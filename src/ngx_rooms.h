@@ -26,7 +26,15 @@
 #define NGX_ROOMS_PART_MEDIA       0x0040
 #define NGX_ROOMS_PART_SYNC        0x0080
 #define NGX_ROOMS_PART_FEDERATION  0x0100
-#define NGX_ROOMS_PART_ALL         0x01df
+#define NGX_ROOMS_PART_PEOPLE      0x0200
+#define NGX_ROOMS_PART_ALL         0x03df
+
+/* Whom rooms_directory_participants lets a participant find. */
+typedef enum {
+    NGX_ROOMS_PEOPLE_ALL = 0,
+    NGX_ROOMS_PEOPLE_SHARED,               /* who is in a room with them */
+    NGX_ROOMS_PEOPLE_OFF
+} ngx_rooms_people_e;
 
 typedef enum {
     NGX_ROOMS_AUTH_JWT = 0,
@@ -105,6 +113,8 @@ struct ngx_rooms_loc_conf_s {
 
     ngx_str_t              tenant;
     ngx_uint_t             strict;
+    ngx_uint_t             people;        /* an ngx_rooms_people_e */
+    ngx_flag_t             invite_unknown;
     ngx_str_t              server_name;
     ngx_uint_t             health;        /* of rooms_health, 0: none */
     ngx_rooms_cors_t      *cors;          /* NULL: off */

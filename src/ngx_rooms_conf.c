@@ -113,6 +113,8 @@ ngx_rooms_create_loc_conf(ngx_conf_t *cf)
     conf->token = NGX_CONF_UNSET_PTR;
     conf->query_token = NGX_CONF_UNSET;
     conf->strict = NGX_CONF_UNSET_UINT;
+    conf->people = NGX_CONF_UNSET_UINT;
+    conf->invite_unknown = NGX_CONF_UNSET;
     conf->cors = NGX_CONF_UNSET_PTR;
     conf->cors_credentials = NGX_CONF_UNSET;
     conf->max_participants = NGX_CONF_UNSET;
@@ -507,6 +509,9 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_str_value(conf->tenant, prev->tenant, "");
     ngx_conf_merge_uint_value(conf->strict, prev->strict, 0);
+    ngx_conf_merge_uint_value(conf->people, prev->people,
+                              NGX_ROOMS_PEOPLE_ALL);
+    ngx_conf_merge_value(conf->invite_unknown, prev->invite_unknown, 0);
     ngx_conf_merge_str_value(conf->server_name, prev->server_name, "");
     ngx_conf_merge_ptr_value(conf->cors, prev->cors, NULL);
     ngx_conf_merge_value(conf->cors_credentials, prev->cors_credentials, 0);

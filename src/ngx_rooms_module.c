@@ -32,6 +32,7 @@ extern const ngx_rooms_endpoint_t  ngx_rooms_export_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_import_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_upload_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_download_rows[];
+extern const ngx_rooms_endpoint_t  ngx_rooms_people_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_sync_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_federation_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_ticket_rows[];
@@ -44,6 +45,7 @@ const ngx_rooms_endpoint_t  *const ngx_rooms_families[] = {
     ngx_rooms_import_rows,
     ngx_rooms_export_rows,
     ngx_rooms_endpoint_rows,
+    ngx_rooms_people_rows,
     ngx_rooms_sync_rows,
     ngx_rooms_upload_rows,
     ngx_rooms_download_rows,
@@ -92,6 +94,13 @@ static ngx_conf_enum_t  ngx_rooms_tenants_modes[] = {
     { ngx_null_string, 0 }
 };
 
+static ngx_conf_enum_t  ngx_rooms_people[] = {
+    { ngx_string("all"), NGX_ROOMS_PEOPLE_ALL },
+    { ngx_string("shared"), NGX_ROOMS_PEOPLE_SHARED },
+    { ngx_string("off"), NGX_ROOMS_PEOPLE_OFF },
+    { ngx_null_string, 0 }
+};
+
 static ngx_conf_num_bounds_t  ngx_rooms_level_bounds = {
     ngx_conf_check_num_bounds, 0, 9
 };
@@ -104,6 +113,7 @@ static ngx_conf_bitmask_t  ngx_rooms_parts[] = {
     { ngx_string("auth"), NGX_ROOMS_PART_AUTH },
     { ngx_string("sync"), NGX_ROOMS_PART_SYNC },
     { ngx_string("federation"), NGX_ROOMS_PART_FEDERATION },
+    { ngx_string("people"), NGX_ROOMS_PART_PEOPLE },
     { ngx_string("media"), NGX_ROOMS_PART_MEDIA },
     { ngx_null_string, 0 }
 };
@@ -258,6 +268,20 @@ static ngx_command_t  ngx_rooms_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_rooms_loc_conf_t, strict),
       ngx_rooms_tenants_modes },
+
+    { ngx_string("rooms_directory_participants"),
+      NGX_ROOMS_ANY|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, people),
+      &ngx_rooms_people },
+
+    { ngx_string("rooms_invite_unknown"),
+      NGX_ROOMS_ANY|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, invite_unknown),
+      NULL },
 
     { ngx_string("rooms_server_name"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,

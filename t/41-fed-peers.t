@@ -221,7 +221,7 @@ $res = ask($b, "$profile/ann");
 is_deeply($res->{data},
           { local_id => 'ann', server_name => 'a.example',
             fqid => '@ann:a.example', display_name => 'ann',
-            participant_type => 'user', avatar_url => undef },
+            participant_type => 'human', avatar_url => undef },
           'a profile');
 is(ask($b, "$profile/nobody")->{code}, 'SW_PARTICIPANT_NOT_FOUND',
    'of nobody');

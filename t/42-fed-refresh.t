@@ -133,7 +133,7 @@ my $res = refresh($bob);
 is_deeply($res->{data},
           { participant_id => $bob, fqid => $bob, local_id => 'bob',
             server_name => $b, display_name => 'bob',
-            participant_type => 'user', avatar_url => undef },
+            participant_type => 'federated', avatar_url => undef },
           'the other server tells how its participant is called')
     || diag("$res->{status} $res->{code} $res->{message}");
 is(stored($bob)->{display_name}, 'bob', 'and that is kept');

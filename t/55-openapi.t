@@ -458,6 +458,21 @@ my ($true, $false) = (JSON::PP::true, JSON::PP::false);
 # Participants and workspaces
 ask('200', $_, 'POST /v1/auth/register') for 'ada', 'bob', 'carol';
 ask('401 SW_AUTH_INVALID_TOKEN', undef, 'POST /v1/auth/register');
+
+my $person = 'PUT /v1/admin/participants/{participant_id}';
+my $ann = { participant_id => 'u|ann' };
+
+ask('201', 'root!', $person, $ann, { local_id => 'ann', email => 'ann@a.example' });
+ask('200', 'root!', $person, $ann, { display_name => 'Ann', email => undef });
+ask('400 SW_VALIDATION_FAILED', 'root!', $person, $ann, { local_id => 'a b' });
+ask('403 SW_AUTH_INSUFFICIENT_PERMISSION', 'ada', $person, $ann, {});
+ask('404 SW_PARTICIPANT_NOT_FOUND', 'root!', $person,
+    { participant_id => '@x:far.example' }, {});
+ask('409 SW_PARTICIPANT_EXISTS', 'root!', $person, $ann, { local_id => 'ada' });
+ask('200', 'ada', 'GET /v1/participants/{participant_id}', $ann);
+ask('404 SW_PARTICIPANT_NOT_FOUND', 'ada',
+    'GET /v1/participants/{participant_id}', { participant_id => 'nobody' });
+
 ask('403 SW_AUTH_TENANT_MISMATCH', 'mock:eve@globex', 'GET /v1/workspaces');
 
 my $ws = data_of(ask('201', 'ada', 'POST /v1/workspaces', {},

@@ -35,6 +35,16 @@ ngx_int_t ngx_rooms_authenticate_now(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_auth_refused(ngx_rooms_req_t *rq, const char *why);
 ngx_int_t ngx_rooms_register(ngx_rooms_req_t *rq);
 
+/*
+ * What somebody is called of whom only the id is known: the local id that it
+ * makes; that one or, when it is another's, one with a drawn suffix; and a
+ * display name.  NULL: no memory.
+ */
+rooms_str_t ngx_rooms_local_wish(ngx_rooms_req_t *rq, rooms_str_t id);
+rooms_str_t ngx_rooms_local_free(ngx_rooms_req_t *rq, rooms_str_t wish,
+    rooms_str_t id, rooms_str_t owner);
+rooms_str_t ngx_rooms_local_name(ngx_rooms_req_t *rq, rooms_str_t id);
+
 /* Of the worker: the caches. */
 ngx_int_t ngx_rooms_auth_init_process(ngx_cycle_t *cycle);
 ngx_int_t ngx_rooms_auth_init_module(void);

@@ -92,23 +92,18 @@ ngx_rooms_register_seen(ngx_rooms_req_t *rq, ngx_rooms_seen_t *seen,
 }
 
 
-/* What the token says it is, or what the participant's id makes. */
-static rooms_str_t
-ngx_rooms_register_wish(ngx_rooms_req_t *rq)
+rooms_str_t
+ngx_rooms_local_wish(ngx_rooms_req_t *rq, rooms_str_t id)
 {
     u_char       *p;
     rooms_str_t   local;
 
-    if (rq->principal.local.data) {
-        return rq->principal.local;
-    }
-
-    p = ngx_pnalloc(rq->pool, rq->principal.sub.len);
+    p = ngx_pnalloc(rq->pool, id.len);
     if (p == NULL) {
         return ROOMS_NULL;
     }
 
-    local = rooms_local_id(rq->principal.sub, p);
+    local = rooms_local_id(id, p);
 
     return local.data ? local : ngx_rooms_s("participant");
 }
@@ -118,16 +113,13 @@ ngx_rooms_register_wish(ngx_rooms_req_t *rq)
  * When another participant has the local id, a suffix is drawn: so it doesn't
  * matter how many have it.
  */
-static rooms_str_t
-ngx_rooms_register_local(ngx_rooms_req_t *rq, rooms_str_t owner)
+rooms_str_t
+ngx_rooms_local_free(ngx_rooms_req_t *rq, rooms_str_t local, rooms_str_t id,
+    rooms_str_t owner)
 {
-    rooms_str_t  local, suffix;
+    rooms_str_t  suffix;
 
-    local = ngx_rooms_register_wish(rq);
-
-    if (local.data == NULL || owner.data == NULL
-        || rooms_str_eq(owner, rq->principal.sub))
-    {
+    if (local.data == NULL || owner.data == NULL || rooms_str_eq(owner, id)) {
         return local;
     }
 
@@ -147,27 +139,43 @@ ngx_rooms_register_local(ngx_rooms_req_t *rq, rooms_str_t owner)
 }
 
 
-/* One who has no name is called by the local id, or by the participant's. */
-static rooms_str_t
-ngx_rooms_register_name(ngx_rooms_req_t *rq)
+rooms_str_t
+ngx_rooms_local_name(ngx_rooms_req_t *rq, rooms_str_t id)
 {
     u_char       *p;
-    rooms_str_t   raw, name;
-
-    if (rq->principal.name.data) {
-        return rq->principal.name;
-    }
-
-    raw = rq->principal.local.data ? rq->principal.local : rq->principal.sub;
+    rooms_str_t   name;
 
     p = ngx_pnalloc(rq->pool, ROOMS_NAME_SIZE);
     if (p == NULL) {
         return ROOMS_NULL;
     }
 
-    name = rooms_display_name(raw, p);
+    name = rooms_display_name(id, p);
 
-    return name.data ? name : raw;
+    return name.data ? name : id;
+}
+
+
+/* What the token says it is, or what the participant's id makes. */
+static rooms_str_t
+ngx_rooms_register_wish(ngx_rooms_req_t *rq)
+{
+    return rq->principal.local.data ? rq->principal.local
+                       : ngx_rooms_local_wish(rq, rq->principal.sub);
+}
+
+
+/* One who has no name is called by the local id, or by the participant's. */
+static rooms_str_t
+ngx_rooms_register_name(ngx_rooms_req_t *rq)
+{
+    if (rq->principal.name.data) {
+        return rq->principal.name;
+    }
+
+    return ngx_rooms_local_name(rq, rq->principal.local.data
+                                    ? rq->principal.local
+                                    : rq->principal.sub);
 }
 
 
@@ -188,11 +196,23 @@ ngx_rooms_register_send(ngx_rooms_req_t *rq)
 }
 
 
+/* A participant's last day with a request, in days since the epoch. */
+static void
+ngx_rooms_register_seen_today(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_commit_write(&rq->commit, "HSET",
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_SEEN,
+                                         ROOMS_NULL),
+                           rq->principal.sub,
+                           ngx_rooms_number(rq->pool,
+                                            rq->now / NGX_ROOMS_DAY));
+}
+
+
 static ngx_int_t
 ngx_rooms_register_commit(ngx_rooms_req_t *rq)
 {
-    rooms_str_t           key, locals, owner;
-    ngx_rooms_commit_t   *c;
+    rooms_str_t           owner;
     ngx_rooms_profile_t  *p;
 
     p = &rq->profile;
@@ -200,42 +220,30 @@ ngx_rooms_register_commit(ngx_rooms_req_t *rq)
 
     ngx_memzero(p, sizeof(ngx_rooms_profile_t));
     p->id = rq->principal.sub;
-    p->local = ngx_rooms_register_local(rq, owner);
+    p->local = ngx_rooms_local_free(rq, ngx_rooms_register_wish(rq), p->id,
+                                    owner);
     p->name = ngx_rooms_register_name(rq);
     p->named = rq->principal.name.data ? rq->principal.iat : 0;
-    p->type = ngx_rooms_s("user");
+    p->type = ngx_rooms_s("human");
     p->workspace = ngx_rooms_id(rq, "ws-");
 
     if (p->local.data == NULL || p->name.data == NULL
-        || ngx_rooms_begin(rq) != NGX_OK)
+        || p->workspace.data == NULL || ngx_rooms_begin(rq) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    c = &rq->commit;
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
-    locals = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LOCALS, ROOMS_NULL);
-
-    ngx_rooms_commit_guard_field(c, key, p->id, ROOMS_NULL);
-    ngx_rooms_commit_guard_field(c, locals, p->local,
-                                 rooms_str_eq(owner, p->id) ? p->id
-                                                            : ROOMS_NULL);
-
-    ngx_rooms_commit_write(c, "HSET", key, p->id,
-                           ngx_rooms_format_profile(rq->pool, p, rq->now));
-    ngx_rooms_commit_write(c, "HSET", locals, p->local, p->id);
-    ngx_rooms_apply_workspace(c, &rq->keys, p->workspace,
-                              ngx_rooms_s("personal"), p->name, p->id,
-                              rq->now);
+    ngx_rooms_apply_newcomer(&rq->commit, &rq->keys, p, owner, rq->now);
+    ngx_rooms_register_seen_today(rq);
 
     return ngx_rooms_register_send(rq);
 }
 
 
 /*
- * The name follows the token's, unless a token that was issued later has given
- * another: who comes with an old token and a new one, from two devices, isn't
- * renamed back and forth.
+ * The name follows the token's, unless it was set by hand, or a token that was
+ * issued later has given another: who comes with an old token and a new one,
+ * from two devices, isn't renamed back and forth.
  */
 static ngx_uint_t
 ngx_rooms_register_renames(ngx_rooms_req_t *rq)
@@ -244,51 +252,74 @@ ngx_rooms_register_renames(ngx_rooms_req_t *rq)
 
     who = &rq->principal;
 
-    return who->name.data && !rooms_str_eq(who->name, rq->profile.name)
+    return who->name.data && !rq->profile.own_name
+           && !rooms_str_eq(who->name, rq->profile.name)
            && (who->iat == 0 || who->iat >= rq->profile.named);
 }
 
 
-static ngx_int_t
-ngx_rooms_register_rename(ngx_rooms_req_t *rq)
+/*
+ * The first token of somebody whom an administrator or an invite has made: the
+ * local id is the token's, unless it was given, or is another's.
+ */
+static void
+ngx_rooms_register_takeover(ngx_rooms_req_t *rq)
 {
-    size_t             size;
-    u_char            *p, number[ROOMS_JSON_INT];
-    rooms_buf_t        b, n;
-    rooms_str_t        key, had;
-    rooms_json_set_t   set[2];
+    rooms_str_t           owner, locals;
+    ngx_rooms_profile_t  *p;
 
+    p = &rq->profile;
+    owner = ngx_rooms_reply_str(ngx_rooms_reply(rq, 2));
+
+    if (!p->own_local && rq->principal.local.data
+        && !rooms_str_eq(rq->principal.local, p->local)
+        && (owner.data == NULL || rooms_str_eq(owner, p->id)))
+    {
+        locals = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LOCALS, ROOMS_NULL);
+
+        ngx_rooms_commit_guard_field(&rq->commit, locals, p->local, p->id);
+        ngx_rooms_commit_write(&rq->commit, "HDEL", locals, p->local);
+
+        p->local = rq->principal.local;
+        ngx_rooms_apply_local(&rq->commit, &rq->keys, p, owner);
+    }
+
+    p->provisioned = 0;
+    p->own_local = 0;
+}
+
+
+/* What a request changes of a row that is there. */
+static ngx_int_t
+ngx_rooms_register_update(ngx_rooms_req_t *rq, ngx_uint_t renames)
+{
+    rooms_str_t           had;
+    ngx_rooms_profile_t  *p;
+
+    p = &rq->profile;
     had = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
-    rq->profile.name = rq->principal.name;
 
-    size = ROOMS_JSON_STR(rq->principal.name.len);
-
-    p = ngx_pnalloc(rq->pool, had.len + 2 * size + 64);
-    if (p == NULL || ngx_rooms_begin(rq) != NGX_OK) {
+    if (ngx_rooms_begin(rq) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    rooms_buf_init(&b, p, size);
-    rooms_json_str(&b, rq->principal.name);
+    if (renames) {
+        p->name = rq->principal.name;
+        p->named = rq->principal.iat;
+    }
 
-    rooms_buf_init(&n, number, sizeof(number));
-    rooms_json_int(&n, rq->principal.iat);
+    if (p->provisioned) {
+        ngx_rooms_register_takeover(rq);
+        renames = 1;
+    }
 
-    set[0].key = "display_name";
-    set[0].value = (rooms_str_t) { b.last - p, p };
-    set[1].key = "named_at";
-    set[1].value = (rooms_str_t) { n.last - number, number };
+    if (renames) {
+        ngx_rooms_apply_person(&rq->commit, &rq->keys, had, p, rq->now);
+    }
 
-    rooms_buf_init(&b, p + size, had.len + size + 64);
-    rooms_json_rewrite(&b, had, set, 2);
+    ngx_rooms_register_seen_today(rq);
 
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
-
-    ngx_rooms_commit_guard_field(&rq->commit, key, rq->principal.sub, had);
-    ngx_rooms_commit_write(&rq->commit, "HSET", key, rq->principal.sub,
-                           { b.last - b.start, b.start });
-
-    return b.full ? NGX_ERROR : ngx_rooms_register_send(rq);
+    return ngx_rooms_register_send(rq);
 }
 
 
@@ -314,7 +345,11 @@ ngx_rooms_register_look(ngx_rooms_req_t *rq)
         || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
                              ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LOCALS,
                                            ROOMS_NULL),
-                             local) != NGX_OK)
+                             local) != NGX_OK
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_SEEN,
+                                           ROOMS_NULL),
+                             rq->principal.sub) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -328,9 +363,10 @@ ngx_rooms_register_look(ngx_rooms_req_t *rq)
 ngx_int_t
 ngx_rooms_register(ngx_rooms_req_t *rq)
 {
-    int64_t              position;
+    int64_t              position, day;
     uint64_t             who;
     ngx_int_t            rc;
+    ngx_uint_t           renames;
     redisReply          *tenant;
     rooms_str_t          server;
     ngx_rooms_seen_t    *seen;
@@ -409,12 +445,17 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
 
         if (rc == NGX_OK) {
 
-            if (!ngx_rooms_register_renames(rq)) {
+            renames = ngx_rooms_register_renames(rq);
+            day = ngx_rooms_reply_int(ngx_rooms_reply(rq, 3), 0);
+
+            if (!renames && !rq->profile.provisioned
+                && day == rq->now / NGX_ROOMS_DAY)
+            {
                 break;
             }
 
             rq->round = NGX_ROOMS_REG_RENAMED;
-            return ngx_rooms_register_rename(rq);
+            return ngx_rooms_register_update(rq, renames);
         }
 
         if (ngx_rooms_register_seen(rq, seen, who)) {

@@ -168,7 +168,6 @@ ngx_rooms_backfill_sender(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf,
     ngx_uint_t i)
 {
     ngx_uint_t            k;
-    rooms_str_t           key;
     rooms_past_t         *past;
     ngx_rooms_profile_t   p;
 
@@ -196,13 +195,9 @@ ngx_rooms_backfill_sender(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf,
     p.server = past->server;
     p.name = past->name.data ? past->name : past->local;
     p.avatar = past->avatar;
-    p.type = ngx_rooms_s("user");
+    p.type = ngx_rooms_s("federated");
 
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
-
-    ngx_rooms_commit_guard_field(&bf->commit, key, p.id, ROOMS_NULL);
-    ngx_rooms_commit_write(&bf->commit, "HSET", key, p.id,
-                           ngx_rooms_format_profile(bf->pool, &p, rq->now));
+    ngx_rooms_apply_person(&bf->commit, &rq->keys, ROOMS_NULL, &p, rq->now);
 
     if (past->name.data == NULL) {
         ngx_rooms_profiles_want(&bf->commit, &rq->keys, p.id, rq->now,

@@ -44,7 +44,7 @@ ngx_rooms_fqid_check(ngx_rooms_req_t *rq, rooms_str_t fqid,
     p->local = local;
     p->server = server;
     p->name = local;
-    p->type = ngx_rooms_s("user");
+    p->type = ngx_rooms_s("federated");
 
     return NGX_OK;
 }
@@ -89,13 +89,7 @@ ngx_rooms_foreign_seat(ngx_rooms_req_t *rq, const rooms_policy_t *policy,
 void
 ngx_rooms_fqid_keep(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p)
 {
-    rooms_str_t  key;
-
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
-
-    ngx_rooms_commit_guard_field(&rq->commit, key, p->id, ROOMS_NULL);
-    ngx_rooms_commit_write(&rq->commit, "HSET", key, p->id,
-                           ngx_rooms_format_profile(rq->pool, p, rq->now));
+    ngx_rooms_apply_person(&rq->commit, &rq->keys, ROOMS_NULL, p, rq->now);
     ngx_rooms_profiles_want(&rq->commit, &rq->keys, p->id, rq->now, 0);
 }
 

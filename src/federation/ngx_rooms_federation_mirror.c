@@ -163,10 +163,7 @@ ngx_rooms_replica_content(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 static void
 ngx_rooms_replica_names(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
-    ngx_uint_t   i, wanted;
-    rooms_str_t  key;
-
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
+    ngx_uint_t  i, wanted;
 
     for (i = 0, wanted = 0; i < replica->n; i++) {
 
@@ -179,10 +176,8 @@ ngx_rooms_replica_names(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
                                     rq->now, wanted++);
         }
 
-        ngx_rooms_commit_write(&rq->commit, "HSET", key, replica->ids[i],
-                               ngx_rooms_format_profile(rq->pool,
-                                                     &replica->profiles[i],
-                                                     rq->now));
+        ngx_rooms_apply_person(&rq->commit, &rq->keys, replica->had[i],
+                               &replica->profiles[i], rq->now);
     }
 }
 

@@ -182,23 +182,20 @@ ngx_rooms_refresh_read(ngx_rooms_req_t *rq, json_t *data)
 ngx_int_t
 ngx_rooms_refresh_decide(ngx_rooms_req_t *rq)
 {
-    rooms_str_t         key, had;
+    rooms_str_t         had;
     ngx_rooms_batch_t  *b;
 
     /* the last batch was the first round's */
 
     b = rq->batch;
     had = ngx_rooms_reply_str(b->replies[1]);
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
 
     if (ngx_rooms_begin(rq) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ngx_rooms_commit_guard_field(&rq->commit, key, rq->profile.id, had);
-    ngx_rooms_commit_write(&rq->commit, "HSET", key, rq->profile.id,
-                           ngx_rooms_format_profile(rq->pool, &rq->profile,
-                                                    rq->now));
+    ngx_rooms_apply_person(&rq->commit, &rq->keys, had, &rq->profile,
+                           rq->now);
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }

@@ -153,10 +153,13 @@ ngx_rooms_replica_begin(ngx_rooms_req_t *rq)
     replica->rows = ngx_pcalloc(rq->pool, max * sizeof(rooms_mirror_row_t));
     replica->profiles = ngx_pcalloc(rq->pool, (replica->n + 1)
                                               * sizeof(ngx_rooms_profile_t));
+    replica->had = ngx_pcalloc(rq->pool, (replica->n + 1)
+                                         * sizeof(rooms_str_t));
     replica->known = ngx_pcalloc(rq->pool, replica->n + 1);
 
     if (replica->told == NULL || replica->ids == NULL || replica->rows == NULL
-        || replica->profiles == NULL || replica->known == NULL)
+        || replica->profiles == NULL || replica->had == NULL
+        || replica->known == NULL)
     {
         return NGX_ERROR;
     }
@@ -314,6 +317,7 @@ ngx_rooms_replica_profile(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 
     p = &replica->profiles[i];
     told = &replica->told[i];
+    replica->had[i] = json;
 
     rc = ngx_rooms_parse_profile(rq->pool, json, replica->ids[i], p);
 
@@ -329,7 +333,7 @@ ngx_rooms_replica_profile(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     if (rc == NGX_DECLINED) {
         ngx_memzero(p, sizeof(ngx_rooms_profile_t));
         p->id = told->fqid;
-        p->type = ngx_rooms_s("user");
+        p->type = ngx_rooms_s("federated");
         p->local = told->local;
         p->server = told->server;
         p->name = told->name.data ? told->name : told->local;

@@ -41,6 +41,7 @@ typedef struct {
     rooms_str_t           *ids;            /* here */
     rooms_mirror_row_t    *rows;
     ngx_rooms_profile_t   *profiles;
+    rooms_str_t           *had;            /* their rows; NULL: none */
     u_char                *known;          /* and unchanged */
     ngx_uint_t             nrows;          /* those gone are behind n */
     rooms_room_t           room;           /* as it was, unless ... */

@@ -293,7 +293,7 @@ ngx_rooms_fedsend_sender(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
     if (rc == NGX_DECLINED) {
         ngx_memzero(p, sizeof(ngx_rooms_profile_t));
         p->id = s->told.sender.fqid;
-        p->type = ngx_rooms_s("user");
+        p->type = ngx_rooms_s("federated");
         p->local = s->told.sender.local;
         p->name = s->told.sender.local;
         p->server = s->told.sender.server;
@@ -505,8 +505,6 @@ ngx_rooms_fedsend_note(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
                                       (rooms_str_t) { sizeof(rq->random),
                                                       rq->random }));
 
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
-
     if (s->told.sender.name.data) {
 
         if (s->sender_row.data && rooms_str_eq(p->name, s->told.sender.name)
@@ -525,8 +523,7 @@ ngx_rooms_fedsend_note(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
         ngx_rooms_profiles_want(&rq->commit, &rq->keys, p->id, rq->now, 0);
     }
 
-    ngx_rooms_commit_write(&rq->commit, "HSET", key, p->id,
-                           ngx_rooms_format_profile(rq->pool, p, rq->now));
+    ngx_rooms_apply_person(&rq->commit, &rq->keys, s->sender_row, p, rq->now);
 }
 
 

@@ -504,7 +504,7 @@ ngx_rooms_profiles_judge(ngx_rooms_profiles_t *p, ngx_rooms_peer_call_t *call)
 {
     json_t               *answer;
     ngx_int_t             rc;
-    rooms_str_t           name, avatar, key;
+    rooms_str_t           name, avatar;
     ngx_rooms_commit_t   *c;
     ngx_rooms_profile_t   profile;
 
@@ -541,7 +541,6 @@ ngx_rooms_profiles_judge(ngx_rooms_profiles_t *p, ngx_rooms_peer_call_t *call)
     }
 
     c = &p->commit;
-    key = ngx_rooms_key(&p->keys, NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL);
 
     if (profile.name.data == NULL
         || ngx_rooms_lease_fence(&p->link->lease, c, p->pool, &p->keys)
@@ -550,10 +549,8 @@ ngx_rooms_profiles_judge(ngx_rooms_profiles_t *p, ngx_rooms_peer_call_t *call)
         return NGX_ERROR;
     }
 
-    ngx_rooms_commit_guard_field(c, key, p->ids[0], p->had);
-    ngx_rooms_commit_write(c, "HSET", key, p->ids[0],
-                           ngx_rooms_format_profile(p->pool, &profile,
-                                                    ngx_rooms_profiles_now()));
+    ngx_rooms_apply_person(c, &p->keys, p->had, &profile,
+                           ngx_rooms_profiles_now());
     ngx_rooms_commit_write(c, "ZREM",
                            ngx_rooms_key(&p->keys, NGX_ROOMS_KEY_PROFILES,
                                          ROOMS_NULL), p->ids[0]);

@@ -112,6 +112,9 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
     [NGX_ROOMS_E_BUNDLE_TOO_LARGE] =
         { 413, "SW_BUNDLE_TOO_LARGE",
           "the bundle is past rooms_import_limits" },
+    [NGX_ROOMS_E_PARTICIPANT_EXISTS] =
+        { 409, "SW_PARTICIPANT_EXISTS",
+          "another participant has this local id" },
     [NGX_ROOMS_E_IMPORT_REFUSED] =
         { 400, "SW_ROOM_IMPORT_REFUSED", "this room can't be imported" },
 };

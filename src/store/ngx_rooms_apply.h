@@ -39,6 +39,41 @@ void ngx_rooms_apply_members(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, rooms_str_t key);
 
 
+/*
+ * Participants (ngx_rooms_apply_person.c).  Writes a row and its entries in
+ * the index; guards that the row is still `had`, the text that was read, or
+ * NULL.  The same for one of ours who is new: with the local id, which is
+ * `owner`'s (nobody's, or theirs already), and with a personal workspace,
+ * p->workspace.
+ */
+void ngx_rooms_apply_person(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t had, const ngx_rooms_profile_t *p, int64_t now);
+void ngx_rooms_apply_newcomer(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const ngx_rooms_profile_t *p, rooms_str_t owner, int64_t now);
+/* Claims p->local, which is `owner`'s: nobody's, or theirs already. */
+void ngx_rooms_apply_local(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const ngx_rooms_profile_t *p, rooms_str_t owner);
+
+/*
+ * What finds a participant: the words of local id and name, the first so
+ * many.  `text` is all of it, folded, and `sort` is the name, by which lists
+ * are in order.
+ */
+#define NGX_ROOMS_PERSON_WORDS  32
+
+typedef struct {
+    rooms_str_t          words[NGX_ROOMS_PERSON_WORDS];
+    ngx_uint_t           n;
+    rooms_str_t          text;
+    rooms_str_t          sort;
+} ngx_rooms_person_words_t;
+
+ngx_int_t ngx_rooms_person_words(ngx_pool_t *pool,
+    const ngx_rooms_profile_t *p, ngx_rooms_person_words_t *words);
+/* An address as the index has it; NULL: no memory. */
+rooms_str_t ngx_rooms_person_email(ngx_pool_t *pool, rooms_str_t email);
+
+
 /* A workspace is made, and with it its first owner's role. */
 void ngx_rooms_apply_workspace(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t id, rooms_str_t kind, rooms_str_t name, rooms_str_t owner,

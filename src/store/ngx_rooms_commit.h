@@ -36,6 +36,7 @@ typedef struct {
     rooms_str_t         tail;
     int64_t             takes;         /* positions, without an event */
     rooms_str_t         id;            /* key of the commit */
+    ngx_array_t        *people;        /* whose rows are written */
     rooms_str_t         concerned;     /* " participant" of each whose
                                           membership changes */
 

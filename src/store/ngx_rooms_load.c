@@ -374,12 +374,47 @@ ngx_rooms_profile_str(ngx_pool_t *pool, rooms_str_t value)
 }
 
 
+static ngx_uint_t
+ngx_rooms_profile_flag(rooms_str_t value)
+{
+    return rooms_str_eq(value, ngx_rooms_s("true"));
+}
+
+
+/* RFC 3339 in quotes; 0: it isn't. */
+static int64_t
+ngx_rooms_profile_time(rooms_str_t value)
+{
+    int64_t  ms;
+
+    if (value.len < 2) {
+        return 0;
+    }
+
+    ms = rooms_time_parse((rooms_str_t) { value.len - 2, value.data + 1 });
+
+    return ms > 0 ? ms : 0;
+}
+
+
 ngx_int_t
 ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
     ngx_rooms_profile_t *profile)
 {
     ngx_uint_t    i;
-    rooms_str_t   key, value, named;
+    rooms_str_t   key, value;
+
+    enum {
+        NAMED = 0, CREATED, DEACTIVATED, PROVISIONED, OWN_NAME, OWN_LOCAL,
+        RAW_MAX
+    };
+
+    rooms_str_t   raw[RAW_MAX];
+
+    static const char *const  raws[RAW_MAX] = {
+        "named_at", "created_at", "deactivated", "provisioned", "own_name",
+        "own_local"
+    };
 
     const struct {
         const char   *key;
@@ -391,6 +426,8 @@ ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
         { "participant_type", &profile->type },
         { "server_name", &profile->server },
         { "avatar_url", &profile->avatar },
+        { "email", &profile->email },
+        { "bio", &profile->bio },
         { NULL, NULL }
     };
 
@@ -398,20 +435,23 @@ ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
     profile->id = id;
 
     if (json.data == NULL) {
-        profile->type = ngx_rooms_s("user");
+        profile->type = ngx_rooms_s("human");
         profile->local = id;
         profile->name = id;
         return NGX_DECLINED;
     }
 
-    named = ROOMS_NULL;
+    ngx_memzero(raw, sizeof(raw));
     value = ROOMS_NULL;
 
     while (rooms_json_next(json, &key, &value)) {
 
-        if (rooms_json_key_is(key, "named_at")) {
-            named = value;
-            continue;
+        for (i = 0; i < RAW_MAX; i++) {
+
+            if (rooms_json_key_is(key, raws[i])) {
+                raw[i] = value;
+                break;
+            }
         }
 
         for (i = 0; fields[i].key; i++) {
@@ -423,12 +463,21 @@ ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
         }
     }
 
-    profile->named = rooms_json_whole(named, 0);
+    profile->named = rooms_json_whole(raw[NAMED], 0);
+    profile->created = ngx_rooms_profile_time(raw[CREATED]);
+    profile->deactivated = ngx_rooms_profile_flag(raw[DEACTIVATED]);
+    profile->provisioned = ngx_rooms_profile_flag(raw[PROVISIONED]);
+    profile->own_name = ngx_rooms_profile_flag(raw[OWN_NAME]);
+    profile->own_local = ngx_rooms_profile_flag(raw[OWN_LOCAL]);
 
     if (!rooms_json_ends(json, value) || profile->local.data == NULL
         || profile->name.data == NULL || profile->type.data == NULL)
     {
         return NGX_ERROR;
+    }
+
+    if (profile->server.data) {
+        profile->type = ngx_rooms_s("federated");
     }
 
     return NGX_OK;
@@ -461,8 +510,9 @@ ngx_rooms_format_profile(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
     u_char       *start;
     rooms_buf_t   b;
 
-    size = 240 + 6 * (p->local.len + p->name.len + p->workspace.len
-                      + p->type.len + p->server.len + p->avatar.len);
+    size = 400 + 6 * (p->local.len + p->name.len + p->workspace.len
+                      + p->type.len + p->server.len + p->avatar.len
+                      + p->email.len + p->bio.len);
 
     start = ngx_pnalloc(pool, size);
     if (start == NULL) {
@@ -484,11 +534,39 @@ ngx_rooms_format_profile(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
     rooms_json_lit(&b, ",\"avatar_url\":");
     rooms_json_str(&b, p->avatar);
     rooms_json_lit(&b, ",\"created_at\":");
-    rooms_json_time(&b, now);
+    rooms_json_time(&b, p->created ? p->created : now);
+
+    /* what most don't have isn't written */
+
+    if (p->email.data) {
+        rooms_json_lit(&b, ",\"email\":");
+        rooms_json_str(&b, p->email);
+    }
+
+    if (p->bio.data) {
+        rooms_json_lit(&b, ",\"bio\":");
+        rooms_json_str(&b, p->bio);
+    }
 
     if (p->named) {
         rooms_json_lit(&b, ",\"named_at\":");
         rooms_json_int(&b, p->named);
+    }
+
+    if (p->deactivated) {
+        rooms_json_lit(&b, ",\"deactivated\":true");
+    }
+
+    if (p->provisioned) {
+        rooms_json_lit(&b, ",\"provisioned\":true");
+    }
+
+    if (p->own_name) {
+        rooms_json_lit(&b, ",\"own_name\":true");
+    }
+
+    if (p->own_local) {
+        rooms_json_lit(&b, ",\"own_local\":true");
     }
 
     rooms_json_lit(&b, "}");

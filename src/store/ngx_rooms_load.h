@@ -39,17 +39,27 @@ typedef struct {
     int64_t             position;          /* of the marker */
 } ngx_rooms_own_t;
 
+#define NGX_ROOMS_DAY  INT64_C(86400000)   /* ms */
+
 /* A participant of the tenant. */
 typedef struct {
     rooms_str_t         id;
     rooms_str_t         local;
     rooms_str_t         name;              /* displayed */
     rooms_str_t         workspace;         /* the personal one */
-    rooms_str_t         type;              /* "user", ... */
+    rooms_str_t         type;              /* "human", ...; "federated" of
+                                              another server */
     rooms_str_t         server;            /* NULL: this one */
     rooms_str_t         avatar;            /* or NULL */
+    rooms_str_t         email;             /* or NULL */
+    rooms_str_t         bio;               /* or NULL */
+    int64_t             created;           /* ms; 0: the row is made */
     int64_t             named;             /* when the token was issued that
                                               gave the name, s; 0: unknown */
+    unsigned            deactivated:1;
+    unsigned            provisioned:1;     /* no token has come yet */
+    unsigned            own_name:1;        /* set by hand: tokens don't */
+    unsigned            own_local:1;       /* likewise, while provisioned */
 } ngx_rooms_profile_t;
 
 

@@ -22,6 +22,8 @@ static const struct {
     [NGX_ROOMS_KEY_PARTICIPANTS] =
         { ngx_string("participants"), ngx_null_string },
     [NGX_ROOMS_KEY_LOCALS] = { ngx_string("locals"), ngx_null_string },
+    [NGX_ROOMS_KEY_SEEN] = { ngx_string("seen"), ngx_null_string },
+    [NGX_ROOMS_KEY_WORDS] = { ngx_string("words:"), ngx_null_string },
     [NGX_ROOMS_KEY_ALIASES] = { ngx_string("aliases"), ngx_null_string },
     [NGX_ROOMS_KEY_PUBLIC] = { ngx_string("public"), ngx_null_string },
     [NGX_ROOMS_KEY_DMS] = { ngx_string("dms"), ngx_null_string },

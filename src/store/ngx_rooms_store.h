@@ -70,6 +70,8 @@ typedef enum {
                                           them */
     NGX_ROOMS_KEY_PARTICIPANTS,        /* hash: id -> profile */
     NGX_ROOMS_KEY_LOCALS,              /* hash: local id -> id */
+    NGX_ROOMS_KEY_SEEN,                /* hash: participant -> day */
+    NGX_ROOMS_KEY_WORDS,               /* zset: index of "people", "rooms" */
     NGX_ROOMS_KEY_ALIASES,             /* hash: slug -> room */
     NGX_ROOMS_KEY_PUBLIC,              /* zset: open public rooms, by id */
     NGX_ROOMS_KEY_DMS,                 /* hash: "a b" -> room */
