@@ -6,349 +6,630 @@
 use strict;
 use warnings;
 
-use Test::More;
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Calls;
+use Test::Nginx::Socket 'no_plan';
 
-start();
-
-my ($ann, $bob) = known(qw(ann bob));
-
-known(qw(cy dan));
-
-my $list = '/v1/workspaces';
-
-# the personal one is there from the first request on
-my $res = expect(<<"END", 'GET', $list, 'ann');
-200
-data # 1
-data[0] # 7
-data[0].id = $ann->{workspace_id}
-data[0].id ~ ^ws-
-data[0].kind = personal
-data[0].name = ann
-data[0].description null
-data[0].owner_id = ann
-data[0].role = owner
-data[0].created_at ~ ^\\d{4}-\\d\\d-\\d\\dT.*Z\$
-meta.has_more = false
-meta.next_cursor null
+default_config(<<'END');
+        rooms on;
+        rooms_auth mock;
+        rooms_server_name rooms.test;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
 END
 
-isnt($ann->{workspace_id}, $bob->{workspace_id}, "one's own");
+no_shuffle();
+run_tests();
 
-# a shared one
-$res = expect(<<"END", 'POST', $list, 'ann', { name => ' Shared ' });
-201
-data # 7
-data.id ~ ^ws-[0-9a-z]{26}\$
-data.name = Shared
-data.kind = shared
-data.description null
-data.owner_id = ann
-data.role = owner
-data.created_at ~ Z\$
-END
+__DATA__
 
-my $ws = $res->{data}{id};
-my $members = "$list/$ws/members";
+=== TEST 1: participants exist after their first request
+--- calls
+ann POST /v1/auth/register -> 200
+    save ws: json data.workspace_id
+bob POST /v1/auth/register -> 200
+    data.workspace_id != {{ws}}
+cy POST /v1/auth/register -> 200
+dan POST /v1/auth/register -> 200
+    save ws3: json data.workspace_id
 
-is_deeply((grep { $_->{id} eq $ws } @{call('GET', $list, 'ann')->{data}})[0],
-          $res->{data}, 'listed as it was answered');
 
-for my $bad ({}, { name => undef }, { name => '' }, { name => '  ' },
-             { name => 'x' x 129 }, { name => "a\nb" }, { name => 1 })
-{
-    expect('400 SW_VALIDATION_FAILED name', 'POST', $list, 'ann', $bad);
-}
 
-expect('400 SW_VALIDATION_FAILED body', 'POST', $list, 'ann', '[]');
-expect('201', 'POST', $list, 'cy', { name => "\x{e9}" x 128 });
+=== TEST 2: the personal one is there from the first request on
+--- calls
+ann GET /v1/workspaces -> 200
+    data # 1
+    data[0] # 7
+    data[0].id = {{ws}}
+    data[0].id ~ ^ws-
+    data[0].kind = personal
+    data[0].name = ann
+    data[0].description null
+    data[0].owner_id = ann
+    data[0].role = owner
+    data[0].created_at ~ ^\d{4}-\d\d-\d\dT.*Z$
+    meta.has_more = false
+    meta.next_cursor null
 
-# members: only for members
-$res = expect(<<"END", 'GET', $members, 'ann');
-200
-data # 1
-data[0] # 4
-data[0].participant_id = ann
-data[0].fqid = "\@ann:rooms.test"
-data[0].display_name = ann
-data[0].role = owner
-END
-expect('404 SW_WORKSPACE_NOT_FOUND', 'GET', $members, 'bob');
 
-for my $id ('x', 'ws-', 'ws-00000000000000000000000000', "$ws:members",
-            "$ws%3Amembers", uc $ws)
-{
-    expect('404 SW_WORKSPACE_NOT_FOUND', 'GET', "$list/$id/members", 'ann');
-    expect('404 SW_WORKSPACE_NOT_FOUND', 'POST', "$list/$id/members", 'ann',
-           { participant_id => 'bob', role => 'viewer' });
-}
 
-expect('404 SW_WORKSPACE_NOT_FOUND', 'GET', $members, 'ann@other');
+=== TEST 3: a shared one
+--- calls
+ann POST /v1/workspaces {"name":" Shared "} -> 201
+    save seen0: json data
+    save ws2: json data.id
+    data # 7
+    data.id ~ ^ws-[0-9a-z]{26}$
+    data.name = Shared
+    data.kind = shared
+    data.description null
+    data.owner_id = ann
+    data.role = owner
+    data.created_at ~ Z$
+ann GET /v1/workspaces -> 200
+    data[id={{ws2}}] = {{seen0}}
+ann POST /v1/workspaces {} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":null} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":""} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":"  "} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":"{{x*129}}"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":"a\nb"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":1} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces [] -> 400 SW_VALIDATION_FAILED body
+cy POST /v1/workspaces {"name":"{{é*128}}"} -> 201
 
-my $add = sub {
-    my ($want, $who, $whom, $role) = @_;
 
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    return expect($want, 'POST', $members, $who,
-                  { participant_id => $whom, role => $role });
-};
-my $role = sub {
-    my ($row) = grep { $_->{participant_id} eq $_[0] }
-                @{call('GET', $members, 'ann')->{data}};
+=== TEST 4: members: only for members
+--- calls
+ann GET /v1/workspaces/{{ws2}}/members -> 200
+    data # 1
+    data[0] # 4
+    data[0].participant_id = ann
+    data[0].fqid = "@ann:rooms.test"
+    data[0].display_name = ann
+    data[0].role = owner
+bob GET /v1/workspaces/{{ws2}}/members -> 404 SW_WORKSPACE_NOT_FOUND
+ann GET /v1/workspaces/x/members -> 404 SW_WORKSPACE_NOT_FOUND
+ann POST /v1/workspaces/x/members {"participant_id":"bob","role":"viewer"} -> 404 SW_WORKSPACE_NOT_FOUND
+ann GET /v1/workspaces/ws-/members -> 404 SW_WORKSPACE_NOT_FOUND
+ann POST /v1/workspaces/ws-/members {"participant_id":"bob","role":"viewer"} -> 404 SW_WORKSPACE_NOT_FOUND
+ann GET /v1/workspaces/ws-00000000000000000000000000/members -> 404 SW_WORKSPACE_NOT_FOUND
+ann POST /v1/workspaces/ws-00000000000000000000000000/members {"participant_id":"bob","role":"viewer"} -> 404 SW_WORKSPACE_NOT_FOUND
+ann GET /v1/workspaces/{{ws2}}:members/members -> 404 SW_WORKSPACE_NOT_FOUND
+ann POST /v1/workspaces/{{ws2}}:members/members {"participant_id":"bob","role":"viewer"} -> 404 SW_WORKSPACE_NOT_FOUND
+ann GET /v1/workspaces/{{ws2}}%3Amembers/members -> 404 SW_WORKSPACE_NOT_FOUND
+ann POST /v1/workspaces/{{ws2}}%3Amembers/members {"participant_id":"bob","role":"viewer"} -> 404 SW_WORKSPACE_NOT_FOUND
+ann GET /v1/workspaces/{{uc:ws2}}/members -> 404 SW_WORKSPACE_NOT_FOUND
+ann POST /v1/workspaces/{{uc:ws2}}/members {"participant_id":"bob","role":"viewer"} -> 404 SW_WORKSPACE_NOT_FOUND
 
-    return $row ? $row->{role} : undef;
-};
 
-# an owner gives roles
-$add->(<<"END", 'ann', 'bob', 'viewer');
-200
-data # 4
-data.participant_id = bob
-data.fqid = "\@bob:rooms.test"
-data.role = viewer
-END
-is($role->('bob'), 'viewer', 'kept');
-expect("200\ndata # 2", 'GET', $members, 'bob');
-expect("200\ndata # 2\ndata[1].role = viewer\ndata[1].id = $ws", 'GET',
-       $list, 'bob');
-$add->('403 SW_WORKSPACE_FORBIDDEN', 'bob', 'cy', 'viewer');
-$add->('200', 'ann', 'bob', 'viewer');
-$add->("200\ndata.role = editor", 'ann', 'bob', 'editor');
-$add->('403 SW_WORKSPACE_FORBIDDEN', 'bob', 'cy', 'viewer');
-$add->('403 SW_WORKSPACE_FORBIDDEN', 'bob', 'bob', 'owner');
-$add->("200\ndata.role = owner", 'ann', 'bob', 'owner');
-$add->('200', 'bob', 'cy', 'editor');
-$add->('200', 'bob', 'cy', 'viewer');
-is($role->('cy'), 'viewer', 'a role may go down');
-$add->("200\ndata.role = editor", 'bob', 'ann', 'editor');
-$add->('409 SW_WORKSPACE_NEEDS_OWNER', 'bob', 'bob', 'viewer');
-$add->('409 SW_WORKSPACE_NEEDS_OWNER', 'bob', 'bob', 'editor');
-$add->("200\ndata.role = owner", 'bob', 'bob', 'owner');
-is($role->('bob'), 'owner', 'the last owner stays one');
-$add->("200\ndata.role = owner", 'bob', 'ann', 'owner');
-$add->('200', 'ann', 'bob', 'viewer');
-$add->('403 SW_WORKSPACE_FORBIDDEN', 'bob', 'cy', 'editor');
-$add->('404 SW_PARTICIPANT_NOT_FOUND', 'ann', 'nobody', 'viewer');
-$add->('404 SW_PARTICIPANT_NOT_FOUND', 'ann', 'no body', 'viewer');
 
-for my $bad ([participant_id => undef, 'viewer'], [participant_id => '',
-             'viewer'], [participant_id => 1, 'viewer'],
-             [role => 'cy', undef], [role => 'cy', ''], [role => 'cy', 'x'],
-             [role => 'cy', 'OWNER'], [role => 'cy', 1])
-{
-    $add->("400 SW_VALIDATION_FAILED $bad->[0]", 'ann', @$bad[1, 2]);
-}
+=== TEST 5: ... members: only for members
+--- calls
+ann@other GET /v1/workspaces/{{ws2}}/members -> 404 SW_WORKSPACE_NOT_FOUND
 
-expect('400 SW_VALIDATION_FAILED role', 'POST', $members, 'ann',
-       { participant_id => 'cy' });
 
-# the body is looked at before the workspace, that before the role, and all
-# before the target
-expect('400 SW_VALIDATION_FAILED role', 'POST', "$list/ws-x/members", 'ann',
-       { participant_id => 'cy' });
-$add->('404 SW_WORKSPACE_NOT_FOUND', 'dan', 'nobody', 'viewer');
-$add->('403 SW_WORKSPACE_FORBIDDEN', 'bob', 'nobody', 'viewer');
 
-# a personal workspace may be shared, and stays its owner's
-expect('200', 'POST', "$list/$ann->{workspace_id}/members", 'ann',
-       { participant_id => 'bob', role => 'editor' });
-expect("201\ndata.workspace_id = $ann->{workspace_id}", 'POST', '/v1/rooms',
-       'bob', { room_type => 'group', name => 'x',
-                workspace_id => $ann->{workspace_id} });
+=== TEST 6: an owner gives roles
+--- calls
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"bob","role":"viewer"} -> 200
+    data # 4
+    data.participant_id = bob
+    data.fqid = "@bob:rooms.test"
+    data.role = viewer
+ann GET /v1/workspaces/{{ws2}}/members -> 200
+    data[participant_id=bob].role = viewer
+bob GET /v1/workspaces/{{ws2}}/members -> 200
+    data # 2
+bob GET /v1/workspaces -> 200
+    data # 2
+    data[1].role = viewer
+    data[1].id = {{ws2}}
+bob POST /v1/workspaces/{{ws2}}/members {"participant_id":"cy","role":"viewer"} -> 403 SW_WORKSPACE_FORBIDDEN
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"bob","role":"viewer"} -> 200
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"bob","role":"editor"} -> 200
+    data.role = editor
+bob POST /v1/workspaces/{{ws2}}/members {"participant_id":"cy","role":"viewer"} -> 403 SW_WORKSPACE_FORBIDDEN
+bob POST /v1/workspaces/{{ws2}}/members {"participant_id":"bob","role":"owner"} -> 403 SW_WORKSPACE_FORBIDDEN
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"bob","role":"owner"} -> 200
+    data.role = owner
+bob POST /v1/workspaces/{{ws2}}/members {"participant_id":"cy","role":"editor"} -> 200
+bob POST /v1/workspaces/{{ws2}}/members {"participant_id":"cy","role":"viewer"} -> 200
+ann GET /v1/workspaces/{{ws2}}/members -> 200
+    data[participant_id=cy].role = viewer
+bob POST /v1/workspaces/{{ws2}}/members {"participant_id":"ann","role":"editor"} -> 200
+    data.role = editor
 
-# pages
-must('POST', $list, 'dan', { name => "W $_" }) for 1 .. 11;
 
-my @all = sort map { $_->{id} } pages($list, 'dan', 'cursor', 200);
 
-is(scalar @all, 12, 'all of them');
-is_deeply([ids(pages($list, 'dan', 'cursor', $_))], \@all, "pages of $_")
-    for 1, 5, 11, 12, 13;
-is(call('GET', "$list?limit=12", 'dan')->{meta}{next_cursor}, undef,
-   'a page that is just full is the last');
+=== TEST 7: ... an owner gives roles
+--- calls
+bob POST /v1/workspaces/{{ws2}}/members {"participant_id":"bob","role":"viewer"} -> 409 SW_WORKSPACE_NEEDS_OWNER
+bob POST /v1/workspaces/{{ws2}}/members {"participant_id":"bob","role":"editor"} -> 409 SW_WORKSPACE_NEEDS_OWNER
+bob POST /v1/workspaces/{{ws2}}/members {"participant_id":"bob","role":"owner"} -> 200
+    data.role = owner
+ann GET /v1/workspaces/{{ws2}}/members -> 200
+    data[participant_id=bob].role = owner
+bob POST /v1/workspaces/{{ws2}}/members {"participant_id":"ann","role":"owner"} -> 200
+    data.role = owner
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"bob","role":"viewer"} -> 200
+bob POST /v1/workspaces/{{ws2}}/members {"participant_id":"cy","role":"editor"} -> 403 SW_WORKSPACE_FORBIDDEN
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"nobody","role":"viewer"} -> 404 SW_PARTICIPANT_NOT_FOUND
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"no body","role":"viewer"} -> 404 SW_PARTICIPANT_NOT_FOUND
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":null,"role":"viewer"} -> 400 SW_VALIDATION_FAILED participant_id
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"","role":"viewer"} -> 400 SW_VALIDATION_FAILED participant_id
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":1,"role":"viewer"} -> 400 SW_VALIDATION_FAILED participant_id
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"cy","role":null} -> 400 SW_VALIDATION_FAILED role
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"cy","role":""} -> 400 SW_VALIDATION_FAILED role
 
-for my $case ([limit => 'limit=0'], [limit => 'limit=201'],
-              [cursor => 'cursor=x'], [cursor => "cursor=$ws"])
-{
-    expect("400 SW_VALIDATION_FAILED $case->[0]", 'GET', "$list?$case->[1]",
-           'dan');
-}
 
-expect('200', 'HEAD', $list, 'dan');
-expect('405 SW_METHOD_NOT_ALLOWED', 'PUT', $list, 'dan', {});
-expect('401 SW_AUTH_INVALID_TOKEN', 'GET', $list, undef);
 
-# one of them: what it is, its name and what it is about
-my $one = "$list/$ws";
-my $shown = call('GET', $list, 'ann')->{data};
+=== TEST 8: ... an owner gives roles
+--- calls
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"cy","role":"x"} -> 400 SW_VALIDATION_FAILED role
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"cy","role":"OWNER"} -> 400 SW_VALIDATION_FAILED role
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"cy","role":1} -> 400 SW_VALIDATION_FAILED role
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"cy"} -> 400 SW_VALIDATION_FAILED role
 
-is_deeply(call('GET', $one, 'ann')->{data},
-          (grep { $_->{id} eq $ws } @$shown)[0], 'by itself as in the list');
-expect("200\ndata.role = viewer", 'GET', $one, 'bob');
-expect('200', 'HEAD', $one, 'bob');
-expect('404 SW_WORKSPACE_NOT_FOUND', 'GET', $one, 'dan');
-expect('404 SW_WORKSPACE_NOT_FOUND', 'GET', $one, 'ann@other');
-expect('404 SW_WORKSPACE_NOT_FOUND', 'GET', $one, 'dan!');
-expect('405 SW_METHOD_NOT_ALLOWED', 'PUT', $one, 'ann', {});
-like(call('PUT', $one, 'ann', {})->{headers}{allow},
-     qr/^GET, HEAD, PATCH, DELETE$/, 'methods');
 
-expect("200\ndata.name = Renamed\ndata.description null", 'PATCH', $one,
-       'ann', { name => ' Renamed ' });
-expect("200\ndata.name = Renamed\ndata.description = About", 'PATCH', $one,
-       'ann', { description => 'About' });
-expect("200\ndata.name = Again\ndata.description = About", 'PATCH', $one,
-       'ann', { name => 'Again' });
-expect("200\ndata.name = Again\ndata.description = About", 'PATCH', $one,
-       'ann', {});
-expect("200\ndata.description = About", 'GET', $one, 'bob');
-expect("200\ndata.description null", 'PATCH', $one, 'ann',
-       { description => undef });
-expect("200\ndata.name = Again\ndata.description null", 'GET', $one, 'bob');
-expect('403 SW_WORKSPACE_FORBIDDEN', 'PATCH', $one, 'bob', { name => 'x' });
-expect('404 SW_WORKSPACE_NOT_FOUND', 'PATCH', $one, 'dan', { name => 'x' });
 
-for my $bad ([name => undef], [name => ''], [name => "\x{200b}"],
-             [name => 'x' x 129], [name => 1], [description => 1],
-             [description => 'x' x 1025], [description => "a\x{1}"])
-{
-    expect("400 SW_VALIDATION_FAILED $bad->[0]", 'PATCH', $one, 'ann',
-           { @$bad });
-    expect("400 SW_VALIDATION_FAILED $bad->[0]", 'POST', $list, 'ann',
-           { name => 'x', @$bad });
-}
+=== TEST 9: the body is looked at before the workspace, that before the role, and all before the target
+--- calls
+ann POST /v1/workspaces/ws-x/members {"participant_id":"cy"} -> 400 SW_VALIDATION_FAILED role
+dan POST /v1/workspaces/{{ws2}}/members {"participant_id":"nobody","role":"viewer"} -> 404 SW_WORKSPACE_NOT_FOUND
+bob POST /v1/workspaces/{{ws2}}/members {"participant_id":"nobody","role":"viewer"} -> 403 SW_WORKSPACE_FORBIDDEN
 
-expect('400 SW_VALIDATION_FAILED name', 'PATCH', "$list/ws-none", 'ann',
-       { name => '' });
-expect("201\ndata.description = About", 'POST', $list, 'cy',
-       { name => 'C', description => 'About' });
 
-# members: a role of one who has one; who is in it may leave
-expect("200\ndata # 4\ndata.participant_id = cy\ndata.role = editor",
-       'PATCH', "$members/cy", 'ann', { role => 'editor' });
-is($role->('cy'), 'editor', 'changed');
-expect('404 SW_PARTICIPANT_NOT_FOUND', 'PATCH', "$members/dan", 'ann',
-       { role => 'editor' });
-expect('404 SW_PARTICIPANT_NOT_FOUND', 'PATCH', "$members/nobody", 'ann',
-       { role => 'editor' });
-expect('403 SW_WORKSPACE_FORBIDDEN', 'PATCH', "$members/cy", 'cy',
-       { role => 'owner' });
-expect('404 SW_WORKSPACE_NOT_FOUND', 'PATCH', "$members/cy", 'dan',
-       { role => 'owner' });
-expect('400 SW_VALIDATION_FAILED role', 'PATCH', "$members/cy", 'ann',
-       { role => 'none' });
-expect('409 SW_WORKSPACE_NEEDS_OWNER', 'PATCH', "$members/ann", 'ann',
-       { role => 'editor' });
-expect('409 SW_WORKSPACE_NEEDS_OWNER', 'DELETE', "$members/ann", 'ann');
-expect('403 SW_WORKSPACE_FORBIDDEN', 'DELETE', "$members/bob", 'cy');
-expect('404 SW_PARTICIPANT_NOT_FOUND', 'DELETE', "$members/dan", 'ann');
-expect("200\ndata.participant_id = cy\ndata.role null", 'DELETE',
-       "$members/cy", 'cy');
-is($role->('cy'), undef, 'left');
-expect('404 SW_WORKSPACE_NOT_FOUND', 'GET', $one, 'cy');
-expect('404 SW_WORKSPACE_NOT_FOUND', 'DELETE', "$members/cy", 'cy');
-ok(!(grep { $_->{id} eq $ws } @{call('GET', $list, 'cy')->{data}}),
-   'and it is no longer on the list');
-expect("200\ndata.role null", 'DELETE', "$members/bob", 'ann');
-$add->('200', 'ann', 'bob', 'owner');
-expect("200\ndata.role null", 'DELETE', "$members/ann", 'ann');
-expect('404 SW_WORKSPACE_NOT_FOUND', 'GET', $one, 'ann');
-expect('409 SW_WORKSPACE_NEEDS_OWNER', 'DELETE', "$members/bob", 'bob');
-$add->('200', 'bob', 'ann', 'owner');
 
-# pages of members
-known(map { "m$_" } 1 .. 7);
-$add->('200', 'ann', "m$_", 'viewer') for 1 .. 7;
+=== TEST 10: a personal workspace may be shared, and stays its owner's
+--- calls
+ann POST /v1/workspaces/{{ws}}/members {"participant_id":"bob","role":"editor"} -> 200
+bob POST /v1/rooms {"name":"x","room_type":"group","workspace_id":"{{ws}}"} -> 201
+    data.workspace_id = {{ws}}
 
-{
-    my @want = sort 'ann', 'bob', map { "m$_" } 1 .. 7;
-    my $who = sub { [map { $_->{participant_id} } @_] };
 
-    is_deeply($who->(pages($members, 'ann', 'cursor', $_)), \@want,
-              "members, $_ on a page") for 1, 4, 8, 9, 10;
 
-    my $page = call('GET', "$members?limit=3", 'ann');
+=== TEST 11: pages
+--- calls
+dan POST /v1/workspaces {"name":"W 1"} -> 201
+    save ws4: json data.id
+dan POST /v1/workspaces {"name":"W 2"} -> 201
+    save ws5: json data.id
+dan POST /v1/workspaces {"name":"W 3"} -> 201
+    save ws6: json data.id
+dan POST /v1/workspaces {"name":"W 4"} -> 201
+    save ws7: json data.id
+dan POST /v1/workspaces {"name":"W 5"} -> 201
+    save ws8: json data.id
+dan POST /v1/workspaces {"name":"W 6"} -> 201
+    save ws9: json data.id
+dan POST /v1/workspaces {"name":"W 7"} -> 201
+    save ws10: json data.id
+dan POST /v1/workspaces {"name":"W 8"} -> 201
+    save ws11: json data.id
+dan POST /v1/workspaces {"name":"W 9"} -> 201
+    save ws12: json data.id
+dan POST /v1/workspaces {"name":"W 10"} -> 201
+    save ws13: json data.id
+dan POST /v1/workspaces {"name":"W 11"} -> 201
+    save ws14: json data.id
+dan GET /v1/workspaces?limit=200 -> 200
+    data # 12
+dan GET /v1/workspaces?limit=1 -> 200
+    save cursor: json meta.next_cursor
+    data[*].id = ["{{ws3}}"]
 
-    expect("200\ndata.role null", 'DELETE', "$members/$_", 'ann')
-        for 'm1', 'm4';
-    is_deeply($who->(@{call('GET', "$members?limit=3&cursor="
-                            . $page->{meta}{next_cursor}, 'ann')->{data}}),
-              [qw(m2 m3 m5)], 'nobody who stays is skipped');
-}
 
-for my $case ([limit => 'limit=0'], [limit => 'limit=1001'],
-              [cursor => 'cursor=x'], [cursor => "cursor=$ws"])
-{
-    expect("400 SW_VALIDATION_FAILED $case->[0]", 'GET',
-           "$members?$case->[1]", 'ann');
-}
 
-# deleting: not with open rooms, not a personal one
-{
-    my $room = must('POST', '/v1/rooms', 'bob',
-                    { room_type => 'group', name => 'In use',
-                      workspace_id => $ws })->{id};
-    my $other = must('POST', '/v1/rooms', 'ann',
-                     { room_type => 'group', name => 'Moved' })->{id};
-    my $mine = $ann->{workspace_id};
-    my $delete = sub {
-        local $Test::Builder::Level = $Test::Builder::Level + 1;
+=== TEST 12: ... pages
+--- calls
+dan GET /v1/workspaces?limit=1&cursor={{cursor}} -> 200
+    save cursor2: json meta.next_cursor
+    data[*].id = ["{{ws4}}"]
 
-        return expect($_[0], 'DELETE', $one, $_[1] // 'ann');
-    };
 
-    $delete->('403 SW_WORKSPACE_FORBIDDEN', 'm2');
-    $delete->('404 SW_WORKSPACE_NOT_FOUND', 'dan');
-    $delete->('409 SW_WORKSPACE_IN_USE');
-    must('POST', "/v1/rooms/$room/archive", 'bob');
-    must('PUT', "/v1/rooms/$other/workspace", 'ann', { workspace_id => $ws });
-    $delete->('409 SW_WORKSPACE_IN_USE');
-    must('PUT', "/v1/rooms/$other/workspace", 'ann',
-         { workspace_id => $mine });
-    must('POST', "/v1/rooms/$room/rejoin", 'bob');
-    $delete->('409 SW_WORKSPACE_IN_USE');
-    must('POST', "/v1/rooms/$room/close", 'bob');
-    is(redis('EXISTS', key("w:$ws:rooms")), 0, 'its rooms are not open');
-    ok((grep { $_ eq $other } @{redis('ZRANGE', key("w:$mine:rooms"), 0, -1)}),
-       'the moved one is on the other list');
 
-    expect('409 SW_WORKSPACE_PERSONAL', 'DELETE', "$list/$mine", 'ann');
-    expect('403 SW_WORKSPACE_FORBIDDEN', 'DELETE', "$list/$mine", 'bob');
-    expect("200\ndata.name = Mine", 'PATCH', "$list/$mine", 'ann',
-           { name => 'Mine' });
+=== TEST 13: ... pages
+--- calls
+dan GET /v1/workspaces?limit=1&cursor={{cursor2}} -> 200
+    save cursor3: json meta.next_cursor
+    data[*].id = ["{{ws5}}"]
 
-    # an owner beside its person: that one stays
-    must('POST', "$list/$mine/members", 'ann',
-         { participant_id => 'bob', role => 'owner' });
-    expect('409 SW_WORKSPACE_PERSONAL', 'DELETE', "$list/$mine/members/ann",
-           'bob');
-    expect('409 SW_WORKSPACE_PERSONAL', 'PATCH', "$list/$mine/members/ann",
-           'bob', { role => 'viewer' });
-    expect('200', 'PATCH', "$list/$mine/members/bob", 'ann',
-           { role => 'editor' });
-    must('POST', '/v1/rooms', 'ann', { room_type => 'group', name => 'x' });
 
-    $delete->("200\ndata.id = $ws\ndata.role = owner");
-    $delete->('404 SW_WORKSPACE_NOT_FOUND');
-    expect('404 SW_WORKSPACE_NOT_FOUND', 'GET', $one, 'bob');
-    expect('404 SW_WORKSPACE_NOT_FOUND', 'POST', '/v1/rooms', 'bob',
-           { room_type => 'group', name => 'x', workspace_id => $ws });
-    is_deeply(redis('KEYS', key("w:$ws*")), [], 'nothing of it is left');
-    ok(!(grep { $_ eq $ws }
-         map { @{redis('ZRANGE', key("p:$_:workspaces"), 0, -1)} }
-             'ann', 'bob', 'm2'), 'on nobody\'s list');
-}
 
-# an index that the store's other keys don't bear out: no role, none of one's
-# own, and nobody falls over it
-redis('HDEL', key("w:$all[3]:members"), 'dan');
-is_deeply([ids(pages($list, 'dan', 'cursor', 5))],
-          [@all[0 .. 2, 4 .. $#all]], 'one that has no role for the caller');
-stop_nginx();
+=== TEST 14: ... pages
+--- calls
+dan GET /v1/workspaces?limit=1&cursor={{cursor3}} -> 200
+    save cursor4: json meta.next_cursor
+    data[*].id = ["{{ws6}}"]
 
-done_testing();
+
+
+=== TEST 15: ... pages
+--- calls
+dan GET /v1/workspaces?limit=1&cursor={{cursor4}} -> 200
+    save cursor5: json meta.next_cursor
+    data[*].id = ["{{ws7}}"]
+
+
+
+=== TEST 16: ... pages
+--- calls
+dan GET /v1/workspaces?limit=1&cursor={{cursor5}} -> 200
+    save cursor6: json meta.next_cursor
+    data[*].id = ["{{ws8}}"]
+
+
+
+=== TEST 17: ... pages
+--- calls
+dan GET /v1/workspaces?limit=1&cursor={{cursor6}} -> 200
+    save cursor7: json meta.next_cursor
+    data[*].id = ["{{ws9}}"]
+
+
+
+=== TEST 18: ... pages
+--- calls
+dan GET /v1/workspaces?limit=1&cursor={{cursor7}} -> 200
+    save cursor8: json meta.next_cursor
+    data[*].id = ["{{ws10}}"]
+
+
+
+=== TEST 19: ... pages
+--- calls
+dan GET /v1/workspaces?limit=1&cursor={{cursor8}} -> 200
+    save cursor9: json meta.next_cursor
+    data[*].id = ["{{ws11}}"]
+
+
+
+=== TEST 20: ... pages
+--- calls
+dan GET /v1/workspaces?limit=1&cursor={{cursor9}} -> 200
+    save cursor10: json meta.next_cursor
+    data[*].id = ["{{ws12}}"]
+
+
+
+=== TEST 21: ... pages
+--- calls
+dan GET /v1/workspaces?limit=1&cursor={{cursor10}} -> 200
+    save cursor11: json meta.next_cursor
+    data[*].id = ["{{ws13}}"]
+
+
+
+=== TEST 22: ... pages
+--- calls
+dan GET /v1/workspaces?limit=1&cursor={{cursor11}} -> 200
+    data[*].id = ["{{ws14}}"]
+dan GET /v1/workspaces?limit=5 -> 200
+    data[*].id = ["{{ws3}}","{{ws4}}","{{ws5}}","{{ws6}}","{{ws7}}"]
+dan GET /v1/workspaces?limit=5&cursor={{cursor5}} -> 200
+    data[*].id = ["{{ws8}}","{{ws9}}","{{ws10}}","{{ws11}}","{{ws12}}"]
+dan GET /v1/workspaces?limit=5&cursor={{cursor10}} -> 200
+    data[*].id = ["{{ws13}}","{{ws14}}"]
+dan GET /v1/workspaces?limit=11 -> 200
+    data[*].id = ["{{ws3}}","{{ws4}}","{{ws5}}","{{ws6}}","{{ws7}}","{{ws8}}","{{ws9}}","{{ws10}}","{{ws11}}","{{ws12}}","{{ws13}}"]
+dan GET /v1/workspaces?limit=11&cursor={{cursor11}} -> 200
+    data[*].id = ["{{ws14}}"]
+dan GET /v1/workspaces?limit=12 -> 200
+    data[*].id = ["{{ws3}}","{{ws4}}","{{ws5}}","{{ws6}}","{{ws7}}","{{ws8}}","{{ws9}}","{{ws10}}","{{ws11}}","{{ws12}}","{{ws13}}","{{ws14}}"]
+dan GET /v1/workspaces?limit=13 -> 200
+    data[*].id = ["{{ws3}}","{{ws4}}","{{ws5}}","{{ws6}}","{{ws7}}","{{ws8}}","{{ws9}}","{{ws10}}","{{ws11}}","{{ws12}}","{{ws13}}","{{ws14}}"]
+dan GET /v1/workspaces?limit=12 -> 200
+    meta.next_cursor null
+dan GET /v1/workspaces?limit=0 -> 400 SW_VALIDATION_FAILED limit
+dan GET /v1/workspaces?limit=201 -> 400 SW_VALIDATION_FAILED limit
+dan GET /v1/workspaces?cursor=x -> 400 SW_VALIDATION_FAILED cursor
+dan GET /v1/workspaces?cursor={{ws2}} -> 400 SW_VALIDATION_FAILED cursor
+dan HEAD /v1/workspaces -> 200
+
+
+
+=== TEST 23: ... pages
+--- calls
+dan PUT /v1/workspaces {} -> 405 SW_METHOD_NOT_ALLOWED
+- GET /v1/workspaces -> 401 SW_AUTH_INVALID_TOKEN
+
+
+
+=== TEST 24: one of them: what it is, its name and what it is about
+--- calls
+ann GET /v1/workspaces -> 200
+    save seen1: json data[1]
+ann GET /v1/workspaces/{{ws2}} -> 200
+    data = {{seen1}}
+bob GET /v1/workspaces/{{ws2}} -> 200
+    data.role = viewer
+bob HEAD /v1/workspaces/{{ws2}} -> 200
+dan GET /v1/workspaces/{{ws2}} -> 404 SW_WORKSPACE_NOT_FOUND
+ann@other GET /v1/workspaces/{{ws2}} -> 404 SW_WORKSPACE_NOT_FOUND
+dan! GET /v1/workspaces/{{ws2}} -> 404 SW_WORKSPACE_NOT_FOUND
+ann PUT /v1/workspaces/{{ws2}} {} -> 405 SW_METHOD_NOT_ALLOWED
+    < Allow: GET, HEAD, PATCH, DELETE
+ann PATCH /v1/workspaces/{{ws2}} {"name":" Renamed "} -> 200
+    data.name = Renamed
+    data.description null
+ann PATCH /v1/workspaces/{{ws2}} {"description":"About"} -> 200
+    data.name = Renamed
+    data.description = About
+ann PATCH /v1/workspaces/{{ws2}} {"name":"Again"} -> 200
+    data.name = Again
+    data.description = About
+ann PATCH /v1/workspaces/{{ws2}} {} -> 200
+    data.name = Again
+    data.description = About
+bob GET /v1/workspaces/{{ws2}} -> 200
+    data.description = About
+
+
+
+=== TEST 25: ... one of them: what it is, its name and what it is about
+--- calls
+ann PATCH /v1/workspaces/{{ws2}} {"description":null} -> 200
+    data.description null
+bob GET /v1/workspaces/{{ws2}} -> 200
+    data.name = Again
+    data.description null
+bob PATCH /v1/workspaces/{{ws2}} {"name":"x"} -> 403 SW_WORKSPACE_FORBIDDEN
+dan PATCH /v1/workspaces/{{ws2}} {"name":"x"} -> 404 SW_WORKSPACE_NOT_FOUND
+ann PATCH /v1/workspaces/{{ws2}} {"name":null} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":null} -> 400 SW_VALIDATION_FAILED name
+ann PATCH /v1/workspaces/{{ws2}} {"name":""} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":""} -> 400 SW_VALIDATION_FAILED name
+ann PATCH /v1/workspaces/{{ws2}} {"name":"​"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":"​"} -> 400 SW_VALIDATION_FAILED name
+ann PATCH /v1/workspaces/{{ws2}} {"name":"{{x*129}}"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":"{{x*129}}"} -> 400 SW_VALIDATION_FAILED name
+ann PATCH /v1/workspaces/{{ws2}} {"name":1} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":1} -> 400 SW_VALIDATION_FAILED name
+
+
+
+=== TEST 26: ... one of them: what it is, its name and what it is about
+--- calls
+ann PATCH /v1/workspaces/{{ws2}} {"description":1} -> 400 SW_VALIDATION_FAILED description
+ann POST /v1/workspaces {"description":1,"name":"x"} -> 400 SW_VALIDATION_FAILED description
+ann PATCH /v1/workspaces/{{ws2}} {"description":"{{x*1025}}"} -> 400 SW_VALIDATION_FAILED description
+ann POST /v1/workspaces {"description":"{{x*1025}}","name":"x"} -> 400 SW_VALIDATION_FAILED description
+ann PATCH /v1/workspaces/{{ws2}} {"description":"a\u0001"} -> 400 SW_VALIDATION_FAILED description
+ann POST /v1/workspaces {"description":"a\u0001","name":"x"} -> 400 SW_VALIDATION_FAILED description
+ann PATCH /v1/workspaces/ws-none {"name":""} -> 400 SW_VALIDATION_FAILED name
+cy POST /v1/workspaces {"description":"About","name":"C"} -> 201
+    data.description = About
+
+
+
+=== TEST 27: members: a role of one who has one; who is in it may leave
+--- calls
+ann PATCH /v1/workspaces/{{ws2}}/members/cy {"role":"editor"} -> 200
+    data # 4
+    data.participant_id = cy
+    data.role = editor
+ann GET /v1/workspaces/{{ws2}}/members -> 200
+    data[participant_id=cy].role = editor
+ann PATCH /v1/workspaces/{{ws2}}/members/dan {"role":"editor"} -> 404 SW_PARTICIPANT_NOT_FOUND
+ann PATCH /v1/workspaces/{{ws2}}/members/nobody {"role":"editor"} -> 404 SW_PARTICIPANT_NOT_FOUND
+cy PATCH /v1/workspaces/{{ws2}}/members/cy {"role":"owner"} -> 403 SW_WORKSPACE_FORBIDDEN
+dan PATCH /v1/workspaces/{{ws2}}/members/cy {"role":"owner"} -> 404 SW_WORKSPACE_NOT_FOUND
+ann PATCH /v1/workspaces/{{ws2}}/members/cy {"role":"none"} -> 400 SW_VALIDATION_FAILED role
+ann PATCH /v1/workspaces/{{ws2}}/members/ann {"role":"editor"} -> 409 SW_WORKSPACE_NEEDS_OWNER
+ann DELETE /v1/workspaces/{{ws2}}/members/ann -> 409 SW_WORKSPACE_NEEDS_OWNER
+cy DELETE /v1/workspaces/{{ws2}}/members/bob -> 403 SW_WORKSPACE_FORBIDDEN
+ann DELETE /v1/workspaces/{{ws2}}/members/dan -> 404 SW_PARTICIPANT_NOT_FOUND
+cy DELETE /v1/workspaces/{{ws2}}/members/cy -> 200
+    data.participant_id = cy
+    data.role null
+ann GET /v1/workspaces/{{ws2}}/members -> 200
+cy GET /v1/workspaces/{{ws2}} -> 404 SW_WORKSPACE_NOT_FOUND
+
+
+
+=== TEST 28: ... members: a role of one who has one; who is in it may leave
+--- calls
+cy DELETE /v1/workspaces/{{ws2}}/members/cy -> 404 SW_WORKSPACE_NOT_FOUND
+cy GET /v1/workspaces -> 200
+    data[id={{ws2}}] !
+ann DELETE /v1/workspaces/{{ws2}}/members/bob -> 200
+    data.role null
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"bob","role":"owner"} -> 200
+ann DELETE /v1/workspaces/{{ws2}}/members/ann -> 200
+    data.role null
+ann GET /v1/workspaces/{{ws2}} -> 404 SW_WORKSPACE_NOT_FOUND
+bob DELETE /v1/workspaces/{{ws2}}/members/bob -> 409 SW_WORKSPACE_NEEDS_OWNER
+bob POST /v1/workspaces/{{ws2}}/members {"participant_id":"ann","role":"owner"} -> 200
+
+
+
+=== TEST 29: pages of members
+--- calls
+m1 POST /v1/auth/register -> 200
+m2 POST /v1/auth/register -> 200
+m3 POST /v1/auth/register -> 200
+m4 POST /v1/auth/register -> 200
+m5 POST /v1/auth/register -> 200
+m6 POST /v1/auth/register -> 200
+m7 POST /v1/auth/register -> 200
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"m1","role":"viewer"} -> 200
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"m2","role":"viewer"} -> 200
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"m3","role":"viewer"} -> 200
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"m4","role":"viewer"} -> 200
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"m5","role":"viewer"} -> 200
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"m6","role":"viewer"} -> 200
+ann POST /v1/workspaces/{{ws2}}/members {"participant_id":"m7","role":"viewer"} -> 200
+
+
+
+=== TEST 30: ... pages of members
+--- calls
+ann GET /v1/workspaces/{{ws2}}/members?limit=1 -> 200
+    save cursor12: json meta.next_cursor
+    data[*].participant_id = ["ann"]
+
+
+
+=== TEST 31: ... pages of members
+--- calls
+ann GET /v1/workspaces/{{ws2}}/members?limit=1&cursor={{cursor12}} -> 200
+    save cursor13: json meta.next_cursor
+    data[*].participant_id = ["bob"]
+
+
+
+=== TEST 32: ... pages of members
+--- calls
+ann GET /v1/workspaces/{{ws2}}/members?limit=1&cursor={{cursor13}} -> 200
+    save cursor14: json meta.next_cursor
+    data[*].participant_id = ["m1"]
+
+
+
+=== TEST 33: ... pages of members
+--- calls
+ann GET /v1/workspaces/{{ws2}}/members?limit=1&cursor={{cursor14}} -> 200
+    save cursor15: json meta.next_cursor
+    data[*].participant_id = ["m2"]
+
+
+
+=== TEST 34: ... pages of members
+--- calls
+ann GET /v1/workspaces/{{ws2}}/members?limit=1&cursor={{cursor15}} -> 200
+    save cursor16: json meta.next_cursor
+    data[*].participant_id = ["m3"]
+
+
+
+=== TEST 35: ... pages of members
+--- calls
+ann GET /v1/workspaces/{{ws2}}/members?limit=1&cursor={{cursor16}} -> 200
+    save cursor17: json meta.next_cursor
+    data[*].participant_id = ["m4"]
+
+
+
+=== TEST 36: ... pages of members
+--- calls
+ann GET /v1/workspaces/{{ws2}}/members?limit=1&cursor={{cursor17}} -> 200
+    save cursor18: json meta.next_cursor
+    data[*].participant_id = ["m5"]
+
+
+
+=== TEST 37: ... pages of members
+--- calls
+ann GET /v1/workspaces/{{ws2}}/members?limit=1&cursor={{cursor18}} -> 200
+    save cursor19: json meta.next_cursor
+    data[*].participant_id = ["m6"]
+
+
+
+=== TEST 38: ... pages of members
+--- calls
+ann GET /v1/workspaces/{{ws2}}/members?limit=1&cursor={{cursor19}} -> 200
+    data[*].participant_id = ["m7"]
+ann GET /v1/workspaces/{{ws2}}/members?limit=4 -> 200
+    data[*].participant_id = ["ann","bob","m1","m2"]
+ann GET /v1/workspaces/{{ws2}}/members?limit=4&cursor={{cursor15}} -> 200
+    data[*].participant_id = ["m3","m4","m5","m6"]
+ann GET /v1/workspaces/{{ws2}}/members?limit=4&cursor={{cursor19}} -> 200
+    data[*].participant_id = ["m7"]
+ann GET /v1/workspaces/{{ws2}}/members?limit=8 -> 200
+    data[*].participant_id = ["ann","bob","m1","m2","m3","m4","m5","m6"]
+ann GET /v1/workspaces/{{ws2}}/members?limit=8&cursor={{cursor19}} -> 200
+    data[*].participant_id = ["m7"]
+ann GET /v1/workspaces/{{ws2}}/members?limit=9 -> 200
+    data[*].participant_id = ["ann","bob","m1","m2","m3","m4","m5","m6","m7"]
+ann GET /v1/workspaces/{{ws2}}/members?limit=10 -> 200
+    data[*].participant_id = ["ann","bob","m1","m2","m3","m4","m5","m6","m7"]
+ann GET /v1/workspaces/{{ws2}}/members?limit=3 -> 200
+ann DELETE /v1/workspaces/{{ws2}}/members/m1 -> 200
+    data.role null
+ann DELETE /v1/workspaces/{{ws2}}/members/m4 -> 200
+    data.role null
+ann GET /v1/workspaces/{{ws2}}/members?limit=3&cursor={{cursor14}} -> 200
+    data[*].participant_id = ["m2","m3","m5"]
+ann GET /v1/workspaces/{{ws2}}/members?limit=0 -> 400 SW_VALIDATION_FAILED limit
+ann GET /v1/workspaces/{{ws2}}/members?limit=1001 -> 400 SW_VALIDATION_FAILED limit
+
+
+
+=== TEST 39: ... pages of members
+--- calls
+ann GET /v1/workspaces/{{ws2}}/members?cursor=x -> 400 SW_VALIDATION_FAILED cursor
+ann GET /v1/workspaces/{{ws2}}/members?cursor={{ws2}} -> 400 SW_VALIDATION_FAILED cursor
+
+
+
+=== TEST 40: deleting: not with open rooms, not a personal one
+--- calls
+bob POST /v1/rooms {"name":"In use","room_type":"group","workspace_id":"{{ws2}}"} -> 201
+    save room: json data.id
+ann POST /v1/rooms {"name":"Moved","room_type":"group"} -> 201
+    save other: json data.id
+m2 DELETE /v1/workspaces/{{ws2}} -> 403 SW_WORKSPACE_FORBIDDEN
+dan DELETE /v1/workspaces/{{ws2}} -> 404 SW_WORKSPACE_NOT_FOUND
+ann DELETE /v1/workspaces/{{ws2}} -> 409 SW_WORKSPACE_IN_USE
+
+
+
+=== TEST 41: ... deleting: not with open rooms, not a personal one
+--- calls
+bob POST /v1/rooms/{{room}}/archive -> 200
+ann PUT /v1/rooms/{{other}}/workspace {"workspace_id":"{{ws2}}"} -> 200
+ann DELETE /v1/workspaces/{{ws2}} -> 409 SW_WORKSPACE_IN_USE
+ann PUT /v1/rooms/{{other}}/workspace {"workspace_id":"{{ws}}"} -> 200
+bob POST /v1/rooms/{{room}}/rejoin -> 200
+ann DELETE /v1/workspaces/{{ws2}} -> 409 SW_WORKSPACE_IN_USE
+bob POST /v1/rooms/{{room}}/close -> 200
+--- store
+EXISTS sw:{acme}:w:{{ws2}}:rooms = 0
+ZRANGE sw:{acme}:w:{{ws}}:rooms 0 -1 ~ {{other}}
+
+
+
+=== TEST 42: ... deleting: not with open rooms, not a personal one
+--- calls
+ann DELETE /v1/workspaces/{{ws}} -> 409 SW_WORKSPACE_PERSONAL
+bob DELETE /v1/workspaces/{{ws}} -> 403 SW_WORKSPACE_FORBIDDEN
+ann PATCH /v1/workspaces/{{ws}} {"name":"Mine"} -> 200
+    data.name = Mine
+
+
+
+=== TEST 43: an owner beside its person: that one stays
+--- calls
+ann POST /v1/workspaces/{{ws}}/members {"participant_id":"bob","role":"owner"} -> 200
+bob DELETE /v1/workspaces/{{ws}}/members/ann -> 409 SW_WORKSPACE_PERSONAL
+bob PATCH /v1/workspaces/{{ws}}/members/ann {"role":"viewer"} -> 409 SW_WORKSPACE_PERSONAL
+ann PATCH /v1/workspaces/{{ws}}/members/bob {"role":"editor"} -> 200
+ann POST /v1/rooms {"name":"x","room_type":"group"} -> 201
+ann DELETE /v1/workspaces/{{ws2}} -> 200
+    data.id = {{ws2}}
+    data.role = owner
+ann DELETE /v1/workspaces/{{ws2}} -> 404 SW_WORKSPACE_NOT_FOUND
+bob GET /v1/workspaces/{{ws2}} -> 404 SW_WORKSPACE_NOT_FOUND
+bob POST /v1/rooms {"name":"x","room_type":"group","workspace_id":"{{ws2}}"} -> 404 SW_WORKSPACE_NOT_FOUND
+--- store
+ZSCORE sw:{acme}:p:ann:workspaces {{ws2}} null
+ZSCORE sw:{acme}:p:bob:workspaces {{ws2}} null
+ZSCORE sw:{acme}:p:m2:workspaces {{ws2}} null
+KEYS sw:{acme}:w:{{ws2}}* =
+
+
+
+=== TEST 44: an index that the store's other keys don't bear out: no role, none of one's own, and nobody falls over it
+--- init
+RoomsTest::redis('HDEL', 'sw:{acme}:w:{{ws6}}:members', 'dan');
+--- calls
+dan GET /v1/workspaces?limit=5 -> 200
+    data[*].id = ["{{ws3}}","{{ws4}}","{{ws5}}","{{ws7}}"]
+dan GET /v1/workspaces?limit=5&cursor={{cursor5}} -> 200
+    data[*].id = ["{{ws8}}","{{ws9}}","{{ws10}}","{{ws11}}","{{ws12}}"]
+dan GET /v1/workspaces?limit=5&cursor={{cursor10}} -> 200
+    data[*].id = ["{{ws13}}","{{ws14}}"]

@@ -14,9 +14,24 @@ package RoomsTest::Blocks;
 #     --- json                       one test, see RoomsTest::JSON
 #     data.id = "{{room}}"
 #
+#     --- calls                      a table in place of request, more_headers,
+#                                    error_code and json: who asks for what
+#     ann PUT /v1/rooms/{{room}}/name {"name": "x"} -> 200
+#         data.name = x              a line of --- json
+#         > If-Match: {{etag}}       a header of the request
+#         < ETag: {{etag}}           one of the response ("< ! ETag": none)
+#         save etag: header ETag     a line of --- capture
+#     bob! DELETE /v1/rooms/{{room}} -> 403 SW_ROOM_FORBIDDEN
+#
+# Who asks is a participant of acme, or of another tenant (ann@east), an
+# administrator (ann!), or nobody (-).  Behind the status stand an error's code
+# and the field that its details name.  Every answer has to have X-Request-Id,
+# and to be JSON where one may have a body.
+#
 #     --- store                      one test a line, after the last response:
 #     ZCARD sw:{acme}:public = 1     what Redis answers to a command (an array
 #     GET sw:{acme}:x null           with blanks between; "~": matches)
+#     GET sw:{acme}:position -> now  no test: is saved
 #
 #     --- verify_room                one test a line: whatever the store keeps
 #     {{room}}                       twice of that room of acme says the same
@@ -26,7 +41,8 @@ package RoomsTest::Blocks;
 # for tokens that expire); in the sections that tell what
 # is expected also when an earlier request of the same block saved it (or,
 # for json and what the log is to have, the same request).  In the regexes of
-# sections it matches literally.  A block without a config
+# sections it matches literally.  {{uc:name}} is in capitals, {{x*128}} is as many x, and {{\xff\x0a}}
+# these two bytes.  A block without a config
 # section gets default_config().
 
 use strict;
@@ -88,10 +104,14 @@ sub sent {
     return "$method $path" . (defined $body ? "\n$body" : '');
 }
 
-# The header of participants of acme, or of "ann\@east".
+# The header of participants of acme, or of "ann\@east"; "ann!" administrates.
 sub as {
-    my @headers = map { "Authorization: Bearer mock:$_"
-                        . (/\@/ ? '' : '@acme') } @_;
+    my @headers = map {
+        my ($who, $admin) = /^(.*?)(!?)$/;
+
+        "Authorization: Bearer mock:$who" . ($who =~ /\@/ ? '' : '@acme')
+            . ($admin ? ':admin' : '');
+    } @_;
 
     return wantarray ? @headers : $headers[0];
 }
@@ -129,9 +149,70 @@ sub before_block {
         if $ENV{TEST_NGINX_LOAD_MODULES}
            && ($block->http_config // '') !~ /rooms_media_path/;
 
+    expand_calls($block);
     capture_headers($block);
     fill_in($block, 0, @sent, @plain);
     fill_in($block, 1, @regex);
+}
+
+sub expand_calls {
+    my ($block) = @_;
+    my $name = $block->name;
+    my @calls;
+
+    return if !defined $block->calls;
+
+    for my $line (lines($block->calls)) {
+
+        if ($line !~ s/^\s+//) {
+            my ($who, $method, $target, $body, $status, $code, $field) =
+                $line =~ /^(\S+)\ +([A-Z]+)\ +(\S+)(?:\ +(.*?))?\ +->
+                          \ +(\d+)(?:\ +(SW_\w+)(?:\ +(\S+))?)?\s*$/x
+                or die "$name - not a call: $line\n";
+
+            push @calls, {
+                request => "$method $target" . ($body ? "\n$body" : ''),
+                status  => $status,
+                headers => $who eq '-' ? [] : [scalar as($who)],
+                shown   => [],
+                capture => [],
+                json    => [$method eq 'HEAD' || $status =~ /204|304/ ? ()
+                            : defined $code ? failure($code, $field)
+                            : $status >= 400 ? 'error ?' : 'data ?'],
+            };
+
+        } elsif ($line =~ s/^>\s*//) {
+            push @{$calls[-1]{headers}}, $line;
+
+        } elsif ($line =~ s/^<\s*//) {
+            push @{$calls[-1]{shown}}, $line;
+
+        } elsif ($line =~ s/^save\s+//) {
+            push @{$calls[-1]{capture}}, $line;
+
+        } else {
+            push @{$calls[-1]{json}}, $line;
+        }
+    }
+
+    my %sections = (
+        request          => [map { $_->{request} } @calls],
+        error_code       => [map { $_->{status} } @calls],
+        more_headers     => [map { join "\n", @{$_->{headers}} } @calls],
+        response_headers => [map { join "\n", @{$_->{shown}} } @calls],
+        capture          => [map { join "\n", @{$_->{capture}} } @calls],
+        json             => [map { @{$_->{json}} ? join "\n", @{$_->{json}}
+                                   : undef } @calls],
+    );
+
+    for my $section (sort keys %sections) {
+        my $values = $sections{$section};
+
+        next if $section !~ /request|error_code/
+                && !grep { defined && $_ ne '' } @$values;
+
+        $block->set_value($section => @calls == 1 ? $values->[0] : $values);
+    }
 }
 
 # The hooks don't show headers: a regex that looks at them saves what it finds.
@@ -139,10 +220,17 @@ sub capture_headers {
     my ($block) = @_;
     my $spec = $block->capture;
 
-    return if !defined $spec || defined $block->raw_response_headers_like;
+    my $calls = $block->calls;
+
+    return if defined $block->raw_response_headers_like
+              || !defined $calls && !defined $spec;
+
+    $spec //= ref $block->request ? [map { '' } @{$block->request}] : '';
 
     my @regex = map {
-        my $regex = qr/\A/;
+        my $regex = defined $calls
+                        ? qr/\A(?=.*^X-Request-Id:[ ][0-9a-f]{32}\r\n)/ms
+                        : qr/\A/;
 
         for my $line (lines($_)) {
             my ($key, $name) = $line =~ /^\s*(\w+)\s*:\s*header\s+(\S+)/ or next;
@@ -156,7 +244,8 @@ sub capture_headers {
 
     $block->set_value(raw_response_headers_like =>
                       ref $spec ? \@regex : $regex[0])
-        if grep { /:\s*header\s/ } ref $spec ? @$spec : $spec;
+        if defined $calls
+           || grep { /:\s*header\s/ } ref $spec ? @$spec : $spec;
 }
 
 sub media_path {
@@ -183,7 +272,10 @@ sub after_response {
 
     return if ref $block->request eq 'ARRAY' && $i < $#{$block->request};
 
-    test($dry_run, \&store_like, "$name - $_", $_) for lines($block->store);
+    for my $line (lines($block->store)) {
+        $line =~ m{\s->\s} ? store_like($name, $line)
+        : test($dry_run, \&store_like, "$name - $line", $line);
+    }
 
     for my $room (lines($block->verify_room)) {
         require RoomsTest::Calls;
@@ -210,7 +302,7 @@ sub store_like {
     my ($name, $line) = @_;
 
     my ($command, $op, $want) = $line =~
-        /^\s*(.*?)\s+(?:([=~])\s*(.*?)|null)\s*$/
+        /^\s*(.*?)\s+(?:(=|~|->)\s*(.*?)|null)\s*$/
         or die "$name - not understood\n";
     my $got = eval { RoomsTest::Redis::redis(split ' ', $command) };
 
@@ -218,6 +310,7 @@ sub store_like {
     $got = join ' ', map { $_ // 'null' } @$got if ref $got;
 
     return Test::More::is($got, undef, $name) if !defined $op;
+    return save($want => $got) if $op eq '->';
     return Test::More::is($got, $want, $name) if $op eq '=';
     return Test::More::like($got // '', qr/$want/, $name);
 }
@@ -245,6 +338,7 @@ sub capture {
 
         if ($regex =~ /^json\s+(\S.*)/) {
             $value = eval { RoomsTest::JSON::json_get($body, $1) };
+            $value = $json->encode($value) if ref $value;
 
         } elsif ($body =~ /$regex/) {
             $value = defined $1 ? $1 : $&;
@@ -301,6 +395,14 @@ sub replaced {
     }
 
     return $value if ref $value || !defined $value;
+
+    $value =~ s/\{\{((?:\\x[0-9a-f]{2})+)\}\}/
+                my $bytes = pack 'H*', $1 =~ s{\\x}{}gr;
+                $quote ? quotemeta $bytes : $bytes/gex;
+
+    $value =~ s/\{\{([^\s{}*]+)\*(\d+)\}\}/$1 x $2/ge;
+
+    $value =~ s/\{\{uc:(\w+)\}\}/uc(saved($1) \/\/ "{{uc:$1}}")/gex;
 
     $value =~ s/\{\{(\w+)\}\}/
                 !defined $saved{$1} ? "{{$1}}"

@@ -14,8 +14,9 @@ package RoomsTest::JSON;
 #     data.size : number             string number boolean array object null
 #     data.size >= 10                also > < <=
 #
-# The path of the whole text is "$", and [-1] is the last element.  A member
-# with other characters than those of a word or "-" is written ["a.b"].
+# The path of the whole text is "$", and [-1] is the last element, [id=x] the
+# first one whose id is x; [*].id are the ids of all of them.  A member with
+# other characters than those of a word or "-" is written ["a.b"].
 
 use strict;
 use warnings;
@@ -40,6 +41,12 @@ sub parse_path {
         if ($path =~ s/\A\[(-?\d+)\]//) {
             push @steps, [$1];
 
+        } elsif ($path =~ s/\A\[(\w+)=([^\]]+)\]//) {
+            push @steps, [$1, $2];
+
+        } elsif ($path =~ s/\A\[\*\]//) {
+            push @steps, [];
+
         } elsif ($path =~ s/\A\["((?:[^"\\]|\\.)*)"\]//
                  || $path =~ s/\A\.?([\w-]+)//)
         {
@@ -58,11 +65,30 @@ sub find_value {
     my ($value, $path) = @_;
     my $steps = parse_path($path) or die "bad path $path\n";
 
-    for my $step (@$steps) {
+    return walk($value, @$steps);
+}
+
+sub walk {
+    my ($value, @steps) = @_;
+
+    while (@steps) {
+        my $step = shift @steps;
+
         if (ref $step) {
-            my $i = $step->[0];
+            my ($i, $want) = @$step;
 
             return if ref $value ne 'ARRAY';
+            return (1, [map { (walk($_, @steps))[1] } @$value]) if !@$step;
+
+            if (defined $want) {
+                my ($at) = grep { ref $value->[$_] eq 'HASH'
+                                  && ($value->[$_]{$i} // '') eq $want }
+                           0 .. $#$value;
+
+                return if !defined $at;
+
+                $i = $at;
+            }
 
             $i += @$value if $i < 0;
 
