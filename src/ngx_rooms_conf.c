@@ -46,6 +46,8 @@ ngx_rooms_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    rmcf->cache = NGX_CONF_UNSET_SIZE;
+
     if (ngx_rooms_auth_init_module() != NGX_OK) {
         return NULL;
     }

@@ -317,6 +317,31 @@ ngx_rooms_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* "off", or a size. */
+char *
+ngx_rooms_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char       *p = conf;
+    size_t     *size;
+    ngx_str_t  *value;
+
+    size = (size_t *) (p + cmd->offset);
+
+    if (*size != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 3 && ngx_strncmp(value[1].data, "off", 3) == 0) {
+        *size = 0;
+        return NGX_CONF_OK;
+    }
+
+    return ngx_conf_set_size_slot(cf, cmd, conf);
+}
+
+
 char *
 ngx_rooms_max_rooms(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {

@@ -7,6 +7,7 @@
 
 #include "ngx_rooms_conf.h"
 #include "ngx_rooms_auth.h"
+#include "ngx_rooms_cache.h"
 #include "ngx_rooms_commit.h"
 #include "ngx_rooms_cors.h"
 #include "ngx_rooms_federation.h"
@@ -148,6 +149,13 @@ static ngx_command_t  ngx_rooms_commands[] = {
       ngx_rooms_redis,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("rooms_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_rooms_cache,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_rooms_main_conf_t, cache),
       NULL },
 
     { ngx_string("rooms_redis_timeout"),
@@ -578,6 +586,8 @@ ngx_rooms_init_process(ngx_cycle_t *cycle)
         }
     }
 
+    ngx_rooms_cache_init_worker(rmcf->cache == NGX_CONF_UNSET_SIZE
+                                ? 0 : rmcf->cache);
     ngx_rooms_status_init_worker();
     ngx_rooms_sweep_init_worker(&rmcf->sweeps, cycle);
     ngx_rooms_link_init_worker(&rmcf->links, cycle);

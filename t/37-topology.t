@@ -35,7 +35,10 @@ sub request { http_req(@_)->[0] }
 my @nodes = cluster_start();
 my @ranges = ([0, 5460], [5461, 10922], [10923, 16383]);
 
-run_nginx(<<"CONF", workers => 1, log_level => 'notice');
+# a worker that remembers rooms must not show what a node had before it left
+my %cache = (http => 'rooms_cache 1m;');
+
+run_nginx(<<"CONF", workers => 1, log_level => 'notice', %cache);
     rooms on;
     rooms_auth mock;
     rooms_redis redis-cluster://127.0.0.1:$nodes[0],127.0.0.1:$nodes[1];
@@ -87,14 +90,38 @@ is($moved->[0], 201, 'a change after it');
 is(redis_cli($to, 'GET', "sw:{$t}:position"),
    json_get($moved->[2], 'data.stream_position'), 'the new node has it');
 
+# another server changes what was remembered, of each node
+
+sub renamed {
+    my ($port, $tenant, $id, $who, $name) = @_;
+
+    request('GET', "/v1/rooms/$id", $who) for 1 .. 5;
+    redis_cli($port, 'HSET', "sw:{$tenant}:r:$id", 'name', $name);
+
+    return slowly(20, sub {
+        json_get(http_req('GET', "/v1/rooms/$id", $who)->[2], 'data.name')
+            eq $name;
+    });
+}
+
+ok(renamed($to, $t, $room{$t}, $key, 'moved'), 'a change is seen there');
+
+for my $i (1, 2) {
+    my $one = $at{$i}[0][0];
+
+    ok(renamed($nodes[$i], $one, $room{$one}, "mock:ada\@$one", "node $i"),
+       "and at node $i");
+}
+
 # a node is gone: its tenants wait, the others don't
 
 my $gone = $at{2}[0][0];
 
 redis_signal('STOP', $nodes[2]);
 is(request('GET', "/v1/rooms/$room{$t}", $key), 200, 'others go on');
-is(request('GET', "/v1/rooms/$room{$gone}", "mock:ada\@$gone"), 503,
-   'its own are told');
+ok(slowly(20, sub {
+    request('GET', "/v1/rooms/$room{$gone}", "mock:ada\@$gone") == 503
+}), 'its own are told, once what is remembered is a second old');
 redis_signal('CONT', $nodes[2]);
 
 ok(wait_for('the node back', sub {
@@ -110,7 +137,7 @@ topology_end();
 
 my ($primary, $replica, @sentinels) = sentinels_start();
 
-run_nginx(<<"CONF", workers => 1, log_level => 'notice');
+run_nginx(<<"CONF", workers => 1, log_level => 'notice', %cache);
     rooms on;
     rooms_auth mock;
     rooms_redis redis-sentinel://127.0.0.1:1,127.0.0.1:$sentinels[0],127.0.0.1:$sentinels[1]/main;
@@ -144,6 +171,7 @@ ok(wait_for('a write', sub {
 }), 'writes follow');
 is(redis_cli($replica, 'EXISTS', "sw:{$tenant}:r:$id:events"), 1,
    'to the new one');
+ok(renamed($replica, $tenant, $id, $me, 'over'), 'a change there is seen');
 
 # the new primary dies: the other one takes over again
 

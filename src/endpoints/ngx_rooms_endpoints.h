@@ -48,6 +48,7 @@ void ngx_rooms_tenant_take(ngx_rooms_req_t *rq, redisReply *reply);
 
 /* Steps that most rooms' rows share (ngx_rooms_room.c). */
 ngx_int_t ngx_rooms_room_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_room_remember(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_room_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_room_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_membership_show(ngx_rooms_req_t *rq);

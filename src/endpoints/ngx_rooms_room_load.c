@@ -6,6 +6,7 @@
 /* Loads what a decision on one room looks at, in as few rounds as it can. */
 
 #include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_cache.h"
 
 
 typedef enum {
@@ -90,6 +91,52 @@ ngx_rooms_room_load(ngx_rooms_req_t *rq)
     default:
         return ngx_rooms_room_take_more(rq);
     }
+}
+
+
+/*
+ * The room, for who only looks at it: as this worker remembers it, or read.  A
+ * DM is called after its other side, which may be renamed.
+ */
+ngx_int_t
+ngx_rooms_room_remember(ngx_rooms_req_t *rq)
+{
+    ngx_int_t            rc;
+    redisReply         **replies;
+    rooms_str_t          room;
+    ngx_rooms_batch_t    remembered;
+
+    room = rq->param[NGX_ROOMS_P_ROOM];
+
+    if (rq->round == NGX_ROOMS_R_BEGIN && rooms_id_valid(room, "room-")
+        && ngx_rooms_cache_get(rq->conf->store, &rq->keys, room,
+                               rq->principal.sub, &replies, &rq->cached)
+           == NGX_OK)
+    {
+        remembered.replies = replies;
+
+        return ngx_rooms_view_parse(&remembered, 0, room, rq->principal.sub,
+                                    &rq->view);
+    }
+
+    rc = rq->round == NGX_ROOMS_R_VIEW;
+
+    if (rc && rq->cached) {
+        replies = &rq->batch->replies[rq->at_view];
+        rc = ngx_rooms_room_load(rq);
+
+        if (rc == NGX_OK && rq->view.exists
+            && rq->view.room.type != ROOMS_DM)
+        {
+            ngx_rooms_cache_put(rq->conf->store, &rq->keys, room,
+                                rq->principal.sub, rq->cached, replies,
+                                NGX_ROOMS_VIEW_COMMANDS);
+        }
+
+        return rc;
+    }
+
+    return ngx_rooms_room_load(rq);
 }
 
 

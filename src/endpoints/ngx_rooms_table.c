@@ -175,7 +175,7 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoint_rows[] = {
 
     { .method = GET, .path = "/v1/rooms/{room}",
       .part = ROOMS, .op = ROOMS_OP_READ,
-      .load = ngx_rooms_room_load, .decide = ngx_rooms_room_permit,
+      .load = ngx_rooms_room_remember, .decide = ngx_rooms_room_permit,
       .show = ngx_rooms_room_put },
 
     { .method = GET, .path = "/v1/rooms/{room}/members",

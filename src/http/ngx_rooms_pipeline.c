@@ -16,6 +16,7 @@
  */
 
 #include "ngx_rooms_request.h"
+#include "ngx_rooms_cache.h"
 #include "ngx_rooms_cors.h"
 #include "ngx_rooms_status.h"
 
@@ -243,6 +244,8 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
 
     case NGX_ROOMS_COMMIT_DONE:
         rq->partly = 1;
+
+        ngx_rooms_cache_changed(rq->conf->store, &rq->keys, &rq->commit.keys);
 
         if (rq->commit.posts) {
             ngx_rooms_hooks.posted(rq->conf);

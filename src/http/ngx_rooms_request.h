@@ -184,6 +184,7 @@ struct ngx_rooms_req_s {
     rooms_str_t                  idem_id;      /* of caller and key */
     rooms_str_t                  idem_claim;   /* our value in it */
     rooms_str_t                  idem_hash;
+    uint64_t                     cached;       /* ngx_rooms_cache_put() */
     ngx_event_t                  idem_timer;   /* makes the claim longer */
     ngx_uint_t                   idem_guard;   /* number of the claim's */
     rooms_str_t                  idem_answer;  /* with NGX_ROOMS_POS */

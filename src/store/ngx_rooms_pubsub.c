@@ -14,6 +14,7 @@
  */
 
 #include "ngx_rooms_store.h"
+#include "ngx_rooms_cache.h"
 
 
 #define NGX_ROOMS_PUBSUB_BACKOFF_MIN    50
@@ -56,6 +57,13 @@ ngx_rooms_pubsub_subscribe(ngx_rooms_pubsub_t *ps, ngx_rooms_channel_t *ch)
         return;
     }
 
+    ngx_rooms_pubsub_want(ps);
+}
+
+
+void
+ngx_rooms_pubsub_want(ngx_rooms_pubsub_t *ps)
+{
     if (ps->state == NGX_ROOMS_PUBSUB_DOWN && !ps->timer.timer_set) {
         ngx_rooms_pubsub_connect(ps);
     }
@@ -80,6 +88,10 @@ ngx_rooms_pubsub_node(ngx_rooms_pubsub_t *ps)
     ngx_uint_t           i, n;
     ngx_rooms_store_t   *store;
     ngx_rooms_server_t  *server;
+
+    if (ps->fixed) {
+        return ps->fixed;
+    }
 
     store = ps->store;
     n = store->kind == NGX_ROOMS_STORE_CLUSTER ? store->nservers : 1;
@@ -217,6 +229,11 @@ ngx_rooms_pubsub_ready(ngx_rooms_pubsub_t *ps)
     ps->state = NGX_ROOMS_PUBSUB_READY;
     ngx_add_timer(&ps->timer, NGX_ROOMS_PUBSUB_PING);
 
+    if (ps->cache) {
+        ngx_rooms_cache_greet(ps->cache);
+        return;
+    }
+
     for (q = ngx_queue_head(&ps->channels);
          q != ngx_queue_sentinel(&ps->channels);
          q = ngx_queue_next(q))
@@ -242,7 +259,7 @@ ngx_rooms_pubsub_again(ngx_rooms_pubsub_t *ps)
         ngx_del_timer(&ps->timer);
     }
 
-    if (ngx_queue_empty(&ps->channels)) {
+    if (ngx_queue_empty(&ps->channels) && ps->cache == NULL) {
         return;
     }
 
@@ -297,6 +314,10 @@ ngx_rooms_pubsub_close(ngx_rooms_pubsub_t *ps, const char *why)
     ps->state = NGX_ROOMS_PUBSUB_DOWN;
     ps->nout = 0;
     ps->pinging = 0;
+
+    if (ps->cache) {
+        ngx_rooms_cache_empty(ps->cache);
+    }
 
     for (q = ngx_queue_head(&ps->channels);
          q != ngx_queue_sentinel(&ps->channels);
@@ -407,6 +428,7 @@ ngx_rooms_pubsub_check(ngx_rooms_pubsub_t *ps)
     }
 
     ps->pinging = 1;
+    ps->pinged = ngx_current_msec;
     ngx_add_timer(&ps->timer, ps->store->node.timeout);
     ngx_rooms_pubsub_send(ps, (rooms_str_t[]) { ngx_rooms_s("PING") }, 1);
 }

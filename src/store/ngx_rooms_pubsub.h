@@ -28,6 +28,7 @@ typedef struct ngx_rooms_pubsub_s    ngx_rooms_pubsub_t;
 typedef struct ngx_rooms_channel_s   ngx_rooms_channel_t;
 typedef struct ngx_rooms_topic_s     ngx_rooms_topic_t;
 typedef struct ngx_rooms_listener_s  ngx_rooms_listener_t;
+typedef struct ngx_rooms_cache_s     ngx_rooms_cache_t;
 
 typedef void (*ngx_rooms_listener_pt)(ngx_rooms_listener_t *l);
 
@@ -51,6 +52,9 @@ struct ngx_rooms_pubsub_s {
     size_t                     size;
     ngx_event_t                timer;      /* connect, backoff, ping */
     ngx_uint_t                 attempts;
+    ngx_msec_t                 pinged;
+    ngx_rooms_cache_t         *cache;      /* it is that of a cache, ... */
+    ngx_rooms_node_t          *fixed;      /* at this Redis; or NULL */
     unsigned                   pinging:1;
     unsigned                   refused:1;  /* it was told once */
 
@@ -147,6 +151,8 @@ void ngx_rooms_pubsub_connected(ngx_rooms_pubsub_t *ps);
 void ngx_rooms_pubsub_ready(ngx_rooms_pubsub_t *ps);
 void ngx_rooms_pubsub_close(ngx_rooms_pubsub_t *ps, const char *why);
 void ngx_rooms_pubsub_leave(ngx_rooms_pubsub_t *ps);
+/* Connects, if that isn't under way. */
+void ngx_rooms_pubsub_want(ngx_rooms_pubsub_t *ps);
 /* Asks at once whether the other side lives. */
 void ngx_rooms_pubsub_check(ngx_rooms_pubsub_t *ps);
 /* ... what goes over it (ngx_rooms_pubsub_io.c), ... */

@@ -6,6 +6,7 @@
 /* What goes over the connection that is subscribed. */
 
 #include "ngx_rooms_store.h"
+#include "ngx_rooms_cache.h"
 
 
 #define NGX_ROOMS_PUBSUB_READ  8192
@@ -133,6 +134,10 @@ ngx_rooms_pubsub_take(ngx_rooms_pubsub_t *ps, redisReply *reply)
         return ps->connection ? NGX_OK : NGX_DONE;
     }
 
+    if (ps->cache) {
+        return ngx_rooms_cache_take(ps->cache, reply);
+    }
+
     kind = ngx_rooms_pubsub_str(reply, 0);
     ch = ngx_rooms_channel_find(ps, ngx_rooms_pubsub_str(reply, 1));
 
@@ -217,7 +222,9 @@ ngx_rooms_pubsub_read_handler(ngx_event_t *rev)
 
         if (ps->pinging) {
             ps->pinging = 0;
-            ngx_add_timer(&ps->timer, NGX_ROOMS_PUBSUB_PING);
+            ngx_add_timer(&ps->timer,
+                          ps->cache ? ngx_rooms_cache_ping(ps->cache)
+                                    : NGX_ROOMS_PUBSUB_PING);
         }
 
         rc = redisReaderFeed(ps->reader, (char *) buf, n) == REDIS_OK

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_rooms_store.h"
+#include "ngx_rooms_cache.h"
 #include "rooms_json.h"
 
 
@@ -479,6 +479,13 @@ ngx_rooms_store_exit_worker(ngx_rooms_store_t *store)
 {
     ngx_uint_t  i, lane;
 
+    for (i = 0; i < store->nservers; i++) {
+
+        if (store->servers[i]->cache) {
+            ngx_rooms_cache_exit_worker(store->servers[i]->cache);
+        }
+    }
+
     for (lane = 0; lane < NGX_ROOMS_LANES; lane++) {
 
         for (i = 0; i < store->nservers; i++) {
@@ -494,9 +501,8 @@ ngx_rooms_store_exit_worker(ngx_rooms_store_t *store)
 }
 
 
-ngx_rooms_lane_t *
-ngx_rooms_store_lane(ngx_rooms_store_t *store, ngx_uint_t slot,
-    ngx_uint_t lane)
+ngx_rooms_server_t *
+ngx_rooms_store_at(ngx_rooms_store_t *store, ngx_uint_t slot)
 {
     ngx_uint_t  n;
 
@@ -506,5 +512,13 @@ ngx_rooms_store_lane(ngx_rooms_store_t *store, ngx_uint_t slot,
         ngx_rooms_store_discover(store);
     }
 
-    return &store->servers[n]->lanes[lane];
+    return store->servers[n];
+}
+
+
+ngx_rooms_lane_t *
+ngx_rooms_store_lane(ngx_rooms_store_t *store, ngx_uint_t slot,
+    ngx_uint_t lane)
+{
+    return &ngx_rooms_store_at(store, slot)->lanes[lane];
 }

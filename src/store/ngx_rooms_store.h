@@ -33,7 +33,30 @@ typedef enum {
 typedef struct {
     ngx_rooms_node_t         node;
     ngx_rooms_lane_t         lanes[NGX_ROOMS_LANES];
+    ngx_rooms_cache_t       *cache;    /* NULL: nothing was cached yet */
 } ngx_rooms_server_t;
+
+/* What a worker remembers of one Redis (ngx_rooms_cache.c). */
+struct ngx_rooms_cache_s {
+    ngx_rooms_pubsub_t       track;    /* the connection that tells of it */
+    ngx_rooms_server_t      *server;
+    ngx_str_t                prefix;   /* of the keys that it tells of */
+    ngx_rbtree_t             rooms;
+    ngx_rbtree_node_t        sentinel;
+    ngx_uint_t               epoch;    /* of the lane that is read by */
+    ngx_msec_t               alive;    /* then it was, as is known */
+
+    enum {
+        NGX_ROOMS_CACHE_DOWN = 0,
+        NGX_ROOMS_CACHE_ID,
+        NGX_ROOMS_CACHE_TRACKING,
+        NGX_ROOMS_CACHE_SUBSCRIBING,
+        NGX_ROOMS_CACHE_TOLD           /* of what changes */
+    }                        round;
+
+    unsigned                 placed:1; /* where the lane is, too */
+    unsigned                 wanted:1; /* since the last PING */
+};
 
 /*
  * What rooms_redis names.  A single Redis and the primary that sentinels
@@ -176,7 +199,9 @@ ngx_int_t ngx_rooms_store_init_worker(ngx_rooms_store_t *store,
     ngx_cycle_t *cycle);
 void ngx_rooms_store_exit_worker(ngx_rooms_store_t *store);
 
-/* The connection that serves a slot's keys now. */
+/* The Redis, or the connection, that serves a slot's keys now. */
+ngx_rooms_server_t *ngx_rooms_store_at(ngx_rooms_store_t *store,
+    ngx_uint_t slot);
 ngx_rooms_lane_t *ngx_rooms_store_lane(ngx_rooms_store_t *store,
     ngx_uint_t slot, ngx_uint_t lane);
 
