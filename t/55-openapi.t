@@ -472,6 +472,10 @@ ask('409 SW_PARTICIPANT_EXISTS', 'root!', $person, $ann, { local_id => 'ada' });
 ask('200', 'ada', 'GET /v1/participants/{participant_id}', $ann);
 ask('404 SW_PARTICIPANT_NOT_FOUND', 'ada',
     'GET /v1/participants/{participant_id}', { participant_id => 'nobody' });
+ask('200', 'ada', 'GET /v1/directory/participants', {}, undef,
+    query => '?q=an&limit=1');
+ask('200', 'root!', 'GET /v1/admin/participants');
+ask('403 SW_AUTH_INSUFFICIENT_PERMISSION', 'ada', 'GET /v1/admin/participants');
 
 ask('403 SW_AUTH_TENANT_MISMATCH', 'mock:eve@globex', 'GET /v1/workspaces');
 

@@ -164,3 +164,157 @@ Authorization: Bearer {{admin}}
 --- json eval
 ["error.code = SW_PARTICIPANT_EXISTS", "error.code = SW_PARTICIPANT_EXISTS", "data.local_id = bobby",
  "error.code = SW_PARTICIPANT_NOT_FOUND", "data.local_id = bob"]
+
+
+
+=== TEST 9: people to be found
+--- request eval
+[map { my ($id, $name, $more) = @$_; "PUT /v1/admin/participants/$id\n{\"display_name\": \"$name\"" . ($more // '') . '}' }
+ ['p1', "J\xc3\xb6rg M\xc3\xbcller", ', "email": "Joerg@Example.com"'], ['p2', 'Jorgen Muelheim'], ['p3', "\xe4\xb8\xad\xe6\x96\x87 \xe7\x94\xa8\xe6\x88\xb7"],
+ ['p4', 'Mueller Muenchen Muenster'], ['p5', 'HAL 9000', ', "participant_type": "agent"'],
+ ['p6', "\xd0\x98\xd0\xb2\xd0\xb0\xd0\xbd"], ['p7', 'x' x 128], ['p8', 'joerg@example.com']]
+--- more_headers
+Authorization: Bearer {{admin}}
+--- error_code eval
+[(201) x 8]
+
+
+
+=== TEST 10: by the beginnings of words, whatever the case, accents and script
+--- request eval
+[map { "GET /v1/directory/participants?q=$_" } 'JORG', 'mul', 'jor%20mul', 'joerg%40example.com', '%E6%96%87', '%E4%B8%AD%E6%96%87',
+ '%D0%B8%D0%B2', 'x' x 40, 'zzzz', '%20', 'uller', 'jorg%20zzz']
+--- more_headers
+Authorization: Bearer {{bob}}
+--- error_code eval
+[(200) x 12]
+--- json eval
+["data # 2\ndata[0].id = p1\ndata[1].id = p2", "data # 1\ndata[0].id = p1", "data # 1\ndata[0].id = p1",
+ "data # 2\ndata[0].id = p1\ndata[1].id = p8", ("data # 1\ndata[0].id = p3") x 2, "data # 1\ndata[0].id = p6",
+ "data # 1\ndata[0].id = p7", "data # 0\nmeta.has_more = false\nmeta.next_cursor null", "data # 14", "data # 0", "data # 0"]
+
+
+
+=== TEST 11: who has two such words is there once, on whatever page
+--- request eval
+['GET /v1/directory/participants?q=mue&limit=1', 'GET /v1/directory/participants?q=mue']
+--- more_headers
+Authorization: Bearer {{bob}}
+--- error_code eval
+[200, 200]
+--- capture eval
+["next: json meta.next_cursor", undef]
+--- json eval
+["data # 1\ndata[0].id = p2\nmeta.has_more = true", "data # 2\ndata[0].id = p2\ndata[1].id = p4\nmeta.has_more = false"]
+
+
+
+=== TEST 12: the next page
+--- request
+GET /v1/directory/participants?q=mue&limit=1&cursor={{next}}
+--- more_headers
+Authorization: Bearer {{bob}}
+--- error_code: 200
+--- json
+data # 1
+data[0].id = p4
+meta.has_more = false
+
+
+
+=== TEST 13: by type; without q by name; an offset; an address is nobody's business
+--- request eval
+[map { "GET /v1/directory/participants?$_" } 'type=agent', 'type=agent&q=hal', 'type=bridge', 'limit=2', 'limit=2&offset=1',
+ 'type=robot', 'cursor=x', 'limit=0', 'limit=201', 'include_federated=maybe', 'q=' . 'x' x 129]
+--- more_headers
+Authorization: Bearer {{bob}}
+--- error_code eval
+[(200) x 5, (400) x 6]
+--- json eval
+["data # 1\ndata[0].id = p5\ndata[0].participant_type = agent\ndata[0].email !\ndata[0].rooms !", "data # 1\ndata[0].id = p5",
+ "data # 0", "data # 2\ndata[0].id = ann\ndata[1].id = bob\nmeta.has_more = true", "data # 2\ndata[0].id = bob",
+ ("error.code = SW_VALIDATION_FAILED") x 6]
+
+
+
+=== TEST 14: an administrator's list
+--- request eval
+[map { "GET /v1/admin/participants?$_" } 'q=jorg%20mull', 'q=joerg%40example.com&limit=1', 'deactivated=true', 'deactivated=false&type=agent',
+ 'limit=200', 'deactivated=1', 'q=ann']
+--- more_headers
+Authorization: Bearer {{admin}}
+--- error_code eval
+[(200) x 5, 400, 200]
+--- capture eval
+[undef, "next: json meta.next_cursor", (undef) x 5]
+--- json eval
+["data # 1\ndata[0].id = p1\ndata[0].email = \"Joerg\@Example.com\"\ndata[0].rooms = 0\ndata[0].last_seen_at null\ndata[0].created_at ~ ^20",
+ "data # 1\ndata[0].id = p1\nmeta.has_more = true",
+ "data # 0", "data # 1\ndata[0].id = p5", "data # 14\nmeta.has_more = false", "error.code = SW_VALIDATION_FAILED",
+ "data[0].id = ann\ndata[0].rooms = 2\ndata[0].last_seen_at ~ T00:00:00.000Z\$"]
+
+
+
+=== TEST 15: a page that ends between the address and the words
+--- request
+GET /v1/admin/participants?q=joerg%40example.com&limit=1&cursor={{next}}
+--- more_headers
+Authorization: Bearer {{admin}}
+--- error_code: 200
+--- json
+data # 1
+data[0].id = p8
+meta.has_more = false
+
+
+
+=== TEST 16: who is no administrator
+--- request
+GET /v1/admin/participants
+--- more_headers
+Authorization: Bearer {{ann}}
+--- error_code: 403
+--- json
+error.code = SW_AUTH_INSUFFICIENT_PERMISSION
+
+
+
+=== TEST 17: a new name is found at once, the old one no longer
+--- request eval
+["PUT /v1/admin/participants/p2\n{\"display_name\": \"Karla Neu\"}", 'GET /v1/directory/participants?q=karla',
+ 'GET /v1/directory/participants?q=jorgen', 'GET /v1/directory/participants?q=mue']
+--- more_headers
+Authorization: Bearer {{admin}}
+--- error_code eval
+[(200) x 4]
+--- json eval
+["data.display_name = \"Karla Neu\"", "data # 1\ndata[0].id = p2", "data # 0", "data # 1\ndata[0].id = p4"]
+
+
+
+=== TEST 18: only those who share a room
+--- config eval
+RoomsTest::Blocks::default_config() . "    rooms_directory_participants shared;\n"
+--- request eval
+['GET /v1/directory/participants', 'GET /v1/participants/bob', 'GET /v1/participants/ann', 'GET /v1/directory/participants?q=eve',
+ 'GET /v1/participants/u%7Ceve']
+--- more_headers
+Authorization: Bearer {{ann}}
+--- error_code eval
+[200, 404, 200, 200, 200]
+--- json eval
+["data # 2\ndata[0].id = ann\ndata[1].id = \"u|eve\"", "error.code = SW_PARTICIPANT_NOT_FOUND", "data.id = ann", "data # 1", "data.id = \"u|eve\""]
+
+
+
+=== TEST 19: nobody
+--- config eval
+RoomsTest::Blocks::default_config() . "    rooms_directory_participants off;\n"
+--- request eval
+['GET /v1/directory/participants', 'GET /v1/participants/ann', 'GET /v1/admin/participants']
+--- more_headers
+Authorization: Bearer {{admin}}
+--- error_code eval
+[404, 404, 200]
+--- json eval
+["error.code = SW_NOT_FOUND", "error.code = SW_NOT_FOUND", "data # 14"]

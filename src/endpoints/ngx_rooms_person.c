@@ -28,6 +28,45 @@ typedef struct {
 } ngx_rooms_person_put_t;
 
 
+/*
+ * Who shares a room with somebody: reads, and writes nothing.  For each of the
+ * others the shorter of the two lists of rooms is walked, until there is a
+ * room that both have joined.  It answers those that it got to when so many
+ * rooms were looked at.
+ *
+ * KEYS: one's own rooms, and those of each other.  ARGV: what keys of rooms
+ * begin with, oneself, and each other.
+ */
+static ngx_str_t  ngx_rooms_shares_script = ngx_string(
+"local call = redis.call\n"
+"local mine, out, steps = KEYS[1], {}, 0\n"
+"local n = call('ZCARD', mine)\n"
+"for i = 2, #KEYS do\n"
+"  if steps > 2000 then break end\n"
+"  local walk, look, found, at = mine, KEYS[i], 0, 0\n"
+"  local other = ARGV[i + 1]\n"
+"  if call('ZCARD', look) < n then walk, look = look, walk end\n"
+"  if other == ARGV[2] then found = 1 end\n"
+"  while found == 0 do\n"
+"    local rooms = call('ZRANGE', walk, at, at + 99)\n"
+"    if #rooms == 0 then break end\n"
+"    at = at + 100\n"
+"    for _, room in ipairs(rooms) do\n"
+"      steps = steps + 1\n"
+"      if call('ZSCORE', look, room) then\n"
+"        local r = call('HMGET', ARGV[1] .. room .. ':members', ARGV[2],\n"
+"                       other)\n"
+"        if r[1] and r[2] and string.sub(r[1], 1, 5) == 'join '\n"
+"           and string.sub(r[2], 1, 5) == 'join '\n"
+"        then found = 1 break end\n"
+"      end\n"
+"    end\n"
+"  end\n"
+"  out[i - 1] = found\n"
+"end\n"
+"return out\n");
+
+
 static const char *const  ngx_rooms_person_types[] = {
     "human", "model", "agent", "helper", "bridge", "federated"
 };
@@ -126,6 +165,46 @@ ngx_rooms_person_ask(ngx_rooms_req_t *rq, rooms_str_t id)
     return ngx_rooms_command(rq->batch, ngx_rooms_s("ZCARD"),
                              ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_USER_ROOMS,
                                            id));
+}
+
+
+ngx_int_t
+ngx_rooms_people_shares_ask(ngx_rooms_req_t *rq,
+    const ngx_rooms_profile_t *people, ngx_uint_t n)
+{
+    ngx_uint_t    i;
+    rooms_str_t  *argv, *a;
+
+    argv = ngx_palloc(rq->pool, (2 * n + 6) * sizeof(rooms_str_t));
+
+    if (argv == NULL || ngx_rooms_batch(rq) == NULL) {
+        return NGX_ERROR;
+    }
+
+    a = argv;
+    *a++ = ngx_rooms_s("EVAL");
+    *a++ = rooms_from_ngx(ngx_rooms_shares_script);
+    *a++ = ngx_rooms_number(rq->pool, n + 1);
+    *a++ = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_USER_ROOMS,
+                         rq->principal.sub);
+
+    for (i = 0; i < n; i++) {
+        *a++ = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_USER_ROOMS,
+                             people[i].id);
+    }
+
+    *a++ = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM, ROOMS_NULL);
+    *a++ = rq->principal.sub;
+
+    for (i = 0; i < n; i++) {
+        *a++ = people[i].id;
+    }
+
+    if (ngx_rooms_batch_add(rq->batch, argv, a - argv) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_send(rq);
 }
 
 
@@ -504,6 +583,7 @@ ngx_rooms_person_put_show(ngx_rooms_req_t *rq)
 ngx_int_t
 ngx_rooms_person_load(ngx_rooms_req_t *rq)
 {
+    int64_t    shared;
     ngx_int_t  rc;
 
     if (rq->conf->people == NGX_ROOMS_PEOPLE_OFF) {
@@ -524,10 +604,22 @@ ngx_rooms_person_load(ngx_rooms_req_t *rq)
         return ngx_rooms_send(rq);
     }
 
+    if (rq->round == 2) {
+        shared = ngx_rooms_reply_int(ngx_rooms_reply_element(
+                                         ngx_rooms_reply(rq, 0), 0), 0);
+
+        return shared ? NGX_OK : ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT, NULL);
+    }
+
     rc = ngx_rooms_parse_profile(rq->pool,
                                  ngx_rooms_reply_str(ngx_rooms_reply(rq, 0)),
                                  rq->param[NGX_ROOMS_P_PARTICIPANT],
                                  &rq->profile);
+
+    if (rc == NGX_OK && rq->conf->people == NGX_ROOMS_PEOPLE_SHARED) {
+        rq->round = 2;
+        return ngx_rooms_people_shares_ask(rq, &rq->profile, 1);
+    }
 
     return rc == NGX_DECLINED ? ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT, NULL)
                               : rc;

@@ -24,6 +24,13 @@ void ngx_rooms_person_admin_json(ngx_rooms_req_t *rq, rooms_buf_t *b,
 #define NGX_ROOMS_PERSON_COMMANDS  3
 ngx_int_t ngx_rooms_person_ask(ngx_rooms_req_t *rq, rooms_str_t id);
 
+/*
+ * Asks who of them is in a room that the caller is in: one number each, 0 or
+ * not; maybe not of all, but of one at least.
+ */
+ngx_int_t ngx_rooms_people_shares_ask(ngx_rooms_req_t *rq,
+    const ngx_rooms_profile_t *people, ngx_uint_t n);
+
 /* A type's own name, or NULL. */
 rooms_str_t ngx_rooms_person_type(rooms_str_t s);
 
