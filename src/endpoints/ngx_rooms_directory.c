@@ -13,10 +13,12 @@
  */
 
 #include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_pager.h"
 
 
 #define NGX_ROOMS_DIRECTORY_PAGE    100   /* rooms of one round, at most */
 #define NGX_ROOMS_DIRECTORY_MAX   20000   /* of a request without a total */
+#define NGX_ROOMS_DIRECTORY_ROOM    800   /* bytes, without name and topic */
 #define NGX_ROOMS_DIRECTORY_QUERY   128   /* code points */
 #define NGX_ROOMS_DIRECTORY_TEXT  16384   /* of a room, folded */
 
@@ -45,6 +47,7 @@ typedef struct {
 
     ngx_rooms_view_t    *views;
     ngx_uint_t           nviews;
+    size_t               size;            /* of them in JSON, about */
     ngx_uint_t          *dms;             /* views that want a name */
     ngx_uint_t           ndms;
     rooms_str_t          shown;           /* the last id */
@@ -111,7 +114,9 @@ ngx_rooms_directory_create(ngx_rooms_req_t *rq, rooms_state_e state)
     }
 
     d->after = d->cursor;
-    d->page = NGX_ROOMS_DIRECTORY_PAGE;
+    /* what is looked at is shown, until a filter proves that wrong */
+
+    d->page = ngx_min((ngx_uint_t) d->limit + 1, NGX_ROOMS_DIRECTORY_PAGE);
     rq->data = d;
 
     return d;
@@ -203,12 +208,8 @@ ngx_rooms_directory_filters(ngx_rooms_req_t *rq, ngx_rooms_directory_t *d)
         return NGX_ERROR;
     }
 
-    if (d->type < 0 && d->membership < 0 && d->workspace.data == NULL
-        && d->q.len == 0 && !d->count && d->offset == 0)
-    {
-        /* most of what is looked at is shown */
-        d->page = ngx_min((ngx_uint_t) d->limit + 1,
-                          NGX_ROOMS_DIRECTORY_PAGE);
+    if (d->count) {
+        d->page = NGX_ROOMS_DIRECTORY_PAGE;
     }
 
     return rq->error == ROOMS_OK ? NGX_OK : NGX_ERROR;
@@ -566,7 +567,7 @@ ngx_rooms_directory_put(ngx_rooms_directory_t *d, rooms_str_t id,
         return NGX_OK;
     }
 
-    if ((int64_t) d->nviews == d->limit) {
+    if ((int64_t) d->nviews == d->limit || d->size >= NGX_ROOMS_PAGE_SIZE) {
         d->more = 1;
         return d->count ? NGX_OK : NGX_DONE;
     }
@@ -576,6 +577,8 @@ ngx_rooms_directory_put(ngx_rooms_directory_t *d, rooms_str_t id,
     }
 
     d->views[d->nviews++] = *view;
+    d->size += NGX_ROOMS_DIRECTORY_ROOM + view->name.len
+               + view->room.topic.len;
     d->shown = id;
 
     return NGX_OK;
@@ -657,6 +660,8 @@ ngx_rooms_directory_take(ngx_rooms_req_t *rq)
         d->shown = d->after;
         return ngx_rooms_directory_names(rq);
     }
+
+    d->page = ngx_min(2 * d->page, NGX_ROOMS_DIRECTORY_PAGE);
 
     return ngx_rooms_directory_ids(rq);
 }

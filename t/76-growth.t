@@ -1,0 +1,191 @@
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# What a request costs the store, in commands and in bytes, doesn't grow with
+# the tenant: a page reads what it shows.
+
+use strict;
+use warnings;
+use utf8;
+
+use Test::More;
+
+use lib 't/lib';
+use RoomsTest;
+use RoomsTest::Calls;
+
+my $most = 1.5;
+
+start('rooms_max_participants 2000;');
+
+sub all_ok {
+    for my $res (many(16, @_)) {
+        die "$res->{status} $res->{body}\n" if $res->{status} !~ /^20/;
+    }
+}
+
+# A tenant with so many of everything; the same things in each.
+sub seed {
+    my ($name, $n) = @_;
+    my %it = (tenant => $name);
+    my @people = map { sprintf 'p%04d', $_ } 1 .. $n;
+
+    tenant($name);
+    known('ann', 'new', @people);
+
+    $it{workspace} = must('POST', '/v1/workspaces', 'ann',
+                          { name => 'Team' })->{id};
+    all_ok(map { ['POST', '/v1/rooms', 'ann', { room_type => 'group',
+                  name => sprintf('Room %04d', $_),
+                  workspace_id => $it{workspace} }] } 1 .. $n);
+    all_ok(map { ['POST', '/v1/rooms', 'ann', { room_type => 'public',
+                  name => sprintf('Hall %04d', $_) }] } 1 .. $n);
+    all_ok(map { ['POST', "/v1/workspaces/$it{workspace}/members", 'ann',
+                  { participant_id => $_, role => 'viewer' }] } @people);
+
+    $it{room} = make(public => 'ann', name => 'Full', topic => 'x');
+
+    while (my @some = splice @people, 0, 100) {
+        must('POST', "/v1/rooms/$it{room}/invite", 'ann',
+             { participant_ids => \@some });
+        all_ok(map { ['POST', "/v1/rooms/$it{room}/join", $_, {}] } @some);
+    }
+
+    all_ok(map { ['POST', "/v1/rooms/$it{room}/send", 'ann',
+                  { content => { body => sprintf 'message %04d', $_ } }] }
+           1 .. 2 * $n);
+
+    return \%it;
+}
+
+# The rows; those that change something do the same each time.
+sub rows {
+    my ($it) = @_;
+    my $room = "/v1/rooms/$it->{room}";
+    my $members = "/v1/workspaces/$it->{workspace}/members";
+
+    return (
+        ['GET room', 'GET', $room, 'ann'],
+        ['directory', 'GET', '/v1/directory/rooms?limit=5', 'ann'],
+        ['directory of a stranger', 'GET', '/v1/directory/rooms?limit=5',
+         'new'],
+        ['directory, membership', 'GET',
+         '/v1/directory/rooms?limit=5&membership=join', 'ann'],
+        ['archived', 'GET', '/v1/rooms/archived?limit=5', 'p0001'],
+        ['members', 'GET', "$room/members?limit=5", 'ann'],
+        ['messages', 'GET', "$room/messages?limit=5", 'ann'],
+        ['messages forward', 'GET',
+         "$room/messages?limit=5&direction=forward", 'ann'],
+        ['send', 'POST', "$room/send", 'ann', { content => { body => 'x' } }],
+        ['send with a key', 'POST', "$room/send", 'ann',
+         { content => { body => 'x' } }, 'Idempotency-Key' => 'k%d'],
+        ['read', 'PUT', "$room/read", 'p0001', sub {
+            return { event_id => must('POST', "$room/send", 'ann',
+                              { content => { body => 'y' } })->{id} } }],
+        ['join', 'POST', "$room/join", 'new', {}],
+        ['leave', 'POST', "$room/leave", 'new', {}],
+        ['invite', 'POST', "$room/invite", 'ann',
+         { participant_id => 'new' }],
+        ['kick', 'POST', "$room/kick", 'ann', { participant_id => 'new' }],
+        ['power', 'PUT', "$room/members/p0001/power-level", 'ann',
+         { power_level => 1 }],
+        ['rename', 'PUT', "$room/name", 'ann', { name => 'Full house' }],
+        ['create', 'POST', '/v1/rooms', 'ann',
+         { room_type => 'group', name => 'One more' }],
+        ['sync from now', 'GET', '/v1/sync?since=now&timeout=0', 'ann'],
+        ['workspaces', 'GET', '/v1/workspaces?limit=5', 'ann'],
+        ['members of a workspace', 'GET', "$members?limit=5", 'ann'],
+    );
+}
+
+# Commands, and bytes both ways, of one request.
+sub cost {
+    my ($row, $n) = @_;
+    my ($name, $method, $path, $who, $body, %headers) = @$row;
+
+    $body = $body->() if ref $body eq 'CODE';
+    s/%d/$n/ for values %headers;
+
+    # what is asked in the background, and by INFO itself, is not its own
+    my @before = figures();
+    my $res = call($method, $path, $who, $body, %headers);
+    my @after = figures();
+
+    die "$name: $res->{status} $res->{body}\n" if $res->{status} !~ /^20/;
+
+    return map { $after[$_] - $before[$_] } 0, 1;
+}
+
+sub figures {
+    my $stats = redis('INFO', 'commandstats');
+    my $calls = 0;
+
+    $calls += $1
+        while $stats =~ /^cmdstat_(?!info|ping)\S+?:calls=(\d+)/mg;
+
+    my $net = redis('INFO', 'stats');
+    my ($in) = $net =~ /total_net_input_bytes:(\d+)/;
+    my ($out) = $net =~ /total_net_output_bytes:(\d+)/;
+
+    return ($calls, $in + $out);
+}
+
+# What a request costs: the least of three times, since others ask, too.
+sub costs {
+    my ($it) = @_;
+    my %cost;
+
+    tenant($it->{tenant});
+    call('GET', $_->[2], $_->[3]) for grep { $_->[1] eq 'GET' } rows($it);
+
+    for my $n (1 .. 3) {
+        for my $row (rows($it)) {
+            my @now = cost($row, $n);
+            my $had = $cost{$row->[0]} //= [@now];
+
+            for (0, 1) {
+                $had->[$_] = $now[$_] if $now[$_] < $had->[$_];
+            }
+        }
+    }
+
+    return \%cost;
+}
+
+my $large = $ENV{TEST_NGINX_USE_VALGRIND} ? 60 : 300;
+my $few = costs(seed('few', 8));
+my $many = costs(seed('many', $large));
+
+for my $row (map { $_->[0] } rows({ room => '-', workspace => '-' })) {
+    my ($small, $big) = ($few->{$row}, $many->{$row});
+
+    # who waits for news listens in each room: the ids of them
+    $small->[1] += 40 * 2 * $large if $row =~ /^sync/;
+
+    # INFO's own text is longer by some digits: 64 bytes are nothing
+    ok($big->[0] <= $most * $small->[0]
+       && $big->[1] <= $most * $small->[1] + 64,
+       "$row: $small->[0] commands and $small->[1] bytes with 8, "
+       . "$big->[0] and $big->[1] with $large");
+}
+
+# a page of the longest names and topics ends at 1 MiB
+
+tenant('long');
+known('ann');
+
+my @long = map { $_->{data}{id} }
+           many(16, map { ['POST', '/v1/rooms', 'ann',
+                           { room_type => 'group',
+                             name => "\x{1F600}" x 120 . $_,
+                             topic => "\x{1F600}" x 1024 }] } 100 .. 299);
+my $page = call('GET', '/v1/directory/rooms?limit=200', 'ann');
+my $rest = call('GET', '/v1/directory/rooms?limit=200&cursor='
+                       . ($page->{meta}{next_cursor} // ''), 'ann');
+
+cmp_ok(length $page->{body}, '<=', 1024 * 1024 + 8192, 'ends at 1 MiB');
+ok($page->{meta}{has_more}, 'and says that there is more');
+is(join(',', sort map { $_->{id} } map { @{$_->{data}} } $page, $rest),
+   join(',', sort @long), 'none is skipped or shown twice');
+
+done_testing();
