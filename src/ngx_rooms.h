@@ -55,6 +55,7 @@ typedef struct {
     ngx_uint_t             mock;          /* somewhere in the configuration */
     ngx_array_t            sweeps;        /* of ngx_rooms_sweep_t */
     ngx_array_t            links;         /* of ngx_rooms_fedlink_t */
+    ngx_array_t            offboards;     /* of ngx_rooms_offwalk_t */
     ngx_array_t            paths;         /* of ngx_path_t *, for media */
     size_t                 cache;         /* of a worker, 0: off */
 } ngx_rooms_main_conf_t;

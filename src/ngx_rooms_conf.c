@@ -13,6 +13,7 @@
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_federation.h"
 #include "ngx_rooms_link.h"
+#include "ngx_rooms_offboard.h"
 #include "ngx_rooms_sweep.h"
 
 
@@ -40,6 +41,8 @@ ngx_rooms_create_main_conf(ngx_conf_t *cf)
                           sizeof(ngx_rooms_sweep_t)) != NGX_OK
         || ngx_array_init(&rmcf->links, cf->pool, 2,
                           sizeof(ngx_rooms_fedlink_t)) != NGX_OK
+        || ngx_array_init(&rmcf->offboards, cf->pool, 2,
+                          ngx_rooms_offboard_size()) != NGX_OK
         || ngx_array_init(&rmcf->paths, cf->pool, 2,
                           sizeof(ngx_path_t *)) != NGX_OK)
     {
@@ -604,6 +607,10 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->federation
         && ngx_rooms_link_add(cf, &rmcf->links, conf) != NGX_OK)
     {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_rooms_offboard_add(cf, &rmcf->offboards, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

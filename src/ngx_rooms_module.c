@@ -13,6 +13,7 @@
 #include "ngx_rooms_federation.h"
 #include "ngx_rooms_health.h"
 #include "ngx_rooms_link.h"
+#include "ngx_rooms_offboard.h"
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_sweep.h"
 #include "ngx_rooms_peer.h"
@@ -29,6 +30,7 @@ static void ngx_rooms_exit_process(ngx_cycle_t *cycle);
 
 /* Families of endpoints; each gives its rows to the one table. */
 extern const ngx_rooms_endpoint_t  ngx_rooms_endpoint_rows[];
+extern const ngx_rooms_endpoint_t  ngx_rooms_offboard_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_export_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_import_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_upload_rows[];
@@ -47,6 +49,7 @@ const ngx_rooms_endpoint_t  *const ngx_rooms_families[] = {
     ngx_rooms_export_rows,
     ngx_rooms_endpoint_rows,
     ngx_rooms_people_rows,
+    ngx_rooms_offboard_rows,
     ngx_rooms_sync_rows,
     ngx_rooms_upload_rows,
     ngx_rooms_download_rows,
@@ -591,6 +594,7 @@ ngx_rooms_init_process(ngx_cycle_t *cycle)
     ngx_rooms_status_init_worker();
     ngx_rooms_sweep_init_worker(&rmcf->sweeps, cycle);
     ngx_rooms_link_init_worker(&rmcf->links, cycle);
+    ngx_rooms_offboard_init_worker(&rmcf->offboards, cycle);
 
     return ngx_rooms_auth_init_process(cycle);
 }

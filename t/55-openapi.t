@@ -882,6 +882,19 @@ for my $name (grep { /^GET/ && !/archived/ } sort keys %op) {
     }
 }
 
+# Somebody goes
+my $gone = { participant_id => 'gone' };
+my $participants = '/v1/admin/participants/{participant_id}';
+
+ask('200', 'gone', 'POST /v1/auth/register');
+ask('409 SW_PARTICIPANT_ACTIVE', $admin, "POST $participants/erase", $gone);
+ask('200', $admin, "POST $participants/deactivate", $gone);
+ask('403 SW_PARTICIPANT_DEACTIVATED', 'gone', 'POST /v1/auth/register');
+ask('200', $admin, "POST $participants/reactivate", $gone);
+ask('200', $admin, "POST $participants/deactivate", $gone);
+ask('202', $admin, "POST $participants/erase", $gone);
+ask('200', $admin, "GET $participants/erasure", $gone);
+
 # The store is away
 redis_pause();
 ask('503 SW_STORE_UNAVAILABLE', 'ada', 'GET /v1/workspaces');

@@ -19,7 +19,7 @@
 
 
 #define NGX_ROOMS_SEEN      4096           /* slots, 24 bytes each */
-#define NGX_ROOMS_SEEN_TTL    60           /* s */
+#define NGX_ROOMS_SEEN_TTL    30           /* s */
 #define NGX_ROOMS_SUFFIX       6           /* digits that are drawn */
 
 typedef enum {
@@ -441,6 +441,11 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
             /* a token of ours doesn't make anybody a member of elsewhere */
             return ngx_rooms_auth_refused(rq, "the participant is one of "
                                           "another server");
+        }
+
+        if (rc == NGX_OK && rq->profile.deactivated) {
+            ngx_rooms_forgotten++;
+            return ngx_rooms_fail(rq, NGX_ROOMS_E_DEACTIVATED, NULL);
         }
 
         if (rc == NGX_OK) {

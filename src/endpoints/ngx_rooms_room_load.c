@@ -28,7 +28,7 @@ static ngx_uint_t
 ngx_rooms_room_succession(rooms_op_e op)
 {
     return op == ROOMS_OP_LEAVE || op == ROOMS_OP_KICK || op == ROOMS_OP_BAN
-           || op == ROOMS_OP_POWER;
+           || op == ROOMS_OP_POWER || op == ROOMS_OP_RETIRE;
 }
 
 
@@ -363,6 +363,7 @@ ngx_rooms_room_take(ngx_rooms_req_t *rq)
                              t->member.participant, &rq->profiles[i]);
 
         t->known = rc == NGX_OK;
+        t->gone = rq->profiles[i].deactivated != 0;
     }
 
     rq->view.ntop = 0;
@@ -482,6 +483,7 @@ ngx_rooms_room_take_more(ngx_rooms_req_t *rq)
                            other, &profile);
 
         rq->view.name = profile.name;
+        rq->in.other_gone = profile.deactivated != 0;
     }
 
     return NGX_OK;

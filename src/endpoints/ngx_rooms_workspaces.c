@@ -522,7 +522,9 @@ ngx_rooms_workspace_permit(ngx_rooms_req_t *rq, ngx_rooms_workspaces_t *l)
 
         /* who is of another server can't come in here */
 
-        in.known = rc == NGX_OK && l->profile.server.data == NULL;
+        in.known = rc == NGX_OK && l->profile.server.data == NULL
+                   && (l->profile.deactivated == 0
+                       || l->op == ROOMS_WORKSPACE_REMOVE);
         in.self = rooms_str_eq(l->target, rq->principal.sub);
         in.person = rooms_str_eq(l->target, l->one.owner);
 

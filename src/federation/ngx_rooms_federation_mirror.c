@@ -49,7 +49,9 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 
     for (i = 0, ours = 0; i < replica->n; i++) {
 
-        if (rooms_str_eq(replica->told[i].server, s->self)) {
+        if (rooms_str_eq(replica->told[i].server, s->self)
+            && !replica->rows[i].gone)
+        {
             ours += replica->told[i].membership == ROOMS_INVITE
                     || (replica->told[i].membership == ROOMS_JOIN
                         && room->type == ROOMS_DM);

@@ -327,6 +327,7 @@ ngx_rooms_replica_profile(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 
     if (replica->rows[i].ours) {
         replica->known[i] = 1;
+        replica->rows[i].gone = p->deactivated != 0;
         return NGX_OK;
     }
 

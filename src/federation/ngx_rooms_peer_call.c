@@ -9,8 +9,6 @@
 
 static ngx_int_t ngx_rooms_variable_peer(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_rooms_peer_connect(ngx_rooms_peer_call_t *call);
-static ngx_int_t ngx_rooms_peer_request(ngx_rooms_peer_call_t *call);
 static ngx_int_t ngx_rooms_peer_answer(ngx_http_request_t *sr, void *data,
     ngx_int_t rc);
 static void ngx_rooms_peer_end(ngx_http_request_t *r);
@@ -83,13 +81,7 @@ ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx, ngx_rooms_loc_conf_t *conf,
         goto failed;
     }
 
-    call->ctx = ctx;
     call->conf = conf;
-    call->hc.conf_ctx = ctx;
-    call->log = *ngx_cycle->log;
-    call->log.data = &call->log_ctx;
-    call->log.handler = NULL;
-    call->log.action = NULL;
 
     call->peer.data = ngx_pstrdup(pool, peer);
     call->uri.data = ngx_pstrdup(pool, uri);
@@ -106,20 +98,18 @@ ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx, ngx_rooms_loc_conf_t *conf,
 
     call->done.handler = ngx_rooms_peer_done;
     call->done.data = call;
-    call->done.log = &call->log;
+    call->done.log = &call->detached.log;
 
-    if (ngx_rooms_peer_connect(call) != NGX_OK) {
-        goto failed;
-    }
-
-    call->connection->pool = pool;
-
-    ngx_rooms_hold();
-
-    if (ngx_rooms_peer_request(call) != NGX_OK) {
-        ngx_rooms_peer_call_free(call);
+    if (ngx_rooms_detached_open(&call->detached, pool, ctx, &call->method,
+                                &call->uri)
+        != NGX_OK)
+    {
         return NULL;
     }
+
+    call->request = call->detached.request;
+    call->request->write_event_handler = ngx_rooms_peer_end;
+    ngx_http_set_ctx(call->request, call, ngx_rooms_module);
 
     return call;
 
@@ -131,142 +121,12 @@ failed:
 }
 
 
-/*
- * Both events are marked as active, so that NGINX never gives this
- * connection, which has no socket, to the event method.
- */
-static ngx_int_t
-ngx_rooms_peer_connect(ngx_rooms_peer_call_t *call)
-{
-    ngx_connection_t  *c, *kept;
-    ngx_sockaddr_t    *sa;
-
-    static ngx_sockaddr_t  unspecified;
-
-    kept = ngx_cycle->files ? ngx_cycle->files[0] : NULL;
-
-    c = ngx_get_connection(0, &call->log);
-    if (c == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_cycle->files) {
-        ngx_cycle->files[0] = kept;
-    }
-
-    sa = &unspecified;
-    sa->sockaddr.sa_family = AF_UNIX;
-
-    c->fd = (ngx_socket_t) -1;
-    c->read->active = 1;
-    c->write->active = 1;
-    c->read->log = &call->log;
-    c->write->log = &call->log;
-    c->tcp_nodelay = NGX_TCP_NODELAY_DISABLED;
-    c->sockaddr = &sa->sockaddr;
-    c->socklen = sizeof(ngx_sockaddr_t);
-    c->local_sockaddr = &sa->sockaddr;
-    c->local_socklen = sizeof(ngx_sockaddr_t);
-    ngx_str_set(&c->addr_text, "rooms");
-    c->requests = 1;
-
-    call->connection = c;
-    call->log_ctx.connection = c;
-    call->log.connection = c->number;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_rooms_peer_request(ngx_rooms_peer_call_t *call)
-{
-    ngx_pool_t                 *pool;
-    ngx_time_t                 *tp;
-    ngx_http_request_t         *r;
-    ngx_http_core_main_conf_t  *cmcf;
-
-    pool = ngx_create_pool(4096, &call->log);
-    if (pool == NULL) {
-        return NGX_ERROR;
-    }
-
-    r = ngx_pcalloc(pool, sizeof(ngx_http_request_t));
-    if (r == NULL) {
-        ngx_destroy_pool(pool);
-        return NGX_ERROR;
-    }
-
-    call->request = r;
-    call->connection->data = r;
-    call->log_ctx.request = r;
-    call->log_ctx.current_request = r;
-
-    r->pool = pool;
-    r->signature = NGX_HTTP_MODULE;
-    r->http_connection = &call->hc;
-    r->connection = call->connection;
-    r->main_conf = call->ctx->main_conf;
-    r->srv_conf = call->ctx->srv_conf;
-    r->loc_conf = call->ctx->loc_conf;
-    r->main = r;
-    r->count = 1;
-    r->logged = 1;
-    r->internal = 1;
-
-    r->method = NGX_HTTP_GET;
-    r->method_name = call->method;
-    r->http_version = NGX_HTTP_VERSION_11;
-    ngx_str_set(&r->http_protocol, "HTTP/1.1");
-    r->uri = call->uri;
-    r->unparsed_uri = call->uri;
-
-    r->headers_in.content_length_n = -1;
-    r->headers_in.keep_alive_n = -1;
-    r->headers_out.content_length_n = -1;
-    r->headers_out.last_modified_time = -1;
-
-    tp = ngx_timeofday();
-    r->start_sec = tp->sec;
-    r->start_msec = tp->msec;
-
-    r->uri_changes = NGX_HTTP_MAX_URI_CHANGES + 1;
-    r->subrequests = NGX_HTTP_MAX_SUBREQUESTS + 1;
-    r->read_event_handler = ngx_http_block_reading;
-    r->write_event_handler = ngx_rooms_peer_end;
-
-    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
-
-    r->ctx = ngx_pcalloc(pool, sizeof(void *) * ngx_http_max_module);
-    r->variables = ngx_pcalloc(pool, cmcf->variables.nelts
-                                     * sizeof(ngx_http_variable_value_t));
-    r->header_in = ngx_create_temp_buf(pool, 64);
-
-    if (r->ctx == NULL || r->variables == NULL || r->header_in == NULL
-        || ngx_list_init(&r->headers_in.headers, pool, 4,
-                         sizeof(ngx_table_elt_t)) != NGX_OK
-        || ngx_list_init(&r->headers_out.headers, pool, 4,
-                         sizeof(ngx_table_elt_t)) != NGX_OK
-        || ngx_list_init(&r->headers_out.trailers, pool, 1,
-                         sizeof(ngx_table_elt_t)) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_http_set_ctx(r, call, ngx_rooms_module);
-
-    return NGX_OK;
-}
-
-
 ngx_rooms_peer_call_t *
 ngx_rooms_peer_call_of(ngx_http_request_t *r)
 {
     r = r->main;
 
-    /* no request of a client is on a connection without a socket */
-
-    return r->connection->fd == (ngx_socket_t) -1
+    return ngx_rooms_detached(r) && r->write_event_handler == ngx_rooms_peer_end
            ? ngx_http_get_module_ctx(r, ngx_rooms_module) : NULL;
 }
 
@@ -274,51 +134,11 @@ ngx_rooms_peer_call_of(ngx_http_request_t *r)
 void
 ngx_rooms_peer_call_free(ngx_rooms_peer_call_t *call)
 {
-    ngx_pool_t        *pool;
-    ngx_connection_t  *c;
-
-    c = call->connection;
-
     if (call->done.posted) {
         ngx_delete_posted_event(&call->done);
     }
 
-    if (call->request) {
-        ngx_http_free_request(call->request, 0);
-    }
-
-    if (c->read->timer_set) {
-        ngx_del_timer(c->read);
-    }
-
-    if (c->write->timer_set) {
-        ngx_del_timer(c->write);
-    }
-
-    if (c->read->posted) {
-        ngx_delete_posted_event(c->read);
-    }
-
-    if (c->write->posted) {
-        ngx_delete_posted_event(c->write);
-    }
-
-    c->read->closed = 1;
-    c->write->closed = 1;
-    c->read->active = 0;
-    c->write->active = 0;
-    c->destroyed = 1;
-
-    pool = c->pool;
-
-    /* a table of descriptors, where there is one, is asked for ours */
-
-    c->fd = 0;
-    ngx_free_connection(c);
-    c->fd = (ngx_socket_t) -1;
-
-    ngx_destroy_pool(pool);
-    ngx_rooms_release();
+    ngx_rooms_detached_close(&call->detached);
 }
 
 
@@ -376,7 +196,7 @@ ngx_rooms_peer_call_send(ngx_rooms_peer_call_t *call)
         sr->method_name = call->method;
     }
 
-    ngx_http_run_posted_requests(call->connection);
+    ngx_http_run_posted_requests(call->detached.connection);
 }
 
 

@@ -12,7 +12,7 @@
 #ifndef NGX_ROOMS_PEER_CALL_H
 #define NGX_ROOMS_PEER_CALL_H
 
-#include "ngx_rooms.h"
+#include "ngx_rooms_detached.h"
 
 
 typedef struct ngx_rooms_peer_call_s  ngx_rooms_peer_call_t;
@@ -20,13 +20,9 @@ typedef struct ngx_rooms_peer_call_s  ngx_rooms_peer_call_t;
 typedef void (*ngx_rooms_peer_call_pt)(ngx_rooms_peer_call_t *call);
 
 struct ngx_rooms_peer_call_s {
-    ngx_http_conf_ctx_t      *ctx;         /* of the server we are */
     ngx_rooms_loc_conf_t     *conf;
-    ngx_connection_t         *connection;
+    ngx_rooms_detached_t      detached;
     ngx_http_request_t       *request;
-    ngx_http_connection_t     hc;
-    ngx_http_log_ctx_t        log_ctx;
-    ngx_log_t                 log;
     ngx_event_t               done;
     ngx_resolver_ctx_t       *resolving;
 

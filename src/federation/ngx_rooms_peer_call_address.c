@@ -117,7 +117,7 @@ ngx_rooms_peer_unresolved(ngx_rooms_peer_call_t *call, ngx_int_t state)
     why = ngx_resolver_strerror(state);
     size = sizeof("the name can't be resolved: ") + ngx_strlen(why);
 
-    text = ngx_pnalloc(call->connection->pool, size);
+    text = ngx_pnalloc(call->detached.connection->pool, size);
     if (text == NULL) {
         return "the name can't be resolved";
     }
@@ -158,7 +158,7 @@ ngx_rooms_peer_resolved(ngx_resolver_ctx_t *ctx)
     port.data = call->host.data + call->host.len;
     port.len = call->peer.len - call->host.len;
 
-    p = ngx_pnalloc(call->connection->pool, NGX_SOCKADDR_STRLEN + port.len);
+    p = ngx_pnalloc(call->detached.connection->pool, NGX_SOCKADDR_STRLEN + port.len);
 
     if (p) {
         call->address.data = p;

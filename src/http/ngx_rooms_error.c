@@ -64,6 +64,12 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
           "this needs a tenant administrator" },
     [NGX_ROOMS_E_LINK] =
         { 403, "SW_MEDIA_LINK_INVALID", "the link is wrong, or has ended" },
+    [NGX_ROOMS_E_DEACTIVATED] =
+        { 403, "SW_PARTICIPANT_DEACTIVATED",
+          "this participant was deactivated" },
+    [NGX_ROOMS_E_ACTIVE] =
+        { 409, "SW_PARTICIPANT_ACTIVE",
+          "only a participant who was deactivated can be erased" },
     [NGX_ROOMS_E_PATH] =
         { 404, "SW_NOT_FOUND", "there is no such path" },
     [NGX_ROOMS_E_METHOD] =

@@ -184,6 +184,19 @@ ngx_rooms_begin(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
+    /*
+     * Whoever changes something is active when it is written: what a worker
+     * knows of its callers may be half a minute old.
+     */
+
+    if (rq->outer == NULL
+        && !(rq->endpoint->flags & (NGX_ROOMS_OPEN|NGX_ROOMS_PEER)))
+    {
+        ngx_rooms_apply_active(&rq->commit, &rq->keys, rq->principal.sub);
+        rq->commit.actor = rq->principal.sub;
+        rq->commit.active = rq->commit.nguards;
+    }
+
     if (rq->conf->federation) {
         rq->commit.server = rooms_from_ngx(rq->conf->server_name);
         rq->commit.source_id = rq->source_id;
@@ -259,6 +272,12 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
 
     case NGX_ROOMS_COMMIT_CONFLICT:
         ngx_rooms_status_conflict();
+
+        if (rq->commit.active
+            && rq->position == (int64_t) rq->commit.active)
+        {
+            return ngx_rooms_fail(rq, NGX_ROOMS_E_DEACTIVATED, NULL);
+        }
 
         rq->reclaim = rq->idem_claim.data
                       && rq->position == (int64_t) rq->idem_guard;

@@ -188,6 +188,8 @@ struct ngx_rooms_req_s {
     ngx_event_t                  idem_timer;   /* makes the claim longer */
     ngx_uint_t                   idem_guard;   /* number of the claim's */
     rooms_str_t                  idem_answer;  /* with NGX_ROOMS_POS */
+    rooms_str_t                  named;        /* a participant whose name is
+                                                  in the answer, or NULL */
 
     ngx_rooms_commit_t           commit;
     ngx_uint_t                   committing;   /* has something to commit */

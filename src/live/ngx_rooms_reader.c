@@ -269,6 +269,9 @@ ngx_rooms_reader_look(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
                              ngx_rooms_key(&keys, NGX_ROOMS_KEY_USER_ROOMS,
                                            rq->principal.sub),
                              ngx_rooms_s("0"), ngx_rooms_s("-1"));
+    (void) ngx_rooms_command(b, ngx_rooms_s("HEXISTS"),
+                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_DEACTIVATED,
+                                           ROOMS_NULL), rq->principal.sub);
 
     return ngx_rooms_reader_send(rq, NGX_ROOMS_READER_ROOMS);
 }
@@ -401,6 +404,12 @@ ngx_rooms_reader_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 
     look->last = ngx_rooms_reply_int(ngx_rooms_reply(rq, 1), 0);
     ids = ngx_rooms_reply(rq, 2);
+
+    /* their deactivation has woken the reader */
+
+    if (ngx_rooms_reply_int(ngx_rooms_reply(rq, 3), 0)) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_DEACTIVATED, NULL);
+    }
 
     if (s->now) {
         s->from = look->last;

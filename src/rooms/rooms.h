@@ -71,6 +71,8 @@ typedef enum {
     ROOMS_OP_FEDINVITE,               /* of somebody of another server */
     ROOMS_OP_EXPEL,                   /* a foreign participant, when
                                          federation with its server ends */
+    ROOMS_OP_RETIRE,                  /* one who was deactivated goes */
+    ROOMS_OP_ERASE,                   /* what one has said, wherever it is */
     ROOMS_OP_MAX
 } rooms_op_e;
 
@@ -155,6 +157,7 @@ typedef struct {
 typedef struct {
     rooms_member_t      member;           /* their row, or ROOMS_LEAVE */
     unsigned            known:1;          /* a participant of the tenant */
+    unsigned            gone:1;           /* ... who was deactivated */
 } rooms_target_t;
 
 
@@ -180,6 +183,7 @@ typedef struct {
                                              id, reason of kick, ban, close */
     int                    power;         /* ROOMS_OP_POWER */
     unsigned               enabled:1;     /* ROOMS_OP_FEDERATE */
+    unsigned               other_gone:1;  /* a DM's other side is deactivated */
     int64_t                now;           /* ms */
 } rooms_input_t;
 
@@ -311,6 +315,7 @@ typedef struct {
     int                   power;
     int64_t               joined_at;
     unsigned              ours:1;         /* a participant of this server */
+    unsigned              gone:1;         /* ... who was deactivated */
 } rooms_mirror_row_t;
 
 typedef struct {

@@ -51,6 +51,8 @@ static const unsigned char  rooms_invariants[ROOMS_OP_MAX][ROOMS_TYPE_MAX] = {
     [ROOMS_OP_FEDERATE]    =    { y,    y,     n,        n, n,       n },
     [ROOMS_OP_FEDINVITE]   =    { y,    y,     n,        n, n,       n },
     [ROOMS_OP_EXPEL]       =    { y,    y,     y,        y, y,       y },
+    [ROOMS_OP_RETIRE]      =    { y,    y,     y,        y, y,       y },
+    [ROOMS_OP_ERASE]       =    { y,    y,     y,        y, y,       y },
 };
 
 #undef y
@@ -275,6 +277,8 @@ rooms_power_waived(const rooms_input_t *in)
     case ROOMS_OP_POWER:
     case ROOMS_OP_FEDERATE:
     case ROOMS_OP_EXPEL:
+    case ROOMS_OP_RETIRE:
+    case ROOMS_OP_ERASE:
         return in->tenant_admin;
 
     default:

@@ -84,6 +84,12 @@ static const rooms_rule_t  rooms_rules[ROOMS_OP_MAX] = {
 
     [ROOMS_OP_EXPEL] =
         { ROOMS_WHO_ADMIN, ROOMS_ALWAYS, ROOMS_POWER_NOBODY, rooms_expel },
+
+    [ROOMS_OP_RETIRE] =
+        { ROOMS_WHO_ADMIN, ROOMS_ALWAYS, ROOMS_POWER_NOBODY, rooms_retire },
+
+    [ROOMS_OP_ERASE] =
+        { ROOMS_WHO_ADMIN, ROOMS_ALWAYS, ROOMS_POWER_NOBODY, rooms_send },
 };
 
 
@@ -130,6 +136,10 @@ rooms_decide(const rooms_input_t *in, rooms_change_t *out)
 
     if (in->op != ROOMS_OP_SETTINGS) {
         out->guard |= ROOMS_F_STATE;
+    }
+
+    if (in->op == ROOMS_OP_FEDINVITE) {
+        out->guard |= ROOMS_F_FEDERATED;
     }
 
     if (rule->who != ROOMS_WHO_ADMIN || !in->tenant_admin) {

@@ -84,6 +84,7 @@ void rooms_join(const rooms_input_t *in, rooms_change_t *out);
 void rooms_leave(const rooms_input_t *in, rooms_change_t *out);
 void rooms_invite(const rooms_input_t *in, rooms_change_t *out);
 void rooms_expel(const rooms_input_t *in, rooms_change_t *out);
+void rooms_retire(const rooms_input_t *in, rooms_change_t *out);
 void rooms_kick(const rooms_input_t *in, rooms_change_t *out);
 void rooms_ban(const rooms_input_t *in, rooms_change_t *out);
 void rooms_unban(const rooms_input_t *in, rooms_change_t *out);

@@ -57,6 +57,11 @@ rooms_set_state(const rooms_input_t *in, rooms_change_t *out,
 void
 rooms_rejoin(const rooms_input_t *in, rooms_change_t *out)
 {
+    if (in->room->state == ROOMS_ARCHIVED && in->other_gone) {
+        rooms_no_participant(out);
+        return;
+    }
+
     rooms_set_state(in, out, ROOMS_OPEN);
 
     if (out->noop || in->actor.membership == ROOMS_JOIN) {

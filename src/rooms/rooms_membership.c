@@ -163,7 +163,7 @@ rooms_invite_many(const rooms_input_t *in, rooms_change_t *out)
 static rooms_code_e
 rooms_invitable(const rooms_target_t *target)
 {
-    if (!rooms_is_known(target)) {
+    if (target->gone || !rooms_is_known(target)) {
         return ROOMS_E_PARTICIPANT;
     }
 
@@ -239,6 +239,35 @@ rooms_expel(const rooms_input_t *in, rooms_change_t *out)
 
     out->reason = in->text;
     out->event = ROOMS_EV_MEMBER;
+}
+
+
+/*
+ * A participant who was deactivated leaves, as if by leaving; an invite is
+ * declined.  A DM is its two sides, and so is archived.
+ */
+
+void
+rooms_retire(const rooms_input_t *in, rooms_change_t *out)
+{
+    if (in->actor.membership != ROOMS_JOIN
+        && in->actor.membership != ROOMS_INVITE)
+    {
+        rooms_noop(out);
+        return;
+    }
+
+    if (in->room->type != ROOMS_DM) {
+        rooms_leave(in, out);
+        return;
+    }
+
+    if (in->room->state != ROOMS_OPEN) {
+        rooms_noop(out);
+        return;
+    }
+
+    rooms_archive(in, out);
 }
 
 

@@ -168,6 +168,14 @@ rooms_mirror_row(const rooms_mirror_t *in, const rooms_mirror_row_t *row,
 
     if (row->ours) {
 
+        /* its own server says no more of one who was deactivated */
+
+        if (row->gone
+            && (membership == ROOMS_JOIN || membership == ROOMS_INVITE))
+        {
+            return 0;
+        }
+
         if (membership == ROOMS_JOIN && before->membership != ROOMS_JOIN
             && !(in->room == NULL && in->told.type == ROOMS_DM))
         {

@@ -77,6 +77,15 @@ ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         }
     }
 
+    if (a->before && change->room.type == ROOMS_DM
+        && change->room.state == ROOMS_OPEN
+        && a->before->state != ROOMS_OPEN)
+    {
+        /* a DM comes back to both of its sides */
+        ngx_rooms_apply_active(c, keys, change->room.peer[0]);
+        ngx_rooms_apply_active(c, keys, change->room.peer[1]);
+    }
+
     ngx_rooms_apply_place(c, keys, a, key);
     ngx_rooms_apply_heir(c, keys, a);
     ngx_rooms_apply_members(c, keys, a, key);

@@ -73,6 +73,16 @@ ngx_int_t ngx_rooms_person_words(ngx_pool_t *pool,
 /* An address as the index has it; NULL: no memory. */
 rooms_str_t ngx_rooms_person_email(ngx_pool_t *pool, rooms_str_t email);
 
+/*
+ * One of ours comes into something: as long as they aren't deactivated.  In
+ * the commit of a request its own caller is guarded already.
+ */
+void ngx_rooms_apply_active(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t participant);
+
+/* Wakes the requests in which a participant waits for news. */
+void ngx_rooms_apply_wake(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t participant);
 
 /* A workspace is made, and with it its first owner's role. */
 void ngx_rooms_apply_workspace(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,

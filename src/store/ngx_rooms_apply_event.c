@@ -291,6 +291,17 @@ ngx_rooms_apply_publish(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
+void
+ngx_rooms_apply_wake(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t participant)
+{
+    ngx_rooms_commit_positions(c, 1);
+    ngx_rooms_apply_publish(c, keys, ngx_rooms_s("-"),
+                            ngx_rooms_join(c->pool, ngx_rooms_s(" "),
+                                           participant));
+}
+
+
 rooms_str_t
 ngx_rooms_event_json(ngx_rooms_commit_t *c, int64_t position)
 {

@@ -125,6 +125,10 @@ ngx_rooms_apply_member(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                           ngx_rooms_format_member(c->pool, &t->after, 0));
     }
 
+    if (begins) {
+        ngx_rooms_apply_active(c, keys, who);
+    }
+
     ngx_rooms_apply_index(c, keys, a, t);
 
     if (t->before.membership != t->after.membership) {
@@ -154,6 +158,25 @@ ngx_rooms_apply_member(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     } else if (t->before.membership == ROOMS_BAN) {
         ngx_rooms_commit_write(c, "ZREM", bans, who);
     }
+}
+
+
+void
+ngx_rooms_apply_active(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t who)
+{
+    rooms_str_t  server;
+
+    if (rooms_str_eq(who, c->actor)
+        || (c->server.data && rooms_foreign(who, c->server, &server)))
+    {
+        return;
+    }
+
+    ngx_rooms_commit_guard_field(c, ngx_rooms_key(keys,
+                                                  NGX_ROOMS_KEY_DEACTIVATED,
+                                                  ROOMS_NULL),
+                                 who, ROOMS_NULL);
 }
 
 

@@ -39,6 +39,8 @@ typedef struct {
     ngx_array_t        *people;        /* whose rows are written */
     rooms_str_t         concerned;     /* " participant" of each whose
                                           membership changes */
+    rooms_str_t         actor;         /* is guarded to be active, or NULL */
+    ngx_uint_t          active;        /* number of that guard */
 
     /* where the tenant federates */
     rooms_str_t         server;        /* our own name; NULL: it doesn't */

@@ -40,6 +40,16 @@ ngx_rooms_lease_token(ngx_rooms_lease_t *lease)
 }
 
 
+void
+ngx_rooms_lease_guard(ngx_rooms_lease_t *lease, ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys)
+{
+    ngx_rooms_commit_guard_string(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_LEASE,
+                                                   lease->chore),
+                                  ngx_rooms_lease_token(lease));
+}
+
+
 ngx_int_t
 ngx_rooms_lease_fence(ngx_rooms_lease_t *lease, ngx_rooms_commit_t *c,
     ngx_pool_t *pool, ngx_rooms_keys_t *keys)
@@ -48,9 +58,7 @@ ngx_rooms_lease_fence(ngx_rooms_lease_t *lease, ngx_rooms_commit_t *c,
         return NGX_ERROR;
     }
 
-    ngx_rooms_commit_guard_string(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_LEASE,
-                                                   lease->chore),
-                                  ngx_rooms_lease_token(lease));
+    ngx_rooms_lease_guard(lease, c, keys);
 
     return NGX_OK;
 }

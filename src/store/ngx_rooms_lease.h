@@ -57,6 +57,9 @@ ngx_int_t ngx_rooms_lease_answered(ngx_rooms_lease_t *lease,
 /* How long to wait before it is asked for again, ms. */
 ngx_msec_t ngx_rooms_lease_pause(void);
 
+/* Guards that it is ours, in a commit that was begun elsewhere. */
+void ngx_rooms_lease_guard(ngx_rooms_lease_t *lease, ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys);
 /* Begins a commit whose first guard, number 1, is the lease. */
 ngx_int_t ngx_rooms_lease_fence(ngx_rooms_lease_t *lease,
     ngx_rooms_commit_t *c, ngx_pool_t *pool, ngx_rooms_keys_t *keys);

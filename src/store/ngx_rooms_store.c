@@ -24,6 +24,10 @@ static const struct {
     [NGX_ROOMS_KEY_LOCALS] = { ngx_string("locals"), ngx_null_string },
     [NGX_ROOMS_KEY_SEEN] = { ngx_string("seen"), ngx_null_string },
     [NGX_ROOMS_KEY_WORDS] = { ngx_string("words:"), ngx_null_string },
+    [NGX_ROOMS_KEY_DEACTIVATED] =
+        { ngx_string("deactivated"), ngx_null_string },
+    [NGX_ROOMS_KEY_OFFBOARD] = { ngx_string("offboard"), ngx_null_string },
+    [NGX_ROOMS_KEY_TENANTS] = { ngx_string("tenants"), ngx_null_string },
     [NGX_ROOMS_KEY_ALIASES] = { ngx_string("aliases"), ngx_null_string },
     [NGX_ROOMS_KEY_PUBLIC] = { ngx_string("public"), ngx_null_string },
     [NGX_ROOMS_KEY_DMS] = { ngx_string("dms"), ngx_null_string },
@@ -53,6 +57,10 @@ static const struct {
     [NGX_ROOMS_KEY_USER_NEWS] = { ngx_string("p:"), ngx_string(":news") },
     [NGX_ROOMS_KEY_USER_MARKERS] =
         { ngx_string("p:"), ngx_string(":markers") },
+    [NGX_ROOMS_KEY_USER_ANSWERS] =
+        { ngx_string("p:"), ngx_string(":answers") },
+    [NGX_ROOMS_KEY_USER_OFFBOARD] =
+        { ngx_string("p:"), ngx_string(":offboard") },
     [NGX_ROOMS_KEY_WORKSPACE] = { ngx_string("w:"), ngx_null_string },
     [NGX_ROOMS_KEY_WORKSPACE_MEMBERS] =
         { ngx_string("w:"), ngx_string(":members") },

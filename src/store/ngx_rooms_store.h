@@ -95,6 +95,11 @@ typedef enum {
     NGX_ROOMS_KEY_LOCALS,              /* hash: local id -> id */
     NGX_ROOMS_KEY_SEEN,                /* hash: participant -> day */
     NGX_ROOMS_KEY_WORDS,               /* zset: index of "people", "rooms" */
+    NGX_ROOMS_KEY_DEACTIVATED,         /* hash: id -> when, ms */
+    NGX_ROOMS_KEY_OFFBOARD,            /* zset: participants who are on their
+                                          way out, by when to go on */
+    NGX_ROOMS_KEY_TENANTS,             /* zset: "tenant minute" of those with
+                                          such; of no tenant */
     NGX_ROOMS_KEY_ALIASES,             /* hash: slug -> room */
     NGX_ROOMS_KEY_PUBLIC,              /* zset: open public rooms, by id */
     NGX_ROOMS_KEY_DMS,                 /* hash: "a b" -> room */
@@ -119,6 +124,9 @@ typedef enum {
                                           position of the last change of
                                           membership, read marker */
     NGX_ROOMS_KEY_USER_MARKERS,        /* hash: room -> JSON of the marker */
+    NGX_ROOMS_KEY_USER_ANSWERS,        /* zset: recorded answers of its requests
+                                          or that name it, by when */
+    NGX_ROOMS_KEY_USER_OFFBOARD,       /* hash: how far it is */
     NGX_ROOMS_KEY_WORKSPACE,           /* hash */
     NGX_ROOMS_KEY_WORKSPACE_MEMBERS,   /* hash: participant -> role */
     NGX_ROOMS_KEY_WORKSPACE_LIST,      /* zset: members, by id */

@@ -49,7 +49,8 @@ typedef struct {
 static const char *const  op_names[ROOMS_OP_MAX] = {
     "read", "read_member", "bans", "join", "leave", "close", "archive",
     "rejoin", "invite", "kick", "ban", "unban", "power", "name", "topic",
-    "workspace", "settings", "send", "export", "federate", "fedinvite", "expel"
+    "workspace", "settings", "send", "export", "federate", "fedinvite", "expel",
+    "retire", "erase"
 };
 
 static const line_t  private_open[] = {
@@ -76,6 +77,8 @@ static const line_t  private_open[] = {
     { "federate",   "NFFFFFFFN?+?" },
     { "fedinvite",  "NF++++++N?+?" },
     { "expel",      "NFFFFFFFN?+?" },
+    { "retire",     "NFFFFFFFN?.?" },
+    { "erase",      "NFFFFFFFN?+?" },
     { NULL, NULL }
 };
 
@@ -103,6 +106,8 @@ static const line_t  private_archived[] = {
     { "federate",   "NFZZZZZZNFZZ" },
     { "fedinvite",  "NFZZZZZZNFZZ" },
     { "expel",      "NFFFFFFFNF+?" },
+    { "retire",     "NFFFFFFFNF.?" },
+    { "erase",      "NFFFFFFFNF+?" },
     { NULL, NULL }
 };
 
@@ -130,6 +135,8 @@ static const line_t  private_closed[] = {
     { "federate",   "NFZZZZZZNFZZ" },
     { "fedinvite",  "NFZZZZZZNFZZ" },
     { "expel",      "NFFFFFFFNF+?" },
+    { "retire",     "NFFFFFFFNF.?" },
+    { "erase",      "NFFFFFFFNF+?" },
     { NULL, NULL }
 };
 
@@ -157,6 +164,8 @@ static const line_t  public_open[] = {
     { "federate",   "FFFFFFFFF?+?" },
     { "fedinvite",  "FF++++++F?+?" },
     { "expel",      "FFFFFFFFF?+?" },
+    { "retire",     "FFFFFFFFF?.?" },
+    { "erase",      "FFFFFFFFF?+?" },
     { NULL, NULL }
 };
 
@@ -233,6 +242,8 @@ static const line_t  dm_open[] = {
     { "federate",   "N?IIIIII??I?" },
     { "fedinvite",  "N?IIIIII??I?" },
     { "expel",      "N?FFFFFF??+?" },
+    { "retire",     "N?FFFFFF??.?" },
+    { "erase",      "N?FFFFFF??+?" },
     { NULL, NULL }
 };
 
@@ -400,8 +411,10 @@ check_change(const kind_t *kind, char role, const rooms_input_t *in,
         [ROOMS_OP_FEDERATE] = { ROOMS_EV_FEDERATION,
                                 ROOMS_F_FEDERATED|ROOMS_F_UPDATED,
                                 ROOMS_F_STATE|ROOMS_F_FEDERATED },
-        [ROOMS_OP_FEDINVITE] = { ROOMS_EV_MEMBER, 0, ROOMS_F_STATE },
+        [ROOMS_OP_FEDINVITE] = { ROOMS_EV_MEMBER, 0,
+                                 ROOMS_F_STATE|ROOMS_F_FEDERATED },
         [ROOMS_OP_EXPEL] = { ROOMS_EV_MEMBER, 0, ROOMS_F_STATE },
+        [ROOMS_OP_ERASE] = { ROOMS_EV_MESSAGE, 0, ROOMS_F_STATE },
     };
 
     assert_null(c->message);
@@ -452,7 +465,8 @@ check_change(const kind_t *kind, char role, const rooms_input_t *in,
                      (c->write & ROOMS_F_UPDATED) ? NOW : OLD);
 
     if ((in->op == ROOMS_OP_POWER || in->op == ROOMS_OP_FEDERATE
-         || in->op == ROOMS_OP_FEDINVITE || in->op == ROOMS_OP_EXPEL)
+         || in->op == ROOMS_OP_FEDINVITE || in->op == ROOMS_OP_EXPEL
+         || in->op == ROOMS_OP_ERASE)
         && in->tenant_admin)
     {
         assert_null(transition(c, "ann"));

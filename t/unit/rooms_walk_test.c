@@ -510,6 +510,10 @@ any_ask(void)
         a.targets[0] = 2 * rnd(PEOPLE / 2) + 1;
     }
 
+    if (a.op == ROOMS_OP_RETIRE || a.op == ROOMS_OP_ERASE) {
+        a.admin = (rnd(4) != 0);
+    }
+
     return a;
 }
 

@@ -1,0 +1,675 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * What an erasure does in its turn: the name, what was said in each room,
+ * recorded answers, media, and at last the local id.
+ *
+ * What a participant has said is found in the rooms that it was ever in: each
+ * change of its membership stands in its `news`, which nothing removes.  Their
+ * events are read in pages, up to the position of the deactivation.
+ */
+
+#include "ngx_rooms_offboard_walk.h"
+
+
+#define NGX_ROOMS_ERASE_EVENTS    200      /* of a page */
+#define NGX_ROOMS_ERASE_PATIENCE  (INT64_C(24) * 3600 * 1000)
+                                           /* ms, for other servers */
+#define NGX_ROOMS_ERASE_LATER   15000      /* ms, until it looks again */
+
+
+/* A row that says nothing of the person; as it is called from now on. */
+static void
+ngx_rooms_erase_rewrite(ngx_rooms_offwalk_t *w, rooms_str_t local,
+    rooms_str_t name)
+{
+    ngx_rooms_profile_t  p;
+
+    ngx_memzero(&p, sizeof(ngx_rooms_profile_t));
+
+    p.id = w->id;
+    p.local = local;
+    p.name = name;
+    p.workspace = w->profile.workspace;
+    p.type = w->profile.type;
+    p.created = w->profile.created;
+    p.deactivated = 1;
+
+    ngx_rooms_apply_person(&w->commit, &w->keys, w->had, &p,
+                           ngx_rooms_offwalk_now());
+}
+
+
+/*
+ * The name goes first, since everybody sees it.  The local id stays until the
+ * other servers have been told of the rest by it.
+ */
+static ngx_int_t
+ngx_rooms_erase_names(ngx_rooms_offwalk_t *w)
+{
+    u_char       *p;
+    rooms_str_t   name, key;
+
+    name.len = sizeof("erased-") - 1 + 10;
+
+    p = ngx_pnalloc(w->pool, name.len);
+
+    if (p == NULL || ngx_rooms_offwalk_fence(w) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    name.data = p;
+    ngx_rooms_random_hex(ngx_cpymem(p, "erased-", sizeof("erased-") - 1), 10);
+
+    ngx_rooms_erase_rewrite(w, w->profile.local, name);
+
+    if (w->profile.workspace.data) {
+        key = ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_WORKSPACE,
+                            w->profile.workspace);
+
+        ngx_rooms_commit_write(&w->commit, "HSET", key, ngx_rooms_s("name"),
+                               name);
+        ngx_rooms_commit_write(&w->commit, "HDEL", key,
+                               ngx_rooms_s("description"));
+    }
+
+    ngx_rooms_commit_write(&w->commit, "HSET", ngx_rooms_offwalk_off(w),
+                           ngx_rooms_s(NGX_ROOMS_OFF_PHASE),
+                           ngx_rooms_s("rooms"),
+                           ngx_rooms_s(NGX_ROOMS_OFF_NAME), name);
+
+    return ngx_rooms_offwalk_commit(w);
+}
+
+
+static ngx_int_t
+ngx_rooms_erase_ask_news(ngx_rooms_offwalk_t *w)
+{
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_round_batch(&w->round);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    w->room_at = ngx_rooms_offwalk_number(w,
+                                          ngx_rooms_s(NGX_ROOMS_OFF_ROOM));
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
+                             ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_USER_NEWS,
+                                           w->id),
+                             ngx_rooms_join(w->pool, ngx_rooms_s("("),
+                                            ngx_rooms_number(w->pool,
+                                                             w->room_at)),
+                             ngx_rooms_s("+inf"), ngx_rooms_s("WITHSCORES"),
+                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
+                             ngx_rooms_number(w->pool, NGX_ROOMS_WALK_ROOMS));
+
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_NEWS);
+}
+
+
+/* "m room" stands for a change of membership; others are read markers. */
+static ngx_int_t
+ngx_rooms_erase_news(ngx_rooms_offwalk_t *w, redisReply *news)
+{
+    ngx_uint_t          i;
+    rooms_str_t         entry, room;
+    ngx_rooms_batch_t  *b;
+
+    room = ROOMS_NULL;
+
+    for (i = 0; i + 1 < news->elements; i += 2) {
+        entry = ngx_rooms_reply_str(news->element[i]);
+        w->room_at = ngx_rooms_reply_int(news->element[i + 1], w->room_at);
+
+        if (entry.len < 2 || entry.data[0] != 'm') {
+            continue;
+        }
+
+        room = (rooms_str_t) { entry.len - 2, entry.data + 2 };
+
+        if (rooms_id_valid(room, "room-")) {
+            break;
+        }
+
+        room = ROOMS_NULL;
+    }
+
+    if (room.data == NULL) {
+
+        return news->elements
+               ? ngx_rooms_offwalk_set(w, ngx_rooms_s(NGX_ROOMS_OFF_ROOM),
+                                       ngx_rooms_number(w->pool, w->room_at))
+               : ngx_rooms_offwalk_set(w, ngx_rooms_s(NGX_ROOMS_OFF_PHASE),
+                                       ngx_rooms_s("answers"));
+    }
+
+    w->room.id = room;
+
+    b = ngx_rooms_round_batch(&w->round);
+
+    if (b == NULL || ngx_rooms_load_room(b, &w->keys, room) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_ROOM);
+}
+
+
+static ngx_int_t
+ngx_rooms_erase_ask_page(ngx_rooms_offwalk_t *w)
+{
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_round_batch(&w->round);
+
+    if (b == NULL || ngx_rooms_pager_ask(&w->pager, b) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_PAGE);
+}
+
+
+static ngx_int_t
+ngx_rooms_erase_room(ngx_rooms_offwalk_t *w, redisReply *reply)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_rooms_parse_room(reply, w->room.id, &w->room);
+
+    if (rc != NGX_OK) {
+        /* nothing is there to be read */
+        w->more = 0;
+        return ngx_rooms_erase_paged(w);
+    }
+
+    if (ngx_rooms_pager_init(&w->pager, w->pool, w->timer.log, &w->keys,
+                             &w->room, NGX_ROOMS_ERASE_EVENTS) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    w->pager.from = ngx_rooms_offwalk_number(w,
+                                            ngx_rooms_s(NGX_ROOMS_OFF_EVENT));
+    w->pager.to = ngx_rooms_offwalk_number(w,
+                                           ngx_rooms_s(NGX_ROOMS_OFF_UNTIL));
+
+    return ngx_rooms_erase_ask_page(w);
+}
+
+
+/* The text of a JSON string. */
+static rooms_str_t
+ngx_rooms_erase_text(ngx_rooms_offwalk_t *w, rooms_str_t json)
+{
+    u_char     *p;
+    ptrdiff_t   len;
+
+    if (json.len < 2 || json.data[0] != '"') {
+        return ngx_rooms_s("");
+    }
+
+    p = ngx_pnalloc(w->pool, json.len);
+    if (p == NULL) {
+        return ROOMS_NULL;
+    }
+
+    len = rooms_json_unescape((rooms_str_t) { json.len - 2, json.data + 1 },
+                              p, json.len);
+
+    return (rooms_str_t) { ngx_max(len, 0), p };
+}
+
+
+/*
+ * A message that it has sent; who imported a room has sent what others wrote,
+ * and that stays.  Or a reaction that it gave.
+ */
+static ngx_int_t
+ngx_rooms_erase_event(ngx_rooms_offwalk_t *w, const rooms_stored_t *e)
+{
+    rooms_str_t                  sender;
+    ngx_rooms_offwalk_errand_t  *errand;
+
+    if (!e->readable) {
+        return NGX_OK;
+    }
+
+    sender = ngx_rooms_json_id(w->pool, e->sender);
+
+    if (!rooms_str_eq(sender, w->id)) {
+        return NGX_OK;
+    }
+
+    if (e->message) {
+
+        if (e->edit || e->redacted_at.data
+            || rooms_json_member(e->content, "_imported_sender").data)
+        {
+            return NGX_OK;
+        }
+
+    } else if (!rooms_str_eq(e->type, ngx_rooms_s("swp.room.reaction"))
+               || !rooms_str_eq(rooms_json_member_str(e->content, "action"),
+                                ngx_rooms_s("add")))
+    {
+        return NGX_OK;
+    }
+
+    errand = ngx_array_push(&w->errands);
+    if (errand == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(errand, sizeof(ngx_rooms_offwalk_errand_t));
+    errand->room = w->room.id;
+
+    if (e->message) {
+        errand->kind = NGX_ROOMS_ERRAND_REDACT;
+        errand->event = e->id;
+        return NGX_OK;
+    }
+
+    errand->kind = NGX_ROOMS_ERRAND_UNREACT;
+    errand->event = rooms_json_member_str(e->content, "event_id");
+    errand->emoji = ngx_rooms_erase_text(w,
+                                  rooms_json_member(e->content, "emoji"));
+
+    return errand->emoji.data ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_rooms_erase_page(ngx_rooms_offwalk_t *w, redisReply *reply)
+{
+    ngx_int_t           rc;
+    ngx_uint_t          i;
+    ngx_rooms_paged_t  *e;
+
+    rc = ngx_rooms_pager_take(&w->pager, reply);
+
+    if (rc == NGX_AGAIN) {
+        return ngx_rooms_erase_ask_page(w);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    w->more = w->pager.more;
+    e = w->pager.page.elts;
+
+    for (i = 0; i < w->pager.page.nelts; i++) {
+        if (ngx_rooms_erase_event(w, &e[i].stored) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_rooms_offwalk_errands(w);
+}
+
+
+/* A page of a room's events is through, or all of them: the cursor moves. */
+ngx_int_t
+ngx_rooms_erase_paged(ngx_rooms_offwalk_t *w)
+{
+    rooms_str_t          off;
+    ngx_rooms_commit_t  *c;
+
+    c = &w->commit;
+    off = ngx_rooms_offwalk_off(w);
+
+    if (ngx_rooms_offwalk_fence(w) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (w->more) {
+        ngx_rooms_commit_write(c, "HSET", off,
+                               ngx_rooms_s(NGX_ROOMS_OFF_EVENT),
+                               ngx_rooms_number(w->pool, w->pager.from));
+
+    } else {
+        ngx_rooms_commit_write(c, "HSET", off,
+                               ngx_rooms_s(NGX_ROOMS_OFF_ROOM),
+                               ngx_rooms_number(w->pool, w->room_at));
+        ngx_rooms_commit_write(c, "HDEL", off,
+                               ngx_rooms_s(NGX_ROOMS_OFF_EVENT));
+        ngx_rooms_commit_write(c, "HINCRBY", off,
+                               ngx_rooms_s(NGX_ROOMS_OFF_ROOMS),
+                               ngx_rooms_s("1"));
+    }
+
+    return ngx_rooms_offwalk_commit(w);
+}
+
+
+/* Recorded answers of its requests, and those that name it. */
+static ngx_int_t
+ngx_rooms_erase_ask_answers(ngx_rooms_offwalk_t *w)
+{
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_round_batch(&w->round);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGE"),
+                             ngx_rooms_key(&w->keys,
+                                           NGX_ROOMS_KEY_USER_ANSWERS, w->id),
+                             ngx_rooms_s("0"),
+                             ngx_rooms_number(w->pool,
+                                              NGX_ROOMS_WALK_ROOMS - 1));
+
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_ANSWERS);
+}
+
+
+static ngx_int_t
+ngx_rooms_erase_answers(ngx_rooms_offwalk_t *w, redisReply *answers)
+{
+    ngx_uint_t   i;
+    rooms_str_t  id, key;
+
+    if (answers->elements == 0) {
+        w->cursor_len = 0;
+        return ngx_rooms_offwalk_set(w, ngx_rooms_s(NGX_ROOMS_OFF_PHASE),
+                                     ngx_rooms_s("media"));
+    }
+
+    if (ngx_rooms_offwalk_fence(w) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    key = ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_USER_ANSWERS, w->id);
+
+    for (i = 0; i < answers->elements; i++) {
+        id = ngx_rooms_reply_str(answers->element[i]);
+
+        ngx_rooms_commit_delete(&w->commit,
+                                ngx_rooms_key(&w->keys,
+                                              NGX_ROOMS_KEY_IDEMPOTENCY, id));
+        ngx_rooms_commit_write(&w->commit, "ZREM", key, id);
+    }
+
+    return ngx_rooms_offwalk_commit(w);
+}
+
+
+/* No index has media by owner: all of the tenant's are looked through. */
+static ngx_int_t
+ngx_rooms_erase_ask_files(ngx_rooms_offwalk_t *w)
+{
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_round_batch(&w->round);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("HSCAN"),
+                             ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_MEDIA,
+                                           ROOMS_NULL),
+                             w->cursor_len
+                             ? (rooms_str_t) { w->cursor_len, w->cursor }
+                             : ngx_rooms_s("0"),
+                             ngx_rooms_s("COUNT"), ngx_rooms_s("500"));
+
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_FILES);
+}
+
+
+static ngx_int_t
+ngx_rooms_erase_files(ngx_rooms_offwalk_t *w, redisReply *reply)
+{
+    ngx_uint_t                   i;
+    redisReply                  *page;
+    rooms_str_t                  cursor, row, argv[2 + NGX_ROOMS_WALK_MEDIA];
+    ngx_rooms_batch_t           *b;
+    ngx_rooms_offwalk_medium_t  *m;
+
+    cursor = ngx_rooms_reply_str(ngx_rooms_reply_element(reply, 0));
+    page = ngx_rooms_reply_element(reply, 1);
+
+    if (page == NULL || cursor.len == 0 || cursor.len > sizeof(w->cursor)) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i + 1 < page->elements && w->nmedia < NGX_ROOMS_WALK_MEDIA;
+         i += 2)
+    {
+        row = ngx_rooms_reply_str(page->element[i + 1]);
+
+        if (!rooms_str_eq(ngx_rooms_json_id(w->pool,
+                                  rooms_json_member(row, "owner_id")), w->id))
+        {
+            continue;
+        }
+
+        m = &w->media[w->nmedia++];
+        m->id = ngx_rooms_reply_str(page->element[i]);
+        m->row = row;
+        m->sha256 = rooms_json_member_str(row, "sha256");
+        argv[1 + w->nmedia] = m->sha256;
+    }
+
+    if (w->nmedia == 0) {
+
+        if (cursor.len == 1 && cursor.data[0] == '0') {
+            return ngx_rooms_offwalk_set(w, ngx_rooms_s(NGX_ROOMS_OFF_PHASE),
+                                         ngx_rooms_s("local"));
+        }
+
+        ngx_memcpy(w->cursor, cursor.data, cursor.len);
+        w->cursor_len = cursor.len;
+
+        return ngx_rooms_offwalk_step(w);
+    }
+
+    /* the same page once more, when these are gone */
+
+    b = ngx_rooms_round_batch(&w->round);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    argv[0] = ngx_rooms_s("HMGET");
+    argv[1] = ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_BLOBS, ROOMS_NULL);
+
+    if (ngx_rooms_batch_add(b, argv, 2 + w->nmedia) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_CONTENTS);
+}
+
+
+/* A content that nothing refers to any more is the sweep's. */
+static ngx_int_t
+ngx_rooms_erase_contents(ngx_rooms_offwalk_t *w, redisReply *counts)
+{
+    int64_t                      n;
+    ngx_uint_t                   i, k;
+    rooms_str_t                  media, blobs, had;
+    ngx_rooms_commit_t          *c;
+    ngx_rooms_offwalk_medium_t  *m;
+
+    c = &w->commit;
+    m = w->media;
+
+    if (ngx_rooms_offwalk_fence(w) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    media = ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_MEDIA, ROOMS_NULL);
+    blobs = ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_BLOBS, ROOMS_NULL);
+
+    for (i = 0; i < w->nmedia; i++) {
+        ngx_rooms_commit_guard_field(c, media, m[i].id, m[i].row);
+        ngx_rooms_commit_write(c, "HDEL", media, m[i].id);
+
+        for (k = 0; k < i && !rooms_str_eq(m[k].sha256, m[i].sha256); k++) {
+            /* void */
+        }
+
+        if (k < i || m[i].sha256.data == NULL) {
+            /* counted with the first one */
+            continue;
+        }
+
+        had = ngx_rooms_reply_str(ngx_rooms_reply_element(counts, i));
+        n = had.data ? ngx_atoof((u_char *) had.data, had.len) : 0;
+
+        for (k = i; k < w->nmedia; k++) {
+            n -= rooms_str_eq(m[k].sha256, m[i].sha256);
+        }
+
+        ngx_rooms_commit_guard_field(c, blobs, m[i].sha256, had);
+
+        if (n > 0) {
+            ngx_rooms_commit_write(c, "HSET", blobs, m[i].sha256,
+                                   ngx_rooms_number(w->pool, n));
+
+        } else {
+            ngx_rooms_commit_write(c, "HDEL", blobs, m[i].sha256);
+        }
+    }
+
+    ngx_rooms_commit_write(c, "HINCRBY", ngx_rooms_offwalk_off(w),
+                           ngx_rooms_s(NGX_ROOMS_OFF_MEDIA),
+                           ngx_rooms_number(w->pool, w->nmedia));
+
+    return ngx_rooms_offwalk_commit(w);
+}
+
+
+static ngx_int_t
+ngx_rooms_erase_ask_outboxes(ngx_rooms_offwalk_t *w)
+{
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_round_batch(&w->round);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
+                             ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_OUTBOXES,
+                                           ROOMS_NULL));
+
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_OUTBOXES);
+}
+
+
+/* Other servers know it by the local id: it goes once they were told. */
+static ngx_int_t
+ngx_rooms_erase_local(ngx_rooms_offwalk_t *w, redisReply *outboxes)
+{
+    int64_t              now;
+    rooms_str_t          name, locals;
+    ngx_rooms_commit_t  *c;
+
+    c = &w->commit;
+    now = ngx_rooms_offwalk_now();
+    name = ngx_rooms_offwalk_get(w, NGX_ROOMS_OFF_NAME);
+
+    if (name.data == NULL || ngx_rooms_offwalk_fence(w) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_reply_int(outboxes, 0) > 0
+        && now - ngx_rooms_offwalk_number(w,
+                                          ngx_rooms_s(NGX_ROOMS_OFF_ERASE))
+           < NGX_ROOMS_ERASE_PATIENCE)
+    {
+        ngx_rooms_offboard_enlist(c, &w->keys, w->id,
+                                  now + NGX_ROOMS_ERASE_LATER);
+        return ngx_rooms_offwalk_commit(w);
+    }
+
+    locals = ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_LOCALS, ROOMS_NULL);
+
+    ngx_rooms_commit_guard_field(c, locals, name, ROOMS_NULL);
+    ngx_rooms_commit_guard_field(c, locals, w->profile.local, w->id);
+    ngx_rooms_commit_write(c, "HDEL", locals, w->profile.local);
+    ngx_rooms_commit_write(c, "HSET", locals, name, w->id);
+
+    ngx_rooms_erase_rewrite(w, name, name);
+
+    ngx_rooms_commit_write(c, "HSET", ngx_rooms_offwalk_off(w),
+                           ngx_rooms_s(NGX_ROOMS_OFF_ERASED),
+                           ngx_rooms_number(w->pool, now));
+
+    return ngx_rooms_offwalk_commit(w);
+}
+
+
+ngx_int_t
+ngx_rooms_erase_turn(ngx_rooms_offwalk_t *w)
+{
+    rooms_str_t  phase;
+
+    if (ngx_rooms_parse_profile(w->pool, w->had, w->id, &w->profile)
+        != NGX_OK)
+    {
+        ngx_rooms_unreadable(w->timer.log, "profile of", w->id);
+        return NGX_ERROR;
+    }
+
+    phase = ngx_rooms_offwalk_get(w, NGX_ROOMS_OFF_PHASE);
+
+    if (phase.data == NULL) {
+        return ngx_rooms_erase_names(w);
+    }
+
+    if (rooms_str_eq(phase, ngx_rooms_s("rooms"))) {
+        return ngx_rooms_erase_ask_news(w);
+    }
+
+    if (rooms_str_eq(phase, ngx_rooms_s("answers"))) {
+        return ngx_rooms_erase_ask_answers(w);
+    }
+
+    if (rooms_str_eq(phase, ngx_rooms_s("media"))) {
+        return ngx_rooms_erase_ask_files(w);
+    }
+
+    return ngx_rooms_erase_ask_outboxes(w);
+}
+
+
+ngx_int_t
+ngx_rooms_erase_advance(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
+{
+    switch (w->state) {
+
+    case NGX_ROOMS_WALK_NEWS:
+        return ngx_rooms_erase_news(w, b->replies[0]);
+
+    case NGX_ROOMS_WALK_ROOM:
+        return ngx_rooms_erase_room(w, b->replies[0]);
+
+    case NGX_ROOMS_WALK_PAGE:
+        return ngx_rooms_erase_page(w, b->replies[0]);
+
+    case NGX_ROOMS_WALK_ANSWERS:
+        return ngx_rooms_erase_answers(w, b->replies[0]);
+
+    case NGX_ROOMS_WALK_FILES:
+        return ngx_rooms_erase_files(w, b->replies[0]);
+
+    case NGX_ROOMS_WALK_CONTENTS:
+        return ngx_rooms_erase_contents(w, b->replies[0]);
+
+    case NGX_ROOMS_WALK_OUTBOXES:
+        return ngx_rooms_erase_local(w, b->replies[0]);
+
+    default:
+        return NGX_ERROR;
+    }
+}
