@@ -10,6 +10,7 @@
 /* 2020-01-01T00:00:00Z in ms; positions of one ms; the highest floor. */
 #define NGX_ROOMS_POSITIONS_FROM   INT64_C(1577836800000)
 #define NGX_ROOMS_POSITIONS_MS     8
+#define NGX_ROOMS_POSITIONS_LEAD   30000   /* ms */
 #define NGX_ROOMS_POSITIONS_FLOOR  ((INT64_C(1) << 44) - (INT64_C(1) << 41))
 
 
@@ -379,10 +380,27 @@ ngx_rooms_commit_positions(ngx_rooms_commit_t *c, int64_t n)
 }
 
 
+/* when this worker began to write to another Redis; 0: it has not begun */
+static ngx_msec_t  ngx_rooms_commit_began;
+
+
+void
+ngx_rooms_store_begins(void)
+{
+    ngx_rooms_commit_began = ngx_current_msec ? ngx_current_msec : 1;
+}
+
+
 /*
  * Positions of one millisecond are 8; what is given faster than that runs
  * ahead of the clock, and waits for it as soon as less comes.  A clock that is
  * far off moves all positions, but never out of what 44 bits hold.
+ *
+ * For some seconds after a failover, workers that don't know of it may still
+ * write to the old primary, and followers read there.  What the new one gets
+ * must be behind their cursors.  So for as long as that a worker that has just
+ * connected gives positions that lie some seconds ahead: nobody gets that far
+ * at the old one.
  */
 static int64_t
 ngx_rooms_commit_floor(void)
@@ -392,6 +410,13 @@ ngx_rooms_commit_floor(void)
 
     tp = ngx_timeofday();
     ms = (int64_t) tp->sec * 1000 + tp->msec - NGX_ROOMS_POSITIONS_FROM;
+
+    if (ngx_rooms_commit_began
+        && ngx_current_msec - ngx_rooms_commit_began
+           < NGX_ROOMS_POSITIONS_LEAD)
+    {
+        ms += NGX_ROOMS_POSITIONS_LEAD;
+    }
 
     if (ms < 0) {
         return 0;

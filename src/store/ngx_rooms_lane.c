@@ -114,7 +114,9 @@ ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
         ngx_rooms_lane_silent(lane, NULL);
     }
 
-    if (lane->state == NGX_ROOMS_LANE_READY && !lane->dead) {
+    if (lane->state == NGX_ROOMS_LANE_READY && !lane->dead
+        && !lane->node->held)
+    {
         ngx_rooms_lane_write(lane, b);
         return;
     }
@@ -267,6 +269,10 @@ ngx_rooms_lane_greet(ngx_rooms_lane_t *lane)
 
     (void) ngx_rooms_command(b, ngx_rooms_s("PING"));
 
+    if (node->primary) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("ROLE"));
+    }
+
     b->replies = ngx_pcalloc(b->pool,
                              b->commands.nelts * sizeof(redisReply *));
 
@@ -284,18 +290,32 @@ ngx_rooms_lane_greet(ngx_rooms_lane_t *lane)
 }
 
 
+/* Who may not ask for its ROLE says an error, and is taken as it is. */
+static ngx_uint_t
+ngx_rooms_lane_replica(redisReply *role)
+{
+    rooms_str_t  name;
+
+    name = ngx_rooms_reply_str(ngx_rooms_reply_element(role, 0));
+
+    return name.data && !rooms_str_eq(name, ngx_rooms_s("master"));
+}
+
+
 static void
 ngx_rooms_lane_greeted(ngx_rooms_batch_t *b)
 {
     redisReply        *reply;
-    ngx_uint_t         i;
+    ngx_uint_t         i, n;
     ngx_rooms_lane_t  *lane;
 
     lane = b->data;
 
     if (b->status == NGX_ROOMS_BATCH_OK) {
 
-        for (i = 0; i < b->commands.nelts; i++) {
+        n = b->commands.nelts - lane->node->primary;
+
+        for (i = 0; i < n; i++) {
             reply = b->replies[i];
 
             if (reply->type == REDIS_REPLY_ERROR) {
@@ -307,7 +327,16 @@ ngx_rooms_lane_greeted(ngx_rooms_batch_t *b)
             }
         }
 
-        if (i == b->commands.nelts) {
+        if (i < n) {
+            /* void */
+
+        } else if (lane->node->primary
+                   && ngx_rooms_lane_replica(b->replies[n]))
+        {
+            /* down(): sentinels are asked again */
+            ngx_rooms_lane_drop(lane, "is a replica");
+
+        } else {
             ngx_rooms_lane_up(lane);
         }
     }
@@ -319,9 +348,6 @@ ngx_rooms_lane_greeted(ngx_rooms_batch_t *b)
 static void
 ngx_rooms_lane_up(ngx_rooms_lane_t *lane)
 {
-    ngx_queue_t        *q;
-    ngx_rooms_batch_t  *b;
-
     if (lane->down_since) {
         ngx_log_error(NGX_LOG_NOTICE, lane->timer.log, 0,
                       "rooms: redis \"%V\" is back", &lane->node->name);
@@ -338,6 +364,24 @@ ngx_rooms_lane_up(ngx_rooms_lane_t *lane)
     ngx_rooms_lane_others(lane);
 
     ngx_add_timer(&lane->timer, NGX_ROOMS_PING);
+
+    ngx_rooms_store_begins();
+
+    if (!lane->node->held) {
+        ngx_rooms_lane_release(lane);
+    }
+}
+
+
+void
+ngx_rooms_lane_release(ngx_rooms_lane_t *lane)
+{
+    ngx_queue_t        *q;
+    ngx_rooms_batch_t  *b;
+
+    if (lane->state != NGX_ROOMS_LANE_READY || lane->dead) {
+        return;
+    }
 
     while (!ngx_queue_empty(&lane->waiting)) {
         q = ngx_queue_head(&lane->waiting);

@@ -42,6 +42,8 @@ typedef struct {
     void                 (*down)(void *data);
     void                  *data;
 
+    ngx_uint_t             primary;        /* 1: a replica is refused */
+    ngx_uint_t             held;           /* 1: nothing is sent for now */
     ngx_uint_t             out;            /* of the cluster, others say */
     ngx_msec_t             silent;         /* since then, 0: it isn't */
     ngx_rooms_lane_t      *lanes;          /* all that lead to it */
@@ -143,6 +145,12 @@ u_char *ngx_rooms_resp_size(u_char *p, u_char kind, size_t n);
  */
 void ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b);
 
+/*
+ * This worker begins to write to a Redis that it may not have written to
+ * before (ngx_rooms_commit.c says what follows).
+ */
+void ngx_rooms_store_begins(void);
+
 void ngx_rooms_lane_init(ngx_rooms_lane_t *lane, ngx_rooms_node_t *node,
     ngx_log_t *log);
 
@@ -154,6 +162,9 @@ void ngx_rooms_lane_hurry(ngx_rooms_lane_t *lane);
 
 /* The process ends without having drained: what is in flight is dropped. */
 void ngx_rooms_lane_end(ngx_rooms_lane_t *lane);
+
+/* Sends what has waited while the node was held. */
+void ngx_rooms_lane_release(ngx_rooms_lane_t *lane);
 
 /* A caller's deadline has passed: a lane that is silent too is dropped. */
 void ngx_rooms_lane_late(ngx_rooms_lane_t *lane);

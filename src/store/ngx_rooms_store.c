@@ -406,6 +406,7 @@ ngx_rooms_store_add(ngx_rooms_store_t *store, ngx_addr_t *addr)
         server->node.name = addr->name;
     }
 
+    server->store = store;
     server->node.lanes = server->lanes;
     server->node.nlanes = NGX_ROOMS_LANES;
 
@@ -441,6 +442,8 @@ ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
 
     seeds = store->seeds->elts;
     store->node.down = ngx_rooms_topology_down;
+    store->node.primary = (store->kind == NGX_ROOMS_STORE_SENTINEL);
+    ngx_rooms_topology_init(store);
 
     if (store->kind == NGX_ROOMS_STORE_CLUSTER) {
         store->slots = ngx_pcalloc(cycle->pool,
@@ -465,6 +468,7 @@ ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
             ngx_str_null(&server->node.password);
             server->node.db = 0;
             server->node.down = NULL;
+            server->node.primary = 0;
             store->sentinels[store->nsentinels++] = server;
         }
     }
@@ -506,6 +510,10 @@ ngx_rooms_store_exit_worker(ngx_rooms_store_t *store)
     }
 
     ngx_rooms_pubsub_leave(&store->pubsub);
+
+    if (store->watch.timer_set) {
+        ngx_del_timer(&store->watch);
+    }
 }
 
 

@@ -29,11 +29,18 @@ typedef enum {
 #define NGX_ROOMS_SLOTS     16384      /* of a Redis Cluster */
 #define NGX_ROOMS_NODES_MAX   256
 
-/* One Redis, and this worker's connections to it. */
+/* One Redis or sentinel, and this worker's connections to it. */
 typedef struct {
     ngx_rooms_node_t         node;
     ngx_rooms_lane_t         lanes[NGX_ROOMS_LANES];
     ngx_rooms_cache_t       *cache;    /* NULL: nothing was cached yet */
+
+    struct ngx_rooms_store_s  *store;
+    ngx_rooms_batch_t       *question; /* about the topology, in flight */
+    ngx_msec_t               asked;    /* when */
+    ngx_msec_t               said;     /* a sentinel's last answer, 0: none */
+    int64_t                  epoch;    /* of the configuration it named */
+    ngx_uint_t               leads;    /* 1: a failover */
 } ngx_rooms_server_t;
 
 /* What a worker remembers of one Redis (ngx_rooms_cache.c). */
@@ -78,9 +85,9 @@ typedef struct ngx_rooms_store_s {
     ngx_rooms_server_t      *sentinels[NGX_ROOMS_NODES_MAX];
     ngx_uint_t               nsentinels;
     ngx_uint_t               asking;   /* which of them is next */
-    ngx_rooms_batch_t       *topology; /* a question in flight */
-    ngx_rooms_server_t      *source;   /* who was asked */
-    ngx_msec_t               asked;    /* when, 0: never */
+    ngx_msec_t               asked;    /* about the topology, 0: never */
+    ngx_event_t              watch;    /* asks sentinels again and again */
+    ngx_msec_t               held;     /* since when, for a failover; or 0 */
     ngx_rooms_pubsub_t       pubsub;
 } ngx_rooms_store_t;
 
@@ -227,6 +234,7 @@ ngx_rooms_server_t *ngx_rooms_store_server(ngx_rooms_store_t *store,
     ngx_str_t *host, ngx_uint_t port);
 ngx_rooms_server_t *ngx_rooms_store_add(ngx_rooms_store_t *store,
     ngx_addr_t *addr);
+void ngx_rooms_topology_init(ngx_rooms_store_t *store);
 /* A node's `down`. */
 void ngx_rooms_topology_down(void *data);
 

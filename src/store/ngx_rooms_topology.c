@@ -8,30 +8,71 @@
  * primary that sentinels have elected.  Both are asked when the worker first
  * needs them, when a connection is lost, and when a reply says that things
  * have moved; never more often than twice a second.
+ *
+ * A cluster's node that has given a slot away says MOVED.  A primary that
+ * sentinels have replaced says nothing: it takes writes for many seconds more,
+ * and they are lost when it becomes a replica.  So all sentinels are asked
+ * five times a second for as long as the worker lives.  The sentinel that
+ * leads a failover names the new primary first, with a higher epoch of the
+ * configuration; the others follow.  The answer with the highest epoch counts.
+ * It names it a second after the replica was promoted, but says before that a
+ * failover is in progress: from then on nothing is sent to the old one.
  */
 
 #include "ngx_rooms_store.h"
 
 
 #define NGX_ROOMS_DISCOVER_EVERY  500      /* ms */
+#define NGX_ROOMS_SENTINEL_EVERY  200      /* ms */
+#define NGX_ROOMS_SENTINEL_HOLD   10000    /* ms, of a failover at most */
+#define NGX_ROOMS_SENTINEL_FRESH  5000     /* ms, an answer is remembered */
+#define NGX_ROOMS_ADDRESS_POOL    512
 
 
+static ngx_addr_t *ngx_rooms_topology_addr(ngx_pool_t *pool,
+    ngx_addr_t *from);
+static void ngx_rooms_topology_watch(ngx_event_t *ev);
+static void ngx_rooms_discover_sentinels(ngx_rooms_store_t *store);
+static void ngx_rooms_discover_ask(ngx_rooms_server_t *source);
 static void ngx_rooms_discovered(ngx_rooms_batch_t *b);
-static void ngx_rooms_discovered_slots(ngx_rooms_store_t *store,
+static void ngx_rooms_discovered_slots(ngx_rooms_server_t *source,
     redisReply *reply);
-static void ngx_rooms_discovered_primary(ngx_rooms_store_t *store,
-    redisReply *reply);
+static void ngx_rooms_discovered_primary(ngx_rooms_server_t *source,
+    redisReply *address, redisReply *described);
+static void ngx_rooms_sentinel_release(ngx_rooms_server_t *primary);
+
+
+void
+ngx_rooms_topology_init(ngx_rooms_store_t *store)
+{
+    ngx_memzero(&store->watch, sizeof(ngx_event_t));
+
+    store->asked = 0;
+    store->watch.handler = ngx_rooms_topology_watch;
+    store->watch.data = store;
+    store->watch.log = store->log;
+    store->watch.cancelable = 1;
+}
 
 
 ngx_rooms_server_t *
 ngx_rooms_store_server(ngx_rooms_store_t *store, ngx_str_t *host,
     ngx_uint_t port)
 {
-    ngx_uint_t           i;
     ngx_addr_t           a, *addr;
+    ngx_uint_t           i;
+    ngx_pool_t          *temp;
     ngx_rooms_server_t  *server;
 
-    if (ngx_parse_addr(store->pool, &a, host->data, host->len) != NGX_OK) {
+    /* the worker's pool only grows, and this is asked for all the time */
+
+    temp = ngx_create_pool(NGX_ROOMS_ADDRESS_POOL, store->log);
+    if (temp == NULL) {
+        return NULL;
+    }
+
+    if (ngx_parse_addr(temp, &a, host->data, host->len) != NGX_OK) {
+        ngx_destroy_pool(temp);
         return NULL;
     }
 
@@ -45,25 +86,41 @@ ngx_rooms_store_server(ngx_rooms_store_t *store, ngx_str_t *host,
                                 server->node.addrs->socklen, a.sockaddr,
                                 a.socklen, 1) == NGX_OK)
         {
+            ngx_destroy_pool(temp);
             return server;
         }
     }
 
-    addr = ngx_palloc(store->pool, sizeof(ngx_addr_t));
+    addr = ngx_rooms_topology_addr(store->pool, &a);
+    ngx_destroy_pool(temp);
+
+    return addr ? ngx_rooms_store_add(store, addr) : NULL;
+}
+
+
+static ngx_addr_t *
+ngx_rooms_topology_addr(ngx_pool_t *pool, ngx_addr_t *from)
+{
+    ngx_addr_t  *addr;
+
+    addr = ngx_palloc(pool, sizeof(ngx_addr_t));
     if (addr == NULL) {
         return NULL;
     }
 
-    *addr = a;
-    addr->name.data = ngx_pnalloc(store->pool, NGX_SOCKADDR_STRLEN);
-    if (addr->name.data == NULL) {
+    addr->socklen = from->socklen;
+    addr->sockaddr = ngx_palloc(pool, from->socklen);
+    addr->name.data = ngx_pnalloc(pool, NGX_SOCKADDR_STRLEN);
+
+    if (addr->sockaddr == NULL || addr->name.data == NULL) {
         return NULL;
     }
 
-    addr->name.len = ngx_sock_ntop(a.sockaddr, a.socklen, addr->name.data,
-                                   NGX_SOCKADDR_STRLEN, 1);
+    ngx_memcpy(addr->sockaddr, from->sockaddr, from->socklen);
+    addr->name.len = ngx_sock_ntop(from->sockaddr, from->socklen,
+                                   addr->name.data, NGX_SOCKADDR_STRLEN, 1);
 
-    return ngx_rooms_store_add(store, addr);
+    return addr;
 }
 
 
@@ -77,18 +134,8 @@ ngx_rooms_discover_source(ngx_rooms_store_t *store)
     ngx_uint_t            i, n;
     ngx_rooms_server_t  **servers;
 
-    if (store->kind == NGX_ROOMS_STORE_SENTINEL) {
-        servers = store->sentinels;
-        n = store->nsentinels;
-
-    } else {
-        servers = store->servers;
-        n = store->nservers;
-    }
-
-    if (n == 0) {
-        return NULL;
-    }
+    servers = store->servers;
+    n = store->nservers;
 
     for (i = 0; i < n; i++) {
         if (servers[i]->lanes[0].state == NGX_ROOMS_LANE_READY
@@ -111,29 +158,73 @@ ngx_rooms_discover_source(ngx_rooms_store_t *store)
 void
 ngx_rooms_store_discover(ngx_rooms_store_t *store)
 {
-    ngx_rooms_batch_t   *b;
-    ngx_rooms_server_t  *source;
-
-    if (store->topology && store->asked
-        && ngx_current_msec - store->asked > store->node.timeout)
-    {
-        /* whom we asked doesn't answer: forget it and ask another */
-        ngx_rooms_batch_free(store->topology);
-        store->topology = NULL;
-    }
-
-    if (store->topology
-        || (store->asked && ngx_current_msec - store->asked
-                            < NGX_ROOMS_DISCOVER_EVERY))
+    if (store->asked
+        && ngx_current_msec - store->asked < NGX_ROOMS_DISCOVER_EVERY)
     {
         return;
     }
 
     store->asked = ngx_current_msec ? ngx_current_msec : 1;
 
-    source = ngx_rooms_discover_source(store);
-    b = source ? ngx_rooms_batch_create(store->log) : NULL;
+    if (store->kind == NGX_ROOMS_STORE_CLUSTER) {
+        ngx_rooms_discover_ask(ngx_rooms_discover_source(store));
+        return;
+    }
 
+    ngx_rooms_discover_sentinels(store);
+
+    if (!store->watch.timer_set && !ngx_exiting) {
+        ngx_add_timer(&store->watch, NGX_ROOMS_SENTINEL_EVERY);
+    }
+}
+
+
+static void
+ngx_rooms_topology_watch(ngx_event_t *ev)
+{
+    ngx_rooms_store_t *store = ev->data;
+
+    if (ngx_exiting) {
+        return;
+    }
+
+    ngx_rooms_discover_sentinels(store);
+    ngx_add_timer(ev, NGX_ROOMS_SENTINEL_EVERY);
+}
+
+
+static void
+ngx_rooms_discover_sentinels(ngx_rooms_store_t *store)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < store->nsentinels; i++) {
+        ngx_rooms_discover_ask(store->sentinels[i]);
+    }
+}
+
+
+static void
+ngx_rooms_discover_ask(ngx_rooms_server_t *source)
+{
+    ngx_rooms_batch_t  *b;
+    ngx_rooms_store_t  *store;
+
+    store = source->store;
+
+    if (source->question) {
+
+        if (ngx_current_msec - source->asked <= store->node.timeout) {
+            return;
+        }
+
+        /* it doesn't answer: the lane finds out why, or another is asked */
+        ngx_rooms_batch_free(source->question);
+        source->question = NULL;
+        ngx_rooms_lane_late(&source->lanes[0]);
+    }
+
+    b = ngx_rooms_batch_create(store->log);
     if (b == NULL) {
         return;
     }
@@ -146,12 +237,16 @@ ngx_rooms_store_discover(ngx_rooms_store_t *store)
         (void) ngx_rooms_command(b, ngx_rooms_s("SENTINEL"),
                                  ngx_rooms_s("get-master-addr-by-name"),
                                  rooms_from_ngx(store->primary));
+        (void) ngx_rooms_command(b, ngx_rooms_s("SENTINEL"),
+                                 ngx_rooms_s("master"),
+                                 rooms_from_ngx(store->primary));
     }
 
     b->handler = ngx_rooms_discovered;
-    b->data = store;
-    store->topology = b;
-    store->source = source;
+    b->data = source;
+
+    source->question = b;
+    source->asked = ngx_current_msec;
 
     ngx_rooms_lane_send(&source->lanes[0], b);
 }
@@ -160,17 +255,18 @@ ngx_rooms_store_discover(ngx_rooms_store_t *store)
 static void
 ngx_rooms_discovered(ngx_rooms_batch_t *b)
 {
-    ngx_rooms_store_t *store = b->data;
+    ngx_rooms_server_t *source = b->data;
 
-    store->topology = NULL;
+    source->question = NULL;
 
     if (b->status == NGX_ROOMS_BATCH_OK) {
 
-        if (store->kind == NGX_ROOMS_STORE_CLUSTER) {
-            ngx_rooms_discovered_slots(store, b->replies[0]);
+        if (source->store->kind == NGX_ROOMS_STORE_CLUSTER) {
+            ngx_rooms_discovered_slots(source, b->replies[0]);
 
         } else {
-            ngx_rooms_discovered_primary(store, b->replies[0]);
+            ngx_rooms_discovered_primary(source, b->replies[0],
+                                         b->replies[1]);
         }
     }
 
@@ -285,12 +381,15 @@ ngx_rooms_discovered_nodes(ngx_rooms_store_t *store, redisReply *reply)
 
 
 static void
-ngx_rooms_discovered_slots(ngx_rooms_store_t *store, redisReply *reply)
+ngx_rooms_discovered_slots(ngx_rooms_server_t *source, redisReply *reply)
 {
     int64_t              from, to;
     ngx_uint_t           i, n;
     redisReply          *range;
+    ngx_rooms_store_t   *store;
     ngx_rooms_server_t  *server;
+
+    store = source->store;
 
     if (reply->type != REDIS_REPLY_ARRAY) {
         ngx_log_error(NGX_LOG_ERR, store->log, 0,
@@ -302,7 +401,7 @@ ngx_rooms_discovered_slots(ngx_rooms_store_t *store, redisReply *reply)
 
     if (reply->elements == 0) {
         /* it is in no cluster: another one is asked the next time */
-        store->source->node.out = 1;
+        source->node.out = 1;
         ngx_rooms_topology_leave(store);
         return;
     }
@@ -321,6 +420,10 @@ ngx_rooms_discovered_slots(ngx_rooms_store_t *store, redisReply *reply)
 
         n = ngx_rooms_server_index(store, server);
 
+        if (store->slots[from] != n) {
+            ngx_rooms_store_begins();
+        }
+
         for ( /* void */ ; from <= to; from++) {
             store->slots[from] = n;
         }
@@ -330,27 +433,162 @@ ngx_rooms_discovered_slots(ngx_rooms_store_t *store, redisReply *reply)
 }
 
 
+/* The fields of SENTINEL MASTER are names and values in turn. */
+static rooms_str_t
+ngx_rooms_sentinel_field(redisReply *described, rooms_str_t field)
+{
+    size_t       i;
+    redisReply  *value;
+    rooms_str_t  name;
+
+    for (i = 0; /* void */; i += 2) {
+        value = ngx_rooms_reply_element(described, i + 1);
+
+        if (value == NULL) {
+            return ROOMS_NULL;
+        }
+
+        name = ngx_rooms_reply_str(ngx_rooms_reply_element(described, i));
+
+        if (rooms_str_eq(name, field)) {
+            return ngx_rooms_reply_str(value);
+        }
+    }
+}
+
+
+/*
+ * While a sentinel leads a failover, whatever the old primary acknowledged
+ * would be lost.  What is asked for waits until the new one is named, within
+ * its deadline.  A failover that takes too long isn't waited for.
+ */
 static void
-ngx_rooms_discovered_primary(ngx_rooms_store_t *store, redisReply *reply)
+ngx_rooms_sentinel_hold(ngx_rooms_server_t *source, redisReply *described)
+{
+    ngx_uint_t           i;
+    rooms_str_t          flags;
+    ngx_rooms_store_t   *store;
+    ngx_rooms_server_t  *primary;
+
+    store = source->store;
+    primary = store->servers[0];
+
+    flags = ngx_rooms_sentinel_field(described, ngx_rooms_s("flags"));
+    source->leads = flags.data
+                    && ngx_strlcasestrn((u_char *) flags.data,
+                                        (u_char *) flags.data + flags.len,
+                                        (u_char *) "failover_in_progress",
+                                        sizeof("failover_in_progress") - 2)
+                       != NULL;
+
+    if (source->leads && !primary->node.held && store->held == 0) {
+        ngx_log_error(NGX_LOG_NOTICE, store->log, 0,
+                      "rooms: sentinel \"%V\" leads a failover of \"%V\"",
+                      &source->node.name, &store->url);
+
+        store->held = ngx_current_msec ? ngx_current_msec : 1;
+        primary->node.held = 1;
+        return;
+    }
+
+    for (i = 0; i < store->nsentinels; i++) {
+        if (store->sentinels[i]->leads
+            && ngx_current_msec - store->sentinels[i]->said
+               < NGX_ROOMS_SENTINEL_FRESH
+            && ngx_current_msec - store->held < NGX_ROOMS_SENTINEL_HOLD)
+        {
+            return;
+        }
+    }
+
+    if (!source->leads) {
+        store->held = 0;
+    }
+
+    ngx_rooms_sentinel_release(primary);
+}
+
+
+static void
+ngx_rooms_sentinel_release(ngx_rooms_server_t *primary)
+{
+    ngx_uint_t  i;
+
+    if (primary->node.held) {
+        primary->node.held = 0;
+
+        for (i = 0; i < NGX_ROOMS_LANES; i++) {
+            ngx_rooms_lane_release(&primary->lanes[i]);
+        }
+    }
+}
+
+
+/* Another sentinel has named a later configuration just now. */
+static ngx_uint_t
+ngx_rooms_sentinel_behind(ngx_rooms_server_t *source)
+{
+    ngx_uint_t           i;
+    ngx_rooms_store_t   *store;
+    ngx_rooms_server_t  *other;
+
+    store = source->store;
+
+    for (i = 0; i < store->nsentinels; i++) {
+        other = store->sentinels[i];
+
+        if (other->said && other->epoch > source->epoch
+            && ngx_current_msec - other->said < NGX_ROOMS_SENTINEL_FRESH)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_rooms_discovered_primary(ngx_rooms_server_t *source, redisReply *address,
+    redisReply *described)
 {
     ngx_str_t            host;
     ngx_uint_t           i, known;
+    rooms_str_t          epoch;
+    ngx_rooms_store_t   *store;
     ngx_rooms_server_t  *primary, *server;
 
+    store = source->store;
     host = ngx_from_rooms(ngx_rooms_reply_str(
-                                         ngx_rooms_reply_element(reply, 0)));
+                                       ngx_rooms_reply_element(address, 0)));
 
     if (host.len == 0) {
-        ngx_log_error(NGX_LOG_ERR, store->log, 0,
-                      "rooms: sentinels of \"%V\" know no such primary",
-                      &store->url);
+        source->said = 0;
+
+        if (!source->node.out) {
+            /* once, not five times a second */
+            source->node.out = 1;
+            ngx_log_error(NGX_LOG_ERR, store->log, 0,
+                          "rooms: sentinel \"%V\" of \"%V\" knows no such "
+                          "primary", &source->node.name, &store->url);
+        }
+
+        return;
+    }
+
+    source->node.out = 0;
+    source->said = ngx_current_msec ? ngx_current_msec : 1;
+    epoch = ngx_rooms_sentinel_field(described, ngx_rooms_s("config-epoch"));
+    source->epoch = ngx_max(ngx_atoof((u_char *) epoch.data, epoch.len), 0);
+
+    if (ngx_rooms_sentinel_behind(source)) {
         return;
     }
 
     known = store->nservers;
     server = ngx_rooms_store_server(store, &host,
                             ngx_rooms_reply_int(
-                                ngx_rooms_reply_element(reply, 1), 6379));
+                                ngx_rooms_reply_element(address, 1), 6379));
 
     if (server == NULL) {
         ngx_log_error(NGX_LOG_ERR, store->log, 0,
@@ -362,6 +600,7 @@ ngx_rooms_discovered_primary(ngx_rooms_store_t *store, redisReply *reply)
     primary = store->servers[0];
 
     if (server == primary) {
+        ngx_rooms_sentinel_hold(source, described);
         return;
     }
 
@@ -381,6 +620,8 @@ ngx_rooms_discovered_primary(ngx_rooms_store_t *store, redisReply *reply)
         ngx_rooms_lane_drop(&primary->lanes[i], "is no longer the primary");
         ngx_rooms_lane_hurry(&primary->lanes[i]);
     }
+
+    primary->node.held = 0;
 
     /* what is published at the new one may never be heard at the old one */
 
@@ -553,6 +794,7 @@ ngx_rooms_store_moved(ngx_rooms_store_t *store, ngx_rooms_batch_t *b,
         }
 
         store->slots[slot] = ngx_rooms_server_index(store, server);
+        ngx_rooms_store_begins();
         ngx_rooms_lane_send(&server->lanes[lane], b);
 
         return NGX_AGAIN;

@@ -6,6 +6,7 @@
 # make asan      both, under AddressSanitizer and UBSan
 # make valgrind  the suites under valgrind
 # make fuzz      every fuzz target, FUZZ_SECONDS each
+# make chaos     faults under load, CHAOS_SECONDS each, and their figures
 # make bench     the benchmark table
 
 PURE         = $(wildcard src/base/*.c src/zip/*.c src/rooms/*.c src/auth/rooms_*.c src/bundle/rooms_*.c \
@@ -22,13 +23,13 @@ UNIT_TESTS   = $(patsubst t/unit/%.c, $(BUILD)/unit/%, \
 FUZZERS      = $(patsubst t/fuzz/%.c, $(BUILD)/fuzz/%, \
                           $(filter-out %_seeds.c, $(wildcard t/fuzz/fuzz_*.c)))
 FUZZ_SECONDS ?= 60
-TESTS        ?= $(sort $(wildcard t/*.t))
+TESTS        ?= $(sort $(wildcard t/*.t t/chaos/*.t))
 
 # what they measure, time and memory, would be valgrind's
 TIMED        = 16-media-disk 21-sync-races 24-import-faults 36-status \
                44-fed-backfill 50-fed-topology 51-fed-limits
 
-.PHONY: test suites unit asan valgrind fuzz bench
+.PHONY: test suites unit asan valgrind fuzz bench chaos
 
 test: $(MODULE) $(UNIT_TESTS) | setup-test
 	@t/make/suites $(MODULE) $(TESTS)
@@ -36,6 +37,10 @@ test: $(MODULE) $(UNIT_TESTS) | setup-test
 
 suites: $(MODULE) | setup-test
 	@t/make/suites $(MODULE) $(TESTS)
+
+chaos: $(MODULE) | setup-test
+	@t/make/chaos $(MODULE) $(or $(CHAOS_SECONDS),60) \
+	    $(sort $(wildcard t/chaos/*.t))
 
 unit: $(UNIT_TESTS) | setup-test
 	@t/make/units $(UNIT_TESTS)
