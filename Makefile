@@ -6,6 +6,7 @@
 # make install    puts it where the installed NGINX loads modules from, and
 #                 roomsctl into PREFIX/bin
 # make uninstall  takes both away from there
+# make picture    docs/picture.png, of the example client in a browser
 # make -s federation-key    prints a new key for rooms_federation_key
 
 BUILD       ?= build
@@ -15,9 +16,10 @@ NGINX_DEV   ?= /usr/share/nginx/src
 MODULE       = $(BUILD)/ngx_rooms_module.so
 SOURCES      = $(wildcard src/*.c src/*/*.c)
 HEADERS      = $(wildcard src/*.h src/*/*.h)
+CLIENT       = $(wildcard web/*.js) web/app.css web/icon.svg web/index.html
 CFLAGS_ROOMS = -Wall -Wextra -Werror -Wno-unused-parameter
 
-.PHONY: all setup setup-test clean install uninstall run federation-key deb deb-check \
+.PHONY: all setup setup-test clean install uninstall run picture federation-key deb deb-check \
         matrix
 
 all: $(MODULE)
@@ -41,6 +43,7 @@ install: $(MODULE)
 	install -D -m 755 pkg/roomsctl/roomsctl $(DESTDIR)$(PREFIX)/bin/roomsctl
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/ngx-rooms \
 	    $(wildcard pkg/roomsctl/*.lua)
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/ngx-rooms/web $(CLIENT)
 
 uninstall:
 	rm -f $(DESTDIR)$$(t/make/modules-path)/ngx_rooms_module.so \
@@ -50,6 +53,10 @@ uninstall:
 run: $(MODULE)
 	@t/make/setup run
 	@t/make/run $(MODULE)
+
+# the scenario of the suite, and what it shows at its end
+picture: $(MODULE) | setup-test
+	@t/make/picture $(MODULE) docs/picture.png
 
 federation-key:
 	@openssl rand -base64 32

@@ -47,6 +47,8 @@ like(scalar `bash $tool -u redis://127.0.0.1:1/0 doctor 2>&1`,
      qr/^roomsctl: the store says: /, 'which runs');
 ok(-s "$dir/root/usr/local/share/ngx-rooms/$_", "with $_")
     for map { s{.*/}{}r } glob 'pkg/roomsctl/*.lua';
+ok(-s "$dir/root/usr/local/share/ngx-rooms/web/$_", "with web/$_")
+    for qw(index.html app.css app.js rooms.js icon.svg);
 is(make('uninstall'), '', 'make uninstall');
 ok(!grep({ -e } $there, $tool, "$dir/root/usr/local/share/ngx-rooms"),
    'takes all of it away');
