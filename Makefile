@@ -34,7 +34,8 @@ setup:
 setup-test:
 	@t/make/setup test
 
-$(MODULE): $(SOURCES) $(HEADERS) config web/status.html | setup
+$(MODULE): $(SOURCES) $(HEADERS) config web/status.html \
+           $(wildcard src/store/*.lua) | setup
 	@t/make/build $(BUILD) "$(NGINX_SRC)" "$(CFLAGS_ROOMS)"
 
 install: $(MODULE)

@@ -74,7 +74,7 @@ my @kinds = (
 
 my $claim = qr/^SET \S+:idem:\S+ p /;
 my $commit = qr/^EVAL.* d [0-9a-f]{32} 20[01] /s;
-my $resolve = qr/^SET \S+:commit:\S+ void/;
+my $resolve = qr/^EVAL -- resolve/;
 
 sub idem_keys { return @{redis('KEYS', key('idem:*'))} }
 

@@ -295,6 +295,9 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
         return ngx_rooms_pause(rq, 1 + ngx_random()
                                % ((ngx_uint_t) 1 << ngx_min(rq->races, 6)));
 
+    case NGX_ROOMS_COMMIT_UNKNOWN:
+        return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_LOST);
+
     default:
         return ngx_rooms_fail(rq, NGX_ROOMS_E_INTERNAL, NULL);
     }

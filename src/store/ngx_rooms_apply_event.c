@@ -37,11 +37,10 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     id = ngx_rooms_join(c->pool, ngx_rooms_s("evt-" NGX_ROOMS_HEX), random);
     unread = ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room->id);
 
-    ngx_rooms_commit_write_at(c, "ZADD", unread, ngx_rooms_s(NGX_ROOMS_POS),
-                              id);
-
     if (c->source_id.data) {
         /* who sends it reads elsewhere */
+        ngx_rooms_commit_write_at(c, "ZADD", unread,
+                                  ngx_rooms_s(NGX_ROOMS_POS), id);
         return;
     }
 
@@ -49,8 +48,8 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     name = ngx_rooms_join(c->pool, ngx_rooms_s("~"), sender);
 
-    ngx_rooms_commit_write_at(c, "ZADD", unread,
-                              ngx_rooms_s(NGX_ROOMS_POS ".5"), name);
+    ngx_rooms_commit_write_at(c, "ZADD", unread, ngx_rooms_s(NGX_ROOMS_POS),
+                              id, ngx_rooms_s(NGX_ROOMS_POS ".5"), name);
     ngx_rooms_commit_write_at(c, "ZADD",
                               ngx_rooms_key(keys, NGX_ROOMS_KEY_MARKERS,
                                             room->id),

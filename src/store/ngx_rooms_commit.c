@@ -15,113 +15,23 @@
 
 
 /*
- * KEYS[1] is the commit's own key, KEYS[2] the position counter, KEYS[3] the
- * tenant's hash, the others are numbered as guards and writes use them.
- *
- * The commit's key is set once all guards hold.  Whoever lost the reply sets
- * it to "void" first: then a script that arrives late changes nothing.
+ * The script knows a commit by its number, which it keeps with the position in
+ * a ring of the worker's last ones.  Whoever lost the reply asks for it there,
+ * and bars the commit if it isn't: then a script that arrives late changes
+ * nothing.  The ring is of a minute, so that it lives, and goes, as a whole.
  *
  * A position is above the last one and not below a floor that follows the
  * clock.  A store that has lost its last writes (FLUSHALL, a backup, a replica
  * that was behind) therefore gives none of them again.
- *
- * A tenant without a schema number gets this one's, and with it an epoch that
- * no other store has.  Into a store of another schema nothing is written.
- *
- * ARGV: floor, guards' count, guards, key number of the events (0: no event;
- * -n: none either, but n positions, of which the last is answered) with its
- * head and tail, writes' count, writes as command, key, count of the arguments
- * (negative: they name the position), arguments.
- *
- * A PUBLISH that the store refuses (an ACL without the channel) must not stop
- * a change half-way: it is the only write that may fail.
  */
-static ngx_str_t  ngx_rooms_script = ngx_string(
-"local K, A, i, pos = KEYS, ARGV, 3, '0'\n"
-"local call = redis.call\n"
-"local own = call('HMGET', K[3], 'schema', 'epoch')\n"
-"if own[1] and own[1] ~= '" NGX_ROOMS_SCHEMA "' then\n"
-"  return redis.error_reply('SCHEMA ' .. own[1] .. ' is not '\n"
-"                           .. '" NGX_ROOMS_SCHEMA ", which is known here')\n"
-"end\n"
-"for g = 1, tonumber(A[2]) do\n"
-"  local t, k = A[i], K[tonumber(A[i + 1])]\n"
-"  local ok\n"
-"  if t == '=' then\n"
-"    ok = call('HGET', k, A[i + 2]) == A[i + 3]\n"
-"    i = i + 4\n"
-"  elseif t == '-' then\n"
-"    ok = call('HEXISTS', k, A[i + 2]) == 0\n"
-"    i = i + 3\n"
-"  elseif t == '<' then\n"
-"    local v = call('HMGET', k, A[i + 2], A[i + 3])\n"
-"    local n = tonumber(v[1] or 0) + tonumber(v[2] or 0)\n"
-"    ok = n + tonumber(A[i + 4]) <= tonumber(A[i + 5])\n"
-"    i = i + 6\n"
-"  elseif t == '>' or t == '/' then\n"
-"    local v = call('HGET', k, A[i + 2]) or '0'\n"
-"    local n = tonumber(string.match(v, '^%d+') or 0)\n"
-"    ok = (n >= tonumber(A[i + 3])) == (t == '>')\n"
-"    i = i + 4\n"
-"  elseif t == 't' then\n"
-"    local v = call('ZREVRANGE', k, 0, 1)\n"
-"    ok = table.concat(v, ' ') == A[i + 2]\n"
-"    i = i + 3\n"
-"  elseif t == 's' then\n"
-"    ok = call('GET', k) == A[i + 2]\n"
-"    i = i + 3\n"
-"  elseif t == 'n' then\n"
-"    ok = call('EXISTS', k) == 0\n"
-"    i = i + 2\n"
-"  elseif t == 'z' then\n"
-"    ok = call('ZSCORE', k, A[i + 2])\n"
-"    i = i + 3\n"
-"  elseif t == 'p' then\n"
-"    ok = tonumber(call('ZSCORE', k, A[i + 2]) or 'nan')\n"
-"         == tonumber(A[i + 3])\n"
-"    i = i + 4\n"
-"  elseif t == 'x' then\n"
-"    ok = not call('ZSCORE', k, A[i + 2])\n"
-"    i = i + 3\n"
-"  elseif t == 'c' then\n"
-"    ok = call(A[i + 2], k) == tonumber(A[i + 3])\n"
-"    i = i + 4\n"
-"  end\n"
-"  if not ok then return {0, g} end\n"
-"end\n"
-"local e = tonumber(A[i])\n"
-"local new = 0\n"
-"if e ~= 0 then\n"
-"  new = math.max(tonumber(call('GET', K[2]) or 0), tonumber(A[1]) - 1)\n"
-"        + (e > 0 and 1 or -e)\n"
-"  pos = string.format('%.0f', new)\n"
-"end\n"
-"if not call('SET', K[1], pos, 'NX', 'EX', 60) then return {-1, 0} end\n"
-"if not (own[1] and own[2]) then\n"
-"  call('HSET', K[3], 'schema', '" NGX_ROOMS_SCHEMA "')\n"
-"  call('HSETNX', K[3], 'epoch', string.sub(K[1], -32))\n"
-"end\n"
-"local at\n"
-"if e ~= 0 then\n"
-"  call('SET', K[2], pos)\n"
-"  local by = {['\\1'] = string.format('%013x', new), ['\\2'] = pos}\n"
-"  at = function(s) return (string.gsub(s, '[\\1\\2]', by)) end\n"
-"end\n"
-"local head, tail = A[i + 1], A[i + 2]\n"
-"local w = tonumber(A[i + 3])\n"
-"i = i + 4\n"
-"for g = 1, w do\n"
-"  local n = tonumber(A[i + 2])\n"
-"  if n < 0 then\n"
-"    n = -n\n"
-"    for j = i + 3, i + 2 + n do A[j] = at(A[j]) end\n"
-"  end\n"
-"  local f = A[i] == 'PUBLISH' and redis.pcall or call\n"
-"  f(A[i], K[tonumber(A[i + 1])], unpack(A, i + 3, i + 2 + n))\n"
-"  i = i + 3 + n\n"
-"end\n"
-"if e > 0 then call('ZADD', K[e], pos, at(head) .. tail) end\n"
-"return {1, new}\n");
+#define NGX_ROOMS_COMMIT_KEPT     "180"    /* s */
+#define NGX_ROOMS_COMMIT_MINUTE     60     /* s */
+#define NGX_ROOMS_COMMIT_RING     4096
+
+#include "ngx_rooms_commit_lua.h"
+#include "ngx_rooms_resolve_lua.h"
+
+static ngx_str_t  ngx_rooms_script = ngx_string(NGX_ROOMS_COMMIT_LUA);
 
 static u_char  ngx_rooms_script_sha[40];
 
@@ -144,8 +54,12 @@ ngx_int_t
 ngx_rooms_commit_init(ngx_rooms_commit_t *c, ngx_pool_t *pool,
     ngx_rooms_keys_t *keys)
 {
-    u_char        id[32];
-    rooms_str_t  *key;
+    u_char           ring[48], *p;
+    uint64_t         number;
+    rooms_str_t     *key;
+    static u_char    worker[16];
+    static ngx_pid_t pid;
+    static uint64_t  numbers;
 
     ngx_memzero(c, sizeof(ngx_rooms_commit_t));
 
@@ -159,17 +73,27 @@ ngx_rooms_commit_init(ngx_rooms_commit_t *c, ngx_pool_t *pool,
         return NGX_ERROR;
     }
 
-    /* it need not be secret, only different from all others of a minute */
+    if (pid != ngx_pid) {
+        pid = ngx_pid;
+        numbers = 0;
+        ngx_rooms_random_hex(worker, sizeof(worker));
+    }
 
-    ngx_sprintf(id, "%08xD%08xD%08xD%08xD", (uint32_t) ngx_random(),
-                (uint32_t) ngx_random(), (uint32_t) ngx_pid,
-                (uint32_t) ngx_current_msec);
+    number = ++numbers;
+
+    p = ngx_cpymem(ring, worker, sizeof(worker));
+    *p++ = ':';
+    p = ngx_sprintf(p, "%T", ngx_time() / NGX_ROOMS_COMMIT_MINUTE);
 
     c->id = ngx_rooms_key(keys, NGX_ROOMS_KEY_COMMIT,
-                          (rooms_str_t) { sizeof(id), id });
+                          (rooms_str_t) { p - ring, ring });
+    c->number = ngx_rooms_number(pool, number);
+    c->place = ngx_rooms_number(pool, number % NGX_ROOMS_COMMIT_RING);
 
     key = ngx_array_push_n(&c->keys, 3);
-    if (key == NULL || c->id.data == NULL) {
+    if (key == NULL || c->id.data == NULL || c->number.data == NULL
+        || c->place.data == NULL)
+    {
         return NGX_ERROR;
     }
 
@@ -232,7 +156,7 @@ void
 ngx_rooms_commit_guard_field(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t field, rooms_str_t value)
 {
-    ngx_rooms_commit_guard(c, value.data ? "=" : "-", key);
+    ngx_rooms_commit_guard(c, value.data ? "has" : "lacks", key);
     ngx_rooms_commit_arg(c, &c->guards, field);
 
     if (value.data) {
@@ -245,7 +169,7 @@ void
 ngx_rooms_commit_guard_string(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t value)
 {
-    ngx_rooms_commit_guard(c, value.data ? "s" : "n", key);
+    ngx_rooms_commit_guard(c, value.data ? "string" : "no-key", key);
 
     if (value.data) {
         ngx_rooms_commit_arg(c, &c->guards, value);
@@ -257,7 +181,7 @@ void
 ngx_rooms_commit_guard_bound(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t field1, rooms_str_t field2, int64_t add, int64_t bound)
 {
-    ngx_rooms_commit_guard(c, "<", key);
+    ngx_rooms_commit_guard(c, "bound", key);
     ngx_rooms_commit_arg(c, &c->guards, field1);
     ngx_rooms_commit_arg(c, &c->guards, field2);
     ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, add));
@@ -279,7 +203,7 @@ void
 ngx_rooms_commit_guard_least(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t field, int64_t least)
 {
-    ngx_rooms_commit_guard_number(c, ">", key, field, least);
+    ngx_rooms_commit_guard_number(c, "least", key, field, least);
 }
 
 
@@ -287,7 +211,7 @@ void
 ngx_rooms_commit_guard_below(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t field, int64_t bound)
 {
-    ngx_rooms_commit_guard_number(c, "/", key, field, bound);
+    ngx_rooms_commit_guard_number(c, "below", key, field, bound);
 }
 
 
@@ -295,7 +219,7 @@ void
 ngx_rooms_commit_guard_top(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t top)
 {
-    ngx_rooms_commit_guard(c, "t", key);
+    ngx_rooms_commit_guard(c, "top", key);
     ngx_rooms_commit_arg(c, &c->guards, top);
 }
 
@@ -304,7 +228,7 @@ void
 ngx_rooms_commit_guard_member(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t member)
 {
-    ngx_rooms_commit_guard(c, "z", key);
+    ngx_rooms_commit_guard(c, "member", key);
     ngx_rooms_commit_arg(c, &c->guards, member);
 }
 
@@ -313,7 +237,7 @@ void
 ngx_rooms_commit_guard_no_member(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t member)
 {
-    ngx_rooms_commit_guard(c, "x", key);
+    ngx_rooms_commit_guard(c, "no-member", key);
     ngx_rooms_commit_arg(c, &c->guards, member);
 }
 
@@ -322,7 +246,7 @@ void
 ngx_rooms_commit_guard_score(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t member, int64_t score)
 {
-    ngx_rooms_commit_guard(c, "p", key);
+    ngx_rooms_commit_guard(c, "score", key);
     ngx_rooms_commit_arg(c, &c->guards, member);
     ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, score));
 }
@@ -332,7 +256,7 @@ void
 ngx_rooms_commit_guard_count(ngx_rooms_commit_t *c, const char *command,
     rooms_str_t key, int64_t n)
 {
-    ngx_rooms_commit_guard(c, "c", key);
+    ngx_rooms_commit_guard(c, "count", key);
     ngx_rooms_commit_arg(c, &c->guards, rooms_cstr(command));
     ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, n));
 }
@@ -439,7 +363,7 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
         event = ngx_rooms_commit_key(c, c->events);
     }
 
-    n = 3 + c->keys.nelts + 2 + c->guards.nelts + 3 + 1 + c->writes.nelts;
+    n = 3 + c->keys.nelts + 4 + c->guards.nelts + 3 + 1 + c->writes.nelts;
 
     argv = ngx_palloc(b->pool, n * sizeof(rooms_str_t));
 
@@ -462,6 +386,8 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     ngx_memcpy(a, c->keys.elts, c->keys.nelts * sizeof(rooms_str_t));
     a += c->keys.nelts;
 
+    *a++ = c->number;
+    *a++ = c->place;
     *a++ = ngx_rooms_number(b->pool, ngx_rooms_commit_floor());
     *a++ = ngx_rooms_number(b->pool, c->nguards);
     ngx_memcpy(a, c->guards.elts, c->guards.nelts * sizeof(rooms_str_t));
@@ -555,15 +481,9 @@ ngx_rooms_commit_result(ngx_rooms_batch_t *b, int64_t *position,
 ngx_int_t
 ngx_rooms_commit_build_resolve(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b)
 {
-    if (ngx_rooms_command(b, ngx_rooms_s("SET"), c->id, ngx_rooms_s("void"),
-                          ngx_rooms_s("NX"), ngx_rooms_s("EX"),
-                          ngx_rooms_s("60"))
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return ngx_rooms_command(b, ngx_rooms_s("GET"), c->id);
+    return ngx_rooms_command(b, ngx_rooms_s("EVAL"),
+                             ngx_rooms_s(NGX_ROOMS_RESOLVE_LUA),
+                             ngx_rooms_s("1"), c->id, c->number, c->place);
 }
 
 
@@ -572,13 +492,17 @@ ngx_rooms_commit_resolved(ngx_rooms_batch_t *b, int64_t *position)
 {
     rooms_str_t  value;
 
-    value = ngx_rooms_reply_str(b->replies[1]);
+    value = ngx_rooms_reply_str(b->replies[0]);
 
     if (value.data == NULL) {
         return NGX_ROOMS_COMMIT_ERROR;
     }
 
-    *position = ngx_rooms_reply_int(b->replies[1], -1);
+    if (rooms_str_eq(value, ngx_rooms_s("overtaken"))) {
+        return NGX_ROOMS_COMMIT_UNKNOWN;
+    }
+
+    *position = ngx_rooms_reply_int(b->replies[0], -1);
 
     return *position >= 0 ? NGX_ROOMS_COMMIT_DONE : NGX_ROOMS_COMMIT_CONFLICT;
 }

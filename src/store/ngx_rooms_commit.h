@@ -35,7 +35,9 @@ typedef struct {
     rooms_str_t         head;
     rooms_str_t         tail;
     int64_t             takes;         /* positions, without an event */
-    rooms_str_t         id;            /* key of the commit */
+    rooms_str_t         id;            /* key of the ring that it is kept in */
+    rooms_str_t         number;        /* among the worker's */
+    rooms_str_t         place;         /* in the ring */
     ngx_array_t        *people;        /* whose rows are written */
     rooms_str_t         concerned;     /* " participant" of each whose
                                           membership changes */
@@ -61,6 +63,7 @@ typedef enum {
     NGX_ROOMS_COMMIT_DONE = 0,
     NGX_ROOMS_COMMIT_CONFLICT,         /* a guard didn't hold */
     NGX_ROOMS_COMMIT_NOSCRIPT,         /* send it again, whole */
+    NGX_ROOMS_COMMIT_UNKNOWN,          /* too late to find out */
     NGX_ROOMS_COMMIT_ERROR
 } ngx_rooms_commit_e;
 
