@@ -52,6 +52,7 @@ use Exporter 'import';
 use File::Temp ();
 use JSON::PP ();
 use Test::More ();
+use Text::ParseWords qw(shellwords);
 
 use RoomsTest::JSON ();
 use RoomsTest::Redis ();
@@ -302,9 +303,13 @@ sub store_like {
     my ($name, $line) = @_;
 
     my ($command, $op, $want) = $line =~
-        /^\s*(.*?)\s+(?:(=|~|->)\s*(.*?)|null)\s*$/
+        /^\s*(.*)\s(?:(=|~|->)(?:\s+(.*?))?|null)\s*$/
         or die "$name - not understood\n";
-    my $got = eval { RoomsTest::Redis::redis(split ' ', $command) };
+    my @command = shellwords($command)
+        or die "$name - bad quotes: $command\n";
+    my $got = eval { RoomsTest::Redis::redis(@command) };
+
+    $want //= '';
 
     $got = "error: $@" if $@;
     $got = join ' ', map { $_ // 'null' } @$got if ref $got;
