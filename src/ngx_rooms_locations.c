@@ -55,6 +55,7 @@ static const ngx_rooms_location_t  ngx_rooms_locations[] = {
     { ngx_string("/v1/workspaces/"), 0, NGX_ROOMS_PART_WORKSPACES },
     { ngx_string("/v1/auth/"), 0, NGX_ROOMS_PART_AUTH },
     { ngx_string("/v1/sync"), 1, NGX_ROOMS_PART_SYNC },
+    { ngx_string("/v1/stream"), 1, NGX_ROOMS_PART_SYNC },
     { ngx_string("/v1/admin/"), 0,
       NGX_ROOMS_PART_FEDERATION | NGX_ROOMS_PART_PEOPLE },
     { ngx_string("/v1/me"), 1, NGX_ROOMS_PART_PEOPLE },

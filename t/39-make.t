@@ -71,7 +71,7 @@ sub wants {
 }
 
 my $libraries = 'libhiredis-dev libjansson-dev libpcre2-dev libsodium-dev '
-                . 'libssl-dev libutf8proc-dev';
+                . 'libssl-dev libutf8proc-dev libwslay-dev';
 
 is(wants('build'), "gcc $libraries make nginx nginx-dev zlib1g-dev",
    'what building needs');

@@ -539,32 +539,12 @@ ngx_rooms_credential(ngx_rooms_req_t *rq, rooms_str_t *token)
 }
 
 
-ngx_int_t
-ngx_rooms_authenticate_now(ngx_rooms_req_t *rq)
+static ngx_int_t
+ngx_rooms_auth_verify(ngx_rooms_req_t *rq, rooms_str_t token)
 {
     u_char       *buf;
-    ngx_int_t     rc;
     rooms_jwt_e   result;
-    rooms_str_t   token;
     const char   *why;
-
-    if (rq->authenticated) {
-        return NGX_OK;
-    }
-
-    if (rq->refusal) {
-        return NGX_DECLINED;
-    }
-
-    if (rq->undecided && rq->undecided == rq->conf->auth->generation + 1) {
-        return NGX_AGAIN;
-    }
-
-    rc = ngx_rooms_credential(rq, &token);
-
-    if (rc != NGX_OK || token.data == NULL) {
-        return rc;
-    }
 
     if (token.len > ROOMS_JWT_MAX) {
         return ngx_rooms_auth_result(rq, ROOMS_JWT_INVALID,
@@ -588,6 +568,82 @@ ngx_rooms_authenticate_now(ngx_rooms_req_t *rq)
                                   &why);
 
     return ngx_rooms_auth_result(rq, result, why);
+}
+
+
+int64_t
+ngx_rooms_auth_again(ngx_rooms_req_t *rq, rooms_str_t token, const char **why)
+{
+    int64_t             exp;
+    ngx_int_t           rc;
+    ngx_pool_t         *pool;
+    rooms_principal_t   before;
+
+    /* what is read of it goes at once, however often this is done */
+
+    pool = rq->pool;
+    before = rq->principal;
+    exp = 0;
+
+    rq->pool = ngx_create_pool(4096, ngx_cycle->log);
+
+    if (rq->pool == NULL) {
+        rq->pool = pool;
+        *why = "SW_INTERNAL";
+        return 0;
+    }
+
+    rc = ngx_rooms_auth_verify(rq, token);
+
+    if (rc == NGX_DECLINED) {
+        *why = ngx_rooms_error(rq->refusal)->code;
+
+    } else if (rc == NGX_OK && rooms_str_eq(rq->principal.sub, before.sub)
+               && rooms_str_eq(rq->principal.tenant, before.tenant))
+    {
+        exp = rq->principal.exp;
+
+    } else {
+        /* another participant, or keys that aren't here */
+        *why = ngx_rooms_error(NGX_ROOMS_E_AUTH_INVALID)->code;
+    }
+
+    ngx_destroy_pool(rq->pool);
+
+    rq->pool = pool;
+    rq->principal = before;
+    rq->refusal = 0;
+    rq->undecided = 0;
+
+    return exp;
+}
+
+
+ngx_int_t
+ngx_rooms_authenticate_now(ngx_rooms_req_t *rq)
+{
+    ngx_int_t     rc;
+    rooms_str_t   token;
+
+    if (rq->authenticated) {
+        return NGX_OK;
+    }
+
+    if (rq->refusal) {
+        return NGX_DECLINED;
+    }
+
+    if (rq->undecided && rq->undecided == rq->conf->auth->generation + 1) {
+        return NGX_AGAIN;
+    }
+
+    rc = ngx_rooms_credential(rq, &token);
+
+    if (rc != NGX_OK || token.data == NULL) {
+        return rc;
+    }
+
+    return ngx_rooms_auth_verify(rq, token);
 }
 
 

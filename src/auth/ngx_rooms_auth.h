@@ -31,6 +31,12 @@ char *ngx_rooms_auth_check_file(ngx_conf_t *cf, ngx_str_t *path,
  */
 ngx_int_t ngx_rooms_authenticate(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_authenticate_now(ngx_rooms_req_t *rq);
+/*
+ * Another token of the same participant, for a request that goes on: until
+ * when it is good, in seconds.  0: it isn't; *why is the code of an error.
+ */
+int64_t ngx_rooms_auth_again(ngx_rooms_req_t *rq, rooms_str_t token,
+    const char **why);
 /* Answers with rq->refusal, or with an invalid token when why isn't NULL. */
 ngx_int_t ngx_rooms_auth_refused(ngx_rooms_req_t *rq, const char *why);
 ngx_int_t ngx_rooms_register(ngx_rooms_req_t *rq);

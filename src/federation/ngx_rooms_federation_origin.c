@@ -23,8 +23,9 @@ static ngx_int_t ngx_rooms_origin_part(ngx_rooms_req_t *rq);
 
 /* The server takes its participants out of the room. */
 static const ngx_rooms_endpoint_t  ngx_rooms_origin_parting_row = {
-    NGX_HTTP_POST, "(parting)", NGX_ROOMS_PART_FEDERATION, 0, ROOMS_OP_READ,
-    ngx_rooms_origin_parting, ngx_rooms_origin_part, NULL, NULL, NULL
+    .method = NGX_HTTP_POST, .path = "(parting)",
+    .part = NGX_ROOMS_PART_FEDERATION, .op = ROOMS_OP_READ,
+    .load = ngx_rooms_origin_parting, .decide = ngx_rooms_origin_part
 };
 
 

@@ -20,8 +20,9 @@ static ngx_int_t ngx_rooms_replica_take(ngx_rooms_req_t *rq,
 
 
 static const ngx_rooms_endpoint_t  ngx_rooms_replica_row = {
-    NGX_HTTP_POST, "(replica)", NGX_ROOMS_PART_FEDERATION, 0, ROOMS_OP_READ,
-    ngx_rooms_replica_load, ngx_rooms_replica_decide, NULL, NULL, NULL
+    .method = NGX_HTTP_POST, .path = "(replica)",
+    .part = NGX_ROOMS_PART_FEDERATION, .op = ROOMS_OP_READ,
+    .load = ngx_rooms_replica_load, .decide = ngx_rooms_replica_decide
 };
 
 

@@ -217,6 +217,37 @@ ngx_rooms_cors_from_listed(ngx_rooms_req_t *rq)
 }
 
 
+ngx_uint_t
+ngx_rooms_cors_may_connect(ngx_rooms_req_t *rq)
+{
+    size_t       len;
+    ngx_str_t   *host;
+    rooms_str_t  origin;
+
+    origin = ngx_rooms_header_in(rq->r, "Origin");
+
+    if (origin.data == NULL || ngx_rooms_cors_from_listed(rq)
+        || (rq->conf->cors && rq->conf->cors->any))
+    {
+        return 1;
+    }
+
+    if (rq->r->headers_in.host == NULL) {
+        return 0;
+    }
+
+    /* a page of ours: scheme "://", and the host that it asks */
+
+    host = &rq->r->headers_in.host->value;
+    len = host->len + 3;
+
+    return origin.len > len
+           && ngx_strncmp(origin.data + origin.len - len, "://", 3) == 0
+           && ngx_strncasecmp((u_char *) origin.data + origin.len - host->len,
+                              host->data, host->len) == 0;
+}
+
+
 ngx_int_t
 ngx_rooms_cors_headers(ngx_http_request_t *r, ngx_rooms_loc_conf_t *rlcf)
 {

@@ -22,6 +22,9 @@ char *ngx_rooms_cors_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 /* After the merge: what can't stand together is an error of nginx -t. */
 ngx_int_t ngx_rooms_cors_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf);
 
+/* Whether the page that opens a WebSocket, if one does, is listed or ours. */
+ngx_uint_t ngx_rooms_cors_may_connect(ngx_rooms_req_t *rq);
+
 /*
  * Adds the headers of the Fetch standard, "HTTP responses" in section "CORS
  * protocol", to any answer of our locations.  NGX_ERROR: no memory.

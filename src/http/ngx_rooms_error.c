@@ -93,6 +93,9 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
         { 412, "SW_PRECONDITION_FAILED", "the room is no longer as it was" },
     [NGX_ROOMS_E_RATE_LIMIT] =
         { 429, "SW_RATE_LIMIT_EXCEEDED", "too many requests" },
+    [NGX_ROOMS_E_UPGRADE] =
+        { 426, "SW_UPGRADE_REQUIRED",
+          "this takes a WebSocket's handshake over HTTP/1.1" },
     [NGX_ROOMS_E_STORE] =
         { 503, "SW_STORE_UNAVAILABLE", "the store can't be reached" },
     [NGX_ROOMS_E_INTERNAL] =

@@ -79,6 +79,7 @@ struct ngx_rooms_endpoint_s {
     ngx_rooms_step_pt         show;
     const ngx_rooms_field_t  *fields;
     ngx_rooms_step_pt         take;    /* an upload: sets rq->digest */
+    ngx_rooms_step_pt         refuse;  /* answers rq->error, or declines */
 };
 
 

@@ -392,6 +392,12 @@ ngx_rooms_respond_error(ngx_rooms_req_t *rq)
         rq->endpoint = rq->outer;
     }
 
+    if (rq->endpoint && rq->endpoint->refuse
+        && rq->endpoint->refuse(rq) == NGX_OK)
+    {
+        return;
+    }
+
     ngx_rooms_claim_release(rq);
     ngx_rooms_error_complete(rq);
 

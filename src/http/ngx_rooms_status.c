@@ -437,6 +437,9 @@ ngx_rooms_status_prometheus(ngx_rooms_out_t *out)
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_POLLS));
     ngx_rooms_status_printf(out, "rooms_streams{transport=\"sse\"} %uA\n",
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_SSE));
+    ngx_rooms_status_printf(out,
+                            "rooms_streams{transport=\"websocket\"} %uA\n",
+                            ngx_rooms_status_sum(NGX_ROOMS_GAUGE_WS));
 
     ngx_rooms_status_metric(out, "rooms_exports", "gauge",
                             "Exports that are running.");
@@ -466,6 +469,7 @@ ngx_rooms_status_json(ngx_rooms_out_t *out)
                             "\"store\":{\"up\":%s,\"rounds\":%uA,"
                             "\"failed\":%uA,\"us\":%uA,\"conflicts\":%uA},"
                             "\"polls\":%uA,\"sse\":%uA,"
+                            "\"websocket\":%uA,"
                             "\"exports\":%uA,\"imports\":%uA,"
                             "\"errors\":{",
                             NGX_ROOMS_VERSION, NGINX_VERSION,
@@ -476,6 +480,7 @@ ngx_rooms_status_json(ngx_rooms_out_t *out)
                             ngx_rooms_status->conflicts,
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_POLLS),
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_SSE),
+                            ngx_rooms_status_sum(NGX_ROOMS_GAUGE_WS),
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_EXPORTS),
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_IMPORTS));
 

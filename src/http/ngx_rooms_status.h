@@ -19,6 +19,7 @@ typedef enum {
     NGX_ROOMS_GAUGE_NONE = 0,
     NGX_ROOMS_GAUGE_POLLS,                 /* waiting in GET /v1/sync */
     NGX_ROOMS_GAUGE_SSE,                   /* streams */
+    NGX_ROOMS_GAUGE_WS,
     NGX_ROOMS_GAUGE_EXPORTS,
     NGX_ROOMS_GAUGE_IMPORTS,
     NGX_ROOMS_GAUGE_MAX

@@ -46,12 +46,12 @@ static ngx_int_t ngx_rooms_stream_encode(ngx_rooms_stream_t *st);
 static ngx_int_t ngx_rooms_stream_send(ngx_rooms_stream_t *st,
     ngx_uint_t last);
 static ngx_int_t ngx_rooms_stream_wait(ngx_rooms_stream_t *st);
-static void ngx_rooms_stream_end(ngx_rooms_stream_t *st,
-    ngx_rooms_stream_end_e why);
 static void ngx_rooms_stream_writer(ngx_http_request_t *r);
 static void ngx_rooms_stream_leave(ngx_rooms_reader_t *s);
 static void ngx_rooms_stream_timer(ngx_event_t *ev);
 static void ngx_rooms_stream_tick(ngx_rooms_stream_t *st);
+static ngx_int_t ngx_rooms_stream_put(ngx_rooms_stream_t *st,
+    ngx_rooms_out_t *out);
 static void ngx_rooms_stream_cleanup(void *data);
 
 
@@ -63,7 +63,6 @@ ngx_int_t
 ngx_rooms_stream_create(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
     const ngx_rooms_transport_t *transport)
 {
-    int64_t              left;
     ngx_msec_t           lifetime;
     ngx_pool_cleanup_t  *cln;
     ngx_rooms_stream_t  *st;
@@ -95,16 +94,40 @@ ngx_rooms_stream_create(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
     lifetime = rq->conf->stream_lifetime;
     lifetime = lifetime / 10 * 9 + ngx_random() % (lifetime / 5 + 1);
 
-    left = ngx_max(rq->principal.exp * 1000 - rq->now, 0);
+    st->lives = ngx_current_msec + lifetime;
 
-    if (left < (int64_t) lifetime) {
-        st->expires = 1;
-        lifetime = left;
-    }
-
-    st->until = ngx_current_msec + lifetime;
+    ngx_rooms_stream_extend(st, rq->principal.exp);
 
     return ngx_rooms_crowd_enter(st);
+}
+
+
+void
+ngx_rooms_stream_extend(ngx_rooms_stream_t *st, int64_t exp)
+{
+    int64_t      left;
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+    left = (exp - tp->sec) * 1000 - (int64_t) tp->msec;
+    left = ngx_max(left, 0);
+
+    st->rq->principal.exp = exp;
+    st->expires = left < (int64_t) (st->lives - ngx_current_msec);
+    st->until = st->expires ? ngx_current_msec + left : st->lives;
+
+    if (st->timer.timer_set) {
+        ngx_rooms_stream_tick(st);
+    }
+}
+
+
+ngx_uint_t
+ngx_rooms_stream_retry(ngx_rooms_stream_end_e why)
+{
+    /* all streams of the worker end at once: they don't come back so */
+
+    return why == NGX_ROOMS_STREAM_RELOAD ? 1000 + ngx_random() % 4001 : 2000;
 }
 
 
@@ -230,7 +253,12 @@ ngx_rooms_stream_answer(ngx_rooms_req_t *rq)
 
     r->write_event_handler = ngx_rooms_stream_writer;
 
-    if (!r->discard_body) {
+    if (st->transport->read) {
+        r->read_event_handler = st->transport->read;
+        /* something may have come by now */
+        ngx_post_event(r->connection->read, &ngx_posted_events);
+
+    } else if (!r->discard_body) {
         r->read_event_handler = ngx_http_test_reading;
     }
 
@@ -292,6 +320,12 @@ ngx_rooms_stream_go(ngx_rooms_stream_t *st, ngx_int_t rc)
     for ( ;; ) {
 
         if (rc == NGX_AGAIN) {
+
+            if (rq->r->connection->error || !st->says) {
+                return;
+            }
+
+            ngx_rooms_stream_say(st);
             return;
         }
 
@@ -440,7 +474,7 @@ ngx_rooms_stream_encode(ngx_rooms_stream_t *st)
             imported = imported->next;
         }
 
-        t->event(&out, e->position, e->json);
+        t->event(&out, st->rq->principal.tenant, e->position, e->json);
         st->told = e->position;
     }
 
@@ -449,6 +483,11 @@ ngx_rooms_stream_encode(ngx_rooms_stream_t *st)
         st->told = s->cursor;
         st->caught = 1;
         s->tells = 0;
+    }
+
+    if (st->says) {
+        st->says = 0;
+        t->more(st, &out);
     }
 
     rc = ngx_rooms_stream_flat(st, &out);
@@ -535,7 +574,9 @@ ngx_rooms_stream_send(ngx_rooms_stream_t *st, ngx_uint_t last)
     b->last_in_chain = last;
     b->tag = (ngx_buf_tag_t) &ngx_rooms_module;
 
-    st->sent = ngx_current_msec;
+    if (st->transport->pings == NULL || st->sent == 0) {
+        st->sent = ngx_current_msec;
+    }
 
     if (!st->timer.timer_set && !last) {
         ngx_rooms_stream_tick(st);
@@ -654,7 +695,7 @@ ngx_rooms_stream_writer(ngx_http_request_t *r)
  * Says why, and closes.  Who hasn't taken the last page yet hears it after
  * that, unless the worker can't wait.
  */
-static void
+void
 ngx_rooms_stream_end(ngx_rooms_stream_t *st, ngx_rooms_stream_end_e why)
 {
     ngx_int_t            rc;
@@ -718,13 +759,25 @@ ngx_rooms_stream_leave(ngx_rooms_reader_t *s)
 }
 
 
+/* A ping costs an answer: it comes every 30 s where a heartbeat does in 25. */
+static ngx_msec_t
+ngx_rooms_stream_period(ngx_rooms_stream_t *st)
+{
+    ngx_msec_t  period;
+
+    period = st->rq->conf->stream_heartbeat;
+
+    return st->transport->pings ? period + period / 5 : period;
+}
+
+
 static void
 ngx_rooms_stream_tick(ngx_rooms_stream_t *st)
 {
     ngx_msec_int_t  left, beat;
 
     left = (ngx_msec_int_t) (st->until - ngx_current_msec);
-    beat = (ngx_msec_int_t) (st->sent + st->rq->conf->stream_heartbeat
+    beat = (ngx_msec_int_t) (st->sent + ngx_rooms_stream_period(st)
                              - ngx_current_msec);
     left = ngx_min(left, beat);
 
@@ -736,9 +789,12 @@ ngx_rooms_stream_tick(ngx_rooms_stream_t *st)
 static ngx_int_t
 ngx_rooms_stream_beat(ngx_rooms_stream_t *st)
 {
-    int64_t          position;
-    ngx_int_t        rc;
-    ngx_rooms_out_t  out;
+    int64_t                       position;
+    ngx_rooms_out_t               out;
+    const ngx_rooms_transport_t  *t;
+
+    t = st->transport;
+    st->sent = ngx_current_msec;
 
     st->pool = ngx_create_pool(1024, ngx_cycle->log);
     if (st->pool == NULL) {
@@ -751,14 +807,25 @@ ngx_rooms_stream_beat(ngx_rooms_stream_t *st)
 
     if (position > st->told && st->caught) {
         st->told = position;
-        st->transport->caught_up(&out, position);
-
-    } else {
-        rooms_json_raw(ngx_rooms_out(&out, st->transport->beat.len),
-                       st->transport->beat.data, st->transport->beat.len);
+        t->caught_up(&out, position);
     }
 
-    rc = ngx_rooms_stream_flat(st, &out);
+    if (t->pings || out.buf == NULL) {
+        rooms_json_raw(ngx_rooms_out(&out, t->beat.len), t->beat.data,
+                       t->beat.len);
+    }
+
+    return ngx_rooms_stream_put(st, &out);
+}
+
+
+/* While the reader waits: what isn't of a page. */
+static ngx_int_t
+ngx_rooms_stream_put(ngx_rooms_stream_t *st, ngx_rooms_out_t *out)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_rooms_stream_flat(st, out);
 
     ngx_destroy_pool(st->pool);
     st->pool = NULL;
@@ -776,12 +843,48 @@ ngx_rooms_stream_beat(ngx_rooms_stream_t *st)
 }
 
 
+void
+ngx_rooms_stream_say(ngx_rooms_stream_t *st)
+{
+    ngx_int_t        rc;
+    ngx_rooms_out_t  out;
+
+    st->says = 1;
+
+    if (!st->reader->waiting || st->busy || st->ended) {
+        /* with the next page, or when this one is taken */
+        return;
+    }
+
+    st->says = 0;
+    st->pool = ngx_create_pool(1024, ngx_cycle->log);
+
+    if (st->pool == NULL) {
+        ngx_rooms_stream_end(st, NGX_ROOMS_STREAM_FAULT);
+        return;
+    }
+
+    ngx_rooms_out_init(&out, st->pool);
+    st->transport->more(st, &out);
+
+    rc = ngx_rooms_stream_put(st, &out);
+
+    if (rc == NGX_DONE) {
+        ngx_http_finalize_request(st->rq->r, NGX_ERROR);
+
+    } else if (rc == NGX_ERROR) {
+        ngx_rooms_stream_end(st, NGX_ROOMS_STREAM_FAULT);
+    }
+}
+
+
 static void
 ngx_rooms_stream_timer(ngx_event_t *ev)
 {
-    ngx_int_t            rc;
-    ngx_connection_t    *c;
-    ngx_rooms_stream_t  *st;
+    ngx_int_t                rc;
+    ngx_connection_t        *c;
+    ngx_rooms_stream_t      *st;
+    ngx_rooms_stream_end_e   why;
 
     st = ev->data;
     c = st->rq->r->connection;
@@ -793,8 +896,7 @@ ngx_rooms_stream_timer(ngx_event_t *ev)
                                              : NGX_ROOMS_STREAM_LIFETIME);
 
     } else if (!st->reader->waiting
-               || ngx_current_msec - st->sent
-                  < st->rq->conf->stream_heartbeat)
+               || ngx_current_msec - st->sent < ngx_rooms_stream_period(st))
     {
         /* something is on its way, or left meanwhile */
         if (!st->reader->waiting) {
@@ -802,6 +904,11 @@ ngx_rooms_stream_timer(ngx_event_t *ev)
         }
 
         ngx_rooms_stream_tick(st);
+
+    } else if (st->transport->pings
+               && (why = st->transport->pings(st)) != NGX_ROOMS_STREAM_LIVES)
+    {
+        ngx_rooms_stream_end(st, why);
 
     } else {
         rc = ngx_rooms_stream_beat(st);

@@ -24,7 +24,8 @@ typedef enum {
     NGX_ROOMS_STREAM_LIFETIME,
     NGX_ROOMS_STREAM_RELOAD,
     NGX_ROOMS_STREAM_STORE,
-    NGX_ROOMS_STREAM_FAULT
+    NGX_ROOMS_STREAM_FAULT,
+    NGX_ROOMS_STREAM_CLOSED              /* the transport knows more */
 } ngx_rooms_stream_end_e;
 
 typedef struct {
@@ -47,8 +48,8 @@ typedef struct {
     ngx_int_t               (*header)(ngx_rooms_stream_t *st);
     void                    (*hello)(ngx_rooms_stream_t *st,
                                      ngx_rooms_out_t *out);
-    void                    (*event)(ngx_rooms_out_t *out, int64_t position,
-                                     rooms_str_t json);
+    void                    (*event)(ngx_rooms_out_t *out, rooms_str_t tenant,
+                                     int64_t position, rooms_str_t json);
     void                    (*caught_up)(ngx_rooms_out_t *out,
                                          int64_t position);
     void                    (*reset)(ngx_rooms_out_t *out, const char *why,
@@ -57,9 +58,19 @@ typedef struct {
                                    ngx_rooms_out_t *out,
                                    ngx_rooms_stream_end_e why);
     rooms_str_t               beat;      /* says that we live */
+
+    /* of a transport that the client talks back on; NULL: it can't */
+    ngx_http_event_handler_pt  read;
+    /* what it has to say by itself */
+    void                    (*more)(ngx_rooms_stream_t *st,
+                                    ngx_rooms_out_t *out);
+    /* a beat is due, which the client is to answer; or why to end */
+    ngx_rooms_stream_end_e  (*pings)(ngx_rooms_stream_t *st);
 } ngx_rooms_transport_t;
 
 extern const ngx_rooms_transport_t  ngx_rooms_sse;
+extern const ngx_rooms_transport_t  ngx_rooms_ws_flat;
+extern const ngx_rooms_transport_t  ngx_rooms_ws_plain;
 
 
 /* Bytes on their way to one client or to many; freed with the last. */
@@ -77,7 +88,9 @@ struct ngx_rooms_stream_s {
 
     ngx_rooms_crowd_t            *crowd;     /* the participant's streams */
     ngx_event_t                   timer;     /* a heartbeat, or the end */
+    void                         *data;      /* of the transport */
     ngx_msec_t                    until;     /* of ngx_current_msec */
+    ngx_msec_t                    lives;     /* the same, without a token */
     ngx_msec_t                    sent;      /* when the last bytes left */
     int64_t                       told;      /* the last position */
 
@@ -90,6 +103,7 @@ struct ngx_rooms_stream_s {
     unsigned                      begun:1;   /* hello was said */
     unsigned                      caught:1;  /* the backlog is through */
     unsigned                      asking:1;  /* who wrote imported events */
+    unsigned                      says:1;    /* its transport, by itself */
     unsigned                      ended:1;
 };
 
@@ -101,6 +115,15 @@ struct ngx_rooms_stream_s {
 ngx_int_t ngx_rooms_stream_create(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
     const ngx_rooms_transport_t *transport);
 void ngx_rooms_stream_answer(ngx_rooms_req_t *rq);
+
+/* For a transport: says why, and closes; the request may be gone then. */
+void ngx_rooms_stream_end(ngx_rooms_stream_t *st, ngx_rooms_stream_end_e why);
+/* transport->more() has something, which leaves as soon as it can. */
+void ngx_rooms_stream_say(ngx_rooms_stream_t *st);
+/* The token is good until then, in seconds. */
+void ngx_rooms_stream_extend(ngx_rooms_stream_t *st, int64_t exp);
+/* When its client is to come back, in ms. */
+ngx_uint_t ngx_rooms_stream_retry(ngx_rooms_stream_end_e why);
 
 /* The members of a hello, for both transports. */
 #define NGX_ROOMS_STREAM_HELLO  (ROOMS_JSON_STR(256 + 64 + 2                  \

@@ -10,7 +10,9 @@
  * that.
  */
 
+#include "ngx_rooms_sync.h"
 #include "ngx_rooms_stream.h"
+#include "ngx_rooms_ws.h"
 
 
 #define NGX_ROOMS_SYNC_WAIT      30000       /* ms */
@@ -27,6 +29,12 @@ const ngx_rooms_endpoint_t  ngx_rooms_sync_rows[] = {
       .part = NGX_ROOMS_PART_SYNC, .flags = NGX_ROOMS_BULK|NGX_ROOMS_STREAM,
       .op = ROOMS_OP_READ,
       .load = ngx_rooms_sync_load, .show = ngx_rooms_sync_show },
+
+    { .method = NGX_HTTP_GET, .path = "/v1/stream",
+      .part = NGX_ROOMS_PART_SYNC, .flags = NGX_ROOMS_BULK|NGX_ROOMS_STREAM,
+      .op = ROOMS_OP_READ,
+      .load = ngx_rooms_ws_load, .show = ngx_rooms_ws_show,
+      .refuse = ngx_rooms_ws_refuse },
 
     { .path = NULL }
 };
@@ -119,11 +127,28 @@ ngx_rooms_sync_wait(ngx_rooms_req_t *rq, int64_t wait)
 }
 
 
+ngx_int_t
+ngx_rooms_sync_args(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
+{
+    if (ngx_rooms_sync_since(rq, s) != NGX_OK
+        || ngx_rooms_arg_int(rq, "limit", 1, 500, 100, &s->limit) != NGX_OK
+        || ngx_rooms_arg(rq, "epoch", &s->expects) == NGX_ERROR)
+    {
+        return NGX_ERROR;
+    }
+
+    if (s->expects.len == 0) {
+        s->expects = ROOMS_NULL;
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_rooms_sync_begin(ngx_rooms_req_t *rq)
 {
     int64_t              wait;
-    ngx_int_t            rc;
     ngx_msec_t           left;
     ngx_rooms_reader_t  *s;
 
@@ -135,22 +160,11 @@ ngx_rooms_sync_begin(ngx_rooms_req_t *rq)
     rq->data = s;
     s->stream = ngx_rooms_sync_wants_stream(rq);
 
-    if (ngx_rooms_sync_since(rq, s) != NGX_OK
-        || ngx_rooms_arg_int(rq, "limit", 1, 500, 100, &s->limit) != NGX_OK
+    if (ngx_rooms_sync_args(rq, s) != NGX_OK
         || ngx_rooms_arg_int(rq, "timeout", 0, INT32_MAX,
                              NGX_ROOMS_SYNC_WAIT, &wait) != NGX_OK)
     {
         return NGX_ERROR;
-    }
-
-    rc = ngx_rooms_arg(rq, "epoch", &s->expects);
-
-    if (rc == NGX_ERROR) {
-        return NGX_ERROR;
-    }
-
-    if (s->expects.len == 0) {
-        s->expects = ROOMS_NULL;
     }
 
     if (s->stream) {
@@ -305,7 +319,8 @@ ngx_rooms_sse_json(ngx_rooms_out_t *out, rooms_str_t json)
 
 
 static void
-ngx_rooms_sse_event(ngx_rooms_out_t *out, int64_t position, rooms_str_t json)
+ngx_rooms_sse_event(ngx_rooms_out_t *out, rooms_str_t tenant,
+    int64_t position, rooms_str_t json)
 {
     rooms_buf_t  *b;
 
@@ -370,7 +385,7 @@ ngx_rooms_sse_end(ngx_rooms_stream_t *st, ngx_rooms_out_t *out,
     if (why == NGX_ROOMS_STREAM_RELOAD) {
         /* all streams of the worker end now: not all come back at once */
         rooms_json_lit(b, "retry: ");
-        rooms_json_int(b, 1000 + ngx_random() % 4001);
+        rooms_json_int(b, ngx_rooms_stream_retry(why));
         rooms_json_lit(b, "\n");
     }
 

@@ -237,6 +237,18 @@ main(int argc, char **argv)
                  ",true,null],\"media\":{\"\\ud83d\\ude00\":[]}}\n");
     save("manifest", "small", body, n);
 
+    save("ws", "frames", "\x08\x81\x8f\0\0\0\0{\"type\":\"ping\"}"
+                         "\x01\x82\0\0\0\0\xc3\xa9\x89\x81\0\0\0\0x"
+                         "\x80\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8", 56);
+    n = snprintf(body, sizeof(body), "{\"id\":\"a\",\"room_id\":\"r\","
+                 "\"sender_id\":\"s\",\"event_type\":\"swp.room.member\","
+                 "\"content\":{\"membership\":\"invite\","
+                 "\"participant_ids\":[\"b\",\"c\"]},\"created_at\":\"t\"}");
+    save("ws", "member", body, n);
+    n = snprintf(body, sizeof(body), "{\"id\":\"a\",\"event_type\":"
+                 "\"swp.room.redaction\",\"content\":{\"event_id\":\"b\"}}");
+    save("ws", "redaction", body, n);
+
     save_jwt();
     bytes_free(&zip);
 

@@ -10,10 +10,10 @@
 # make bench     the benchmark table
 
 PURE         = $(wildcard src/base/*.c src/zip/*.c src/rooms/*.c src/auth/rooms_*.c src/bundle/rooms_*.c \
-                          src/media/rooms_*.c src/federation/rooms_*.c)
+                          src/media/rooms_*.c src/federation/rooms_*.c src/live/rooms_*.c)
 PURE_HEADERS = $(wildcard src/base/*.h src/zip/*.h src/rooms/*.h src/auth/rooms_*.h src/bundle/rooms_*.h \
-                          src/media/rooms_*.h src/federation/rooms_*.h)
-PURE_INCS    = -Isrc/base -Isrc/zip -Isrc/rooms -Isrc/auth -Isrc/bundle -Isrc/media -Isrc/federation
+                          src/media/rooms_*.h src/federation/rooms_*.h src/live/rooms_*.h)
+PURE_INCS    = -Isrc/base -Isrc/zip -Isrc/rooms -Isrc/auth -Isrc/bundle -Isrc/media -Isrc/federation -Isrc/live
 SANITIZE     =
 PURE_CFLAGS  = -std=gnu11 -g -O2 -Wall -Wextra -Werror $(SANITIZE) $(PURE_INCS)
 PURE_LIBS    = -ljansson -lsodium -lutf8proc -lcrypto -lz -lpthread
@@ -81,7 +81,7 @@ $(BUILD)/fuzz/%: t/fuzz/%.c $(PURE) $(PURE_HEADERS)
 	@mkdir -p $(@D)
 	clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=undefined $(PURE_INCS) -It/fuzz -o $@ $< \
-	    $(PURE) $(PURE_LIBS)
+	    $(PURE) $(PURE_LIBS) -lwslay
 
 $(BUILD)/fuzz_seeds: t/fuzz/fuzz_seeds.c $(BUILD)/libpure.a
 	$(CC) $(PURE_CFLAGS) -Wno-unused-parameter -It/unit -o $@ $< \
