@@ -620,4 +620,6 @@ ngx_rooms_exit_process(ngx_cycle_t *cycle)
     for (i = 0; i < rmcf->stores.nelts; i++) {
         ngx_rooms_store_exit_worker(stores[i]);
     }
+
+    ngx_rooms_status_exit_worker();
 }

@@ -57,8 +57,8 @@ my $none = JSON::PP->new->decode($res->[2]);
 is_deeply($none->{store}, { up => JSON::PP::true, rounds => 0, failed => 0,
                             us => 0, conflicts => 0 },
           'nothing yet, in JSON');
-is_deeply([@$none{qw(endpoints errors polls exports imports)}],
-          [[], {}, 0, 0, 0], 'nor elsewhere');
+is_deeply([@$none{qw(endpoints errors polls exports imports outbox)}],
+          [[], {}, 0, 0, 0, 0], 'nor elsewhere');
 
 # a browser gets the page
 for my $asks (['/status', Accept => 'text/html,application/xml;q=0.9'],

@@ -8,6 +8,7 @@
 #include "ngx_rooms_endings.h"
 #include "ngx_rooms_outbox.h"
 #include "ngx_rooms_profiles.h"
+#include "ngx_rooms_status.h"
 
 
 static void ngx_rooms_link_timer(ngx_event_t *ev);
@@ -15,6 +16,13 @@ static ngx_int_t ngx_rooms_link_ask(ngx_rooms_fedlink_t *link);
 static void ngx_rooms_link_answered(ngx_rooms_round_t *round,
     ngx_rooms_batch_t *b);
 static ngx_msec_t ngx_rooms_link_read(ngx_rooms_fedlink_t *link,
+    ngx_rooms_batch_t *b);
+static ngx_uint_t ngx_rooms_link_counts(ngx_rooms_fedlink_t *link);
+static void ngx_rooms_link_pending(ngx_rooms_fedlink_t *link,
+    ngx_uint_t pending);
+static ngx_int_t ngx_rooms_link_count(ngx_rooms_fedlink_t *link,
+    redisReply *reply);
+static void ngx_rooms_link_counted(ngx_rooms_fedlink_t *link,
     ngx_rooms_batch_t *b);
 static ngx_int_t ngx_rooms_link_due(ngx_rooms_fedlink_t *link,
     redisReply *reply);
@@ -216,7 +224,8 @@ ngx_rooms_link_ask(ngx_rooms_fedlink_t *link)
 
     link->again = 0;
     link->asking = ngx_rooms_lease_due(&link->lease) ? NGX_ROOMS_LINK_LEASES
-                                                     : NGX_ROOMS_LINK_POLLS;
+                   : ngx_rooms_link_counts(link) ? NGX_ROOMS_LINK_LISTS
+                                                 : NGX_ROOMS_LINK_POLLS;
 
     b = ngx_rooms_round_batch(&link->round);
 
@@ -227,9 +236,25 @@ ngx_rooms_link_ask(ngx_rooms_fedlink_t *link)
         return NGX_ERROR;
     }
 
-    rc = link->asking == NGX_ROOMS_LINK_LEASES
-         ? ngx_rooms_lease_ask(&link->lease, b, &keys)
-         : ngx_rooms_link_ask_due(link, b, &keys);
+    switch (link->asking) {
+
+    case NGX_ROOMS_LINK_LEASES:
+        rc = ngx_rooms_lease_ask(&link->lease, b, &keys);
+        break;
+
+    case NGX_ROOMS_LINK_LISTS:
+        link->counted = ngx_current_msec | 1;
+        rc = ngx_rooms_command(b, ngx_rooms_s("ZRANGE"),
+                               ngx_rooms_key(&keys, NGX_ROOMS_KEY_OUTBOXES,
+                                             ROOMS_NULL),
+                               ngx_rooms_s("0"),
+                               ngx_rooms_number(b->pool,
+                                                NGX_ROOMS_LINK_DUE - 1));
+        break;
+
+    default:
+        rc = ngx_rooms_link_ask_due(link, b, &keys);
+    }
 
     return rc == NGX_OK ? ngx_rooms_round_send(&link->round, keys.slot,
                                                NGX_ROOMS_LANE_FAST)
@@ -265,8 +290,23 @@ ngx_rooms_link_read(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
     switch (link->asking) {
 
     case NGX_ROOMS_LINK_LEASES:
-        return ngx_rooms_lease_answered(&link->lease, b, link->timer.log)
-               == NGX_DECLINED ? ngx_rooms_lease_pause() : 1;
+
+        if (ngx_rooms_lease_answered(&link->lease, b, link->timer.log)
+            == NGX_DECLINED)
+        {
+            /* whoever has it counts */
+            ngx_rooms_link_pending(link, 0);
+            return ngx_rooms_lease_pause();
+        }
+
+        return 1;
+
+    case NGX_ROOMS_LINK_LISTS:
+        return ngx_rooms_link_count(link, b->replies[0]) == NGX_AGAIN ? 0 : 1;
+
+    case NGX_ROOMS_LINK_COUNTS:
+        ngx_rooms_link_counted(link, b);
+        return 1;
 
     case NGX_ROOMS_LINK_SORTS:
         ngx_rooms_link_sort(link, b);
@@ -289,6 +329,77 @@ ngx_rooms_link_read(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
     }
 
     return link->again ? 1 : NGX_ROOMS_LINK_POLL;
+}
+
+
+static ngx_uint_t
+ngx_rooms_link_counts(ngx_rooms_fedlink_t *link)
+{
+    return link->counted == 0
+           || ngx_current_msec - link->counted >= NGX_ROOMS_LINK_COUNT;
+}
+
+
+static void
+ngx_rooms_link_pending(ngx_rooms_fedlink_t *link, ngx_uint_t pending)
+{
+    ngx_rooms_status_move(NGX_ROOMS_GAUGE_OUTBOX,
+                          (ngx_int_t) pending - (ngx_int_t) link->pending);
+    link->pending = pending;
+}
+
+
+/* Asks each outbox how much is in it; the answer is kept with the round. */
+static ngx_int_t
+ngx_rooms_link_count(ngx_rooms_fedlink_t *link, redisReply *reply)
+{
+    ngx_uint_t              i;
+    rooms_str_t             server;
+    ngx_rooms_keys_t        keys;
+    ngx_rooms_batch_t      *b;
+    ngx_rooms_loc_conf_t   *conf;
+
+    conf = link->conf;
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
+        ngx_rooms_link_pending(link, 0);
+        return NGX_OK;
+    }
+
+    b = ngx_rooms_round_batch(&link->round);
+
+    if (b == NULL
+        || ngx_rooms_keys_init(&keys, b->pool, &conf->key_prefix,
+                               rooms_from_ngx(conf->tenant)) != NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < reply->elements; i++) {
+        server = ngx_rooms_reply_str(reply->element[i]);
+
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
+                                 ngx_rooms_key(&keys, NGX_ROOMS_KEY_OUTBOX,
+                                               server));
+    }
+
+    link->asking = NGX_ROOMS_LINK_COUNTS;
+
+    return ngx_rooms_round_send(&link->round, keys.slot, NGX_ROOMS_LANE_FAST)
+           == NGX_OK ? NGX_AGAIN : NGX_OK;
+}
+
+
+static void
+ngx_rooms_link_counted(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
+{
+    ngx_uint_t  i, n;
+
+    for (n = 0, i = 0; i < b->commands.nelts; i++) {
+        n += ngx_rooms_reply_int(b->replies[i], 0);
+    }
+
+    ngx_rooms_link_pending(link, n);
 }
 
 

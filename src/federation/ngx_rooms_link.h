@@ -19,6 +19,7 @@
 
 #define NGX_ROOMS_LINK_POLL     250        /* ms, for what is due */
 #define NGX_ROOMS_LINK_DUE     1024        /* servers looked at together */
+#define NGX_ROOMS_LINK_COUNT   5000        /* ms, for how much waits */
 #define NGX_ROOMS_LINK_SEEN      30        /* s: it was here, so it is up */
 
 typedef struct ngx_rooms_fedlink_s  ngx_rooms_fedlink_t;
@@ -27,7 +28,9 @@ typedef struct ngx_rooms_outbox_s   ngx_rooms_outbox_t;
 typedef enum {
     NGX_ROOMS_LINK_LEASES = 0,             /* takes or renews the lease */
     NGX_ROOMS_LINK_POLLS,
-    NGX_ROOMS_LINK_SORTS                   /* what is due */
+    NGX_ROOMS_LINK_SORTS,                  /* what is due */
+    NGX_ROOMS_LINK_LISTS,                  /* who has an outbox */
+    NGX_ROOMS_LINK_COUNTS                  /* what is in them */
 } ngx_rooms_link_e;
 
 /*
@@ -56,6 +59,8 @@ struct ngx_rooms_fedlink_s {
     ngx_uint_t                offset;      /* of those that are due */
     rooms_str_t              *due;         /* in the batch that sorts them */
     ngx_uint_t                ndue;
+    ngx_msec_t                counted;     /* when; 0: never */
+    ngx_uint_t                pending;     /* what was waiting then */
     void                     *endings;     /* ngx_rooms_endings_t */
     ngx_queue_t               profiles;     /* of ngx_rooms_profiles_t */
     ngx_uint_t                nprofiles;

@@ -5,11 +5,13 @@
 
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_status_html.h"
+#include "ngx_rooms_inspect.h"
 
 
 #define NGX_ROOMS_STATUS_ROWS     (NGX_ROOMS_ROWS + 1)
 #define NGX_ROOMS_STATUS_CLASSES    3      /* 2xx and 3xx, 4xx, 5xx */
 #define NGX_ROOMS_STATUS_BUCKETS   17
+#define NGX_ROOMS_STATUS_WARNED    32      /* nodes, of each kind */
 
 typedef struct {
     ngx_atomic_t    classes[NGX_ROOMS_STATUS_CLASSES];
@@ -30,6 +32,12 @@ struct ngx_rooms_status_s {
     ngx_atomic_t            store_down;    /* the last round failed */
     ngx_atomic_t            errors[NGX_ROOMS_E_MAX];
     ngx_atomic_t            gauges[NGX_MAX_PROCESSES][NGX_ROOMS_GAUGE_MAX];
+
+    /* nodes that a worker sees so; and of which one of them has warned */
+    ngx_atomic_t            warnings[NGX_MAX_PROCESSES]
+                                    [NGX_ROOMS_INSPECT_KINDS];
+    ngx_atomic_t            warned[NGX_ROOMS_INSPECT_KINDS]
+                                  [NGX_ROOMS_STATUS_WARNED];
 };
 
 /* microseconds; what is slower is in the last bucket */
@@ -40,6 +48,9 @@ static const uint64_t  ngx_rooms_status_bounds[NGX_ROOMS_STATUS_BUCKETS - 1] =
 };
 
 static const char  *ngx_rooms_status_classes[] = { "ok", "refused", "failed" };
+
+static ngx_uint_t ngx_rooms_status_inspected(ngx_str_t *node,
+    ngx_uint_t kind, ngx_uint_t was, ngx_uint_t is);
 
 /* of the current cycle's zone, which every cycle sets anew */
 static ngx_rooms_status_t  *ngx_rooms_status;
@@ -95,10 +106,77 @@ ngx_rooms_status_zone(ngx_conf_t *cf)
 void
 ngx_rooms_status_init_worker(void)
 {
+    ngx_rooms_status_exit_worker();
+
+    ngx_rooms_inspect_hook = ngx_rooms_status_inspected;
+}
+
+
+void
+ngx_rooms_status_exit_worker(void)
+{
     if (ngx_rooms_status) {
         ngx_memzero((void *) ngx_rooms_status->gauges[ngx_process_slot],
                     sizeof(ngx_rooms_status->gauges[0]));
+        ngx_memzero((void *) ngx_rooms_status->warnings[ngx_process_slot],
+                    sizeof(ngx_rooms_status->warnings[0]));
     }
+}
+
+
+/* Whoever puts a node into the list first writes the warning. */
+static ngx_uint_t
+ngx_rooms_status_inspected(ngx_str_t *node, ngx_uint_t kind, ngx_uint_t was,
+    ngx_uint_t is)
+{
+    ngx_uint_t     i;
+    ngx_atomic_t  *warned;
+
+    ngx_atomic_uint_t  name;
+
+    if (ngx_rooms_status == NULL) {
+        return is && !was;
+    }
+
+    if (was != is) {
+        /* nobody else writes to it */
+        ngx_rooms_status->warnings[ngx_process_slot][kind] += is ? 1 : -1;
+    }
+
+    if (!is || was) {
+        return 0;
+    }
+
+    name = ngx_crc32_long(node->data, node->len) | 1;
+    warned = ngx_rooms_status->warned[kind];
+
+    for (i = 0; i < NGX_ROOMS_STATUS_WARNED; i++) {
+
+        if (ngx_atomic_cmp_set(&warned[i], 0, name)) {
+            return 1;
+        }
+
+        if (warned[i] == name) {
+            return 0;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Nodes, as the worker sees it that knows of most. */
+static ngx_atomic_uint_t
+ngx_rooms_status_warnings(ngx_uint_t kind)
+{
+    ngx_uint_t         i;
+    ngx_atomic_uint_t  n;
+
+    for (n = 0, i = 0; i < NGX_MAX_PROCESSES; i++) {
+        n = ngx_max(n, ngx_rooms_status->warnings[i][kind]);
+    }
+
+    return n;
 }
 
 
@@ -200,6 +278,15 @@ ngx_rooms_status_doing(ngx_rooms_req_t *rq, ngx_rooms_gauge_e gauge)
     }
 
     rq->doing = gauge;
+}
+
+
+void
+ngx_rooms_status_move(ngx_rooms_gauge_e gauge, ngx_int_t by)
+{
+    if (ngx_rooms_status) {
+        ngx_rooms_status->gauges[ngx_process_slot][gauge] += by;
+    }
 }
 
 
@@ -425,6 +512,16 @@ ngx_rooms_status_prometheus(ngx_rooms_out_t *out)
     ngx_rooms_status_printf(out, "rooms_store_up %d\n",
                             ngx_rooms_status->store_down ? 0 : 1);
 
+    ngx_rooms_status_metric(out, "rooms_store_warnings", "gauge",
+                            "Nodes of stores that may lose data, or take "
+                            "none.");
+
+    for (i = 0; i < NGX_ROOMS_INSPECT_KINDS; i++) {
+        ngx_rooms_status_printf(out, "rooms_store_warnings{kind=\"%s\"} "
+                                "%uA\n", ngx_rooms_inspect_kinds[i],
+                                ngx_rooms_status_warnings(i));
+    }
+
     ngx_rooms_status_metric(out, "rooms_commit_conflicts_total", "counter",
                             "Commits that lost a race and were decided "
                             "again.");
@@ -451,6 +548,12 @@ ngx_rooms_status_prometheus(ngx_rooms_out_t *out)
     ngx_rooms_status_printf(out, "rooms_imports %uA\n",
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_IMPORTS));
 
+    ngx_rooms_status_metric(out, "rooms_outbox_pending", "gauge",
+                            "Events and snapshots that wait for other "
+                            "servers.");
+    ngx_rooms_status_printf(out, "rooms_outbox_pending %uA\n",
+                            ngx_rooms_status_sum(NGX_ROOMS_GAUGE_OUTBOX));
+
     ngx_rooms_status_metric(out, "rooms_build_info", "gauge",
                             "The module's version, and NGINX's.");
     ngx_rooms_status_printf(out, "rooms_build_info{version=\"%s\",nginx=\"%s\""
@@ -471,7 +574,7 @@ ngx_rooms_status_json(ngx_rooms_out_t *out)
                             "\"polls\":%uA,\"sse\":%uA,"
                             "\"websocket\":%uA,"
                             "\"exports\":%uA,\"imports\":%uA,"
-                            "\"errors\":{",
+                            "\"outbox\":%uA,\"warnings\":{",
                             NGX_ROOMS_VERSION, NGINX_VERSION,
                             ngx_rooms_status->store_down ? "false" : "true",
                             ngx_rooms_status->store.classes[0],
@@ -482,8 +585,16 @@ ngx_rooms_status_json(ngx_rooms_out_t *out)
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_SSE),
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_WS),
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_EXPORTS),
-                            ngx_rooms_status_sum(NGX_ROOMS_GAUGE_IMPORTS));
+                            ngx_rooms_status_sum(NGX_ROOMS_GAUGE_IMPORTS),
+                            ngx_rooms_status_sum(NGX_ROOMS_GAUGE_OUTBOX));
 
+    for (i = 0; i < NGX_ROOMS_INSPECT_KINDS; i++) {
+        ngx_rooms_status_printf(out, "%s\"%s\":%uA", i ? "," : "",
+                                ngx_rooms_inspect_kinds[i],
+                                ngx_rooms_status_warnings(i));
+    }
+
+    ngx_rooms_status_printf(out, "},\"errors\":{");
     ngx_rooms_status_errors(out, "\"%s\":%uA", ",");
     ngx_rooms_status_printf(out, "},\"bounds_us\":[");
 

@@ -22,6 +22,7 @@ typedef enum {
     NGX_ROOMS_GAUGE_WS,
     NGX_ROOMS_GAUGE_EXPORTS,
     NGX_ROOMS_GAUGE_IMPORTS,
+    NGX_ROOMS_GAUGE_OUTBOX,                /* what waits for other servers */
     NGX_ROOMS_GAUGE_MAX
 } ngx_rooms_gauge_e;
 
@@ -36,8 +37,12 @@ void ngx_rooms_status_conflict(void);
 /* What a request is doing from now on, until it says otherwise or ends. */
 void ngx_rooms_status_doing(ngx_rooms_req_t *rq, ngx_rooms_gauge_e gauge);
 
+/* A gauge of this worker moves. */
+void ngx_rooms_status_move(ngx_rooms_gauge_e gauge, ngx_int_t by);
+
 ngx_shm_zone_t *ngx_rooms_status_zone(ngx_conf_t *cf);
 void ngx_rooms_status_init_worker(void);
+void ngx_rooms_status_exit_worker(void);
 ngx_int_t ngx_rooms_status_handler(ngx_http_request_t *r);
 
 #endif /* NGX_ROOMS_STATUS_H */

@@ -12,6 +12,7 @@
  */
 
 #include "ngx_rooms_lane.h"
+#include "ngx_rooms_inspect.h"
 
 
 #define NGX_ROOMS_BACKOFF_MIN     50
@@ -395,6 +396,8 @@ ngx_rooms_lane_release(ngx_rooms_lane_t *lane)
 
         ngx_rooms_lane_write(lane, b);
     }
+
+    ngx_rooms_inspect(lane);
 }
 
 

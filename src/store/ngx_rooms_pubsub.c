@@ -298,7 +298,7 @@ ngx_rooms_pubsub_close(ngx_rooms_pubsub_t *ps, const char *why)
     if (why && !ngx_exiting) {
         ngx_log_error(NGX_LOG_ERR, ps->log, 0,
                       "rooms: subscription to \"%V\" %s, reconnecting",
-                      &ps->store->url, why);
+                      &ps->store->name, why);
     }
 
     if (ps->connection) {

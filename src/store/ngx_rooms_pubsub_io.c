@@ -122,7 +122,7 @@ ngx_rooms_pubsub_take(ngx_rooms_pubsub_t *ps, redisReply *reply)
         if (!ps->refused) {
             ngx_log_error(NGX_LOG_ERR, ps->log, 0,
                           "rooms: redis \"%V\" refused a subscription: %s",
-                          &ps->store->url, reply->str);
+                          &ps->store->name, reply->str);
         }
 
         ps->refused = 1;

@@ -44,6 +44,10 @@ typedef struct {
 
     ngx_uint_t             primary;        /* 1: a replica is refused */
     ngx_uint_t             held;           /* 1: nothing is sent for now */
+    ngx_uint_t             inspected;      /* whether it is; no sentinel is */
+    ngx_uint_t             looking;        /* a look is in flight */
+    ngx_uint_t             warnings;       /* ngx_rooms_inspect.h */
+
     ngx_uint_t             out;            /* of the cluster, others say */
     ngx_msec_t             silent;         /* since then, 0: it isn't */
     ngx_rooms_lane_t      *lanes;          /* all that lead to it */

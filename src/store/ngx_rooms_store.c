@@ -407,6 +407,7 @@ ngx_rooms_store_add(ngx_rooms_store_t *store, ngx_addr_t *addr)
     }
 
     server->store = store;
+    server->node.inspected = 1;
     server->node.lanes = server->lanes;
     server->node.nlanes = NGX_ROOMS_LANES;
 
@@ -469,6 +470,7 @@ ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
             server->node.db = 0;
             server->node.down = NULL;
             server->node.primary = 0;
+            server->node.inspected = 0;
             store->sentinels[store->nsentinels++] = server;
         }
     }

@@ -71,6 +71,7 @@ struct ngx_rooms_cache_s {
  */
 typedef struct ngx_rooms_store_s {
     ngx_str_t                url;
+    ngx_str_t                name;     /* without a password, for the log */
     ngx_rooms_store_kind_e   kind;
     ngx_rooms_node_t         node;     /* settings that all nodes share */
     ngx_array_t             *seeds;    /* of ngx_addr_t: cluster, sentinels */

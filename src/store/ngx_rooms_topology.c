@@ -393,7 +393,7 @@ ngx_rooms_discovered_slots(ngx_rooms_server_t *source, redisReply *reply)
 
     if (reply->type != REDIS_REPLY_ARRAY) {
         ngx_log_error(NGX_LOG_ERR, store->log, 0,
-                      "rooms: no slots from \"%V\": %s", &store->url,
+                      "rooms: no slots from \"%V\": %s", &store->name,
                       reply->type == REDIS_REPLY_ERROR ? reply->str
                                                        : "odd reply");
         return;
@@ -484,7 +484,7 @@ ngx_rooms_sentinel_hold(ngx_rooms_server_t *source, redisReply *described)
     if (source->leads && !primary->node.held && store->held == 0) {
         ngx_log_error(NGX_LOG_NOTICE, store->log, 0,
                       "rooms: sentinel \"%V\" leads a failover of \"%V\"",
-                      &source->node.name, &store->url);
+                      &source->node.name, &store->name);
 
         store->held = ngx_current_msec ? ngx_current_msec : 1;
         primary->node.held = 1;
@@ -570,7 +570,7 @@ ngx_rooms_discovered_primary(ngx_rooms_server_t *source, redisReply *address,
             source->node.out = 1;
             ngx_log_error(NGX_LOG_ERR, store->log, 0,
                           "rooms: sentinel \"%V\" of \"%V\" knows no such "
-                          "primary", &source->node.name, &store->url);
+                          "primary", &source->node.name, &store->name);
         }
 
         return;
@@ -593,7 +593,7 @@ ngx_rooms_discovered_primary(ngx_rooms_server_t *source, redisReply *address,
     if (server == NULL) {
         ngx_log_error(NGX_LOG_ERR, store->log, 0,
                       "rooms: sentinels of \"%V\" name \"%V\", which is no "
-                      "address", &store->url, &host);
+                      "address", &store->name, &host);
         return;
     }
 
@@ -609,7 +609,7 @@ ngx_rooms_discovered_primary(ngx_rooms_server_t *source, redisReply *address,
     store->nservers = known;
 
     ngx_log_error(NGX_LOG_NOTICE, store->log, 0,
-                  "rooms: the primary of \"%V\" is %V", &store->url,
+                  "rooms: the primary of \"%V\" is %V", &store->name,
                   &server->node.name);
 
     primary->node.addrs = server->node.addrs;

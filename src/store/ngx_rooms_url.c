@@ -176,9 +176,30 @@ ngx_rooms_store_seeds(ngx_conf_t *cf, u_char *p, u_char *last,
 
     } while (comma);
 
-    store->node.name = store->url;
+    store->node.name = store->name;
 
     return NULL;
+}
+
+
+/* The URL as logs have it: scheme, hosts, and what is behind them. */
+static ngx_int_t
+ngx_rooms_store_name(ngx_conf_t *cf, ngx_rooms_store_t *store, size_t scheme,
+    u_char *hosts, u_char *last)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(cf->pool, scheme + (last - hosts));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    store->name.data = p;
+    p = ngx_cpymem(p, store->url.data, scheme);
+    p = ngx_cpymem(p, hosts, last - hosts);
+    store->name.len = p - store->name.data;
+
+    return NGX_OK;
 }
 
 
@@ -187,12 +208,13 @@ ngx_rooms_store_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_rooms_store_t *store)
 {
     char              *err;
     size_t             len;
-    u_char            *p, *last, *slash;
+    u_char            *p, *last, *slash, *begin;
     ngx_url_t          u;
     ngx_rooms_node_t  *node;
 
     node = &store->node;
     store->url = *url;
+    store->name = *url;
 
     p = url->data;
     last = p + url->len;
@@ -222,10 +244,17 @@ ngx_rooms_store_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_rooms_store_t *store)
                "\"redis-cluster://\" or \"redis-sentinel://\"";
     }
 
-    p = ngx_rooms_store_userinfo(cf, p + len, last, node);
+    begin = p + len;
+    p = ngx_rooms_store_userinfo(cf, begin, last, node);
 
     if (p == NULL) {
         return "must have \"user:password\" before \"@\"";
+    }
+
+    if (p != begin
+        && ngx_rooms_store_name(cf, store, len, p, last) != NGX_OK)
+    {
+        return "is out of memory";
     }
 
     slash = ngx_strlchr(p, last, '/');

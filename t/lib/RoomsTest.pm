@@ -84,12 +84,15 @@ sub set_up {
 
 END {
     if ($$ == $owner) {
-        local $?;
+        my $status = $?;
 
         RoomsTest::Nginx::stop_nginx();
+        $? = $status;
         RoomsTest::Redis::remove();
+        $status = $?;
         File::Path::remove_tree($servroot)
             if defined $servroot && !$ENV{TEST_NGINX_NO_CLEAN};
+        $? = $status;
     }
 }
 

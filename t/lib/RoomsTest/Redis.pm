@@ -46,9 +46,29 @@ sub redis_start {
             if !$first || $try == 5;
     }
 
-    $ENV{TEST_NGINX_REDIS} = "127.0.0.1:$port";
+    $ENV{TEST_NGINX_REDIS} = acl_user() . "127.0.0.1:$port";
     $ENV{TEST_NGINX_REDIS_PORT} = $port;
     $ENV{TEST_NGINX_REDIS_SOCK} = "$dir/redis.sock";
+}
+
+# With TEST_ROOMS_ACL, what "ACL SETUSER" takes, suites use the store as that
+# user, who may do no more; what was refused ends the suite with an error.
+sub acl_user {
+    my ($name, @rules) = split ' ', $ENV{TEST_ROOMS_ACL} // return '';
+
+    redis('ACL', 'SETUSER', $name, 'reset', @rules);
+    redis('ACL', 'LOG', 'RESET');
+
+    my ($password) = map { /^>(.*)/ } @rules;
+
+    return "$name:$password\@";
+}
+
+sub acl_refused {
+    return '' if !defined $ENV{TEST_ROOMS_ACL} || !defined $pid;
+
+    return join '', map { my %of = @$_; "refused: $of{reason} $of{object}\n" }
+                    @{redis('ACL', 'LOG', 100)};
 }
 
 sub launch {
@@ -101,9 +121,18 @@ sub redis_resume {
 }
 
 sub remove {
+    my $refused = acl_refused();
+
+    if ($refused ne '') {
+        print STDERR $refused;
+        $? = 1;
+    }
+
     $conn = undef;
 
     if (defined $pid) {
+        local $?;
+
         end_process($pid, 'KILL', 3);
         $pid = undef;
     }
