@@ -62,7 +62,9 @@ ngx_rooms_peer_ask(ngx_rooms_peer_ask_t *ask, ngx_pool_t *pool,
         return NGX_ERROR;
     }
 
-    if (ngx_rooms_peer_call_sign(call) != NGX_OK) {
+    if (ngx_rooms_peer_call_trace(call, rq->r) != NGX_OK
+        || ngx_rooms_peer_call_sign(call) != NGX_OK)
+    {
         ngx_rooms_peer_call_free(call);
         return NGX_ERROR;
     }

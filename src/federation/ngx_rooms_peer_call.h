@@ -57,6 +57,13 @@ ngx_rooms_peer_call_t *ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx,
 ngx_int_t ngx_rooms_peer_call_body(ngx_rooms_peer_call_t *call,
     ngx_str_t *body);
 
+/*
+ * Whose request it is made for: its X-Request-Id, and the client's
+ * traceparent, go along.
+ */
+ngx_int_t ngx_rooms_peer_call_trace(ngx_rooms_peer_call_t *call,
+    ngx_http_request_t *r);
+
 /* Adds what proves that it is ours (RFC 9421), before it starts. */
 ngx_int_t ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call);
 

@@ -6,8 +6,13 @@
 /* What a request to another server carries: a body, and its signature. */
 
 #include "ngx_rooms_peer_call.h"
+#include "ngx_rooms_request.h"
 #include "rooms_json.h"
 #include "rooms_signature.h"
+
+
+/* version 00 has 55 bytes; later ones may have more (W3C Trace Context) */
+#define NGX_ROOMS_TRACEPARENT  256
 
 
 static ngx_table_elt_t *
@@ -94,6 +99,34 @@ ngx_rooms_peer_call_body(ngx_rooms_peer_call_t *call, ngx_str_t *body)
     call->body.len = body->len;
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_peer_call_trace(ngx_rooms_peer_call_t *call, ngx_http_request_t *r)
+{
+    rooms_str_t  id, trace;
+
+    id = ngx_rooms_dup(call->request->pool, ngx_rooms_request_id(r));
+    trace = ngx_rooms_header_in(r, "traceparent");
+
+    if (trace.len > NGX_ROOMS_TRACEPARENT) {
+        trace = ROOMS_NULL;
+    }
+
+    trace = ngx_rooms_dup(call->request->pool, trace);
+
+    if (id.data
+        && ngx_rooms_peer_call_header(call, "x-request-id",
+                                      (u_char *) id.data, id.len) == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    return trace.data == NULL
+           || ngx_rooms_peer_call_header(call, "traceparent",
+                                         (u_char *) trace.data, trace.len)
+           ? NGX_OK : NGX_ERROR;
 }
 
 

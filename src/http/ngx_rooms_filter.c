@@ -124,6 +124,11 @@ ngx_rooms_filter_replace(ngx_http_request_t *r, ngx_rooms_req_t *rq)
         rq->retry_after = 1;
     }
 
+    if (rq->error == NGX_ROOMS_E_RATE_LIMIT && ngx_rooms_filter_limited(r)) {
+        rq->error_field = ngx_rooms_s("limit");
+        rq->error_problem = rooms_cstr(ngx_rooms_endpoint_class(rq->endpoint));
+    }
+
     ngx_rooms_error_complete(rq);
     ngx_rooms_retry_after(rq);
 

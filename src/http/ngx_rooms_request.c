@@ -10,6 +10,8 @@
 #include "ngx_rooms_status.h"
 
 
+static u_char *ngx_rooms_req_log(ngx_http_request_t *r,
+    ngx_http_request_t *sr, u_char *buf, size_t len);
 static void ngx_rooms_req_again(ngx_http_request_t *r);
 static void ngx_rooms_req_cleanup(void *data);
 
@@ -84,9 +86,68 @@ ngx_rooms_req(ngx_http_request_t *r)
 
     ngx_http_set_ctx(r, rq, ngx_rooms_module);
 
+    /* each answer has the id, and each line of the log */
+
+    (void) ngx_rooms_request_id(r);
+
+    if (r == r->main) {
+        r->log_handler = ngx_rooms_req_log;
+    }
+
     ngx_rooms_route(rq);
 
     return rq;
+}
+
+
+/*
+ * What the error log says of a request: as NGINX does, but without the query,
+ * which may hold a ticket or the signature of a link, and with the id that
+ * the client has got.
+ */
+static u_char *
+ngx_rooms_req_log(ngx_http_request_t *r, ngx_http_request_t *sr, u_char *buf,
+    size_t len)
+{
+    u_char                     *p, *query;
+    ngx_str_t                   uri;
+    ngx_http_core_srv_conf_t   *cscf;
+    ngx_rooms_main_conf_t      *rmcf;
+    ngx_http_variable_value_t  *id;
+
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+    rmcf = ngx_http_get_module_main_conf(r, ngx_rooms_module);
+
+    uri = r->unparsed_uri;
+    query = uri.len ? ngx_strlchr(uri.data, uri.data + uri.len, '?') : NULL;
+
+    if (query) {
+        uri.len = query - uri.data;
+    }
+
+    p = ngx_snprintf(buf, len, ", server: %V, request: \"%V %V\"",
+                     &cscf->server_name, &r->method_name, &uri);
+    len -= p - buf;
+    buf = p;
+
+    if (r != sr) {
+        p = ngx_snprintf(buf, len, ", subrequest: \"%V\"", &sr->uri);
+        len -= p - buf;
+        buf = p;
+    }
+
+    if (r->headers_in.host) {
+        p = ngx_snprintf(buf, len, ", host: \"%V\"",
+                         &r->headers_in.host->value);
+        len -= p - buf;
+        buf = p;
+    }
+
+    id = r->variables ? &r->variables[rmcf->request_id] : NULL;
+
+    return id && id->valid ? ngx_snprintf(buf, len, ", request_id: %*s",
+                                          (size_t) id->len, id->data)
+                           : buf;
 }
 
 

@@ -266,6 +266,9 @@ void ngx_rooms_route(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_route_allow(ngx_rooms_req_t *rq);
 ngx_uint_t ngx_rooms_endpoint_index(const ngx_rooms_endpoint_t *e);
 
+/* What a request of a row costs, in one word: $rooms_class.  e: NULL: none. */
+const char *ngx_rooms_endpoint_class(const ngx_rooms_endpoint_t *e);
+
 /*
  * The table of endpoints: rows of all families, one behind the other, up to
  * one without a path.  NGX_ERROR: there are too many.

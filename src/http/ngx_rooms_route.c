@@ -324,6 +324,45 @@ ngx_rooms_route_init(ngx_conf_t *cf)
 }
 
 
+/*
+ * From what the row says anyway.  Who comes into a room that is there is
+ * "join", an invite's acceptance too; who makes something is "create".
+ */
+const char *
+ngx_rooms_endpoint_class(const ngx_rooms_endpoint_t *e)
+{
+    if (e == NULL) {
+        return "none";
+    }
+
+    if (e->flags & NGX_ROOMS_PEER) {
+        return "peer";
+    }
+
+    if (e->part == NGX_ROOMS_PART_SYNC) {
+        return "stream";
+    }
+
+    if (e->method == NGX_HTTP_GET) {
+        return e->op == ROOMS_OP_EXPORT ? "export" : "read";
+    }
+
+    if (e->flags & NGX_ROOMS_UPLOAD) {
+        return "upload";
+    }
+
+    if (e->op == ROOMS_OP_JOIN) {
+        return "join";
+    }
+
+    if (e->part == NGX_ROOMS_PART_MESSAGES) {
+        return "send";
+    }
+
+    return e->flags & NGX_ROOMS_CREATES ? "create" : "change";
+}
+
+
 ngx_uint_t
 ngx_rooms_endpoint_index(const ngx_rooms_endpoint_t *e)
 {

@@ -14,6 +14,7 @@ typedef enum {
     NGX_ROOMS_V_TENANT = 0,
     NGX_ROOMS_V_PARTICIPANT,
     NGX_ROOMS_V_ENDPOINT,
+    NGX_ROOMS_V_CLASS,
     NGX_ROOMS_V_ERROR,
     NGX_ROOMS_V_STORE_TIME
 } ngx_rooms_variable_e;
@@ -28,6 +29,9 @@ static ngx_http_variable_t  ngx_rooms_variables[] = {
 
     { ngx_string("rooms_endpoint"), NULL, ngx_rooms_variable,
       NGX_ROOMS_V_ENDPOINT, 0, 0 },
+
+    { ngx_string("rooms_class"), NULL, ngx_rooms_variable,
+      NGX_ROOMS_V_CLASS, 0, 0 },
 
     { ngx_string("rooms_error_code"), NULL, ngx_rooms_variable,
       NGX_ROOMS_V_ERROR, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -120,6 +124,10 @@ ngx_rooms_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     case NGX_ROOMS_V_ENDPOINT:
         value = ngx_rooms_variable_endpoint(rq);
+        break;
+
+    case NGX_ROOMS_V_CLASS:
+        value = rooms_cstr(ngx_rooms_endpoint_class(rq->endpoint));
         break;
 
     case NGX_ROOMS_V_ERROR:

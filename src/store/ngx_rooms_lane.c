@@ -13,6 +13,7 @@
 
 #include "ngx_rooms_lane.h"
 #include "ngx_rooms_inspect.h"
+#include "ngx_rooms_tls.h"
 
 
 #define NGX_ROOMS_BACKOFF_MIN     50
@@ -224,7 +225,9 @@ ngx_rooms_lane_connect(ngx_rooms_lane_t *lane)
                       "rooms: can't connect to redis \"%V\": %s",
                       &node->name, ac->errstr);
 
-    } else if (ngx_rooms_lane_attach(lane) == NGX_OK) {
+    } else if (ngx_rooms_tls_lane(lane) == NGX_OK
+               && ngx_rooms_lane_attach(lane) == NGX_OK)
+    {
         ngx_add_timer(&lane->timer, node->connect_timeout);
         return;
     }

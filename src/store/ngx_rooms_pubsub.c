@@ -15,6 +15,7 @@
 
 #include "ngx_rooms_store.h"
 #include "ngx_rooms_cache.h"
+#include "ngx_rooms_tls.h"
 
 
 #define NGX_ROOMS_PUBSUB_BACKOFF_MIN    50
@@ -22,6 +23,7 @@
 
 
 static void ngx_rooms_pubsub_connect(ngx_rooms_pubsub_t *ps);
+static void ngx_rooms_pubsub_greet(ngx_rooms_pubsub_t *ps);
 static void ngx_rooms_pubsub_timer_handler(ngx_event_t *ev);
 
 
@@ -192,8 +194,51 @@ ngx_rooms_pubsub_connect(ngx_rooms_pubsub_t *ps)
 }
 
 
+/* TLS, where it is asked for, is here or has failed. */
+static void
+ngx_rooms_pubsub_shaken(ngx_connection_t *c)
+{
+    ngx_rooms_pubsub_t  *ps;
+
+    ps = c->data;
+
+#if (NGX_ROOMS_TLS)
+
+    if (c->ssl && !c->ssl->handshaked) {
+        ngx_rooms_pubsub_close(ps, "has no TLS");
+        return;
+    }
+
+#endif
+
+    c->read->handler = ngx_rooms_pubsub_read_handler;
+    c->write->handler = ngx_rooms_pubsub_write_handler;
+
+    ngx_rooms_pubsub_greet(ps);
+}
+
+
 void
 ngx_rooms_pubsub_connected(ngx_rooms_pubsub_t *ps)
+{
+    switch (ngx_rooms_tls_handshake(ps->connection, ps->node,
+                                    ngx_rooms_pubsub_shaken))
+    {
+    case NGX_OK:
+        ngx_rooms_pubsub_shaken(ps->connection);
+        return;
+
+    case NGX_AGAIN:
+        return;
+
+    default:
+        ngx_rooms_pubsub_close(ps, "has no TLS");
+    }
+}
+
+
+static void
+ngx_rooms_pubsub_greet(ngx_rooms_pubsub_t *ps)
 {
     rooms_str_t        user, password;
     ngx_rooms_node_t  *node;
@@ -302,7 +347,7 @@ ngx_rooms_pubsub_close(ngx_rooms_pubsub_t *ps, const char *why)
     }
 
     if (ps->connection) {
-        ngx_close_connection(ps->connection);
+        ngx_rooms_tls_close(ps->connection);
         ps->connection = NULL;
     }
 

@@ -32,6 +32,7 @@ typedef struct {
     ngx_addr_t            *addrs;          /* of host:port, or NULL */
     ngx_uint_t             naddrs;
     ngx_str_t              path;           /* of a Unix socket, NUL ended */
+    void                  *tls;            /* rediss://; or NULL */
     ngx_str_t              user;
     ngx_str_t              password;
     ngx_int_t              db;

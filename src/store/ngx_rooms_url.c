@@ -6,6 +6,7 @@
 /* rooms_redis: what its URL means. */
 
 #include "ngx_rooms_store.h"
+#include "ngx_rooms_tls.h"
 
 
 static ngx_int_t
@@ -208,7 +209,7 @@ ngx_rooms_store_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_rooms_store_t *store)
 {
     char              *err;
     size_t             len;
-    u_char            *p, *last, *slash, *begin;
+    u_char            *p, *last, *slash, *begin, *query;
     ngx_url_t          u;
     ngx_rooms_node_t  *node;
 
@@ -218,14 +219,11 @@ ngx_rooms_store_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_rooms_store_t *store)
 
     p = url->data;
     last = p + url->len;
+    query = NULL;
 
     if (ngx_strncasecmp(p, (u_char *) "redis+unix://", 13) == 0) {
         node->name = *url;
         return ngx_rooms_store_unix(cf, p + 13, last, node);
-    }
-
-    if (ngx_strncasecmp(p, (u_char *) "rediss://", 9) == 0) {
-        return "needs TLS, which this build of hiredis doesn't have";
     }
 
     if (ngx_strncasecmp(p, (u_char *) "redis-cluster://", 16) == 0) {
@@ -239,9 +237,15 @@ ngx_rooms_store_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_rooms_store_t *store)
     } else if (ngx_strncasecmp(p, (u_char *) "redis://", 8) == 0) {
         len = 8;
 
+    } else if (ngx_strncasecmp(p, (u_char *) "rediss://", 9) == 0) {
+        len = 9;
+        query = ngx_strlchr(p, last, '?');
+        last = query ? query : last;
+
     } else {
-        return "must begin with \"redis://\", \"redis+unix://\", "
-               "\"redis-cluster://\" or \"redis-sentinel://\"";
+        return "must begin with \"redis://\", \"rediss://\", "
+               "\"redis+unix://\", \"redis-cluster://\" or "
+               "\"redis-sentinel://\"";
     }
 
     begin = p + len;
@@ -291,6 +295,11 @@ ngx_rooms_store_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_rooms_store_t *store)
         node->addrs = u.addrs;
         node->naddrs = u.naddrs;
         node->name = u.url;
+    }
+
+    if (err == NULL && len == 9) {
+        err = ngx_rooms_tls_parse(cf, query ? query + 1 : last,
+                                  url->data + url->len, &u.host, node);
     }
 
     return err;

@@ -77,11 +77,22 @@ fuzz:
 	@$(MAKE) --no-print-directory $(FUZZERS) $(BUILD)/fuzz_seeds
 	@t/make/fuzz $(FUZZ_SECONDS) $(BUILD)/fuzz_seeds $(FUZZERS)
 
-$(BUILD)/fuzz/%: t/fuzz/%.c $(PURE) $(PURE_HEADERS)
+FUZZ_CFLAGS = -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
+              -fno-sanitize-recover=undefined $(PURE_INCS) -It/fuzz
+FUZZ_OBJS   = $(patsubst src/%.c, $(BUILD)/fuzz/pure/%.o, $(PURE))
+
+# the core once, for all of them
+$(BUILD)/fuzz/%: t/fuzz/%.c $(BUILD)/fuzz/libpure.a
+	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $< \
+	    $(BUILD)/fuzz/libpure.a $(PURE_LIBS) -lwslay
+
+$(BUILD)/fuzz/libpure.a: $(FUZZ_OBJS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/fuzz/pure/%.o: src/%.c $(PURE_HEADERS)
 	@mkdir -p $(@D)
-	clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=undefined $(PURE_INCS) -It/fuzz -o $@ $< \
-	    $(PURE) $(PURE_LIBS) -lwslay
+	clang $(FUZZ_CFLAGS) -c -o $@ $<
 
 $(BUILD)/fuzz_seeds: t/fuzz/fuzz_seeds.c $(BUILD)/libpure.a
 	$(CC) $(PURE_CFLAGS) -Wno-unused-parameter -It/unit -o $@ $< \

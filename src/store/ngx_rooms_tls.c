@@ -1,0 +1,326 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * TLS to the store.  hiredis speaks it on the lanes, NGINX on the connection
+ * that is subscribed; both with the same settings.
+ */
+
+#include "ngx_rooms_tls.h"
+
+#if (NGX_ROOMS_TLS)
+
+#include <hiredis/hiredis_ssl.h>
+#include <openssl/x509v3.h>
+
+
+typedef struct {
+    SSL_CTX    *lanes;
+    ngx_ssl_t   subscribed;
+    u_char     *host;                      /* NUL ended */
+} ngx_rooms_tls_t;
+
+
+static void ngx_rooms_tls_cleanup(void *data);
+static char *ngx_rooms_tls_settings(SSL_CTX *ctx, char *ca, char *cert,
+    char *key);
+static int ngx_rooms_tls_verify(int ok, X509_STORE_CTX *store);
+static ngx_int_t ngx_rooms_tls_name(SSL *ssl, u_char *host);
+
+
+/* "name=value" of a query, unescaped; NULL: it isn't there. */
+static char *
+ngx_rooms_tls_argument(ngx_conf_t *cf, u_char *p, u_char *last,
+    const char *name)
+{
+    u_char  *end, *dst, *src, *value;
+    size_t   len;
+
+    len = ngx_strlen(name);
+
+    for ( /* void */ ; p < last; p = end + 1) {
+        end = ngx_strlchr(p, last, '&');
+        end = end ? end : last;
+
+        if ((size_t) (end - p) <= len || p[len] != '='
+            || ngx_strncmp(p, name, len) != 0)
+        {
+            continue;
+        }
+
+        src = p + len + 1;
+        value = ngx_pnalloc(cf->pool, end - src + 1);
+        if (value == NULL) {
+            return NULL;
+        }
+
+        dst = value;
+        ngx_unescape_uri(&dst, &src, end - src, 0);
+        *dst = '\0';
+
+        return (char *) value;
+    }
+
+    return NULL;
+}
+
+
+char *
+ngx_rooms_tls_parse(ngx_conf_t *cf, u_char *p, u_char *last, ngx_str_t *host,
+    ngx_rooms_node_t *node)
+{
+    char                *ca, *cert, *key, *err;
+    ngx_rooms_tls_t     *tls;
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(cf->pool, sizeof(ngx_rooms_tls_t));
+    if (cln == NULL) {
+        return "is out of memory";
+    }
+
+    tls = cln->data;
+    ngx_memzero(tls, sizeof(ngx_rooms_tls_t));
+    cln->handler = ngx_rooms_tls_cleanup;
+
+    tls->host = ngx_pnalloc(cf->pool, host->len + 1);
+    if (tls->host == NULL) {
+        return "is out of memory";
+    }
+
+    *ngx_cpymem(tls->host, host->data, host->len) = '\0';
+
+    ca = ngx_rooms_tls_argument(cf, p, last, "ca");
+    cert = ngx_rooms_tls_argument(cf, p, last, "cert");
+    key = ngx_rooms_tls_argument(cf, p, last, "key");
+
+    tls->lanes = SSL_CTX_new(TLS_client_method());
+    tls->subscribed.log = cf->log;
+
+    if (tls->lanes == NULL
+        || ngx_ssl_create(&tls->subscribed, NGX_SSL_TLSv1_2|NGX_SSL_TLSv1_3,
+                          NULL) != NGX_OK)
+    {
+        return "can't use TLS";
+    }
+
+    SSL_CTX_set_min_proto_version(tls->lanes, TLS1_2_VERSION);
+    SSL_CTX_set_mode(tls->lanes, SSL_MODE_RELEASE_BUFFERS);
+
+    err = ngx_rooms_tls_settings(tls->lanes, ca, cert, key);
+
+    if (err == NULL) {
+        err = ngx_rooms_tls_settings(tls->subscribed.ctx, ca, cert, key);
+    }
+
+    node->tls = tls;
+
+    return err;
+}
+
+
+static void
+ngx_rooms_tls_cleanup(void *data)
+{
+    ngx_rooms_tls_t  *tls = data;
+
+    if (tls->lanes) {
+        SSL_CTX_free(tls->lanes);
+    }
+
+    if (tls->subscribed.ctx) {
+        SSL_CTX_free(tls->subscribed.ctx);
+    }
+}
+
+
+static char *
+ngx_rooms_tls_settings(SSL_CTX *ctx, char *ca, char *cert, char *key)
+{
+    if (ca ? SSL_CTX_load_verify_locations(ctx, ca, NULL) != 1
+           : SSL_CTX_set_default_verify_paths(ctx) != 1)
+    {
+        ERR_clear_error();
+        return "names a \"ca\" that can't be read";
+    }
+
+    if (cert && SSL_CTX_use_certificate_chain_file(ctx, cert) != 1) {
+        ERR_clear_error();
+        return "names a \"cert\" that can't be read";
+    }
+
+    if (cert
+        && (SSL_CTX_use_PrivateKey_file(ctx, key ? key : cert,
+                                        SSL_FILETYPE_PEM) != 1
+            || SSL_CTX_check_private_key(ctx) != 1))
+    {
+        ERR_clear_error();
+        return "names a \"key\" that can't be read, or isn't the "
+               "certificate's";
+    }
+
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, ngx_rooms_tls_verify);
+
+    return NULL;
+}
+
+
+/* hiredis tells of a failed handshake, and not why it failed. */
+static int
+ngx_rooms_tls_verify(int ok, X509_STORE_CTX *store)
+{
+    if (!ok) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "rooms: the certificate of redis is refused: %s",
+                      X509_verify_cert_error_string(
+                                          X509_STORE_CTX_get_error(store)));
+    }
+
+    return ok;
+}
+
+
+/* Which host it has to be; an address is in a certificate, too. */
+static ngx_int_t
+ngx_rooms_tls_name(SSL *ssl, u_char *host)
+{
+    X509_VERIFY_PARAM  *param;
+
+    param = SSL_get0_param(ssl);
+
+    if (X509_VERIFY_PARAM_set1_ip_asc(param, (char *) host) == 1) {
+        return NGX_OK;
+    }
+
+    ERR_clear_error();
+
+    return SSL_set_tlsext_host_name(ssl, (char *) host) == 1
+           && X509_VERIFY_PARAM_set1_host(param, (char *) host, 0) == 1
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_rooms_tls_lane(ngx_rooms_lane_t *lane)
+{
+    SSL              *ssl;
+    ngx_rooms_tls_t  *tls;
+
+    tls = lane->node->tls;
+
+    if (tls == NULL) {
+        return NGX_OK;
+    }
+
+    ssl = SSL_new(tls->lanes);
+
+    if (ssl == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_tls_name(ssl, tls->host) != NGX_OK
+        || redisInitiateSSL(&lane->ac->c, ssl) != REDIS_OK)
+    {
+        SSL_free(ssl);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_tls_handshake(ngx_connection_t *c, ngx_rooms_node_t *node,
+    void (*done)(ngx_connection_t *c))
+{
+    ngx_int_t         rc;
+    ngx_rooms_tls_t  *tls;
+
+    tls = node->tls;
+
+    if (tls == NULL) {
+        return NGX_OK;
+    }
+
+    /* NGINX keeps what belongs to TLS in the connection's pool */
+
+    if (c->pool == NULL) {
+        c->pool = ngx_create_pool(512, c->log);
+        if (c->pool == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    tls->subscribed.log = c->log;
+
+    if (ngx_ssl_create_connection(&tls->subscribed, c,
+                                  NGX_SSL_BUFFER|NGX_SSL_CLIENT) != NGX_OK
+        || ngx_rooms_tls_name(c->ssl->connection, tls->host) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_ssl_handshake(c);
+
+    if (rc == NGX_AGAIN) {
+        c->ssl->handler = done;
+    }
+
+    return rc == NGX_OK && !c->ssl->handshaked ? NGX_ERROR : rc;
+}
+
+
+void
+ngx_rooms_tls_close(ngx_connection_t *c)
+{
+    ngx_pool_t  *pool;
+
+    if (c->ssl) {
+        c->ssl->no_wait_shutdown = 1;
+        c->ssl->no_send_shutdown = 1;
+        (void) ngx_ssl_shutdown(c);
+    }
+
+    pool = c->pool;
+    c->pool = NULL;
+
+    ngx_close_connection(c);
+
+    if (pool) {
+        ngx_destroy_pool(pool);
+    }
+}
+
+#else
+
+char *
+ngx_rooms_tls_parse(ngx_conf_t *cf, u_char *p, u_char *last, ngx_str_t *host,
+    ngx_rooms_node_t *node)
+{
+    return "needs TLS, which this build of hiredis doesn't have";
+}
+
+
+ngx_int_t
+ngx_rooms_tls_lane(ngx_rooms_lane_t *lane)
+{
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_tls_handshake(ngx_connection_t *c, ngx_rooms_node_t *node,
+    void (*done)(ngx_connection_t *c))
+{
+    return NGX_OK;
+}
+
+
+void
+ngx_rooms_tls_close(ngx_connection_t *c)
+{
+    ngx_close_connection(c);
+}
+
+#endif

@@ -1,0 +1,136 @@
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# A store behind TLS: the recipe of docs/operations.md, by NGINX's stream
+# module and a Unix socket, and rediss:// where hiredis has TLS.
+
+use strict;
+use warnings;
+
+use File::Temp ();
+use Test::More;
+
+use lib 't/lib';
+use RoomsTest -no_redis;
+use RoomsTest::Process qw(end_process find_program free_port slurp
+                          start_process wait_for);
+
+my ($stream) = grep { -e } '/usr/lib/nginx/modules/ngx_stream_module.so';
+
+plan skip_all => 'no redis-server, or no openssl'
+    if !find_program('redis-server') || !find_program('openssl');
+
+my $dir = File::Temp->newdir('rooms-tls-XXXXXXXX', TMPDIR => 1);
+my $port = free_port();
+my $pid;
+
+# an authority, a server's certificate for a name, and a client's
+
+sub openssl {
+    my $out = `cd $dir && openssl @_ 2>&1`;
+
+    die "openssl @_: $out\n" if $?;
+}
+
+openssl('req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes',
+        '-keyout ca.key -out ca.pem -days 2 -subj /CN=authority');
+
+for my $name (qw(redis.example.com client other.example.com)) {
+    openssl('req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes',
+            "-keyout $name.key -out $name.csr -subj /CN=$name",
+            "-addext subjectAltName=DNS:$name,IP:127.0.0.1");
+    openssl("x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -days 2",
+            "-CAcreateserial -copy_extensions copy -out $name.pem");
+}
+
+sub start_store {
+    my ($name) = @_;
+
+    $pid = start_process("$dir/redis.log", find_program('redis-server'),
+                         '--port', 0, '--tls-port', $port,
+                         '--bind', '127.0.0.1', '--dir', $dir, '--save', '',
+                         '--tls-cert-file', "$dir/$name.pem",
+                         '--tls-key-file', "$dir/$name.key",
+                         '--tls-ca-cert-file', "$dir/ca.pem");
+
+    return wait_for(10, sub {
+        slurp("$dir/redis.log") =~ /Ready to accept|rror/;
+    });
+}
+
+sub stop_store {
+    end_process($pid, 'TERM', 5) if $pid;
+    unlink "$dir/redis.log";
+    $pid = undef;
+}
+
+END { stop_store() if $pid }
+
+sub rooms {
+    return http_req('POST', '/v1/rooms', 'mock:ann@t',
+                    { room_type => 'group', name => 'behind TLS' });
+}
+
+start_store('redis.example.com');
+
+plan skip_all => 'this redis-server has no TLS'
+    if slurp("$dir/redis.log") !~ /Ready to accept/;
+
+
+# The recipe, with the names of this place
+
+SKIP: {
+    skip 'no stream module of NGINX', 8 if !$stream;
+
+    my ($recipe) = slurp('docs/operations.md')
+                   =~ /^```nginx\n(stream \{.*?^\})$/ms;
+
+    ok(defined $recipe, 'the recipe');
+    $recipe =~ s{/run/nginx-redis\.sock}{$dir/sock};
+    $recipe =~ s{proxy_pass redis\.example\.com:6380}
+                {proxy_pass 127.0.0.1:$port};
+    $recipe =~ s{/etc/ssl/certs/ca-certificates\.crt}{$dir/ca.pem};
+    $recipe =~ s{/etc/nginx/redis-client}{$dir/client}g;
+
+    run_nginx(<<"END", main => "load_module $stream;\n$recipe");
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis+unix://$dir/sock;
+        rooms_redis_timeout 500ms;
+        location = /readyz { rooms_health ready; }
+END
+    is(rooms()->[0], 201, 'a room, through TLS');
+    is(http_req('GET', '/readyz')->[0], 200, 'ready');
+
+    stop_store();
+    is(rooms()->[0], 503, 'away');
+    start_store('redis.example.com');
+    ok(wait_for(20, sub { rooms()->[0] == 201 }), 'it comes back');
+
+    # somebody else's certificate isn't taken
+
+    stop_store();
+    start_store('other.example.com');
+    ok(wait_for(10, sub { nginx_log() =~ /certificate/ || rooms()->[0] == 0 }),
+       'another name is noticed');
+    is(rooms()->[0], 503, 'and nothing is said to it');
+    like(nginx_log(), qr/certificate does not match "redis\.example\.com"/,
+         'the log says why');
+    stop_nginx();
+    stop_store();
+    start_store('redis.example.com');
+}
+
+
+# rediss://
+
+my $config = <<"END";
+        rooms on;
+        rooms_auth mock;
+        rooms_redis_ca $dir/ca.pem;
+        rooms_redis_certificate $dir/client.pem $dir/client.key;
+        rooms_redis rediss://redis.example.com:$port/0;
+        rooms_redis_timeout 500ms;
+END
+
+done_testing();
