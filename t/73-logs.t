@@ -165,7 +165,7 @@ my ($late) = sort { $b->{store_time} <=> $a->{store_time} }
              grep { $_->{error} eq 'SW_STORE_UNAVAILABLE' } @rows;
 
 cmp_ok($late->{store_time}, '>=', 0.4, 'the time of the store');
-my ($line) = nginx_log() =~ m{^(.*rooms: .*/v1/rooms/$room/send.*)$}m;
+my ($line) = nginx_log() =~ m{^(.*rooms: .*/v1/rooms/$room/messages.*)$}m;
 my ($id) = ($line // '') =~ /, request_id: (\w{32})/;
 
 ok(defined $id, 'a line of the error log names the request')
