@@ -10,14 +10,21 @@
  * creation, and keeps what passes the filters.  The cursor is the id of the
  * last room shown.  A total is that of the whole list, whatever the page, so
  * it takes a walk through all of it.
+ *
+ * The one has the caller's rooms: all, those of a type, invites, or, instead
+ * of both, a workspace's.  The other has public rooms: all, those of a type, or
+ * what the rarest word of a query finds in the index.
  */
 
 #include "ngx_rooms_endpoints.h"
 #include "ngx_rooms_pager.h"
+#include "rooms_words.h"
 
 
 #define NGX_ROOMS_DIRECTORY_PAGE    100   /* rooms of one round, at most */
-#define NGX_ROOMS_DIRECTORY_MAX   20000   /* of a request without a total */
+#define NGX_ROOMS_DIRECTORY_MAX    2000   /* of a request without a total */
+#define NGX_ROOMS_DIRECTORY_WORDS    16   /* of a query that are counted */
+#define NGX_ROOMS_DIRECTORY_HITS   1000   /* entries that are read at once */
 #define NGX_ROOMS_DIRECTORY_ROOM    800   /* bytes, without name and topic */
 #define NGX_ROOMS_DIRECTORY_QUERY   128   /* code points */
 #define NGX_ROOMS_DIRECTORY_TEXT  16384   /* of a room, folded */
@@ -34,6 +41,15 @@ typedef struct {
     u_char              *text;            /* of one room, folded */
     unsigned             public:1;        /* walks the public rooms, too */
     unsigned             count:1;         /* to the end, for a total */
+
+    /* what is walked, of the caller's rooms and of public ones */
+    rooms_str_t          own;             /* kind in front of ids, or NULL */
+    rooms_str_t          listed;          /* likewise, of a list; or NULL */
+    rooms_str_t          words[NGX_ROOMS_DIRECTORY_WORDS + 1];
+    ngx_uint_t           nwords;
+    rooms_str_t         *hits;            /* all that a word finds, newest
+                                             first; or NULL */
+    ngx_uint_t           nhits;
 
     rooms_str_t          after;           /* the last id looked at, or NULL */
     u_char               after_text[ROOMS_ID_MAX];
@@ -57,6 +73,8 @@ typedef struct {
 
 typedef enum {
     NGX_ROOMS_DIRECTORY_BEGIN = 0,
+    NGX_ROOMS_DIRECTORY_COUNTED,          /* how many each word finds */
+    NGX_ROOMS_DIRECTORY_HIT,              /* what the rarest one finds */
     NGX_ROOMS_DIRECTORY_IDS,
     NGX_ROOMS_DIRECTORY_ROOMS,
     NGX_ROOMS_DIRECTORY_SEARCH,           /* names of DMs, to look for q */
@@ -69,6 +87,9 @@ static ngx_int_t ngx_rooms_directory_filters(ngx_rooms_req_t *rq,
 static ngx_int_t ngx_rooms_directory_query(ngx_rooms_req_t *rq,
     ngx_rooms_directory_t *d, rooms_str_t q);
 static ngx_int_t ngx_rooms_directory_walk(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_count(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_choose(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_hits(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_ids(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_rooms(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_search(ngx_rooms_req_t *rq);
@@ -173,6 +194,10 @@ ngx_rooms_directory_filters(ngx_rooms_req_t *rq, ngx_rooms_directory_t *d)
         if (d->type < 0) {
             return ngx_rooms_invalid(rq, "room_type", "is no type of room");
         }
+
+        d->own = ngx_rooms_join(rq->pool, s, ngx_rooms_s(" "));
+        d->words[d->nwords++] = ngx_rooms_join(rq->pool, ngx_rooms_s("*"),
+                                               d->own);
     }
 
     if (ngx_rooms_arg(rq, "membership", &s) == NGX_OK) {
@@ -184,10 +209,20 @@ ngx_rooms_directory_filters(ngx_rooms_req_t *rq, ngx_rooms_directory_t *d)
         }
 
         d->public = 0;
+
+        if (d->membership == ROOMS_INVITE) {
+            d->own = ngx_rooms_s("invite ");
+        }
     }
 
     if (ngx_rooms_arg(rq, "workspace_id", &s) == NGX_OK) {
         d->workspace = s;
+
+        if (d->membership < 0) {
+            /* its list has all of its open rooms, seen or not */
+            d->public = 0;
+            d->own = ROOMS_NULL;
+        }
     }
 
     if (ngx_rooms_arg(rq, "count", &s) == NGX_OK) {
@@ -252,7 +287,13 @@ ngx_rooms_directory_walk(ngx_rooms_req_t *rq)
     switch (rq->round) {
 
     case NGX_ROOMS_DIRECTORY_BEGIN:
-        return ngx_rooms_directory_ids(rq);
+        return ngx_rooms_directory_count(rq);
+
+    case NGX_ROOMS_DIRECTORY_COUNTED:
+        return ngx_rooms_directory_choose(rq);
+
+    case NGX_ROOMS_DIRECTORY_HIT:
+        return ngx_rooms_directory_hits(rq);
 
     case NGX_ROOMS_DIRECTORY_IDS:
         return ngx_rooms_directory_rooms(rq);
@@ -269,10 +310,195 @@ ngx_rooms_directory_walk(ngx_rooms_req_t *rq)
 }
 
 
+/*
+ * Of public rooms, the words of the query and the type say which list of the
+ * index is the shortest.  One that finds nothing costs one command.
+ */
+static ngx_int_t
+ngx_rooms_directory_count(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t              i;
+    rooms_str_t             rest, word, key;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+    rest = d->q;
+
+    while (d->nwords <= NGX_ROOMS_DIRECTORY_WORDS) {
+        word = rooms_words_next(&rest);
+
+        if (word.data == NULL) {
+            break;
+        }
+
+        d->words[d->nwords++] = word;
+    }
+
+    if (!d->public || d->nwords == 0) {
+        return ngx_rooms_directory_ids(rq);
+    }
+
+    if (ngx_rooms_batch(rq) == NULL) {
+        return NGX_ERROR;
+    }
+
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_WORDS, ngx_rooms_s("rooms"));
+
+    for (i = 0; i < d->nwords; i++) {
+        (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZLEXCOUNT %s [%s (%s\xff",
+                             key, d->words[i], d->words[i]);
+    }
+
+    if (rq->batch->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_DIRECTORY_COUNTED;
+
+    return ngx_rooms_send(rq);
+}
+
+
+/*
+ * A list by type is in the order of ids, as the directory is; what a word
+ * finds is not, so all of it is read, unless that is much: then public rooms
+ * are walked as they come, and enough of them match.
+ */
+static ngx_int_t
+ngx_rooms_directory_choose(ngx_rooms_req_t *rq)
+{
+    int64_t                 n, least;
+    ngx_uint_t              i;
+    rooms_str_t             word;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+    least = INT64_MAX;
+    word = ROOMS_NULL;
+
+    for (i = 0; i < d->nwords; i++) {
+        n = ngx_rooms_reply_int(ngx_rooms_reply(rq, i), 0);
+
+        if (n < least) {
+            least = n;
+            word = d->words[i];
+        }
+    }
+
+    if (least == 0) {
+        d->public = 0;
+        return ngx_rooms_directory_ids(rq);
+    }
+
+    if (word.data[0] == '*') {
+        d->listed = word;
+        return ngx_rooms_directory_ids(rq);
+    }
+
+    if (least > NGX_ROOMS_DIRECTORY_HITS) {
+        return ngx_rooms_directory_ids(rq);
+    }
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_ask(rq->batch, &rq->keys,
+                         "ZRANGEBYLEX %k [%s (%s\xff LIMIT 0 %d",
+                         NGX_ROOMS_KEY_WORDS, ngx_rooms_s("rooms"), word, word,
+                         (int64_t) 2 * NGX_ROOMS_DIRECTORY_HITS) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_DIRECTORY_HIT;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static int ngx_libc_cdecl
+ngx_rooms_directory_newest(const void *one, const void *two)
+{
+    const rooms_str_t  *a, *b;
+
+    a = one;
+    b = two;
+
+    return rooms_str_before(*a, *b) ? 1 : rooms_str_before(*b, *a) ? -1 : 0;
+}
+
+
+/* "word id", or "word id~": of a topic.  Each room once, newest first. */
+static ngx_int_t
+ngx_rooms_directory_hits(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t              i, n;
+    redisReply             *reply;
+    rooms_str_t             entry;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+    reply = ngx_rooms_reply(rq, 0);
+
+    d->hits = ngx_palloc(rq->pool, (reply->elements + 1)
+                                   * sizeof(rooms_str_t));
+    if (d->hits == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0, n = 0; i < reply->elements; i++) {
+        entry = ngx_rooms_reply_str(reply->element[i]);
+
+        while (entry.len && memchr(entry.data, ' ', entry.len)) {
+            entry.data++;
+            entry.len--;
+        }
+
+        if (entry.len && entry.data[entry.len - 1] == '~') {
+            entry.len--;
+        }
+
+        d->hits[n++] = ngx_rooms_dup(rq->pool, entry);
+    }
+
+    ngx_qsort(d->hits, n, sizeof(rooms_str_t), ngx_rooms_directory_newest);
+
+    for (i = 0; i < n; i++) {
+
+        if (d->nhits == 0
+            || !rooms_str_eq(d->hits[i], d->hits[d->nhits - 1]))
+        {
+            d->hits[d->nhits++] = d->hits[i];
+        }
+    }
+
+    return ngx_rooms_directory_ids(rq);
+}
+
+
+/* A page of a list, newest first; `kind` stands in front of its ids. */
+static void
+ngx_rooms_directory_ask_ids(ngx_rooms_directory_t *d, ngx_rooms_batch_t *b,
+    rooms_str_t key, rooms_str_t kind)
+{
+    rooms_str_t  from, to;
+
+    from = d->after.data
+           ? ngx_rooms_join(b->pool, ngx_rooms_s("("), kind, d->after)
+           : kind.data ? ngx_rooms_join(b->pool, ngx_rooms_s("("), kind,
+                                        ngx_rooms_s("\xff"))
+                       : ngx_rooms_s("+");
+    to = kind.data ? ngx_rooms_join(b->pool, ngx_rooms_s("["), kind)
+                   : ngx_rooms_s("-");
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZREVRANGEBYLEX"), key, from, to,
+                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
+                             ngx_rooms_number(b->pool, d->page));
+}
+
+
 static ngx_int_t
 ngx_rooms_directory_ids(ngx_rooms_req_t *rq)
 {
-    rooms_str_t             from, count;
+    rooms_str_t             key;
     ngx_rooms_keys_t        keys;
     ngx_rooms_batch_t      *b;
     ngx_rooms_directory_t  *d;
@@ -291,23 +517,25 @@ ngx_rooms_directory_ids(ngx_rooms_req_t *rq)
     keys = rq->keys;
     keys.pool = b->pool;
 
-    from = d->after.data ? ngx_rooms_join(b->pool, ngx_rooms_s("("),
-                                          d->after)
-                         : ngx_rooms_s("+");
-    count = ngx_rooms_number(b->pool, d->page);
+    if (d->workspace.data && d->membership < 0) {
+        key = ngx_rooms_key(&keys, NGX_ROOMS_KEY_WORKSPACE_ROOMS,
+                            d->workspace);
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZREVRANGEBYLEX"),
-                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_USER_ROOMS,
-                                           rq->principal.sub),
-                             from, ngx_rooms_s("-"), ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"), count);
+    } else {
+        key = ngx_rooms_key(&keys, d->own.data ? NGX_ROOMS_KEY_USER_KINDS
+                                               : NGX_ROOMS_KEY_USER_ROOMS,
+                            rq->principal.sub);
+    }
 
-    if (d->public) {
-        (void) ngx_rooms_command(b, ngx_rooms_s("ZREVRANGEBYLEX"),
-                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_PUBLIC,
-                                           ROOMS_NULL),
-                             from, ngx_rooms_s("-"), ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"), count);
+    ngx_rooms_directory_ask_ids(d, b, key, d->own);
+
+    if (d->public && d->hits == NULL) {
+        ngx_rooms_directory_ask_ids(d, b,
+                   d->listed.data
+                   ? ngx_rooms_key(&keys, NGX_ROOMS_KEY_WORDS,
+                                   ngx_rooms_s("rooms"))
+                   : ngx_rooms_key(&keys, NGX_ROOMS_KEY_PUBLIC, ROOMS_NULL),
+                   d->listed);
     }
 
     if (b->failed) {
@@ -331,14 +559,81 @@ ngx_rooms_str_compare(rooms_str_t a, rooms_str_t b)
 }
 
 
+/* Ids of one list, below those of the round before. */
+typedef struct {
+    redisReply   *reply;                  /* NULL: of hits, or of none */
+    size_t        kind;                   /* bytes in front of each id */
+    rooms_str_t  *hits;
+    size_t        n;
+    unsigned      cut:1;                  /* there may be more */
+} ngx_rooms_directory_list_t;
+
+
+static void
+ngx_rooms_directory_list(ngx_rooms_directory_t *d,
+    ngx_rooms_directory_list_t *list, redisReply *reply, rooms_str_t kind)
+{
+    ngx_memzero(list, sizeof(ngx_rooms_directory_list_t));
+
+    list->reply = reply;
+    list->kind = kind.len;
+
+    if (reply) {
+        list->n = reply->elements;
+        list->cut = list->n == d->page;
+    }
+}
+
+
+/* What a word has found: nothing of it is still to be asked for. */
+static void
+ngx_rooms_directory_list_hits(ngx_rooms_directory_t *d,
+    ngx_rooms_directory_list_t *list)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < d->nhits && d->after.data
+                && ngx_rooms_str_compare(d->hits[i], d->after) >= 0; i++)
+    {
+        /* void */
+    }
+
+    list->hits = d->hits + i;
+    list->n = d->nhits - i;
+}
+
+
+static rooms_str_t
+ngx_rooms_directory_nth(const ngx_rooms_directory_list_t *list, size_t i)
+{
+    rooms_str_t  s;
+
+    if (i >= list->n) {
+        return ROOMS_NULL;
+    }
+
+    if (list->reply == NULL) {
+        return list->hits[i];
+    }
+
+    s = ngx_rooms_reply_str(list->reply->element[i]);
+
+    if (s.len < list->kind) {
+        return s;
+    }
+
+    return (rooms_str_t) { s.len - list->kind, s.data + list->kind };
+}
+
+
 /*
  * Merges the two lists, newest first, each room once.  Where one list was cut
  * off at the page's size, nothing below its last id is certain, so the merged
  * page ends there.
  */
 static void
-ngx_rooms_directory_merge(ngx_rooms_directory_t *d, redisReply *a,
-    redisReply *b)
+ngx_rooms_directory_merge(ngx_rooms_directory_t *d,
+    const ngx_rooms_directory_list_t *a, const ngx_rooms_directory_list_t *b)
 {
     size_t       i, j;
     ngx_int_t    rc;
@@ -348,16 +643,14 @@ ngx_rooms_directory_merge(ngx_rooms_directory_t *d, redisReply *a,
     i = 0;
     j = 0;
 
-    d->end = a->elements < d->page && (b == NULL || b->elements < d->page);
+    d->end = !a->cut && !b->cut;
 
     while (d->nids < d->page) {
 
-        x = ngx_rooms_reply_str(ngx_rooms_reply_element(a, i));
-        y = ngx_rooms_reply_str(ngx_rooms_reply_element(b, j));
+        x = ngx_rooms_directory_nth(a, i);
+        y = ngx_rooms_directory_nth(b, j);
 
-        if ((x.data == NULL && a->elements == d->page)
-            || (y.data == NULL && b && b->elements == d->page))
-        {
+        if ((x.data == NULL && a->cut) || (y.data == NULL && b->cut)) {
             return;
         }
 
@@ -373,23 +666,31 @@ ngx_rooms_directory_merge(ngx_rooms_directory_t *d, redisReply *a,
         j += rc <= 0;
     }
 
-    d->end = d->end && i >= a->elements && (b == NULL || j >= b->elements);
+    d->end = d->end && i >= a->n && j >= b->n;
 }
 
 
 static ngx_int_t
 ngx_rooms_directory_rooms(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t              i;
-    redisReply             *public;
-    ngx_rooms_keys_t        keys;
-    ngx_rooms_batch_t      *b;
-    ngx_rooms_directory_t  *d;
+    ngx_uint_t                   i;
+    ngx_rooms_keys_t             keys;
+    ngx_rooms_batch_t           *b;
+    ngx_rooms_directory_t       *d;
+    ngx_rooms_directory_list_t   own, public;
 
     d = rq->data;
 
-    public = d->public ? ngx_rooms_reply(rq, 1) : NULL;
-    ngx_rooms_directory_merge(d, ngx_rooms_reply(rq, 0), public);
+    ngx_rooms_directory_list(d, &own, ngx_rooms_reply(rq, 0), d->own);
+    ngx_rooms_directory_list(d, &public,
+                             d->public && d->hits == NULL
+                             ? ngx_rooms_reply(rq, 1) : NULL, d->listed);
+
+    if (d->hits) {
+        ngx_rooms_directory_list_hits(d, &public);
+    }
+
+    ngx_rooms_directory_merge(d, &own, &public);
 
     if (d->nids == 0) {
         return ngx_rooms_directory_names(rq);

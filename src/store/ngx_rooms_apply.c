@@ -4,6 +4,10 @@
  */
 
 #include "ngx_rooms_apply.h"
+#include "rooms_words.h"
+
+
+#define NGX_ROOMS_ROOM_WORDS  256      /* of a name, of a topic */
 
 
 static void ngx_rooms_apply_guards(ngx_rooms_commit_t *c,
@@ -15,6 +19,8 @@ static void ngx_rooms_apply_fields(ngx_rooms_commit_t *c,
 static void ngx_rooms_apply_state(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
 static void ngx_rooms_apply_count(ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
+static void ngx_rooms_apply_found(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
 static void ngx_rooms_apply_place(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
@@ -86,6 +92,7 @@ ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         ngx_rooms_apply_active(c, keys, change->room.peer[1]);
     }
 
+    ngx_rooms_apply_found(c, keys, a, key);
     ngx_rooms_apply_place(c, keys, a, key);
     ngx_rooms_apply_heir(c, keys, a);
     ngx_rooms_apply_members(c, keys, a, key);
@@ -478,6 +485,137 @@ ngx_rooms_apply_state(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                                ngx_rooms_join(c->pool, room->peer[0],
                                               ngx_rooms_s(" "),
                                               room->peer[1]));
+    }
+}
+
+
+/* One part of a room's text in the index: its words, and where they end. */
+static void
+ngx_rooms_apply_words(ngx_rooms_commit_t *c, rooms_str_t index,
+    rooms_str_t key, rooms_str_t field, rooms_str_t end, rooms_str_t text,
+    rooms_str_t more)
+{
+    size_t         size;
+    u_char        *p;
+    unsigned       i, n;
+    rooms_buf_t    b, list;
+    rooms_str_t   *words, *argv;
+
+    size = ROOMS_FOLD_SIZE(text.len + more.len) + 1;
+
+    p = ngx_pnalloc(c->pool, size + NGX_ROOMS_ROOM_WORDS
+                             * (ROOMS_WORD_SIZE + 1));
+    words = ngx_palloc(c->pool, 3 * NGX_ROOMS_ROOM_WORDS
+                                * sizeof(rooms_str_t));
+
+    if (p == NULL || words == NULL) {
+        c->failed = 1;
+        return;
+    }
+
+    argv = words + NGX_ROOMS_ROOM_WORDS;
+
+    rooms_buf_init(&b, p, size);
+    rooms_fold(&b, text);
+    rooms_fold(&b, more);
+
+    n = rooms_words((rooms_str_t) { b.last - p, p }, words,
+                    NGX_ROOMS_ROOM_WORDS);
+
+    if (n == 0) {
+        ngx_rooms_commit_write(c, "HDEL", key, field);
+        return;
+    }
+
+    rooms_buf_init(&list, p + size,
+                   NGX_ROOMS_ROOM_WORDS * (ROOMS_WORD_SIZE + 1));
+
+    for (i = 0; i < n; i++) {
+        argv[2 * i] = ngx_rooms_s("0");
+        argv[2 * i + 1] = ngx_rooms_join(c->pool, words[i], end);
+
+        if (i) {
+            rooms_json_lit(&list, " ");
+        }
+
+        rooms_json_raw(&list, words[i].data, words[i].len);
+    }
+
+    ngx_rooms_commit_command(c, 0, ngx_rooms_s("ZADD"), index, argv, 2 * n);
+    ngx_rooms_commit_write(c, "HSET", key, field,
+                           { list.last - list.start, list.start });
+}
+
+
+/*
+ * Open public rooms are found by words: of their name and alias, and of their
+ * topic, which is a part of its own, since each is overwritten without reading
+ * the other.  The room lists what it has in the index, so that whoever writes
+ * next takes out what is there then, not what was there when it looked.
+ */
+static void
+ngx_rooms_apply_found(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    const ngx_rooms_apply_t *a, rooms_str_t key)
+{
+    ngx_uint_t           i, was, is;
+    rooms_str_t          index, end, entry;
+    const rooms_room_t  *room;
+
+    room = &a->change->room;
+
+    const struct {
+        ngx_uint_t   bit;
+        rooms_str_t  field;
+        rooms_str_t  mark;
+        rooms_str_t  text;
+        rooms_str_t  more;
+    } parts[2] = {
+        { ROOMS_F_NAME, ngx_rooms_s("words"), ngx_rooms_s(""), room->name,
+          room->alias },
+        { ROOMS_F_TOPIC, ngx_rooms_s("topic_words"), ngx_rooms_s("~"),
+          room->topic, ROOMS_NULL }
+    };
+
+    was = a->before && a->before->is_public && a->before->state == ROOMS_OPEN;
+    is = room->is_public && room->state == ROOMS_OPEN;
+
+    if (!was && !is) {
+        return;
+    }
+
+    index = ngx_rooms_key(keys, NGX_ROOMS_KEY_WORDS, ngx_rooms_s("rooms"));
+
+    for (i = 0; i < 2; i++) {
+
+        if (was && is && !(a->change->write & parts[i].bit)) {
+            continue;
+        }
+
+        end = ngx_rooms_join(c->pool, ngx_rooms_s(" "), room->id,
+                             parts[i].mark);
+
+        if (was) {
+            ngx_rooms_commit_forget(c, index, key, parts[i].field, end);
+        }
+
+        if (is) {
+            ngx_rooms_apply_words(c, index, key, parts[i].field, end,
+                                  parts[i].text, parts[i].more);
+
+        } else {
+            ngx_rooms_commit_write(c, "HDEL", key, parts[i].field);
+        }
+    }
+
+    entry = ngx_rooms_join(c->pool, ngx_rooms_s("*"),
+                           rooms_cstr(rooms_type_name(room->type)),
+                           ngx_rooms_s(" "), room->id);
+
+    if (is && !was) {
+        ngx_rooms_commit_write(c, "ZADD", index, ngx_rooms_s("0"), entry);
+
+    } else if (was && !is) {
+        ngx_rooms_commit_write(c, "ZREM", index, entry);
     }
 }
 

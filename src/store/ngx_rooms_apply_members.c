@@ -195,11 +195,16 @@ static void
 ngx_rooms_apply_index(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, const rooms_transition_t *t)
 {
-    rooms_str_t   who, rooms, list;
+    rooms_str_t   who, rooms, list, kinds, kind, invite;
     rooms_str_t   id;
 
     id = a->change->room.id;
     who = t->after.participant;
+    kinds = ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_KINDS, who);
+    kind = ngx_rooms_join(c->pool,
+                          rooms_cstr(rooms_type_name(a->change->room.type)),
+                          ngx_rooms_s(" "), id);
+    invite = ngx_rooms_join(c->pool, ngx_rooms_s("invite "), id);
     rooms = ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_ROOMS, who);
     list = ngx_rooms_key(keys, NGX_ROOMS_KEY_LIST, id);
 
@@ -208,12 +213,21 @@ ngx_rooms_apply_index(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         if (!ngx_rooms_member_listed(&t->before)) {
             ngx_rooms_commit_write(c, "ZADD", rooms, ngx_rooms_s("0"), id);
             ngx_rooms_commit_write(c, "ZADD", list, ngx_rooms_s("0"), who);
+            ngx_rooms_commit_write(c, "ZADD", kinds, ngx_rooms_s("0"), kind);
+        }
+
+        if (t->after.membership == ROOMS_INVITE) {
+            ngx_rooms_commit_write(c, "ZADD", kinds, ngx_rooms_s("0"), invite);
+
+        } else if (t->before.membership == ROOMS_INVITE) {
+            ngx_rooms_commit_write(c, "ZREM", kinds, invite);
         }
 
         return;
     }
 
     if (ngx_rooms_member_listed(&t->before)) {
+        ngx_rooms_commit_write(c, "ZREM", kinds, kind, invite);
         ngx_rooms_commit_write(c, "ZREM", list, who);
 
         if (!rooms_str_eq(a->change->room.last_member, who)) {

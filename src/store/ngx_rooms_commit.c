@@ -284,6 +284,15 @@ ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
 
 
 void
+ngx_rooms_commit_forget(ngx_rooms_commit_t *c, rooms_str_t index,
+    rooms_str_t hash, rooms_str_t field, rooms_str_t end)
+{
+    ngx_rooms_commit_write(c, "FORGET", index, ngx_rooms_commit_key(c, hash),
+                           field, end);
+}
+
+
+void
 ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
     rooms_str_t head, rooms_str_t tail)
 {

@@ -119,6 +119,13 @@ void ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
 #define ngx_rooms_commit_delete(c, key)                                       \
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("UNLINK"), key, NULL, 0)
 
+/*
+ * Removes from a zset the words that a field lists at that moment, with spaces
+ * between them, each with `end` behind it.
+ */
+void ngx_rooms_commit_forget(ngx_rooms_commit_t *c, rooms_str_t index,
+    rooms_str_t hash, rooms_str_t field, rooms_str_t end);
+
 /* The one event of the change: head (with positions) and tail of its JSON. */
 void ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
     rooms_str_t head, rooms_str_t tail);

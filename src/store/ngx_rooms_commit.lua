@@ -9,6 +9,10 @@
 -- count, writes as command, key, count of the arguments (negative: they name
 -- the position), arguments.
 --
+-- FORGET is no command of Redis: it removes from a zset what a field of a hash
+-- lists, each word with the same end.  So who overwrites a name needs no guard
+-- to take the old one's words out of an index.
+--
 -- Answers {1, position}, {0, the guard that doesn't hold}, or {-1, 0}: the
 -- commit came too late and was barred, or is in the ring already.
 
@@ -106,9 +110,17 @@ for w = 1, writes do
     n = -n
     for j = i + 3, i + 2 + n do A[j] = at(A[j]) end
   end
-  -- the only write that may fail: an ACL without the channel
-  local f = command == 'PUBLISH' and redis.pcall or call
-  f(command, K[tonumber(A[i + 1])], unpack(A, i + 3, i + 2 + n))
+  local k = K[tonumber(A[i + 1])]
+  if command == 'FORGET' then
+    local listed = call('HGET', K[tonumber(A[i + 3])], A[i + 4]) or ''
+    for word in string.gmatch(listed, '[^ ]+') do
+      call('ZREM', k, word .. A[i + 5])
+    end
+  else
+    -- the only write that may fail: an ACL without the channel
+    local f = command == 'PUBLISH' and redis.pcall or call
+    f(command, k, unpack(A, i + 3, i + 2 + n))
+  end
   i = i + 3 + n
 end
 

@@ -52,6 +52,7 @@ static const struct {
     [NGX_ROOMS_KEY_PROFILES] = { ngx_string("profiles"), ngx_null_string },
 
     [NGX_ROOMS_KEY_USER_ROOMS] = { ngx_string("p:"), ngx_string(":rooms") },
+    [NGX_ROOMS_KEY_USER_KINDS] = { ngx_string("p:"), ngx_string(":kinds") },
     [NGX_ROOMS_KEY_USER_WORKSPACES] =
         { ngx_string("p:"), ngx_string(":workspaces") },
     [NGX_ROOMS_KEY_USER_NEWS] = { ngx_string("p:"), ngx_string(":news") },
