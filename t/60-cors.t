@@ -55,15 +55,16 @@ Allow: POST
 === TEST 2: the methods are those of the row
 --- request eval
 ["OPTIONS /v1/rooms/room-x", "OPTIONS /v1/sync", "OPTIONS /v1/rooms/room-x/name", "OPTIONS /v1/workspaces",
- "OPTIONS /v1/media/download/med-x"]
+ "OPTIONS /v1/media/download/med-x", "OPTIONS /v1/media/signed/med-x", "OPTIONS /v1/auth/ticket", "OPTIONS /v1/rooms/room-x/export/link"]
 --- more_headers
 Origin: http://localhost:5173
 --- error_code eval
-[(204) x 5]
+[(204) x 8]
 --- response_headers eval
 ["Access-Control-Allow-Methods: GET, HEAD", "Access-Control-Allow-Methods: GET, HEAD",
  "Access-Control-Allow-Methods: PUT", "Access-Control-Allow-Methods: GET, HEAD, POST",
- "Access-Control-Allow-Methods: GET, HEAD"]
+ "Access-Control-Allow-Methods: GET, HEAD", "Access-Control-Allow-Methods: GET, HEAD", "Access-Control-Allow-Methods: POST",
+ "Access-Control-Allow-Methods: POST"]
 
 
 

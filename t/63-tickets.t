@@ -425,7 +425,24 @@ GET /v1/sync?since=5&ticket={{good}}&Token={{hans}}&SIGNATURE=abc&limit=3
 
 
 
-=== TEST 26: what we log of a refused ticket has none
+=== TEST 26: however its path is written
+--- config
+    rooms on;
+    rooms_auth mock;
+    rooms_redis redis://$TEST_NGINX_REDIS/0;
+    location /v1/sync { rooms on; deny all; }
+--- log_level: info
+--- request
+GET //v1/./%73ync?ticket={{good}}
+--- error_code: 403
+--- error_log
+"GET //v1/./%73ync?ticket=- HTTP/1.1"
+--- no_error_log
+{{good}}
+
+
+
+=== TEST 27: what we log of a refused ticket has none
 --- log_level: info
 --- request
 GET /v1/sync?ticket={{other}}
@@ -438,7 +455,7 @@ rooms: token refused: the ticket isn't signed by this server
 
 
 
-=== TEST 27: nor of a link
+=== TEST 28: nor of a link
 --- log_level: info
 --- request
 GET /v1/media/download/med-1?signature={{ended}}
@@ -450,7 +467,7 @@ GET /v1/media/download/med-1?signature={{ended}}
 
 
 
-=== TEST 28: $rooms_uri and $request hide it, NGINX's other variables don't
+=== TEST 29: $rooms_uri and $request hide it, NGINX's other variables don't
 --- config
     rooms on;
     rooms_auth mock;

@@ -64,7 +64,7 @@ export function statusView(close) {
                 tile("Failed requests", count(failed), failed ? "bad" : ""),
                 tile("A round to the store", duration(now.store.us / (now.store.rounds + now.store.failed))),
                 tile("Waiting polls", count(now.polls ?? 0)),
-                ...Object.entries(now.streams ?? {}).map(([kind, n]) => tile(`Streams: ${kind}`, count(n))),
+                tile("Live streams", count(now.sse ?? 0)),
                 tile("Exports running", count(now.exports ?? 0)), tile("Imports running", count(now.imports ?? 0)));
             body.replaceChildren(...now.endpoints.sort((a, b) => total(b) - total(a)).map((e) => row("td", [`${e.method} ${e.path}`, rate(e).toFixed(1),
                 count(e.ok), count(e.refused), count(e.failed), duration(e.us / total(e)),
@@ -76,7 +76,7 @@ export function statusView(close) {
             at = performance.now();
         } catch (e) {
             said.textContent = e.message;
-            last ??= {  endpoints: [] };
+            last ??= { endpoints: [] };
         }
 
         setTimeout(look, EVERY);

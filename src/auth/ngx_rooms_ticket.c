@@ -556,10 +556,9 @@ ngx_rooms_ticket_hide_line(ngx_http_request_t *r)
 
     rscf = ngx_http_get_module_srv_conf(r, ngx_rooms_module);
 
-    if (!rscf->serves || !ngx_rooms_location_of_target(NGX_ROOMS_PART_ALL,
-                                    r->unparsed_uri.data,
-                                    r->unparsed_uri.data
-                                    + r->unparsed_uri.len))
+    if (!rscf->serves
+        || !ngx_rooms_location_of_target(NGX_ROOMS_PART_ALL, r->uri.data,
+                                         r->uri.data + r->uri.len))
     {
         return NGX_DECLINED;
     }

@@ -315,6 +315,8 @@ try {
     await is("the status page shows endpoints", () => status.locator("#endpoints tr").count().then((n) => n > 5));
     await is("and the store", () => status.locator(".tile.good").first().textContent().then((t) => /up/.test(t)));
 
+    await is("and the streams", () => status.locator(".tile", { hasText: "live streams" }).locator("b").textContent().then((n) => Number(n) >= 3));
+
     const total = () => status.locator("#endpoints tr", { hasText: "/send" }).locator("td").nth(2).textContent();
     const before = await total();
 

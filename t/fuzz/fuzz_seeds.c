@@ -167,6 +167,28 @@ save_repacked(void)
 }
 
 
+/* A ticket as it comes, one whose inside it is, targets; heads of pictures. */
+static void
+save_urls(void)
+{
+    static const char  ticket[] = "\1\1\1\0\0\0\0\0\x65\x53\xf1\1\4acme\3ada\0";
+    static const char  target[] = "\2GET /v1/sync?since=1&ticket=abc HTTP/1.1";
+    static const char  png[] = "\xff\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\2\0\0\0\2\0";
+    static const char  jpeg[] = "\x07\xff\xd8\xff\xe0\0\6JFIF\xff\xc0\0\x11\x08"
+                                "\1\x2c\1\x90\3";
+    static const char  webp[] = "\x07RIFF\x24\0\0\0WEBPVP8X\x0a\0\0\0\x10\0\0\0"
+                                "\x8f\1\0\x2b\1\0";
+    static const char  gif[] = "\x07GIF89a\x20\3\x58\2\0\0\0";
+
+    save("ticket", "inside", ticket, sizeof(ticket) - 1);
+    save("ticket", "target", target, sizeof(target) - 1);
+    save("image", "png", png, sizeof(png) - 1);
+    save("image", "jpeg", jpeg, sizeof(jpeg) - 1);
+    save("image", "webp", webp, sizeof(webp) - 1);
+    save("image", "gif", gif, sizeof(gif) - 1);
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -250,6 +272,7 @@ main(int argc, char **argv)
     save("ws", "redaction", body, n);
 
     save_jwt();
+    save_urls();
     bytes_free(&zip);
 
     return 0;

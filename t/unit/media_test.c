@@ -322,11 +322,35 @@ elements(void **state)
 }
 
 
+static void
+in_page(void **state)
+{
+    size_t         len;
+    unsigned char  dst[ROOMS_MEDIA_DISPOSITION(16)];
+
+    assert_true(rooms_media_in_page(bytes("image/png")));
+    assert_true(rooms_media_in_page(bytes("image/jpeg")));
+    assert_true(rooms_media_in_page(bytes("image/gif")));
+    assert_true(rooms_media_in_page(bytes("image/webp")));
+    assert_true(rooms_media_in_page(bytes("video/mp4")));
+    assert_false(rooms_media_in_page(bytes("image/svg+xml")));
+    assert_false(rooms_media_in_page(bytes("text/html")));
+    assert_false(rooms_media_in_page(bytes("image/pngx")));
+    assert_false(rooms_media_in_page(bytes("image/pn")));
+    assert_false(rooms_media_in_page(bytes("")));
+
+    len = rooms_media_disposition(bytes("a\"b.png"), 1, dst);
+    assert_is((rooms_str_t) { len, dst },
+              "inline; filename=\"a_b.png\"; filename*=UTF-8''a%22b.png");
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(names),
+        cmocka_unit_test(in_page),
         cmocka_unit_test(types),
         cmocka_unit_test(dispositions),
         cmocka_unit_test(folders),
