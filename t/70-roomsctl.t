@@ -15,7 +15,7 @@ use RoomsTest;
 use RoomsTest::Bundle ();
 use RoomsTest::Calls;
 use RoomsTest::HTTP ();
-use RoomsTest::Process qw(slurp);
+use RoomsTest::Process qw(slurp wait_for);
 use RoomsTest::Roomsctl;
 use RoomsTest::Stranger ();
 
@@ -51,7 +51,7 @@ sub store {
 call('PUT', '/v1/admin/federation/policy', 'root!',
      { default_mode => 'allowlist', allowed_peers => [$peer->name] });
 
-known(qw(ann bob cat dan eve));
+known(qw(ann bob cat dan eve fay));
 
 my $room = make(public => 'ann', name => 'Zürich plans');
 
@@ -127,6 +127,10 @@ is(roomsctl_status(), 0, 'status 0');
 
 redis('HSET', key('peers:unaccepted'), 'x.example', 0);
 
+must('POST', '/v1/admin/participants/fay/deactivate', 'root!');
+wait_for(60, sub { !defined redis('ZSCORE', key('offboard'), 'fay') })
+    or diag('fay is not offboarded');
+
 my $whole = store();
 
 # What is taken away or made wrong: a command, and what verify says to it.
@@ -175,6 +179,7 @@ round_of('what is missing or wrong',
     [['SET', key('position'), 12], 'position is 12, .*'],
     [['ZADD', key('active'), 7, $room], "active has $room at 7 .*"],
     [['ZREM', key('active'), ' bob'], 'active lacks  bob'],
+    [['HDEL', key('deactivated'), 'fay'], 'deactivated has fay = nothing .*'],
     [['HDEL', key('locals'), 'ann'], 'locals has ann = nothing instead of ann'],
     [['HDEL', key('aliases'), $slug], "aliases has $slug = nothing .*"],
     [['ZREM', key('public'), $room], "public lacks $room"],
@@ -232,6 +237,10 @@ round_of('what is left behind',
     [['ZADD', key('active'), 7, 'room-none'], 'active lists room-none'],
     [['ZADD', key('active'), 7, ' nobody'], 'active lists  nobody'],
     [['HSET', key('locals'), 'gone', 'ghost'], 'locals has gone = ghost'],
+    [['ZADD', key('words:people'), 0, 'gho ghost'],
+     'words:people lists gho ghost'],
+    [['HSET', key('deactivated'), 'ghost', 5], 'deactivated has ghost = 5'],
+    [['ZADD', key('offboard'), 9 ** 15, 'ghost'], 'offboard lists ghost'],
     [['HSET', key('aliases'), 'old', $room], "aliases has old = $room"],
     [['HSET', key('aliases'), 'closed', $closed],
      "aliases has closed = $closed"],
@@ -285,6 +294,14 @@ like($told, qr/^outboxes lacks y\.example \(mended\)$/m, 'a lost outbox');
 like($told, qr/^outboxes lists z\.example \(mended\)$/m, 'an empty one');
 redis('DEL', key('outbox:y.example'));
 redis('ZREM', key('outboxes'), 'y.example');
+
+# what follows from a name by rules of Unicode is told, and not mended
+my @words = grep { / bob\z/ } @{redis('ZRANGE', key('words:people'), 0, -1)};
+
+redis('ZREM', key('words:people'), @words);
+like(roomsctl('verify', '--fix', 'acme'),
+     qr/^words:people lacks bob \(can't be mended here/m, 'words');
+redis('ZADD', key('words:people'), map { (0, $_) } @words);
 
 # imported reactions only count: nobody here has them
 redis('ZADD', key("r:$imported:tally"), 0, 'x');

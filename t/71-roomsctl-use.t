@@ -159,6 +159,30 @@ told(2, qr/127\.0\.0\.1:1: /, 'no server', '-s', 'http://127.0.0.1:1',
      @api[2, 3], 'room', 'export', 'acme', $room, "$dir/d.zip");
 
 
+# participants, as an administrator
+
+my @root = (@api[0, 1], '-t', put('root', token('root!')));
+
+known('zed');
+must('POST', "/v1/rooms/$room/invite", 'ann', { participant_id => 'zed' });
+told(2, qr/403.*SW_AUTH_INSUFFICIENT_PERMISSION/, 'no administrator', @api,
+     'participant', 'deactivate', 'acme', 'zed');
+told(2, qr/409.*SW_PARTICIPANT_ACTIVE/, 'who is active', @root, 'participant',
+     'erase', 'acme', 'zed');
+told(0, qr/^$/, 'deactivate', @root, 'participant', 'deactivate', 'acme',
+     'zed');
+is(call('GET', '/v1/rooms/archived', 'zed')->{code},
+   'SW_PARTICIPANT_DEACTIVATED', 'it is');
+told(0, qr/^$/, 'reactivate', @root, 'participant', 'reactivate', 'acme',
+     'zed');
+told(0, qr/^$/, 'again', @root, 'participant', 'deactivate', 'acme', 'zed');
+told(0, qr/^$/, 'erase waits', @root, 'participant', 'erase', 'acme', 'zed');
+is(call('GET', '/v1/admin/participants/zed/erasure', 'root!')->{data}{state},
+   'done', 'until it is done');
+told(2, qr/404.*SW_PARTICIPANT_NOT_FOUND/, 'nobody', @root, 'participant',
+     'deactivate', 'acme', 'a b/c');
+
+
 # Nothing secret is an argument
 
 mkdir "$dir/bin" or die $!;

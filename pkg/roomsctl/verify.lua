@@ -101,6 +101,12 @@ local function foreign(id)
 end
 
 
+local function now()
+  local t = call('TIME')
+  return t[1] .. string.format('%03d', math.floor(t[2] / 1000))
+end
+
+
 -- Rooms
 
 local function row(r, who)
@@ -522,11 +528,23 @@ local person_phases = {
   end,
   function(p)
     local last = call('ZREVRANGE', p.key .. 'news', 0, 0, 'WITHSCORES')
-    if last[2] then
+    -- more may concern them than what is in the list: that they are let go
+    if last[2] and tonumber(call('ZSCORE', key('active'), ' ' .. p.id) or 0)
+                   < tonumber(last[2])
+    then
       entry('active', key('active'), ' ' .. p.id,
             string.format('%.0f', tonumber(last[2])))
     end
-    budget = budget - 5
+    -- who was deactivated, or is erased, and isn't done yet
+    local off = hash(p.key .. 'offboard')
+    local waits = off.at and (not off.left_at
+                              or off.erase_at and not off.erased_at)
+    if waits and not call('ZSCORE', key('offboard'), p.id)
+       or off.at and not waits
+    then
+      entry('offboard', key('offboard'), p.id, waits and now() or nil)
+    end
+    budget = budget - 10
     return true
   end,
 }
@@ -607,6 +625,12 @@ local tenant_phases = {
           field('locals', key('locals'), p.local_id, id)
         end
       end
+      if p and p.deactivated == true
+         and call('HEXISTS', key('deactivated'), id) == 0
+      then
+        field('deactivated', key('deactivated'), id,
+              call('HGET', key('p:', id, ':offboard'), 'at') or now())
+      end
     end)
   end,
   function(t, s)
@@ -614,6 +638,33 @@ local tenant_phases = {
       local p = decode(call('HGET', key('participants'), id) or nil)
       if not p or p.local_id ~= name then
         field('locals', key('locals'), name)
+      end
+    end)
+  end,
+  function(t, s)
+    return scan('HSCAN', key('deactivated'), s, function(id)
+      local p = decode(call('HGET', key('participants'), id) or nil)
+      if not p then
+        field('deactivated', key('deactivated'), id)
+      elseif p.deactivated ~= true then
+        -- who may do nothing is not let in by a tool
+        say('broken deactivated: ', id, ' is, and the row says otherwise: ',
+            'deactivate them again')
+      end
+    end)
+  end,
+  function(t, s)
+    return scan('ZSCAN', key('words:people'), s, function(text)
+      local id = string.match(text, '([^ ]+)$')
+      if not id or call('HEXISTS', key('participants'), id) == 0 then
+        entry('words:people', key('words:people'), text)
+      end
+    end)
+  end,
+  function(t, s)
+    return scan('ZSCAN', key('offboard'), s, function(id)
+      if call('HEXISTS', key('p:', id, ':offboard'), 'at') == 0 then
+        entry('offboard', key('offboard'), id)
       end
     end)
   end,
@@ -645,6 +696,7 @@ local tenant_phases = {
     return scan('ZSCAN', key('active'), s, function(name)
       local who = string.match(name, '^ (.+)$')
       if who and call('EXISTS', key('p:', who, ':news')) == 0
+             and call('HEXISTS', key('participants'), who) == 0
          or not who and call('EXISTS', key('r:', name)) == 0
       then
         entry('active', key('active'), name)
@@ -695,9 +747,7 @@ local journal_phases = {
     if call('EXISTS', key('r:', j.id, ':media')) == 1
        and not call('ZSCORE', key('imports'), j.id)
     then
-      local now = call('TIME')
-      entry('imports', key('imports'), j.id,
-            now[1] .. string.format('%03d', math.floor(now[2] / 1000)))
+      entry('imports', key('imports'), j.id, now())
     end
     budget = budget - 5
     return true

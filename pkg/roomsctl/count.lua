@@ -1,9 +1,11 @@
 -- Copyright (C) the ngx_rooms_module authors
 -- SPDX-License-Identifier: BSD-2-Clause
 --
--- Steps of "roomsctl verify" over a tenant's media.  KEYS[1]: the tenant's
--- hash.  ARGV:
+-- Steps of "roomsctl verify" over what is counted as a whole: a tenant's
+-- media, and the words that find people.  KEYS[1]: the tenant's hash.  ARGV:
 --
+--     people CURSOR             -> "p ID" for each who has to be found
+--     words CURSOR              -> "w ID" for each entry
 --     media CURSOR              -> "m SHA256" for each medium
 --     blobs CURSOR              -> "b SHA256 COUNT" for each content
 --     mend SHA256 WAS COUNT     sets a count that is still as it was
@@ -25,10 +27,19 @@ if ARGV[1] == 'mend' then
   return out
 end
 
-local page = redis.call('HSCAN', prefix .. ARGV[1], ARGV[2], 'COUNT', 500)
+local keys = {people = 'participants', words = 'words:people'}
+local page = redis.call(ARGV[1] == 'words' and 'ZSCAN' or 'HSCAN',
+                        prefix .. (keys[ARGV[1]] or ARGV[1]), ARGV[2],
+                        'COUNT', 500)
 
 for i = 1, #page[2], 2 do
-  if ARGV[1] == 'media' then
+  if ARGV[1] == 'words' then
+    out[#out + 1] = 'w ' .. (string.match(page[2][i], '([^ ]+)$') or '')
+  elseif ARGV[1] == 'people' then
+    if not string.find(page[2][i + 1], '"deactivated":true', 1, true) then
+      out[#out + 1] = 'p ' .. page[2][i]
+    end
+  elseif ARGV[1] == 'media' then
     local sha = string.match(page[2][i + 1], '"sha256":"(%x+)"')
     out[#out + 1] = sha and 'm ' .. sha
                     or 'broken media: the row of ' .. page[2][i]
