@@ -6,394 +6,581 @@
 use strict;
 use warnings;
 
-use Test::More;
-use Unicode::Normalize qw(NFC NFD);
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Calls;
+use Test::Nginx::Socket 'no_plan';
 
-start();
-
-my ($ann, $bob) = known(qw(ann bob));
-my $post = sub {
-    my ($want, $body, $who, @headers) = @_;
-
-    return expect($want, 'POST', '/v1/rooms', $who // 'ann', $body,
-                  @headers);
-};
-
-# a whole room
-my $res = $post->(<<"END", { room_type => 'group', name => ' Engineering ' });
-201
-data # 17
-data.id ~ ^room-[0-9a-z]{26}\$
-data.room_alias = "#engineering:rooms.test"
-data.room_type = group
-data.scope_kind null
-data.name = Engineering
-data.topic null
-data.is_public = false
-data.state = open
-data.federated = false
-data.workspace_id = $ann->{workspace_id}
-data.creator_id = ann
-data.created_at ~ ^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d+Z\$
-data.members_count = 1
-data.invited_count = 0
-data.last_event_position : number
-data.me # 6
-data.me.membership = join
-data.me.power_level = 100
-data.me.notification_mode = inherit
-data.me.muted_until null
-data.me.last_read_event_id null
-data.me.unread_count = 0
+default_config(<<'END');
+        rooms on;
+        rooms_auth mock;
+        rooms_server_name rooms.test;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
 END
 
-is($res->{data}{updated_at}, $res->{data}{created_at}, 'updated when made');
-is($res->{headers}{location}, "/v1/rooms/$res->{data}{id}", 'Location');
-is($res->{headers}{'content-type'}, 'application/json', 'JSON');
-is_deeply(call('GET', $res->{headers}{location}, 'ann')->{data},
-          $res->{data}, 'it is read as it was answered');
-is(call('GET', $res->{headers}{location}, 'ann')->{headers}{etag},
-   $res->{headers}{etag}, 'with the ETag');
-is_deeply([map { $_->{event_type} } events($res->{data}{id}, 'ann')],
-          ['swp.room.create'], 'one event');
-is(newest($res->{data}{id}, 'ann')->{stream_position},
-   $res->{data}{last_event_position}, 'at the position that was answered');
-verify_room($res->{data}{id});
+no_shuffle();
+run_tests();
 
-# types
-$post->("201\ndata.room_type = public\ndata.is_public = true"
-        . "\ndata.scope_kind null",
-        { room_type => 'public', name => 'P' });
-$post->("201\ndata.is_public = true",
-        { room_type => 'public', name => 'P', is_public => true });
-$post->("201\ndata.is_public = true\ndata.room_type = group",
-        { room_type => 'group', name => 'G', is_public => true });
-$post->("201\ndata.is_public = false",
-        { room_type => 'group', name => 'G', is_public => false });
-$post->("201\ndata.scope_kind = incognito\ndata.is_public = false"
-        . "\ndata.name null\ndata.room_alias null",
-        { room_type => 'incognito' });
-$post->("201\ndata.scope_kind = incognito\ndata.name = Secret"
-        . "\ndata.room_alias null",
-        { room_type => 'incognito', name => 'Secret',
-          scope_kind => 'incognito' });
-$post->("201\ndata.scope_kind = incognito\ndata.room_type = group"
-        . "\ndata.room_alias null",
-        { room_type => 'group', name => 'Many', scope_kind => 'incognito' });
-$post->('201', { room_type => 'incognito', close_on_leave => false });
-$post->("201\ndata.topic = T\ndata.scope_kind null",
-        { room_type => 'group', name => 'G', topic => 'T',
-          scope_kind => undef, is_public => undef, workspace_id => undef,
-          close_on_leave => undef });
-$post->("201\ndata.unknown !",
-        { room_type => 'group', name => 'G', unknown => [1], state => 'closed',
-          id => 'room-x', federated => true, creator_id => 'bob' });
+__DATA__
 
-# type invariants
-for my $bad ({ room_type => 'public', name => 'P', is_public => false },
-             { room_type => 'public', name => 'P',
-               scope_kind => 'incognito' },
-             { room_type => 'incognito', is_public => true },
-             { room_type => 'group', name => 'G', is_public => true,
-               scope_kind => 'incognito' },
-             { room_type => 'dm', name => 'D' },
-             { room_type => 'dm' },
-             { room_type => 'sidekick', name => 'S' },
-             { room_type => 'bridge', name => 'B' })
-{
-    $post->('400 SW_ROOM_TYPE_INVARIANT', $bad);
-}
+=== TEST 1: participants exist after their first request
+--- calls
+ann POST /v1/auth/register -> 200
+    save ws: json data.workspace_id
+bob POST /v1/auth/register -> 200
+    save ws2: json data.workspace_id
 
-# what is not valid, by its field
-for my $case (
-    [room_type => {}],
-    [room_type => { name => 'x' }],
-    [room_type => { name => 'x', room_type => undef }],
-    [room_type => { name => 'x', room_type => 'GROUP' }],
-    [room_type => { name => 'x', room_type => '' }],
-    [room_type => { name => 'x', room_type => 1 }],
-    [room_type => { name => 'x', room_type => ['group'] }],
-    [name => { room_type => 'group' }],
-    [name => { room_type => 'public' }],
-    [name => { room_type => 'group', name => undef }],
-    [name => { room_type => 'group', name => '' }],
-    [name => { room_type => 'group', name => " \x{2003} " }],
-    [name => { room_type => 'group', name => 'x' x 129 }],
-    [name => { room_type => 'group', name => "a\x01b" }],
-    [name => { room_type => 'group', name => "a\x{9f}b" }],
-    [name => { room_type => 'group', name => 12 }],
-    [name => { room_type => 'incognito', name => '' }],
-    [name => { room_type => 'incognito', name => 'x' x 129 }],
-    [topic => { room_type => 'group', name => 'x', topic => 'x' x 1025 }],
-    [topic => { room_type => 'group', name => 'x', topic => {} }],
-    [is_public => { room_type => 'group', name => 'x', is_public => 1 }],
-    [is_public => { room_type => 'group', name => 'x',
-                    is_public => 'true' }],
-    [scope_kind => { room_type => 'group', name => 'x',
-                     scope_kind => 'public' }],
-    [scope_kind => { room_type => 'group', name => 'x', scope_kind => '' }],
-    [scope_kind => { room_type => 'group', name => 'x',
-                     scope_kind => false }],
-    [workspace_id => { room_type => 'group', name => 'x',
-                       workspace_id => 7 }],
-    [close_on_leave => { room_type => 'incognito', close_on_leave => 0 }],
-    [room_type => '{"room_type":"group","name":"x","room_type":"group"}'],
-    [name => '{"room_type":"group","name":"a\u0000b"}'],
-    [name => qq({"room_type":"group","name":"a\xffb"})],
-    [name => qq({"room_type":"group","name":"\xed\xa0\x80"})],
-    [body => '["group"]'],
-    [body => '"group"'],
-    [body => 'null'],
-    [body => ''],
-    [body => ' '],
-    [body => 'room_type=group&name=x'],
-    [body => '{"room_type":"group","name":"x"}}'],
-    [body => '{"room_type":"group","name":"x"} {}'])
-{
-    $post->("400 SW_VALIDATION_FAILED $case->[0]", $case->[1]);
-}
 
-# what isn't there yet, and would mislead if it were ignored
-for my $field ([visibility => 'restricted'], [visibility => 'public'],
-               [read_role_slugs => ['x']], [read_role_slugs => []],
-               [permissions => { send => 50 }], [permissions => {}])
-{
-    $post->("400 SW_VALIDATION_FAILED $field->[0]",
-            { room_type => 'group', name => 'Refused', @$field });
-}
 
-$post->('201', { room_type => 'group', name => 'Nulls', visibility => undef,
-                 read_role_slugs => undef, permissions => undef });
+=== TEST 2: a whole room
+--- calls
+ann POST /v1/rooms {"name":" Engineering ","room_type":"group"} -> 201
+    save location: header Location
+    < Content-Type: application/json
+    save seen0: json data.updated_at
+    save position: json data.last_event_position
+    save seen1: json data
+    save room: json data.id
+    save etag: header ETag
+    data # 17
+    data.id ~ ^room-[0-9a-z]{26}$
+    data.room_alias = "#engineering:rooms.test"
+    data.room_type = group
+    data.scope_kind null
+    data.name = Engineering
+    data.topic null
+    data.is_public = false
+    data.state = open
+    data.federated = false
+    data.workspace_id = {{ws}}
+    data.creator_id = ann
+    data.created_at ~ ^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$
+    data.members_count = 1
+    data.invited_count = 0
+    data.last_event_position : number
+    data.me # 6
+    data.me.membership = join
+    data.me.power_level = 100
+    data.me.notification_mode = inherit
+    data.me.muted_until null
+    data.me.last_read_event_id null
+    data.me.unread_count = 0
+    data.created_at = {{seen0}}
 
-is(call('POST', '/v1/rooms', 'ann')->{code}, 'SW_VALIDATION_FAILED',
-   'no body at all');
 
-$post->('201', { room_type => 'group', name => 'x' x 128,
-                 topic => 'x' x 1024 });
-$post->('201', { room_type => 'group', name => "\x{1f600}" x 128,
-                 topic => "\x{1f600}" x 1024 });
-$post->("201\ndata.topic ~ ^\$", { room_type => 'group', name => 'x',
-                               topic => '' });
 
-# JSON whatever Content-Type says
-$post->('201', '{"room_type":"group","name":"Form"}', 'ann',
-        'Content-Type' => 'application/x-www-form-urlencoded');
-$post->('201', '{"room_type":"group","name":"Text"}', 'ann',
-        'Content-Type' => 'text/plain; charset=latin1');
+=== TEST 3: ... a whole room
+--- calls
+ann GET {{location}} -> 200
+    data = {{seen1}}
+ann GET /v1/rooms/{{room}} -> 200
+    < ETag: {{etag}}
+ann GET /v1/rooms/{{room}}/messages?direction=forward&limit=200 -> 200
+    data[*].event_type = ["swp.room.create"]
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    data[0].stream_position = {{position}}
+--- verify_room
+{{room}}
 
-# a body of 128 KiB, and one byte more
-my $long = '{"room_type":"group","name":"Long","x":"';
 
-$long .= 'x' x (131072 - 2 - length $long) . '"}';
 
-is(length $long, 131072, '128 KiB');
-$post->('201', $long);
-$post->('413 SW_PAYLOAD_TOO_LARGE', "$long ");
-$post->('413 SW_PAYLOAD_TOO_LARGE', undef, 'ann',
-        'Content-Length' => 131073);
+=== TEST 4: types
+--- calls
+ann POST /v1/rooms {"name":"P","room_type":"public"} -> 201
+    data.room_type = public
+    data.is_public = true
+    data.scope_kind null
+ann POST /v1/rooms {"is_public":true,"name":"P","room_type":"public"} -> 201
+    data.is_public = true
+ann POST /v1/rooms {"is_public":true,"name":"G","room_type":"group"} -> 201
+    data.is_public = true
+    data.room_type = group
+ann POST /v1/rooms {"is_public":false,"name":"G","room_type":"group"} -> 201
+    data.is_public = false
+ann POST /v1/rooms {"room_type":"incognito"} -> 201
+    data.scope_kind = incognito
+    data.is_public = false
+    data.name null
+    data.room_alias null
+ann POST /v1/rooms {"name":"Secret","room_type":"incognito","scope_kind":"incognito"} -> 201
+    data.scope_kind = incognito
+    data.name = Secret
+    data.room_alias null
+ann POST /v1/rooms {"name":"Many","room_type":"group","scope_kind":"incognito"} -> 201
+    data.scope_kind = incognito
+    data.room_type = group
+    data.room_alias null
+ann POST /v1/rooms {"close_on_leave":false,"room_type":"incognito"} -> 201
+ann POST /v1/rooms {"close_on_leave":null,"is_public":null,"name":"G","room_type":"group","scope_kind":null,"topic":"T","workspace_id":null} -> 201
+    data.topic = T
+    data.scope_kind null
+ann POST /v1/rooms {"creator_id":"bob","federated":true,"id":"room-x","name":"G","room_type":"group","state":"closed","unknown":[1]} -> 201
+    data.unknown !
 
-my @chunks = map { sprintf "%x\r\n%s\r\n", length $_, $_ }
-             ($long, ' ' x 4096);
 
-$post->('201', "$chunks[0]0\r\n\r\n", 'ann',
-        'Transfer-Encoding' => 'chunked');
-$post->('413 SW_PAYLOAD_TOO_LARGE', "$chunks[0]$chunks[1]0\r\n\r\n", 'ann',
-        'Transfer-Encoding' => 'chunked');
 
-# names, in NFC, of something that can be seen
-for my $case (["e\x{301}", "\x{e9}"], ["\x{3000}a\x{a0}", 'a'],
-              ["e\x{301}" x 128, "\x{e9}" x 128],
-              ["\x{1f389}", "\x{1f389}"])
-{
-    my $res = call('POST', '/v1/rooms', 'ann',
-                   { room_type => 'group', name => $case->[0] });
+=== TEST 5: type invariants
+--- calls
+ann POST /v1/rooms {"is_public":false,"name":"P","room_type":"public"} -> 400 SW_ROOM_TYPE_INVARIANT
+ann POST /v1/rooms {"name":"P","room_type":"public","scope_kind":"incognito"} -> 400 SW_ROOM_TYPE_INVARIANT
+ann POST /v1/rooms {"is_public":true,"room_type":"incognito"} -> 400 SW_ROOM_TYPE_INVARIANT
+ann POST /v1/rooms {"is_public":true,"name":"G","room_type":"group","scope_kind":"incognito"} -> 400 SW_ROOM_TYPE_INVARIANT
+ann POST /v1/rooms {"name":"D","room_type":"dm"} -> 400 SW_ROOM_TYPE_INVARIANT
+ann POST /v1/rooms {"room_type":"dm"} -> 400 SW_ROOM_TYPE_INVARIANT
+ann POST /v1/rooms {"name":"S","room_type":"sidekick"} -> 400 SW_ROOM_TYPE_INVARIANT
+ann POST /v1/rooms {"name":"B","room_type":"bridge"} -> 400 SW_ROOM_TYPE_INVARIANT
 
-    ok(($res->{data}{name} // '') eq $case->[1], 'a name in NFC');
-    ok((call('GET', "/v1/rooms/$res->{data}{id}", 'ann')->{data}{name} // '')
-       eq $case->[1], 'as it is kept');
-}
 
-my $renamed = make(group => 'ann');
 
-for my $name ("\x{200b}", "\x{3164}", "\x{2800}", "\x{301}",
-              "a\x{202e}b", "a\x{2066}b", "\x{958}" x 128)
-{
-    for my $row (['POST', '/v1/rooms', { room_type => 'group' }],
-                 ['POST', '/v1/rooms', { room_type => 'incognito' }],
-                 ['PUT', "/v1/rooms/$renamed/name", {}],
-                 ['POST', '/v1/workspaces', {}])
-    {
-        expect('400 SW_VALIDATION_FAILED name', @$row[0, 1], 'ann',
-               { %{$row->[2]}, name => $name });
-    }
-}
+=== TEST 6: what is not valid, by its field
+--- calls
+ann POST /v1/rooms {} -> 400 SW_VALIDATION_FAILED room_type
+ann POST /v1/rooms {"name":"x"} -> 400 SW_VALIDATION_FAILED room_type
+ann POST /v1/rooms {"name":"x","room_type":null} -> 400 SW_VALIDATION_FAILED room_type
+ann POST /v1/rooms {"name":"x","room_type":"GROUP"} -> 400 SW_VALIDATION_FAILED room_type
+ann POST /v1/rooms {"name":"x","room_type":""} -> 400 SW_VALIDATION_FAILED room_type
+ann POST /v1/rooms {"name":"x","room_type":1} -> 400 SW_VALIDATION_FAILED room_type
+ann POST /v1/rooms {"name":"x","room_type":["group"]} -> 400 SW_VALIDATION_FAILED room_type
+ann POST /v1/rooms {"room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"room_type":"public"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":null,"room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"","room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":" {{\xe2\x80\x83}} ","room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"{{x*129}}","room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"a\u0001b","room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"ab","room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":12,"room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"","room_type":"incognito"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"{{x*129}}","room_type":"incognito"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"x","room_type":"group","topic":"{{x*1025}}"} -> 400 SW_VALIDATION_FAILED topic
+ann POST /v1/rooms {"name":"x","room_type":"group","topic":{}} -> 400 SW_VALIDATION_FAILED topic
+ann POST /v1/rooms {"is_public":1,"name":"x","room_type":"group"} -> 400 SW_VALIDATION_FAILED is_public
+ann POST /v1/rooms {"is_public":"true","name":"x","room_type":"group"} -> 400 SW_VALIDATION_FAILED is_public
+ann POST /v1/rooms {"name":"x","room_type":"group","scope_kind":"public"} -> 400 SW_VALIDATION_FAILED scope_kind
 
-ok(call('PUT', "/v1/rooms/$renamed/name", 'ann', { name => " u\x{308} " })
-   ->{data}{name} eq "\x{fc}", 'renamed, in NFC');
 
-# aliases: unique in the tenant, numbered, freed by closing
-tenant('aliases');
-known(qw(ann bob));
 
-my @rooms = map { must('POST', '/v1/rooms', $_ % 2 ? 'ann' : 'bob',
-                       { room_type => 'group', name => 'Sales & Co.' }) }
-            1 .. 6;
+=== TEST 7: ... what is not valid, by its field
+--- calls
+ann POST /v1/rooms {"name":"x","room_type":"group","scope_kind":""} -> 400 SW_VALIDATION_FAILED scope_kind
+ann POST /v1/rooms {"name":"x","room_type":"group","scope_kind":false} -> 400 SW_VALIDATION_FAILED scope_kind
+ann POST /v1/rooms {"name":"x","room_type":"group","workspace_id":7} -> 400 SW_VALIDATION_FAILED workspace_id
+ann POST /v1/rooms {"close_on_leave":0,"room_type":"incognito"} -> 400 SW_VALIDATION_FAILED close_on_leave
+ann POST /v1/rooms {"room_type":"group","name":"x","room_type":"group"} -> 400 SW_VALIDATION_FAILED room_type
+ann POST /v1/rooms {"room_type":"group","name":"a\u0000b"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"room_type":"group","name":"a{{\xff}}b"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"room_type":"group","name":"{{\xed\xa0\x80}}"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms ["group"] -> 400 SW_VALIDATION_FAILED body
+ann POST /v1/rooms "group" -> 400 SW_VALIDATION_FAILED body
+ann POST /v1/rooms null -> 400 SW_VALIDATION_FAILED body
+ann POST /v1/rooms -> 400 SW_VALIDATION_FAILED body
+ann POST /v1/rooms {{\x20}} -> 400 SW_VALIDATION_FAILED body
+ann POST /v1/rooms room_type=group&name=x -> 400 SW_VALIDATION_FAILED body
+ann POST /v1/rooms {"room_type":"group","name":"x"}} -> 400 SW_VALIDATION_FAILED body
+ann POST /v1/rooms {"room_type":"group","name":"x"} {} -> 400 SW_VALIDATION_FAILED body
 
-is($rooms[0]{room_alias}, '#sales-co:rooms.test', 'a slug of the name');
-is($rooms[1]{room_alias}, '#sales-co-2:rooms.test', 'numbered');
-is($rooms[2]{room_alias}, '#sales-co-3:rooms.test', 'and again');
 
-my %aliases = map { $_->{room_alias} => 1 } @rooms;
 
-is(scalar keys %aliases, 6, 'all different');
-is(scalar(grep { /^#sales-co(?:-\d+)?:rooms\.test$/ } keys %aliases), 6,
-   'all of the name');
+=== TEST 8: what isn't there yet, and would mislead if it were ignored
+--- calls
+ann POST /v1/rooms {"name":"Refused","room_type":"group","visibility":"restricted"} -> 400 SW_VALIDATION_FAILED visibility
+ann POST /v1/rooms {"name":"Refused","room_type":"group","visibility":"public"} -> 400 SW_VALIDATION_FAILED visibility
+ann POST /v1/rooms {"name":"Refused","read_role_slugs":["x"],"room_type":"group"} -> 400 SW_VALIDATION_FAILED read_role_slugs
+ann POST /v1/rooms {"name":"Refused","read_role_slugs":[],"room_type":"group"} -> 400 SW_VALIDATION_FAILED read_role_slugs
+ann POST /v1/rooms {"name":"Refused","permissions":{"send":50},"room_type":"group"} -> 400 SW_VALIDATION_FAILED permissions
+ann POST /v1/rooms {"name":"Refused","permissions":{},"room_type":"group"} -> 400 SW_VALIDATION_FAILED permissions
+ann POST /v1/rooms {"name":"Nulls","permissions":null,"read_role_slugs":null,"room_type":"group","visibility":null} -> 201
+ann POST /v1/rooms -> 400
+    error.code = SW_VALIDATION_FAILED
+ann POST /v1/rooms {"name":"{{x*128}}","room_type":"group","topic":"{{x*1024}}"} -> 201
+ann POST /v1/rooms {"name":"{{😀*128}}","room_type":"group","topic":"{{😀*1024}}"} -> 201
+ann POST /v1/rooms {"name":"x","room_type":"group","topic":""} -> 201
+    data.topic ~ ^$
 
-for my $room (@rooms) {
-    my ($slug) = $room->{room_alias} =~ /^#(.*)/;
 
-    is(call('GET', "/v1/rooms/%23$slug", $room->{creator_id})->{data}{id},
-       $room->{id}, "$slug is found");
-}
 
-must('POST', "/v1/rooms/$rooms[0]{id}/close", 'ann');
-is(must('POST', '/v1/rooms', 'ann',
-        { room_type => 'group', name => 'sales co' })->{room_alias},
-   '#sales-co:rooms.test', 'free again after closing');
-is(must('POST', '/v1/rooms', 'ann',
-        { room_type => 'group', name => '!?' })->{room_alias},
-   '#room:rooms.test', 'a name without letters for a slug');
+=== TEST 9: JSON whatever Content-Type says
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"Form"} -> 201
+    > Content-Type: application/x-www-form-urlencoded
+ann POST /v1/rooms {"room_type":"group","name":"Text"} -> 201
+    > Content-Type: text/plain; charset=latin1
 
-# in every script; and found by what it is, in either form of Unicode
-for my $case (["\x{dc}ber uns", 'uber-uns'], ["U\x{308}ber uns", 'uber-uns-2'],
-              ["\x{4e2d}\x{6587}\x{9891}\x{9053}",
-               "\x{4e2d}\x{6587}\x{9891}\x{9053}"],
-              ["\x{41e}\x{431}\x{449}\x{438}\x{439}",
-               "\x{43e}\x{431}\x{449}\x{438}\x{439}"],
-              ["\x{e17}\x{e35}\x{e48}", "\x{e17}\x{e35}\x{e48}"])
-{
-    my ($name, $slug) = @$case;
-    my $room = must('POST', '/v1/rooms', 'ann',
-                    { room_type => 'group', name => $name });
-    my $path = sub { my $bytes = $_[0]; utf8::encode($bytes);
-                     '/v1/rooms/%23'
-                     . join '', map { sprintf '%%%02x', ord } split //, $bytes
-                   };
 
-    ok($room->{room_alias} eq "#$slug:rooms.test",
-       'alias of ' . NFC($name) =~ s/([^ -~])/sprintf '\\x{%x}', ord $1/ger);
 
-    for my $form ($slug, NFD($slug)) {
-        is(call('GET', $path->($form), 'ann')->{data}{id}, $room->{id},
-           'found by it');
-    }
+=== TEST 10: a body of 128 KiB, and one byte more
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"Long","x":"{{x*131030}}"} -> 201
+ann POST /v1/rooms {"room_type":"group","name":"Long","x":"{{x*131031}}"} -> 413 SW_PAYLOAD_TOO_LARGE
+ann POST /v1/rooms 20000{{\x0d\x0a}}{"room_type":"group","name":"Long","x":"{{x*131030}}"}{{\x0d\x0a}}0{{\x0d\x0a\x0d\x0a}} -> 201
+    > Transfer-Encoding: chunked
+ann POST /v1/rooms 20000{{\x0d\x0a}}{"room_type":"group","name":"Long","x":"{{x*131030}}"}{{\x0d\x0a}}1000{{\x0d\x0a}}{{ *4096}}{{\x0d\x0a}}0{{\x0d\x0a\x0d\x0a}} -> 413 SW_PAYLOAD_TOO_LARGE
+    > Transfer-Encoding: chunked
 
-    must('POST', "/v1/rooms/$room->{id}/archive", 'ann');
-    is(call('GET', $path->("$slug:rooms.test"), 'ann')->{data}{state},
-       'archived', 'and while it is archived');
-    must('POST', "/v1/rooms/$room->{id}/close", 'ann');
-    expect('404 SW_ROOM_NOT_FOUND', 'GET', $path->($slug), 'ann');
-    must('POST', '/v1/rooms', 'ann',
-         { room_type => 'group', name => 'uber uns' }) if $slug eq 'uber-uns';
-}
 
-# as many of one name as there may be
-redis('EVAL', "for i = 2, 9000 do"
-              . " redis.call('HSET', KEYS[1], 'crowd-' .. i, 'x') end"
-              . " redis.call('HSET', KEYS[1], 'crowd', 'x')", 1,
-      key('aliases'));
 
-my @crowd = many(8, map { ['POST', '/v1/rooms', 'ann',
-                           { room_type => 'group', name => 'Crowd' }] }
-                        1 .. 30);
+=== TEST 11: names, in NFC, of something that can be seen
+--- calls
+ann POST /v1/rooms {"name":"e{{\xcc\x81}}","room_type":"group"} -> 201
+    save room2: json data.id
+    data.name = é
 
-is_deeply([grep { $_->{status} != 201 } @crowd], [],
-          'thousands of one name are no reason to refuse');
-is(scalar(grep { ($_->{data}{room_alias} // '')
-                 =~ /^#crowd-(?:9[0-9]{3}|[0-9]{5,}):/ } @crowd), 30,
-   'and each has a number that was free');
-like(must('POST', '/v1/rooms', 'ann',
-          { room_type => 'group', name => 'x' x 128 })->{room_alias},
-     qr/^#x{1,64}:rooms\.test$/, 'a long one');
 
-# another tenant has its own names
-is(must('POST', '/v1/rooms', 'ann@elsewhere',
-        { room_type => 'group', name => 'Sales Co' })->{room_alias},
-   '#sales-co:rooms.test', 'in another tenant');
 
-# workspaces
-tenant('acme');
+=== TEST 12: ... names, in NFC, of something that can be seen
+--- calls
+ann GET /v1/rooms/{{room2}} -> 200
+    data.name = é
+ann POST /v1/rooms {"name":"{{\xe3\x80\x80}}a{{\xc2\xa0}}","room_type":"group"} -> 201
+    save room3: json data.id
+    data.name = a
 
-my $shared = must('POST', '/v1/workspaces', 'ann', { name => 'W' })->{id};
-my $in = sub { { room_type => 'group', name => 'x', workspace_id => $_[0] } };
 
-$post->("201\ndata.workspace_id = $shared", $in->($shared));
-$post->("201\ndata.workspace_id = $bob->{workspace_id}",
-        { room_type => 'group', name => 'x' }, 'bob');
-$post->('404 SW_WORKSPACE_NOT_FOUND', $in->($shared), 'bob');
-$post->('404 SW_WORKSPACE_NOT_FOUND', $in->($ann->{workspace_id}), 'bob!');
-must('POST', "/v1/workspaces/$shared/members", 'ann',
-     { participant_id => 'bob', role => 'viewer' });
-$post->('403 SW_WORKSPACE_FORBIDDEN', $in->($shared), 'bob');
-must('POST', "/v1/workspaces/$shared/members", 'ann',
-     { participant_id => 'bob', role => 'editor' });
-$post->("201\ndata.workspace_id = $shared", $in->($shared), 'bob');
 
-for my $none ('ws-00000000000000000000000000', 'x', '', "$shared:members") {
-    $post->('404 SW_WORKSPACE_NOT_FOUND', $in->($none));
-}
+=== TEST 13: ... names, in NFC, of something that can be seen
+--- calls
+ann GET /v1/rooms/{{room3}} -> 200
+    data.name = a
+ann POST /v1/rooms {"name":"e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}e{{\xcc\x81}}","room_type":"group"} -> 201
+    save room4: json data.id
+    data.name = {{é*128}}
 
-$post->('404 SW_WORKSPACE_NOT_FOUND', $in->($shared), 'ann@other');
 
-# max_rooms: closed rooms don't count, archived ones do
-tenant('small');
-known(qw(ann bob cy));
-redis('HSET', key('tenant'), 'max_rooms', 3);
 
-my $one = make(group => 'ann');
-my $two = make(group => 'ann');
-my $dm = make(dm => 'ann', with => 'bob');
+=== TEST 14: ... names, in NFC, of something that can be seen
+--- calls
+ann GET /v1/rooms/{{room4}} -> 200
+    data.name = {{é*128}}
+ann POST /v1/rooms {"name":"🎉","room_type":"group"} -> 201
+    save room5: json data.id
+    data.name = 🎉
 
-$post->('409 SW_TENANT_CAPACITY', { room_type => 'group', name => 'x' });
-expect('409 SW_TENANT_CAPACITY', 'POST', '/v1/rooms/dm', 'ann',
-       { participant_id => 'cy' });
-expect("200\ndata.id = $dm", 'POST', '/v1/rooms/dm', 'bob',
-       { participant_id => 'ann' });
-must('POST', "/v1/rooms/$one/archive", 'ann');
-$post->('409 SW_TENANT_CAPACITY', { room_type => 'group', name => 'x' });
-must('POST', "/v1/rooms/$one/close", 'ann');
-must('POST', "/v1/rooms/$one/close", 'ann');
-$post->('201', { room_type => 'group', name => 'x' });
-$post->('409 SW_TENANT_CAPACITY', { room_type => 'group', name => 'x' });
-must('POST', "/v1/rooms/$dm/close", 'bob');
-must('POST', "/v1/rooms/dm", 'ann', { participant_id => 'bob' });
-$post->('409 SW_TENANT_CAPACITY', { room_type => 'group', name => 'x' });
 
-# the body and the type are looked at before the seats
-$post->('400 SW_VALIDATION_FAILED name', { room_type => 'group' });
-$post->('400 SW_ROOM_TYPE_INVARIANT', { room_type => 'dm' });
-is(redis('HGET', key('tenant'), 'rooms'), 3, 'what the store counts');
 
-# incognito rooms have events that are not indexed
-tenant('acme');
+=== TEST 15: ... names, in NFC, of something that can be seen
+--- calls
+ann GET /v1/rooms/{{room5}} -> 200
+    data.name = 🎉
+ann POST /v1/rooms {"name":"Engineering","room_type":"group"} -> 201
+    save renamed: json data.id
+ann POST /v1/rooms {"name":"{{\xe2\x80\x8b}}","room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"{{\xe2\x80\x8b}}","room_type":"incognito"} -> 400 SW_VALIDATION_FAILED name
 
-my $secret = make(incognito => 'ann');
 
-is_deeply([map { $_->{do_not_index} } events($secret, 'ann')], [true],
-          'do_not_index');
 
-# the directive's default
-start('rooms_max_rooms 1;');
-tenant('directive');
-make(group => 'ann');
-$post->('409 SW_TENANT_CAPACITY', { room_type => 'group', name => 'x' });
-redis('HSET', key('tenant'), 'max_rooms', 2);
-$post->('201', { room_type => 'group', name => 'x' });
-$post->('409 SW_TENANT_CAPACITY', { room_type => 'group', name => 'x' });
-stop_nginx();
+=== TEST 16: ... names, in NFC, of something that can be seen
+--- calls
+ann PUT /v1/rooms/{{renamed}}/name {"name":"{{\xe2\x80\x8b}}"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":"{{\xe2\x80\x8b}}"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"{{\xe3\x85\xa4}}","room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"{{\xe3\x85\xa4}}","room_type":"incognito"} -> 400 SW_VALIDATION_FAILED name
+ann PUT /v1/rooms/{{renamed}}/name {"name":"{{\xe3\x85\xa4}}"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":"{{\xe3\x85\xa4}}"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"{{\xe2\xa0\x80}}","room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"{{\xe2\xa0\x80}}","room_type":"incognito"} -> 400 SW_VALIDATION_FAILED name
+ann PUT /v1/rooms/{{renamed}}/name {"name":"{{\xe2\xa0\x80}}"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":"{{\xe2\xa0\x80}}"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"{{\xcc\x81}}","room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"{{\xcc\x81}}","room_type":"incognito"} -> 400 SW_VALIDATION_FAILED name
+ann PUT /v1/rooms/{{renamed}}/name {"name":"{{\xcc\x81}}"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":"{{\xcc\x81}}"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"a{{\xe2\x80\xae}}b","room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"a{{\xe2\x80\xae}}b","room_type":"incognito"} -> 400 SW_VALIDATION_FAILED name
+ann PUT /v1/rooms/{{renamed}}/name {"name":"a{{\xe2\x80\xae}}b"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":"a{{\xe2\x80\xae}}b"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"a{{\xe2\x81\xa6}}b","room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"a{{\xe2\x81\xa6}}b","room_type":"incognito"} -> 400 SW_VALIDATION_FAILED name
+ann PUT /v1/rooms/{{renamed}}/name {"name":"a{{\xe2\x81\xa6}}b"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":"a{{\xe2\x81\xa6}}b"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/rooms {"name":"{{क़*128}}","room_type":"group"} -> 400 SW_VALIDATION_FAILED name
 
-done_testing();
+
+
+=== TEST 17: ... names, in NFC, of something that can be seen
+--- calls
+ann POST /v1/rooms {"name":"{{क़*128}}","room_type":"incognito"} -> 400 SW_VALIDATION_FAILED name
+ann PUT /v1/rooms/{{renamed}}/name {"name":"{{क़*128}}"} -> 400 SW_VALIDATION_FAILED name
+ann POST /v1/workspaces {"name":"{{क़*128}}"} -> 400 SW_VALIDATION_FAILED name
+ann PUT /v1/rooms/{{renamed}}/name {"name":" u{{\xcc\x88}} "} -> 200
+    data.name = "ü"
+
+
+
+=== TEST 18: aliases: unique in the tenant, numbered, freed by closing
+--- calls
+ann@aliases POST /v1/auth/register -> 200
+bob@aliases POST /v1/auth/register -> 200
+ann@aliases POST /v1/rooms {"name":"Sales & Co.","room_type":"group"} -> 201
+    save room6: json data.id
+    data.room_alias = #sales-co:rooms.test
+bob@aliases POST /v1/rooms {"name":"Sales & Co.","room_type":"group"} -> 201
+    save room7: json data.id
+    data.room_alias = #sales-co-2:rooms.test
+ann@aliases POST /v1/rooms {"name":"Sales & Co.","room_type":"group"} -> 201
+    save room8: json data.id
+    data.room_alias = #sales-co-3:rooms.test
+bob@aliases POST /v1/rooms {"name":"Sales & Co.","room_type":"group"} -> 201
+    save room9: json data.id
+    save alias9: "room_alias":"#([^"]*)"
+    data.room_alias ~ ^#sales-co-\d+:rooms\.test$
+ann@aliases POST /v1/rooms {"name":"Sales & Co.","room_type":"group"} -> 201
+    save room10: json data.id
+    save alias10: "room_alias":"#([^"]*)"
+    data.room_alias ~ ^#sales-co-\d+:rooms\.test$
+    data.room_alias != #{{alias9}}
+bob@aliases POST /v1/rooms {"name":"Sales & Co.","room_type":"group"} -> 201
+    save room11: json data.id
+    save alias11: "room_alias":"#([^"]*)"
+    data.room_alias ~ ^#sales-co-\d+:rooms\.test$
+    data.room_alias != #{{alias9}}
+    data.room_alias != #{{alias10}}
+ann@aliases GET /v1/rooms/%23sales-co:rooms.test -> 200
+    data.id = {{room6}}
+bob@aliases GET /v1/rooms/%23sales-co-2:rooms.test -> 200
+    data.id = {{room7}}
+ann@aliases GET /v1/rooms/%23sales-co-3:rooms.test -> 200
+    data.id = {{room8}}
+
+
+
+=== TEST 19: ... and found, whatever their number
+--- calls
+bob@aliases GET /v1/rooms/%23{{alias9}} -> 200
+    data.id = {{room9}}
+ann@aliases GET /v1/rooms/%23{{alias10}} -> 200
+    data.id = {{room10}}
+bob@aliases GET /v1/rooms/%23{{alias11}} -> 200
+    data.id = {{room11}}
+
+
+
+=== TEST 20: ... aliases: unique in the tenant, numbered, freed by closing
+--- calls
+ann@aliases POST /v1/rooms/{{room6}}/close -> 200
+ann@aliases POST /v1/rooms {"name":"sales co","room_type":"group"} -> 201
+    data.room_alias = #sales-co:rooms.test
+ann@aliases POST /v1/rooms {"name":"!?","room_type":"group"} -> 201
+    data.room_alias = #room:rooms.test
+
+
+
+=== TEST 21: in every script; and found by what it is, in either form of Unicode
+--- calls
+ann@aliases POST /v1/rooms {"name":"Über uns","room_type":"group"} -> 201
+    save room12: json data.id
+    data.room_alias = #uber-uns:rooms.test
+ann@aliases GET /v1/rooms/%23%75%62%65%72%2d%75%6e%73 -> 200
+    data.id = {{room12}}
+ann@aliases GET /v1/rooms/%23%75%62%65%72%2d%75%6e%73 -> 200
+    data.id = {{room12}}
+
+
+
+=== TEST 22: ... in every script; and found by what it is, in either form of Unicode
+--- calls
+ann@aliases POST /v1/rooms/{{room12}}/archive -> 200
+ann@aliases GET /v1/rooms/%23%75%62%65%72%2d%75%6e%73%3a%72%6f%6f%6d%73%2e%74%65%73%74 -> 200
+    data.state = archived
+ann@aliases POST /v1/rooms/{{room12}}/close -> 200
+ann@aliases GET /v1/rooms/%23%75%62%65%72%2d%75%6e%73 -> 404 SW_ROOM_NOT_FOUND
+ann@aliases POST /v1/rooms {"name":"uber uns","room_type":"group"} -> 201
+ann@aliases POST /v1/rooms {"name":"U{{\xcc\x88}}ber uns","room_type":"group"} -> 201
+    save room13: json data.id
+    data.room_alias = #uber-uns-2:rooms.test
+ann@aliases GET /v1/rooms/%23%75%62%65%72%2d%75%6e%73%2d%32 -> 200
+    data.id = {{room13}}
+ann@aliases GET /v1/rooms/%23%75%62%65%72%2d%75%6e%73%2d%32 -> 200
+    data.id = {{room13}}
+
+
+
+=== TEST 23: ... in every script; and found by what it is, in either form of Unicode
+--- calls
+ann@aliases POST /v1/rooms/{{room13}}/archive -> 200
+ann@aliases GET /v1/rooms/%23%75%62%65%72%2d%75%6e%73%2d%32%3a%72%6f%6f%6d%73%2e%74%65%73%74 -> 200
+    data.state = archived
+ann@aliases POST /v1/rooms/{{room13}}/close -> 200
+ann@aliases GET /v1/rooms/%23%75%62%65%72%2d%75%6e%73%2d%32 -> 404 SW_ROOM_NOT_FOUND
+ann@aliases POST /v1/rooms {"name":"中文频道","room_type":"group"} -> 201
+    save room14: json data.id
+    data.room_alias = #中文频道:rooms.test
+ann@aliases GET /v1/rooms/%23%e4%b8%ad%e6%96%87%e9%a2%91%e9%81%93 -> 200
+    data.id = {{room14}}
+ann@aliases GET /v1/rooms/%23%e4%b8%ad%e6%96%87%e9%a2%91%e9%81%93 -> 200
+    data.id = {{room14}}
+
+
+
+=== TEST 24: ... in every script; and found by what it is, in either form of Unicode
+--- calls
+ann@aliases POST /v1/rooms/{{room14}}/archive -> 200
+ann@aliases GET /v1/rooms/%23%e4%b8%ad%e6%96%87%e9%a2%91%e9%81%93%3a%72%6f%6f%6d%73%2e%74%65%73%74 -> 200
+    data.state = archived
+ann@aliases POST /v1/rooms/{{room14}}/close -> 200
+ann@aliases GET /v1/rooms/%23%e4%b8%ad%e6%96%87%e9%a2%91%e9%81%93 -> 404 SW_ROOM_NOT_FOUND
+ann@aliases POST /v1/rooms {"name":"Общий","room_type":"group"} -> 201
+    save room15: json data.id
+    data.room_alias = #общий:rooms.test
+ann@aliases GET /v1/rooms/%23%d0%be%d0%b1%d1%89%d0%b8%d0%b9 -> 200
+    data.id = {{room15}}
+ann@aliases GET /v1/rooms/%23%d0%be%d0%b1%d1%89%d0%b8%d0%b8%cc%86 -> 200
+    data.id = {{room15}}
+
+
+
+=== TEST 25: ... in every script; and found by what it is, in either form of Unicode
+--- calls
+ann@aliases POST /v1/rooms/{{room15}}/archive -> 200
+ann@aliases GET /v1/rooms/%23%d0%be%d0%b1%d1%89%d0%b8%d0%b9%3a%72%6f%6f%6d%73%2e%74%65%73%74 -> 200
+    data.state = archived
+ann@aliases POST /v1/rooms/{{room15}}/close -> 200
+ann@aliases GET /v1/rooms/%23%d0%be%d0%b1%d1%89%d0%b8%d0%b9 -> 404 SW_ROOM_NOT_FOUND
+ann@aliases POST /v1/rooms {"name":"ท{{\xe0\xb8\xb5}}{{\xe0\xb9\x88}}","room_type":"group"} -> 201
+    save room16: json data.id
+    data.room_alias = #ที่:rooms.test
+ann@aliases GET /v1/rooms/%23%e0%b8%97%e0%b8%b5%e0%b9%88 -> 200
+    data.id = {{room16}}
+ann@aliases GET /v1/rooms/%23%e0%b8%97%e0%b8%b5%e0%b9%88 -> 200
+    data.id = {{room16}}
+
+
+
+=== TEST 26: ... in every script; and found by what it is, in either form of Unicode
+--- calls
+ann@aliases POST /v1/rooms/{{room16}}/archive -> 200
+ann@aliases GET /v1/rooms/%23%e0%b8%97%e0%b8%b5%e0%b9%88%3a%72%6f%6f%6d%73%2e%74%65%73%74 -> 200
+    data.state = archived
+ann@aliases POST /v1/rooms/{{room16}}/close -> 200
+ann@aliases GET /v1/rooms/%23%e0%b8%97%e0%b8%b5%e0%b9%88 -> 404 SW_ROOM_NOT_FOUND
+
+
+
+=== TEST 27: a long one
+--- calls
+ann@aliases POST /v1/rooms {"name":"{{x*128}}","room_type":"group"} -> 201
+    data.room_alias ~ ^#x{1,64}:rooms\.test$
+
+
+
+=== TEST 28: another tenant has its own names
+--- calls
+ann@elsewhere POST /v1/rooms {"name":"Sales Co","room_type":"group"} -> 201
+    data.room_alias = #sales-co:rooms.test
+
+
+
+=== TEST 29: workspaces
+--- calls
+ann POST /v1/workspaces {"name":"W"} -> 201
+    save shared: json data.id
+
+
+
+=== TEST 30: ... workspaces
+--- calls
+ann POST /v1/rooms {"name":"x","room_type":"group","workspace_id":"{{shared}}"} -> 201
+    data.workspace_id = {{shared}}
+bob POST /v1/rooms {"name":"x","room_type":"group"} -> 201
+    data.workspace_id = {{ws2}}
+bob POST /v1/rooms {"name":"x","room_type":"group","workspace_id":"{{shared}}"} -> 404 SW_WORKSPACE_NOT_FOUND
+bob! POST /v1/rooms {"name":"x","room_type":"group","workspace_id":"{{ws}}"} -> 404 SW_WORKSPACE_NOT_FOUND
+ann POST /v1/workspaces/{{shared}}/members {"participant_id":"bob","role":"viewer"} -> 200
+bob POST /v1/rooms {"name":"x","room_type":"group","workspace_id":"{{shared}}"} -> 403 SW_WORKSPACE_FORBIDDEN
+ann POST /v1/workspaces/{{shared}}/members {"participant_id":"bob","role":"editor"} -> 200
+bob POST /v1/rooms {"name":"x","room_type":"group","workspace_id":"{{shared}}"} -> 201
+    data.workspace_id = {{shared}}
+ann POST /v1/rooms {"name":"x","room_type":"group","workspace_id":"ws-00000000000000000000000000"} -> 404 SW_WORKSPACE_NOT_FOUND
+ann POST /v1/rooms {"name":"x","room_type":"group","workspace_id":"x"} -> 404 SW_WORKSPACE_NOT_FOUND
+ann POST /v1/rooms {"name":"x","room_type":"group","workspace_id":""} -> 404 SW_WORKSPACE_NOT_FOUND
+ann POST /v1/rooms {"name":"x","room_type":"group","workspace_id":"{{shared}}:members"} -> 404 SW_WORKSPACE_NOT_FOUND
+ann@other POST /v1/rooms {"name":"x","room_type":"group","workspace_id":"{{shared}}"} -> 404 SW_WORKSPACE_NOT_FOUND
+
+
+
+=== TEST 31: max_rooms: closed rooms don't count, archived ones do
+--- calls
+ann@small POST /v1/auth/register -> 200
+bob@small POST /v1/auth/register -> 200
+cy@small POST /v1/auth/register -> 200
+
+
+
+=== TEST 32: ... max_rooms: closed rooms don't count, archived ones do
+--- init
+RoomsTest::redis('HSET', 'sw:{small}:tenant', 'max_rooms', '3');
+--- calls
+ann@small POST /v1/rooms {"name":"Engineering","room_type":"group"} -> 201
+    save one: json data.id
+ann@small POST /v1/rooms {"name":"Engineering","room_type":"group"} -> 201
+ann@small POST /v1/rooms/dm {"participant_id":"bob"} -> 201
+    save dm: json data.id
+ann@small POST /v1/rooms {"name":"x","room_type":"group"} -> 409 SW_TENANT_CAPACITY
+ann@small POST /v1/rooms/dm {"participant_id":"cy"} -> 409 SW_TENANT_CAPACITY
+bob@small POST /v1/rooms/dm {"participant_id":"ann"} -> 200
+    data.id = {{dm}}
+
+
+
+=== TEST 33: ... max_rooms: closed rooms don't count, archived ones do
+--- calls
+ann@small POST /v1/rooms/{{one}}/archive -> 200
+ann@small POST /v1/rooms {"name":"x","room_type":"group"} -> 409 SW_TENANT_CAPACITY
+ann@small POST /v1/rooms/{{one}}/close -> 200
+ann@small POST /v1/rooms/{{one}}/close -> 200
+ann@small POST /v1/rooms {"name":"x","room_type":"group"} -> 201
+ann@small POST /v1/rooms {"name":"x","room_type":"group"} -> 409 SW_TENANT_CAPACITY
+bob@small POST /v1/rooms/{{dm}}/close -> 200
+ann@small POST /v1/rooms/dm {"participant_id":"bob"} -> 201
+ann@small POST /v1/rooms {"name":"x","room_type":"group"} -> 409 SW_TENANT_CAPACITY
+
+
+
+=== TEST 34: the body and the type are looked at before the seats
+--- calls
+ann@small POST /v1/rooms {"room_type":"group"} -> 400 SW_VALIDATION_FAILED name
+ann@small POST /v1/rooms {"room_type":"dm"} -> 400 SW_ROOM_TYPE_INVARIANT
+--- store
+HGET sw:{small}:tenant rooms = 3
+
+
+
+=== TEST 35: incognito rooms have events that are not indexed
+--- calls
+ann POST /v1/rooms {"room_type":"incognito"} -> 201
+    save secret: json data.id
+
+
+
+=== TEST 36: ... incognito rooms have events that are not indexed
+--- calls
+ann GET /v1/rooms/{{secret}}/messages?direction=forward&limit=200 -> 200
+    data[*].do_not_index = [true]
+
+
+
+=== TEST 37: the directive's default
+--- config
+        rooms on;
+        rooms_auth mock;
+        rooms_server_name rooms.test;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_max_rooms 1;
+--- calls
+ann@directive POST /v1/rooms {"name":"Engineering","room_type":"group"} -> 201
+ann@directive POST /v1/rooms {"name":"x","room_type":"group"} -> 409 SW_TENANT_CAPACITY
+
+
+
+=== TEST 38: ... the directive's default
+--- config
+        rooms on;
+        rooms_auth mock;
+        rooms_server_name rooms.test;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_max_rooms 1;
+--- init
+RoomsTest::redis('HSET', 'sw:{directive}:tenant', 'max_rooms', '2');
+--- calls
+ann@directive POST /v1/rooms {"name":"x","room_type":"group"} -> 201
+ann@directive POST /v1/rooms {"name":"x","room_type":"group"} -> 409 SW_TENANT_CAPACITY

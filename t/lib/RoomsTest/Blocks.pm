@@ -405,7 +405,7 @@ sub replaced {
                 my $bytes = pack 'H*', $1 =~ s{\\x}{}gr;
                 $quote ? quotemeta $bytes : $bytes/gex;
 
-    $value =~ s/\{\{([^\s{}*]+)\*(\d+)\}\}/$1 x $2/ge;
+    $value =~ s/\{\{([^{}*]+)\*(\d+)\}\}/$1 x $2/ge;
 
     $value =~ s/\{\{uc:(\w+)\}\}/uc(saved($1) \/\/ "{{uc:$1}}")/gex;
 

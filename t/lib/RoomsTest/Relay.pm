@@ -14,6 +14,7 @@ package RoomsTest::Relay;
 #     lose-reply      asks, and closes the connection without the answer
 #     lose-request    closes the connection
 #     hang            never answers
+#     first COMMAND   has Redis do that before, and answers
 #     drip BYTES MS   answers, so many bytes at a time, with pauses
 #
 # A command is its words with a space between; what it matched is counted by
@@ -162,6 +163,14 @@ sub serve {
         if ($action eq 'hang') {
             1 while sysread $client, $in, 65536;
             return;
+        }
+
+        if ($action =~ /^first (.*)/) {
+            my @first = split ' ', $1;
+
+            put($store, join '', '*' . @first . "\r\n",
+                        map { '$' . length($_) . "\r\n$_\r\n" } @first);
+            value($store, \$out);
         }
 
         put($store, $raw);
