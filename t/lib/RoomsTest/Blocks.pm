@@ -302,9 +302,10 @@ sub lines {
 sub store_like {
     my ($name, $line) = @_;
 
-    my ($command, $op, $want) = $line =~
-        /^\s*(.*)\s(?:(=|~|->)(?:\s+(.*?))?|null)\s*$/
-        or die "$name - not understood\n";
+    my ($command, $op, $want) =
+        $line =~ /^\s*(.*)\s(=|~|->)(?:\s+(.*?))?\s*$/ ? ($1, $2, $3)
+        : $line =~ /^\s*(.*)\snull\s*$/ ? ($1)
+        : die "$name - not understood\n";
     my @command = shellwords($command)
         or die "$name - bad quotes: $command\n";
     my $got = eval { RoomsTest::Redis::redis(@command) };
