@@ -166,7 +166,6 @@ ngx_int_t ngx_rooms_export_zip_fail(ngx_rooms_export_t *x);
 void ngx_rooms_export_put(ngx_rooms_export_t *x, rooms_str_t text);
 /* The same of x->aside, which the step has written. */
 void ngx_rooms_export_put_aside(ngx_rooms_export_t *x);
-ngx_int_t ngx_rooms_export_deflate(ngx_rooms_export_t *x, size_t *budget);
 
 /* Room in x->buf: NGX_OK, NGX_BUSY or NGX_ERROR. */
 ngx_int_t ngx_rooms_export_room(ngx_rooms_export_t *x, size_t size);
@@ -179,6 +178,5 @@ void ngx_rooms_export_writer(ngx_http_request_t *r);
 void ngx_rooms_export_resume(ngx_rooms_req_t *rq, ngx_int_t rc);
 /* It has work for the worker; its turn comes. */
 void ngx_rooms_export_schedule(ngx_rooms_export_t *x);
-void ngx_rooms_export_end(ngx_rooms_export_t *x, ngx_int_t rc);
 
 #endif /* NGX_ROOMS_EXPORT_H */

@@ -99,7 +99,8 @@ ngx_rooms_export_collect_people(ngx_rooms_export_t *x, rooms_str_t json)
     type = rooms_json_member_str(json, "event_type");
 
     if (!rooms_str_eq(type, rooms_cstr(rooms_event_name(ROOMS_EV_MEMBER)))
-        && !rooms_str_eq(type, rooms_cstr(rooms_event_name(ROOMS_EV_POWER_LEVEL))))
+        && !rooms_str_eq(type,
+                         rooms_cstr(rooms_event_name(ROOMS_EV_POWER_LEVEL))))
     {
         return NGX_OK;
     }

@@ -174,43 +174,9 @@ typedef struct {
 } ngx_rooms_import_t;
 
 
-/* The thread's step (ngx_rooms_import_step.c), and what it does ... */
+/* The thread's step (ngx_rooms_import_thread.c), and the end of its files. */
 ngx_int_t ngx_rooms_import_step(ngx_rooms_work_t *w);
 void ngx_rooms_import_close(void *data);
-
-/* ... first (_scan.c), when nothing is written yet ... */
-ngx_int_t ngx_rooms_import_open(ngx_rooms_import_t *im);
-ngx_int_t ngx_rooms_import_scan(ngx_rooms_import_t *im);
-ngx_int_t ngx_rooms_import_verify(ngx_rooms_import_t *im);
-ngx_int_t ngx_rooms_import_judge(ngx_rooms_import_t *im);
-
-/* ... and then (_write.c). */
-ngx_int_t ngx_rooms_import_measure(ngx_rooms_import_t *im);
-ngx_int_t ngx_rooms_import_extract(ngx_rooms_import_t *im);
-ngx_int_t ngx_rooms_import_rewrite(ngx_rooms_import_t *im);
-ngx_int_t ngx_rooms_import_copies(ngx_rooms_import_t *im);
-ngx_int_t ngx_rooms_import_authors(ngx_rooms_import_t *im);
-ngx_int_t ngx_rooms_import_counts(ngx_rooms_import_t *im);
-ngx_int_t ngx_rooms_import_media(ngx_rooms_import_t *im);
-
-/* Sets the failure; NGX_ERROR. */
-ngx_int_t ngx_rooms_import_system(ngx_rooms_import_t *im, const char *what,
-    ngx_err_t err);
-ngx_int_t ngx_rooms_import_fail(ngx_rooms_import_t *im,
-    ngx_rooms_import_failure_e failure);
-/* After a fault: NGX_OK, or NGX_ERROR when one is enough. */
-ngx_int_t ngx_rooms_import_faulty(ngx_rooms_import_t *im);
-/* A fault of the archive: NGX_OK means that a dry run goes on. */
-ngx_int_t ngx_rooms_import_zip_fault(ngx_rooms_import_t *im);
-/* Whether what the store would get is within its limit: NGX_OK or NGX_ERROR. */
-ngx_int_t ngx_rooms_import_bounded(ngx_rooms_import_t *im);
-/*
- * The next bytes of the entry that is open, in pos and last.  NGX_DONE: there
- * are no more; NGX_DECLINED: see im->zip.
- */
-ngx_int_t ngx_rooms_import_fill(ngx_rooms_import_t *im);
-/* After one of the tables' functions has failed. */
-ngx_int_t ngx_rooms_import_table_failed(ngx_rooms_import_t *im);
 
 
 /* Answers (ngx_rooms_import_answer.c). */

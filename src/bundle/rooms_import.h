@@ -240,7 +240,7 @@ rooms_str_t rooms_import_value(json_t *o, const char *key);
 int rooms_import_room_for(rooms_import_t *im, void **array, size_t n,
     size_t *size, size_t each);
 
-/* Reactions (rooms_import_react.c): the event of this index. */
+/* Reactions: the event of this index. */
 int rooms_import_message(rooms_import_t *im, json_t *o, uint32_t index);
 int rooms_import_react(rooms_import_t *im, json_t *o, uint32_t index);
 void rooms_import_count(rooms_import_t *im);

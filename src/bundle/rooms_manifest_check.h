@@ -75,24 +75,4 @@ json_t *rooms_check_participant(rooms_manifest_check_t *c, rooms_str_t key,
  */
 rooms_check_e rooms_check_finish(rooms_manifest_check_t *c, int events);
 
-
-/* Between rooms_manifest_check.c and rooms_manifest_event.c */
-
-/* where a fault is: "events[12]" and, below it, a member's name */
-typedef struct {
-    rooms_manifest_check_t  *check;
-    char                     path[40];
-    unsigned                 bad;
-} rooms_check_at_t;
-
-
-json_t *rooms_check_parse(rooms_check_at_t *at, rooms_str_t slice);
-void rooms_check_fault(rooms_check_at_t *at, const char *key,
-    const char *problem);
-void rooms_check_id(rooms_check_at_t *at, json_t *o, const char *key);
-int rooms_check_time(const json_t *v);       /* RFC 3339, in a string,
-                                                not before 1970: what is
-                                                written has origin_ts */
-json_t *rooms_check_done(rooms_check_at_t *at, json_t *o);
-
 #endif /* ROOMS_MANIFEST_CHECK_H */

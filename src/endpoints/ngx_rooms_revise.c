@@ -4,13 +4,41 @@
  */
 
 /*
- * Edits, redaction and reactions are one request: the room and the event are
- * read, and the core is asked.  What each of them writes is in its own file.
+ * Edits, redaction and reactions: the room and the event are read, and the
+ * core is asked; then each writes what is its own.
  */
 
-#include "ngx_rooms_revise.h"
+#include "ngx_rooms_endpoints.h"
 
 
+typedef enum {
+    NGX_ROOMS_V_BEGIN = 0,
+    NGX_ROOMS_V_EVENT,                    /* the room and the event */
+    NGX_ROOMS_V_COPIES
+} ngx_rooms_revise_round_e;
+
+typedef struct {
+    rooms_message_op_e   op;
+    rooms_str_t          id;              /* of the event */
+    rooms_str_t          at;              /* its position */
+    rooms_str_t          content;
+    rooms_str_t          reason;
+    rooms_str_t          emoji;
+    rooms_str_t          reaction;        /* "event sender emoji" */
+    rooms_str_t          counted;         /* "event emoji" */
+    int64_t              count;           /* of those */
+    unsigned             listed:1;        /* the reaction is */
+    redisReply          *tally;           /* of the message: "event emoji" */
+
+    rooms_message_t      message;
+    rooms_stored_t       stored;
+    rooms_str_t          event;           /* JSON; NULL: there is none */
+    rooms_str_t          copies;
+    redisReply         **replies;         /* of the copies, in their order */
+} ngx_rooms_revision_t;
+
+
+static ngx_int_t ngx_rooms_revise_edit(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_revise_op(ngx_rooms_req_t *rq,
     rooms_message_op_e op);
 static ngx_int_t ngx_rooms_revise_begin(ngx_rooms_req_t *rq);
@@ -19,6 +47,27 @@ static ngx_int_t ngx_rooms_revise_body(ngx_rooms_req_t *rq,
 static ngx_int_t ngx_rooms_revise_take(ngx_rooms_req_t *rq);
 static void ngx_rooms_revise_message(ngx_pool_t *pool,
     ngx_rooms_revision_t *v);
+static ngx_int_t ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq,
+    rooms_str_t now);
+static void ngx_rooms_revise_record(ngx_rooms_req_t *rq, rooms_str_t word,
+    rooms_str_t record, rooms_str_t event);
+static rooms_str_t ngx_rooms_revise_reason(ngx_rooms_req_t *rq,
+    ngx_rooms_revision_t *v);
+static rooms_str_t ngx_rooms_revise_word(rooms_str_t *row);
+static void ngx_rooms_revise_guard(ngx_rooms_req_t *rq,
+    ngx_rooms_revision_t *v);
+static void ngx_rooms_revise_replace(ngx_rooms_req_t *rq, rooms_str_t at,
+    rooms_str_t event);
+static ngx_int_t ngx_rooms_revise_append(ngx_rooms_req_t *rq,
+    rooms_str_t content);
+static rooms_str_t ngx_rooms_revise_json(ngx_rooms_req_t *rq, rooms_str_t event,
+    const rooms_json_set_t *set, ngx_uint_t n);
+static rooms_str_t ngx_rooms_revise_now(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_revise_ask_copies(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_revise_redact(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_revise_emoji(ngx_rooms_req_t *rq,
+    ngx_rooms_revision_t *v);
+static ngx_int_t ngx_rooms_revise_react(ngx_rooms_req_t *rq);
 
 
 ngx_int_t
@@ -200,7 +249,8 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
 
         if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, json,
                                   rq->view.room.id,
-                                  rooms_event_position(v->id), &v->stored) != NGX_OK)
+                                  rooms_event_position(v->id), &v->stored)
+            != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -267,7 +317,8 @@ ngx_rooms_revise_message(ngx_pool_t *pool, ngx_rooms_revision_t *v)
 }
 
 
-rooms_str_t
+/* The next word of "copies"; data == NULL: there is none. */
+static rooms_str_t
 ngx_rooms_revise_word(rooms_str_t *row)
 {
     u_char       *p, *last;
@@ -348,6 +399,569 @@ ngx_rooms_revise_show(ngx_rooms_req_t *rq)
     rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
     ngx_rooms_out_ref(&rq->out, v->event);
     rooms_json_lit(ngx_rooms_out(&rq->out, 4), "}\n");
+
+    return NGX_OK;
+}
+
+
+/*
+ * The stored event is rewritten at its position, and an event of the change's
+ * own is appended: that is all of an edit, and a part of the others.
+ */
+
+
+static ngx_int_t
+ngx_rooms_revise_edit(ngx_rooms_req_t *rq)
+{
+    rooms_str_t            original, copies, event;
+    ngx_rooms_revision_t  *v;
+
+    v = rq->data;
+
+    /* the first one stays, however often it is edited */
+
+    original = rooms_json_member(v->event, "original_content");
+
+    if (original.data == NULL) {
+        original = rooms_json_member(v->event, "content");
+    }
+
+    event = ngx_rooms_revise_json(rq, v->event, (rooms_json_set_t[]) {
+                                      { "content", v->content },
+                                      { "edited_at", ngx_rooms_revise_now(rq) },
+                                      { "original_content", original } }, 3);
+
+    ngx_rooms_revise_guard(rq, v);
+    ngx_rooms_revise_replace(rq, v->at, event);
+
+    copies = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COPIES, rq->view.room.id);
+
+    ngx_rooms_commit_guard_field(&rq->commit, copies, v->id, v->copies);
+    ngx_rooms_commit_write_at(&rq->commit, "HSET", copies, v->id,
+                         ngx_rooms_join(rq->pool, v->copies,
+                                        v->copies.data ? ngx_rooms_s(" ")
+                                                       : ROOMS_NULL,
+                                        ngx_rooms_s("evt-" NGX_ROOMS_HEX),
+                                        { sizeof(rq->random), rq->random }));
+
+    v->event = event;
+
+    return ngx_rooms_revise_append(rq,
+                         ngx_rooms_join(rq->pool,
+                                        ngx_rooms_s("{\"replaces\":\""),
+                                        v->id, ngx_rooms_s("\",\"content\":"),
+                                        v->content, ngx_rooms_s("}")));
+}
+
+
+static void
+ngx_rooms_revise_guard(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
+{
+    ngx_rooms_commit_guard_member(&rq->commit,
+                         ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS,
+                                       rq->view.room.id),
+                         v->event);
+}
+
+
+/* One event has one position, so this replaces it and nothing else. */
+static void
+ngx_rooms_revise_replace(ngx_rooms_req_t *rq, rooms_str_t at,
+    rooms_str_t event)
+{
+    rooms_str_t  events;
+
+    events = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS,
+                           rq->view.room.id);
+
+    ngx_rooms_commit_write(&rq->commit, "ZREMRANGEBYSCORE", events, at, at);
+    ngx_rooms_commit_write(&rq->commit, "ZADD", events, at, event);
+    ngx_rooms_apply_size(&rq->commit, &rq->keys, &rq->view.room, event.len);
+}
+
+
+static ngx_int_t
+ngx_rooms_revise_append(ngx_rooms_req_t *rq, rooms_str_t content)
+{
+    ngx_rooms_apply_quiet(&rq->commit, &rq->keys, &rq->view.room,
+                          rq->change->event, rq->principal.sub,
+                          (rooms_str_t) { sizeof(rq->random), rq->random },
+                          content, rq->now);
+
+    return rq->commit.failed || content.data == NULL ? NGX_ERROR : NGX_OK;
+}
+
+
+static rooms_str_t
+ngx_rooms_revise_json(ngx_rooms_req_t *rq, rooms_str_t event,
+    const rooms_json_set_t *set, ngx_uint_t n)
+{
+    size_t        size;
+    u_char       *start;
+    ngx_uint_t    i;
+    rooms_buf_t   b;
+
+    for (size = event.len + 64, i = 0; i < n; i++) {
+        size += set[i].value.len + 32;
+    }
+
+    start = ngx_pnalloc(rq->pool, size);
+    if (start == NULL) {
+        return ROOMS_NULL;
+    }
+
+    rooms_buf_init(&b, start, size);
+    rooms_json_rewrite(&b, event, set, n);
+
+    if (b.full) {
+        return ROOMS_NULL;
+    }
+
+    return (rooms_str_t) { b.last - start, start };
+}
+
+
+/* The time, as a member of an event has it. */
+static rooms_str_t
+ngx_rooms_revise_now(ngx_rooms_req_t *rq)
+{
+    u_char       *p;
+    rooms_buf_t   b;
+
+    p = ngx_pnalloc(rq->pool, ROOMS_TIME_LEN + 2);
+
+    if (p == NULL) {
+        /* a NULL would take the member out of the event */
+        rq->commit.failed = 1;
+        return ROOMS_NULL;
+    }
+
+    rooms_buf_init(&b, p, ROOMS_TIME_LEN + 2);
+    rooms_json_time(&b, rq->now);
+
+    return (rooms_str_t) { b.last - p, p };
+}
+
+
+/* A redaction: the body goes, and so do its copies and its reactions. */
+
+
+/* A copy is an edit's event, or the record of an Idempotency-Key. */
+static ngx_int_t
+ngx_rooms_revise_ask_copies(ngx_rooms_req_t *rq)
+{
+    rooms_str_t            copies, word, events, at;
+    ngx_rooms_batch_t     *b;
+    ngx_rooms_revision_t  *v;
+
+    v = rq->data;
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    events = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS,
+                           rq->view.room.id);
+
+    for (copies = v->copies; /* void */ ; /* void */) {
+        word = ngx_rooms_revise_word(&copies);
+
+        if (word.data == NULL) {
+            break;
+        }
+
+        if (rooms_id_valid(word, "evt-")) {
+            at = ngx_rooms_number(b->pool, rooms_event_position(word));
+            (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"), events,
+                                     at, at);
+            continue;
+        }
+
+        if (rq->view.room.incognito) {
+            (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_ANSWERS,
+                                               rq->view.room.id), word);
+            continue;
+        }
+
+        (void) ngx_rooms_command(b, ngx_rooms_s("GET"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_IDEMPOTENCY,
+                                               word));
+    }
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_V_COPIES;
+
+    return b->commands.nelts ? ngx_rooms_send(rq) : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t             i;
+    rooms_str_t            room, now, event, copies;
+    ngx_rooms_keys_t      *keys;
+    ngx_rooms_commit_t    *c;
+    ngx_rooms_revision_t  *v;
+
+    v = rq->data;
+    c = &rq->commit;
+    keys = &rq->keys;
+    room = rq->view.room.id;
+
+    now = ngx_rooms_revise_now(rq);
+    event = ngx_rooms_revise_json(rq, v->event, (rooms_json_set_t[]) {
+                                      { "content", ngx_rooms_s("{}") },
+                                      { "redacted_at", now },
+                                      { "original_content", ROOMS_NULL } }, 3);
+
+    ngx_rooms_revise_guard(rq, v);
+    ngx_rooms_revise_replace(rq, v->at, event);
+
+    v->event = event;
+
+    /* no edit came between, and the message counts as unread no more */
+
+    copies = ngx_rooms_key(keys, NGX_ROOMS_KEY_COPIES, room);
+
+    ngx_rooms_commit_guard_field(c, copies, v->id, v->copies);
+    ngx_rooms_commit_write(c, "HDEL", copies, v->id);
+    ngx_rooms_commit_write(c, "ZREM",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room),
+                           v->id);
+    ngx_rooms_commit_write(c, "ZREMRANGEBYLEX",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_REACTIONS, room),
+                           ngx_rooms_join(rq->pool, ngx_rooms_s("["), v->id,
+                                          ngx_rooms_s(" ")),
+                           ngx_rooms_join(rq->pool, ngx_rooms_s("("), v->id,
+                                          ngx_rooms_s("!")));
+
+    for (i = 0; i < v->tally->elements; i++) {
+        ngx_rooms_commit_write(c, "HDEL",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_COUNTS, room),
+                           ngx_rooms_reply_str(v->tally->element[i]));
+        ngx_rooms_commit_write(c, "ZREM",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_TALLY, room),
+                           ngx_rooms_reply_str(v->tally->element[i]));
+    }
+
+    if (ngx_rooms_revise_wipe_copies(rq, now) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_revise_append(rq, ngx_rooms_revise_reason(rq, v));
+}
+
+
+static ngx_int_t
+ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq, rooms_str_t now)
+{
+    ngx_uint_t             i;
+    rooms_str_t            copies, word, edit, kept;
+    rooms_stored_t         stored;
+    ngx_rooms_revision_t  *v;
+
+    v = rq->data;
+
+    kept = ngx_rooms_join(rq->pool, ngx_rooms_s("{\"replaces\":\""), v->id,
+                          ngx_rooms_s("\"}"));
+
+    if (kept.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (copies = v->copies, i = 0; v->replies; i++) {
+        word = ngx_rooms_revise_word(&copies);
+
+        if (word.data == NULL) {
+            break;
+        }
+
+        if (!rooms_id_valid(word, "evt-")) {
+            ngx_rooms_revise_record(rq, word,
+                                    ngx_rooms_reply_str(v->replies[i]),
+                                    v->event);
+            continue;
+        }
+
+        edit = ngx_rooms_reply_str(ngx_rooms_reply_element(v->replies[i], 0));
+
+        if (edit.data == NULL) {
+            continue;
+        }
+
+        if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, edit,
+                                  rq->view.room.id, rooms_event_position(word),
+                                  &stored) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (!stored.readable) {
+            /* whatever it holds of the body, nobody is shown it */
+            continue;
+        }
+
+        ngx_rooms_revise_replace(rq,
+                   ngx_rooms_number(rq->pool, rooms_event_position(word)),
+                   ngx_rooms_revise_json(rq, edit, (rooms_json_set_t[]) {
+                                             { "content", kept },
+                                             { "redacted_at", now } }, 2));
+    }
+
+    return NGX_OK;
+}
+
+
+/* The answer that an Idempotency-Key would give again, as it is now. */
+static void
+ngx_rooms_revise_record(ngx_rooms_req_t *rq, rooms_str_t word,
+    rooms_str_t record, rooms_str_t event)
+{
+    u_char                *line;
+    rooms_str_t            key, body, now;
+    ngx_rooms_revision_t  *v;
+
+    v = rq->data;
+
+    line = ngx_strlchr((u_char *) record.data,
+                       (u_char *) record.data + record.len, LF);
+
+    if (record.len == 0 || record.data[0] != 'd' || line == NULL) {
+        return;
+    }
+
+    body.data = line + 1;
+    body.len = record.data + record.len - body.data;
+
+    /* the record may have expired, and the key been used again */
+
+    if (!rooms_str_eq(rooms_json_member_str(rooms_json_member(body, "data"),
+                                            "id"), v->id))
+    {
+        return;
+    }
+
+    now = ngx_rooms_join(rq->pool, { line + 1 - record.data, record.data },
+                         ngx_rooms_s("{\"data\":"), event,
+                         ngx_rooms_s("}\n"));
+
+    if (rq->view.room.incognito) {
+        key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ANSWERS,
+                            rq->view.room.id);
+        ngx_rooms_commit_guard_field(&rq->commit, key, word, record);
+        ngx_rooms_commit_write(&rq->commit, "HSET", key, word, now);
+        return;
+    }
+
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_IDEMPOTENCY, word);
+
+    ngx_rooms_commit_guard_string(&rq->commit, key, record);
+    ngx_rooms_commit_write(&rq->commit, "SET", key, now,
+                           ngx_rooms_s("KEEPTTL"));
+}
+
+
+static rooms_str_t
+ngx_rooms_revise_reason(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
+{
+    size_t        size;
+    u_char       *start;
+    rooms_buf_t   b;
+
+    size = 64 + v->id.len + ROOMS_JSON_STR(v->reason.len);
+
+    start = ngx_pnalloc(rq->pool, size);
+    if (start == NULL) {
+        return ROOMS_NULL;
+    }
+
+    rooms_buf_init(&b, start, size);
+    rooms_json_lit(&b, "{\"event_id\":");
+    rooms_json_str(&b, v->id);
+
+    if (v->reason.data) {
+        rooms_json_lit(&b, ",\"reason\":");
+        rooms_json_str(&b, v->reason);
+    }
+
+    rooms_json_lit(&b, "}");
+
+    return (rooms_str_t) { b.last - start, start };
+}
+
+
+/* Reactions: who has answered a message with which emoji. */
+
+
+/* A DELETE may have no body, so its emoji may stand in the query. */
+static ngx_int_t
+ngx_rooms_revise_emoji(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
+{
+    ngx_int_t    rc;
+    const char  *problem;
+
+    v->emoji = ngx_rooms_body_str(rq, "emoji");
+
+    if (v->emoji.data == NULL) {
+        rc = ngx_rooms_arg(rq, "emoji", &v->emoji);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_DECLINED) {
+            return ngx_rooms_invalid(rq, "emoji", "is required");
+        }
+    }
+
+    problem = rooms_emoji_check(v->emoji);
+
+    if (problem) {
+        return ngx_rooms_invalid(rq, "emoji", problem);
+    }
+
+    v->reaction = ngx_rooms_join(rq->pool, v->id, ngx_rooms_s(" "),
+                                 rq->principal.sub, ngx_rooms_s(" "),
+                                 v->emoji);
+
+    v->counted = ngx_rooms_join(rq->pool, v->id, ngx_rooms_s(" "), v->emoji);
+
+    return v->reaction.data && v->counted.data ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * How many there are of each emoji of a message is counted, so that a page of
+ * messages costs by its emojis, and not by all who have answered.  It is
+ * counted downwards, since guards bound from above: with two or more left
+ * nobody who takes one back disturbs another, and the last one is the last.
+ */
+static void
+ngx_rooms_revise_count(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
+{
+    rooms_str_t  room;
+
+    room = rq->view.room.id;
+
+    ngx_rooms_commit_write(&rq->commit, "HINCRBY",
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COUNTS,
+                                         room),
+                           v->counted, ngx_rooms_s("-1"));
+    ngx_rooms_commit_write(&rq->commit, "ZADD",
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TALLY,
+                                         room),
+                           ngx_rooms_s("0"), v->counted);
+}
+
+
+static void
+ngx_rooms_revise_discount(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
+{
+    rooms_str_t  room, counts;
+
+    room = rq->view.room.id;
+    counts = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COUNTS, room);
+
+    if (v->count > 1) {
+        ngx_rooms_commit_guard_bound(&rq->commit, counts, v->counted,
+                                     ngx_rooms_s("/"), 1, -1);
+        ngx_rooms_commit_write(&rq->commit, "HINCRBY", counts, v->counted,
+                               ngx_rooms_s("1"));
+        return;
+    }
+
+    ngx_rooms_commit_guard_field(&rq->commit, counts, v->counted,
+                                 v->count ? ngx_rooms_s("-1") : ROOMS_NULL);
+    ngx_rooms_commit_write(&rq->commit, "HDEL", counts, v->counted);
+    ngx_rooms_commit_write(&rq->commit, "ZREM",
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TALLY,
+                                         room),
+                           v->counted);
+}
+
+
+static ngx_int_t
+ngx_rooms_revise_react(ngx_rooms_req_t *rq)
+{
+    size_t                 size;
+    u_char                *start;
+    rooms_buf_t            b;
+    rooms_str_t            key;
+    ngx_rooms_commit_t    *c;
+    ngx_rooms_revision_t  *v;
+
+    v = rq->data;
+    c = &rq->commit;
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_REACTIONS,
+                        rq->view.room.id);
+
+    if (v->op == ROOMS_MESSAGE_REACT) {
+        ngx_rooms_revise_guard(rq, v);
+        ngx_rooms_commit_guard_no_member(c, key, v->reaction);
+        ngx_rooms_commit_write(c, "ZADD", key, ngx_rooms_s("0"), v->reaction);
+        ngx_rooms_revise_count(rq, v);
+
+    } else if (v->listed) {
+        ngx_rooms_commit_guard_member(c, key, v->reaction);
+        ngx_rooms_commit_write(c, "ZREM", key, v->reaction);
+        ngx_rooms_revise_discount(rq, v);
+
+    } else {
+        /* of the past of a replica */
+        ngx_rooms_commit_guard_no_member(c, key, v->reaction);
+    }
+
+    size = 128 + v->id.len + ROOMS_JSON_STR(v->emoji.len);
+
+    start = ngx_pnalloc(rq->pool, size);
+    if (start == NULL) {
+        return NGX_ERROR;
+    }
+
+    rooms_buf_init(&b, start, size);
+    rooms_json_lit(&b, "{\"event_id\":");
+    rooms_json_str(&b, v->id);
+    rooms_json_lit(&b, ",\"emoji\":");
+    rooms_json_str(&b, v->emoji);
+    rooms_json_lit(&b, ",\"action\":");
+    rooms_json_str(&b, v->op == ROOMS_MESSAGE_REACT ? ngx_rooms_s("add")
+                                                    : ngx_rooms_s("remove"));
+    rooms_json_lit(&b, "}");
+
+    return ngx_rooms_revise_append(rq,
+                                   (rooms_str_t) { b.last - start, start });
+}
+
+
+ngx_int_t
+ngx_rooms_react_show(ngx_rooms_req_t *rq)
+{
+    rooms_buf_t           *b;
+    ngx_rooms_revision_t  *v;
+
+    v = rq->data;
+
+    b = ngx_rooms_out(&rq->out, 128 + v->id.len
+                      + ROOMS_JSON_STR(v->emoji.len)
+                      + ROOMS_JSON_STR(rq->principal.sub.len));
+
+    rooms_json_lit(b, "{\"data\":{\"event_id\":");
+    rooms_json_str(b, v->id);
+    rooms_json_lit(b, ",\"emoji\":");
+    rooms_json_str(b, v->emoji);
+    rooms_json_lit(b, ",\"sender_id\":");
+    rooms_json_str(b, rq->principal.sub);
+    rooms_json_lit(b, ",\"active\":");
+    rooms_json_bool(b, v->op == ROOMS_MESSAGE_REACT);
+    rooms_json_lit(b, "}}\n");
 
     return NGX_OK;
 }

@@ -19,7 +19,7 @@
 
 #include "ngx_rooms_request.h"
 #include "ngx_rooms_apply.h"
-#include "ngx_rooms_peer_ask.h"
+#include "ngx_rooms_peer_call.h"
 #include "rooms_past.h"
 
 
@@ -107,43 +107,6 @@ ngx_rooms_backfill_t *ngx_rooms_backfill_create(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_backfill_start(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
 ngx_int_t ngx_rooms_backfill_run(ngx_rooms_req_t *rq,
-    ngx_rooms_backfill_t *bf);
-
-
-/* Between its files. */
-
-/* What goes in: it is good, and isn't known here. */
-#define ngx_rooms_backfill_imports(item)                                      \
-    ((item)->problem == NULL && (item)->refused == NULL && !(item)->known)
-
-/* ngx_rooms_backfill.c: another page, if there is one */
-ngx_int_t ngx_rooms_backfill_next(ngx_rooms_req_t *rq,
-    ngx_rooms_backfill_t *bf);
-ngx_int_t ngx_rooms_backfill_reject(ngx_rooms_backfill_t *bf,
-    ngx_rooms_backfill_item_t *item);
-
-/* ngx_rooms_backfill_part.c: the next part, the same one again, its end */
-ngx_int_t ngx_rooms_backfill_part(ngx_rooms_req_t *rq,
-    ngx_rooms_backfill_t *bf);
-ngx_int_t ngx_rooms_backfill_ask(ngx_rooms_req_t *rq,
-    ngx_rooms_backfill_t *bf);
-ngx_int_t ngx_rooms_backfill_known(ngx_rooms_req_t *rq,
-    ngx_rooms_backfill_t *bf);
-ngx_int_t ngx_rooms_backfill_count(ngx_rooms_req_t *rq,
-    ngx_rooms_backfill_t *bf);
-
-/* ngx_rooms_backfill_copies.c; note: what of them goes into the commit */
-ngx_int_t ngx_rooms_backfill_ask_copies(ngx_rooms_req_t *rq,
-    ngx_rooms_backfill_t *bf);
-ngx_int_t ngx_rooms_backfill_copies(ngx_rooms_req_t *rq,
-    ngx_rooms_backfill_t *bf);
-void ngx_rooms_backfill_note(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf,
-    ngx_rooms_backfill_item_t *item);
-
-/* ngx_rooms_backfill_write.c */
-ngx_int_t ngx_rooms_backfill_commit(ngx_rooms_req_t *rq,
-    ngx_rooms_backfill_t *bf);
-ngx_int_t ngx_rooms_backfill_committed(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
 
 #endif /* NGX_ROOMS_BACKFILL_H */

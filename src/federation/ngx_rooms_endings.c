@@ -20,12 +20,75 @@
  * may stop anywhere, and be done by another worker.
  */
 
-#include "ngx_rooms_endings_step.h"
+#include "ngx_rooms_endings.h"
+#include "ngx_rooms_fedpolicy.h"
 #include "ngx_rooms_hold.h"
 #include "ngx_rooms_fault.h"
 
 
+#define NGX_ROOMS_ENDINGS_BATCHES  8       /* of a step */
+#define NGX_ROOMS_ENDINGS_ROWS    50       /* looked at together */
+
+typedef enum {
+    NGX_ROOMS_E_ENDING = 0,
+    NGX_ROOMS_E_PEERS,
+    NGX_ROOMS_E_ROOMS,                     /* of a peer */
+    NGX_ROOMS_E_ROOM,
+    NGX_ROOMS_E_ROWS,
+    NGX_ROOMS_E_HEIRS,
+    NGX_ROOMS_E_COMMIT
+} ngx_rooms_endings_e;
+
+struct ngx_rooms_endings_s {
+    ngx_rooms_fedlink_t    *link;
+    ngx_event_t             timer;         /* the store's deadline */
+    ngx_uint_t              busy;
+    ngx_uint_t              steps;         /* of this tick */
+    ngx_msec_t              next;          /* look, once nothing was found */
+
+    /* of all peers: how far it is */
+    u_char                  cursor[ROOMS_PEER_MAX];
+    size_t                  cursor_len;
+    u_char                  peer[ROOMS_PEER_MAX];
+    size_t                  peer_len;      /* 0: between two of them */
+    ngx_uint_t              offset;        /* of its rooms, that stay */
+    uint32_t                passed;        /* CRC of the policy then */
+    ngx_msec_t              pass;          /* when there is another one */
+    unsigned                once:1;        /* there was one */
+
+    /* of a step */
+    ngx_pool_t             *pool;
+    ngx_rooms_keys_t        keys;
+    ngx_rooms_batch_t      *batches[NGX_ROOMS_ENDINGS_BATCHES];
+    ngx_uint_t              nbatches;
+    ngx_rooms_endings_e     state;
+    rooms_str_t             text;          /* of the policy, or NULL */
+    rooms_policy_t         *policy;
+    rooms_str_t             putter;        /* of the policy, or NULL */
+    rooms_str_t             ending;        /* NULL: it is the policy's */
+    rooms_str_t             id;
+    rooms_str_t             server;
+    rooms_str_t             who;
+    int64_t                 until;         /* who came later stays; or -1 */
+    rooms_str_t             after;         /* of the room's list */
+    rooms_room_t            room;
+    rooms_str_t             found[NGX_ROOMS_ENDINGS_ROWS];
+    ngx_uint_t              nfound;
+    unsigned                more:1;        /* of the list, behind those */
+    rooms_target_t          target;
+    rooms_member_t          top[2];
+    ngx_uint_t              ntop;
+    ngx_rooms_commit_t      commit;
+    u_char                  random[16];
+    unsigned                whole:1;
+    unsigned                all:1;         /* rooms of ours, of a peer */
+    unsigned                invited:1;     /* it is in a room of ours */
+};
+
+
 #define NGX_ROOMS_ENDINGS_IDLE  1000       /* ms */
+
+#define NGX_ROOMS_ENDINGS_PEERS  100       /* looked at together */
 
 
 static void ngx_rooms_endings_timer(ngx_event_t *ev);
@@ -34,6 +97,27 @@ static void ngx_rooms_endings_end(ngx_rooms_endings_t *e);
 static void ngx_rooms_endings_answered(ngx_rooms_batch_t *b);
 static ngx_int_t ngx_rooms_endings_advance(ngx_rooms_endings_t *e,
     ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_endings_ask_rooms(ngx_rooms_endings_t *e);
+static ngx_rooms_batch_t *ngx_rooms_endings_batch(ngx_rooms_endings_t *e);
+static ngx_int_t ngx_rooms_endings_ask(ngx_rooms_endings_t *e,
+    ngx_rooms_batch_t *b, ngx_rooms_endings_e state);
+static ngx_int_t ngx_rooms_endings_send(ngx_rooms_endings_t *e);
+static ngx_int_t ngx_rooms_endings_ending(ngx_rooms_endings_t *e,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_endings_peers(ngx_rooms_endings_t *e,
+    redisReply *peers);
+static ngx_int_t ngx_rooms_endings_rooms(ngx_rooms_endings_t *e,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_endings_drop(ngx_rooms_endings_t *e,
+    ngx_uint_t read);
+static ngx_int_t ngx_rooms_endings_ask_room(ngx_rooms_endings_t *e);
+static ngx_int_t ngx_rooms_endings_room(ngx_rooms_endings_t *e,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_endings_rows(ngx_rooms_endings_t *e,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_endings_heirs(ngx_rooms_endings_t *e,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_endings_alone(ngx_rooms_endings_t *e);
 
 
 void
@@ -200,7 +284,7 @@ ngx_rooms_endings_timer(ngx_event_t *ev)
 }
 
 
-ngx_rooms_batch_t *
+static ngx_rooms_batch_t *
 ngx_rooms_endings_batch(ngx_rooms_endings_t *e)
 {
     ngx_rooms_batch_t  *b;
@@ -219,7 +303,7 @@ ngx_rooms_endings_batch(ngx_rooms_endings_t *e)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_endings_ask(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b,
     ngx_rooms_endings_e state)
 {
@@ -378,7 +462,8 @@ ngx_rooms_endings_advance(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 }
 
 
-ngx_int_t
+/* The commit, which is the last of a step. */
+static ngx_int_t
 ngx_rooms_endings_send(ngx_rooms_endings_t *e)
 {
     ngx_rooms_batch_t  *b;
@@ -395,4 +480,735 @@ ngx_rooms_endings_send(ngx_rooms_endings_t *e)
     e->whole = 0;
 
     return ngx_rooms_endings_ask(e, b, NGX_ROOMS_E_COMMIT);
+}
+
+
+static rooms_str_t
+ngx_rooms_endings_word(rooms_str_t *row)
+{
+    u_char       *p, *last;
+    rooms_str_t   word;
+
+    last = (u_char *) row->data + row->len;
+    p = row->len ? ngx_strlchr((u_char *) row->data, last, ' ') : NULL;
+
+    word.data = row->data;
+    word.len = (p ? p : last) - row->data;
+
+    row->data = p ? p + 1 : last;
+    row->len = last - row->data;
+
+    return word;
+}
+
+
+static ngx_int_t
+ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
+{
+    uint32_t            crc;
+    rooms_str_t         row, position;
+    ngx_rooms_batch_t  *next;
+
+    e->text = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[1], 0));
+    e->putter = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[1],
+                                                            1));
+
+    e->policy = ngx_rooms_fedpolicy_read(e->pool, e->timer.log, e->link->conf,
+                               ngx_rooms_reply_element(b->replies[1], 0));
+    if (e->policy == NULL) {
+        return NGX_ERROR;
+    }
+
+    e->ending = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[0],
+                                                            0));
+    e->until = -1;
+
+    if (e->ending.data) {
+        row = e->ending;
+
+        e->id = ngx_rooms_endings_word(&row);
+        e->server = ngx_rooms_endings_word(&row);
+        e->who = ngx_rooms_endings_word(&row);
+        position = ngx_rooms_endings_word(&row);
+        e->until = ngx_atoof((u_char *) position.data, position.len);
+
+        if (!rooms_peer_valid(e->server) || !rooms_participant_valid(e->who)) {
+            return ngx_rooms_endings_drop(e, 0);
+        }
+
+        if (rooms_str_eq(e->id, ngx_rooms_s("*"))) {
+
+            if (rooms_policy_allows(e->policy, e->server, 0)) {
+                /* by now it may be here again */
+                return ngx_rooms_endings_drop(e, 0);
+            }
+
+            e->all = 1;
+            return ngx_rooms_endings_ask_rooms(e);
+        }
+
+        return rooms_id_valid(e->id, "room-")
+               ? ngx_rooms_endings_ask_room(e) : ngx_rooms_endings_drop(e, 0);
+    }
+
+    if (e->peer_len) {
+        return ngx_rooms_endings_ask_rooms(e);
+    }
+
+    crc = e->text.data ? ngx_crc32_long((u_char *) e->text.data, e->text.len)
+                       : 0;
+
+    if (e->cursor_len == 0) {
+
+        if (e->once && crc == e->passed
+            && (ngx_msec_int_t) (ngx_current_msec - e->pass) < 0)
+        {
+            return NGX_DONE;
+        }
+
+        e->once = 1;
+        e->passed = crc;
+        e->pass = ngx_current_msec + NGX_ROOMS_ENDINGS_PASS;
+    }
+
+    next = ngx_rooms_endings_batch(e);
+    if (next == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_rooms_command(next, ngx_rooms_s("ZRANGEBYLEX"),
+                       ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_PEER_SERVERS,
+                                     ROOMS_NULL),
+                       e->cursor_len
+                       ? ngx_rooms_join(e->pool, ngx_rooms_s("("),
+                                        { e->cursor_len, e->cursor })
+                       : ngx_rooms_s("-"),
+                       ngx_rooms_s("+"), ngx_rooms_s("LIMIT"),
+                       ngx_rooms_s("0"),
+                       ngx_rooms_number(e->pool, NGX_ROOMS_ENDINGS_PEERS));
+
+    return ngx_rooms_endings_ask(e, next, NGX_ROOMS_E_PEERS);
+}
+
+
+/* The next one that the policy doesn't allow. */
+static ngx_int_t
+ngx_rooms_endings_peers(ngx_rooms_endings_t *e, redisReply *peers)
+{
+    ngx_uint_t   i;
+    rooms_str_t  server;
+
+    for (i = 0; i < peers->elements; i++) {
+        server = ngx_rooms_reply_str(peers->element[i]);
+
+        if (!rooms_peer_valid(server)) {
+            continue;
+        }
+
+        ngx_memcpy(e->cursor, server.data, server.len);
+        e->cursor_len = server.len;
+
+        if (!rooms_policy_allows(e->policy, server, 0)) {
+            ngx_memcpy(e->peer, server.data, server.len);
+            e->peer_len = server.len;
+            e->offset = 0;
+
+            return ngx_rooms_endings_ask_rooms(e);
+        }
+    }
+
+    if (peers->elements < NGX_ROOMS_ENDINGS_PEERS) {
+        e->cursor_len = 0;
+        return NGX_DONE;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_endings_ask_rooms(ngx_rooms_endings_t *e)
+{
+    rooms_str_t         at, rooms;
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_endings_batch(e);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (!e->all) {
+        e->server = (rooms_str_t) { e->peer_len, e->peer };
+    }
+
+    rooms = ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_PEER_ROOMS, e->server);
+
+    if (e->all) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"), rooms,
+                                 ngx_rooms_s("0"), ngx_rooms_s("0"),
+                                 ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
+                                 ngx_rooms_s("1"));
+
+    } else {
+        at = ngx_rooms_number(e->pool, e->offset);
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGE"), rooms, at, at);
+    }
+
+    (void) ngx_rooms_fedpolicy_ask_invited(b, &e->keys, e->server);
+
+    return ngx_rooms_endings_ask(e, b, NGX_ROOMS_E_ROOMS);
+}
+
+
+static ngx_int_t
+ngx_rooms_endings_rooms(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
+{
+    ngx_rooms_commit_t  *c;
+
+    e->id = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[0], 0));
+    e->invited = ngx_rooms_reply_int(b->replies[1], 0) > 0;
+
+    if (e->all) {
+        return e->id.data ? ngx_rooms_endings_ask_room(e)
+                          : ngx_rooms_endings_drop(e, 0);
+    }
+
+    if (e->id.data && !rooms_policy_allows(e->policy, e->server, e->invited))
+    {
+        e->who = e->putter;
+        return ngx_rooms_endings_ask_room(e);
+    }
+
+    e->peer_len = 0;
+
+    if (e->id.data || e->offset) {
+        return NGX_OK;
+    }
+
+    /* it is in no room: no need to look at it again */
+
+    c = &e->commit;
+
+    if (ngx_rooms_lease_fence(&e->link->lease, c, e->pool, &e->keys)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_commit_guard_count(c, "ZCARD",
+                                 ngx_rooms_key(&e->keys,
+                                               NGX_ROOMS_KEY_PEER_ROOMS,
+                                               e->server), 0);
+    ngx_rooms_commit_write(c, "ZREM",
+                           ngx_rooms_key(&e->keys,
+                                         NGX_ROOMS_KEY_PEER_SERVERS,
+                                         ROOMS_NULL), e->server);
+    ngx_rooms_commit_write(c, "HDEL",
+                           ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_PEER_REACHED,
+                                         ROOMS_NULL), e->server);
+
+    return ngx_rooms_endings_send(e);
+}
+
+
+/* Nothing ends here, or nothing more does; as long as the room is so. */
+static ngx_int_t
+ngx_rooms_endings_drop(ngx_rooms_endings_t *e, ngx_uint_t read)
+{
+    rooms_str_t          key;
+    ngx_rooms_commit_t  *c;
+
+    if (e->ending.data == NULL) {
+        e->offset++;
+        return NGX_OK;
+    }
+
+    c = &e->commit;
+
+    if (ngx_rooms_lease_fence(&e->link->lease, c, e->pool, &e->keys)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (read) {
+        key = ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_ROOM, e->id);
+
+        ngx_rooms_commit_guard_field(c, key, ngx_rooms_field_peers,
+                                     e->room.peers);
+        ngx_rooms_commit_guard_field(c, key, ngx_rooms_s("federated"),
+                                     e->room.federated ? ngx_rooms_s("1")
+                                                       : ROOMS_NULL);
+    }
+
+    ngx_rooms_commit_write(c, "ZREM",
+                           ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_ENDINGS,
+                                         ROOMS_NULL), e->ending);
+
+    return ngx_rooms_endings_send(e);
+}
+
+
+static ngx_int_t
+ngx_rooms_endings_ask_room(ngx_rooms_endings_t *e)
+{
+    rooms_str_t         from;
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_endings_batch(e);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    from = e->after.data ? ngx_rooms_join(e->pool, ngx_rooms_s("("), e->after)
+                         : ngx_rooms_s("[@");
+
+    (void) ngx_rooms_load_room(b, &e->keys, e->id);
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"),
+                             ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_LIST,
+                                           e->id),
+                             from, ngx_rooms_s("(A"), ngx_rooms_s("LIMIT"),
+                             ngx_rooms_s("0"),
+                             ngx_rooms_number(e->pool,
+                                              NGX_ROOMS_ENDINGS_PAGE));
+    (void) ngx_rooms_fedpolicy_ask_invited(b, &e->keys, e->server);
+
+    return ngx_rooms_endings_ask(e, b, NGX_ROOMS_E_ROOM);
+}
+
+
+/*
+ * Whether it ends, still: the room may be federated again, or the policy may
+ * allow the peer again.  In a room of another server only that one counts,
+ * which has the say of who else is there; it may have left itself, too.
+ */
+static ngx_uint_t
+ngx_rooms_endings_ends(ngx_rooms_endings_t *e)
+{
+    ngx_uint_t     home;
+    rooms_str_t    server;
+    rooms_room_t  *room;
+
+    room = &e->room;
+
+    home = room->federated && room->origin.data
+           && rooms_str_eq(room->origin, e->server);
+
+    if (!home && !rooms_peers_has(room->peers, e->server)) {
+        return 0;
+    }
+
+    if (!room->federated || (e->all && room->origin.data == NULL)) {
+        return 1;
+    }
+
+    if (room->origin.data) {
+        return home && !rooms_policy_allows(e->policy, e->server, e->invited);
+    }
+
+    if (e->ending.data
+        && rooms_foreign(e->who,
+                         rooms_from_ngx(e->link->conf->server_name), &server)
+        && rooms_str_eq(server, e->server))
+    {
+        return 1;
+    }
+
+    return !rooms_policy_allows(e->policy, e->server, e->invited);
+}
+
+
+/*
+ * Of the page those of the server: the first one, or several if it depends on
+ * when they came.
+ */
+static void
+ngx_rooms_endings_candidates(ngx_rooms_endings_t *e, redisReply *ids)
+{
+    ngx_uint_t   i, max;
+    rooms_str_t  id, server;
+
+    max = e->until < 0 ? 1 : NGX_ROOMS_ENDINGS_ROWS;
+
+    e->nfound = 0;
+
+    for (i = 0; i < ids->elements && e->nfound < max; i++) {
+        id = ngx_rooms_reply_str(ids->element[i]);
+
+        if (rooms_foreign(id, rooms_from_ngx(e->link->conf->server_name),
+                          &server)
+            && rooms_str_eq(server, e->server))
+        {
+            e->found[e->nfound++] = id;
+        }
+    }
+
+    e->more = i < ids->elements || i == NGX_ROOMS_ENDINGS_PAGE;
+    e->after = i ? ngx_rooms_reply_str(ids->element[i - 1]) : ROOMS_NULL;
+}
+
+
+/* The next page has the room, too. */
+static ngx_int_t
+ngx_rooms_endings_turn(ngx_rooms_endings_t *e, ngx_uint_t batches)
+{
+    e->after = ngx_rooms_dup(e->pool, e->after);
+
+    if (e->after.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    while (batches--) {
+        ngx_rooms_batch_free(e->batches[--e->nbatches]);
+    }
+
+    return ngx_rooms_endings_ask_room(e);
+}
+
+
+static ngx_int_t
+ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
+{
+    ngx_int_t           rc;
+    ngx_uint_t          i;
+    rooms_str_t         members;
+    ngx_rooms_batch_t  *next;
+
+    rc = ngx_rooms_parse_room(b->replies[0], e->id, &e->room);
+    e->invited = ngx_rooms_reply_int(b->replies[2], 0) > 0;
+
+    if (rc != NGX_OK || !ngx_rooms_endings_ends(e)) {
+        return ngx_rooms_endings_drop(e, rc == NGX_OK);
+    }
+
+    if (!rooms_participant_valid(e->who)) {
+        e->who = ngx_rooms_dup(e->pool, e->room.creator);
+    }
+
+    if (e->room.federated && e->room.origin.data) {
+        return ngx_rooms_endings_alone(e);
+    }
+
+    ngx_rooms_endings_candidates(e, b->replies[1]);
+
+    if (e->nfound == 0) {
+
+        if (e->more) {
+            return ngx_rooms_endings_turn(e, 1);
+        }
+
+        if (e->until < 0) {
+            ngx_log_error(NGX_LOG_ERR, e->timer.log, 0,
+                          "rooms: nobody of \"%*s\" is found in \"%*s\"",
+                          e->server.len, e->server.data,
+                          e->id.len, e->id.data);
+        }
+
+        return ngx_rooms_endings_drop(e, 1);
+    }
+
+    next = ngx_rooms_endings_batch(e);
+    if (next == NULL) {
+        return NGX_ERROR;
+    }
+
+    members = ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_MEMBERS, e->id);
+
+    (void) ngx_rooms_command(next, ngx_rooms_s("ZREVRANGE"),
+                             ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_ORDER,
+                                           e->id),
+                             ngx_rooms_s("0"), ngx_rooms_s("1"));
+
+    for (i = 0; i < e->nfound; i++) {
+        (void) ngx_rooms_command(next, ngx_rooms_s("HGET"), members,
+                                 e->found[i]);
+    }
+
+    return ngx_rooms_endings_ask(e, next, NGX_ROOMS_E_ROWS);
+}
+
+
+static ngx_int_t
+ngx_rooms_endings_rows(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
+{
+    ngx_uint_t          i;
+    rooms_str_t         members;
+    ngx_rooms_batch_t  *next;
+
+    ngx_memzero(&e->target, sizeof(rooms_target_t));
+
+    for (i = 0; i < e->nfound; i++) {
+
+        if (ngx_rooms_parse_member(ngx_rooms_reply_str(b->replies[1 + i]),
+                                   e->found[i], &e->target.member) != NGX_OK)
+        {
+            return ngx_rooms_endings_drop(e, 1);
+        }
+
+        if (e->until < 0 || e->target.member.position <= e->until) {
+            break;
+        }
+    }
+
+    if (i == e->nfound) {
+        return e->more ? ngx_rooms_endings_turn(e, 2)
+                       : ngx_rooms_endings_drop(e, 1);
+    }
+
+    e->target.known = 1;
+    e->ntop = ngx_min(b->replies[0]->elements, 2);
+
+    next = ngx_rooms_endings_batch(e);
+    if (next == NULL) {
+        return NGX_ERROR;
+    }
+
+    members = ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_MEMBERS, e->id);
+
+    (void) ngx_rooms_command(next, ngx_rooms_s("EXISTS"), members);
+
+    for (i = 0; i < e->ntop; i++) {
+        e->top[i].participant = ngx_rooms_reply_str(
+                                              b->replies[0]->element[i]);
+        (void) ngx_rooms_command(next, ngx_rooms_s("HGET"), members,
+                                 e->top[i].participant);
+    }
+
+    return ngx_rooms_endings_ask(e, next, NGX_ROOMS_E_HEIRS);
+}
+
+
+static void
+ngx_rooms_endings_key(rooms_buf_t *b, const char *key, rooms_str_t value)
+{
+    rooms_json_raw(b, b->last[-1] == '{' ? "\"" : ",\"",
+                   b->last[-1] == '{' ? 1 : 2);
+    rooms_json_raw(b, key, ngx_strlen(key));
+    rooms_json_lit(b, "\":");
+    rooms_json_str(b, value);
+}
+
+
+/* As the event of a kick is. */
+static rooms_str_t
+ngx_rooms_endings_content(ngx_rooms_endings_t *e,
+    const rooms_change_t *change)
+{
+    size_t        size;
+    u_char       *start;
+    rooms_buf_t   b;
+
+    size = 512 + 6 * (e->target.member.participant.len + change->reason.len
+                      + change->successor.participant.len);
+
+    start = ngx_pnalloc(e->pool, size);
+    if (start == NULL) {
+        return ROOMS_NULL;
+    }
+
+    rooms_buf_init(&b, start, size);
+
+    rooms_json_lit(&b, "{");
+    ngx_rooms_endings_key(&b, "participant_id",
+                          e->target.member.participant);
+    ngx_rooms_endings_key(&b, "membership", ngx_rooms_s("leave"));
+    ngx_rooms_endings_key(&b, "previous",
+                 rooms_cstr(rooms_membership_name(
+                                             e->target.member.membership)));
+    ngx_rooms_endings_key(&b, "reason", change->reason);
+
+    if (change->write & ROOMS_F_STATE) {
+        ngx_rooms_endings_key(&b, "state",
+                              rooms_cstr(rooms_state_name(
+                                                       change->room.state)));
+    }
+
+    if (change->successor.participant.data) {
+        rooms_json_lit(&b, ",\"successor\":{");
+        ngx_rooms_endings_key(&b, "participant_id",
+                              change->successor.participant);
+        rooms_json_lit(&b, ",\"power_level\":");
+        rooms_json_int(&b, ROOMS_POWER_MAX);
+        rooms_json_lit(&b, "}");
+    }
+
+    rooms_json_lit(&b, "}");
+
+    return b.full ? ROOMS_NULL : (rooms_str_t) { b.last - start, start };
+}
+
+
+static int64_t
+ngx_rooms_endings_now(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (int64_t) tp->sec * 1000 + tp->msec;
+}
+
+
+/* Guards, writes and event of a change, fenced by the lease. */
+static ngx_int_t
+ngx_rooms_endings_change(ngx_rooms_endings_t *e, rooms_change_t *change,
+    rooms_str_t content)
+{
+    rooms_str_t          who;
+    ngx_rooms_apply_t    a;
+    ngx_rooms_commit_t  *c;
+
+    c = &e->commit;
+
+    if (content.data == NULL
+        || ngx_rooms_lease_fence(&e->link->lease, c, e->pool, &e->keys)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    c->server = rooms_from_ngx(e->link->conf->server_name);
+
+    /* what makes it end: the room is as it was, or the policy is */
+
+    ngx_rooms_commit_guard_field(c, ngx_rooms_key(&e->keys,
+                                                  NGX_ROOMS_KEY_ROOM, e->id),
+                                 ngx_rooms_s("federated"),
+                                 e->room.federated ? ngx_rooms_s("1")
+                                                   : ROOMS_NULL);
+    ngx_rooms_commit_guard_field(c, ngx_rooms_key(&e->keys,
+                                                  NGX_ROOMS_KEY_FEDERATION,
+                                                  ROOMS_NULL),
+                                 ngx_rooms_s("policy"), e->text);
+
+    ngx_memzero(&a, sizeof(ngx_rooms_apply_t));
+
+    a.before = &e->room;
+    a.change = change;
+    a.top[0] = e->top[0];
+    a.top[1] = e->top[1];
+    a.ntop = e->ntop;
+    a.max_rooms = -1;
+
+    ngx_rooms_apply(c, &e->keys, &a);
+
+    ngx_rooms_random_hex(e->random, sizeof(e->random));
+    who = e->who;
+
+    /* "@:server": that server has ended it, and nobody of ours */
+
+    if (who.len > 1 && who.data[0] == '@' && who.data[1] == ':') {
+        who = e->target.member.participant;
+    }
+
+    ngx_rooms_apply_event(c, &e->keys, &change->room, change->event, who,
+                          (rooms_str_t) { sizeof(e->random), e->random },
+                          content, ngx_rooms_endings_now());
+
+    return c->failed ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_endings_heirs(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
+{
+    ngx_uint_t       i;
+    rooms_input_t    in;
+    rooms_change_t  *change;
+
+    for (i = 0; i < e->ntop; i++) {
+
+        if (ngx_rooms_parse_member(ngx_rooms_reply_str(b->replies[1 + i]),
+                                   e->top[i].participant, &e->top[i])
+            != NGX_OK)
+        {
+            return ngx_rooms_endings_drop(e, 1);
+        }
+
+        /* left between two questions: the guards will find out */
+
+        e->top[i].membership = ROOMS_JOIN;
+    }
+
+    change = ngx_palloc(e->pool, sizeof(rooms_change_t));
+    if (change == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&in, sizeof(rooms_input_t));
+
+    in.op = ROOMS_OP_EXPEL;
+    in.room = &e->room;
+    in.actor.participant = e->who;
+    in.tenant_admin = 1;
+    in.targets = &e->target;
+    in.ntargets = 1;
+    in.top[0] = e->top[0];
+    in.top[1] = e->top[1];
+    in.ntop = e->ntop;
+    in.text = ngx_rooms_s("federation has ended");
+    in.now = ngx_rooms_endings_now();
+
+    rooms_decide(&in, change);
+
+    if (change->code != ROOMS_OK) {
+        ngx_log_error(NGX_LOG_ERR, e->timer.log, 0,
+                      "rooms: \"%*s\" can't be expelled from \"%*s\": %s",
+                      e->target.member.participant.len,
+                      e->target.member.participant.data, e->id.len,
+                      e->id.data, change->message);
+        return ngx_rooms_endings_drop(e, 1);
+    }
+
+    if (change->noop) {
+        /* they have left since, and the room has changed; or never will */
+        return ngx_rooms_endings_drop(e, 1);
+    }
+
+    if (ngx_rooms_endings_change(e, change,
+                                 ngx_rooms_endings_content(e, change))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_endings_send(e);
+}
+
+
+/*
+ * The room is at home with a peer that is off the policy, and a room of our
+ * own from now on: of all others of other servers we know by that peer alone.
+ * It may be archived, or closed; federation is no part of that.
+ */
+static ngx_int_t
+ngx_rooms_endings_alone(ngx_rooms_endings_t *e)
+{
+    rooms_change_t  *change;
+
+    change = ngx_pcalloc(e->pool, sizeof(rooms_change_t));
+    if (change == NULL) {
+        return NGX_ERROR;
+    }
+
+    change->room = e->room;
+    change->room.federated = 0;
+    change->room.updated_at = ngx_rooms_endings_now();
+    change->guard = ROOMS_F_FEDERATED|ROOMS_F_STATE;
+    change->write = ROOMS_F_FEDERATED|ROOMS_F_UPDATED;
+    change->event = ROOMS_EV_FEDERATION;
+
+    e->ntop = 0;
+
+    if (ngx_rooms_endings_change(e, change,
+                                 ngx_rooms_s("{\"federated\":false}"))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_endings_add(&e->commit, &e->keys, &e->room, e->who,
+                          change->room.updated_at);
+
+    return ngx_rooms_endings_send(e);
 }

@@ -12,6 +12,60 @@
 #include "ngx_rooms_endings.h"
 #include "ngx_rooms_federation.h"
 #include "ngx_rooms_fedpolicy.h"
+#include "ngx_rooms_peer_call.h"
+#include "rooms_told.h"
+
+
+#define NGX_ROOMS_PEERS_PAGE   200
+#define NGX_ROOMS_PEERS_LIMIT 1000
+#define NGX_ROOMS_PEERS_SIZE  (1024 * 1024)
+
+typedef enum {
+    NGX_ROOMS_PEERS_POLICY = 0,
+    NGX_ROOMS_PEERS_SEEN,
+    NGX_ROOMS_PEERS_ERRORS,
+    NGX_ROOMS_PEERS_OUTBOXES,
+    NGX_ROOMS_PEERS_STATE
+} ngx_rooms_peers_reply_e;
+
+/* What the store knows of them: pairs of a name and its value. */
+typedef struct {
+    rooms_policy_t     *policy;
+    redisReply         *seen;
+    redisReply         *errors;
+    redisReply         *outboxes;          /* those that hold anything */
+    redisReply         *state;             /* of outboxes */
+
+    int64_t             limit;
+    rooms_str_t         after;             /* NULL: from the beginning */
+    rooms_str_t        *names;             /* of the page, sorted */
+    ngx_uint_t          n;
+    ngx_rooms_batch_t  *rows;              /* of each name the size of its
+                                              outbox, and in how many rooms of
+                                              ours it is */
+    unsigned            more:1;
+    unsigned            now:1;             /* they are tried at once */
+} ngx_rooms_peers_t;
+
+typedef enum {
+    NGX_ROOMS_F_BEGIN = 0,
+    NGX_ROOMS_F_PROFILE,                   /* as the store has it */
+    NGX_ROOMS_F_ANSWER                     /* of its server */
+} ngx_rooms_refresh_round_e;
+
+
+static ngx_int_t ngx_rooms_peers_ask(ngx_rooms_req_t *rq,
+    ngx_rooms_peers_t *peers);
+static ngx_int_t ngx_rooms_peers_take(ngx_rooms_req_t *rq,
+    ngx_rooms_peers_t *peers);
+static ngx_int_t ngx_rooms_peers_page(ngx_rooms_req_t *rq,
+    ngx_rooms_peers_t *peers);
+static ngx_int_t ngx_rooms_peers_rows(ngx_rooms_req_t *rq,
+    ngx_rooms_peers_t *peers);
+static ngx_int_t ngx_rooms_refresh_ask(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_refresh_call(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_refresh_take(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_refresh_read(ngx_rooms_req_t *rq, json_t *data);
 
 
 /* Our name, and our keys, each with its id. */
@@ -234,6 +288,697 @@ ngx_rooms_policy_show(ngx_rooms_req_t *rq)
     rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
     ngx_rooms_out_ref(&rq->out, text);
     rooms_json_lit(ngx_rooms_out(&rq->out, 16), "}\n");
+
+    return NGX_OK;
+}
+
+
+/*
+ * What the admin sees of other servers, GET /v1/admin/federation/peers, and
+ * POST .../peers/{server}/retry.
+ */
+
+
+ngx_int_t
+ngx_rooms_peers_load(ngx_rooms_req_t *rq)
+{
+    ngx_int_t           rc;
+    ngx_rooms_peers_t  *peers;
+
+    peers = rq->data;
+
+    switch (rq->round) {
+
+    case 0:
+        peers = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_peers_t));
+        if (peers == NULL) {
+            return NGX_ERROR;
+        }
+
+        rq->data = peers;
+
+        if (ngx_rooms_arg_int(rq, "limit", 1, NGX_ROOMS_PEERS_LIMIT,
+                              NGX_ROOMS_PEERS_PAGE, &peers->limit) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rc = ngx_rooms_arg_cursor(rq, "cursor", 's', &peers->after);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_OK && !rooms_peer_valid(peers->after)) {
+            return ngx_rooms_invalid(rq, "cursor", "is no cursor of this "
+                                     "list");
+        }
+
+        return ngx_rooms_peers_ask(rq, peers);
+
+    case 1:
+
+        if (ngx_rooms_peers_take(rq, peers) != NGX_OK
+            || ngx_rooms_peers_page(rq, peers) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        return ngx_rooms_peers_rows(rq, peers);
+
+    default:
+        peers->rows = rq->batch;
+        return NGX_OK;
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_peers_ask(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
+{
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGETALL"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PEERS,
+                                           ROOMS_NULL));
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGETALL"),
+                             ngx_rooms_key(&rq->keys,
+                                           NGX_ROOMS_KEY_PEER_ERRORS,
+                                           ROOMS_NULL));
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGE"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOXES,
+                                           ROOMS_NULL),
+                             ngx_rooms_s("0"), ngx_rooms_s("-1"),
+                             ngx_rooms_s("WITHSCORES"));
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGETALL"),
+                             ngx_rooms_key(&rq->keys,
+                                           NGX_ROOMS_KEY_OUTBOX_STATE,
+                                           ROOMS_NULL));
+
+    if (rq->batch->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = 1;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_peers_take(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
+{
+    peers->policy = ngx_rooms_fedpolicy_take(rq,
+                            ngx_rooms_reply(rq, NGX_ROOMS_PEERS_POLICY));
+    peers->seen = ngx_rooms_reply(rq, NGX_ROOMS_PEERS_SEEN);
+    peers->errors = ngx_rooms_reply(rq, NGX_ROOMS_PEERS_ERRORS);
+    peers->outboxes = ngx_rooms_reply(rq, NGX_ROOMS_PEERS_OUTBOXES);
+    peers->state = ngx_rooms_reply(rq, NGX_ROOMS_PEERS_STATE);
+
+    return peers->policy ? NGX_OK : NGX_ERROR;
+}
+
+
+static int ngx_libc_cdecl
+ngx_rooms_peers_order(const void *one, const void *two)
+{
+    const rooms_str_t *a = one;
+    const rooms_str_t *b = two;
+
+    return rooms_str_eq(*a, *b) ? 0 : rooms_str_before(*a, *b) ? -1 : 1;
+}
+
+
+/* Servers that were here, that failed, that wait, and that the policy names. */
+static ngx_int_t
+ngx_rooms_peers_page(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
+{
+    size_t        i, n, k;
+    redisReply   *lists[] = { peers->seen, peers->errors, peers->outboxes };
+    rooms_str_t   name, *names;
+
+    n = json_array_size(peers->policy->peers);
+
+    for (k = 0; k < 3; k++) {
+        n += lists[k]->elements / 2;
+    }
+
+    names = ngx_palloc(rq->pool, (n + 1) * sizeof(rooms_str_t));
+    if (names == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = 0;
+
+    for (k = 0; k < 3; k++) {
+        for (i = 0; i + 1 < lists[k]->elements; i += 2) {
+            names[n++] = ngx_rooms_reply_str(lists[k]->element[i]);
+        }
+    }
+
+    for (i = 0; i < json_array_size(peers->policy->peers); i++) {
+        names[n++] = rooms_cstr(json_string_value(
+                                   json_array_get(peers->policy->peers, i)));
+    }
+
+    ngx_qsort(names, n, sizeof(rooms_str_t), ngx_rooms_peers_order);
+
+    peers->names = names;
+
+    for (i = 0; i < n; i++) {
+        name = names[i];
+
+        if (name.data == NULL
+            || rooms_str_eq(name, rooms_from_ngx(rq->conf->server_name))
+            || (peers->after.data && !rooms_str_before(peers->after, name))
+            || (peers->n && rooms_str_eq(names[peers->n - 1], name)))
+        {
+            continue;
+        }
+
+        if ((int64_t) peers->n == peers->limit) {
+            peers->more = 1;
+            break;
+        }
+
+        names[peers->n++] = name;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_peers_rows(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
+{
+    ngx_uint_t          i;
+    ngx_rooms_batch_t  *b;
+
+    if (peers->n == 0) {
+        return NGX_OK;
+    }
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < peers->n; i++) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_OUTBOX,
+                                               peers->names[i]));
+        (void) ngx_rooms_fedpolicy_ask_invited(b, &rq->keys,
+                                               peers->names[i]);
+    }
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = 2;
+
+    return ngx_rooms_send(rq);
+}
+
+
+/* Where a name's value is in a reply of pairs; 0: it isn't there. */
+static ngx_uint_t
+ngx_rooms_peers_at(redisReply *pairs, rooms_str_t name)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i + 1 < pairs->elements; i += 2) {
+        if (rooms_str_eq(ngx_rooms_reply_str(pairs->element[i]), name)) {
+            return i + 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static rooms_str_t
+ngx_rooms_peers_find(redisReply *pairs, rooms_str_t name)
+{
+    ngx_uint_t  i;
+
+    i = ngx_rooms_peers_at(pairs, name);
+
+    return i ? ngx_rooms_reply_str(pairs->element[i]) : ROOMS_NULL;
+}
+
+
+/* A number of "failures dropped". */
+static int64_t
+ngx_rooms_peers_state(rooms_str_t state, ngx_uint_t second)
+{
+    off_t    n;
+    u_char  *p, *last;
+
+    if (state.data == NULL) {
+        return 0;
+    }
+
+    last = (u_char *) state.data + state.len;
+    p = ngx_strlchr((u_char *) state.data, last, ' ');
+
+    if (p == NULL) {
+        return 0;
+    }
+
+    n = second ? ngx_atoof(p + 1, last - p - 1)
+               : ngx_atoof((u_char *) state.data, p - state.data);
+
+    return n > 0 ? n : 0;
+}
+
+
+static void
+ngx_rooms_peers_outbox(ngx_rooms_req_t *rq, rooms_buf_t *b, ngx_uint_t n)
+{
+    int64_t             next;
+    ngx_uint_t          at;
+    rooms_str_t         name, state;
+    ngx_rooms_peers_t  *peers;
+
+    peers = rq->data;
+    name = peers->names[n];
+    at = ngx_rooms_peers_at(peers->outboxes, name);
+    state = ngx_rooms_peers_find(peers->state, name);
+
+    rooms_json_lit(b, ",\"outbox\":{\"pending\":");
+    rooms_json_int(b, at ? ngx_rooms_reply_int(peers->rows->replies[2 * n], 0)
+                         : 0);
+    rooms_json_lit(b, ",\"dropped\":");
+    rooms_json_int(b, ngx_rooms_peers_state(state, 1));
+    rooms_json_lit(b, ",\"failures\":");
+    rooms_json_int(b, ngx_rooms_peers_state(state, 0));
+    rooms_json_lit(b, ",\"next_attempt_at\":");
+
+    if (at) {
+        next = peers->now ? 0
+               : ngx_rooms_reply_int(peers->outboxes->element[at], 0);
+        rooms_json_time(b, ngx_max(next, rq->now));
+
+    } else {
+        rooms_json_lit(b, "null");
+    }
+
+    rooms_json_lit(b, "}");
+}
+
+
+/* The n-th of the page; gives its size. */
+static size_t
+ngx_rooms_peers_row(ngx_rooms_req_t *rq, ngx_uint_t n)
+{
+    u_char             *start;
+    rooms_str_t         name, seen, error;
+    rooms_buf_t        *b;
+    ngx_rooms_peers_t  *peers;
+
+    peers = rq->data;
+    name = peers->names[n];
+    seen = ngx_rooms_peers_find(peers->seen, name);
+    error = ngx_rooms_peers_find(peers->errors, name);
+
+    b = ngx_rooms_out(&rq->out, 384 + ROOMS_JSON_STR(name.len) + error.len);
+    start = b->last;
+
+    rooms_json_lit(b, "{\"server_name\":");
+    rooms_json_str(b, name);
+    rooms_json_lit(b, ",\"allowed\":");
+    rooms_json_bool(b, rooms_policy_allows(peers->policy, name,
+                       ngx_rooms_reply_int(peers->rows->replies[2 * n + 1], 0)
+                       > 0));
+    rooms_json_lit(b, ",\"last_seen\":");
+
+    if (seen.data) {
+        rooms_json_time(b, ngx_atoof((u_char *) seen.data, seen.len));
+
+    } else {
+        rooms_json_lit(b, "null");
+    }
+
+    rooms_json_lit(b, ",\"last_error\":");
+
+    if (error.data && !rooms_json_valid(error)) {
+        ngx_rooms_unreadable(rq->r->connection->log, "error of", name);
+        error = ROOMS_NULL;
+    }
+
+    if (error.data) {
+        rooms_json_raw(b, error.data, error.len);
+
+    } else {
+        rooms_json_lit(b, "null");
+    }
+
+    ngx_rooms_peers_outbox(rq, b, n);
+
+    rooms_json_lit(b, "}");
+
+    return b->last - start;
+}
+
+
+ngx_int_t
+ngx_rooms_peers_show(ngx_rooms_req_t *rq)
+{
+    size_t              size;
+    ngx_uint_t          i;
+    ngx_rooms_peers_t  *peers;
+
+    peers = rq->data;
+
+    ngx_rooms_list_open(rq);
+
+    for (size = 0, i = 0; i < peers->n; i++) {
+
+        if (size >= NGX_ROOMS_PEERS_SIZE) {
+            peers->more = 1;
+            break;
+        }
+
+        if (i) {
+            rooms_json_lit(ngx_rooms_out(&rq->out, 1), ",");
+        }
+
+        size += ngx_rooms_peers_row(rq, i);
+    }
+
+    ngx_rooms_list_close(rq, peers->more, peers->more
+                         ? ngx_rooms_cursor(rq->pool, 's',
+                                            peers->names[i - 1])
+                         : ROOMS_NULL);
+
+    return NGX_OK;
+}
+
+
+/* The list of one, if it is in that at all. */
+ngx_int_t
+ngx_rooms_retry_load(ngx_rooms_req_t *rq)
+{
+    rooms_str_t         name;
+    ngx_rooms_peers_t  *peers;
+
+    name = rq->param[NGX_ROOMS_P_SERVER];
+    peers = rq->data;
+
+    switch (rq->round) {
+
+    case 0:
+        peers = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_peers_t));
+        if (peers == NULL) {
+            return NGX_ERROR;
+        }
+
+        rq->data = peers;
+
+        return ngx_rooms_peers_ask(rq, peers);
+
+    case 1:
+
+        if (ngx_rooms_peers_take(rq, peers) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (rooms_str_eq(name, rooms_from_ngx(rq->conf->server_name))
+            || (ngx_rooms_peers_at(peers->seen, name) == 0
+                && ngx_rooms_peers_at(peers->errors, name) == 0
+                && ngx_rooms_peers_at(peers->outboxes, name) == 0
+                && !rooms_policy_lists(peers->policy, name)))
+        {
+            return ngx_rooms_fail(rq, NGX_ROOMS_E_PATH,
+                                  "there is no such peer");
+        }
+
+        peers->names = &rq->param[NGX_ROOMS_P_SERVER];
+        peers->n = 1;
+
+        return ngx_rooms_peers_rows(rq, peers);
+
+    default:
+        peers->rows = rq->batch;
+        return NGX_OK;
+    }
+}
+
+
+ngx_int_t
+ngx_rooms_retry_decide(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_peers_t  *peers;
+
+    peers = rq->data;
+
+    if (ngx_rooms_peers_at(peers->outboxes, rq->param[NGX_ROOMS_P_SERVER])
+        == 0)
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_rooms_begin(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    peers->now = 1;
+    rq->commit.posts = 1;
+
+    ngx_rooms_commit_write(&rq->commit, "ZADD",
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOXES,
+                                         ROOMS_NULL),
+                           ngx_rooms_s("XX"), ngx_rooms_s("0"),
+                           rq->param[NGX_ROOMS_P_SERVER]);
+
+    return rq->commit.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_retry_show(ngx_rooms_req_t *rq)
+{
+    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
+    (void) ngx_rooms_peers_row(rq, 0);
+    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "}\n");
+
+    return NGX_OK;
+}
+
+
+/*
+ * POST /v1/admin/federation/foreign/{participant_id}/refresh: asks a foreign
+ * participant's server how it is called now.
+ */
+
+
+ngx_int_t
+ngx_rooms_refresh_load(ngx_rooms_req_t *rq)
+{
+    switch (rq->round) {
+
+    case NGX_ROOMS_F_BEGIN:
+
+        if (ngx_rooms_batch(rq) == NULL
+            || ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys) != NGX_OK
+            || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                           ngx_rooms_key(&rq->keys,
+                                         NGX_ROOMS_KEY_PARTICIPANTS,
+                                         ROOMS_NULL),
+                           rq->param[NGX_ROOMS_P_PARTICIPANT]) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rq->round = NGX_ROOMS_F_PROFILE;
+
+        return ngx_rooms_send(rq);
+
+    case NGX_ROOMS_F_PROFILE:
+        return ngx_rooms_refresh_ask(rq);
+
+    default:
+        return ngx_rooms_refresh_take(rq);
+    }
+}
+
+
+/* Whether there is somebody to be asked, and whether we may ask. */
+static ngx_int_t
+ngx_rooms_refresh_ask(ngx_rooms_req_t *rq)
+{
+    ngx_int_t             rc;
+    rooms_str_t           fqid, local, server;
+    rooms_policy_t       *policy;
+    ngx_rooms_profile_t  *p;
+
+    p = &rq->profile;
+
+    rc = ngx_rooms_parse_profile(rq->pool,
+                                 ngx_rooms_reply_str(ngx_rooms_reply(rq, 1)),
+                                 rq->param[NGX_ROOMS_P_PARTICIPANT], p);
+
+    policy = ngx_rooms_fedpolicy_take(rq, ngx_rooms_reply(rq, 0));
+
+    if (rc == NGX_ERROR || policy == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_DECLINED || p->server.data == NULL) {
+        return ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT,
+                              "there is no such foreign participant");
+    }
+
+    fqid = ngx_rooms_join(rq->pool, ngx_rooms_s("@"), p->local,
+                          ngx_rooms_s(":"), p->server);
+
+    if (fqid.data == NULL || rooms_fqid_parse(fqid, &local, &server) != 0) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNKNOWN, NULL);
+    }
+
+    /* who is known here was invited from here */
+
+    if (!rooms_policy_allows(policy, p->server, 1)
+        || ngx_rooms_peer_forbidden(rq->conf, p->server))
+    {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY, NULL);
+    }
+
+    return ngx_rooms_refresh_call(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_refresh_call(ngx_rooms_req_t *rq)
+{
+    ngx_str_t              uri;
+    ngx_rooms_peer_ask_t  *ask;
+
+    ask = ngx_rooms_peer_ask_create(rq);
+    uri = ngx_from_rooms(ngx_rooms_join(rq->pool,
+                             ngx_rooms_s("/_scaiwave/federation/v1/profile/"),
+                             rq->profile.local));
+
+    if (ask == NULL || uri.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->data = ask;
+
+    return ngx_rooms_peer_ask(ask, rq->pool, rq->profile.server, &uri,
+                              NGX_ROOMS_F_ANSWER);
+}
+
+
+static ngx_int_t
+ngx_rooms_refresh_take(ngx_rooms_req_t *rq)
+{
+    json_t                *object;
+    ngx_int_t              rc;
+    ngx_rooms_peer_ask_t  *ask;
+
+    ask = rq->data;
+
+    if (ask->status == NGX_HTTP_NOT_FOUND) {
+        return ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT,
+                              "the peer has no such participant");
+    }
+
+    if (ask->status != NGX_HTTP_OK || ask->answer.data == NULL) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNREACHABLE,
+                              ask->status
+                              ? "the peer did not give the profile" : NULL);
+    }
+
+    object = json_loadb((char *) ask->answer.data, ask->answer.len,
+                        JSON_REJECT_DUPLICATES, NULL);
+
+    rc = ngx_rooms_refresh_read(rq, json_object_get(object, "data"));
+
+    json_decref(object);
+
+    return rc == NGX_DECLINED
+           ? ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNREACHABLE,
+                            "the peer's answer is not that profile")
+           : rc;
+}
+
+
+/* A peer's word: it has to be of whom was asked for, and fit to be shown. */
+static ngx_int_t
+ngx_rooms_refresh_read(ngx_rooms_req_t *rq, json_t *data)
+{
+    rooms_str_t           name, avatar;
+    ngx_rooms_profile_t  *p;
+
+    p = &rq->profile;
+
+    if (rooms_told_answer(data, p->local, p->server, &name, &avatar) != 0) {
+        return NGX_DECLINED;
+    }
+
+    p->name = ngx_rooms_dup(rq->pool, name);
+    p->avatar = ngx_rooms_dup(rq->pool, avatar);
+
+    return p->name.data ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_rooms_refresh_decide(ngx_rooms_req_t *rq)
+{
+    rooms_str_t         had;
+    ngx_rooms_batch_t  *b;
+
+    /* the last batch was the first round's */
+
+    b = rq->batch;
+    had = ngx_rooms_reply_str(b->replies[1]);
+
+    if (ngx_rooms_begin(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_apply_person(&rq->commit, &rq->keys, had, &rq->profile,
+                           rq->now);
+
+    return rq->commit.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_refresh_show(ngx_rooms_req_t *rq)
+{
+    rooms_buf_t          *b;
+    ngx_rooms_profile_t  *p;
+
+    p = &rq->profile;
+
+    b = ngx_rooms_out(&rq->out, 256 + 6 * (p->id.len + 2 * p->local.len
+                                           + 2 * p->server.len + p->name.len
+                                           + p->type.len + p->avatar.len));
+
+    rooms_json_lit(b, "{\"data\":{\"participant_id\":");
+    rooms_json_str(b, p->id);
+    rooms_json_lit(b, ",\"fqid\":");
+    ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
+    rooms_json_lit(b, ",\"local_id\":");
+    rooms_json_str(b, p->local);
+    rooms_json_lit(b, ",\"server_name\":");
+    rooms_json_str(b, p->server);
+    rooms_json_lit(b, ",\"display_name\":");
+    rooms_json_str(b, p->name);
+    rooms_json_lit(b, ",\"participant_type\":");
+    rooms_json_str(b, p->type);
+    rooms_json_lit(b, ",\"avatar_url\":");
+    rooms_json_str(b, p->avatar);
+    rooms_json_lit(b, "}}\n");
 
     return NGX_OK;
 }

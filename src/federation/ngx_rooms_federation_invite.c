@@ -11,7 +11,7 @@
  * outbox.  Whom it names becomes a participant here in the same step.
  */
 
-#include "ngx_rooms_federation_send.h"
+#include "ngx_rooms_inbox.h"
 #include "ngx_rooms_fedpolicy.h"
 #include "ngx_rooms_peer_call.h"
 #include "ngx_rooms_profiles.h"

@@ -16,11 +16,21 @@
 #include "ngx_rooms_outbox.h"
 #include "ngx_rooms_fedpolicy.h"
 #include "ngx_rooms_fault.h"
+#include "rooms_peer.h"
+#include "ngx_rooms_endings.h"
 
 
+static ngx_int_t ngx_rooms_outbox_items(ngx_rooms_outbox_t *o,
+    ngx_rooms_batch_t *b);
 static void ngx_rooms_outbox_begin(ngx_rooms_outbox_t *o);
 static void ngx_rooms_outbox_answered(ngx_rooms_batch_t *b);
 static void ngx_rooms_outbox_late(ngx_event_t *ev);
+static ngx_int_t ngx_rooms_outbox_commit(ngx_rooms_outbox_t *o);
+static void ngx_rooms_outbox_next(ngx_rooms_outbox_t *o);
+static ngx_int_t ngx_rooms_outbox_excess(ngx_rooms_outbox_t *o,
+    ngx_rooms_batch_t *b);
+static ngx_int_t ngx_rooms_outbox_committed(ngx_rooms_outbox_t *o,
+    ngx_rooms_batch_t *b);
 
 
 void
@@ -94,7 +104,7 @@ ngx_rooms_outbox_stop(ngx_rooms_outbox_t *o)
 }
 
 
-void
+static void
 ngx_rooms_outbox_next(ngx_rooms_outbox_t *o)
 {
     ngx_rooms_outbox_clear(o);
@@ -292,5 +302,514 @@ ngx_rooms_outbox_begin(ngx_rooms_outbox_t *o)
         != NGX_OK)
     {
         ngx_rooms_outbox_stop(o);
+    }
+}
+
+
+/* "failures dropped" */
+static void
+ngx_rooms_outbox_state(ngx_rooms_outbox_t *o, rooms_str_t row)
+{
+    off_t    n;
+    u_char  *p, *last;
+
+    o->failures = 0;
+    o->dropped = 0;
+
+    if (row.data == NULL) {
+        return;
+    }
+
+    last = (u_char *) row.data + row.len;
+    p = ngx_strlchr((u_char *) row.data, last, ' ');
+
+    if (p) {
+        n = ngx_atoof((u_char *) row.data, p - row.data);
+        o->failures = n > 0 ? n : 0;
+        n = ngx_atoof(p + 1, last - p - 1);
+        o->dropped = n > 0 ? n : 0;
+    }
+}
+
+
+static ngx_uint_t
+ngx_rooms_outbox_room(ngx_rooms_outbox_t *o, rooms_str_t id)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < o->nrooms; i++) {
+        if (rooms_str_eq(o->rooms[i].id, id)) {
+            return i;
+        }
+    }
+
+    o->rooms[i].id = id;
+    o->nrooms++;
+
+    return i;
+}
+
+
+/* "e ROOM EVENT", "s ROOM", or "s ROOM EVENT" of what was refused */
+static void
+ngx_rooms_outbox_item(ngx_rooms_outbox_t *o, ngx_rooms_outbox_item_t *item)
+{
+    u_char       *p, *last;
+    rooms_str_t   room, event, s;
+
+    event = ROOMS_NULL;
+    s = item->item;
+    last = (u_char *) s.data + s.len;
+
+    if (s.len < 3 || s.data[1] != ' ') {
+        return;
+    }
+
+    p = ngx_strlchr((u_char *) s.data + 2, last, ' ');
+
+    room.data = s.data + 2;
+    room.len = (p ? p : last) - room.data;
+
+    if (!rooms_id_valid(room, "room-")) {
+        return;
+    }
+
+    if (p) {
+        event = (rooms_str_t) { last - p - 1, p + 1 };
+
+        if (!rooms_id_valid(event, "evt-")) {
+            return;
+        }
+    }
+
+    if (s.data[0] == 'e' && p) {
+        item->event = event;
+
+        if (rooms_event_position(event) <= 0) {
+            return;
+        }
+
+    } else if (s.data[0] == 's') {
+        item->refused = event;
+
+    } else {
+        return;
+    }
+
+    item->room = ngx_rooms_outbox_room(o, room);
+    item->valid = 1;
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_read(ngx_rooms_outbox_t *o, redisReply *reply)
+{
+    ngx_uint_t                i, n;
+    ngx_rooms_outbox_item_t  *item;
+
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        return NGX_ERROR;
+    }
+
+    n = reply->elements / 2;
+
+    o->items = ngx_pcalloc(o->round, (n + 1)
+                                     * sizeof(ngx_rooms_outbox_item_t));
+    o->rooms = ngx_pcalloc(o->round, (n + 1)
+                                     * sizeof(ngx_rooms_outbox_room_t));
+
+    if (o->items == NULL || o->rooms == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        item = &o->items[i];
+        item->item = ngx_rooms_reply_str(reply->element[2 * i]);
+        item->position = ngx_rooms_reply_int(reply->element[2 * i + 1], 0);
+
+        if (item->item.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_rooms_outbox_item(o, item);
+    }
+
+    o->nitems = n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_items(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
+{
+    ngx_uint_t       i;
+    rooms_str_t      key;
+    rooms_policy_t  *policy;
+
+    o->waiting = ngx_rooms_reply_int(b->replies[0], -1);
+    ngx_rooms_outbox_state(o, ngx_rooms_reply_str(b->replies[2]));
+
+    policy = ngx_rooms_fedpolicy_read(o->round, o->timer.log, o->link->conf,
+                                      b->replies[3]);
+
+    if (policy == NULL || o->waiting < 0
+        || b->replies[3]->type == REDIS_REPLY_ERROR
+        || ngx_rooms_outbox_read(o, b->replies[1]) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* one that was here: it is told that it is no longer, too */
+
+    if (!rooms_policy_allows(policy, o->server, 1)
+        || !rooms_peer_valid(o->server))
+    {
+        return ngx_rooms_outbox_finish(o, NGX_ROOMS_O_REFUSED);
+    }
+
+    if (o->waiting > NGX_ROOMS_OUTBOX_MAX && !o->full) {
+        b = ngx_rooms_outbox_batch(o);
+        if (b == NULL) {
+            return NGX_ERROR;
+        }
+
+        key = ngx_rooms_key(&o->keys, NGX_ROOMS_KEY_OUTBOX, o->server);
+
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGE"), key,
+                   ngx_rooms_s("0"),
+                   ngx_rooms_number(b->pool,
+                       ngx_min(o->waiting - NGX_ROOMS_OUTBOX_MAX
+                               + NGX_ROOMS_OUTBOX_SPARE,
+                               NGX_ROOMS_OUTBOX_DROP) - 1),
+                   ngx_rooms_s("WITHSCORES"));
+
+        return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_EXCESS,
+                                    NGX_ROOMS_LANE_BULK);
+    }
+
+    /* a snapshot is told by itself */
+
+    for (i = 0; i < o->nitems; i++) {
+
+        if (o->items[i].valid && o->items[i].event.data == NULL) {
+            o->nitems = i ? i : 1;
+            break;
+        }
+    }
+
+    return ngx_rooms_outbox_ask_events(o);
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_excess(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
+{
+    ngx_uint_t  i;
+
+    o->nrooms = 0;
+
+    if (ngx_rooms_outbox_read(o, b->replies[0]) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < o->nitems; i++) {
+
+        if (!o->items[i].valid || o->items[i].event.data
+            || o->items[i].refused.data)
+        {
+            return ngx_rooms_outbox_finish(o, NGX_ROOMS_O_DROPPED);
+        }
+    }
+
+    /* snapshots of that many rooms: there is nothing shorter */
+
+    o->full = 1;
+
+    return NGX_AGAIN;
+}
+
+
+ngx_int_t
+ngx_rooms_outbox_finish(ngx_rooms_outbox_t *o, ngx_rooms_outbox_end_e end)
+{
+    o->end = end;
+    o->empties = end == NGX_ROOMS_O_SENT && o->waiting == (int64_t) o->done;
+
+    return ngx_rooms_outbox_commit(o);
+}
+
+
+/* "failures dropped" as they are now; nothing to tell: no row */
+static void
+ngx_rooms_outbox_put_state(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c)
+{
+    rooms_str_t  key;
+
+    key = ngx_rooms_key(&o->keys, NGX_ROOMS_KEY_OUTBOX_STATE, ROOMS_NULL);
+
+    if (o->failures == 0 && o->dropped == 0) {
+        ngx_rooms_commit_write(c, "HDEL", key, o->server);
+        return;
+    }
+
+    ngx_rooms_commit_write(c, "HSET", key, o->server,
+                           ngx_rooms_join(o->round,
+                                   ngx_rooms_number(o->round, o->failures),
+                                   ngx_rooms_s(" "),
+                                   ngx_rooms_number(o->round, o->dropped)));
+}
+
+
+/* Takes the first items, `done` of them, out of the outbox. */
+static ngx_int_t
+ngx_rooms_outbox_remove(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
+    rooms_str_t outbox)
+{
+    ngx_uint_t    i;
+    rooms_str_t  *argv;
+
+    if (o->done == 0) {
+        return NGX_OK;
+    }
+
+    argv = ngx_palloc(o->round, o->done * sizeof(rooms_str_t));
+    if (argv == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < o->done; i++) {
+        argv[i] = o->items[i].item;
+    }
+
+    ngx_rooms_commit_command(c, 0, ngx_rooms_s("ZREM"), outbox, argv,
+                             o->done);
+
+    return NGX_OK;
+}
+
+
+/* Where events were dropped, the room is told as it is. */
+static void
+ngx_rooms_outbox_replace(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
+    rooms_str_t outbox)
+{
+    ngx_uint_t   i;
+
+    for (i = 0; i < o->nitems; i++) {
+
+        if (o->items[i].valid) {
+            ngx_rooms_commit_write(c, "ZADD", outbox,
+                         ngx_rooms_number(o->round, o->items[i].position),
+                         ngx_rooms_join(o->round, ngx_rooms_s("s "),
+                                        o->rooms[o->items[i].room].id));
+        }
+    }
+}
+
+
+static ngx_msec_t
+ngx_rooms_outbox_backoff(ngx_rooms_outbox_t *o)
+{
+    ngx_msec_t  delay;
+
+    delay = NGX_ROOMS_OUTBOX_MIN << ngx_min(o->failures, 6);
+    delay = ngx_min(delay, NGX_ROOMS_OUTBOX_LONG);
+
+    return delay * 3 / 4 + ngx_random() % (delay / 4 + 1);
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_writes(ngx_rooms_outbox_t *o)
+{
+    ngx_uint_t           i;
+    ngx_time_t          *tp;
+    rooms_str_t          outbox, outboxes;
+    ngx_rooms_commit_t  *c;
+
+    c = &o->commit;
+
+    if (ngx_rooms_lease_fence(&o->link->lease, c, o->round, &o->keys)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    outbox = ngx_rooms_key(&o->keys, NGX_ROOMS_KEY_OUTBOX, o->server);
+    outboxes = ngx_rooms_key(&o->keys, NGX_ROOMS_KEY_OUTBOXES, ROOMS_NULL);
+
+    if (o->trouble.data) {
+        ngx_rooms_commit_write(c, "HSET",
+                               ngx_rooms_key(&o->keys,
+                                             NGX_ROOMS_KEY_PEER_ERRORS,
+                                             ROOMS_NULL),
+                               o->server, o->trouble);
+    }
+
+    switch (o->end) {
+
+    case NGX_ROOMS_O_SENT:
+
+        /* whoever posts meanwhile finds the server still listed */
+
+        if (o->empties) {
+            ngx_rooms_commit_guard_count(c, "ZCARD", outbox, o->waiting);
+            ngx_rooms_commit_write(c, "ZREM", outboxes, o->server);
+        }
+
+        if (o->pdu && o->done) {
+            /* it may have been asked for again */
+            ngx_rooms_commit_guard_score(c, outbox, o->items[0].item,
+                                         o->items[0].position);
+        }
+
+        if (o->sent) {
+            o->failures = 0;
+            o->dropped = 0;
+            ngx_rooms_outbox_put_state(o, c);
+
+            tp = ngx_timeofday();
+            ngx_rooms_commit_write(c, "HSET",
+                              ngx_rooms_key(&o->keys,
+                                            NGX_ROOMS_KEY_PEER_REACHED,
+                                            ROOMS_NULL), o->server,
+                              ngx_rooms_number(o->round,
+                                               (int64_t) tp->sec * 1000
+                                               + tp->msec));
+        }
+
+        for (i = 0; i < o->ngone; i++) {
+            ngx_rooms_endings_parted(c, &o->keys, o->gone[i].id, o->server,
+                                     o->gone[i].position);
+        }
+
+        return ngx_rooms_outbox_remove(o, c, outbox);
+
+    case NGX_ROOMS_O_FAILED:
+        tp = ngx_timeofday();
+
+        ngx_rooms_commit_write(c, "ZADD", outboxes, ngx_rooms_s("XX"),
+                           ngx_rooms_number(o->round,
+                                            (int64_t) tp->sec * 1000
+                                            + tp->msec
+                                            + ngx_rooms_outbox_backoff(o)),
+                           o->server);
+        o->failures++;
+        ngx_rooms_outbox_put_state(o, c);
+
+        return NGX_OK;
+
+    case NGX_ROOMS_O_DROPPED:
+
+        for (i = 0; i < o->nitems; i++) {
+            o->dropped += o->items[i].event.data != NULL;
+        }
+
+        ngx_log_error(NGX_LOG_WARN, o->timer.log, 0,
+                      "rooms: more than %d items wait for \"%*s\": the "
+                      "oldest are dropped", NGX_ROOMS_OUTBOX_MAX,
+                      o->server.len, o->server.data);
+
+        o->done = o->nitems;
+        ngx_rooms_outbox_put_state(o, c);
+
+        if (ngx_rooms_outbox_remove(o, c, outbox) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        ngx_rooms_outbox_replace(o, c, outbox);
+
+        return NGX_OK;
+
+    default:
+        ngx_log_error(NGX_LOG_NOTICE, o->timer.log, 0,
+                      "rooms: %L items for \"%*s\", with whom nobody may "
+                      "federate, are dropped", o->waiting, o->server.len,
+                      o->server.data);
+
+        o->failures = 0;
+        o->dropped = 0;
+
+        ngx_rooms_commit_delete(c, outbox);
+        ngx_rooms_commit_write(c, "ZREM", outboxes, o->server);
+        ngx_rooms_outbox_put_state(o, c);
+
+        return NGX_OK;
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_commit(ngx_rooms_outbox_t *o)
+{
+    ngx_rooms_batch_t  *b;
+
+    if (ngx_rooms_outbox_writes(o) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    b = ngx_rooms_outbox_batch(o);
+
+    if (b == NULL
+        || ngx_rooms_commit_build(&o->commit, b, &o->keys, 0) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_COMMIT, NGX_ROOMS_LANE_FAST);
+}
+
+
+/* NGX_AGAIN: another round; NGX_DONE: the end. */
+static ngx_int_t
+ngx_rooms_outbox_committed(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
+{
+    int64_t  guard;
+
+    switch (ngx_rooms_commit_result(b, &guard, o->timer.log)) {
+
+    case NGX_ROOMS_COMMIT_DONE:
+
+        if (o->end == NGX_ROOMS_O_DROPPED
+            || (o->end == NGX_ROOMS_O_SENT && !o->empties))
+        {
+            return NGX_AGAIN;
+        }
+
+        return NGX_DONE;
+
+    case NGX_ROOMS_COMMIT_NOSCRIPT:
+        b = ngx_rooms_outbox_batch(o);
+
+        if (b == NULL
+            || ngx_rooms_commit_build(&o->commit, b, &o->keys, 1) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_COMMIT,
+                                    NGX_ROOMS_LANE_FAST);
+
+    case NGX_ROOMS_COMMIT_CONFLICT:
+
+        /* the first guard is the lease */
+
+        if (guard == 2 && o->empties) {
+            o->empties = 0;
+            return ngx_rooms_outbox_commit(o);
+        }
+
+        if (guard > 1) {
+            ngx_memzero(&o->snapshot, sizeof(ngx_rooms_pdu_at_t));
+            return NGX_AGAIN;
+        }
+
+        o->link->lease.until = 0;
+
+        return NGX_DONE;
+
+    default:
+        return NGX_ERROR;
     }
 }

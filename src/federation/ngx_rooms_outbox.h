@@ -115,25 +115,27 @@ struct ngx_rooms_outbox_s {
 };
 
 
-/* ngx_rooms_outbox.c: a batch of this round; sends the newest */
+/*
+ * ngx_rooms_outbox.c: the rounds, what waits, and what becomes of it.
+ *
+ * A batch of this round; NULL: no memory, or there were too many.  The newest
+ * one is sent by ngx_rooms_outbox_ask().
+ */
 ngx_rooms_batch_t *ngx_rooms_outbox_batch(ngx_rooms_outbox_t *o);
 ngx_int_t ngx_rooms_outbox_ask(ngx_rooms_outbox_t *o,
     ngx_rooms_outbox_e state, ngx_uint_t lane);
-void ngx_rooms_outbox_next(ngx_rooms_outbox_t *o);
+/* The one commit that ends a round. */
+ngx_int_t ngx_rooms_outbox_finish(ngx_rooms_outbox_t *o,
+    ngx_rooms_outbox_end_e end);
+/* The server isn't told any more for now. */
 void ngx_rooms_outbox_stop(ngx_rooms_outbox_t *o);
 
 /*
- * What a state does with its answers.  NGX_OK: it goes on; NGX_AGAIN: with
- * another round; else the server isn't told any more for now.
+ * ngx_rooms_outbox_send.c: events, their names, the request and its answer.
+ * What a state does with the store's answers.  NGX_OK: it goes on; NGX_AGAIN:
+ * another round begins; NGX_ERROR, NGX_DONE: the server isn't told any more
+ * for now.
  */
-
-/* ngx_rooms_outbox_items.c */
-ngx_int_t ngx_rooms_outbox_items(ngx_rooms_outbox_t *o,
-    ngx_rooms_batch_t *b);
-ngx_int_t ngx_rooms_outbox_excess(ngx_rooms_outbox_t *o,
-    ngx_rooms_batch_t *b);
-
-/* ngx_rooms_outbox_events.c */
 ngx_int_t ngx_rooms_outbox_ask_events(ngx_rooms_outbox_t *o);
 ngx_int_t ngx_rooms_outbox_events(ngx_rooms_outbox_t *o,
     ngx_rooms_batch_t *b);
@@ -141,22 +143,7 @@ ngx_int_t ngx_rooms_outbox_page(ngx_rooms_outbox_t *o,
     ngx_rooms_batch_t *b);
 ngx_int_t ngx_rooms_outbox_names(ngx_rooms_outbox_t *o,
     ngx_rooms_batch_t *b);
-
-/* ngx_rooms_outbox_send.c: the next request, or the end if there is none */
-ngx_int_t ngx_rooms_outbox_send(ngx_rooms_outbox_t *o);
-
 /* The answer takes its time: are there others who wait for the place? */
 void ngx_rooms_outbox_waited(ngx_rooms_outbox_t *o);
-
-/* ngx_rooms_outbox_answer.c: more of it is sent, or that was the end */
-ngx_int_t ngx_rooms_outbox_failed(ngx_rooms_outbox_t *o, rooms_str_t why);
-ngx_int_t ngx_rooms_outbox_judge(ngx_rooms_outbox_t *o,
-    ngx_rooms_peer_call_t *call);
-
-/* ngx_rooms_outbox_commit.c */
-ngx_int_t ngx_rooms_outbox_finish(ngx_rooms_outbox_t *o,
-    ngx_rooms_outbox_end_e end);
-ngx_int_t ngx_rooms_outbox_committed(ngx_rooms_outbox_t *o,
-    ngx_rooms_batch_t *b);
 
 #endif /* NGX_ROOMS_OUTBOX_H */

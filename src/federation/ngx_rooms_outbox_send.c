@@ -3,12 +3,319 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* The request of a round: as many events as go into one. */
+/*
+ * The middle of a round: each item becomes its stored event, or a page of a
+ * room's members; other servers know participants by names, which are looked
+ * up; one request carries as many events as fit; its answer says what becomes
+ * of each item.
+ */
 
 #include "ngx_rooms_outbox.h"
 
 
+#define NGX_ROOMS_OUTBOX_SAID  200         /* bytes of a peer's words */
+
+
+static ngx_int_t ngx_rooms_outbox_ask_names(ngx_rooms_outbox_t *o);
+static ngx_int_t ngx_rooms_outbox_send(ngx_rooms_outbox_t *o);
 static void ngx_rooms_outbox_called(ngx_rooms_peer_call_t *call);
+static ngx_int_t ngx_rooms_outbox_failed(ngx_rooms_outbox_t *o,
+    rooms_str_t why);
+static ngx_int_t ngx_rooms_outbox_judge(ngx_rooms_outbox_t *o,
+    ngx_rooms_peer_call_t *call);
+
+
+ngx_int_t
+ngx_rooms_outbox_ask_events(ngx_rooms_outbox_t *o)
+{
+    ngx_uint_t                i;
+    rooms_str_t               at;
+    ngx_rooms_batch_t        *b;
+    ngx_rooms_outbox_item_t  *item;
+
+    b = ngx_rooms_outbox_batch(o);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < o->nrooms; i++) {
+        (void) ngx_rooms_load_room(b, &o->keys, o->rooms[i].id);
+    }
+
+    for (i = 0; i < o->nitems; i++) {
+        item = &o->items[i];
+
+        if (item->event.data && item->valid) {
+            at = ngx_rooms_number(b->pool,
+                                  rooms_event_position(item->event));
+
+            (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
+                               ngx_rooms_key(&o->keys, NGX_ROOMS_KEY_EVENTS,
+                                             o->rooms[item->room].id),
+                               at, at);
+        }
+    }
+
+    if (b->commands.nelts == 0) {
+        return ngx_rooms_outbox_send(o);
+    }
+
+    return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_EVENTS, NGX_ROOMS_LANE_BULK);
+}
+
+
+/* A server whose participants are merely invited: an invite of many, too. */
+static rooms_str_t
+ngx_rooms_outbox_narrow(ngx_rooms_outbox_t *o, ngx_rooms_outbox_room_t *room,
+    rooms_str_t text)
+{
+    size_t           size;
+    u_char          *p;
+    uint32_t         n;
+    rooms_buf_t      b;
+    rooms_stored_t   e;
+
+    n = rooms_peers_count(room->room.peers, o->server);
+
+    if (n == 0 || rooms_peers_count(room->room.guests, o->server) < n) {
+        return text;
+    }
+
+    size = ROOMS_STORED_NARROW(text.len);
+
+    p = ngx_pnalloc(o->round, size);
+    if (p == NULL) {
+        return ROOMS_NULL;
+    }
+
+    rooms_buf_init(&b, p, size);
+    rooms_stored_read(text, room->id, 0, &e);
+
+    if (!rooms_stored_narrow(&b, &e, ROOMS_NULL, o->server)) {
+        return text;
+    }
+
+    return b.full ? ROOMS_NULL : (rooms_str_t) { b.last - b.start, b.start };
+}
+
+
+ngx_int_t
+ngx_rooms_outbox_events(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
+{
+    ngx_int_t                 rc;
+    ngx_uint_t                i, n;
+    rooms_str_t               text;
+    ngx_rooms_outbox_item_t  *item;
+    ngx_rooms_outbox_room_t  *room;
+
+    for (i = 0; i < o->nrooms; i++) {
+        room = &o->rooms[i];
+
+        if (b->replies[i]->type == REDIS_REPLY_ERROR) {
+            return NGX_ERROR;
+        }
+
+        rc = ngx_rooms_parse_room(b->replies[i], room->id, &room->room);
+
+        if (rc == NGX_ERROR) {
+            ngx_log_error(NGX_LOG_ERR, o->timer.log, 0,
+                          "rooms: the store holds no valid room \"%*s\"",
+                          room->id.len, room->id.data);
+        }
+
+        room->exists = rc == NGX_OK;
+        room->stored = ngx_palloc(o->round,
+                                  (o->nitems + 1) * sizeof(rooms_str_t));
+        if (room->stored == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    for (n = o->nrooms, i = 0; i < o->nitems; i++) {
+        item = &o->items[i];
+
+        if (item->event.data == NULL || !item->valid) {
+            continue;
+        }
+
+        room = &o->rooms[item->room];
+
+        if (b->replies[n]->type == REDIS_REPLY_ERROR) {
+            return NGX_ERROR;
+        }
+
+        text = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[n++],
+                                                           0));
+
+        /* a room that was wiped has taken its events along */
+
+        if (text.data && room->exists) {
+            item->there = 1;
+            item->told = room->n;
+            room->stored[room->n] = ngx_rooms_outbox_narrow(o, room, text);
+
+            if (room->stored[room->n++].data == NULL) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return ngx_rooms_outbox_ask_names(o);
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_ask_page(ngx_rooms_outbox_t *o)
+{
+    ngx_uint_t          there;
+    rooms_str_t         only;
+    rooms_room_t       *room;
+    ngx_rooms_batch_t  *b;
+
+    room = &o->rooms[o->items[0].room].room;
+
+    /* only the origin knows who is in a room */
+
+    if (!o->rooms[o->items[0].room].exists || room->origin.data) {
+        return ngx_rooms_outbox_send(o);
+    }
+
+    /* who has left learns that, and nothing else, not even of the room */
+
+    there = rooms_peers_has(room->peers, o->server);
+
+    /* and who is merely invited, of nobody else */
+
+    only = rooms_peers_count(room->guests, o->server)
+           < rooms_peers_count(room->peers, o->server)
+           ? ROOMS_NULL : o->server;
+
+    if (!there || !rooms_str_eq(o->paged, o->items[0].item)
+        || !rooms_str_eq(o->snapshot.only, only))
+    {
+        ngx_memzero(&o->snapshot, sizeof(ngx_rooms_pdu_at_t));
+    }
+
+    o->snapshot.only = only;
+
+    o->pdu = ngx_rooms_pdu_create(o->round, o->timer.log, o->link->conf,
+                                  &o->keys, room, there);
+    b = ngx_rooms_outbox_batch(o);
+
+    if (o->pdu == NULL || b == NULL
+        || ngx_rooms_pdu_page(o->pdu, b, &o->snapshot) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    o->pdu->refused = o->items[0].refused;
+
+    return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_PAGE, NGX_ROOMS_LANE_BULK);
+}
+
+
+ngx_int_t
+ngx_rooms_outbox_page(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
+{
+    if (ngx_rooms_pdu_page_take(o->pdu, b) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (!rooms_peers_has(o->rooms[o->items[0].room].room.peers, o->server)) {
+        o->pdu->nids = 0;
+        o->pdu->snapshot.after = ROOMS_NULL;
+    }
+
+    b = ngx_rooms_outbox_batch(o);
+
+    if (b == NULL || ngx_rooms_pdu_ask(o->pdu, b, NULL, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_NAMES, NGX_ROOMS_LANE_BULK);
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_ask_names(ngx_rooms_outbox_t *o)
+{
+    ngx_uint_t                i;
+    ngx_rooms_batch_t        *b;
+    ngx_rooms_outbox_room_t  *room;
+
+    if (o->nitems && o->items[0].valid && o->items[0].event.data == NULL) {
+        return ngx_rooms_outbox_ask_page(o);
+    }
+
+    ngx_memzero(&o->snapshot, sizeof(ngx_rooms_pdu_at_t));
+
+    b = ngx_rooms_outbox_batch(o);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < o->nrooms; i++) {
+        room = &o->rooms[i];
+
+        if (room->n == 0) {
+            continue;
+        }
+
+        room->pdu = ngx_rooms_pdu_create(o->round, o->timer.log,
+                                         o->link->conf, &o->keys,
+                                         &room->room, 1);
+
+        if (room->pdu == NULL
+            || ngx_rooms_pdu_ask(room->pdu, b, room->stored, room->n)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (b->commands.nelts == 0) {
+        return ngx_rooms_outbox_send(o);
+    }
+
+    return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_NAMES, NGX_ROOMS_LANE_BULK);
+}
+
+
+ngx_int_t
+ngx_rooms_outbox_names(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < b->commands.nelts; i++) {
+        if (b->replies[i]->type == REDIS_REPLY_ERROR) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (o->pdu) {
+        if (ngx_rooms_pdu_snapshot(o->pdu, b, o->items[0].position)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        o->texts = o->pdu->texts;
+        o->ntexts = o->pdu->n;
+
+        return ngx_rooms_outbox_send(o);
+    }
+
+    for (i = 0; i < o->nrooms; i++) {
+
+        if (o->rooms[i].pdu
+            && ngx_rooms_pdu_take(o->rooms[i].pdu, b) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_rooms_outbox_send(o);
+}
 
 
 /* Which texts go into the request: in o->texts, from o->told on. */
@@ -122,7 +429,7 @@ ngx_rooms_outbox_body(ngx_rooms_outbox_t *o, ngx_str_t *body)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_outbox_send(ngx_rooms_outbox_t *o)
 {
     ngx_str_t               peer, body;
@@ -235,4 +542,270 @@ ngx_rooms_outbox_called(ngx_rooms_peer_call_t *call)
     if (rc != NGX_OK) {
         ngx_rooms_outbox_stop(o);
     }
+}
+
+
+/* A peer's words, fit for the log; they are valid UTF-8, of jansson. */
+static rooms_str_t
+ngx_rooms_outbox_said(ngx_rooms_outbox_t *o, json_t *value)
+{
+    size_t       i, len;
+    u_char      *p;
+    const char  *s;
+
+    s = json_string_value(value);
+
+    if (s == NULL) {
+        return ngx_rooms_s("-");
+    }
+
+    len = ngx_min(json_string_length(value), NGX_ROOMS_OUTBOX_SAID);
+
+    /* not in the middle of a character */
+
+    while (len < json_string_length(value) && len
+           && (s[len] & 0xc0) == 0x80)
+    {
+        len--;
+    }
+
+    p = ngx_pnalloc(o->round, len + 1);
+    if (p == NULL) {
+        return ngx_rooms_s("-");
+    }
+
+    for (i = 0; i < len; i++) {
+        p[i] = (u_char) s[i] < 0x20 || s[i] == 0x7f ? '?' : s[i];
+    }
+
+    return (rooms_str_t) { len, p };
+}
+
+
+/* What the admin is told, as the requests of peers have it. */
+static void
+ngx_rooms_outbox_trouble(ngx_rooms_outbox_t *o, rooms_str_t code,
+    rooms_str_t message)
+{
+    size_t        size;
+    u_char       *p;
+    ngx_time_t   *tp;
+    rooms_buf_t   b;
+
+    size = 128 + ROOMS_JSON_STR(code.len) + ROOMS_JSON_STR(message.len);
+
+    p = ngx_pnalloc(o->round, size);
+    if (p == NULL) {
+        return;
+    }
+
+    tp = ngx_timeofday();
+
+    rooms_buf_init(&b, p, size);
+    rooms_json_lit(&b, "{\"code\":");
+    rooms_json_str(&b, code);
+    rooms_json_lit(&b, ",\"message\":");
+    rooms_json_str(&b, message);
+    rooms_json_lit(&b, ",\"at\":");
+    rooms_json_time(&b, (int64_t) tp->sec * 1000 + tp->msec);
+    rooms_json_lit(&b, "}");
+
+    o->trouble = (rooms_str_t) { b.last - p, p };
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_failed(ngx_rooms_outbox_t *o, rooms_str_t why)
+{
+    if (why.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, o->timer.log, 0,
+                  "rooms: events for \"%*s\" wait: %*s", o->server.len,
+                  o->server.data, why.len, why.data);
+
+    ngx_rooms_outbox_trouble(o,
+         rooms_cstr(ngx_rooms_error(NGX_ROOMS_E_FED_UNREACHABLE)->code), why);
+
+    return ngx_rooms_outbox_finish(o, NGX_ROOMS_O_FAILED);
+}
+
+
+/*
+ * A room of ours, and the peer has none like it: it has parted, or lost its
+ * store.  Then none of its who came before what it was told is in the room,
+ * whatever we thought; who was invited later is still to be told of.
+ */
+static ngx_int_t
+ngx_rooms_outbox_parted(ngx_rooms_outbox_t *o, ngx_uint_t n)
+{
+    int64_t                   position;
+    ngx_uint_t                i;
+    rooms_str_t               id;
+    ngx_rooms_outbox_room_t  *room;
+
+    id = rooms_json_member_str(o->texts[n], "room_id");
+    position = o->pdu ? o->items[0].position : o->positions[n];
+
+    if (o->gone == NULL) {
+        o->gone = ngx_palloc(o->round, o->nrooms
+                                       * sizeof(ngx_rooms_outbox_gone_t));
+        if (o->gone == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    for (i = 0; i < o->ngone; i++) {
+        if (rooms_str_eq(o->gone[i].id, id)) {
+            o->gone[i].position = position;
+            return NGX_OK;
+        }
+    }
+
+    for (i = 0; i < o->nrooms; i++) {
+        room = &o->rooms[i];
+
+        if (room->exists && rooms_str_eq(room->id, id)
+            && room->room.origin.data == NULL
+            && rooms_peers_has(room->room.peers, o->server))
+        {
+            o->gone[o->ngone].id = room->id;
+            o->gone[o->ngone++].position = position;
+            break;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* NGX_DECLINED: the answer isn't of these events. */
+static ngx_int_t
+ngx_rooms_outbox_result(ngx_rooms_outbox_t *o, ngx_uint_t n, json_t *result)
+{
+    json_t       *id;
+    const char   *status;
+    rooms_str_t   code, reason, sent;
+
+    id = json_object_get(result, "id");
+    status = json_string_value(json_object_get(result, "status"));
+    sent = rooms_json_member_str(o->texts[o->told + n], "id");
+
+    if (status == NULL || !json_is_string(id)
+        || !rooms_str_eq(sent, rooms_cstr(json_string_value(id))))
+    {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_strcmp(status, "applied") == 0
+        || ngx_strcmp(status, "duplicate") == 0)
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_strcmp(status, "rejected") != 0) {
+        return NGX_DECLINED;
+    }
+
+    code = ngx_rooms_outbox_said(o, json_object_get(result, "code"));
+    reason = ngx_rooms_outbox_said(o, json_object_get(result, "reason"));
+
+    ngx_log_error(NGX_LOG_WARN, o->timer.log, 0,
+                  "rooms: \"%*s\" rejected event \"%*s\": %*s, %*s",
+                  o->server.len, o->server.data, sent.len, sent.data,
+                  code.len, code.data, reason.len, reason.data);
+
+    ngx_rooms_outbox_trouble(o, code,
+                             ngx_rooms_join(o->round,
+                                            ngx_rooms_s("event \""), sent,
+                                            ngx_rooms_s("\" was rejected: "),
+                                            reason));
+
+    return rooms_str_eq(code,
+                        rooms_cstr(ngx_rooms_error(ROOMS_E_NOT_FOUND)->code))
+           ? ngx_rooms_outbox_parted(o, o->told + n) : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_results(ngx_rooms_outbox_t *o, json_t *answer)
+{
+    size_t      i;
+    json_t     *results;
+    ngx_int_t   rc;
+
+    results = json_object_get(json_object_get(answer, "data"), "results");
+
+    if (json_array_size(results) != o->sent) {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < o->sent; i++) {
+        rc = ngx_rooms_outbox_result(o, i, json_array_get(results, i));
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* More of the request is sent, or the round ends. */
+static ngx_int_t
+ngx_rooms_outbox_judge(ngx_rooms_outbox_t *o, ngx_rooms_peer_call_t *call)
+{
+    u_char       number[NGX_INT_T_LEN];
+    json_t      *answer;
+    ngx_int_t    rc;
+    rooms_str_t  why;
+
+    if (call->status == 0) {
+        return ngx_rooms_outbox_failed(o, rooms_cstr(call->error
+                                                     ? call->error
+                                                     : "no answer"));
+    }
+
+    answer = json_loadb((char *) call->answer.data, call->answer.len,
+                        JSON_REJECT_DUPLICATES, NULL);
+
+    if (call->status != NGX_HTTP_OK) {
+        why.data = number;
+        why.len = ngx_sprintf(number, "%ui", call->status) - number;
+
+        why = ngx_rooms_join(o->round, ngx_rooms_s("the peer answered "), why,
+                    ngx_rooms_s(" "),
+                    ngx_rooms_outbox_said(o, json_object_get(
+                        json_object_get(answer, "error"), "code")));
+
+        json_decref(answer);
+
+        return ngx_rooms_outbox_failed(o, why);
+    }
+
+    rc = ngx_rooms_outbox_results(o, answer);
+
+    json_decref(answer);
+
+    if (rc != NGX_OK) {
+        return ngx_rooms_outbox_failed(o,
+                   ngx_rooms_s("the peer's answer is not of what was sent"));
+    }
+
+    if (o->pdu) {
+        o->told += o->sent;
+
+        if (o->told < o->ntexts) {
+            return ngx_rooms_outbox_send(o);
+        }
+
+        o->paged = ngx_rooms_dup(o->pool, o->items[0].item);
+        o->snapshot = o->pdu->snapshot;
+        o->snapshot.after = ngx_rooms_dup(o->pool, o->snapshot.after);
+        o->snapshot.of = ngx_rooms_dup(o->pool, o->snapshot.of);
+    }
+
+    return ngx_rooms_outbox_finish(o, NGX_ROOMS_O_SENT);
 }

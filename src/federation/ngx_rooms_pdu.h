@@ -87,16 +87,4 @@ ngx_int_t ngx_rooms_pdu_page_take(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b);
 ngx_int_t ngx_rooms_pdu_snapshot(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
     int64_t position);
 
-
-/* Between ngx_rooms_pdu.c and ngx_rooms_pdu_snapshot.c. */
-
-/* What the batch has found of all that is mentioned. */
-ngx_int_t ngx_rooms_pdu_found(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b);
-
-/* Signs an event: its text, or what is wrong with it. */
-const char *ngx_rooms_pdu_text(ngx_rooms_pdu_t *pdu, json_t *event,
-    rooms_str_t *text);
-void ngx_rooms_pdu_untold(ngx_rooms_pdu_t *pdu, json_t *event,
-    const char *why);
-
 #endif /* NGX_ROOMS_PDU_H */

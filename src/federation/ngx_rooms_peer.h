@@ -67,13 +67,10 @@ ngx_rooms_peer_t *ngx_rooms_peer_get(ngx_rooms_req_t *rq, rooms_str_t name,
     ngx_uint_t familiar);
 
 /*
- * Whether this is the key that the peer signs with.  NGX_AGAIN: it is asked,
- * and the pipeline runs on when it has answered, or not, with rq->round = to.
- * NGX_DECLINED: it is not, and why says what it is.
+ * Whether the peer has signed events with this key, maybe some time ago.
+ * NGX_AGAIN: it is asked, and the pipeline runs on when it has answered, or
+ * not, with rq->round = to.  NGX_DECLINED: it hasn't, and why says what it is.
  */
-ngx_int_t ngx_rooms_peer_key(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer,
-    rooms_str_t key_id, ngx_uint_t to);
-/* The same for a key that has signed an event, maybe some time ago. */
 ngx_int_t ngx_rooms_peer_event_key(ngx_rooms_req_t *rq,
     ngx_rooms_peer_t *peer, rooms_str_t key_id, ngx_uint_t to);
 

@@ -5,6 +5,13 @@
 
 #include "ngx_rooms_peer_call.h"
 #include "ngx_rooms_hold.h"
+#include "rooms_json.h"
+#include "rooms_signature.h"
+#include "rooms_peer.h"
+
+
+/* version 00 has 55 bytes; later ones may have more (W3C Trace Context) */
+#define NGX_ROOMS_TRACEPARENT  256
 
 
 static ngx_int_t ngx_rooms_variable_peer(ngx_http_request_t *r,
@@ -13,6 +20,14 @@ static ngx_int_t ngx_rooms_peer_answer(ngx_http_request_t *sr, void *data,
     ngx_int_t rc);
 static void ngx_rooms_peer_end(ngx_http_request_t *r);
 static void ngx_rooms_peer_done(ngx_event_t *ev);
+static void ngx_rooms_peer_resolve(ngx_rooms_peer_call_t *call);
+static void ngx_rooms_peer_resolved(ngx_resolver_ctx_t *ctx);
+static void ngx_rooms_peer_ask_gone(void *data);
+static void ngx_rooms_peer_ask_answered(ngx_rooms_peer_call_t *call);
+static ngx_rooms_peer_call_t *ngx_rooms_peer_call_of(ngx_http_request_t *r);
+static void ngx_rooms_peer_call_send(ngx_rooms_peer_call_t *call);
+static void ngx_rooms_peer_call_fail(ngx_rooms_peer_call_t *call,
+    const char *error);
 
 
 static ngx_http_variable_t  ngx_rooms_peer_variables[] = {
@@ -121,7 +136,8 @@ failed:
 }
 
 
-ngx_rooms_peer_call_t *
+/* The call that this request belongs to, or NULL. */
+static ngx_rooms_peer_call_t *
 ngx_rooms_peer_call_of(ngx_http_request_t *r)
 {
     r = r->main;
@@ -164,7 +180,7 @@ ngx_rooms_peer_call_cancel(ngx_rooms_peer_call_t *call)
 }
 
 
-void
+static void
 ngx_rooms_peer_call_send(ngx_rooms_peer_call_t *call)
 {
     ngx_str_t                    args;
@@ -253,7 +269,7 @@ ngx_rooms_peer_end(ngx_http_request_t *r)
 }
 
 
-void
+static void
 ngx_rooms_peer_call_fail(ngx_rooms_peer_call_t *call, const char *error)
 {
     call->error = error;
@@ -294,4 +310,456 @@ ngx_rooms_variable_peer(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     v->not_found = 0;
 
     return NGX_OK;
+}
+
+
+/* What a request to another server carries: a body, and its signature. */
+
+
+static ngx_table_elt_t *
+ngx_rooms_peer_call_header(ngx_rooms_peer_call_t *call, const char *name,
+    u_char *value, size_t len)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&call->request->headers_in.headers);
+    if (h == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value.data = value;
+    h->value.len = len;
+    h->lowcase_key = h->key.data;
+    h->hash = ngx_hash_key(h->key.data, h->key.len);
+
+    return h;
+}
+
+
+/*
+ * The subrequest has the headers and the body of the request; proxy_pass
+ * takes the length from content_length_n, and what is read of a client's body
+ * is here already.
+ */
+ngx_int_t
+ngx_rooms_peer_call_body(ngx_rooms_peer_call_t *call, ngx_str_t *body)
+{
+    u_char                   *p;
+    ngx_buf_t                *b;
+    ngx_http_request_t       *r;
+    ngx_http_headers_in_t    *in;
+    ngx_http_request_body_t  *rb;
+
+    static u_char  type[] = "application/json";
+
+    r = call->request;
+    in = &r->headers_in;
+
+    rb = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
+    b = ngx_create_temp_buf(r->pool, body->len);
+    p = ngx_pnalloc(r->pool, NGX_SIZE_T_LEN);
+
+    if (rb == NULL || b == NULL || p == NULL) {
+        return NGX_ERROR;
+    }
+
+    rb->bufs = ngx_alloc_chain_link(r->pool);
+    if (rb->bufs == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->last = ngx_cpymem(b->pos, body->data, body->len);
+    b->temporary = 0;
+    b->memory = 1;
+
+    rb->bufs->buf = b;
+    rb->bufs->next = NULL;
+    rb->buf = b;
+
+    in->content_type = ngx_rooms_peer_call_header(call, "content-type", type,
+                                                  sizeof(type) - 1);
+    in->content_length = ngx_rooms_peer_call_header(call, "content-length", p,
+                                    ngx_sprintf(p, "%uz", body->len) - p);
+
+    if (in->content_type == NULL || in->content_length == NULL) {
+        return NGX_ERROR;
+    }
+
+    in->content_length_n = body->len;
+    r->request_body = rb;
+
+    ngx_str_set(&call->method, "POST");
+    r->method = NGX_HTTP_POST;
+    r->method_name = call->method;
+
+    call->body.data = b->pos;
+    call->body.len = body->len;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_peer_call_trace(ngx_rooms_peer_call_t *call, ngx_http_request_t *r)
+{
+    rooms_str_t  id, trace;
+
+    id = ngx_rooms_dup(call->request->pool, ngx_rooms_request_id(r));
+    trace = ngx_rooms_header_in(r, "traceparent");
+
+    if (trace.len > NGX_ROOMS_TRACEPARENT) {
+        trace = ROOMS_NULL;
+    }
+
+    trace = ngx_rooms_dup(call->request->pool, trace);
+
+    if (id.data
+        && ngx_rooms_peer_call_header(call, "x-request-id",
+                                      (u_char *) id.data, id.len) == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    return trace.data == NULL
+           || ngx_rooms_peer_call_header(call, "traceparent",
+                                         (u_char *) trace.data, trace.len)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call)
+{
+    char                    *digest, *signature;
+    size_t                   size;
+    u_char                  *p, *input;
+    ngx_pool_t              *pool;
+    rooms_buf_t              work, in;
+    rooms_signed_request_t   request;
+
+    pool = call->request->pool;
+    size = 1024 + call->peer.len + call->uri.len;
+
+    digest = ngx_pnalloc(pool, ROOMS_DIGEST_LEN + 1);
+    signature = ngx_pnalloc(pool, ROOMS_SIGNED_LEN + 1);
+    input = ngx_pnalloc(pool, ROOMS_SIGNATURE_PARAMS);
+    p = ngx_pnalloc(pool, size);
+
+    if (digest == NULL || signature == NULL || input == NULL || p == NULL) {
+        return NGX_ERROR;
+    }
+
+    rooms_digest_field(call->body.data ? rooms_from_ngx(call->body)
+                                       : ngx_rooms_s(""), digest);
+
+    request.method = rooms_from_ngx(call->method);
+    request.authority = rooms_from_ngx(call->peer);
+    request.target = rooms_from_ngx(call->uri);
+    request.digest = (rooms_str_t) { ROOMS_DIGEST_LEN, (u_char *) digest };
+
+    rooms_buf_init(&work, p, size);
+    rooms_buf_init(&in, input, ROOMS_SIGNATURE_PARAMS);
+
+    if (rooms_signature_make(&request, call->conf->federation_keys->elts,
+                             rooms_from_ngx(call->conf->server_name),
+                             ngx_time(), &work, &in, signature) != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_peer_call_header(call, "content-digest", (u_char *) digest,
+                                   ROOMS_DIGEST_LEN) == NULL
+        || ngx_rooms_peer_call_header(call, "signature-input", input,
+                                      in.last - input) == NULL
+        || ngx_rooms_peer_call_header(call, "signature",
+                                      (u_char *) signature, ROOMS_SIGNED_LEN)
+           == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* What a request to another server dials, and what it must not. */
+
+
+void
+ngx_rooms_peer_call_start(ngx_rooms_peer_call_t *call)
+{
+    u_char       address[16];
+    rooms_str_t  peer;
+
+    peer = rooms_from_ngx(call->peer);
+
+    if (ngx_rooms_peer_forbidden(call->conf, peer)) {
+        ngx_rooms_peer_call_fail(call, "the address is not a public one");
+        return;
+    }
+
+    if (call->conf->federation_private || rooms_peer_address(peer, address)) {
+        ngx_rooms_peer_call_send(call);
+        return;
+    }
+
+    ngx_rooms_peer_resolve(call);
+}
+
+
+ngx_uint_t
+ngx_rooms_peer_forbidden(ngx_rooms_loc_conf_t *conf, rooms_str_t peer)
+{
+    int     len;
+    u_char  address[16];
+
+    if (conf->federation_private) {
+        return 0;
+    }
+
+    len = rooms_peer_address(peer, address);
+
+    return len ? rooms_address_special(address, len) : rooms_peer_local(peer);
+}
+
+
+/*
+ * A name may resolve to any address.  We look at it before NGINX does, and
+ * have it dial what we have seen: another answer can't slip in between.
+ */
+static void
+ngx_rooms_peer_resolve(ngx_rooms_peer_call_t *call)
+{
+    ngx_resolver_ctx_t        *ctx, name;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(call->request, ngx_http_core_module);
+
+    ngx_memzero(&name, sizeof(ngx_resolver_ctx_t));
+    name.name = call->host;
+
+    ctx = ngx_resolve_start(clcf->resolver, &name);
+
+    if (ctx == NULL || ctx == NGX_NO_RESOLVER) {
+        ngx_rooms_peer_call_fail(call, "the server has no \"resolver\"");
+        return;
+    }
+
+    ctx->name = call->host;
+    ctx->handler = ngx_rooms_peer_resolved;
+    ctx->data = call;
+    ctx->timeout = clcf->resolver_timeout;
+
+    call->resolving = ctx;
+
+    if (ngx_resolve_name(ctx) != NGX_OK) {
+        call->resolving = NULL;
+        ngx_rooms_peer_call_fail(call, "the name can't be resolved");
+    }
+}
+
+
+static ngx_uint_t
+ngx_rooms_peer_public(struct sockaddr *sa)
+{
+    switch (sa->sa_family) {
+
+    case AF_INET:
+        return !rooms_address_special(
+                      (u_char *) &((struct sockaddr_in *) sa)->sin_addr, 4);
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        return !rooms_address_special(
+                      (u_char *) &((struct sockaddr_in6 *) sa)->sin6_addr, 16);
+#endif
+    }
+
+    return 0;
+}
+
+
+/* With what the resolver has said: "Host not found" isn't "timed out". */
+static const char *
+ngx_rooms_peer_unresolved(ngx_rooms_peer_call_t *call, ngx_int_t state)
+{
+    size_t   size;
+    char    *why, *text;
+
+    why = ngx_resolver_strerror(state);
+    size = sizeof("the name can't be resolved: ") + ngx_strlen(why);
+
+    text = ngx_pnalloc(call->detached.connection->pool, size);
+    if (text == NULL) {
+        return "the name can't be resolved";
+    }
+
+    *ngx_snprintf((u_char *) text, size - 1, "the name can't be resolved: %s",
+                  why) = '\0';
+
+    return text;
+}
+
+
+static void
+ngx_rooms_peer_resolved(ngx_resolver_ctx_t *ctx)
+{
+    u_char                 *p;
+    ngx_str_t               port;
+    ngx_uint_t              i;
+    ngx_rooms_peer_call_t  *call;
+
+    call = ctx->data;
+    call->resolving = NULL;
+
+    for (i = 0; ctx->state == NGX_OK && i < ctx->naddrs; i++) {
+        if (ngx_rooms_peer_public(ctx->addrs[i].sockaddr)) {
+            break;
+        }
+    }
+
+    if (ctx->state != NGX_OK || i == ctx->naddrs) {
+        ngx_rooms_peer_call_fail(call, ctx->state != NGX_OK
+                                       ? ngx_rooms_peer_unresolved(call,
+                                                                   ctx->state)
+                                       : "the name has no public address");
+        ngx_resolve_name_done(ctx);
+        return;
+    }
+
+    port.data = call->host.data + call->host.len;
+    port.len = call->peer.len - call->host.len;
+
+    p = ngx_pnalloc(call->detached.connection->pool,
+                    NGX_SOCKADDR_STRLEN + port.len);
+
+    if (p) {
+        call->address.data = p;
+        call->address.len = ngx_sock_ntop(ctx->addrs[i].sockaddr,
+                                          ctx->addrs[i].socklen, p,
+                                          NGX_SOCKADDR_STRLEN, 0);
+
+        if (ctx->addrs[i].sockaddr->sa_family != AF_INET) {
+            ngx_memmove(p + 1, p, call->address.len);
+            p[0] = '[';
+            p[call->address.len + 1] = ']';
+            call->address.len += 2;
+        }
+
+        ngx_memcpy(p + call->address.len, port.data, port.len);
+        call->address.len += port.len;
+    }
+
+    ngx_resolve_name_done(ctx);
+
+    if (p == NULL) {
+        ngx_rooms_peer_call_fail(call, "no memory");
+        return;
+    }
+
+    ngx_rooms_peer_call_send(call);
+}
+
+
+ngx_rooms_peer_ask_t *
+ngx_rooms_peer_ask_create(ngx_rooms_req_t *rq)
+{
+    ngx_pool_cleanup_t    *cln;
+    ngx_rooms_peer_ask_t  *ask;
+
+    cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_peer_ask_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ask = cln->data;
+    ngx_memzero(ask, sizeof(ngx_rooms_peer_ask_t));
+
+    ask->rq = rq;
+
+    cln->handler = ngx_rooms_peer_ask_gone;
+
+    return ask;
+}
+
+
+/* A call can't be stopped: it ends by itself, and nobody is told. */
+static void
+ngx_rooms_peer_ask_gone(void *data)
+{
+    ngx_rooms_peer_ask_t *ask = data;
+
+    if (ask->call) {
+        ask->call->data = NULL;
+    }
+}
+
+
+ngx_int_t
+ngx_rooms_peer_ask(ngx_rooms_peer_ask_t *ask, ngx_pool_t *pool,
+    rooms_str_t peer, ngx_str_t *uri, ngx_uint_t to)
+{
+    ngx_str_t                  name;
+    ngx_rooms_req_t           *rq;
+    ngx_rooms_peer_call_t     *call;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    rq = ask->rq;
+    cscf = ngx_http_get_module_srv_conf(rq->r, ngx_http_core_module);
+    name = ngx_from_rooms(peer);
+
+    call = ngx_rooms_peer_call(cscf->ctx, rq->conf, &name, uri);
+    if (call == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_peer_call_trace(call, rq->r) != NGX_OK
+        || ngx_rooms_peer_call_sign(call) != NGX_OK)
+    {
+        ngx_rooms_peer_call_free(call);
+        return NGX_ERROR;
+    }
+
+    call->handler = ngx_rooms_peer_ask_answered;
+    call->data = ask;
+
+    ask->call = call;
+    ask->pool = pool;
+    rq->round = to;
+
+    ngx_rooms_peer_call_start(call);
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_rooms_peer_ask_answered(ngx_rooms_peer_call_t *call)
+{
+    ngx_rooms_peer_ask_t  *ask;
+
+    ask = call->data;
+
+    if (ask == NULL) {
+        ngx_rooms_peer_call_free(call);
+        return;
+    }
+
+    ask->call = NULL;
+    ask->status = call->status;
+    ask->answer = ngx_rooms_dup(ask->pool, rooms_from_ngx(call->answer));
+
+    if (call->error) {
+        ngx_log_error(NGX_LOG_ERR, ask->rq->r->connection->log, 0,
+                      "rooms: \"%V\" of \"%V\": %s", &call->uri, &call->peer,
+                      call->error);
+    }
+
+    ngx_rooms_peer_call_free(call);
+
+    ngx_rooms_continue(ask->rq);
 }

@@ -13,6 +13,7 @@
 #define NGX_ROOMS_PEER_CALL_H
 
 #include "ngx_rooms_detached.h"
+#include "ngx_rooms_request.h"
 
 
 typedef struct ngx_rooms_peer_call_s  ngx_rooms_peer_call_t;
@@ -50,10 +51,7 @@ ngx_int_t ngx_rooms_peer_add_variables(ngx_conf_t *cf);
 ngx_rooms_peer_call_t *ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx,
     ngx_rooms_loc_conf_t *conf, ngx_str_t *peer, ngx_str_t *uri);
 
-/*
- * What it carries (ngx_rooms_peer_call_fields.c).  Makes it a POST of this
- * JSON, which is copied, before it is signed.
- */
+/* Makes it a POST of this JSON, which is copied, before it is signed. */
 ngx_int_t ngx_rooms_peer_call_body(ngx_rooms_peer_call_t *call,
     ngx_str_t *body);
 
@@ -67,19 +65,13 @@ ngx_int_t ngx_rooms_peer_call_trace(ngx_rooms_peer_call_t *call,
 /* Adds what proves that it is ours (RFC 9421), before it starts. */
 ngx_int_t ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call);
 
-/*
- * Where it goes (ngx_rooms_peer_call_address.c).  Checks the name, resolves it
- * if it must, and sends the request.
- */
+/* Checks the name, resolves it if it must, and sends the request. */
 void ngx_rooms_peer_call_start(ngx_rooms_peer_call_t *call);
 
 /* Whether a name must not be dialled, whatever it resolves to. */
 ngx_uint_t ngx_rooms_peer_forbidden(ngx_rooms_loc_conf_t *conf,
     rooms_str_t peer);
 
-/* Between the files: the address is known, or there will be no answer. */
-void ngx_rooms_peer_call_send(ngx_rooms_peer_call_t *call);
-void ngx_rooms_peer_call_fail(ngx_rooms_peer_call_t *call, const char *error);
 
 /* Frees all of it, once the handler was called. */
 void ngx_rooms_peer_call_free(ngx_rooms_peer_call_t *call);
@@ -90,7 +82,28 @@ void ngx_rooms_peer_call_free(ngx_rooms_peer_call_t *call);
  */
 void ngx_rooms_peer_call_cancel(ngx_rooms_peer_call_t *call);
 
-/* The call that this request belongs to, or NULL. */
-ngx_rooms_peer_call_t *ngx_rooms_peer_call_of(ngx_http_request_t *r);
+
+/*
+ * What a step waits for, of another server: a signed GET, and its answer.
+ * Then the pipeline runs on.
+ */
+typedef struct {
+    ngx_rooms_req_t        *rq;
+    ngx_rooms_peer_call_t  *call;          /* NULL: answered */
+    ngx_pool_t             *pool;
+    ngx_uint_t              status;        /* 0: there is no answer */
+    rooms_str_t             answer;        /* NULL: no memory */
+} ngx_rooms_peer_ask_t;
+
+/* For one after the other; freed with the request.  NULL: no memory. */
+ngx_rooms_peer_ask_t *ngx_rooms_peer_ask_create(ngx_rooms_req_t *rq);
+
+/*
+ * NGX_AGAIN: it is asked, and the pipeline runs on when it has answered, or
+ * not, with rq->round = to.  The answer is in the pool, which is there until
+ * then, or for as long as the request is.
+ */
+ngx_int_t ngx_rooms_peer_ask(ngx_rooms_peer_ask_t *ask, ngx_pool_t *pool,
+    rooms_str_t peer, ngx_str_t *uri, ngx_uint_t to);
 
 #endif /* NGX_ROOMS_PEER_CALL_H */

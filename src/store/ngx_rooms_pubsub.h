@@ -139,28 +139,17 @@ void ngx_rooms_listen_stop(ngx_rooms_listener_t *l);
 rooms_str_t ngx_rooms_topic_room(ngx_rooms_topic_t *topic);
 
 
-/* How long the connection may be silent, before it is asked: ms. */
-#define NGX_ROOMS_PUBSUB_PING  15000
-
-/* Between its files: the connection, ... */
+/* Between its files: the connection (ngx_rooms_pubsub.c) ... */
 void ngx_rooms_pubsub_subscribe(ngx_rooms_pubsub_t *ps,
     ngx_rooms_channel_t *ch);
 void ngx_rooms_pubsub_unsubscribe(ngx_rooms_pubsub_t *ps,
     ngx_rooms_channel_t *ch);
-void ngx_rooms_pubsub_connected(ngx_rooms_pubsub_t *ps);
-void ngx_rooms_pubsub_ready(ngx_rooms_pubsub_t *ps);
 void ngx_rooms_pubsub_close(ngx_rooms_pubsub_t *ps, const char *why);
 void ngx_rooms_pubsub_leave(ngx_rooms_pubsub_t *ps);
 /* Connects, if that isn't under way. */
 void ngx_rooms_pubsub_want(ngx_rooms_pubsub_t *ps);
 /* Asks at once whether the other side lives. */
 void ngx_rooms_pubsub_check(ngx_rooms_pubsub_t *ps);
-/* ... what goes over it (ngx_rooms_pubsub_io.c), ... */
-void ngx_rooms_pubsub_send(ngx_rooms_pubsub_t *ps,
-    const rooms_str_t *argv, ngx_uint_t argc);
-ngx_int_t ngx_rooms_pubsub_flush(ngx_rooms_pubsub_t *ps);
-void ngx_rooms_pubsub_read_handler(ngx_event_t *rev);
-void ngx_rooms_pubsub_write_handler(ngx_event_t *wev);
 /* ... and who listens (ngx_rooms_listen.c). */
 ngx_rooms_channel_t *ngx_rooms_channel_find(ngx_rooms_pubsub_t *ps,
     rooms_str_t name);

@@ -89,10 +89,4 @@ rooms_multipart_event_e rooms_multipart_next(rooms_multipart_t *mp,
 /* 0 if the last delimiter was seen, else -1. */
 int rooms_multipart_finish(rooms_multipart_t *mp);
 
-
-/* Between rooms_multipart.c and rooms_multipart_head.c */
-
-int rooms_multipart_fail(rooms_multipart_t *mp, const char *reason);
-int rooms_multipart_parse_head(rooms_multipart_t *mp);
-
 #endif /* ROOMS_MULTIPART_H */

@@ -3,11 +3,17 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* The central directory: its walk, and the rules for each entry. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE                   /* qsort_r() */
+#endif
+
+/*
+ * What an archive says of itself: its end, the central directory, and the
+ * rules for each of its entries.
+ */
 
 #include "rooms_zip_reader.h"
 #include "rooms_zip_name.h"
-
 #include <stdlib.h>
 
 
@@ -21,6 +27,9 @@
      | ROOMS_ZIP_F_MASKED)
 
 
+static int rooms_zip_find_end(rooms_zip_reader_t *rd, uint64_t *end);
+static int rooms_zip_read_end64(rooms_zip_reader_t *rd, uint64_t end,
+    uint64_t *stop);
 static int rooms_zip_read_item(rooms_zip_reader_t *rd, uint64_t *pos);
 static const char *rooms_zip_item_path(rooms_zip_reader_t *rd,
     const u_char *rec, rooms_str_t *zip64, rooms_str_t *path);
@@ -31,6 +40,235 @@ static int rooms_zip_item_sizes(rooms_zip_reader_t *rd,
     uint64_t pos);
 static int rooms_zip_item_rules(rooms_zip_reader_t *rd,
     rooms_zip_item_t *item, const u_char *rec, uint64_t pos);
+static int rooms_zip_cmp_offsets(const void *one, const void *two);
+static int rooms_zip_cmp_names(const void *one, const void *two, void *ctx);
+static size_t rooms_zip_lower_bound(const rooms_zip_reader_t *rd,
+    rooms_str_t name);
+static int rooms_zip_index_names(rooms_zip_reader_t *rd);
+
+
+/*
+ * The end record is the last thing of a file, but for a comment that can
+ * hold anything, another end record too; programs disagree which one then
+ * counts.  Ours is the last signature in the file, whose comment must
+ * reach just to the end, and no earlier one may claim the same.  NULs may
+ * follow, with which bsdtar fills its last block.
+ */
+
+static size_t
+rooms_zip_unpadded(const u_char *p, size_t len)
+{
+    while (len && p[len - 1] == 0) {
+        len--;
+    }
+
+    return len;
+}
+
+
+static int
+rooms_zip_find_end(rooms_zip_reader_t *rd, uint64_t *end)
+{
+    size_t         len, least, i, found;
+    uint64_t       start;
+    const u_char  *p;
+
+    if (rd->size < ROOMS_ZIP_END_LEN) {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, 0,
+                              "this is no ZIP archive, it is too short");
+    }
+
+    len = ROOMS_ZIP_END_LEN + ROOMS_ZIP_MAX16;
+    len = rd->size < len ? (size_t) rd->size : len;
+    start = rd->size - len;
+
+    p = rooms_zip_at(rd, start, len, len);
+
+    if (p == NULL) {
+        return -1;
+    }
+
+    found = len;
+    least = rooms_zip_unpadded(p, len);
+
+    for (i = len - 3; i-- > 0; /* void */) {
+
+        if (rooms_zip_get32(p + i) != ROOMS_ZIP_END_SIG) {
+            continue;
+        }
+
+        if (i + ROOMS_ZIP_END_LEN <= len
+            && rooms_zip_get16(p + i + 20) <= len - i - ROOMS_ZIP_END_LEN
+            && rooms_zip_get16(p + i + 20) + i + ROOMS_ZIP_END_LEN >= least)
+        {
+            if (found != len) {
+                return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, start + i,
+                                      "there are two end records");
+            }
+
+            found = i;
+            continue;
+        }
+
+        if (found == len) {
+            return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, start + i,
+                                  "the end record is cut off, or bytes "
+                                  "follow it");
+        }
+    }
+
+    if (found == len) {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, rd->size,
+                              "this is no whole ZIP archive, its end record "
+                              "is missing");
+    }
+
+    *end = start + found;
+
+    return 0;
+}
+
+
+int
+rooms_zip_read_end(rooms_zip_reader_t *rd)
+{
+    uint64_t       end, stop;
+    const u_char  *p;
+
+    end = 0;
+
+    if (rooms_zip_find_end(rd, &end) != 0) {
+        return -1;
+    }
+
+    p = rooms_zip_at(rd, end, ROOMS_ZIP_END_LEN, 0);
+
+    if (p == NULL) {
+        return -1;
+    }
+
+    if (rooms_zip_get16(p + 4) != 0 || rooms_zip_get16(p + 6) != 0
+        || rooms_zip_get16(p + 8) != rooms_zip_get16(p + 10))
+    {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, end,
+                              "the archive has several disks");
+    }
+
+    rd->declared = rooms_zip_get16(p + 10);
+    rd->directory_len = rooms_zip_get32(p + 12);
+    rd->directory = rooms_zip_get32(p + 16);
+    stop = end;
+
+    if (rooms_zip_read_end64(rd, end, &stop) != 0) {
+        return -1;
+    }
+
+    if (rd->directory > stop || rd->directory_len != stop - rd->directory) {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, end,
+                              "the central directory is not where the end "
+                              "record says");
+    }
+
+    if (rd->declared > rd->limits.entries) {
+        return rooms_zip_fail(rd, ROOMS_ZIP_TOO_LARGE, NULL, end,
+                              "%llu entries, rooms_import_limits allows %llu",
+                              (unsigned long long) rd->declared,
+                              (unsigned long long) rd->limits.entries);
+    }
+
+    if (rd->declared > rd->directory_len / ROOMS_ZIP_CENTRAL_LEN) {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, end,
+                              "the central directory is too short for its "
+                              "%llu entries",
+                              (unsigned long long) rd->declared);
+    }
+
+    return 0;
+}
+
+
+/*
+ * 4.3.14, 4.3.15.  The record and its locator stand right before the end
+ * record, and say the same wherever that one can hold it.
+ */
+
+static int
+rooms_zip_read_end64(rooms_zip_reader_t *rd, uint64_t end, uint64_t *stop)
+{
+    uint64_t       offset, locator, entries, size, directory;
+    const u_char  *p;
+
+    if (end < ROOMS_ZIP_END64_LEN + ROOMS_ZIP_LOCATOR_LEN) {
+        return 0;
+    }
+
+    locator = end - ROOMS_ZIP_LOCATOR_LEN;
+    p = rooms_zip_at(rd, locator, ROOMS_ZIP_LOCATOR_LEN, 0);
+
+    if (p == NULL) {
+        return -1;
+    }
+
+    if (rooms_zip_get32(p) != ROOMS_ZIP_LOCATOR_SIG) {
+        return 0;
+    }
+
+    offset = rooms_zip_get64(p + 8);
+
+    if (rooms_zip_get32(p + 4) != 0 || rooms_zip_get32(p + 16) > 1) {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, locator,
+                              "the archive has several disks");
+    }
+
+    if (offset > locator || locator - offset < ROOMS_ZIP_END64_LEN) {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, locator,
+                              "the ZIP64 end record is not where its "
+                              "locator says");
+    }
+
+    p = rooms_zip_at(rd, offset, ROOMS_ZIP_END64_LEN, 0);
+
+    if (p == NULL) {
+        return -1;
+    }
+
+    if (rooms_zip_get32(p) != ROOMS_ZIP_END64_SIG
+        || rooms_zip_get64(p + 4) != locator - offset - 12)
+    {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, offset,
+                              "the ZIP64 end record is damaged");
+    }
+
+    entries = rooms_zip_get64(p + 32);
+    size = rooms_zip_get64(p + 40);
+    directory = rooms_zip_get64(p + 48);
+
+    if (rooms_zip_get32(p + 16) != 0 || rooms_zip_get32(p + 20) != 0
+        || rooms_zip_get64(p + 24) != entries)
+    {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, offset,
+                              "the archive has several disks");
+    }
+
+    if ((rd->declared != ROOMS_ZIP_MAX16 && rd->declared != entries)
+        || (rd->directory_len != ROOMS_ZIP_MAX32 && rd->directory_len != size)
+        || (rd->directory != ROOMS_ZIP_MAX32 && rd->directory != directory))
+    {
+        return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, offset,
+                              "the ZIP64 end record contradicts the end "
+                              "record");
+    }
+
+    rd->declared = entries;
+    rd->directory_len = size;
+    rd->directory = directory;
+    *stop = offset;
+
+    return 0;
+}
+
+
+/* The central directory: its walk, and the rules for each entry. */
 
 
 int
@@ -446,4 +684,196 @@ rooms_zip_extra(const u_char *p, size_t len, rooms_str_t *zip64,
     }
 
     return NULL;
+}
+
+
+/* The order of the entries in the file, and their names in order. */
+
+
+/* Sorted, a double is the neighbour. */
+
+static int
+rooms_zip_index_names(rooms_zip_reader_t *rd)
+{
+    size_t              i;
+    rooms_str_t         a, b;
+    rooms_zip_item_t   *item;
+
+    /* reads go through the file once: items in its order, from now on */
+
+    qsort(rd->items, rd->nitems, sizeof(rooms_zip_item_t),
+          rooms_zip_cmp_offsets);
+
+    for (i = 0; i < rd->nitems; i++) {
+        rd->by_name[i] = (uint32_t) i;
+    }
+
+    qsort_r(rd->by_name, rd->nitems, sizeof(uint32_t), rooms_zip_cmp_names,
+            rd);
+
+    b = ROOMS_NULL;
+
+    for (i = 0; i < rd->nitems; i++) {
+        item = &rd->items[rd->by_name[i]];
+        a = rooms_zip_item_name(rd, rd->by_name[i]);
+
+        if (i && rooms_str_eq(a, b)) {
+            (void) rooms_zip_fail(rd, ROOMS_ZIP_INVALID, item, item->offset,
+                                  "another entry has this name");
+
+            if (rooms_zip_soft(rd) != 0) {
+                return -1;
+            }
+        }
+
+        b = a;
+    }
+
+    return 0;
+}
+
+
+static int
+rooms_zip_cmp_offsets(const void *one, const void *two)
+{
+    uint64_t  a, b;
+
+    a = ((const rooms_zip_item_t *) one)->offset;
+    b = ((const rooms_zip_item_t *) two)->offset;
+
+    return (a > b) - (a < b);
+}
+
+
+static int
+rooms_zip_cmp_names(const void *one, const void *two, void *ctx)
+{
+    int          rc;
+    rooms_str_t  a, b;
+
+    a = rooms_zip_item_name(ctx, *(const uint32_t *) one);
+    b = rooms_zip_item_name(ctx, *(const uint32_t *) two);
+
+    rc = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+
+    return rc ? rc : (a.len > b.len) - (a.len < b.len);
+}
+
+
+rooms_str_t
+rooms_zip_item_name(const rooms_zip_reader_t *rd, size_t i)
+{
+    return (rooms_str_t) { rd->items[i].name_len,
+                           rd->names + rd->items[i].name };
+}
+
+
+static size_t
+rooms_zip_lower_bound(const rooms_zip_reader_t *rd, rooms_str_t name)
+{
+    int          rc;
+    size_t       low, high, mid;
+    rooms_str_t  s;
+
+    low = 0;
+    high = rd->nitems;
+
+    while (low < high) {
+        mid = low + (high - low) / 2;
+        s = rooms_zip_item_name(rd, rd->by_name[mid]);
+
+        rc = memcmp(s.data, name.data, s.len < name.len ? s.len : name.len);
+
+        if (rc < 0 || (rc == 0 && s.len < name.len)) {
+            low = mid + 1;
+
+        } else {
+            high = mid;
+        }
+    }
+
+    return low;
+}
+
+
+static size_t
+rooms_zip_depth(rooms_str_t root)
+{
+    size_t  i, n;
+
+    for (n = 0, i = 0; i < root.len; i++) {
+        n += root.data[i] == '/';
+    }
+
+    return n;
+}
+
+
+ssize_t
+rooms_zip_manifest(const rooms_zip_reader_t *rd, rooms_str_t *root)
+{
+    size_t       i, depth, least;
+    ssize_t      found;
+    rooms_str_t  folder;
+
+    found = -1;
+    least = SIZE_MAX;
+    *root = rooms_cstr("");
+
+    for (i = 0; i < rd->nitems; i++) {
+
+        if (rd->items[i].is_dir
+            || !rooms_bundle_manifest(rooms_zip_item_name(rd, i), &folder))
+        {
+            continue;
+        }
+
+        depth = rooms_zip_depth(folder);
+
+        if (depth < least) {
+            least = depth;
+            found = i;
+            *root = folder;
+
+        } else if (depth == least) {
+            found = -2;
+        }
+    }
+
+    return found;
+}
+
+
+ssize_t
+rooms_zip_find(const rooms_zip_reader_t *rd, rooms_str_t name)
+{
+    size_t  i;
+
+    i = rooms_zip_lower_bound(rd, name);
+
+    return i < rd->nitems
+           && rooms_str_eq(rooms_zip_item_name(rd, rd->by_name[i]), name)
+           ? (ssize_t) rd->by_name[i] : -1;
+}
+
+
+ssize_t
+rooms_zip_find_below(const rooms_zip_reader_t *rd, rooms_str_t prefix)
+{
+    size_t       i;
+    rooms_str_t  s;
+
+    for (i = rooms_zip_lower_bound(rd, prefix); i < rd->nitems; i++) {
+        s = rooms_zip_item_name(rd, rd->by_name[i]);
+
+        if (s.len < prefix.len || memcmp(s.data, prefix.data, prefix.len)) {
+            break;
+        }
+
+        if (!rd->items[rd->by_name[i]].is_dir) {
+            return (ssize_t) rd->by_name[i];
+        }
+    }
+
+    return -1;
 }

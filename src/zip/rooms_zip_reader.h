@@ -189,14 +189,10 @@ const u_char *rooms_zip_entry_sha256(const rooms_zip_reader_t *rd);
 int rooms_zip_fail(rooms_zip_reader_t *rd, rooms_zip_error_e code,
     const rooms_zip_item_t *item, uint64_t offset, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
-int rooms_zip_pread(rooms_zip_reader_t *rd, u_char *buf, size_t len,
-    uint64_t offset);
 const u_char *rooms_zip_at(rooms_zip_reader_t *rd, uint64_t offset,
     size_t len, size_t ahead);
 int rooms_zip_read_end(rooms_zip_reader_t *rd);
 int rooms_zip_read_directory(rooms_zip_reader_t *rd);
-int rooms_zip_index_names(rooms_zip_reader_t *rd);
-int rooms_zip_check_locals(rooms_zip_reader_t *rd);
 /* A header's path, into rd->path. */
 const char *rooms_zip_header_path(rooms_zip_reader_t *rd, uint32_t flags,
     rooms_str_t name, rooms_str_t unicode, rooms_str_t *path);

@@ -161,11 +161,4 @@ ssize_t rooms_zip_end(rooms_zip_writer_t *w, u_char *buf, size_t size);
 /* Up to `size` bytes of the rest of the archive; 0: it is complete. */
 ssize_t rooms_zip_finish(rooms_zip_writer_t *w, u_char *buf, size_t size);
 
-
-/* Between rooms_zip_writer.c and rooms_zip_central.c */
-
-int rooms_zip_failed(rooms_zip_writer_t *w, const char *error);
-u_char *rooms_zip_time_extra(rooms_zip_writer_t *w, u_char *p);
-int rooms_zip_central(rooms_zip_writer_t *w);
-
 #endif /* ROOMS_ZIP_WRITER_H */

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#ifndef NGX_ROOMS_FEDERATION_SEND_H
-#define NGX_ROOMS_FEDERATION_SEND_H
+#ifndef NGX_ROOMS_INBOX_H
+#define NGX_ROOMS_INBOX_H
 
 #include "ngx_rooms_federation_endpoints.h"
 #include "rooms_told.h"
@@ -13,14 +13,8 @@
 
 
 /*
- * POST /_scaiwave/federation/v1/send: its events, one after the other.
- *
- *   ngx_rooms_federation_send.c     what is known of one, and which way it goes
- *   ngx_rooms_federation_event.c    its form and signature
- *   ngx_rooms_federation_origin.c   of a room of ours
- *   ngx_rooms_federation_replica.c  of a room of the sender's
- *   ngx_rooms_federation_message.c  of either: what is said in it
- *   ngx_rooms_federation_answer.c   what became of it
+ * POST /_scaiwave/federation/v1/send: its events, one after the other.  The
+ * inbox judges each; ngx_rooms_replica.c writes what a room's home tells of it.
  */
 
 typedef struct {
@@ -85,27 +79,15 @@ typedef struct {
 } ngx_rooms_fedsend_t;
 
 
-/* NGX_ERROR: it isn't one, or not one that the peer may tell. */
-ngx_int_t ngx_rooms_fedsend_read(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s);
-
-/* Nothing of one event is left when the next begins. */
-void ngx_rooms_fedsend_reset(ngx_rooms_req_t *rq);
-
 /* Goes on to the next event; NGX_OK: there is none.  NGX_DECLINED: load. */
 ngx_int_t ngx_rooms_fedsend_done(ngx_rooms_req_t *rq, const char *status);
 
-/*
- * One that is refused doesn't stop the others; a fault of ours, or the end of
- * federation with the peer, does.
- */
-ngx_int_t ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq);
 
 /* Whether the room has a place for one more of other servers. */
 ngx_int_t ngx_rooms_foreign_seat(ngx_rooms_req_t *rq,
     const rooms_policy_t *policy, const rooms_room_t *room);
 
 /* Rows for one event: of a room of ours; of a replica. */
-ngx_int_t ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_fedsend_replica(ngx_rooms_req_t *rq);
 
 /* The row of a path in the table, which the event is then a request of. */
@@ -115,4 +97,4 @@ ngx_int_t ngx_rooms_fedsend_as(ngx_rooms_req_t *rq, ngx_uint_t method,
 /* Message, edit, redaction, reaction: the same at home and in a replica. */
 ngx_int_t ngx_rooms_fedsend_message(ngx_rooms_req_t *rq);
 
-#endif /* NGX_ROOMS_FEDERATION_SEND_H */
+#endif /* NGX_ROOMS_INBOX_H */

@@ -1,0 +1,1097 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* What other servers ask: GET .../profile/{local_id}. */
+
+#include "ngx_rooms_federation_endpoints.h"
+#include "ngx_rooms_peer.h"
+#include "ngx_rooms_pager.h"
+#include "ngx_rooms_pdu.h"
+
+
+#define NGX_ROOMS_PEER_ROOM_IDS  500       /* looked at together */
+
+typedef struct {
+    rooms_room_t       room;
+    rooms_str_t        server;             /* who asks */
+    unsigned           joined:1;           /* and not merely invited */
+
+    rooms_str_t       *ids;                /* theirs, of one page */
+    ngx_uint_t         nids;
+    uint32_t           left;               /* theirs, not looked at yet */
+    rooms_str_t        after;
+    unsigned           last:1;             /* page of the list */
+} ngx_rooms_peer_room_t;
+
+typedef enum {
+    NGX_ROOMS_W_BEGIN = 0,
+    NGX_ROOMS_W_ROOM,
+    NGX_ROOMS_W_IDS,
+    NGX_ROOMS_W_ROWS,
+    NGX_ROOMS_W_MAX                        /* rounds of the endpoint's own */
+} ngx_rooms_peer_room_round_e;
+
+
+#define NGX_ROOMS_PEER_MEMBERS       100
+#define NGX_ROOMS_PEER_MEMBERS_MAX   500
+#define NGX_ROOMS_PEER_MEMBERS_SIZE (1000 * 1024)   /* of rows, about */
+#define NGX_ROOMS_PEER_MEMBERS_LOOK 4096   /* ids, in one request */
+
+typedef struct {
+    ngx_rooms_peer_room_t  pr;
+    int64_t                limit;
+    rooms_str_t            after;
+
+    rooms_str_t           *ids;
+    ngx_uint_t             nids;
+    ngx_uint_t             wanted;         /* ids asked for */
+    ngx_uint_t             looked;
+    ngx_uint_t             got;
+    rooms_str_t            tail;           /* the last one that was got */
+
+    rooms_member_t        *members;
+    ngx_rooms_profile_t   *profiles;
+    ngx_uint_t             n;
+    size_t                 size;
+    unsigned               more:1;
+} ngx_rooms_peer_page_t;
+
+typedef enum {
+    NGX_ROOMS_Y_IDS = NGX_ROOMS_W_MAX,
+    NGX_ROOMS_Y_ROWS
+} ngx_rooms_peer_members_round_e;
+
+#define NGX_ROOMS_HISTORY         50
+#define NGX_ROOMS_HISTORY_MAX    100
+#define NGX_ROOMS_HISTORY_SIZE   (512 * 1024)
+#define NGX_ROOMS_HISTORY_CHUNK  16        /* stored events, read together */
+#define NGX_ROOMS_HISTORY_LOOK   (4 * 1024 * 1024)
+
+typedef struct {
+    ngx_rooms_peer_room_t  pr;
+    int64_t                limit;
+    rooms_str_t            before;         /* a position; NULL: the newest */
+    rooms_str_t            event;          /* "before" as an event's name */
+
+    ngx_rooms_pdu_t       *pdu;
+    ngx_rooms_pager_t      pager;
+    size_t                 looked;         /* bytes of stored events */
+
+    rooms_str_t            texts[NGX_ROOMS_HISTORY_MAX];
+    size_t                 size;
+    int64_t                n;
+    unsigned               more:1;
+} ngx_rooms_history_out_t;
+
+typedef enum {
+    NGX_ROOMS_X_NAMED = NGX_ROOMS_W_MAX,
+    NGX_ROOMS_X_STORED,
+    NGX_ROOMS_X_NAMES
+} ngx_rooms_history_round_e;
+
+static ngx_int_t ngx_rooms_peer_room_take(ngx_rooms_req_t *rq,
+    ngx_rooms_peer_room_t *pr);
+static ngx_int_t ngx_rooms_peer_room_ids(ngx_rooms_req_t *rq,
+    ngx_rooms_peer_room_t *pr, ngx_uint_t first);
+static ngx_int_t ngx_rooms_peer_room_rows(ngx_rooms_req_t *rq,
+    ngx_rooms_peer_room_t *pr, redisReply *ids);
+static ngx_int_t ngx_rooms_peer_room_judge(ngx_rooms_req_t *rq,
+    ngx_rooms_peer_room_t *pr);
+static ngx_int_t ngx_rooms_peer_members_begin(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_peer_members_ids(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_peer_members_rows(ngx_rooms_req_t *rq,
+    redisReply *ids);
+static ngx_int_t ngx_rooms_peer_members_take(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_history_begin(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_history_name(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_history_named(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_history_ask(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_history_ask_stored(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_history_stored(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_history_take(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_peer_room(ngx_rooms_req_t *rq,
+    ngx_rooms_peer_room_t *pr);
+
+
+/*
+ * A step's first rounds: the room, and whether one of the signer's
+ * participants has joined.  For all others there is no such room.
+ */
+static ngx_int_t
+ngx_rooms_peer_room(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr)
+{
+    switch (rq->round) {
+
+    case NGX_ROOMS_W_BEGIN:
+
+        if (!rooms_id_valid(rq->param[NGX_ROOMS_P_ROOM], "room-")) {
+            return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+        }
+
+        return ngx_rooms_peer_room_ids(rq, pr, 1);
+
+    case NGX_ROOMS_W_ROOM:
+
+        if (ngx_rooms_peer_room_take(rq, pr) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return ngx_rooms_peer_room_rows(rq, pr, ngx_rooms_reply(rq, 1));
+
+    case NGX_ROOMS_W_IDS:
+        return ngx_rooms_peer_room_rows(rq, pr, ngx_rooms_reply(rq, 0));
+
+    default:
+        return ngx_rooms_peer_room_judge(rq, pr);
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_peer_room_take(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr)
+{
+    uint32_t       n;
+    ngx_int_t      rc;
+    rooms_str_t    peers, server;
+    rooms_room_t  *room;
+
+    room = &pr->room;
+    pr->server = rq->signer->signature.server;
+
+    rc = ngx_rooms_parse_room(ngx_rooms_reply(rq, 0),
+                              rq->param[NGX_ROOMS_P_ROOM], room);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc != NGX_OK || room->origin.data || !room->federated
+        || room->incognito || room->type == ROOMS_INCOGNITO)
+    {
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+    }
+
+    peers = room->peers;
+
+    while (rooms_peers_next(&peers, &server, &n)) {
+
+        if (rooms_str_eq(server, pr->server)) {
+            pr->left = n;
+            return NGX_OK;
+        }
+    }
+
+    return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+}
+
+
+/* Those of other servers stand together in the list: '@' is first in all. */
+static ngx_int_t
+ngx_rooms_peer_room_ids(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr,
+    ngx_uint_t first)
+{
+    rooms_str_t         room, from;
+    ngx_rooms_batch_t  *b;
+
+    room = rq->param[NGX_ROOMS_P_ROOM];
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (first) {
+        (void) ngx_rooms_load_room(b, &rq->keys, room);
+    }
+
+    from = first ? ngx_rooms_s("[@")
+                 : ngx_rooms_join(rq->pool, ngx_rooms_s("("), pr->after);
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LIST,
+                                           room),
+                             from, ngx_rooms_s("(A"), ngx_rooms_s("LIMIT"),
+                             ngx_rooms_s("0"),
+                             ngx_rooms_number(rq->pool,
+                                              NGX_ROOMS_PEER_ROOM_IDS));
+
+    if (first) {
+        ngx_rooms_peer_note(rq);
+    }
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = first ? NGX_ROOMS_W_ROOM : NGX_ROOMS_W_IDS;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_peer_room_rows(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr,
+    redisReply *ids)
+{
+    ngx_uint_t          i;
+    rooms_str_t         id, server, *argv;
+    ngx_rooms_batch_t  *b;
+
+    pr->last = ids->elements < NGX_ROOMS_PEER_ROOM_IDS;
+    pr->nids = 0;
+
+    argv = ngx_palloc(rq->pool, (ids->elements + 2) * sizeof(rooms_str_t));
+    if (argv == NULL) {
+        return NGX_ERROR;
+    }
+
+    argv[0] = ngx_rooms_s("HMGET");
+    argv[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS, pr->room.id);
+
+    for (i = 0; i < ids->elements; i++) {
+        id = ngx_rooms_reply_str(ids->element[i]);
+        pr->after = id;
+
+        if (rooms_foreign(id, rooms_from_ngx(rq->conf->server_name), &server)
+            && rooms_str_eq(server, pr->server))
+        {
+            argv[2 + pr->nids++] = id;
+        }
+    }
+
+    if (pr->nids == 0) {
+        return pr->last ? NGX_OK : ngx_rooms_peer_room_ids(rq, pr, 0);
+    }
+
+    b = ngx_rooms_batch(rq);
+
+    if (b == NULL || ngx_rooms_batch_add(b, argv, pr->nids + 2) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    pr->ids = argv + 2;
+    rq->round = NGX_ROOMS_W_ROWS;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_peer_room_judge(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr)
+{
+    ngx_uint_t      i;
+    rooms_member_t  m;
+
+    for (i = 0; i < pr->nids; i++) {
+
+        if (ngx_rooms_parse_member(
+                  ngx_rooms_reply_str(
+                          ngx_rooms_reply_element(ngx_rooms_reply(rq, 0), i)),
+                  pr->ids[i], &m) != NGX_OK)
+        {
+            ngx_rooms_unreadable(rq->r->connection->log, "member of",
+                                 pr->room.id);
+            continue;
+        }
+
+        if (m.membership == ROOMS_JOIN) {
+            pr->joined = 1;
+            return NGX_OK;
+        }
+    }
+
+    if (pr->last || pr->left <= pr->nids) {
+        return NGX_OK;
+    }
+
+    pr->left -= pr->nids;
+
+    return ngx_rooms_peer_room_ids(rq, pr, 0);
+}
+
+
+/* What other servers ask: GET .../profile/{local_id}. */
+
+
+void
+ngx_rooms_peer_note(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_peer_t  *peer;
+
+    /* names that strangers make up don't fill the store */
+
+    if (!rq->signer->familiar) {
+        return;
+    }
+
+    peer = ngx_rooms_peer_get(rq, rq->signer->signature.server, 1);
+
+    if (peer == NULL || ngx_time() - peer->seen < NGX_ROOMS_PEER_SEEN) {
+        return;
+    }
+
+    peer->seen = ngx_time();
+
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HSET"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PEERS,
+                                           ROOMS_NULL),
+                             rq->signer->signature.server,
+                             ngx_rooms_number(rq->pool, rq->now));
+
+    /* who is here can be told what waits for it */
+
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZADD"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOXES,
+                                           ROOMS_NULL),
+                             ngx_rooms_s("XX"), ngx_rooms_s("0"),
+                             rq->signer->signature.server);
+}
+
+
+/*
+ * A participant by its local id: its id, and then its profile, for a server
+ * that has somebody in a room with it.  For all others there is no such one.
+ */
+ngx_int_t
+ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq)
+{
+    ngx_int_t    rc;
+    rooms_str_t  id;
+
+    switch (rq->round) {
+
+    case 0:
+        if (ngx_rooms_batch(rq) == NULL
+            || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LOCALS,
+                                         ROOMS_NULL),
+                           rq->param[NGX_ROOMS_P_LOCAL]) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        ngx_rooms_peer_note(rq);
+        break;
+
+    case 1:
+        id = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
+
+        if (id.data == NULL) {
+            return ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT, NULL);
+        }
+
+        rq->profile.id = id;
+
+        if (ngx_rooms_batch(rq) == NULL
+            || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                           ngx_rooms_key(&rq->keys,
+                                         NGX_ROOMS_KEY_PARTICIPANTS,
+                                         ROOMS_NULL), id) != NGX_OK
+            || ngx_rooms_command(rq->batch, ngx_rooms_s("ZINTER"),
+                           ngx_rooms_s("2"),
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PEER_ROOMS,
+                                         rq->signer->signature.server),
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_USER_ROOMS,
+                                         id)) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        break;
+
+    default:
+        rc = ngx_rooms_parse_profile(rq->pool,
+                            ngx_rooms_reply_str(ngx_rooms_reply(rq, 0)),
+                            rq->profile.id, &rq->profile);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        /* for others, only their own server speaks */
+
+        return rc == NGX_OK && rq->profile.server.data == NULL
+               && ngx_rooms_reply(rq, 1)->elements > 0
+               ? NGX_OK : ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT, NULL);
+    }
+
+    if (rq->batch->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round++;
+
+    return ngx_rooms_send(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_foreign_profile_show(ngx_rooms_req_t *rq)
+{
+    rooms_buf_t          *b;
+    ngx_rooms_profile_t  *p;
+
+    p = &rq->profile;
+
+    b = ngx_rooms_out(&rq->out, 256 + 6 * (2 * rq->conf->server_name.len
+                                           + 2 * p->local.len + p->name.len
+                                           + p->type.len + p->avatar.len));
+
+    rooms_json_lit(b, "{\"data\":{\"local_id\":");
+    rooms_json_str(b, p->local);
+    rooms_json_lit(b, ",\"server_name\":");
+    rooms_json_str(b, rooms_from_ngx(rq->conf->server_name));
+    rooms_json_lit(b, ",\"fqid\":");
+    ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
+    rooms_json_lit(b, ",\"display_name\":");
+    rooms_json_str(b, p->name);
+    rooms_json_lit(b, ",\"participant_type\":");
+    rooms_json_str(b, p->type);
+    rooms_json_lit(b, ",\"avatar_url\":");
+    rooms_json_str(b, p->avatar);
+    rooms_json_lit(b, "}}\n");
+
+    return NGX_OK;
+}
+
+
+/*
+ * GET /_scaiwave/federation/v1/rooms/{room_id}/members: who is in a room of
+ * ours, for a server that has somebody there.  While its participants are
+ * merely invited it sees their rows alone, as they would.
+ */
+
+
+ngx_int_t
+ngx_rooms_peer_members_load(ngx_rooms_req_t *rq)
+{
+    ngx_int_t               rc;
+    ngx_rooms_peer_page_t  *page;
+
+    if (rq->round == NGX_ROOMS_W_BEGIN
+        && ngx_rooms_peer_members_begin(rq) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    page = rq->data;
+
+    switch (rq->round) {
+
+    case NGX_ROOMS_Y_IDS:
+        return ngx_rooms_peer_members_rows(rq, ngx_rooms_reply(rq, 0));
+
+    case NGX_ROOMS_Y_ROWS:
+        return ngx_rooms_peer_members_take(rq);
+
+    default:
+        rc = ngx_rooms_peer_room(rq, &page->pr);
+
+        return rc == NGX_OK ? ngx_rooms_peer_members_ids(rq) : rc;
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_peer_members_begin(ngx_rooms_req_t *rq)
+{
+    ngx_int_t               rc;
+    ngx_rooms_peer_page_t  *page;
+
+    page = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_peer_page_t));
+    if (page == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->data = page;
+
+    if (ngx_rooms_arg_int(rq, "limit", 1, NGX_ROOMS_PEER_MEMBERS_MAX,
+                          NGX_ROOMS_PEER_MEMBERS, &page->limit) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_rooms_arg_cursor(rq, "cursor", 'p', &page->after);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_OK && !rooms_participant_valid(page->after)) {
+        return ngx_rooms_invalid(rq, "cursor", "is no cursor of this list");
+    }
+
+    page->members = ngx_palloc(rq->pool,
+                               page->limit * sizeof(rooms_member_t));
+    page->profiles = ngx_palloc(rq->pool,
+                                page->limit * sizeof(ngx_rooms_profile_t));
+
+    return page->members && page->profiles ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_rooms_peer_members_ids(ngx_rooms_req_t *rq)
+{
+    rooms_str_t             from;
+    ngx_rooms_peer_page_t  *page;
+
+    page = rq->data;
+
+    /* one more than the page holds tells whether there is another page */
+
+    page->wanted = page->pr.joined ? (ngx_uint_t) page->limit + 1
+                                   : NGX_ROOMS_PEER_ROOM_IDS;
+
+    from = page->after.data ? ngx_rooms_join(rq->pool, ngx_rooms_s("("),
+                                             page->after)
+                            : (page->pr.joined ? ngx_rooms_s("-")
+                                               : ngx_rooms_s("[@"));
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYLEX"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LIST,
+                                           page->pr.room.id),
+                             from, page->pr.joined ? ngx_rooms_s("+")
+                                                   : ngx_rooms_s("(A"),
+                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
+                             ngx_rooms_number(rq->pool, page->wanted))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_Y_IDS;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_peer_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
+{
+    ngx_uint_t              i, k;
+    rooms_str_t             id, server, *argv;
+    ngx_rooms_batch_t      *b;
+    ngx_rooms_peer_page_t  *page;
+
+    page = rq->data;
+    page->got = ids->elements;
+    page->nids = 0;
+
+    argv = ngx_palloc(rq->pool, (ids->elements + 2) * sizeof(rooms_str_t));
+    b = ngx_rooms_batch(rq);
+
+    if (argv == NULL || b == NULL) {
+        return NGX_ERROR;
+    }
+
+    page->ids = argv + 2;
+
+    for (i = 0; i < ids->elements; i++) {
+        id = ngx_rooms_reply_str(ids->element[i]);
+
+        if (page->pr.joined
+            || (rooms_foreign(id, rooms_from_ngx(rq->conf->server_name),
+                              &server)
+                && rooms_str_eq(server, page->pr.server)))
+        {
+            page->ids[page->nids++] = id;
+        }
+
+        page->tail = id;
+    }
+
+    if (page->nids == 0) {
+        return ngx_rooms_peer_members_take(rq);
+    }
+
+    for (k = 0; k < 2; k++) {
+        argv[0] = ngx_rooms_s("HMGET");
+        argv[1] = ngx_rooms_key(&rq->keys, k ? NGX_ROOMS_KEY_PARTICIPANTS
+                                             : NGX_ROOMS_KEY_MEMBERS,
+                                k ? ROOMS_NULL : page->pr.room.id);
+
+        if (ngx_rooms_batch_add(b, argv, page->nids + 2) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    rq->round = NGX_ROOMS_Y_ROWS;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_peer_members_take(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t              i;
+    rooms_member_t          m;
+    ngx_rooms_profile_t    *p;
+    ngx_rooms_peer_page_t  *page;
+
+    page = rq->data;
+
+    for (i = 0; i < page->nids; i++) {
+
+        if (ngx_rooms_parse_member(
+                  ngx_rooms_reply_str(
+                          ngx_rooms_reply_element(ngx_rooms_reply(rq, 0), i)),
+                  page->ids[i], &m) != NGX_OK)
+        {
+            ngx_rooms_unreadable(rq->r->connection->log, "member of",
+                                 page->pr.room.id);
+            continue;
+        }
+
+        /* a row may have gone since the index was read */
+
+        if (m.membership != ROOMS_JOIN && m.membership != ROOMS_INVITE) {
+            continue;
+        }
+
+        if ((int64_t) page->n == page->limit
+            || page->size >= NGX_ROOMS_PEER_MEMBERS_SIZE)
+        {
+            page->more = 1;
+            return NGX_OK;
+        }
+
+        (void) ngx_rooms_show_profile(rq->pool, rq->r->connection->log,
+                  ngx_rooms_reply_str(
+                          ngx_rooms_reply_element(ngx_rooms_reply(rq, 1), i)),
+                  page->ids[i], &page->profiles[page->n]);
+
+        p = &page->profiles[page->n];
+        page->size += 160 + p->id.len + p->name.len + p->avatar.len;
+        page->members[page->n++] = m;
+        page->after = page->ids[i];
+    }
+
+    page->looked += page->got;
+    page->after = page->tail;
+
+    if (page->got < page->wanted) {
+        return NGX_OK;
+    }
+
+    if (page->looked >= NGX_ROOMS_PEER_MEMBERS_LOOK) {
+        page->more = 1;
+        return NGX_OK;
+    }
+
+    return ngx_rooms_peer_members_ids(rq);
+}
+
+
+static void
+ngx_rooms_peer_members_row(rooms_buf_t *b, ngx_rooms_req_t *rq,
+    const rooms_member_t *m, const ngx_rooms_profile_t *p)
+{
+    rooms_str_t  server;
+
+    rooms_json_lit(b, "{\"fqid\":");
+
+    if (rooms_foreign(p->id, rooms_from_ngx(rq->conf->server_name), &server))
+    {
+        rooms_json_str(b, p->id);
+
+    } else {
+        ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
+    }
+
+    rooms_json_lit(b, ",\"membership\":");
+    rooms_json_str(b, rooms_cstr(rooms_membership_name(m->membership)));
+    rooms_json_lit(b, ",\"power_level\":");
+    rooms_json_int(b, m->power);
+    rooms_json_lit(b, ",\"joined_at\":");
+
+    if (m->membership == ROOMS_JOIN) {
+        rooms_json_time(b, m->joined_at);
+
+    } else {
+        rooms_json_lit(b, "null");
+    }
+
+    rooms_json_lit(b, ",\"display_name\":");
+    rooms_json_str(b, p->name);
+    rooms_json_lit(b, ",\"avatar_url\":");
+    rooms_json_str(b, p->avatar);
+    rooms_json_lit(b, "}");
+}
+
+
+ngx_int_t
+ngx_rooms_peer_members_show(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t              i;
+    rooms_buf_t            *b;
+    ngx_rooms_profile_t    *p;
+    ngx_rooms_peer_page_t  *page;
+
+    page = rq->data;
+
+    ngx_rooms_list_open(rq);
+
+    for (i = 0; i < page->n; i++) {
+        p = &page->profiles[i];
+
+        b = ngx_rooms_out(&rq->out, 256 + rq->conf->server_name.len
+                          + 6 * (p->id.len + p->local.len + p->server.len
+                                 + p->name.len + p->avatar.len));
+
+        if (i) {
+            rooms_json_lit(b, ",");
+        }
+
+        ngx_rooms_peer_members_row(b, rq, &page->members[i], p);
+    }
+
+    ngx_rooms_list_close(rq, page->more, page->more
+                         ? ngx_rooms_cursor(rq->pool, 'p', page->after)
+                         : ROOMS_NULL);
+
+    return NGX_OK;
+}
+
+
+/*
+ * GET /_scaiwave/federation/v1/rooms/{room_id}/backfill: the past of a room
+ * of ours, newest first, for a server of which somebody has joined it.
+ *
+ *   room -> (whose event is "before") -> stored events -> their names -> ...
+ *                                            ^                            |
+ *                                            +----- until it is full -----+
+ */
+
+
+ngx_int_t
+ngx_rooms_history_load(ngx_rooms_req_t *rq)
+{
+    ngx_int_t                 rc;
+    ngx_rooms_history_out_t  *h;
+
+    if (rq->round == NGX_ROOMS_W_BEGIN
+        && ngx_rooms_history_begin(rq) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    h = rq->data;
+
+    switch (rq->round) {
+
+    case NGX_ROOMS_X_NAMED:
+        return ngx_rooms_history_named(rq);
+
+    case NGX_ROOMS_X_STORED:
+        return ngx_rooms_history_stored(rq);
+
+    case NGX_ROOMS_X_NAMES:
+        return ngx_rooms_history_take(rq);
+
+    default:
+        rc = ngx_rooms_peer_room(rq, &h->pr);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        /* who is merely invited reads nothing */
+
+        if (!h->pr.joined) {
+            return NGX_OK;
+        }
+
+        return h->event.data ? ngx_rooms_history_name(rq)
+                             : ngx_rooms_history_ask(rq);
+    }
+}
+
+
+/* A cursor of ours has no colon, and an event's name has one. */
+static ngx_int_t
+ngx_rooms_history_begin(ngx_rooms_req_t *rq)
+{
+    size_t                    i;
+    ngx_int_t                 rc;
+    rooms_str_t               s;
+    ngx_rooms_history_out_t  *h;
+
+    h = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_history_out_t));
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->data = h;
+
+    if (ngx_rooms_arg_int(rq, "limit", 1, NGX_ROOMS_HISTORY_MAX,
+                          NGX_ROOMS_HISTORY, &h->limit) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_rooms_arg(rq, "before", &s);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_DECLINED ? NGX_OK : NGX_ERROR;
+    }
+
+    if (ngx_strlchr((u_char *) s.data, (u_char *) s.data + s.len, ':')) {
+        h->event = s;
+        return NGX_OK;
+    }
+
+    if (ngx_rooms_arg_cursor(rq, "before", 'h', &h->before) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < h->before.len; i++) {
+
+        if (h->before.data[i] < '0' || h->before.data[i] > '9'
+            || h->before.len > 16)
+        {
+            return ngx_rooms_invalid(rq, "before",
+                                     "is no cursor of this list");
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_history_name(ngx_rooms_req_t *rq)
+{
+    u_char                   *colon;
+    int64_t                   position;
+    rooms_str_t               id, server;
+    ngx_rooms_history_out_t  *h;
+
+    h = rq->data;
+    id = h->event;
+
+    colon = ngx_strlchr((u_char *) id.data, (u_char *) id.data + id.len, ':');
+
+    id.len = colon - id.data;
+    server.data = colon + 1;
+    server.len = h->event.len - id.len - 1;
+
+    if (!rooms_peer_valid(server)) {
+        return ngx_rooms_invalid(rq, "before", "is no event's name");
+    }
+
+    if (rooms_str_eq(server, rooms_from_ngx(rq->conf->server_name))) {
+
+        position = rooms_event_position(id);
+
+        if (position <= 0) {
+            return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
+        }
+
+        h->before = ngx_rooms_number(rq->pool, position);
+
+        return ngx_rooms_history_ask(rq);
+    }
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS,
+                                           h->pr.room.id),
+                             ngx_rooms_join(rq->pool, ngx_rooms_s(" "),
+                                            server, ngx_rooms_s(" "), id))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_X_NAMED;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_history_named(ngx_rooms_req_t *rq)
+{
+    rooms_str_t               id;
+    ngx_rooms_history_out_t  *h;
+
+    h = rq->data;
+    id = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
+
+    if (id.data == NULL || !rooms_id_valid(id, "evt-")) {
+        return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
+    }
+
+    h->before = ngx_rooms_number(rq->pool, rooms_event_position(id));
+
+    return ngx_rooms_history_ask(rq);
+}
+
+
+/* Some events at a time, each time a page of its own. */
+static ngx_int_t
+ngx_rooms_history_ask(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_history_out_t  *h;
+
+    h = rq->data;
+
+    if (h->pager.page.elts == NULL) {
+
+        if (ngx_rooms_pager_init(&h->pager, rq->pool,
+                                 rq->r->connection->log, &rq->keys,
+                                 &h->pr.room, NGX_ROOMS_HISTORY_CHUNK)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        h->pager.back = 1;
+        h->pager.from = h->before.data
+                        ? ngx_atoof((u_char *) h->before.data, h->before.len)
+                        : INT64_MAX;
+
+    } else if (ngx_rooms_pager_next(&h->pager, rq->pool) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_history_ask_stored(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_history_ask_stored(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_history_out_t  *h;
+
+    h = rq->data;
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_pager_ask(&h->pager, rq->batch) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_X_STORED;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_history_stored(ngx_rooms_req_t *rq)
+{
+    ngx_int_t                 rc;
+    ngx_uint_t                i, n;
+    rooms_str_t               stored[NGX_ROOMS_HISTORY_CHUNK];
+    ngx_rooms_paged_t        *e;
+    ngx_rooms_history_out_t  *h;
+
+    h = rq->data;
+    rc = ngx_rooms_pager_take(&h->pager, ngx_rooms_reply(rq, 0));
+
+    if (rc != NGX_OK) {
+        return rc == NGX_AGAIN ? ngx_rooms_history_ask_stored(rq) : rc;
+    }
+
+    n = h->pager.page.nelts;
+    e = h->pager.page.elts;
+
+    if (n == 0) {
+        return NGX_OK;
+    }
+
+    if (h->n == h->limit || h->looked >= NGX_ROOMS_HISTORY_LOOK) {
+        h->more = 1;
+        return NGX_OK;
+    }
+
+    for (i = 0; i < n; i++) {
+        stored[i] = e[i].stored.json;
+        h->looked += stored[i].len;
+    }
+
+    h->pdu = ngx_rooms_pdu_create(rq->pool, rq->r->connection->log, rq->conf,
+                                  &rq->keys, &h->pr.room, 0);
+
+    if (h->pdu == NULL || ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_pdu_ask(h->pdu, rq->batch, stored, n) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_X_NAMES;
+
+    return ngx_rooms_send(rq);
+}
+
+
+/* One that can't be told is passed over; the cursor goes past it. */
+static ngx_int_t
+ngx_rooms_history_take(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t                i;
+    rooms_str_t               text;
+    ngx_rooms_paged_t        *e;
+    ngx_rooms_history_out_t  *h;
+
+    h = rq->data;
+
+    if (ngx_rooms_pdu_take(h->pdu, rq->batch) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    e = h->pager.page.elts;
+
+    for (i = 0; i < h->pdu->n; i++) {
+        text = h->pdu->texts[i];
+
+        if (text.data && (h->n == h->limit
+                          || h->size + text.len > NGX_ROOMS_HISTORY_SIZE))
+        {
+            h->more = 1;
+            return NGX_OK;
+        }
+
+        h->before = ngx_rooms_number(rq->pool, e[i].stored.position);
+
+        if (text.data) {
+            h->texts[h->n++] = text;
+            h->size += text.len + 1;
+        }
+    }
+
+    return h->pager.more ? ngx_rooms_history_ask(rq) : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_history_show(ngx_rooms_req_t *rq)
+{
+    int64_t                   i;
+    ngx_rooms_history_out_t  *h;
+
+    h = rq->data;
+
+    ngx_rooms_list_open(rq);
+
+    for (i = 0; i < h->n; i++) {
+
+        if (i) {
+            rooms_json_lit(ngx_rooms_out(&rq->out, 1), ",");
+        }
+
+        ngx_rooms_out_ref(&rq->out, h->texts[i]);
+    }
+
+    ngx_rooms_list_close(rq, h->more, h->more
+                         ? ngx_rooms_cursor(rq->pool, 'h', h->before)
+                         : ROOMS_NULL);
+
+    return NGX_OK;
+}

@@ -1,0 +1,1279 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * POST /_scaiwave/federation/v1/send.
+ *
+ * Each event is judged by itself.  One of a room that is at home here becomes
+ * a request of its sender, to the same row of the table that a participant of
+ * ours would ask: so it passes the same invariants, in the same order.  One
+ * of a replica is what its home has decided, and is written as it is told.
+ */
+
+#include "ngx_rooms_inbox.h"
+#include "ngx_rooms_peer.h"
+#include "ngx_rooms_fedpolicy.h"
+#include "ngx_rooms_profiles.h"
+#include "rooms_fedevent.h"
+#include "ngx_rooms_endings.h"
+
+
+typedef enum {
+    NGX_ROOMS_S_NEXT = 0,
+    NGX_ROOMS_S_KNOWN                      /* what is known of the event */
+} ngx_rooms_fedsend_round_e;
+
+/* replies of the round above */
+#define NGX_ROOMS_S_ROOM    0
+#define NGX_ROOMS_S_TWICE   1
+#define NGX_ROOMS_S_SENDER  2
+#define NGX_ROOMS_S_POLICY  3
+#define NGX_ROOMS_S_GUEST   4
+#define NGX_ROOMS_S_ROOMS   5
+
+
+static ngx_rooms_fedsend_t *ngx_rooms_fedsend_begin(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_fedsend_next(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_fedsend_allowed(ngx_rooms_req_t *rq,
+    ngx_rooms_fedsend_t *s);
+static ngx_int_t ngx_rooms_origin_member(ngx_rooms_req_t *rq,
+    ngx_rooms_fedsend_t *s);
+static ngx_int_t ngx_rooms_origin_state(ngx_rooms_req_t *rq,
+    ngx_rooms_fedsend_t *s);
+static ngx_int_t ngx_rooms_origin_field(ngx_rooms_req_t *rq,
+    ngx_rooms_fedsend_t *s, const char *field, const char *path);
+static ngx_int_t ngx_rooms_origin_power(ngx_rooms_req_t *rq,
+    ngx_rooms_fedsend_t *s);
+static ngx_int_t ngx_rooms_origin_parting(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_origin_part(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_fedsend_read(ngx_rooms_req_t *rq,
+    ngx_rooms_fedsend_t *s);
+static ngx_int_t ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq);
+static void ngx_rooms_fedsend_reset(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq);
+
+
+/* The server takes its participants out of the room. */
+static const ngx_rooms_endpoint_t  ngx_rooms_origin_parting_row = {
+    .method = NGX_HTTP_POST,
+    .path = "(parting)",
+    .part = NGX_ROOMS_PART_FEDERATION,
+    .op = ROOMS_OP_READ,
+    .load = ngx_rooms_origin_parting,
+    .decide = ngx_rooms_origin_part
+};
+
+
+ngx_int_t
+ngx_rooms_fedsend_load(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t  races;
+
+    if (rq->several == NULL && ngx_rooms_fedsend_begin(rq) == NULL) {
+        return NGX_ERROR;
+    }
+
+    switch (rq->round) {
+
+    case NGX_ROOMS_S_NEXT:
+
+        if (rq->races) {
+            /* a guard broke: whatever was known of this event is old */
+            races = rq->races;
+            ngx_rooms_fedsend_reset(rq);
+            rq->races = races;
+        }
+
+        return ngx_rooms_fedsend_next(rq);
+
+    default:
+        return ngx_rooms_fedsend_judge(rq);
+    }
+}
+
+
+static void
+ngx_rooms_fedsend_free(void *data)
+{
+    ngx_rooms_fedsend_t *s = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < s->n; i++) {
+        json_decref(s->events[i]);
+    }
+}
+
+
+/* The events as texts: each is parsed alone, when it is its turn. */
+static ngx_int_t
+ngx_rooms_fedsend_split(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    int          rc;
+    rooms_str_t  array, event, texts[ROOMS_TOLD_EVENTS];
+
+    rc = rooms_told_find(rooms_from_ngx(rq->text), "events", &array);
+
+    if (rc != 1) {
+        return ngx_rooms_invalid(rq, rc == 0 ? "events" : "body",
+                                 rc == 0 ? "is required"
+                                         : "a JSON object is needed");
+    }
+
+    for ( ;; ) {
+        rc = rooms_told_piece(&array, &event);
+
+        if (rc == 0 && s->n) {
+            break;
+        }
+
+        if (rc != 1 || s->n == ROOMS_TOLD_EVENTS) {
+            return ngx_rooms_invalid(rq, "events", "must be 1 to 50");
+        }
+
+        texts[s->n++] = event;
+    }
+
+    s->texts = ngx_palloc(rq->pool, s->n * sizeof(rooms_str_t));
+    s->events = ngx_pcalloc(rq->pool, s->n * sizeof(json_t *));
+
+    if (s->texts == NULL || s->events == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(s->texts, texts, s->n * sizeof(rooms_str_t));
+
+    return NGX_OK;
+}
+
+
+static ngx_rooms_fedsend_t *
+ngx_rooms_fedsend_begin(ngx_rooms_req_t *rq)
+{
+    ngx_pool_cleanup_t   *cln;
+    ngx_rooms_fedsend_t  *s;
+
+    s = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_fedsend_t));
+    cln = ngx_pool_cleanup_add(rq->pool, 0);
+
+    if (s == NULL || cln == NULL) {
+        return NULL;
+    }
+
+    if (ngx_rooms_fedsend_split(rq, s) != NGX_OK) {
+        return NULL;
+    }
+
+    cln->handler = ngx_rooms_fedsend_free;
+    cln->data = s;
+
+    s->results = ngx_pcalloc(rq->pool, s->n * sizeof(ngx_rooms_fedresult_t));
+    if (s->results == NULL) {
+        return NULL;
+    }
+
+    s->peer = rq->signer->signature.server;
+    s->self = rooms_from_ngx(rq->conf->server_name);
+    s->key = rq->signer->key;
+    s->size = rq->text.len;
+
+    rq->several = s;
+    rq->outer = rq->endpoint;
+    rq->fails = ngx_rooms_fedsend_fails;
+    rq->principal.tenant = rooms_from_ngx(rq->conf->tenant);
+
+    return s;
+}
+
+
+static rooms_str_t
+ngx_rooms_fedsend_name(ngx_rooms_req_t *rq, rooms_str_t server,
+    rooms_str_t id)
+{
+    return ngx_rooms_join(rq->pool, ngx_rooms_s(" "), server,
+                          ngx_rooms_s(" "), id);
+}
+
+
+/* The id that the room has here, as its own is another room's. */
+static ngx_int_t
+ngx_rooms_fedsend_other(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(rq->pool, ROOMS_TOLD_ROOM);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    s->local.len = rooms_told_room_id(s->peer, s->room, p);
+    s->local.data = p;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_fedsend_next(ngx_rooms_req_t *rq)
+{
+    rooms_str_t           room, uuids;
+    ngx_rooms_batch_t    *b;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    if (ngx_rooms_fedsend_read(rq, s) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    s->room = s->told.room;
+
+    if (rooms_told_room_made(s->room) && ngx_rooms_fedsend_other(rq, s)
+                                         != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (s->local.data) {
+        s->told.room = s->local;
+    }
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    room = s->told.room;
+    uuids = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS, room);
+
+    (void) ngx_rooms_load_room(b, &rq->keys, room);
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), uuids,
+                             ngx_rooms_fedsend_name(rq,
+                                                    s->told.sender.server,
+                                                    s->told.id));
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&rq->keys,
+                                           NGX_ROOMS_KEY_PARTICIPANTS,
+                                           ROOMS_NULL),
+                             s->told.sender.fqid);
+    (void) ngx_rooms_fedpolicy_ask(b, &rq->keys);
+    (void) ngx_rooms_fedpolicy_ask_invited(b, &rq->keys, s->peer);
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
+                             ngx_rooms_key(&rq->keys,
+                                           NGX_ROOMS_KEY_PEER_ROOMS,
+                                           s->peer));
+
+    s->at_ref = b->commands.nelts;
+
+    if (s->ref_id.data && s->ref.data == NULL) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), uuids,
+                                 ngx_rooms_fedsend_name(rq, s->ref_server,
+                                                        s->ref_id));
+    }
+
+    s->at_subject = b->commands.nelts;
+
+    if (s->subject.fqid.data && s->subject_id.data == NULL) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_LOCALS,
+                                               ROOMS_NULL),
+                                 s->subject.local);
+    }
+
+    ngx_rooms_peer_note(rq);
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_S_KNOWN;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_fedsend_sender(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    ngx_int_t             rc;
+    ngx_rooms_profile_t  *p;
+
+    p = &s->sender;
+
+    s->sender_row = ngx_rooms_reply_str(ngx_rooms_reply(rq,
+                                                        NGX_ROOMS_S_SENDER));
+    rc = ngx_rooms_parse_profile(rq->pool, s->sender_row, s->told.sender.fqid,
+                                 p);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_OK && p->server.data == NULL) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT,
+                              "a participant of this server has that id");
+    }
+
+    if (rc == NGX_DECLINED) {
+        ngx_memzero(p, sizeof(ngx_rooms_profile_t));
+        p->id = s->told.sender.fqid;
+        p->type = ngx_rooms_s("federated");
+        p->local = s->told.sender.local;
+        p->name = s->told.sender.local;
+        p->server = s->told.sender.server;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The policy may have changed since the request was let in: its body can take
+ * its time, and what was ended meanwhile must not begin again.
+ */
+static ngx_int_t
+ngx_rooms_fedsend_allowed(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    redisReply   *reply;
+    rooms_str_t   text;
+
+    reply = ngx_rooms_reply(rq, NGX_ROOMS_S_POLICY);
+    text = ngx_rooms_reply_str(reply);
+
+    if (s->policy == NULL || !rooms_str_eq(s->policy_text, text)) {
+        s->policy = ngx_rooms_fedpolicy_take(rq, reply);
+        s->policy_text = ngx_rooms_dup(rq->pool, text);
+
+        if (s->policy == NULL
+            || (text.data && s->policy_text.data == NULL))
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    s->rooms = ngx_rooms_reply_int(ngx_rooms_reply(rq, NGX_ROOMS_S_ROOMS), 0);
+
+    if (rooms_policy_allows(s->policy, s->peer,
+                            ngx_rooms_reply_int(ngx_rooms_reply(rq,
+                                                  NGX_ROOMS_S_GUEST), 0) > 0))
+    {
+        return NGX_OK;
+    }
+
+    s->ended = 1;
+
+    return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY, NULL);
+}
+
+
+static ngx_int_t
+ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
+{
+    ngx_int_t             rc;
+    rooms_room_t          room;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    rc = ngx_rooms_parse_room(ngx_rooms_reply(rq, NGX_ROOMS_S_ROOM),
+                              s->told.room, &room);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_fedsend_allowed(rq, s) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_reply_str(ngx_rooms_reply(rq, NGX_ROOMS_S_TWICE)).data) {
+        return ngx_rooms_fedsend_done(rq, "duplicate");
+    }
+
+    if (ngx_rooms_fedsend_sender(rq, s) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (s->at_ref < s->at_subject) {
+        s->ref = ngx_rooms_reply_str(ngx_rooms_reply(rq, s->at_ref));
+    }
+
+    if (s->subject.fqid.data && s->subject_id.data == NULL) {
+        s->subject_id = ngx_rooms_reply_str(ngx_rooms_reply(rq,
+                                                            s->at_subject));
+    }
+
+    s->position = room.position;
+    s->exists = rc == NGX_OK;
+    s->federated = s->exists && room.federated;
+    s->changes = 0;
+
+    rq->param[NGX_ROOMS_P_ROOM] = s->told.room;
+    rq->principal.sub = s->told.sender.fqid;
+    rq->source_id = s->told.id;
+    rq->source_server = s->told.sender.server;
+    rq->source_at = s->told.created_at;
+    rq->view.room = room;
+    rq->view.exists = rc == NGX_OK;
+
+    if (rc == NGX_OK && room.origin.data == NULL) {
+        return ngx_rooms_fedsend_origin(rq);
+    }
+
+    if (rc == NGX_OK && !rooms_str_eq(room.origin, s->peer)) {
+
+        /* another server's room of the same id */
+
+        if (s->local.data == NULL) {
+            return ngx_rooms_fedsend_other(rq, s) == NGX_OK
+                   ? ngx_rooms_fedsend_next(rq) : NGX_ERROR;
+        }
+
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND,
+                              "the room is at home elsewhere");
+    }
+
+    return ngx_rooms_fedsend_replica(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_fedsend_as(ngx_rooms_req_t *rq, ngx_uint_t method,
+    const char *path, json_t *body)
+{
+    char                        *text;
+    const ngx_rooms_endpoint_t  *e;
+
+    for (e = ngx_rooms_endpoints; e->path; e++) {
+        if (e->method == method && ngx_strcmp(e->path, path) == 0) {
+            break;
+        }
+    }
+
+    if (e->path == NULL || body == NULL) {
+        json_decref(body);
+        return NGX_ERROR;
+    }
+
+    rq->endpoint = e;
+    rq->body = body;
+
+    /* rows may look at the text, too */
+
+    text = json_dumps(body, JSON_COMPACT);
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->text = ngx_from_rooms(ngx_rooms_dup(rq->pool, rooms_cstr(text)));
+    free(text);
+
+    rq->op = e->op;
+    rq->round = 0;
+
+    return rq->text.data ? e->load(rq) : NGX_ERROR;
+}
+
+
+/*
+ * What the policy, and the room, said when the event was judged; they may say
+ * less now.
+ */
+static void
+ngx_rooms_fedsend_guard(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    ngx_rooms_commit_guard_field(&rq->commit,
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_FEDERATION,
+                                               ROOMS_NULL),
+                                 ngx_rooms_s("policy"), s->policy_text);
+
+    if (s->exists) {
+        ngx_rooms_commit_guard_field(&rq->commit,
+                                     ngx_rooms_key(&rq->keys,
+                                                   NGX_ROOMS_KEY_ROOM,
+                                                   s->told.room),
+                                     ngx_rooms_s("federated"),
+                                     s->federated ? ngx_rooms_s("1")
+                                                  : ROOMS_NULL);
+    }
+
+    if (!rooms_policy_allows(s->policy, s->peer, 0)) {
+
+        /* by being in a room of ours alone: it may be about to leave it */
+
+        ngx_rooms_commit_guard_count(&rq->commit, "ZCARD",
+                                     ngx_rooms_key(&rq->keys,
+                                                   NGX_ROOMS_KEY_PEER_ROOMS,
+                                                   s->peer), s->rooms);
+    }
+}
+
+
+/* That the event was, and who its sender is. */
+static void
+ngx_rooms_fedsend_note(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    rooms_str_t           key, name;
+    ngx_rooms_profile_t  *p;
+
+    p = &s->sender;
+
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS, s->told.room);
+    name = ngx_rooms_fedsend_name(rq, s->told.sender.server, s->told.id);
+
+    ngx_rooms_commit_guard_field(&rq->commit, key, name, ROOMS_NULL);
+    ngx_rooms_commit_write_at(&rq->commit, "HSET", key, name,
+                              ngx_rooms_join(rq->pool,
+                                      ngx_rooms_s("evt-" NGX_ROOMS_HEX),
+                                      (rooms_str_t) { sizeof(rq->random),
+                                                      rq->random }));
+
+    if (s->told.sender.name.data) {
+
+        if (s->sender_row.data && rooms_str_eq(p->name, s->told.sender.name)
+            && rooms_str_eq(p->avatar, s->told.sender.avatar))
+        {
+            return;
+        }
+
+        p->name = s->told.sender.name;
+        p->avatar = s->told.sender.avatar;
+
+    } else if (s->sender_row.data) {
+        return;
+
+    } else {
+        ngx_rooms_profiles_want(&rq->commit, &rq->keys, p->id, rq->now, 0);
+    }
+
+    ngx_rooms_apply_person(&rq->commit, &rq->keys, s->sender_row, p, rq->now);
+}
+
+
+/* Goes into the commit of every event. */
+ngx_int_t
+ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t            op;
+    ngx_rooms_fedsend_t  *s;
+
+    if (rq->endpoint == rq->outer) {
+        /* the last event was a duplicate: nothing is to be committed */
+        return NGX_OK;
+    }
+
+    s = rq->several;
+    op = rq->endpoint->op;
+
+    ngx_rooms_fedsend_guard(rq, s);
+
+    if (!s->again) {
+        ngx_rooms_fedsend_note(rq, s);
+    }
+
+    if ((op == ROOMS_OP_JOIN || op == ROOMS_OP_REJOIN)
+        && rq->view.me.membership == ROOMS_LEAVE
+        && ngx_rooms_foreign_seat(rq, s->policy, &rq->view.room) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /*
+     * Who comes in wants to know who else is there; and what was decided
+     * here meanwhile may have crossed what was decided there.
+     */
+
+    if (s->changes) {
+        ngx_rooms_apply_snapshot(&rq->commit, &rq->keys, s->told.room,
+                                 s->peer);
+    }
+
+    /* a guard that breaks has all of this read again, not the row's alone */
+
+    rq->endpoint = rq->outer;
+
+    return rq->commit.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+/* An event of another server: its form, its signature, whom it is about. */
+
+
+/* Whom an event is about, and which other event: named in its content. */
+static ngx_int_t
+ngx_rooms_fedsend_mentions(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    rooms_str_t  fqid, ref;
+
+    s->ref_id = ROOMS_NULL;
+    s->ref = ROOMS_NULL;
+    s->subject_id = ROOMS_NULL;
+    ngx_memzero(&s->subject, sizeof(rooms_told_member_t));
+
+    fqid = rooms_told_str(s->told.content, "fqid");
+
+    if (fqid.data) {
+
+        if (!rooms_participant_valid(fqid)
+            || rooms_fqid_parse(fqid, &s->subject.local, &s->subject.server)
+               != 0)
+        {
+            return ngx_rooms_invalid(rq, "content.fqid",
+                                     "must be \"@local:server\"");
+        }
+
+        s->subject.fqid = fqid;
+
+        if (!rooms_str_eq(s->subject.server, s->self)) {
+            s->subject_id = fqid;
+        }
+    }
+
+    ref = rooms_told_str(s->told.content,
+                         s->told.type == ROOMS_EV_MESSAGE ? "replaces"
+                                                          : "event_id");
+
+    if (ref.data) {
+
+        if (rooms_told_ref(ref, &s->ref_id, &s->ref_server) != 0) {
+            return ngx_rooms_invalid(rq, "content.event_id",
+                                     "must be \"<event id>:<server>\"");
+        }
+
+        if (rooms_str_eq(s->ref_server, s->self)) {
+            s->ref = s->ref_id;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* Form, signature, and whether the peer may speak for the sender. */
+static ngx_int_t
+ngx_rooms_fedsend_read(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    json_t       *event;
+    rooms_buf_t   work;
+    const char   *problem;
+
+    if (s->events[s->i] == NULL) {
+        s->events[s->i] = json_loadb((const char *) s->texts[s->i].data,
+                                     s->texts[s->i].len,
+                                     JSON_REJECT_DUPLICATES, NULL);
+    }
+
+    event = s->events[s->i];
+
+    if (event == NULL) {
+        ngx_memzero(&s->told, sizeof(rooms_told_t));
+        s->results[s->i].id = rooms_told_id(s->texts[s->i]);
+
+        return ngx_rooms_invalid(rq, "events", "is no valid JSON object");
+    }
+
+    problem = rooms_told_read(event, rq->now, &s->told);
+
+    s->results[s->i].id = s->told.id;
+
+    if (problem) {
+        return ngx_rooms_invalid(rq, "events", problem);
+    }
+
+    rooms_told_own(s->peer, s->told.sender.server, &s->told.sender.name,
+                   &s->told.sender.avatar);
+
+    /* canonical text is never longer than the one that was parsed */
+
+    if (s->work == NULL) {
+        s->work = ngx_palloc(rq->pool, s->size);
+        if (s->work == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    rooms_buf_init(&work, s->work, s->size);
+
+    problem = rooms_fedevent_verify(event, s->peer, &s->key, 1, &work);
+
+    if (problem) {
+        rq->error_field = ngx_rooms_s("signatures");
+        rq->error_problem = rooms_cstr(problem);
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_SIGNATURE, problem);
+    }
+
+    if (rooms_str_eq(s->told.sender.server, s->self)) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
+                              "nobody else speaks for participants of ours");
+    }
+
+    return ngx_rooms_fedsend_mentions(rq, s);
+}
+
+
+/* What a participant of another server does in a room of ours. */
+
+
+static ngx_int_t
+ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    if (!rooms_str_eq(s->told.sender.server, s->peer)) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
+                              "a server speaks for its own participants");
+    }
+
+    /* a public room is seen by all that may federate */
+
+    if (!rooms_peers_has(rq->view.room.peers, s->peer)
+        && !rq->view.room.is_public)
+    {
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+    }
+
+    if (!rq->view.room.federated) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
+                              "the room is not federated");
+    }
+
+    s->changes = s->told.type != ROOMS_EV_MESSAGE
+                 && s->told.type != ROOMS_EV_REDACTION
+                 && s->told.type != ROOMS_EV_REACTION
+                 && s->told.type != ROOMS_EV_FEDERATION;
+
+    switch (s->told.type) {
+
+    case ROOMS_EV_MESSAGE:
+    case ROOMS_EV_REDACTION:
+    case ROOMS_EV_REACTION:
+        return ngx_rooms_fedsend_message(rq);
+
+    case ROOMS_EV_MEMBER:
+        return ngx_rooms_origin_member(rq, s);
+
+    case ROOMS_EV_POWER_LEVEL:
+        return ngx_rooms_origin_power(rq, s);
+
+    case ROOMS_EV_NAME:
+        return ngx_rooms_origin_field(rq, s, "name", "/v1/rooms/{room}/name");
+
+    case ROOMS_EV_TOPIC:
+        return ngx_rooms_origin_field(rq, s, "topic",
+                                      "/v1/rooms/{room}/topic");
+
+    case ROOMS_EV_STATE:
+        return ngx_rooms_origin_state(rq, s);
+
+    case ROOMS_EV_FEDERATION:
+
+        if (json_is_false(json_object_get(s->told.content, "federated"))) {
+            rq->endpoint = &ngx_rooms_origin_parting_row;
+            rq->round = 0;
+            return rq->endpoint->load(rq);
+        }
+
+        /* fall through */
+
+    default:
+        return ngx_rooms_fail(rq, ROOMS_E_FORBIDDEN,
+                              "that is for the room's own server to say");
+    }
+}
+
+
+static json_t *
+ngx_rooms_origin_participant(rooms_str_t id, json_t *reason)
+{
+    json_t  *body;
+
+    body = json_pack("{s:s%}", "participant_id", (const char *) id.data,
+                     id.len);
+
+    if (body && json_is_string(reason)) {
+        (void) json_object_set(body, "reason", reason);
+    }
+
+    return body;
+}
+
+
+static ngx_int_t
+ngx_rooms_origin_member(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    json_t       *reason;
+    ngx_uint_t    self;
+    const char   *path;
+    rooms_str_t   membership;
+
+    membership = rooms_told_str(s->told.content, "membership");
+    reason = json_object_get(s->told.content, "reason");
+
+    self = s->subject.fqid.data == NULL
+           || rooms_str_eq(s->subject.fqid, s->told.sender.fqid);
+
+    if (rooms_str_eq(membership, ngx_rooms_s("join")) && self) {
+        return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST,
+                                    "/v1/rooms/{room}/join", json_object());
+    }
+
+    if (rooms_str_eq(membership, ngx_rooms_s("leave")) && self) {
+        return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST,
+                                    "/v1/rooms/{room}/leave", json_object());
+    }
+
+    if (self) {
+        return ngx_rooms_invalid(rq, "content.membership",
+                                 "is none that one gives to oneself");
+    }
+
+    if (s->subject_id.data == NULL) {
+        return ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT, NULL);
+    }
+
+    if (rooms_str_eq(membership, ngx_rooms_s("invite"))) {
+
+        if (!rooms_str_eq(s->subject.server, s->self)) {
+            return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST,
+                            "/v1/rooms/{room}/invitations",
+                            json_pack("{s:s%}", "fqid",
+                                      (char *) s->subject.fqid.data,
+                                      s->subject.fqid.len));
+        }
+
+        path = "/v1/rooms/{room}/invite";
+
+    } else if (rooms_str_eq(membership, ngx_rooms_s("ban"))) {
+        path = "/v1/rooms/{room}/ban";
+
+    } else if (rooms_str_eq(membership, ngx_rooms_s("leave"))) {
+        path = rooms_str_eq(rooms_told_str(s->told.content, "previous"),
+                            ngx_rooms_s("ban"))
+               ? "/v1/rooms/{room}/unban" : "/v1/rooms/{room}/kick";
+
+    } else {
+        return ngx_rooms_invalid(rq, "content.membership",
+                                 "is none that one gives to others");
+    }
+
+    return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST, path,
+                            ngx_rooms_origin_participant(s->subject_id,
+                                                         reason));
+}
+
+
+static ngx_int_t
+ngx_rooms_origin_power(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    json_t  *power;
+
+    power = json_object_get(s->told.content, "power_level");
+
+    if (s->subject_id.data == NULL || !json_is_integer(power)) {
+        return ngx_rooms_invalid(rq, "content.power_level",
+                                 "must be an integer, with an fqid");
+    }
+
+    rq->param[NGX_ROOMS_P_PARTICIPANT] = ngx_rooms_dup(rq->pool,
+                                                       s->subject_id);
+
+    return ngx_rooms_fedsend_as(rq, NGX_HTTP_PUT,
+                        "/v1/rooms/{room}/members/{participant}/power-level",
+                        json_pack("{s:O}", "power_level", power));
+}
+
+
+static ngx_int_t
+ngx_rooms_origin_field(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s,
+    const char *field, const char *path)
+{
+    json_t  *value;
+
+    value = json_object_get(s->told.content, field);
+
+    if (!json_is_string(value)
+        && !(json_is_null(value) && s->told.type == ROOMS_EV_TOPIC))
+    {
+        return ngx_rooms_invalid(rq, field, "must be a string");
+    }
+
+    return ngx_rooms_fedsend_as(rq, NGX_HTTP_PUT, path,
+                                json_pack("{s:O}", field, value));
+}
+
+
+static ngx_int_t
+ngx_rooms_origin_state(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    const char   *path;
+    rooms_str_t   state;
+
+    state = rooms_told_str(s->told.content, "state");
+
+    if (rooms_str_eq(state, ngx_rooms_s("archived"))) {
+        path = "/v1/rooms/{room}/archive";
+
+    } else if (rooms_str_eq(state, ngx_rooms_s("closed"))) {
+        path = "/v1/rooms/{room}/close";
+
+    } else if (rooms_str_eq(state, ngx_rooms_s("open"))) {
+        path = "/v1/rooms/{room}/rejoin";
+
+    } else {
+        return ngx_rooms_invalid(rq, "content.state", "is none");
+    }
+
+    return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST, path, json_object());
+}
+
+
+static ngx_int_t
+ngx_rooms_origin_parting(ngx_rooms_req_t *rq)
+{
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_origin_part(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    if (ngx_rooms_begin(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* the event's position is that of what follows */
+
+    ngx_rooms_commit_positions(&rq->commit, 1);
+
+    if (!rooms_peers_has(rq->view.room.peers, s->peer)) {
+        return NGX_OK;
+    }
+
+    /*
+     * One row, whoever there has ended it, and however often: others' endings
+     * wait behind it.
+     */
+
+    ngx_rooms_endings_parted(&rq->commit, &rq->keys, s->told.room, s->peer,
+                             -1);
+
+    return rq->commit.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+/*
+ * What is said in a room, of ours or of a replica, as the request that its
+ * sender would have made here.
+ */
+
+
+ngx_int_t
+ngx_rooms_fedsend_message(ngx_rooms_req_t *rq)
+{
+    json_t               *content;
+    rooms_str_t           action;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    content = s->told.content;
+
+    if (s->ref_id.data) {
+
+        if (s->ref.data == NULL) {
+            return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
+        }
+
+        rq->param[NGX_ROOMS_P_EVENT] = ngx_rooms_dup(rq->pool, s->ref);
+    }
+
+    switch (s->told.type) {
+
+    case ROOMS_EV_MESSAGE:
+
+        if (s->ref_id.data == NULL) {
+            return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST,
+                             "/v1/rooms/{room}/send",
+                             json_pack("{s:O}", "content", content));
+        }
+
+        content = json_object_get(content, "content");
+
+        if (!json_is_object(content)) {
+            return ngx_rooms_invalid(rq, "content.content",
+                                     "must be an object");
+        }
+
+        return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST,
+                             "/v1/rooms/{room}/events/{event}/edit",
+                             json_pack("{s:O}", "content", content));
+
+    case ROOMS_EV_REDACTION:
+
+        if (s->ref_id.data == NULL) {
+            break;
+        }
+
+        content = json_object_get(content, "reason");
+
+        return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST,
+                             "/v1/rooms/{room}/events/{event}/redact",
+                             json_is_string(content)
+                             ? json_pack("{s:O}", "reason", content)
+                             : json_object());
+
+    default:
+        action = rooms_told_str(content, "action");
+        content = json_object_get(content, "emoji");
+
+        if (s->ref_id.data == NULL || !json_is_string(content)) {
+            break;
+        }
+
+        return ngx_rooms_fedsend_as(rq,
+                             rooms_str_eq(action, ngx_rooms_s("remove"))
+                             ? NGX_HTTP_DELETE : NGX_HTTP_POST,
+                             "/v1/rooms/{room}/events/{event}/reaction",
+                             json_pack("{s:O}", "emoji", content));
+    }
+
+    return ngx_rooms_invalid(rq, "content", "names no event");
+}
+
+
+/*
+ * What became of each event, and what the sender is told of those that were
+ * refused: the room as it is.
+ */
+
+
+/* Nothing of one event is left when the next begins. */
+static void
+ngx_rooms_fedsend_reset(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    s->again = 0;
+
+    ngx_rooms_forget(rq);
+    json_decref(rq->body);
+
+    rq->endpoint = rq->outer;
+    rq->body = NULL;
+    rq->committing = 0;
+    rq->resolving = 0;
+    rq->races = 0;
+    rq->round = 0;
+    rq->status = 0;
+    rq->data = NULL;
+    rq->ask = NULL;
+    rq->ntargets = 0;
+    rq->trusted = 0;
+    rq->error = ROOMS_OK;
+    rq->message = ROOMS_NULL;
+    rq->error_field = ROOMS_NULL;
+    rq->error_problem = ROOMS_NULL;
+    rq->source_id = ROOMS_NULL;
+    rq->source_server = ROOMS_NULL;
+
+    ngx_memzero(rq->param, sizeof(rq->param));
+    ngx_memzero(&rq->view, sizeof(ngx_rooms_view_t));
+    ngx_memzero(&rq->in, sizeof(rooms_input_t));
+
+    rq->in.now = rq->now;
+}
+
+
+ngx_int_t
+ngx_rooms_fedsend_done(ngx_rooms_req_t *rq, const char *status)
+{
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    s->results[s->i].status = status;
+
+    s->local = ROOMS_NULL;
+
+    ngx_memzero(&s->compared, sizeof(ngx_rooms_fedcompared_t));
+    ngx_memzero(&s->comparing, sizeof(ngx_rooms_fedcompared_t));
+
+    ngx_rooms_fedsend_reset(rq);
+
+    if (++s->i < s->n) {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+/* One that is refused doesn't stop the others; a fault of ours does. */
+static ngx_int_t
+ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_fedsend_t    *s;
+    ngx_rooms_fedresult_t  *result;
+
+    s = rq->several;
+
+    if (rq->error == ROOMS_OK || rq->error == NGX_ROOMS_E_STORE
+        || rq->error == NGX_ROOMS_E_INTERNAL || s->i == s->n || s->ended
+        || (rq->error == NGX_ROOMS_E_CONFLICT
+            && rq->state == NGX_ROOMS_COMMIT))
+    {
+        return NGX_ERROR;
+    }
+
+    result = &s->results[s->i];
+    result->code = rq->error;
+    result->reason = rq->error_problem.data ? rq->error_problem : rq->message;
+    result->reason = ngx_rooms_dup(rq->pool, result->reason);
+
+    if (rq->view.exists && rq->view.room.origin.data == NULL
+        && rooms_peers_has(rq->view.room.peers, s->peer))
+    {
+        result->astray = s->told.room;
+        result->refused = s->told.type == ROOMS_EV_MEMBER ? s->told.id
+                                                          : ROOMS_NULL;
+        result->position = s->position;
+        s->astray = 1;
+    }
+
+    /* the next one, or, if this was the last, what show() makes of it */
+
+    if (ngx_rooms_fedsend_done(rq, "rejected") == NGX_OK) {
+        rq->state = NGX_ROOMS_SHOW;
+        return ngx_rooms_fedsend_show(rq);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_rooms_fedsend_results(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    ngx_uint_t                i;
+    rooms_buf_t              *b;
+    ngx_rooms_fedresult_t    *r;
+    const ngx_rooms_error_t  *e;
+
+    rooms_json_lit(ngx_rooms_out(&rq->out, 32), "{\"data\":{\"results\":[");
+
+    for (i = 0; i < s->n; i++) {
+        r = &s->results[i];
+        e = ngx_rooms_error(r->code);
+
+        b = ngx_rooms_out(&rq->out, 256 + ROOMS_JSON_STR(r->id.len)
+                          + ROOMS_JSON_STR(r->reason.len)
+                          + ROOMS_JSON_STR(ngx_strlen(e->message)));
+
+        rooms_json_raw(b, ",", i > 0);
+        rooms_json_lit(b, "{\"id\":");
+        rooms_json_str(b, r->id);
+        rooms_json_lit(b, ",\"status\":");
+        rooms_json_str(b, rooms_cstr(r->status));
+
+        if (r->code) {
+            rooms_json_lit(b, ",\"code\":");
+            rooms_json_str(b, rooms_cstr(e->code));
+            rooms_json_lit(b, ",\"reason\":");
+            rooms_json_str(b, r->reason.data ? r->reason
+                                             : rooms_cstr(e->message));
+        }
+
+        rooms_json_lit(b, "}");
+    }
+
+    rooms_json_lit(ngx_rooms_out(&rq->out, 8), "]}}\n");
+}
+
+
+/* A replica that has taken what isn't so is told how it is. */
+static ngx_int_t
+ngx_rooms_fedsend_correct(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
+{
+    ngx_uint_t              i;
+    rooms_str_t             outbox;
+    ngx_rooms_batch_t      *b;
+    ngx_rooms_fedresult_t  *r;
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    outbox = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOX, s->peer);
+
+    for (i = 0; i < s->n; i++) {
+        r = &s->results[i];
+
+        if (r->astray.data) {
+            (void) ngx_rooms_command(b, ngx_rooms_s("ZADD"), outbox,
+                                     ngx_rooms_number(rq->pool, r->position),
+                                     ngx_rooms_join(rq->pool,
+                                                    ngx_rooms_s("s "),
+                                                    r->astray,
+                                                    r->refused.data
+                                                    ? ngx_rooms_s(" ")
+                                                    : ROOMS_NULL,
+                                                    r->refused));
+        }
+    }
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZADD"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOXES,
+                                           ROOMS_NULL),
+                             ngx_rooms_s("NX"), ngx_rooms_s("0"), s->peer);
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    s->astray = 0;
+
+    return ngx_rooms_send(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_fedsend_show(ngx_rooms_req_t *rq)
+{
+    ngx_int_t             rc;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    if (s->again) {
+        s->compared = s->comparing;
+        ngx_rooms_fedsend_reset(rq);
+        return NGX_DECLINED;
+    }
+
+    if (s->i < s->n) {
+        rc = ngx_rooms_fedsend_done(rq, "applied");
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (s->astray) {
+        return ngx_rooms_fedsend_correct(rq, s);
+    }
+
+    ngx_rooms_fedsend_results(rq, s);
+
+    return NGX_OK;
+}

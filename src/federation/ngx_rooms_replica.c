@@ -1,0 +1,1505 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * What the home of a room tells of it: who is in it and how it is called.
+ * The first such event, which invites one of ours, makes the replica.
+ */
+
+#include "ngx_rooms_inbox.h"
+#include "ngx_rooms_endings.h"
+#include "ngx_rooms_profiles.h"
+
+
+/* Positions kept free before a replica's first event, for its history. */
+#define NGX_ROOMS_HISTORY  10000
+
+/* Rows that end in one commit, as a snapshot doesn't name them. */
+#define NGX_ROOMS_REPLICA_GONE  100
+
+typedef enum {
+    NGX_ROOMS_L_BEGIN = 0,
+    NGX_ROOMS_L_LOCALS,                    /* ids of our participants */
+    NGX_ROOMS_L_ROOM,                      /* the room and the rows */
+    NGX_ROOMS_L_OTHER,                     /* the two's other DM */
+    NGX_ROOMS_L_HEARD,                     /* whether they know of it */
+    NGX_ROOMS_L_GONE,                      /* rows that weren't told */
+    NGX_ROOMS_L_UNHEARD,                   /* joins that wait to be told */
+    NGX_ROOMS_L_HISTORY                    /* free positions */
+} ngx_rooms_replica_round_e;
+
+typedef struct {
+    ngx_uint_t             n;              /* told, and known here */
+    rooms_told_member_t   *told;
+    rooms_str_t           *ids;            /* here */
+    rooms_mirror_row_t    *rows;
+    ngx_rooms_profile_t   *profiles;
+    rooms_str_t           *had;            /* their rows; NULL: none */
+    u_char                *known;          /* and unchanged */
+    ngx_uint_t             nrows;          /* those gone are behind n */
+    rooms_room_t           room;           /* as it was, unless ... */
+    unsigned               fresh:1;        /* ... there was none */
+    unsigned               closed:1;       /* it begins so */
+    unsigned               full:1;         /* of rooms of that server that
+                                              nobody has accepted */
+
+    ngx_uint_t             at_marker;      /* replies, 0: not asked */
+    ngx_uint_t             at_gone;
+    ngx_uint_t             at_refused;
+    ngx_uint_t             at_rows;
+    ngx_uint_t             at_dm;
+
+    int64_t                history;        /* the last free position */
+    rooms_str_t            peer[2];        /* of a DM; NULL: no two sides */
+    rooms_str_t            other;          /* their other DM, or NULL */
+} ngx_rooms_replica_t;
+
+
+/* Between two parts of a snapshot, with all the backoff there may be. */
+#define NGX_ROOMS_SNAPSHOT_TTL  "180000"       /* ms */
+
+/* A snapshot that was under way when somebody joined is older than that. */
+#define NGX_ROOMS_SNAPSHOT_AGE  (10 * 1000)    /* ms */
+
+
+static ngx_int_t ngx_rooms_replica_load(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_replica_begin(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_replica_ask(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica);
+static ngx_int_t ngx_rooms_replica_take(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica);
+static ngx_int_t ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica);
+static ngx_uint_t ngx_rooms_replica_told(ngx_rooms_replica_t *replica,
+    rooms_str_t id);
+static ngx_int_t ngx_rooms_replica_ask_history(ngx_rooms_req_t *rq);
+static rooms_str_t ngx_rooms_replica_key(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica, int64_t marker);
+static ngx_int_t ngx_rooms_replica_snapshot(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica);
+static ngx_int_t ngx_rooms_replica_gone(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica);
+static ngx_int_t ngx_rooms_replica_unheard(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica);
+static void ngx_rooms_replica_sides(ngx_rooms_replica_t *replica,
+    rooms_str_t sender);
+static ngx_int_t ngx_rooms_replica_other_ask(ngx_rooms_req_t *rq,
+    rooms_str_t id);
+static ngx_int_t ngx_rooms_replica_other(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica);
+static ngx_int_t ngx_rooms_replica_heard(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica);
+static ngx_int_t ngx_rooms_replica_decide(ngx_rooms_req_t *rq);
+
+
+static const ngx_rooms_endpoint_t  ngx_rooms_replica_row = {
+    .method = NGX_HTTP_POST,
+    .path = "(replica)",
+    .part = NGX_ROOMS_PART_FEDERATION,
+    .op = ROOMS_OP_READ,
+    .load = ngx_rooms_replica_load,
+    .decide = ngx_rooms_replica_decide
+};
+
+
+
+
+
+/* One of ours, into a room that is shared; a DM has no invites. */
+static ngx_uint_t
+ngx_rooms_replica_invites(ngx_rooms_fedsend_t *s)
+{
+    return s->told.type == ROOMS_EV_MEMBER && s->told.has_room
+           && s->told.federated && s->told.room_type != ROOMS_DM
+           && rooms_str_eq(s->subject.server, s->self)
+           && rooms_str_eq(rooms_told_str(s->told.content, "membership"),
+                           ngx_rooms_s("invite"));
+}
+
+
+ngx_int_t
+ngx_rooms_fedsend_replica(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    if (rq->view.exists && !rq->view.room.federated
+        && !ngx_rooms_replica_invites(s))
+    {
+        /* it has become a room of ours: its home hears that there is none */
+
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+    }
+
+    if (rq->view.exists && s->told.type == ROOMS_TOLD_SNAPSHOT
+        && s->told.as_of && s->told.as_of < rq->view.room.told_at)
+    {
+        /* it was under way while something newer was told */
+
+        return ngx_rooms_fedsend_done(rq, "duplicate");
+    }
+
+    if (rq->view.exists) {
+
+        if (s->told.type == ROOMS_EV_MESSAGE
+            || s->told.type == ROOMS_EV_REDACTION
+            || s->told.type == ROOMS_EV_REACTION)
+        {
+            /* an edit was in time if its own server says so */
+
+            rq->trusted = 1;
+            rq->in.now = s->told.created_at;
+
+            return ngx_rooms_fedsend_message(rq);
+        }
+
+    } else if (!s->told.has_room || !s->told.federated
+               || (s->told.room_type == ROOMS_DM
+                   ? !rooms_str_eq(s->told.sender.server, s->peer)
+                   : s->told.state == ROOMS_CLOSED))
+    {
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+    }
+
+    rq->endpoint = &ngx_rooms_replica_row;
+    rq->round = 0;
+
+    return rq->endpoint->load(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_replica_load(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_replica_t  *replica;
+
+    replica = rq->data;
+
+    switch (rq->round) {
+
+    case NGX_ROOMS_L_BEGIN:
+        return ngx_rooms_replica_begin(rq);
+
+    case NGX_ROOMS_L_LOCALS:
+        return ngx_rooms_replica_ask(rq, replica);
+
+    case NGX_ROOMS_L_ROOM:
+        return ngx_rooms_replica_take(rq, replica);
+
+    case NGX_ROOMS_L_OTHER:
+        return ngx_rooms_replica_other(rq, replica);
+
+    case NGX_ROOMS_L_HEARD:
+        return ngx_rooms_replica_heard(rq, replica);
+
+    case NGX_ROOMS_L_GONE:
+        return ngx_rooms_replica_gone(rq, replica);
+
+    case NGX_ROOMS_L_UNHEARD:
+        return ngx_rooms_replica_unheard(rq, replica);
+
+    default:
+        return ngx_rooms_commit_result(rq->batch, &replica->history,
+                                       rq->r->connection->log)
+               == NGX_ROOMS_COMMIT_DONE ? NGX_OK : NGX_ERROR;
+    }
+}
+
+
+static ngx_int_t
+ngx_rooms_replica_begin(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t            i, max;
+    const char           *problem;
+    ngx_rooms_fedsend_t  *s;
+    ngx_rooms_replica_t  *replica;
+
+    s = rq->several;
+
+    replica = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_replica_t));
+    if (replica == NULL) {
+        return NGX_ERROR;
+    }
+
+    rq->data = replica;
+    replica->n = json_array_size(s->told.members);
+
+    max = replica->n + NGX_ROOMS_REPLICA_GONE;
+
+    replica->told = ngx_pcalloc(rq->pool, (replica->n + 1)
+                                          * sizeof(rooms_told_member_t));
+    replica->ids = ngx_pcalloc(rq->pool, max * sizeof(rooms_str_t));
+    replica->rows = ngx_pcalloc(rq->pool, max * sizeof(rooms_mirror_row_t));
+    replica->profiles = ngx_pcalloc(rq->pool, (replica->n + 1)
+                                              * sizeof(ngx_rooms_profile_t));
+    replica->had = ngx_pcalloc(rq->pool, (replica->n + 1)
+                                         * sizeof(rooms_str_t));
+    replica->known = ngx_pcalloc(rq->pool, replica->n + 1);
+
+    if (replica->told == NULL || replica->ids == NULL || replica->rows == NULL
+        || replica->profiles == NULL || replica->had == NULL
+        || replica->known == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_batch(rq) == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < replica->n; i++) {
+        problem = rooms_told_member(json_array_get(s->told.members, i),
+                                    &replica->told[i]);
+
+        if (problem) {
+            return ngx_rooms_invalid(rq, "members", problem);
+        }
+
+        rooms_told_own(s->peer, replica->told[i].server,
+                       &replica->told[i].name, &replica->told[i].avatar);
+
+        if (!rooms_str_eq(replica->told[i].server, s->self)) {
+            replica->ids[i] = replica->told[i].fqid;
+        }
+
+        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_LOCALS,
+                                               ROOMS_NULL),
+                                 replica->told[i].local);
+    }
+
+    replica->at_marker = replica->n;
+
+    if (s->told.of.data) {
+        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZSCORE"),
+                                 ngx_rooms_replica_key(rq),
+                                 ngx_rooms_join(rq->pool, ngx_rooms_s(" "),
+                                                s->told.of));
+    }
+
+    if (rq->batch->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_L_LOCALS;
+
+    return rq->batch->commands.nelts ? ngx_rooms_send(rq)
+                                     : ngx_rooms_replica_ask(rq, replica);
+}
+
+
+/* With ids in hand: the room, and a row and a profile of each. */
+static ngx_int_t
+ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    int64_t               marker;
+    ngx_uint_t            i, n;
+    rooms_str_t           id, room;
+    ngx_rooms_batch_t    *b, *locals;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    room = s->told.room;
+    locals = rq->batch;
+
+    marker = s->told.of.data
+             ? ngx_rooms_reply_int(locals->replies[replica->at_marker], -1)
+             : -1;
+
+    /* who isn't there is left out */
+
+    for (i = 0, n = replica->n, replica->n = 0; i < n; i++) {
+        id = replica->ids[i];
+        replica->rows[replica->n].ours = id.data == NULL;
+
+        if (id.data == NULL) {
+            id = ngx_rooms_reply_str(locals->replies[i]);
+
+            if (id.data == NULL) {
+                continue;
+            }
+        }
+
+        if (ngx_rooms_replica_told(replica, id)) {
+            return ngx_rooms_invalid(rq, "members", "name one twice");
+        }
+
+        replica->told[replica->n] = replica->told[i];
+        replica->ids[replica->n++] = id;
+    }
+
+    n = replica->n;
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_rooms_load_room(b, &rq->keys, room);
+    (void) ngx_rooms_tenant_load(b, &rq->keys);
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&rq->keys,
+                                           NGX_ROOMS_KEY_UNACCEPTED,
+                                           ROOMS_NULL), s->peer);
+
+    if (s->told.type == ROOMS_TOLD_SNAPSHOT
+        && ngx_rooms_replica_snapshot_ask(rq, replica, marker) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    replica->at_rows = b->commands.nelts;
+
+    for (i = 0; i < n; i++) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_MEMBERS, room),
+                                 replica->ids[i]);
+        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_PARTICIPANTS,
+                                               ROOMS_NULL),
+                                 replica->ids[i]);
+    }
+
+    ngx_rooms_replica_sides(replica, s->told.sender.fqid);
+
+    if (s->told.room_type == ROOMS_DM && replica->peer[0].data) {
+        replica->at_dm = b->commands.nelts;
+        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                                 ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_DMS,
+                                               ROOMS_NULL),
+                                 ngx_rooms_join(rq->pool, replica->peer[0],
+                                                ngx_rooms_s(" "),
+                                                replica->peer[1]));
+    }
+
+    if (b->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_L_ROOM;
+
+    return ngx_rooms_send(rq);
+}
+
+
+/* A profile as it was told, unless it is as it was. */
+static ngx_int_t
+ngx_rooms_replica_profile(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
+    ngx_uint_t i, rooms_str_t json)
+{
+    ngx_int_t             rc;
+    rooms_told_member_t  *told;
+    ngx_rooms_profile_t  *p;
+
+    p = &replica->profiles[i];
+    told = &replica->told[i];
+    replica->had[i] = json;
+
+    rc = ngx_rooms_parse_profile(rq->pool, json, replica->ids[i], p);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (replica->rows[i].ours) {
+        replica->known[i] = 1;
+        replica->rows[i].gone = p->deactivated != 0;
+        return NGX_OK;
+    }
+
+    if (rc == NGX_DECLINED) {
+        ngx_memzero(p, sizeof(ngx_rooms_profile_t));
+        p->id = told->fqid;
+        p->type = ngx_rooms_s("federated");
+        p->local = told->local;
+        p->server = told->server;
+        p->name = told->name.data ? told->name : told->local;
+        p->avatar = told->avatar;
+        return NGX_OK;
+    }
+
+    if (p->server.data == NULL) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT,
+                              "a participant of this server has that id");
+    }
+
+    if (told->name.data == NULL
+        || (rooms_str_eq(p->name, told->name)
+            && rooms_str_eq(p->avatar, told->avatar)))
+    {
+        replica->known[i] = 1;
+        return NGX_OK;
+    }
+
+    p->name = told->name;
+    p->avatar = told->avatar;
+
+    return NGX_OK;
+}
+
+
+/* Whether the id is among those told. */
+static ngx_uint_t
+ngx_rooms_replica_told(ngx_rooms_replica_t *replica, rooms_str_t id)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < replica->n; i++) {
+        if (rooms_str_eq(replica->ids[i], id)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Nobody of ours is in it, has ever accepted it, and one is invited. */
+static ngx_uint_t
+ngx_rooms_replica_returning(ngx_rooms_replica_t *replica)
+{
+    ngx_uint_t     i;
+    rooms_room_t  *room;
+
+    room = &replica->room;
+
+    if (!room->unaccepted || room->state == ROOMS_CLOSED
+        || (uint64_t) room->joined + room->invited
+           > rooms_peers_total(room->peers))
+    {
+        return 0;
+    }
+
+    for (i = 0; i < replica->n; i++) {
+
+        if (replica->rows[i].ours
+            && replica->rows[i].membership == ROOMS_INVITE)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_rooms_replica_refuse(ngx_rooms_req_t *rq)
+{
+    return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
+                          "too many rooms of that server wait for somebody "
+                          "here to accept them");
+}
+
+
+static ngx_int_t
+ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    ngx_int_t             rc;
+    ngx_uint_t            i;
+    redisReply          **r;
+    rooms_str_t           dm;
+    rooms_mirror_row_t   *row;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    r = rq->batch->replies;
+
+    rc = ngx_rooms_parse_room(r[0], s->told.room, &replica->room);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    replica->fresh = rc == NGX_DECLINED;
+
+    /* another server may have been quicker */
+
+    if (!replica->fresh && !rooms_str_eq(replica->room.origin, s->peer)) {
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND,
+                              "the room is at home elsewhere");
+    }
+
+    if (!replica->fresh && s->told.has_room
+        && s->told.room_type != replica->room.type)
+    {
+        return ngx_rooms_invalid(rq, "room", "is of another type than it was");
+    }
+
+    ngx_rooms_tenant_take(rq, r[1]);
+
+    replica->full = ngx_rooms_reply_int(r[2], 0) >= NGX_ROOMS_UNACCEPTED_MAX;
+
+    r += replica->at_rows;
+
+    for (i = 0; i < replica->n; i++) {
+        row = &replica->rows[i];
+        row->membership = replica->told[i].membership;
+        row->power = replica->told[i].power;
+        row->joined_at = ngx_min(replica->told[i].joined_at, rq->now);
+
+        if (ngx_rooms_parse_member(ngx_rooms_reply_str(r[2 * i]),
+                                   replica->ids[i], &row->before) != NGX_OK
+            || ngx_rooms_replica_profile(rq, replica, i,
+                                    ngx_rooms_reply_str(r[2 * i + 1]))
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    replica->nrows = replica->n;
+
+    if (!replica->fresh) {
+        return replica->full && ngx_rooms_replica_returning(replica)
+               ? ngx_rooms_replica_refuse(rq)
+               : ngx_rooms_replica_snapshot(rq, replica);
+    }
+
+    dm = replica->at_dm
+         ? ngx_rooms_reply_str(ngx_rooms_reply(rq, replica->at_dm))
+         : ROOMS_NULL;
+
+    replica->closed = s->told.state == ROOMS_CLOSED;
+
+    if (dm.data && !replica->closed) {
+        return ngx_rooms_replica_other_ask(rq, dm);
+    }
+
+    if (replica->full && !replica->closed) {
+        return ngx_rooms_replica_refuse(rq);
+    }
+
+    return ngx_rooms_replica_ask_history(rq);
+}
+
+
+/* Free positions, the last thing that is asked for a new replica. */
+static ngx_int_t
+ngx_rooms_replica_ask_history(ngx_rooms_req_t *rq)
+{
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_commit_reserve(rq->batch, &rq->keys, NGX_ROOMS_HISTORY)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_L_HISTORY;
+
+    return ngx_rooms_send(rq);
+}
+
+
+/*
+ * A snapshot names everybody, if need be in several parts: who isn't named is
+ * gone.  Whom the parts have named is kept beside the room meanwhile, and
+ * which part was the last: one that is missing makes the whole incomplete.
+ *
+ * What ours do is decided here before the home hears of it, so a snapshot may
+ * be older than that, and says nothing of it then.  If it is the answer to
+ * what the home has refused, it says so, and has the last word.
+ */
+
+
+/* Of each snapshot by itself: two may be told at once. */
+static rooms_str_t
+ngx_rooms_replica_key(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    return ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TOLD,
+                         ngx_rooms_join(rq->pool, s->told.room,
+                                        ngx_rooms_s(":"), s->told.of));
+}
+
+
+/* No participant's id begins with a space. */
+static ngx_int_t
+ngx_rooms_replica_name(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
+    rooms_str_t key)
+{
+    ngx_uint_t            i, n;
+    rooms_str_t          *argv;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    argv = ngx_palloc(rq->pool, (4 + 2 * replica->n) * sizeof(rooms_str_t));
+    if (argv == NULL) {
+        return NGX_ERROR;
+    }
+
+    argv[0] = ngx_rooms_s("ZADD");
+    argv[1] = key;
+    argv[2] = ngx_rooms_number(rq->pool, s->told.part);
+    argv[3] = ngx_rooms_join(rq->pool, ngx_rooms_s(" "), s->told.of);
+
+    for (n = 4, i = 0; i < replica->n; i++) {
+        argv[n++] = ngx_rooms_s("0");
+        argv[n++] = replica->ids[i];
+    }
+
+    return argv[2].data && argv[3].data
+           ? ngx_rooms_batch_add(rq->batch, argv, n) : NGX_ERROR;
+}
+
+
+/* Of a snapshot: adds commands to the batch that reads the room. */
+static ngx_int_t
+ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica, int64_t marker)
+{
+    ngx_uint_t            i;
+    rooms_str_t           key, at, room;
+    ngx_rooms_batch_t    *b;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    b = rq->batch;
+    room = s->told.room;
+
+    if (s->told.refused.data) {
+        replica->at_refused = b->commands.nelts;
+
+        at = ngx_rooms_number(rq->pool, rooms_event_position(s->told.refused));
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_EVENTS, room),
+                                 at, at);
+
+        /* what became of each of ours since */
+
+        for (i = 0; i < replica->n; i++) {
+            (void) ngx_rooms_command(b, ngx_rooms_s("ZSCORE"),
+                                     ngx_rooms_key(&rq->keys,
+                                                   NGX_ROOMS_KEY_USER_NEWS,
+                                                   replica->ids[i]),
+                                     ngx_rooms_join(rq->pool,
+                                                    ngx_rooms_s("m "),
+                                                    room));
+        }
+    }
+
+    if (s->told.of.data == NULL
+        || (s->told.part && marker + 1 < (int64_t) s->told.part))
+    {
+        return NGX_OK;
+    }
+
+    key = ngx_rooms_replica_key(rq);
+
+    if (s->told.part == 0) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("DEL"), key);
+    }
+
+    if (ngx_rooms_replica_name(rq, replica, key) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("PEXPIRE"), key,
+                             ngx_rooms_s(NGX_ROOMS_SNAPSHOT_TTL));
+
+    if (!s->told.complete) {
+        return NGX_OK;
+    }
+
+    replica->at_gone = b->commands.nelts;
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZDIFF"), ngx_rooms_s("2"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LIST,
+                                           room), key);
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZDIFF"), ngx_rooms_s("2"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_BANS,
+                                           room), key);
+
+    return b->failed ? NGX_ERROR : NGX_OK;
+}
+
+
+/*
+ * In the order of their ids, as many as one commit takes: those behind the
+ * last one that was looked at before.
+ */
+static ngx_int_t
+ngx_rooms_replica_missing(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
+    redisReply *list, rooms_str_t *last)
+{
+    ngx_uint_t            i, n;
+    rooms_str_t           id;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    n = replica->nrows;
+
+    for (i = 0; i < list->elements; i++) {
+        id = ngx_rooms_reply_str(list->element[i]);
+
+        if (last->data && !rooms_str_before(*last, id)) {
+            continue;
+        }
+
+        if (replica->nrows == replica->n + NGX_ROOMS_REPLICA_GONE) {
+            s->again = 1;
+            break;
+        }
+
+        replica->ids[replica->nrows++] = id;
+    }
+
+    if (replica->nrows == n) {
+        return NGX_OK;
+    }
+
+    *last = ngx_rooms_dup(rq->pool, replica->ids[replica->nrows - 1]);
+
+    return last->data ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * One of ours that was removed by one of ours, which the home has refused:
+ * that the home says they are in is not against their will, unless they have
+ * come and gone since.
+ */
+static ngx_int_t
+ngx_rooms_replica_returns(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    json_t               *event, *content;
+    int64_t               at;
+    ngx_uint_t            i;
+    rooms_str_t           text, who, was;
+    rooms_mirror_row_t   *row;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    text = ngx_rooms_reply_str(ngx_rooms_reply_element(
+                        ngx_rooms_reply(rq, replica->at_refused), 0));
+
+    event = text.data ? json_loadb((const char *) text.data, text.len, 0,
+                                   NULL)
+                      : NULL;
+
+    content = json_object_get(event, "content");
+    who = rooms_told_str(content, "participant_id");
+    was = rooms_told_str(content, "previous");
+    at = rooms_event_position(s->told.refused);
+
+    if (who.data && json_object_get(event, "origin_id") == NULL
+        && rooms_str_eq(rooms_told_str(event, "id"), s->told.refused)
+        && rooms_str_eq(rooms_told_str(event, "event_type"),
+                        rooms_cstr(rooms_event_name(ROOMS_EV_MEMBER)))
+        && rooms_str_eq(was, rooms_cstr(rooms_membership_name(ROOMS_JOIN)))
+        && !rooms_str_eq(who, rooms_told_str(event, "sender_id")))
+    {
+        for (i = 0; i < replica->n; i++) {
+            row = &replica->rows[i];
+
+            if (rooms_str_eq(replica->ids[i], who)
+                && ngx_rooms_reply_int(
+                         ngx_rooms_reply(rq, replica->at_refused + 1 + i), 0)
+                   == at
+                && (row->before.membership == ROOMS_LEAVE
+                    || row->before.membership == ROOMS_BAN))
+            {
+                row->ours = 0;
+            }
+        }
+    }
+
+    json_decref(event);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_replica_snapshot(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    ngx_uint_t            i;
+    redisReply          **r;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    s->again = 0;
+
+    /* what a commit that was in vain has looked at is looked at again */
+
+    s->comparing = s->compared;
+
+    if (replica->at_refused
+        && ngx_rooms_replica_returns(rq, replica) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (replica->at_gone) {
+        r = rq->batch->replies + replica->at_gone;
+
+        if (ngx_rooms_replica_missing(rq, replica, r[0], &s->comparing.gone)
+            != NGX_OK
+            || ngx_rooms_replica_missing(rq, replica, r[1],
+                                         &s->comparing.unbanned)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (replica->nrows == replica->n) {
+        return ngx_rooms_replica_ask_unheard(rq, replica);
+    }
+
+    if (ngx_rooms_batch(rq) == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = replica->n; i < replica->nrows; i++) {
+        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_MEMBERS,
+                                               s->told.room),
+                                 replica->ids[i]);
+    }
+
+    if (rq->batch->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_L_GONE;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_replica_gone(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    ngx_uint_t            i;
+    rooms_str_t           server;
+    rooms_mirror_row_t   *row;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    for (i = replica->n; i < replica->nrows; i++) {
+        row = &replica->rows[i];
+        row->membership = ROOMS_LEAVE;
+        row->ours = !rooms_foreign(replica->ids[i], s->self, &server);
+
+        if (ngx_rooms_parse_member(
+                   ngx_rooms_reply_str(ngx_rooms_reply(rq, i - replica->n)),
+                   replica->ids[i], &row->before) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_rooms_replica_ask_unheard(rq, replica);
+}
+
+
+/* One of ours has joined, and the home doesn't say so. */
+static ngx_uint_t
+ngx_rooms_replica_doubt(ngx_rooms_replica_t *replica, ngx_uint_t i)
+{
+    rooms_mirror_row_t  *row;
+
+    row = &replica->rows[i];
+
+    return row->ours && row->before.membership == ROOMS_JOIN
+           && (i >= replica->n || row->membership == ROOMS_INVITE);
+}
+
+
+/* Whether the join still waits to be told. */
+static ngx_int_t
+ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica)
+{
+    ngx_uint_t            i;
+    rooms_str_t           outbox, at;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    if (ngx_rooms_batch(rq) == NULL) {
+        return NGX_ERROR;
+    }
+
+    outbox = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOX, s->peer);
+
+    for (i = 0; i < replica->nrows; i++) {
+
+        if (ngx_rooms_replica_doubt(replica, i)) {
+            at = ngx_rooms_number(rq->pool,
+                                  replica->rows[i].before.position);
+            (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZCOUNT"),
+                                     outbox, at, at);
+        }
+    }
+
+    if (rq->batch->failed) {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_L_UNHEARD;
+
+    return rq->batch->commands.nelts ? ngx_rooms_send(rq) : NGX_OK;
+}
+
+
+/*
+ * If it does, or was told so lately that the snapshot may be older, the home
+ * says nothing of it.  If not, or if it has refused that very join, or ours
+ * have left it as federation ended, the home has the last word.
+ */
+static ngx_int_t
+ngx_rooms_replica_unheard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    int64_t               refused;
+    ngx_uint_t            i, n, waits;
+    rooms_mirror_row_t   *row;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    refused = s->told.refused.data ? rooms_event_position(s->told.refused)
+                                   : -1;
+
+    for (i = 0, n = 0; i < replica->nrows; i++) {
+        row = &replica->rows[i];
+
+        if (!ngx_rooms_replica_doubt(replica, i)) {
+            continue;
+        }
+
+        waits = ngx_rooms_reply_int(ngx_rooms_reply(rq, n++), 0) > 0;
+
+        if (row->before.position == refused || !replica->room.federated
+            || (!waits && row->before.joined_at + NGX_ROOMS_SNAPSHOT_AGE
+                          < rq->now))
+        {
+            row->ours = 0;
+
+        } else {
+            row->membership = row->before.membership;
+            row->power = row->before.power;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Both sides of a DM may make it at the same time, each at its own server.
+ * Both servers then know of both rooms, and keep the one with the lower id,
+ * which is the older one.  The other is closed by its home; elsewhere it
+ * begins closed, so that what was said in it can be read on both sides.
+ *
+ * A server that makes one while it knows of ours has closed ours, or forgotten
+ * it.  What it knows is what no longer waits to be told to it.
+ */
+
+
+/*
+ * A DM has two sides, of which one is the sender, and one is of ours; both
+ * are in it, always.
+ */
+static void
+ngx_rooms_replica_sides(ngx_rooms_replica_t *replica, rooms_str_t sender)
+{
+    ngx_uint_t   first;
+    rooms_str_t  ours;
+
+    replica->peer[0] = ROOMS_NULL;
+
+    if (replica->n != 2 || replica->rows[0].ours == replica->rows[1].ours
+        || replica->told[0].membership != ROOMS_JOIN
+        || replica->told[1].membership != ROOMS_JOIN
+        || !ngx_rooms_replica_told(replica, sender))
+    {
+        return;
+    }
+
+    ours = replica->ids[!replica->rows[0].ours];
+    first = rooms_str_before(sender, ours);
+
+    replica->peer[0] = first ? sender : ours;
+    replica->peer[1] = first ? ours : sender;
+}
+
+
+static rooms_str_t
+ngx_rooms_replica_ours(ngx_rooms_replica_t *replica)
+{
+    return replica->ids[!replica->rows[0].ours];
+}
+
+
+static ngx_int_t
+ngx_rooms_replica_other_ask(ngx_rooms_req_t *rq, rooms_str_t id)
+{
+    ngx_rooms_replica_t  *replica;
+
+    replica = rq->data;
+    replica->other = ngx_rooms_dup(rq->pool, id);
+
+    if (replica->other.data == NULL || ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_load_room(rq->batch, &rq->keys, replica->other)
+           != NGX_OK
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
+                                           replica->other),
+                             ngx_rooms_replica_ours(replica))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_L_OTHER;
+
+    return ngx_rooms_send(rq);
+}
+
+
+/*
+ * Closes the other DM in the name of our side, as either side may; the event
+ * that told of the new one is then judged again.
+ */
+static ngx_int_t
+ngx_rooms_replica_other_close(ngx_rooms_req_t *rq,
+    ngx_rooms_replica_t *replica)
+{
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    s->again = 1;
+
+    rq->data = NULL;
+    rq->param[NGX_ROOMS_P_ROOM] = replica->other;
+    rq->principal.sub = ngx_rooms_replica_ours(replica);
+    rq->source_id = ROOMS_NULL;
+    rq->source_server = ROOMS_NULL;
+
+    ngx_memzero(&rq->view, sizeof(ngx_rooms_view_t));
+
+    /* which one it is, for those who have it open */
+
+    rq->in.text = ngx_rooms_join(rq->pool, ngx_rooms_s("replaced by "),
+                                 s->told.room);
+
+    return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST, "/v1/rooms/{room}/close",
+                                json_object());
+}
+
+
+static ngx_int_t
+ngx_rooms_replica_other(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    ngx_int_t             rc;
+    rooms_str_t           at;
+    rooms_room_t          other;
+    rooms_member_t        ours;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    rc = ngx_rooms_parse_room(ngx_rooms_reply(rq, 0), replica->other, &other);
+
+    if (rc == NGX_ERROR
+        || ngx_rooms_parse_member(ngx_rooms_reply_str(ngx_rooms_reply(rq, 1)),
+                                  ngx_rooms_replica_ours(replica), &ours)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_DECLINED || other.state == ROOMS_CLOSED
+        || (other.origin.data && !rooms_str_eq(other.origin, s->peer)))
+    {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT,
+                              "the two have another DM");
+    }
+
+    /* of two that are at home there, it knows which one is the newer */
+
+    if (other.origin.data || rooms_str_before(s->room, other.id)) {
+        return ngx_rooms_replica_other_close(rq, replica);
+    }
+
+    /* our side has been in it since the event that made it */
+
+    at = ngx_rooms_number(rq->pool, ours.position);
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZCOUNT"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOX,
+                                           s->peer), at, at) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_L_HEARD;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_replica_heard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    if (ngx_rooms_reply_int(ngx_rooms_reply(rq, 0), 0) == 0) {
+        return ngx_rooms_replica_other_close(rq, replica);
+    }
+
+    replica->closed = 1;
+
+    return ngx_rooms_replica_ask_history(rq);
+}
+
+
+/* What is told of a replica, as a change of it. */
+
+
+/* The room as it is told, with names of here. */
+static ngx_int_t
+ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
+    rooms_room_t *room)
+{
+    ngx_uint_t            i, ours;
+    rooms_str_t           server;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    ngx_memzero(room, sizeof(rooms_room_t));
+
+    room->id = s->told.room;
+    room->type = s->told.room_type;
+    room->is_public = s->told.is_public;
+    room->federated = s->told.federated;
+    room->state = s->told.state;
+    room->creator = s->told.creator;
+    room->created_at = s->told.room_created_at;
+    room->name = s->told.name;
+    room->topic = s->told.topic;
+    room->origin = s->peer;
+    room->origin_id = s->local.data ? s->room : ROOMS_NULL;
+    room->unaccepted = replica->fresh && !replica->closed
+                       && s->told.state != ROOMS_CLOSED;
+
+    if (!replica->fresh && replica->room.federated) {
+        return NGX_OK;
+    }
+
+    /* what makes a replica, of nothing or again, has somebody of ours in it */
+
+    if (replica->closed) {
+        room->state = ROOMS_CLOSED;
+    }
+
+    for (i = 0, ours = 0; i < replica->n; i++) {
+
+        if (rooms_str_eq(replica->told[i].server, s->self)
+            && !replica->rows[i].gone)
+        {
+            ours += replica->told[i].membership == ROOMS_INVITE
+                    || (replica->told[i].membership == ROOMS_JOIN
+                        && room->type == ROOMS_DM);
+        }
+    }
+
+    if (ours == 0) {
+        /* of whom it is about nobody is here; or it isn't about any of ours */
+
+        return ngx_rooms_fail(rq, rooms_str_eq(s->subject.server, s->self)
+                                  ? ROOMS_E_PARTICIPANT : ROOMS_E_NOT_FOUND,
+                              NULL);
+    }
+
+    if (!replica->fresh) {
+        return NGX_OK;
+    }
+
+    if (!rooms_foreign(room->creator, s->self, &server)) {
+        return ngx_rooms_invalid(rq, "room",
+                                 "is made by nobody of another server");
+    }
+
+    if (room->type != ROOMS_DM) {
+        return NGX_OK;
+    }
+
+    if (ours != 1 || replica->peer[0].data == NULL) {
+        return ngx_rooms_invalid(rq, "members", "are not the two of a DM");
+    }
+
+    room->peer[0] = replica->peer[0];
+    room->peer[1] = replica->peer[1];
+
+    return NGX_OK;
+}
+
+
+/* The one whom the event is about comes first: its content is of that one. */
+static void
+ngx_rooms_replica_subject(ngx_rooms_replica_t *replica, rooms_str_t id)
+{
+    ngx_uint_t          i;
+    rooms_mirror_row_t  row;
+
+    for (i = 1; i < replica->nrows; i++) {
+
+        if (rooms_str_eq(replica->rows[i].before.participant, id)) {
+            row = replica->rows[i];
+            replica->rows[i] = replica->rows[0];
+            replica->rows[0] = row;
+        }
+    }
+}
+
+
+/* A snapshot is told as one event that names all whom it changes. */
+static rooms_str_t
+ngx_rooms_replica_content(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
+    const rooms_change_t *change)
+{
+    size_t                     size;
+    u_char                    *start;
+    ngx_uint_t                 i;
+    rooms_buf_t                b;
+    ngx_rooms_fedsend_t       *s;
+    const rooms_transition_t  *t;
+
+    s = rq->several;
+
+    if (change->nmembers <= 1 || change->event != ROOMS_EV_MEMBER
+        || s->told.type != ROOMS_TOLD_SNAPSHOT)
+    {
+        return ngx_rooms_content(rq, replica->fresh ? NULL : &replica->room,
+                                 change);
+    }
+
+    for (i = 0, size = 64; i < change->nmembers; i++) {
+        size += 128 + ROOMS_JSON_STR(change->members[i].after.participant.len);
+    }
+
+    start = ngx_pnalloc(rq->pool, size);
+    if (start == NULL) {
+        return ROOMS_NULL;
+    }
+
+    rooms_buf_init(&b, start, size);
+    rooms_json_lit(&b, "{\"members\":[");
+
+    for (i = 0; i < change->nmembers; i++) {
+        t = &change->members[i];
+
+        rooms_json_raw(&b, ",", i > 0);
+        rooms_json_lit(&b, "{\"participant_id\":");
+        rooms_json_str(&b, t->after.participant);
+        rooms_json_lit(&b, ",\"membership\":");
+        rooms_json_str(&b, rooms_cstr(
+                             rooms_membership_name(t->after.membership)));
+        rooms_json_lit(&b, ",\"power_level\":");
+        rooms_json_int(&b, t->after.power);
+        rooms_json_lit(&b, "}");
+    }
+
+    rooms_json_lit(&b, "]}");
+
+    return (rooms_str_t) { b.last - start, start };
+}
+
+
+/* How those are called who are new, or whose own server says so anew. */
+static void
+ngx_rooms_replica_names(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    ngx_uint_t  i, wanted;
+
+    for (i = 0, wanted = 0; i < replica->n; i++) {
+
+        if (replica->known[i]) {
+            continue;
+        }
+
+        if (replica->told[i].name.data == NULL) {
+            ngx_rooms_profiles_want(&rq->commit, &rq->keys, replica->ids[i],
+                                    rq->now, wanted++);
+        }
+
+        ngx_rooms_apply_person(&rq->commit, &rq->keys, replica->had[i],
+                               &replica->profiles[i], rq->now);
+    }
+}
+
+
+/* How new this is: an older snapshot that comes later undoes nothing. */
+static void
+ngx_rooms_replica_note(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    int64_t               had;
+    rooms_str_t           key;
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+    had = replica->fresh ? 0 : replica->room.told_at;
+
+    if (s->told.as_of == 0) {
+        return;
+    }
+
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM, s->told.room);
+
+    ngx_rooms_commit_guard_field(&rq->commit, key, ngx_rooms_s("told_at"),
+                                 had ? ngx_rooms_number(rq->pool, had)
+                                     : ROOMS_NULL);
+
+    if (s->told.as_of > had) {
+        ngx_rooms_commit_write(&rq->commit, "HSET", key,
+                               ngx_rooms_s("told_at"),
+                               ngx_rooms_number(rq->pool, s->told.as_of));
+    }
+}
+
+
+/* Nothing of the room changes: it may be told for the names alone. */
+static ngx_int_t
+ngx_rooms_replica_renames(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
+{
+    ngx_uint_t  i;
+
+    ngx_rooms_fedsend_t  *s;
+
+    s = rq->several;
+
+    for (i = 0; i < replica->n && replica->known[i]; i++) { /* void */ }
+
+    if ((i == replica->n && s->told.as_of <= replica->room.told_at)
+        || replica->fresh)
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_rooms_begin(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* the note that the event was here has a position in it */
+
+    ngx_rooms_commit_positions(&rq->commit, 1);
+    ngx_rooms_replica_names(rq, replica);
+    ngx_rooms_replica_note(rq, replica);
+
+    return rq->commit.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
+{
+    rooms_str_t           key, content;
+    rooms_mirror_t        in;
+    rooms_change_t       *change;
+    ngx_rooms_fedsend_t  *s;
+    ngx_rooms_replica_t  *replica;
+
+    s = rq->several;
+    replica = rq->data;
+
+    if (rq->change == NULL) {
+        rq->change = ngx_palloc(rq->pool, sizeof(rooms_change_t));
+        if (rq->change == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    change = rq->change;
+
+    ngx_memzero(&in, sizeof(rooms_mirror_t));
+
+    if (ngx_rooms_replica_room(rq, replica, &in.told) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (s->subject_id.data) {
+        ngx_rooms_replica_subject(replica, s->subject_id);
+    }
+
+    in.room = replica->fresh ? NULL : &replica->room;
+    in.has_room = s->told.has_room;
+    in.rows = replica->rows;
+    in.nrows = replica->nrows;
+    in.event = s->told.type == ROOMS_TOLD_SNAPSHOT ? ROOMS_EV_MEMBER
+                                                   : s->told.type;
+    in.reason = rooms_told_str(s->told.content, "reason");
+    in.max_participants = rq->max_participants;
+    in.now = rq->now;
+
+    if (in.reason.data && rooms_topic_check(&in.reason) != NULL) {
+        in.reason = ROOMS_NULL;
+    }
+
+    rooms_mirror(&in, change);
+
+    if (change->code != ROOMS_OK) {
+        return ngx_rooms_fail(rq, change->code, change->message);
+    }
+
+    if (change->noop) {
+        return ngx_rooms_replica_renames(rq, replica);
+    }
+
+    rq->view.room = replica->room;
+
+    content = ngx_rooms_replica_content(rq, replica, change);
+
+    if (content.data == NULL
+        || ngx_rooms_room_commit_content(rq, in.room, change, content)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (replica->fresh) {
+        key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM, s->told.room);
+
+        ngx_rooms_commit_guard_field(&rq->commit, key, ngx_rooms_s("meta"),
+                                     ROOMS_NULL);
+        ngx_rooms_commit_write(&rq->commit, "HSET", key,
+                     ngx_rooms_s("history"),
+                     ngx_rooms_join(rq->pool,
+                                    ngx_rooms_number(rq->pool,
+                                                     replica->history
+                                                     - NGX_ROOMS_HISTORY + 1),
+                                    ngx_rooms_s(" "),
+                                    ngx_rooms_number(rq->pool,
+                                                     replica->history)));
+    }
+
+    if (!replica->fresh && (change->write & ROOMS_F_FEDERATED)
+        && !change->room.federated)
+    {
+        /* the home has ended it: so do we, and its participants leave */
+
+        ngx_rooms_endings_add(&rq->commit, &rq->keys, &change->room,
+                              s->told.sender.fqid, rq->now);
+    }
+
+    ngx_rooms_replica_names(rq, replica);
+    ngx_rooms_replica_note(rq, replica);
+
+    return rq->commit.failed ? NGX_ERROR : NGX_OK;
+}
