@@ -12,7 +12,7 @@
 #include "ngx_rooms_health.h"
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_federation.h"
-#include "ngx_rooms_link.h"
+#include "ngx_rooms_drain.h"
 #include "ngx_rooms_offboard.h"
 #include "ngx_rooms_sweep.h"
 
@@ -538,12 +538,12 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->export_level, prev->export_level, 4);
     ngx_conf_merge_msec_value(conf->media_sweep, prev->media_sweep, 3600000);
 
-    if (conf->import_limits.entries == 0) {
+    if (conf->import_limits == NULL) {
         conf->import_limits = prev->import_limits;
     }
 
-    if (conf->import_limits.entries == 0) {
-        conf->import_limits = ngx_rooms_limits;
+    if (conf->import_limits == NULL) {
+        conf->import_limits = &ngx_rooms_limits;
     }
 
     ngx_conf_merge_value(conf->federation, prev->federation, 0);

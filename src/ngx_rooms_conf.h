@@ -7,6 +7,7 @@
 #define NGX_ROOMS_CONF_H
 
 #include "ngx_rooms.h"
+#include "rooms_zip_reader.h"
 
 
 /* Between the module's own files. */

@@ -385,16 +385,24 @@ ngx_rooms_import_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_rooms_loc_conf_t  *rlcf = conf;
 
-    off_t        n;
-    ngx_str_t   *value, s;
-    ngx_uint_t   i;
+    off_t                n;
+    ngx_str_t           *value, s;
+    ngx_uint_t           i;
+    rooms_zip_limits_t  *limits;
 
-    if (rlcf->import_limits.entries) {
+    if (rlcf->import_limits) {
         return "is duplicate";
     }
 
+    limits = ngx_palloc(cf->pool, sizeof(rooms_zip_limits_t));
+    if (limits == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *limits = ngx_rooms_limits;
+    rlcf->import_limits = limits;
+
     value = cf->args->elts;
-    rlcf->import_limits = ngx_rooms_limits;
 
     for (i = 1; i < cf->args->nelts; i++) {
         s = value[i];
@@ -403,21 +411,21 @@ ngx_rooms_import_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             s.data += 9;
             s.len -= 9;
             n = ngx_parse_offset(&s);
-            rlcf->import_limits.unpacked = n;
+            limits->unpacked = n;
 
         } else if (ngx_strncmp(s.data, "stored=", 7) == 0) {
             s.data += 7;
             s.len -= 7;
             n = ngx_parse_offset(&s);
-            rlcf->import_limits.stored = n;
+            limits->stored = n;
 
         } else if (ngx_strncmp(s.data, "entries=", 8) == 0) {
             n = ngx_atoi(s.data + 8, s.len - 8);
-            rlcf->import_limits.entries = n;
+            limits->entries = n;
 
         } else if (ngx_strncmp(s.data, "ratio=", 6) == 0) {
             n = ngx_atoi(s.data + 6, s.len - 6);
-            rlcf->import_limits.ratio = n;
+            limits->ratio = n;
 
         } else {
             n = NGX_ERROR;

@@ -12,11 +12,12 @@
 #include "ngx_rooms_cors.h"
 #include "ngx_rooms_federation.h"
 #include "ngx_rooms_health.h"
-#include "ngx_rooms_link.h"
+#include "ngx_rooms_drain.h"
 #include "ngx_rooms_offboard.h"
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_sweep.h"
 #include "ngx_rooms_peer.h"
+#include "ngx_rooms_pubsub.h"
 #include "ngx_rooms_peer_call.h"
 #include "ngx_rooms_ticket.h"
 
@@ -584,7 +585,9 @@ ngx_rooms_init_process(ngx_cycle_t *cycle)
     stores = rmcf->stores.elts;
 
     for (i = 0; i < rmcf->stores.nelts; i++) {
-        if (ngx_rooms_store_init_worker(stores[i], cycle) != NGX_OK) {
+        if (ngx_rooms_pubsub_init_worker(stores[i], cycle) != NGX_OK
+            || ngx_rooms_store_init_worker(stores[i], cycle) != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }
@@ -619,6 +622,8 @@ ngx_rooms_exit_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < rmcf->stores.nelts; i++) {
         ngx_rooms_store_exit_worker(stores[i]);
+        ngx_rooms_cache_exit_worker(stores[i]);
+        ngx_rooms_pubsub_leave(stores[i]->pubsub);
     }
 
     ngx_rooms_status_exit_worker();

@@ -8,6 +8,7 @@
  * signature is checked once and not on each request.
  */
 
+#include "ngx_rooms_auth.h"
 #include "ngx_rooms_keys.h"
 #include "ngx_rooms_ticket.h"
 #include "ngx_rooms_cors.h"

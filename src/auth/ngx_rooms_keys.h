@@ -6,8 +6,9 @@
 #ifndef NGX_ROOMS_KEYS_H
 #define NGX_ROOMS_KEYS_H
 
-#include "ngx_rooms_auth.h"
 #include "ngx_rooms_fetch.h"
+#include "ngx_rooms_request.h"
+#include "rooms_jwt.h"
 
 
 #define NGX_ROOMS_KEYS_TTL      300    /* s, a fetched set is fresh */

@@ -14,6 +14,7 @@
  * worker forgets everybody.
  */
 
+#include "ngx_rooms_auth.h"
 #include "ngx_rooms_keys.h"
 #include <sodium.h>
 

@@ -369,9 +369,10 @@ rooms_jws_try(const rooms_jws_parts_t *parts, const rooms_jws_keys_t *fit,
         return ROOMS_JWT_OK;
     }
 
-    *why = fit->n > ROOMS_JWS_TRIES ? "too many keys fit, and none of the first ones "
-                                      "has signed the token"
-                                    : "the signature doesn't match";
+    *why = fit->n > ROOMS_JWS_TRIES
+           ? "too many keys fit, and none of the first ones has signed the "
+             "token"
+           : "the signature doesn't match";
     return ROOMS_JWT_INVALID;
 }
 

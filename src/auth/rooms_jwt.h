@@ -16,6 +16,7 @@
 #define ROOMS_JWT_H
 
 #include "rooms_jws.h"
+#include "rooms_principal.h"
 
 
 /*
@@ -23,23 +24,6 @@
  * 9999.  A larger one is a fault of the issuer, most often milliseconds.
  */
 #define ROOMS_JWT_TIME_MAX  253402300799
-
-
-/* Strings, NUL terminated. */
-typedef struct {
-    const rooms_str_t          *word;
-    unsigned                    n;
-} rooms_words_t;
-
-/* Claims that may stand elsewhere than usual. */
-typedef enum {
-    ROOMS_CLAIM_PARTICIPANT = 0,           /* "sub" */
-    ROOMS_CLAIM_TENANT,                    /* "tenant_id" */
-    ROOMS_CLAIM_NAME,                      /* "name" */
-    ROOMS_CLAIM_LOCAL,                     /* "preferred_username" */
-    ROOMS_CLAIM_ROLES,                     /* "role", "roles", "permissions" */
-    ROOMS_CLAIM_MAX
-} rooms_claim_e;
 
 
 /*
@@ -62,17 +46,6 @@ typedef struct {
     rooms_str_t                 tenant;    /* of tokens that name none; NULL:
                                               they are refused */
 } rooms_jwt_check_t;
-
-/* The strings point into the buf of the call that filled this in. */
-typedef struct {
-    rooms_str_t                 sub;       /* rooms_participant_valid() */
-    rooms_str_t                 tenant;    /* rooms_tenant_valid() */
-    rooms_str_t                 name;      /* or NULL; rooms_display_name() */
-    rooms_str_t                 local;     /* or NULL; rooms_local_id() */
-    int64_t                     exp;       /* seconds, without leeway */
-    int64_t                     iat;       /* seconds; 0: the token has none */
-    unsigned                    admin:1;
-} rooms_principal_t;
 
 
 /*

@@ -6,7 +6,7 @@
 /* Writing. */
 
 #include "rooms_json.h"
-#include "rooms.h"
+#include "rooms_time.h"
 
 
 void

@@ -10,6 +10,16 @@
 
 
 /*
+ * Levels of a content, counted on the content itself: {} has one.  An edit's
+ * event holds the new content in a content of its own, one level deeper.  No
+ * reader may give up before ROOMS_WRAPPED_DEPTH: what is put around contents
+ * (events, bundles, requests to other servers) has fewer levels than that.
+ */
+#define ROOMS_CONTENT_DEPTH  64
+#define ROOMS_WRAPPED_DEPTH  (ROOMS_CONTENT_DEPTH + 8)
+
+
+/*
  * Writing JSON (RFC 8259) into a buffer of fixed size.  A string takes at
  * most ROOMS_JSON_STR(len) bytes.  Strings must be valid UTF-8.
  */

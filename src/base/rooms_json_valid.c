@@ -6,7 +6,7 @@
 /* The scanner: what is JSON and what isn't. */
 
 #include "rooms_json_text.h"
-#include "rooms.h"
+#include "rooms_text.h"
 
 
 const unsigned char *

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "rooms_internal.h"
+#include "rooms_time.h"
 
 
 #define ROOMS_DAY       86400

@@ -133,7 +133,7 @@ ngx_rooms_import_start(ngx_rooms_req_t *rq)
                               rooms_from_ngx(rq->conf->media_path->name)));
     im->tenant = ngx_rooms_dup(w->pool, rq->principal.tenant);
     im->importer = ngx_rooms_dup(w->pool, rq->principal.sub);
-    im->limits = rq->conf->import_limits;
+    im->limits = *rq->conf->import_limits;
     im->now = rq->now;
     im->window = ngx_palloc(w->pool, NGX_ROOMS_IMPORT_WINDOW);
 

@@ -5,8 +5,7 @@
 
 /* POST /v1/rooms, POST /v1/rooms/dm and POST /v1/me/federated-dms */
 
-#include "ngx_rooms_federation_endpoints.h"
-#include "ngx_rooms_fedpolicy.h"
+#include "ngx_rooms_endpoints.h"
 
 
 #define NGX_ROOMS_SLUGS     4         /* tried in one round */
@@ -18,7 +17,8 @@ typedef struct {
     rooms_str_t          slugs[NGX_ROOMS_SLUGS];
     rooms_str_t          slug;        /* the one that is free */
     rooms_str_t          other;       /* a DM's other side */
-    ngx_rooms_profile_t  foreign;     /* of one on another server */
+    ngx_rooms_profile_t  foreign;     /* of one on another server ... */
+    const ngx_rooms_dm_foreign_t  *federation;   /* ... or NULL */
     unsigned             known:1;
 } ngx_rooms_create_ctx_t;
 
@@ -369,7 +369,7 @@ ngx_rooms_dm_pair(ngx_rooms_req_t *rq, rooms_str_t other)
 
 
 static ngx_int_t
-ngx_rooms_dm_ask(ngx_rooms_req_t *rq, rooms_str_t other, ngx_uint_t foreign)
+ngx_rooms_dm_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
 {
     rooms_str_t         tenant, participants;
     ngx_rooms_keys_t   *keys;
@@ -388,15 +388,16 @@ ngx_rooms_dm_ask(ngx_rooms_req_t *rq, rooms_str_t other, ngx_uint_t foreign)
     (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
                              ngx_rooms_key(keys, NGX_ROOMS_KEY_DMS,
                                            ROOMS_NULL),
-                             ngx_rooms_dm_pair(rq, other));
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), participants, other);
+                             ngx_rooms_dm_pair(rq, ctx->other));
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), participants,
+                             ctx->other);
     (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), tenant,
                              ngx_rooms_s("max_rooms"));
     (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), tenant,
                              ngx_rooms_s("rooms"));
 
-    if (foreign) {
-        (void) ngx_rooms_fedpolicy_ask(b, keys);
+    if (ctx->federation) {
+        (void) ctx->federation->ask(b, keys);
     }
 
     if (b->failed) {
@@ -426,20 +427,20 @@ ngx_rooms_dm_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
 
     ctx->known = rc == NGX_OK && profile.deactivated == 0;
 
-    if (ctx->known && profile.server.data && ctx->foreign.id.data == NULL) {
+    if (ctx->known && profile.server.data && ctx->federation == NULL) {
         return ngx_rooms_invalid(rq, "participant_id", "is of another server: "
                                  "use fqid, of /v1/me/federated-dms");
     }
 
-    if (ctx->foreign.id.data) {
+    if (ctx->federation) {
 
         if (ctx->known && profile.server.data == NULL) {
             return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT,
                                   "a participant of this server has that id");
         }
 
-        if (ngx_rooms_fqid_allow(rq, ngx_rooms_reply(rq, 4), NULL,
-                                 ctx->foreign.server) != NGX_OK)
+        if (ctx->federation->allow(rq, ngx_rooms_reply(rq, 4), NULL,
+                                   ctx->foreign.server) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -500,7 +501,7 @@ ngx_rooms_dm_load(ngx_rooms_req_t *rq)
                                      "must not be empty");
         }
 
-        return ngx_rooms_dm_ask(rq, ctx->other, ctx->foreign.id.data != NULL);
+        return ngx_rooms_dm_ask(rq, ctx);
 
     case 1:
         return ngx_rooms_dm_take(rq, ctx);
@@ -521,9 +522,9 @@ ngx_rooms_dm_load(ngx_rooms_req_t *rq)
 }
 
 
-/* The other side is in the room as soon as it is made, as in any DM. */
 ngx_int_t
-ngx_rooms_feddm_load(ngx_rooms_req_t *rq)
+ngx_rooms_dm_with(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *other,
+    const ngx_rooms_dm_foreign_t *federation)
 {
     ngx_rooms_create_ctx_t  *ctx;
 
@@ -532,16 +533,11 @@ ngx_rooms_feddm_load(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    if (rq->round == 0
-        && ngx_rooms_fqid_check(rq, ngx_rooms_body_str(rq, "fqid"),
-                                &ctx->foreign) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+    ctx->foreign = *other;
+    ctx->other = other->id;
+    ctx->federation = federation;
 
-    ctx->other = ctx->foreign.id;
-
-    return ngx_rooms_dm_load(rq);
+    return NGX_OK;
 }
 
 
@@ -562,7 +558,7 @@ ngx_rooms_dm_decide(ngx_rooms_req_t *rq)
     before = rq->view.room;
 
     rooms_decide_dm(ctx->id, rq->principal.sub, ctx->other,
-                    ctx->known || ctx->foreign.id.data,
+                    ctx->known || ctx->federation,
                     rq->view.exists ? &before : NULL, rq->now, rq->change);
 
     if (rq->change->code != ROOMS_OK) {
@@ -575,14 +571,14 @@ ngx_rooms_dm_decide(ngx_rooms_req_t *rq)
 
     if (rq->change->event == ROOMS_EV_CREATE) {
         rq->view.exists = 0;
-        rq->change->room.federated = ctx->foreign.id.data != NULL;
+        rq->change->room.federated = ctx->federation != NULL;
 
         if (ngx_rooms_create_commit(rq) != NGX_OK) {
             return NGX_ERROR;
         }
 
-        if (ctx->foreign.id.data && !ctx->known) {
-            ngx_rooms_fqid_keep(rq, &ctx->foreign);
+        if (ctx->federation && !ctx->known) {
+            ctx->federation->keep(rq, &ctx->foreign);
         }
 
         return rq->commit.failed ? NGX_ERROR : NGX_OK;

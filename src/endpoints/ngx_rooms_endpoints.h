@@ -84,6 +84,23 @@ rooms_str_t ngx_rooms_content(ngx_rooms_req_t *rq,
 /* The transition that the change is about. */
 const rooms_transition_t *ngx_rooms_subject(const rooms_change_t *change);
 
+/*
+ * A DM with a participant of another server: what federation adds to it.
+ * `ask` appends one command, whose reply `allow` judges; `keep` writes the
+ * profile of one who is new here.  ngx_rooms_dm_with() comes before
+ * ngx_rooms_dm_load(): the other side is in the room as soon as it is made.
+ */
+typedef struct {
+    ngx_int_t  (*ask)(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
+    ngx_int_t  (*allow)(ngx_rooms_req_t *rq, redisReply *reply,
+                        const rooms_room_t *room, rooms_str_t server);
+    void       (*keep)(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p);
+} ngx_rooms_dm_foreign_t;
+
+ngx_int_t ngx_rooms_dm_with(ngx_rooms_req_t *rq,
+    const ngx_rooms_profile_t *other,
+    const ngx_rooms_dm_foreign_t *federation);
+
 /* Lists: opens and closes the envelope, with meta. */
 void ngx_rooms_list_open(ngx_rooms_req_t *rq);
 void ngx_rooms_list_close(ngx_rooms_req_t *rq, ngx_uint_t more,

@@ -10,7 +10,6 @@
  */
 
 #include "ngx_rooms_endpoints.h"
-#include "ngx_rooms_endings.h"
 #include <sodium.h>
 
 
@@ -270,12 +269,6 @@ ngx_rooms_room_decide(ngx_rooms_req_t *rq)
                                      rq->change->room.workspace),
                        rq->principal.sub,
                        rooms_cstr(rooms_role_name(rq->in.workspace_role)));
-    }
-
-    if (rq->endpoint->op == ROOMS_OP_FEDERATE && !rq->change->room.federated)
-    {
-        ngx_rooms_endings_add(&rq->commit, &rq->keys, &before,
-                              rq->principal.sub, rq->now);
     }
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;

@@ -33,6 +33,7 @@ void ngx_rooms_fqid_keep(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p);
 ngx_int_t ngx_rooms_descriptor_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_fedbackfill_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_fedbackfill_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_federate_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_feddm_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_fedinvite_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_fedinvite_load(ngx_rooms_req_t *rq);

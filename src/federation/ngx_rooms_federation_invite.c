@@ -12,6 +12,7 @@
  */
 
 #include "ngx_rooms_inbox.h"
+#include "ngx_rooms_endings.h"
 #include "ngx_rooms_fedpolicy.h"
 #include "ngx_rooms_peer_call.h"
 #include "ngx_rooms_profiles.h"
@@ -212,4 +213,51 @@ ngx_rooms_fedinvite_decide(ngx_rooms_req_t *rq)
     }
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+/* PUT .../federate: when it ends, those of other servers have to leave. */
+ngx_int_t
+ngx_rooms_federate_decide(ngx_rooms_req_t *rq)
+{
+    rooms_room_t  before;
+
+    before = rq->view.room;
+
+    if (ngx_rooms_room_decide(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (!rq->committing || rq->change->room.federated) {
+        return NGX_OK;
+    }
+
+    ngx_rooms_endings_add(&rq->commit, &rq->keys, &before,
+                          rq->principal.sub, rq->now);
+
+    return rq->commit.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+/* POST /v1/me/federated-dms. */
+ngx_int_t
+ngx_rooms_feddm_load(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_profile_t  other;
+
+    static const ngx_rooms_dm_foreign_t  federation = {
+        .ask = ngx_rooms_fedpolicy_ask,
+        .allow = ngx_rooms_fqid_allow,
+        .keep = ngx_rooms_fqid_keep
+    };
+
+    if (rq->round == 0
+        && (ngx_rooms_fqid_check(rq, ngx_rooms_body_str(rq, "fqid"),
+                                 &other) != NGX_OK
+            || ngx_rooms_dm_with(rq, &other, &federation) != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_dm_load(rq);
 }

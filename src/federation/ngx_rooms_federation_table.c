@@ -90,7 +90,7 @@ const ngx_rooms_endpoint_t  ngx_rooms_federation_rows[] = {
     { .method = NGX_HTTP_PUT, .path = "/v1/admin/rooms/{room}/federate",
       .part = NGX_ROOMS_PART_FEDERATION,
       .flags = NGX_ROOMS_ADMIN|NGX_ROOMS_BODY, .op = ROOMS_OP_FEDERATE,
-      .load = ngx_rooms_room_load, .decide = ngx_rooms_room_decide,
+      .load = ngx_rooms_room_load, .decide = ngx_rooms_federate_decide,
       .show = ngx_rooms_room_show, .fields = ngx_rooms_federate_fields },
 
     { .method = NGX_HTTP_POST,

@@ -67,17 +67,4 @@ struct ngx_rooms_fedlink_s {
     unsigned                  again:1;     /* poked meanwhile */
 };
 
-
-/* A location of a server that federates: its server, once. */
-ngx_int_t ngx_rooms_link_add(ngx_conf_t *cf, ngx_array_t *links,
-    ngx_rooms_loc_conf_t *conf);
-void ngx_rooms_link_init_worker(ngx_array_t *links, ngx_cycle_t *cycle);
-
-/* Something has come into an outbox: it is looked at now, if we drain. */
-void ngx_rooms_outbox_poke(ngx_rooms_loc_conf_t *conf);
-
-/* Tells a server what waits for it, until nothing does or it fails. */
-void ngx_rooms_outbox_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
-    ngx_rooms_link_kind_e kind);
-
 #endif /* NGX_ROOMS_LINK_H */

@@ -115,6 +115,10 @@ struct ngx_rooms_outbox_s {
 };
 
 
+/* Tells a server what waits for it, until nothing does or it fails. */
+void ngx_rooms_outbox_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
+    ngx_rooms_link_kind_e kind);
+
 /*
  * ngx_rooms_outbox.c: the rounds, what waits, and what becomes of it.
  *

@@ -10,7 +10,6 @@
 #include "ngx_rooms_error.h"
 #include "ngx_rooms_apply.h"
 #include "ngx_rooms_work.h"
-#include "rooms_jwt.h"
 #include "rooms_json.h"
 #include <jansson.h>
 
@@ -21,7 +20,6 @@
 #define NGX_ROOMS_RACES_HOT       3   /* then each waits a little */
 #define NGX_ROOMS_TOP             2
 
-typedef struct ngx_rooms_req_s       ngx_rooms_req_t;
 typedef struct ngx_rooms_endpoint_s  ngx_rooms_endpoint_t;
 typedef struct ngx_rooms_signer_s    ngx_rooms_signer_t;
 

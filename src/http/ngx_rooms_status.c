@@ -4,6 +4,7 @@
  */
 
 #include "ngx_rooms_status.h"
+#include "ngx_rooms_request.h"
 #include "ngx_rooms_status_html.h"
 #include "ngx_rooms_inspect.h"
 

@@ -6,7 +6,7 @@
 #ifndef NGX_ROOMS_STATUS_H
 #define NGX_ROOMS_STATUS_H
 
-#include "ngx_rooms_request.h"
+#include "ngx_rooms.h"
 
 
 /*

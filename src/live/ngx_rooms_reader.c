@@ -373,7 +373,7 @@ ngx_rooms_reader_listen(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         ids[i] = s->look->rooms[i].id;
     }
 
-    return ngx_rooms_listen(&rq->conf->store->pubsub, &s->listener, &keys,
+    return ngx_rooms_listen(rq->conf->store->pubsub, &s->listener, &keys,
                             rq->principal.sub, ids, s->look->nrooms,
                             s->look->last);
 }

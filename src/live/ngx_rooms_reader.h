@@ -7,6 +7,7 @@
 #define NGX_ROOMS_READER_H
 
 #include "ngx_rooms_request.h"
+#include "ngx_rooms_pubsub.h"
 
 
 /*

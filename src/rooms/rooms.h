@@ -15,6 +15,7 @@
 
 #include "rooms_str.h"
 #include "rooms_text.h"
+#include "rooms_time.h"
 
 
 #define ROOMS_POWER_MAX        100
@@ -427,12 +428,6 @@ int rooms_tenant_valid(rooms_str_t id);
 rooms_str_t rooms_display_name(rooms_str_t raw, unsigned char *dst);
 rooms_str_t rooms_local_id(rooms_str_t raw, unsigned char *dst);
 int rooms_local_char(unsigned char c);
-
-/* RFC 3339.  Parsing takes any offset and 1-9 digits of a second; -1 on
- * anything else.  Formatting gives UTC with milliseconds and Z, 24 bytes. */
-int64_t rooms_time_parse(rooms_str_t s);               /* ms */
-#define ROOMS_TIME_LEN  24
-unsigned char *rooms_time_format(unsigned char *dst, int64_t ms);
 
 
 /*

@@ -16,15 +16,6 @@
 #include <jansson.h>
 
 
-/*
- * Levels of a content, counted on the content itself: {} has one.  An edit's
- * event holds the new content in a content of its own, one level deeper.  No
- * reader may give up before ROOMS_WRAPPED_DEPTH: what is put around contents
- * (events, bundles, requests to other servers) has fewer levels than that.
- */
-#define ROOMS_CONTENT_DEPTH  64
-#define ROOMS_WRAPPED_DEPTH  (ROOMS_CONTENT_DEPTH + 8)
-
 #define ROOMS_CONTENT_DEEP   "must not nest more than 64 levels deep"
 
 /*

@@ -25,12 +25,15 @@
  */
 
 #include "ngx_rooms_cache.h"
+#include "ngx_rooms_pubsub.h"
 
 
 #define NGX_ROOMS_CACHE_TRUST   1000   /* ms, since the last answered PING */
 #define NGX_ROOMS_CACHE_PING     300   /* ms, while it is used */
 #define NGX_ROOMS_CACHE_ASKED   2000   /* ms that one waits for a reply */
 #define NGX_ROOMS_CACHE_ENTRY      8   /* replies */
+
+typedef struct ngx_rooms_cache_s  ngx_rooms_cache_t;
 
 typedef struct {
     ngx_str_node_t       sn;           /* the room's key */
@@ -58,12 +61,47 @@ static uint64_t     ngx_rooms_cache_tickets;
 static ngx_queue_t  ngx_rooms_cache_used;
 
 
+/* What a worker remembers of one Redis. */
+struct ngx_rooms_cache_s {
+    ngx_rooms_pubsub_t       track;    /* the connection that tells of it */
+    ngx_rooms_server_t      *server;
+    ngx_str_t                prefix;   /* of the keys that it tells of */
+    ngx_rbtree_t             rooms;
+    ngx_rbtree_node_t        sentinel;
+    ngx_uint_t               epoch;    /* of the lane that is read by */
+    ngx_msec_t               alive;    /* then it was, as is known */
+
+    enum {
+        NGX_ROOMS_CACHE_DOWN = 0,
+        NGX_ROOMS_CACHE_ID,
+        NGX_ROOMS_CACHE_TRACKING,
+        NGX_ROOMS_CACHE_SUBSCRIBING,
+        NGX_ROOMS_CACHE_TOLD           /* of what changes */
+    }                        round;
+
+    unsigned                 placed:1; /* where the lane is, too */
+    unsigned                 wanted:1; /* since the last PING */
+};
+
+
 static ngx_rooms_cache_t *ngx_rooms_cache_of(ngx_rooms_store_t *store,
     const ngx_rooms_keys_t *keys);
 static ngx_uint_t ngx_rooms_cache_stands(ngx_rooms_cache_t *cache);
 static void ngx_rooms_cache_drop(ngx_rooms_cache_entry_t *e);
 static void ngx_rooms_cache_room_drop(ngx_rooms_cache_t *cache,
     ngx_rooms_cache_room_t *room);
+static void ngx_rooms_cache_greet(void *data);
+static ngx_int_t ngx_rooms_cache_take(void *data, redisReply *reply);
+static void ngx_rooms_cache_empty(void *data);
+static ngx_msec_t ngx_rooms_cache_ping(void *data);
+
+
+static const ngx_rooms_pubsub_owner_t  ngx_rooms_cache_owner = {
+    .ready = ngx_rooms_cache_greet,
+    .lost = ngx_rooms_cache_empty,
+    .push = ngx_rooms_cache_take,
+    .ping = ngx_rooms_cache_ping
+};
 
 
 void
@@ -120,7 +158,8 @@ ngx_rooms_cache_of(ngx_rooms_store_t *store, const ngx_rooms_keys_t *keys)
                     ngx_str_rbtree_insert_value);
 
     ngx_rooms_pubsub_init(&cache->track, store, store->log);
-    cache->track.cache = cache;
+    cache->track.owner = &ngx_rooms_cache_owner;
+    cache->track.data = cache;
     cache->track.fixed = &server->node;
     server->cache = cache;
 
@@ -304,9 +343,11 @@ ngx_rooms_cache_forget(ngx_rooms_cache_t *cache, const u_char *data,
 }
 
 
-void
-ngx_rooms_cache_empty(ngx_rooms_cache_t *cache)
+static void
+ngx_rooms_cache_empty(void *data)
 {
+    ngx_rooms_cache_t *cache = data;
+
     ngx_rbtree_node_t  *root;
 
     cache->round = NGX_ROOMS_CACHE_DOWN;
@@ -615,9 +656,11 @@ ngx_rooms_cache_changed(ngx_rooms_store_t *store,
 
 /* The connection: CLIENT ID, CLIENT TRACKING, SUBSCRIBE, then what changes. */
 
-void
-ngx_rooms_cache_greet(ngx_rooms_cache_t *cache)
+static void
+ngx_rooms_cache_greet(void *data)
 {
+    ngx_rooms_cache_t *cache = data;
+
     cache->round = NGX_ROOMS_CACHE_ID;
 
     ngx_rooms_pubsub_send(&cache->track,
@@ -663,9 +706,11 @@ ngx_rooms_cache_named(ngx_rooms_cache_t *cache, redisReply *keys)
 }
 
 
-ngx_int_t
-ngx_rooms_cache_take(ngx_rooms_cache_t *cache, redisReply *reply)
+static ngx_int_t
+ngx_rooms_cache_take(void *data, redisReply *reply)
 {
+    ngx_rooms_cache_t *cache = data;
+
     rooms_str_t  kind;
 
     switch (cache->round) {
@@ -721,9 +766,11 @@ ngx_rooms_cache_take(ngx_rooms_cache_t *cache, redisReply *reply)
 
 
 /* When the connection is to be asked again whether it lives. */
-ngx_msec_t
-ngx_rooms_cache_ping(ngx_rooms_cache_t *cache)
+static ngx_msec_t
+ngx_rooms_cache_ping(void *data)
 {
+    ngx_rooms_cache_t *cache = data;
+
     if (!cache->wanted) {
         return NGX_ROOMS_PUBSUB_PING;
     }
@@ -735,8 +782,17 @@ ngx_rooms_cache_ping(ngx_rooms_cache_t *cache)
 
 
 void
-ngx_rooms_cache_exit_worker(ngx_rooms_cache_t *cache)
+ngx_rooms_cache_exit_worker(ngx_rooms_store_t *store)
 {
-    ngx_rooms_cache_empty(cache);
-    ngx_rooms_pubsub_leave(&cache->track);
+    ngx_uint_t          i;
+    ngx_rooms_cache_t  *cache;
+
+    for (i = 0; i < store->nservers; i++) {
+        cache = store->servers[i]->cache;
+
+        if (cache) {
+            ngx_rooms_cache_empty(cache);
+            ngx_rooms_pubsub_leave(&cache->track);
+        }
+    }
 }

@@ -36,11 +36,7 @@ void ngx_rooms_cache_put(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
 void ngx_rooms_cache_changed(ngx_rooms_store_t *store,
     const ngx_rooms_keys_t *keys, const ngx_array_t *changed);
 
-/* Between the cache and its connection (ngx_rooms_pubsub.c). */
-void ngx_rooms_cache_greet(ngx_rooms_cache_t *cache);
-ngx_int_t ngx_rooms_cache_take(ngx_rooms_cache_t *cache, redisReply *reply);
-void ngx_rooms_cache_empty(ngx_rooms_cache_t *cache);
-ngx_msec_t ngx_rooms_cache_ping(ngx_rooms_cache_t *cache);
-void ngx_rooms_cache_exit_worker(ngx_rooms_cache_t *cache);
+/* The worker ends. */
+void ngx_rooms_cache_exit_worker(ngx_rooms_store_t *store);
 
 #endif /* NGX_ROOMS_CACHE_H */

@@ -40,7 +40,7 @@
  * positions are above the lost ones, since they follow the clock.
  */
 
-#include "ngx_rooms_store.h"
+#include "ngx_rooms_pubsub.h"
 
 
 #define NGX_ROOMS_LISTEN_LINGER  60000    /* ms, a channel without listeners */

@@ -13,8 +13,7 @@
  * channel is subscribed or can't be, and now and then without any message.
  */
 
-#include "ngx_rooms_store.h"
-#include "ngx_rooms_cache.h"
+#include "ngx_rooms_pubsub.h"
 #include "ngx_rooms_tls.h"
 
 
@@ -33,15 +32,28 @@ static void ngx_rooms_pubsub_greet(ngx_rooms_pubsub_t *ps);
 static void ngx_rooms_pubsub_timer_handler(ngx_event_t *ev);
 static void ngx_rooms_pubsub_connected(ngx_rooms_pubsub_t *ps);
 static void ngx_rooms_pubsub_ready(ngx_rooms_pubsub_t *ps);
-static void ngx_rooms_pubsub_send(ngx_rooms_pubsub_t *ps,
-    const rooms_str_t *argv, ngx_uint_t argc);
 static ngx_int_t ngx_rooms_pubsub_flush(ngx_rooms_pubsub_t *ps);
 static void ngx_rooms_pubsub_read_handler(ngx_event_t *rev);
 static void ngx_rooms_pubsub_write_handler(ngx_event_t *wev);
 
 
+ngx_int_t
+ngx_rooms_pubsub_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
+{
+    store->pubsub = ngx_palloc(cycle->pool, sizeof(ngx_rooms_pubsub_t));
+
+    if (store->pubsub == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_pubsub_init(store->pubsub, store, cycle->log);
+
+    return NGX_OK;
+}
+
+
 void
-ngx_rooms_pubsub_init(ngx_rooms_pubsub_t *ps, struct ngx_rooms_store_s *store,
+ngx_rooms_pubsub_init(ngx_rooms_pubsub_t *ps, ngx_rooms_store_t *store,
     ngx_log_t *log)
 {
     ngx_memzero(ps, sizeof(ngx_rooms_pubsub_t));
@@ -287,8 +299,8 @@ ngx_rooms_pubsub_ready(ngx_rooms_pubsub_t *ps)
     ps->state = NGX_ROOMS_PUBSUB_READY;
     ngx_add_timer(&ps->timer, NGX_ROOMS_PUBSUB_PING);
 
-    if (ps->cache) {
-        ngx_rooms_cache_greet(ps->cache);
+    if (ps->owner) {
+        ps->owner->ready(ps->data);
         return;
     }
 
@@ -317,7 +329,7 @@ ngx_rooms_pubsub_again(ngx_rooms_pubsub_t *ps)
         ngx_del_timer(&ps->timer);
     }
 
-    if (ngx_queue_empty(&ps->channels) && ps->cache == NULL) {
+    if (ngx_queue_empty(&ps->channels) && ps->owner == NULL) {
         return;
     }
 
@@ -373,8 +385,8 @@ ngx_rooms_pubsub_close(ngx_rooms_pubsub_t *ps, const char *why)
     ps->nout = 0;
     ps->pinging = 0;
 
-    if (ps->cache) {
-        ngx_rooms_cache_empty(ps->cache);
+    if (ps->owner) {
+        ps->owner->lost(ps->data);
     }
 
     for (q = ngx_queue_head(&ps->channels);
@@ -525,7 +537,7 @@ ngx_rooms_pubsub_room(ngx_rooms_pubsub_t *ps, size_t len)
 }
 
 
-static void
+void
 ngx_rooms_pubsub_send(ngx_rooms_pubsub_t *ps, const rooms_str_t *argv,
     ngx_uint_t argc)
 {
@@ -617,6 +629,10 @@ ngx_rooms_pubsub_take(ngx_rooms_pubsub_t *ps, redisReply *reply)
         return ps->connection ? NGX_OK : NGX_DONE;
     }
 
+    if (ps->owner) {
+        return ps->owner->push(ps->data, reply);
+    }
+
     kind = ngx_rooms_pubsub_str(reply, 0);
     ch = ngx_rooms_channel_find(ps, ngx_rooms_pubsub_str(reply, 1));
 
@@ -701,7 +717,9 @@ ngx_rooms_pubsub_read_handler(ngx_event_t *rev)
 
         if (ps->pinging) {
             ps->pinging = 0;
-            ngx_add_timer(&ps->timer, NGX_ROOMS_PUBSUB_PING);
+            ngx_add_timer(&ps->timer,
+                          ps->owner ? ps->owner->ping(ps->data)
+                                    : NGX_ROOMS_PUBSUB_PING);
         }
 
         rc = redisReaderFeed(ps->reader, (char *) buf, n) == REDIS_OK

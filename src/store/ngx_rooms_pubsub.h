@@ -6,13 +6,8 @@
 #ifndef NGX_ROOMS_PUBSUB_H
 #define NGX_ROOMS_PUBSUB_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_event.h>
+#include "ngx_rooms_store.h"
 #include <ngx_event_connect.h>
-#include <hiredis/hiredis.h>
-#include "ngx_rooms_redis.h"
-#include "rooms_str.h"
 
 
 /*
@@ -22,13 +17,10 @@
  * (ngx_rooms_listen.c).
  */
 
-struct ngx_rooms_keys_s;
-
 typedef struct ngx_rooms_pubsub_s    ngx_rooms_pubsub_t;
 typedef struct ngx_rooms_channel_s   ngx_rooms_channel_t;
 typedef struct ngx_rooms_topic_s     ngx_rooms_topic_t;
 typedef struct ngx_rooms_listener_s  ngx_rooms_listener_t;
-typedef struct ngx_rooms_cache_s     ngx_rooms_cache_t;
 
 typedef void (*ngx_rooms_listener_pt)(ngx_rooms_listener_t *l);
 
@@ -40,8 +32,16 @@ typedef enum {
     NGX_ROOMS_PUBSUB_READY
 } ngx_rooms_pubsub_state_e;
 
+/* Who uses a connection for something else than channels. */
+typedef struct {
+    void                     (*ready)(void *data);
+    void                     (*lost)(void *data);
+    ngx_int_t                (*push)(void *data, redisReply *reply);
+    ngx_msec_t               (*ping)(void *data);   /* silence before it, ms */
+} ngx_rooms_pubsub_owner_t;
+
 struct ngx_rooms_pubsub_s {
-    struct ngx_rooms_store_s  *store;
+    ngx_rooms_store_t         *store;
     ngx_log_t                 *log;
     ngx_rooms_pubsub_state_e   state;
     ngx_connection_t          *connection;
@@ -53,7 +53,9 @@ struct ngx_rooms_pubsub_s {
     ngx_event_t                timer;      /* connect, backoff, ping */
     ngx_uint_t                 attempts;
     ngx_msec_t                 pinged;
-    ngx_rooms_cache_t         *cache;      /* it is that of a cache, ... */
+
+    const ngx_rooms_pubsub_owner_t  *owner;   /* NULL: it is for channels */
+    void                      *data;       /* the owner's */
     ngx_rooms_node_t          *fixed;      /* at this Redis; or NULL */
     unsigned                   pinging:1;
     unsigned                   refused:1;  /* it was told once */
@@ -122,8 +124,16 @@ struct ngx_rooms_listener_s {
 };
 
 
-void ngx_rooms_pubsub_init(ngx_rooms_pubsub_t *ps,
-    struct ngx_rooms_store_s *store, ngx_log_t *log);
+/* One connection more, whose memory is the caller's. */
+void ngx_rooms_pubsub_init(ngx_rooms_pubsub_t *ps, ngx_rooms_store_t *store,
+    ngx_log_t *log);
+void ngx_rooms_pubsub_send(ngx_rooms_pubsub_t *ps, const rooms_str_t *argv,
+    ngx_uint_t argc);
+
+/* Before the store's own, which may tell it already; and after its end. */
+ngx_int_t ngx_rooms_pubsub_init_worker(ngx_rooms_store_t *store,
+    ngx_cycle_t *cycle);
+void ngx_rooms_pubsub_leave(ngx_rooms_pubsub_t *ps);
 
 /*
  * Listens for news of one participant and of some rooms, and of no others any
@@ -131,7 +141,7 @@ void ngx_rooms_pubsub_init(ngx_rooms_pubsub_t *ps,
  * after this call, the listener is told of, sooner or later.
  */
 ngx_int_t ngx_rooms_listen(ngx_rooms_pubsub_t *ps, ngx_rooms_listener_t *l,
-    struct ngx_rooms_keys_s *keys, rooms_str_t participant,
+    ngx_rooms_keys_t *keys, rooms_str_t participant,
     const rooms_str_t *rooms, ngx_uint_t n, int64_t counter);
 void ngx_rooms_listen_stop(ngx_rooms_listener_t *l);
 
@@ -145,7 +155,6 @@ void ngx_rooms_pubsub_subscribe(ngx_rooms_pubsub_t *ps,
 void ngx_rooms_pubsub_unsubscribe(ngx_rooms_pubsub_t *ps,
     ngx_rooms_channel_t *ch);
 void ngx_rooms_pubsub_close(ngx_rooms_pubsub_t *ps, const char *why);
-void ngx_rooms_pubsub_leave(ngx_rooms_pubsub_t *ps);
 /* Connects, if that isn't under way. */
 void ngx_rooms_pubsub_want(ngx_rooms_pubsub_t *ps);
 /* Asks at once whether the other side lives. */

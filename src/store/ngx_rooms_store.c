@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_rooms_cache.h"
+#include "ngx_rooms_store.h"
 #include "rooms_json.h"
 
 
@@ -436,8 +436,6 @@ ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
     store->nsentinels = 0;
     store->node.data = store;
 
-    ngx_rooms_pubsub_init(&store->pubsub, store, cycle->log);
-
     if (store->kind == NGX_ROOMS_STORE_SINGLE) {
         return ngx_rooms_store_add(store, NULL) ? NGX_OK : NGX_ERROR;
     }
@@ -494,13 +492,6 @@ ngx_rooms_store_exit_worker(ngx_rooms_store_t *store)
 {
     ngx_uint_t  i, lane;
 
-    for (i = 0; i < store->nservers; i++) {
-
-        if (store->servers[i]->cache) {
-            ngx_rooms_cache_exit_worker(store->servers[i]->cache);
-        }
-    }
-
     for (lane = 0; lane < NGX_ROOMS_LANES; lane++) {
 
         for (i = 0; i < store->nservers; i++) {
@@ -511,8 +502,6 @@ ngx_rooms_store_exit_worker(ngx_rooms_store_t *store)
             ngx_rooms_lane_end(&store->sentinels[i]->lanes[lane]);
         }
     }
-
-    ngx_rooms_pubsub_leave(&store->pubsub);
 
     if (store->watch.timer_set) {
         ngx_del_timer(&store->watch);

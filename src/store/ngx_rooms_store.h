@@ -7,7 +7,6 @@
 #define NGX_ROOMS_STORE_H
 
 #include "ngx_rooms_redis.h"
-#include "ngx_rooms_pubsub.h"
 #include "rooms.h"
 
 
@@ -33,7 +32,7 @@ typedef enum {
 typedef struct {
     ngx_rooms_node_t         node;
     ngx_rooms_lane_t         lanes[NGX_ROOMS_LANES];
-    ngx_rooms_cache_t       *cache;    /* NULL: nothing was cached yet */
+    struct ngx_rooms_cache_s  *cache;  /* NULL: nothing was cached yet */
 
     struct ngx_rooms_store_s  *store;
     ngx_rooms_batch_t       *question; /* about the topology, in flight */
@@ -42,28 +41,6 @@ typedef struct {
     int64_t                  epoch;    /* of the configuration it named */
     ngx_uint_t               leads;    /* 1: a failover */
 } ngx_rooms_server_t;
-
-/* What a worker remembers of one Redis (ngx_rooms_cache.c). */
-struct ngx_rooms_cache_s {
-    ngx_rooms_pubsub_t       track;    /* the connection that tells of it */
-    ngx_rooms_server_t      *server;
-    ngx_str_t                prefix;   /* of the keys that it tells of */
-    ngx_rbtree_t             rooms;
-    ngx_rbtree_node_t        sentinel;
-    ngx_uint_t               epoch;    /* of the lane that is read by */
-    ngx_msec_t               alive;    /* then it was, as is known */
-
-    enum {
-        NGX_ROOMS_CACHE_DOWN = 0,
-        NGX_ROOMS_CACHE_ID,
-        NGX_ROOMS_CACHE_TRACKING,
-        NGX_ROOMS_CACHE_SUBSCRIBING,
-        NGX_ROOMS_CACHE_TOLD           /* of what changes */
-    }                        round;
-
-    unsigned                 placed:1; /* where the lane is, too */
-    unsigned                 wanted:1; /* since the last PING */
-};
 
 /*
  * What rooms_redis names.  A single Redis and the primary that sentinels
@@ -89,7 +66,7 @@ typedef struct ngx_rooms_store_s {
     ngx_msec_t               asked;    /* about the topology, 0: never */
     ngx_event_t              watch;    /* asks sentinels again and again */
     ngx_msec_t               held;     /* since when, for a failover; or 0 */
-    ngx_rooms_pubsub_t       pubsub;
+    struct ngx_rooms_pubsub_s  *pubsub;
 } ngx_rooms_store_t;
 
 

@@ -19,7 +19,7 @@
  * failover is in progress: from then on nothing is sent to the old one.
  */
 
-#include "ngx_rooms_store.h"
+#include "ngx_rooms_pubsub.h"
 
 
 #define NGX_ROOMS_DISCOVER_EVERY  500      /* ms */
@@ -333,7 +333,7 @@ ngx_rooms_topology_leave(ngx_rooms_store_t *store)
 {
     ngx_rooms_pubsub_t  *ps;
 
-    ps = &store->pubsub;
+    ps = store->pubsub;
 
     if (ps->connection && ps->node->out) {
         ngx_rooms_pubsub_close(ps, "is to no node of the cluster");
@@ -625,8 +625,8 @@ ngx_rooms_discovered_primary(ngx_rooms_server_t *source, redisReply *address,
 
     /* what is published at the new one may never be heard at the old one */
 
-    if (store->pubsub.connection) {
-        ngx_rooms_pubsub_close(&store->pubsub, "is to no primary any longer");
+    if (store->pubsub->connection) {
+        ngx_rooms_pubsub_close(store->pubsub, "is to no primary any longer");
     }
 }
 
@@ -640,7 +640,7 @@ ngx_rooms_topology_down(void *data)
 
     /* it may be the same node that is subscribed at */
 
-    ngx_rooms_pubsub_check(&store->pubsub);
+    ngx_rooms_pubsub_check(store->pubsub);
 }
 
 

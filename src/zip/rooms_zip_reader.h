@@ -60,7 +60,7 @@ typedef enum {
 
 
 /* rooms_import_limits */
-typedef struct {
+typedef struct rooms_zip_limits_s {
     uint64_t             unpacked;    /* bytes of all entries together */
     uint64_t             entries;
     uint64_t             ratio;       /* unpacked to packed, 200 is 200:1 */

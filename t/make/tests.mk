@@ -3,6 +3,7 @@
 
 # make test      suites on a real NGINX and a private Redis, then the core's
 # make unit      the core alone
+# make laws      which file includes which, and how long one may be
 # make asan      both, under AddressSanitizer and UBSan
 # make valgrind  the suites under valgrind
 # make fuzz      every fuzz target, FUZZ_SECONDS each
@@ -29,11 +30,15 @@ TESTS        ?= $(sort $(wildcard t/*.t t/chaos/*.t))
 TIMED        = 16-media-disk 21-sync-races 24-import-faults 36-status \
                44-fed-backfill 50-fed-topology 51-fed-limits
 
-.PHONY: test suites unit asan valgrind fuzz bench chaos
+.PHONY: test laws suites unit asan valgrind fuzz bench chaos
 
 test: $(MODULE) $(UNIT_TESTS) | setup-test
+	@t/make/laws
 	@t/make/suites $(MODULE) $(TESTS)
 	@t/make/units $(UNIT_TESTS)
+
+laws:
+	@t/make/laws
 
 suites: $(MODULE) | setup-test
 	@t/make/suites $(MODULE) $(TESTS)

@@ -14,7 +14,7 @@
 #ifndef ROOMS_CANONICAL_H
 #define ROOMS_CANONICAL_H
 
-#include "rooms_stored.h"
+#include "rooms_json.h"
 #include <jansson.h>
 
 

@@ -10,8 +10,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_rooms_store.h"
-#include "rooms_zip_reader.h"
-#include "rooms_jwt.h"
+#include "rooms_principal.h"
 
 
 #define NGX_ROOMS_VERSION  "0.1.0"     /* and in pkg/debian/changelog */
@@ -42,6 +41,7 @@ typedef enum {
     NGX_ROOMS_AUTH_HYBRID
 } ngx_rooms_auth_mode_e;
 
+typedef struct ngx_rooms_req_s     ngx_rooms_req_t;
 typedef struct ngx_rooms_auth_s    ngx_rooms_auth_t;
 typedef struct ngx_rooms_status_s  ngx_rooms_status_t;
 typedef struct ngx_rooms_cors_s    ngx_rooms_cors_t;
@@ -129,7 +129,8 @@ struct ngx_rooms_loc_conf_s {
     ngx_int_t              stream_connections;   /* of a participant */
 
     ngx_int_t              export_level;  /* of deflate */
-    rooms_zip_limits_t     import_limits;
+    /* rooms_import_limits; NULL: unset */
+    const struct rooms_zip_limits_s  *import_limits;
 
     ngx_path_t            *media_path;
     ngx_msec_t             media_sweep;   /* 0: off */

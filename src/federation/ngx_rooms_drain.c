@@ -5,6 +5,7 @@
 
 /* Which worker drains the outboxes, and which of them are due. */
 
+#include "ngx_rooms_drain.h"
 #include "ngx_rooms_endings.h"
 #include "ngx_rooms_outbox.h"
 #include "ngx_rooms_profiles.h"
