@@ -12,7 +12,6 @@
  */
 
 #include "ngx_rooms_ticket.h"
-#include "ngx_rooms_auth.h"
 #include "ngx_rooms_cors.h"
 #include <sodium.h>
 

@@ -23,10 +23,8 @@
 #include "ngx_rooms_endings.h"
 #include "ngx_rooms_fedpolicy.h"
 #include "ngx_rooms_hold.h"
-#include "ngx_rooms_fault.h"
 
 
-#define NGX_ROOMS_ENDINGS_BATCHES  8       /* of a step */
 #define NGX_ROOMS_ENDINGS_ROWS    50       /* looked at together */
 
 typedef enum {
@@ -41,7 +39,7 @@ typedef enum {
 
 struct ngx_rooms_endings_s {
     ngx_rooms_fedlink_t    *link;
-    ngx_event_t             timer;         /* the store's deadline */
+    ngx_rooms_round_t       store;
     ngx_uint_t              busy;
     ngx_uint_t              steps;         /* of this tick */
     ngx_msec_t              next;          /* look, once nothing was found */
@@ -59,8 +57,6 @@ struct ngx_rooms_endings_s {
     /* of a step */
     ngx_pool_t             *pool;
     ngx_rooms_keys_t        keys;
-    ngx_rooms_batch_t      *batches[NGX_ROOMS_ENDINGS_BATCHES];
-    ngx_uint_t              nbatches;
     ngx_rooms_endings_e     state;
     rooms_str_t             text;          /* of the policy, or NULL */
     rooms_policy_t         *policy;
@@ -91,16 +87,15 @@ struct ngx_rooms_endings_s {
 #define NGX_ROOMS_ENDINGS_PEERS  100       /* looked at together */
 
 
-static void ngx_rooms_endings_timer(ngx_event_t *ev);
 static void ngx_rooms_endings_begin(ngx_rooms_endings_t *e);
 static void ngx_rooms_endings_end(ngx_rooms_endings_t *e);
-static void ngx_rooms_endings_answered(ngx_rooms_batch_t *b);
+static void ngx_rooms_endings_answered(ngx_rooms_round_t *store,
+    ngx_rooms_batch_t *b);
 static ngx_int_t ngx_rooms_endings_advance(ngx_rooms_endings_t *e,
     ngx_rooms_batch_t *b);
 static ngx_int_t ngx_rooms_endings_ask_rooms(ngx_rooms_endings_t *e);
-static ngx_rooms_batch_t *ngx_rooms_endings_batch(ngx_rooms_endings_t *e);
 static ngx_int_t ngx_rooms_endings_ask(ngx_rooms_endings_t *e,
-    ngx_rooms_batch_t *b, ngx_rooms_endings_e state);
+    ngx_rooms_endings_e state);
 static ngx_int_t ngx_rooms_endings_send(ngx_rooms_endings_t *e);
 static ngx_int_t ngx_rooms_endings_ending(ngx_rooms_endings_t *e,
     ngx_rooms_batch_t *b);
@@ -205,10 +200,11 @@ ngx_rooms_endings_run(ngx_rooms_fedlink_t *link)
         }
 
         e->link = link;
-        e->timer.handler = ngx_rooms_endings_timer;
-        e->timer.data = e;
-        e->timer.log = link->timer.log;
-        e->timer.cancelable = 1;
+
+        ngx_rooms_round_init(&e->store, link->conf->store, link->timer.log);
+
+        e->store.handler = ngx_rooms_endings_answered;
+        e->store.data = e;
         e->next = ngx_current_msec;
 
         link->endings = e;
@@ -231,9 +227,7 @@ ngx_rooms_endings_run(ngx_rooms_fedlink_t *link)
 static void
 ngx_rooms_endings_clear(ngx_rooms_endings_t *e)
 {
-    while (e->nbatches) {
-        ngx_rooms_batch_free(e->batches[--e->nbatches]);
-    }
+    ngx_rooms_round_clear(&e->store);
 
     if (e->pool) {
         ngx_destroy_pool(e->pool);
@@ -245,10 +239,6 @@ ngx_rooms_endings_clear(ngx_rooms_endings_t *e)
 static void
 ngx_rooms_endings_end(ngx_rooms_endings_t *e)
 {
-    if (e->timer.timer_set) {
-        ngx_del_timer(&e->timer);
-    }
-
     ngx_rooms_endings_clear(e);
 
     e->busy = 0;
@@ -256,74 +246,13 @@ ngx_rooms_endings_end(ngx_rooms_endings_t *e)
 }
 
 
-/* The store is late: another time. */
-static void
-ngx_rooms_endings_timer(ngx_event_t *ev)
-{
-    ngx_msec_t            left;
-    ngx_rooms_lane_t     *lane;
-    ngx_rooms_endings_t  *e;
-    ngx_rooms_batch_t    *b;
-
-    e = ev->data;
-    b = e->nbatches ? e->batches[e->nbatches - 1] : NULL;
-    left = b ? ngx_rooms_batch_left(b, e->link->conf->store->node.timeout) : 0;
-
-    if (left) {
-        ngx_add_timer(ev, left);
-        return;
-    }
-
-    lane = b ? b->lane : NULL;
-
-    ngx_rooms_endings_end(e);
-
-    if (lane) {
-        ngx_rooms_lane_late(lane);
-    }
-}
-
-
-static ngx_rooms_batch_t *
-ngx_rooms_endings_batch(ngx_rooms_endings_t *e)
-{
-    ngx_rooms_batch_t  *b;
-
-    if (e->nbatches == NGX_ROOMS_ENDINGS_BATCHES) {
-        return NULL;
-    }
-
-    b = ngx_rooms_batch_create(e->timer.log);
-
-    if (b) {
-        e->batches[e->nbatches++] = b;
-    }
-
-    return b;
-}
-
-
 static ngx_int_t
-ngx_rooms_endings_ask(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b,
-    ngx_rooms_endings_e state)
+ngx_rooms_endings_ask(ngx_rooms_endings_t *e, ngx_rooms_endings_e state)
 {
-    ngx_rooms_store_t  *store;
-
-    if (b->failed) {
-        return NGX_ERROR;
-    }
-
-    store = e->link->conf->store;
-
-    b->handler = ngx_rooms_endings_answered;
-    b->data = e;
-
     e->state = state;
-    ngx_add_timer(&e->timer, store->node.timeout);
-    ngx_rooms_lane_send(ngx_rooms_store_lane(store, e->keys.slot,
-                                             NGX_ROOMS_LANE_BULK), b);
 
-    return NGX_AGAIN;
+    return ngx_rooms_round_send(&e->store, e->keys.slot, NGX_ROOMS_LANE_BULK)
+           == NGX_OK ? NGX_AGAIN : NGX_ERROR;
 }
 
 
@@ -337,7 +266,7 @@ ngx_rooms_endings_begin(ngx_rooms_endings_t *e)
     ngx_rooms_endings_clear(e);
 
     conf = e->link->conf;
-    e->pool = ngx_create_pool(4096, e->timer.log);
+    e->pool = ngx_create_pool(4096, e->link->timer.log);
 
     if (e->steps >= NGX_ROOMS_ENDINGS_STEPS || ngx_exiting || e->pool == NULL
         || !ngx_rooms_lease_holds(&e->link->lease)
@@ -353,7 +282,7 @@ ngx_rooms_endings_begin(ngx_rooms_endings_t *e)
     e->ending = ROOMS_NULL;
     e->after = ROOMS_NULL;
 
-    b = ngx_rooms_endings_batch(e);
+    b = ngx_rooms_round_batch(&e->store);
 
     if (b) {
         (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGE"),
@@ -369,7 +298,7 @@ ngx_rooms_endings_begin(ngx_rooms_endings_t *e)
     }
 
     if (b == NULL
-        || ngx_rooms_endings_ask(e, b, NGX_ROOMS_E_ENDING) != NGX_AGAIN)
+        || ngx_rooms_endings_ask(e, NGX_ROOMS_E_ENDING) != NGX_AGAIN)
     {
         ngx_rooms_endings_end(e);
     }
@@ -377,25 +306,15 @@ ngx_rooms_endings_begin(ngx_rooms_endings_t *e)
 
 
 static void
-ngx_rooms_endings_answered(ngx_rooms_batch_t *b)
+ngx_rooms_endings_answered(ngx_rooms_round_t *store, ngx_rooms_batch_t *b)
 {
     ngx_int_t             rc;
     ngx_rooms_endings_t  *e;
 
-    e = b->data;
+    e = store->data;
 
-    if (b->status == NGX_ROOMS_BATCH_OK
-        && ngx_rooms_store_moved(e->link->conf->store, b, NGX_ROOMS_LANE_BULK)
-           == NGX_AGAIN)
-    {
-        return;
-    }
-
-    if (e->timer.timer_set) {
-        ngx_del_timer(&e->timer);
-    }
-
-    if (b->status != NGX_ROOMS_BATCH_OK || ngx_exiting) {
+    if (b == NULL) {
+        e->next = ngx_current_msec + NGX_ROOMS_ENDINGS_IDLE;
         ngx_rooms_endings_end(e);
         return;
     }
@@ -417,10 +336,6 @@ static ngx_int_t
 ngx_rooms_endings_advance(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 {
     int64_t  position;
-
-    if (ngx_rooms_fault_log(b, e->timer.log) != NGX_ROOMS_FAULT_NONE) {
-        return NGX_ERROR;
-    }
 
     switch (e->state) {
 
@@ -444,7 +359,7 @@ ngx_rooms_endings_advance(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
     default:
 
-        switch (ngx_rooms_commit_result(b, &position, e->timer.log)) {
+        switch (ngx_rooms_commit_result(b, &position, e->link->timer.log)) {
 
         case NGX_ROOMS_COMMIT_DONE:
         case NGX_ROOMS_COMMIT_CONFLICT:
@@ -468,7 +383,7 @@ ngx_rooms_endings_send(ngx_rooms_endings_t *e)
 {
     ngx_rooms_batch_t  *b;
 
-    b = ngx_rooms_endings_batch(e);
+    b = ngx_rooms_round_batch(&e->store);
 
     if (b == NULL
         || ngx_rooms_commit_build(&e->commit, b, &e->keys, e->whole)
@@ -479,7 +394,7 @@ ngx_rooms_endings_send(ngx_rooms_endings_t *e)
 
     e->whole = 0;
 
-    return ngx_rooms_endings_ask(e, b, NGX_ROOMS_E_COMMIT);
+    return ngx_rooms_endings_ask(e, NGX_ROOMS_E_COMMIT);
 }
 
 
@@ -513,7 +428,8 @@ ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
     e->putter = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[1],
                                                             1));
 
-    e->policy = ngx_rooms_fedpolicy_read(e->pool, e->timer.log, e->link->conf,
+    e->policy = ngx_rooms_fedpolicy_read(e->pool, e->link->timer.log,
+                               e->link->conf,
                                ngx_rooms_reply_element(b->replies[1], 0));
     if (e->policy == NULL) {
         return NGX_ERROR;
@@ -571,7 +487,7 @@ ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         e->pass = ngx_current_msec + NGX_ROOMS_ENDINGS_PASS;
     }
 
-    next = ngx_rooms_endings_batch(e);
+    next = ngx_rooms_round_batch(&e->store);
     if (next == NULL) {
         return NGX_ERROR;
     }
@@ -587,7 +503,7 @@ ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
                        ngx_rooms_s("0"),
                        ngx_rooms_number(e->pool, NGX_ROOMS_ENDINGS_PEERS));
 
-    return ngx_rooms_endings_ask(e, next, NGX_ROOMS_E_PEERS);
+    return ngx_rooms_endings_ask(e, NGX_ROOMS_E_PEERS);
 }
 
 
@@ -632,7 +548,7 @@ ngx_rooms_endings_ask_rooms(ngx_rooms_endings_t *e)
     rooms_str_t         at, rooms;
     ngx_rooms_batch_t  *b;
 
-    b = ngx_rooms_endings_batch(e);
+    b = ngx_rooms_round_batch(&e->store);
     if (b == NULL) {
         return NGX_ERROR;
     }
@@ -656,7 +572,7 @@ ngx_rooms_endings_ask_rooms(ngx_rooms_endings_t *e)
 
     (void) ngx_rooms_fedpolicy_ask_invited(b, &e->keys, e->server);
 
-    return ngx_rooms_endings_ask(e, b, NGX_ROOMS_E_ROOMS);
+    return ngx_rooms_endings_ask(e, NGX_ROOMS_E_ROOMS);
 }
 
 
@@ -755,7 +671,7 @@ ngx_rooms_endings_ask_room(ngx_rooms_endings_t *e)
     rooms_str_t         from;
     ngx_rooms_batch_t  *b;
 
-    b = ngx_rooms_endings_batch(e);
+    b = ngx_rooms_round_batch(&e->store);
     if (b == NULL) {
         return NGX_ERROR;
     }
@@ -773,7 +689,7 @@ ngx_rooms_endings_ask_room(ngx_rooms_endings_t *e)
                                               NGX_ROOMS_ENDINGS_PAGE));
     (void) ngx_rooms_fedpolicy_ask_invited(b, &e->keys, e->server);
 
-    return ngx_rooms_endings_ask(e, b, NGX_ROOMS_E_ROOM);
+    return ngx_rooms_endings_ask(e, NGX_ROOMS_E_ROOM);
 }
 
 
@@ -858,9 +774,7 @@ ngx_rooms_endings_turn(ngx_rooms_endings_t *e, ngx_uint_t batches)
         return NGX_ERROR;
     }
 
-    while (batches--) {
-        ngx_rooms_batch_free(e->batches[--e->nbatches]);
-    }
+    ngx_rooms_round_drop(&e->store, batches);
 
     return ngx_rooms_endings_ask_room(e);
 }
@@ -898,7 +812,7 @@ ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         }
 
         if (e->until < 0) {
-            ngx_log_error(NGX_LOG_ERR, e->timer.log, 0,
+            ngx_log_error(NGX_LOG_ERR, e->link->timer.log, 0,
                           "rooms: nobody of \"%*s\" is found in \"%*s\"",
                           e->server.len, e->server.data,
                           e->id.len, e->id.data);
@@ -907,7 +821,7 @@ ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         return ngx_rooms_endings_drop(e, 1);
     }
 
-    next = ngx_rooms_endings_batch(e);
+    next = ngx_rooms_round_batch(&e->store);
     if (next == NULL) {
         return NGX_ERROR;
     }
@@ -924,7 +838,7 @@ ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
                                  e->found[i]);
     }
 
-    return ngx_rooms_endings_ask(e, next, NGX_ROOMS_E_ROWS);
+    return ngx_rooms_endings_ask(e, NGX_ROOMS_E_ROWS);
 }
 
 
@@ -958,7 +872,7 @@ ngx_rooms_endings_rows(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
     e->target.known = 1;
     e->ntop = ngx_min(b->replies[0]->elements, 2);
 
-    next = ngx_rooms_endings_batch(e);
+    next = ngx_rooms_round_batch(&e->store);
     if (next == NULL) {
         return NGX_ERROR;
     }
@@ -974,7 +888,7 @@ ngx_rooms_endings_rows(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
                                  e->top[i].participant);
     }
 
-    return ngx_rooms_endings_ask(e, next, NGX_ROOMS_E_HEIRS);
+    return ngx_rooms_endings_ask(e, NGX_ROOMS_E_HEIRS);
 }
 
 
@@ -1152,7 +1066,7 @@ ngx_rooms_endings_heirs(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
     rooms_decide(&in, change);
 
     if (change->code != ROOMS_OK) {
-        ngx_log_error(NGX_LOG_ERR, e->timer.log, 0,
+        ngx_log_error(NGX_LOG_ERR, e->link->timer.log, 0,
                       "rooms: \"%*s\" can't be expelled from \"%*s\": %s",
                       e->target.member.participant.len,
                       e->target.member.participant.data, e->id.len,

@@ -15,7 +15,6 @@
 
 #include "ngx_rooms_outbox.h"
 #include "ngx_rooms_fedpolicy.h"
-#include "ngx_rooms_fault.h"
 #include "rooms_peer.h"
 #include "ngx_rooms_endings.h"
 
@@ -23,7 +22,8 @@
 static ngx_int_t ngx_rooms_outbox_items(ngx_rooms_outbox_t *o,
     ngx_rooms_batch_t *b);
 static void ngx_rooms_outbox_begin(ngx_rooms_outbox_t *o);
-static void ngx_rooms_outbox_answered(ngx_rooms_batch_t *b);
+static void ngx_rooms_outbox_answered(ngx_rooms_round_t *store,
+    ngx_rooms_batch_t *b);
 static void ngx_rooms_outbox_late(ngx_event_t *ev);
 static ngx_int_t ngx_rooms_outbox_commit(ngx_rooms_outbox_t *o);
 static void ngx_rooms_outbox_next(ngx_rooms_outbox_t *o);
@@ -57,6 +57,11 @@ ngx_rooms_outbox_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
     o->server = server;
     o->window = NGX_ROOMS_OUTBOX_ITEMS;
 
+    ngx_rooms_round_init(&o->store, link->conf->store, link->timer.log);
+
+    o->store.handler = ngx_rooms_outbox_answered;
+    o->store.data = o;
+
     o->timer.handler = ngx_rooms_outbox_late;
     o->timer.data = o;
     o->timer.log = link->timer.log;
@@ -73,13 +78,7 @@ ngx_rooms_outbox_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
 static void
 ngx_rooms_outbox_clear(ngx_rooms_outbox_t *o)
 {
-    ngx_uint_t  i;
-
-    for (i = 0; i < o->nbatches; i++) {
-        ngx_rooms_batch_free(o->batches[i]);
-    }
-
-    o->nbatches = 0;
+    ngx_rooms_round_clear(&o->store);
 
     if (o->timer.timer_set) {
         ngx_del_timer(&o->timer);
@@ -112,107 +111,33 @@ ngx_rooms_outbox_next(ngx_rooms_outbox_t *o)
 }
 
 
-ngx_rooms_batch_t *
-ngx_rooms_outbox_batch(ngx_rooms_outbox_t *o)
-{
-    ngx_rooms_batch_t  *b;
-
-    if (o->nbatches == NGX_ROOMS_OUTBOX_BATCHES) {
-        return NULL;
-    }
-
-    b = ngx_rooms_batch_create(o->timer.log);
-
-    if (b) {
-        b->handler = ngx_rooms_outbox_answered;
-        b->data = o;
-        o->batches[o->nbatches++] = b;
-    }
-
-    return b;
-}
-
-
-/* Sends the newest batch. */
 ngx_int_t
 ngx_rooms_outbox_ask(ngx_rooms_outbox_t *o, ngx_rooms_outbox_e state,
     ngx_uint_t lane)
 {
-    ngx_rooms_batch_t  *b;
-    ngx_rooms_store_t  *store;
-
-    b = o->batches[o->nbatches - 1];
-    store = o->link->conf->store;
-
-    if (b->failed) {
-        return NGX_ERROR;
-    }
-
     o->state = state;
-    o->lane = lane;
 
-    ngx_add_timer(&o->timer, store->node.timeout);
-    ngx_rooms_lane_send(ngx_rooms_store_lane(store, o->keys.slot, lane), b);
-
-    return NGX_OK;
+    return ngx_rooms_round_send(&o->store, o->keys.slot, lane);
 }
 
 
+/* The call takes its time. */
 static void
 ngx_rooms_outbox_late(ngx_event_t *ev)
 {
-    ngx_rooms_outbox_t *o = ev->data;
-
-    ngx_msec_t          left;
-    ngx_rooms_lane_t   *lane;
-    ngx_rooms_batch_t  *b;
-
-    if (o->state == NGX_ROOMS_O_CALL) {
-        ngx_rooms_outbox_waited(o);
-        return;
-    }
-
-    b = o->batches[o->nbatches - 1];
-    left = ngx_rooms_batch_left(b, o->link->conf->store->node.timeout);
-
-    if (left) {
-        ngx_add_timer(ev, left);
-        return;
-    }
-
-    lane = b->lane;
-
-    ngx_rooms_outbox_stop(o);
-
-    if (lane && !ngx_exiting) {
-        ngx_rooms_lane_late(lane);
-    }
+    ngx_rooms_outbox_waited(ev->data);
 }
 
 
 static void
-ngx_rooms_outbox_answered(ngx_rooms_batch_t *b)
+ngx_rooms_outbox_answered(ngx_rooms_round_t *store, ngx_rooms_batch_t *b)
 {
     ngx_int_t            rc;
     ngx_rooms_outbox_t  *o;
 
-    o = b->data;
+    o = store->data;
 
-    if (b->status == NGX_ROOMS_BATCH_OK
-        && ngx_rooms_store_moved(o->link->conf->store, b, o->lane)
-           == NGX_AGAIN)
-    {
-        return;
-    }
-
-    if (o->timer.timer_set) {
-        ngx_del_timer(&o->timer);
-    }
-
-    if (b->status != NGX_ROOMS_BATCH_OK || ngx_exiting
-        || !ngx_rooms_lease_holds(&o->link->lease)
-        || ngx_rooms_fault_log(b, o->timer.log) != NGX_ROOMS_FAULT_NONE)
-    {
+    if (b == NULL || !ngx_rooms_lease_holds(&o->link->lease)) {
         ngx_rooms_outbox_stop(o);
         return;
     }
@@ -280,7 +205,7 @@ ngx_rooms_outbox_begin(ngx_rooms_outbox_t *o)
     if (o->round == NULL
         || ngx_rooms_keys_init(&o->keys, o->round, &conf->key_prefix,
                                rooms_from_ngx(conf->tenant)) != NGX_OK
-        || (b = ngx_rooms_outbox_batch(o)) == NULL)
+        || (b = ngx_rooms_round_batch(&o->store)) == NULL)
     {
         ngx_rooms_outbox_stop(o);
         return;
@@ -469,7 +394,7 @@ ngx_rooms_outbox_items(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
     }
 
     if (o->waiting > NGX_ROOMS_OUTBOX_MAX && !o->full) {
-        b = ngx_rooms_outbox_batch(o);
+        b = ngx_rooms_round_batch(&o->store);
         if (b == NULL) {
             return NGX_ERROR;
         }
@@ -749,7 +674,7 @@ ngx_rooms_outbox_commit(ngx_rooms_outbox_t *o)
         return NGX_ERROR;
     }
 
-    b = ngx_rooms_outbox_batch(o);
+    b = ngx_rooms_round_batch(&o->store);
 
     if (b == NULL
         || ngx_rooms_commit_build(&o->commit, b, &o->keys, 0) != NGX_OK)
@@ -780,7 +705,7 @@ ngx_rooms_outbox_committed(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
         return NGX_DONE;
 
     case NGX_ROOMS_COMMIT_NOSCRIPT:
-        b = ngx_rooms_outbox_batch(o);
+        b = ngx_rooms_round_batch(&o->store);
 
         if (b == NULL
             || ngx_rooms_commit_build(&o->commit, b, &o->keys, 1) != NGX_OK)

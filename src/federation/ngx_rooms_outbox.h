@@ -20,7 +20,6 @@
 #define NGX_ROOMS_OUTBOX_SPARE    50       /* for snapshots instead */
 #define NGX_ROOMS_OUTBOX_MIN    1000       /* ms, backoff */
 #define NGX_ROOMS_OUTBOX_LONG  60000
-#define NGX_ROOMS_OUTBOX_BATCHES   8       /* of one round */
 #define NGX_ROOMS_OUTBOX_WAIT   1000       /* ms, for a new server's answer
                                               while others wait */
 
@@ -83,10 +82,8 @@ struct ngx_rooms_outbox_s {
     ngx_pool_t               *round;
     ngx_rooms_keys_t          keys;
     ngx_rooms_outbox_e        state;
-    ngx_event_t               timer;
-    ngx_rooms_batch_t        *batches[NGX_ROOMS_OUTBOX_BATCHES];
-    ngx_uint_t                nbatches;
-    ngx_uint_t                lane;
+    ngx_rooms_round_t         store;
+    ngx_event_t               timer;       /* of the call */
     ngx_rooms_peer_call_t    *call;
     ngx_msec_t                called;
 
@@ -122,10 +119,8 @@ void ngx_rooms_outbox_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
 /*
  * ngx_rooms_outbox.c: the rounds, what waits, and what becomes of it.
  *
- * A batch of this round; NULL: no memory, or there were too many.  The newest
- * one is sent by ngx_rooms_outbox_ask().
+ * Sends what is in the batch of o->store.
  */
-ngx_rooms_batch_t *ngx_rooms_outbox_batch(ngx_rooms_outbox_t *o);
 ngx_int_t ngx_rooms_outbox_ask(ngx_rooms_outbox_t *o,
     ngx_rooms_outbox_e state, ngx_uint_t lane);
 /* The one commit that ends a round. */

@@ -33,7 +33,7 @@ ngx_rooms_outbox_ask_events(ngx_rooms_outbox_t *o)
     ngx_rooms_batch_t        *b;
     ngx_rooms_outbox_item_t  *item;
 
-    b = ngx_rooms_outbox_batch(o);
+    b = ngx_rooms_round_batch(&o->store);
     if (b == NULL) {
         return NGX_ERROR;
     }
@@ -200,7 +200,7 @@ ngx_rooms_outbox_ask_page(ngx_rooms_outbox_t *o)
 
     o->pdu = ngx_rooms_pdu_create(o->round, o->timer.log, o->link->conf,
                                   &o->keys, room, there);
-    b = ngx_rooms_outbox_batch(o);
+    b = ngx_rooms_round_batch(&o->store);
 
     if (o->pdu == NULL || b == NULL
         || ngx_rooms_pdu_page(o->pdu, b, &o->snapshot) != NGX_OK)
@@ -226,7 +226,7 @@ ngx_rooms_outbox_page(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
         o->pdu->snapshot.after = ROOMS_NULL;
     }
 
-    b = ngx_rooms_outbox_batch(o);
+    b = ngx_rooms_round_batch(&o->store);
 
     if (b == NULL || ngx_rooms_pdu_ask(o->pdu, b, NULL, 0) != NGX_OK) {
         return NGX_ERROR;
@@ -249,7 +249,7 @@ ngx_rooms_outbox_ask_names(ngx_rooms_outbox_t *o)
 
     ngx_memzero(&o->snapshot, sizeof(ngx_rooms_pdu_at_t));
 
-    b = ngx_rooms_outbox_batch(o);
+    b = ngx_rooms_round_batch(&o->store);
     if (b == NULL) {
         return NGX_ERROR;
     }

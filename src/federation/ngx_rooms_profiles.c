@@ -44,10 +44,9 @@ typedef struct {
     ngx_rooms_fedlink_t    *link;
     ngx_pool_t             *pool;
     ngx_rooms_keys_t        keys;
-    ngx_event_t             timer;         /* the store's, or the call's */
+    ngx_rooms_round_t       store;
+    ngx_event_t             timer;         /* the call's */
     ngx_rooms_profiles_e    state;
-    ngx_rooms_batch_t      *read;
-    ngx_rooms_batch_t      *batch;         /* in flight */
     ngx_rooms_peer_call_t  *call;
     ngx_rooms_commit_t      commit;
     unsigned                whole:1;
@@ -63,9 +62,8 @@ typedef struct {
 
 static void ngx_rooms_profiles_start(ngx_rooms_fedlink_t *link,
     rooms_str_t server, redisReply *due, ngx_uint_t first);
-static ngx_int_t ngx_rooms_profiles_ask(ngx_rooms_profiles_t *p,
-    ngx_rooms_batch_t *b, ngx_rooms_profiles_e state);
-static void ngx_rooms_profiles_answered(ngx_rooms_batch_t *b);
+static void ngx_rooms_profiles_answered(ngx_rooms_round_t *store,
+    ngx_rooms_batch_t *b);
 static void ngx_rooms_profiles_late(ngx_event_t *ev);
 static void ngx_rooms_profiles_end(ngx_rooms_profiles_t *p);
 static ngx_int_t ngx_rooms_profiles_take(ngx_rooms_profiles_t *p,
@@ -204,6 +202,12 @@ ngx_rooms_profiles_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
     p->pool = pool;
     p->link = link;
     p->server = server.data ? ngx_rooms_dup(pool, server) : ROOMS_NULL;
+
+    ngx_rooms_round_init(&p->store, conf->store, link->timer.log);
+
+    p->store.handler = ngx_rooms_profiles_answered;
+    p->store.data = p;
+
     p->timer.handler = ngx_rooms_profiles_late;
     p->timer.data = p;
     p->timer.log = link->timer.log;
@@ -246,14 +250,11 @@ ngx_rooms_profiles_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
         p->n++;
     }
 
-    b = ngx_rooms_batch_create(p->timer.log);
-
+    b = ngx_rooms_round_batch(&p->store);
     if (b == NULL) {
         ngx_rooms_profiles_end(p);
         return;
     }
-
-    p->read = b;
 
     (void) ngx_rooms_fedpolicy_ask(b, &p->keys);
     (void) ngx_rooms_fedpolicy_ask_invited(b, &p->keys, p->server);
@@ -262,35 +263,11 @@ ngx_rooms_profiles_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
                                            NGX_ROOMS_KEY_PARTICIPANTS,
                                            ROOMS_NULL), p->ids[0]);
 
-    if (ngx_rooms_profiles_ask(p, b, NGX_ROOMS_PROFILES_READ) != NGX_OK) {
+    if (ngx_rooms_round_send(&p->store, p->keys.slot, NGX_ROOMS_LANE_BULK)
+        != NGX_OK)
+    {
         ngx_rooms_profiles_end(p);
     }
-}
-
-
-static ngx_int_t
-ngx_rooms_profiles_ask(ngx_rooms_profiles_t *p, ngx_rooms_batch_t *b,
-    ngx_rooms_profiles_e state)
-{
-    ngx_rooms_store_t  *store;
-
-    if (b->failed) {
-        return NGX_ERROR;
-    }
-
-    store = p->link->conf->store;
-
-    b->handler = ngx_rooms_profiles_answered;
-    b->data = p;
-
-    p->batch = b;
-    p->state = state;
-
-    ngx_add_timer(&p->timer, store->node.timeout);
-    ngx_rooms_lane_send(ngx_rooms_store_lane(store, p->keys.slot,
-                                             NGX_ROOMS_LANE_BULK), b);
-
-    return NGX_OK;
 }
 
 
@@ -301,13 +278,7 @@ ngx_rooms_profiles_end(ngx_rooms_profiles_t *p)
         ngx_del_timer(&p->timer);
     }
 
-    if (p->batch && p->batch != p->read) {
-        ngx_rooms_batch_free(p->batch);
-    }
-
-    if (p->read) {
-        ngx_rooms_batch_free(p->read);
-    }
+    ngx_rooms_round_clear(&p->store);
 
     if (p->call) {
         ngx_rooms_peer_call_cancel(p->call);
@@ -321,69 +292,41 @@ ngx_rooms_profiles_end(ngx_rooms_profiles_t *p)
 }
 
 
-/* The store is late: another time.  Or the server is, as if it were away. */
+/* The server is late: as if it were away. */
 static void
 ngx_rooms_profiles_late(ngx_event_t *ev)
 {
-    ngx_rooms_lane_t      *lane;
     ngx_rooms_profiles_t  *p;
 
     p = ev->data;
 
-    if (p->state == NGX_ROOMS_PROFILES_CALL) {
-        ngx_rooms_peer_call_cancel(p->call);
-        p->call = NULL;
+    ngx_rooms_peer_call_cancel(p->call);
+    p->call = NULL;
 
-        if (ngx_exiting || ngx_rooms_profiles_later(p, p->n) != NGX_OK) {
-            ngx_rooms_profiles_end(p);
-        }
-
-        return;
-    }
-
-    lane = p->batch->lane;
-
-    ngx_rooms_profiles_end(p);
-
-    if (lane) {
-        ngx_rooms_lane_late(lane);
+    if (ngx_exiting || ngx_rooms_profiles_later(p, p->n) != NGX_OK) {
+        ngx_rooms_profiles_end(p);
     }
 }
 
 
 static void
-ngx_rooms_profiles_answered(ngx_rooms_batch_t *b)
+ngx_rooms_profiles_answered(ngx_rooms_round_t *store, ngx_rooms_batch_t *b)
 {
     int64_t                guard;
     ngx_int_t              rc;
     ngx_rooms_profiles_t  *p;
 
-    p = b->data;
-
-    if (b->status == NGX_ROOMS_BATCH_OK
-        && ngx_rooms_store_moved(p->link->conf->store, b, NGX_ROOMS_LANE_BULK)
-           == NGX_AGAIN)
-    {
-        return;
-    }
-
-    if (p->timer.timer_set) {
-        ngx_del_timer(&p->timer);
-    }
-
+    p = store->data;
     rc = NGX_ERROR;
 
-    if (b->status == NGX_ROOMS_BATCH_OK && !ngx_exiting
-        && ngx_rooms_lease_holds(&p->link->lease))
-    {
+    if (b && ngx_rooms_lease_holds(&p->link->lease)) {
+
         if (p->state == NGX_ROOMS_PROFILES_READ) {
             rc = ngx_rooms_profiles_take(p, b);
 
         } else if (ngx_rooms_commit_result(b, &guard, p->timer.log)
                    == NGX_ROOMS_COMMIT_NOSCRIPT)
         {
-            ngx_rooms_batch_free(b);
-            p->batch = NULL;
             p->whole = 1;
             rc = ngx_rooms_profiles_commit(p);
         }
@@ -399,15 +342,8 @@ ngx_rooms_profiles_answered(ngx_rooms_batch_t *b)
 static ngx_int_t
 ngx_rooms_profiles_take(ngx_rooms_profiles_t *p, ngx_rooms_batch_t *b)
 {
-    ngx_uint_t       i;
     rooms_str_t      server;
     rooms_policy_t  *policy;
-
-    for (i = 0; i < b->commands.nelts; i++) {
-        if (b->replies[i]->type == REDIS_REPLY_ERROR) {
-            return NGX_ERROR;
-        }
-    }
 
     policy = ngx_rooms_fedpolicy_read(p->pool, p->timer.log, p->link->conf,
                                       b->replies[0]);
@@ -624,16 +560,15 @@ ngx_rooms_profiles_commit(ngx_rooms_profiles_t *p)
 {
     ngx_rooms_batch_t  *b;
 
-    b = ngx_rooms_batch_create(p->timer.log);
-    if (b == NULL) {
+    b = ngx_rooms_round_batch(&p->store);
+
+    if (b == NULL
+        || ngx_rooms_commit_build(&p->commit, b, &p->keys, p->whole) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    p->batch = b;
+    p->state = NGX_ROOMS_PROFILES_COMMIT;
 
-    if (ngx_rooms_commit_build(&p->commit, b, &p->keys, p->whole) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_rooms_profiles_ask(p, b, NGX_ROOMS_PROFILES_COMMIT);
+    return ngx_rooms_round_send(&p->store, p->keys.slot, NGX_ROOMS_LANE_BULK);
 }

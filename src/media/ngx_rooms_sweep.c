@@ -21,8 +21,6 @@
 
 #include "ngx_rooms_sweep.h"
 #include "ngx_rooms_journal.h"
-#include "ngx_rooms_hold.h"
-#include "ngx_rooms_fault.h"
 
 
 #define NGX_ROOMS_SWEEP_FIRST  60000   /* at most, after a start */
@@ -40,7 +38,8 @@ static ngx_int_t ngx_rooms_sweep_ask_lease(ngx_rooms_sweep_t *s,
     ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
 static ngx_int_t ngx_rooms_sweep_ask_files(ngx_rooms_sweep_t *s,
     ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
-static void ngx_rooms_sweep_answered(ngx_rooms_batch_t *b);
+static void ngx_rooms_sweep_answered(ngx_rooms_round_t *round,
+    ngx_rooms_batch_t *b);
 static void ngx_rooms_sweep_undo(ngx_rooms_sweep_t *s);
 static void ngx_rooms_sweep_undone(void *data);
 static void ngx_rooms_sweep_judge(ngx_rooms_sweep_t *s, redisReply *reply);
@@ -119,6 +118,11 @@ ngx_rooms_sweep_init_worker(ngx_array_t *sweeps, ngx_cycle_t *cycle)
         s[i].timer.log = cycle->log;
         s[i].timer.cancelable = 1;
 
+        ngx_rooms_round_init(&s[i].round, s[i].store, cycle->log);
+
+        s[i].round.handler = ngx_rooms_sweep_answered;
+        s[i].round.data = &s[i];
+
         ngx_add_timer(&s[i].timer,
                       ngx_random() % ngx_min(s[i].interval,
                                              NGX_ROOMS_SWEEP_FIRST) + 1);
@@ -129,23 +133,9 @@ ngx_rooms_sweep_init_worker(ngx_array_t *sweeps, ngx_cycle_t *cycle)
 static void
 ngx_rooms_sweep_timer(ngx_event_t *ev)
 {
-    ngx_msec_t          left;
     ngx_rooms_sweep_t  *s;
 
     s = ev->data;
-
-    if (s->batch) {
-        left = ngx_rooms_batch_left(s->batch, s->store->node.timeout);
-
-        if (left) {
-            ngx_add_timer(ev, left);
-            return;
-        }
-
-        /* the store is late: another time */
-        ngx_rooms_sweep_stop(s);
-        return;
-    }
 
     if (ngx_exiting) {
         return;
@@ -185,25 +175,13 @@ ngx_rooms_sweep_start(ngx_rooms_sweep_t *s)
 static void
 ngx_rooms_sweep_stop(ngx_rooms_sweep_t *s)
 {
-    ngx_rooms_lane_t  *lane;
-
     if (s->walk->removed) {
         ngx_log_error(NGX_LOG_NOTICE, s->timer.log, 0,
                       "rooms: %ui files without references removed from "
                       "\"%V\"", s->walk->removed, &s->path->name);
     }
 
-    if (s->batch) {
-        lane = s->batch->lane;
-        ngx_rooms_batch_free(s->batch);
-        s->batch = NULL;
-        ngx_rooms_release();
-
-        if (lane) {
-            ngx_rooms_lane_late(lane);
-        }
-    }
-
+    ngx_rooms_round_clear(&s->round);
     ngx_rooms_walk_close(s->walk);
     ngx_rooms_work_free(s->work);
 
@@ -270,7 +248,7 @@ ngx_rooms_sweep_ask(ngx_rooms_sweep_t *s, ngx_uint_t lease)
     ngx_rooms_keys_t    keys;
     ngx_rooms_batch_t  *b;
 
-    b = ngx_rooms_batch_create(s->timer.log);
+    b = ngx_rooms_round_batch(&s->round);
     if (b == NULL) {
         return NGX_ERROR;
     }
@@ -285,22 +263,12 @@ ngx_rooms_sweep_ask(ngx_rooms_sweep_t *s, ngx_uint_t lease)
     }
 
     if (rc != NGX_OK) {
-        ngx_rooms_batch_free(b);
         return NGX_ERROR;
     }
 
-    b->handler = ngx_rooms_sweep_answered;
-    b->data = s;
-
-    s->batch = b;
     s->asking = lease;
 
-    ngx_rooms_hold();
-    ngx_add_timer(&s->timer, s->store->node.timeout);
-    ngx_rooms_lane_send(ngx_rooms_store_lane(s->store, keys.slot,
-                                             NGX_ROOMS_LANE_BULK), b);
-
-    return NGX_OK;
+    return ngx_rooms_round_send(&s->round, keys.slot, NGX_ROOMS_LANE_BULK);
 }
 
 
@@ -345,49 +313,36 @@ ngx_rooms_sweep_ask_files(ngx_rooms_sweep_t *s, ngx_rooms_batch_t *b,
 
 
 static void
-ngx_rooms_sweep_answered(ngx_rooms_batch_t *b)
+ngx_rooms_sweep_answered(ngx_rooms_round_t *round, ngx_rooms_batch_t *b)
 {
-    ngx_rooms_walk_t   *walk;
+    ngx_uint_t          ours;
     ngx_rooms_sweep_t  *s;
 
-    s = b->data;
-    walk = s->walk;
+    s = round->data;
 
-    if (b->status == NGX_ROOMS_BATCH_OK
-        && ngx_rooms_store_moved(s->store, b, NGX_ROOMS_LANE_BULK)
-           == NGX_AGAIN)
-    {
-        return;
-    }
-
-    if (s->timer.timer_set) {
-        ngx_del_timer(&s->timer);
-    }
-
-    s->batch = NULL;
-    ngx_rooms_release();
-
-    if (b->status != NGX_ROOMS_BATCH_OK || ngx_exiting
-        || ngx_rooms_fault_log(b, s->timer.log) != NGX_ROOMS_FAULT_NONE)
-    {
-        ngx_rooms_batch_free(b);
+    if (b == NULL) {
+        /* another time */
         ngx_rooms_sweep_stop(s);
         return;
     }
 
+    ours = 0;
+
     if (!s->asking) {
         ngx_rooms_sweep_judge(s, b->replies[0]);
-        walk->doing = NGX_ROOMS_WALK_REMOVE;
+        s->walk->doing = NGX_ROOMS_WALK_REMOVE;
 
-    } else if (ngx_rooms_reply_int(b->replies[0], 0) == 1
-               && b->replies[1]->type == REDIS_REPLY_STATUS)
-    {
-        ngx_rooms_batch_free(b);
+    } else {
+        ours = ngx_rooms_reply_int(b->replies[0], 0) == 1
+               && b->replies[1]->type == REDIS_REPLY_STATUS;
+    }
+
+    ngx_rooms_round_clear(round);
+
+    if (ours) {
         ngx_rooms_sweep_undo(s);
         return;
     }
-
-    ngx_rooms_batch_free(b);
 
     ngx_add_timer(&s->timer, NGX_ROOMS_SWEEP_PAUSE);
 }

@@ -8,6 +8,7 @@
 
 #include "ngx_rooms.h"
 #include "ngx_rooms_blob.h"
+#include "ngx_rooms_round.h"
 #include "ngx_rooms_work.h"
 #include "rooms_media.h"
 #include <dirent.h>
@@ -64,7 +65,7 @@ typedef struct {
     ngx_event_t         timer;
     ngx_rooms_work_t   *work;
     ngx_rooms_walk_t   *walk;          /* NULL: between two sweeps */
-    ngx_rooms_batch_t  *batch;
+    ngx_rooms_round_t   round;
     ngx_uint_t          asking;        /* for the lease, not of files */
 } ngx_rooms_sweep_t;
 

@@ -23,10 +23,6 @@
 #define NGX_ROOMS_PUBSUB_READ  8192
 
 
-/* How long the connection may be silent, before it is asked: ms. */
-#define NGX_ROOMS_PUBSUB_PING  15000
-
-
 static void ngx_rooms_pubsub_connect(ngx_rooms_pubsub_t *ps);
 static void ngx_rooms_pubsub_greet(ngx_rooms_pubsub_t *ps);
 static void ngx_rooms_pubsub_timer_handler(ngx_event_t *ev);

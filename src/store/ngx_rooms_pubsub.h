@@ -25,6 +25,9 @@ typedef struct ngx_rooms_listener_s  ngx_rooms_listener_t;
 typedef void (*ngx_rooms_listener_pt)(ngx_rooms_listener_t *l);
 
 
+/* How long the connection may be silent, before it is asked: ms. */
+#define NGX_ROOMS_PUBSUB_PING  15000
+
 typedef enum {
     NGX_ROOMS_PUBSUB_DOWN = 0,
     NGX_ROOMS_PUBSUB_CONNECTING,

@@ -68,11 +68,26 @@ ngx_rooms_round_send(ngx_rooms_round_t *round, ngx_uint_t slot,
 
 
 void
-ngx_rooms_round_clear(ngx_rooms_round_t *round)
+ngx_rooms_round_drop(ngx_rooms_round_t *round, ngx_uint_t n)
 {
     ngx_queue_t        *q;
     ngx_rooms_batch_t  *b;
 
+    while (n-- && round->nkept) {
+        q = ngx_queue_last(&round->kept);
+        b = ngx_queue_data(q, ngx_rooms_batch_t, queue);
+
+        ngx_queue_remove(q);
+        round->nkept--;
+
+        ngx_rooms_batch_free(b);
+    }
+}
+
+
+void
+ngx_rooms_round_clear(ngx_rooms_round_t *round)
+{
     ngx_rooms_round_over(round);
 
     if (round->batch) {
@@ -80,14 +95,7 @@ ngx_rooms_round_clear(ngx_rooms_round_t *round)
         round->batch = NULL;
     }
 
-    while (!ngx_queue_empty(&round->kept)) {
-        q = ngx_queue_head(&round->kept);
-        b = ngx_queue_data(q, ngx_rooms_batch_t, queue);
-        ngx_queue_remove(q);
-        ngx_rooms_batch_free(b);
-    }
-
-    round->nkept = 0;
+    ngx_rooms_round_drop(round, round->nkept);
 }
 
 

@@ -58,6 +58,9 @@ ngx_rooms_batch_t *ngx_rooms_round_batch(ngx_rooms_round_t *round);
 ngx_int_t ngx_rooms_round_send(ngx_rooms_round_t *round, ngx_uint_t slot,
     ngx_uint_t lane);
 
+/* Frees the newest n of the answered ones. */
+void ngx_rooms_round_drop(ngx_rooms_round_t *round, ngx_uint_t n);
+
 /* Frees all batches.  The handler of one in flight isn't called any more. */
 void ngx_rooms_round_clear(ngx_rooms_round_t *round);
 
