@@ -16,14 +16,6 @@
 #define NGX_ROOMS_KEYS_WAIT      10000  /* ms, of one request */
 #define NGX_ROOMS_KEYS_GIVE_UP      60  /* s, a fetch that hangs */
 
-typedef struct {
-    ngx_queue_t           queue;
-    ngx_rooms_auth_t     *auth;
-    ngx_rooms_req_t      *rq;
-    ngx_event_t           event;
-} ngx_rooms_keys_waiter_t;
-
-
 static void
 ngx_rooms_keys_replace(ngx_rooms_auth_t *auth, ngx_uint_t set,
     rooms_jwks_t *jwks)
@@ -183,18 +175,9 @@ ngx_rooms_keys_refresh_files(ngx_rooms_auth_t *auth, ngx_log_t *log)
 static void
 ngx_rooms_keys_fetched(ngx_rooms_auth_t *auth)
 {
-    ngx_queue_t              *q;
-    ngx_rooms_keys_waiter_t  *w;
-
     auth->fetching = NULL;
 
-    while (!ngx_queue_empty(&auth->waiters)) {
-        q = ngx_queue_head(&auth->waiters);
-        w = ngx_queue_data(q, ngx_rooms_keys_waiter_t, queue);
-        ngx_queue_remove(q);
-        w->auth = NULL;
-        ngx_post_event(&w->event, &ngx_posted_events);
-    }
+    ngx_rooms_wake_all(&auth->waiters);
 }
 
 
@@ -228,18 +211,9 @@ ngx_rooms_keys_failed(ngx_rooms_auth_t *auth, ngx_rooms_fetch_t *fetch,
 static void
 ngx_rooms_keys_abandoned(ngx_rooms_auth_t *auth)
 {
-    ngx_queue_t              *q;
-    ngx_rooms_keys_waiter_t  *w;
-
     auth->tried = 0;
 
-    for (q = ngx_queue_head(&auth->waiters);
-         q != ngx_queue_sentinel(&auth->waiters);
-         q = ngx_queue_next(q))
-    {
-        w = ngx_queue_data(q, ngx_rooms_keys_waiter_t, queue);
-        w->rq->round = 0;
-    }
+    ngx_rooms_wait_anew(&auth->waiters);
 }
 
 
@@ -334,79 +308,14 @@ ngx_rooms_keys_fetch(ngx_rooms_auth_t *auth, ngx_http_request_t *r)
 }
 
 
-static void
-ngx_rooms_keys_wake(ngx_event_t *ev)
-{
-    ngx_rooms_keys_waiter_t *w = ev->data;
-
-    ngx_rooms_req_t   *rq;
-    ngx_connection_t  *c;
-
-    rq = w->rq;
-    c = rq->r->connection;
-
-    if (w->auth) {
-        /* the wait took too long */
-        ngx_queue_remove(&w->queue);
-        w->auth = NULL;
-    }
-
-    if (ev->timer_set) {
-        ngx_del_timer(ev);
-    }
-
-    ngx_http_set_log_request(c->log, rq->r);
-    ngx_rooms_run(rq);
-    ngx_http_run_posted_requests(c);
-}
-
-
-static void
-ngx_rooms_keys_unwait(void *data)
-{
-    ngx_rooms_keys_waiter_t *w = data;
-
-    if (w->auth) {
-        ngx_queue_remove(&w->queue);
-    }
-
-    if (w->event.posted) {
-        ngx_delete_posted_event(&w->event);
-    }
-
-    if (w->event.timer_set) {
-        ngx_del_timer(&w->event);
-    }
-}
-
-
 ngx_int_t
 ngx_rooms_keys_wait(ngx_rooms_auth_t *auth, ngx_rooms_req_t *rq)
 {
-    ngx_msec_t                waited;
-    ngx_pool_cleanup_t       *cln;
-    ngx_rooms_keys_waiter_t  *w;
+    ngx_msec_t  waited;
 
     waited = ngx_current_msec - rq->started;
     waited = ngx_min(waited, NGX_ROOMS_KEYS_WAIT);
 
-    cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_keys_waiter_t));
-    if (cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    w = cln->data;
-    ngx_memzero(w, sizeof(ngx_rooms_keys_waiter_t));
-    cln->handler = ngx_rooms_keys_unwait;
-
-    w->auth = auth;
-    w->rq = rq;
-    w->event.handler = ngx_rooms_keys_wake;
-    w->event.data = w;
-    w->event.log = rq->r->connection->log;
-
-    ngx_queue_insert_tail(&auth->waiters, &w->queue);
-    ngx_add_timer(&w->event, NGX_ROOMS_KEYS_WAIT - waited);
-
-    return NGX_AGAIN;
+    return ngx_rooms_wait_in(rq, &auth->waiters,
+                             NGX_ROOMS_KEYS_WAIT - waited);
 }

@@ -225,7 +225,8 @@ rooms_days(int year, int month, int day)
 unsigned char *
 rooms_time_format(unsigned char *dst, int64_t ms)
 {
-    int64_t  n, cycles, y, m, d;
+    int      year, month, day;
+    int64_t  n, days;
 
     if (ms < ROOMS_TIME_MIN) {
         ms = ROOMS_TIME_MIN;
@@ -237,10 +238,31 @@ rooms_time_format(unsigned char *dst, int64_t ms)
 
     ms += ROOMS_EPOCH * ROOMS_DAY_MS;
 
-    d = ms / ROOMS_DAY_MS;
+    days = ms / ROOMS_DAY_MS - ROOMS_EPOCH;
     ms = ms % ROOMS_DAY_MS;
+    n = ms / 1000;
 
-    /* whole cycles of 400 years; then the year, less the leap days so far */
+    rooms_time_date(days, &year, &month, &day);
+
+    dst = rooms_put_number(dst, 4, year, '-');
+    dst = rooms_put_number(dst, 2, month, '-');
+    dst = rooms_put_number(dst, 2, day, 'T');
+    dst = rooms_put_number(dst, 2, n / 3600, ':');
+    dst = rooms_put_number(dst, 2, n / 60 % 60, ':');
+    dst = rooms_put_number(dst, 2, n % 60, '.');
+
+    return rooms_put_number(dst, 3, ms % 1000, 'Z');
+}
+
+
+/* Whole cycles of 400 years; then the year, less the leap days so far. */
+
+void
+rooms_time_date(int64_t days, int *year, int *month, int *day)
+{
+    int64_t  cycles, y, m, d;
+
+    d = days + ROOMS_EPOCH;
 
     cycles = d / ROOMS_CYCLE;
     d = d % ROOMS_CYCLE;
@@ -251,18 +273,9 @@ rooms_time_format(unsigned char *dst, int64_t ms)
     m = (5 * d + 2) / 153;
     d -= (153 * m + 2) / 5;
 
-    y += 400 * (cycles - 1) + ((m >= 10) ? 1 : 0);
-    m += (m >= 10) ? -9 : 3;
-    n = ms / 1000;
-
-    dst = rooms_put_number(dst, 4, y, '-');
-    dst = rooms_put_number(dst, 2, m, '-');
-    dst = rooms_put_number(dst, 2, d + 1, 'T');
-    dst = rooms_put_number(dst, 2, n / 3600, ':');
-    dst = rooms_put_number(dst, 2, n / 60 % 60, ':');
-    dst = rooms_put_number(dst, 2, n % 60, '.');
-
-    return rooms_put_number(dst, 3, ms % 1000, 'Z');
+    *year = (int) (y + 400 * (cycles - 1) + ((m >= 10) ? 1 : 0));
+    *month = (int) (m + ((m >= 10) ? -9 : 3));
+    *day = (int) d + 1;
 }
 
 

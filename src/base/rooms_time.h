@@ -19,4 +19,7 @@
 int64_t rooms_time_parse(rooms_str_t s);               /* ms */
 unsigned char *rooms_time_format(unsigned char *dst, int64_t ms);
 
+/* The day of a number of days since 1970-01-01; years -400 and later. */
+void rooms_time_date(int64_t days, int *year, int *month, int *day);
+
 #endif /* ROOMS_TIME_H */

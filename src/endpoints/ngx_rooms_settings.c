@@ -11,6 +11,10 @@
 #include "ngx_rooms_endpoints.h"
 
 
+static ngx_int_t ngx_rooms_settings_change(ngx_rooms_req_t *rq,
+    ngx_rooms_own_t before);
+
+
 #define NGX_ROOMS_MUTE_MAX  (INT64_C(10) * 366 * 86400)     /* s */
 
 
@@ -177,23 +181,33 @@ ngx_rooms_settings_commit(ngx_rooms_req_t *rq, const ngx_rooms_own_t *before,
 
 
 ngx_int_t
-ngx_rooms_settings_decide(ngx_rooms_req_t *rq)
+ngx_rooms_mode_decide(ngx_rooms_req_t *rq)
 {
-    ngx_int_t        rc;
     ngx_rooms_own_t  before;
 
     before = rq->view.own;
 
-    /* the row's first field tells which of the two it is */
+    return ngx_rooms_settings_mode(rq, &rq->view.own) == NGX_OK
+           ? ngx_rooms_settings_change(rq, before) : NGX_ERROR;
+}
 
-    if (ngx_strcmp(rq->endpoint->fields[0].name, "notification_mode") == 0) {
-        rc = ngx_rooms_settings_mode(rq, &rq->view.own);
 
-    } else {
-        rc = ngx_rooms_settings_mute(rq, &rq->view.own);
-    }
+ngx_int_t
+ngx_rooms_mute_decide(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_own_t  before;
 
-    if (rc != NGX_OK || ngx_rooms_room_permit(rq) != NGX_OK) {
+    before = rq->view.own;
+
+    return ngx_rooms_settings_mute(rq, &rq->view.own) == NGX_OK
+           ? ngx_rooms_settings_change(rq, before) : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_rooms_settings_change(ngx_rooms_req_t *rq, ngx_rooms_own_t before)
+{
+    if (ngx_rooms_room_permit(rq) != NGX_OK) {
         return NGX_ERROR;
     }
 

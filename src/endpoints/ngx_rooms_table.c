@@ -254,12 +254,12 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoint_rows[] = {
 
     { .method = PUT, .path = "/v1/rooms/{room}/notification-mode",
       .part = ROOMS, .flags = BODY, .op = ROOMS_OP_SETTINGS,
-      .load = ngx_rooms_room_load, .decide = ngx_rooms_settings_decide,
+      .load = ngx_rooms_room_load, .decide = ngx_rooms_mode_decide,
       .show = ngx_rooms_settings_show, .fields = ngx_rooms_mode_fields },
 
     { .method = PUT, .path = "/v1/rooms/{room}/mute",
       .part = ROOMS, .flags = BODY, .op = ROOMS_OP_SETTINGS,
-      .load = ngx_rooms_room_load, .decide = ngx_rooms_settings_decide,
+      .load = ngx_rooms_room_load, .decide = ngx_rooms_mute_decide,
       .show = ngx_rooms_settings_show, .fields = ngx_rooms_mute_fields },
 
     { .method = PUT, .path = "/v1/rooms/{room}/read",

@@ -15,13 +15,6 @@
 #include "ngx_rooms_fedpolicy.h"
 
 
-typedef struct {
-    ngx_queue_t         queue;
-    ngx_rooms_peer_t   *peer;              /* NULL: woken */
-    ngx_rooms_req_t    *rq;
-    ngx_event_t         event;
-} ngx_rooms_peer_waiter_t;
-
 
 /* Strangers, and those that are familiar. */
 static struct {
@@ -40,8 +33,6 @@ typedef enum {
 static void ngx_rooms_peer_fetched(ngx_rooms_peer_call_t *call);
 static void ngx_rooms_peer_read(ngx_rooms_peer_t *peer,
     ngx_rooms_peer_call_t *call);
-static void ngx_rooms_peer_wake(ngx_event_t *ev);
-static void ngx_rooms_peer_unwait(void *data);
 static ngx_int_t ngx_rooms_peer_fields(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_peer_policy(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_peer_verify(ngx_rooms_req_t *rq);
@@ -243,34 +234,6 @@ ngx_rooms_peer_fetch(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer)
 
 
 static ngx_int_t
-ngx_rooms_peer_wait(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer)
-{
-    ngx_pool_cleanup_t       *cln;
-    ngx_rooms_peer_waiter_t  *w;
-
-    cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_peer_waiter_t));
-    if (cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    w = cln->data;
-    ngx_memzero(w, sizeof(ngx_rooms_peer_waiter_t));
-    cln->handler = ngx_rooms_peer_unwait;
-
-    w->peer = peer;
-    w->rq = rq;
-    w->event.handler = ngx_rooms_peer_wake;
-    w->event.data = w;
-    w->event.log = rq->r->connection->log;
-
-    ngx_queue_insert_tail(&peer->waiters, &w->queue);
-    ngx_add_timer(&w->event, NGX_ROOMS_PEER_WAIT);
-
-    return NGX_AGAIN;
-}
-
-
-static ngx_int_t
 ngx_rooms_peer_find(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer,
     rooms_str_t key_id, ngx_uint_t to, ngx_uint_t nkeys)
 {
@@ -292,7 +255,7 @@ ngx_rooms_peer_find(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer,
 
         if (rc == NGX_OK) {
             rq->round = to;
-            return ngx_rooms_peer_wait(rq, peer);
+            return ngx_rooms_wait_in(rq, &peer->waiters, NGX_ROOMS_PEER_WAIT);
         }
 
         if (rc == NGX_ERROR) {
@@ -329,9 +292,7 @@ ngx_rooms_peer_event_key(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer,
 static void
 ngx_rooms_peer_fetched(ngx_rooms_peer_call_t *call)
 {
-    ngx_queue_t              *q;
     ngx_rooms_peer_t         *peer;
-    ngx_rooms_peer_waiter_t  *w;
 
     peer = call->data;
     peer->fetching = 0;
@@ -347,13 +308,7 @@ ngx_rooms_peer_fetched(ngx_rooms_peer_call_t *call)
 
     ngx_rooms_peer_call_free(call);
 
-    while (!ngx_queue_empty(&peer->waiters)) {
-        q = ngx_queue_head(&peer->waiters);
-        w = ngx_queue_data(q, ngx_rooms_peer_waiter_t, queue);
-        ngx_queue_remove(q);
-        w->peer = NULL;
-        ngx_post_event(&w->event, &ngx_posted_events);
-    }
+    ngx_rooms_wake_all(&peer->waiters);
 }
 
 
@@ -467,52 +422,6 @@ ngx_rooms_peer_read(ngx_rooms_peer_t *peer, ngx_rooms_peer_call_t *call)
     }
 
     json_decref(object);
-}
-
-
-static void
-ngx_rooms_peer_wake(ngx_event_t *ev)
-{
-    ngx_rooms_peer_waiter_t *w = ev->data;
-
-    ngx_rooms_req_t   *rq;
-    ngx_connection_t  *c;
-
-    rq = w->rq;
-    c = rq->r->connection;
-
-    if (w->peer) {
-        /* the wait took too long */
-        ngx_queue_remove(&w->queue);
-        w->peer = NULL;
-    }
-
-    if (ev->timer_set) {
-        ngx_del_timer(ev);
-    }
-
-    ngx_http_set_log_request(c->log, rq->r);
-    ngx_rooms_run(rq);
-    ngx_http_run_posted_requests(c);
-}
-
-
-static void
-ngx_rooms_peer_unwait(void *data)
-{
-    ngx_rooms_peer_waiter_t *w = data;
-
-    if (w->peer) {
-        ngx_queue_remove(&w->queue);
-    }
-
-    if (w->event.posted) {
-        ngx_delete_posted_event(&w->event);
-    }
-
-    if (w->event.timer_set) {
-        ngx_del_timer(&w->event);
-    }
 }
 
 

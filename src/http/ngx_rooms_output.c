@@ -127,13 +127,6 @@ ngx_rooms_out_place(ngx_rooms_out_t *out, rooms_str_t s)
 }
 
 
-size_t
-ngx_rooms_out_size(ngx_rooms_out_t *out)
-{
-    return out->size + (out->buf ? out->b.last - out->b.start : 0);
-}
-
-
 rooms_str_t
 ngx_rooms_out_flat(ngx_rooms_out_t *out)
 {

@@ -325,6 +325,18 @@ void ngx_rooms_continue(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_pause(ngx_rooms_req_t *rq, ngx_msec_t delay);
 
 /*
+ * What several requests wait for, as keys that are being fetched: they stand
+ * in a queue.  NGX_AGAIN: the calling step is called again once the queue is
+ * woken, or after so many milliseconds; a request that ends leaves the queue.
+ */
+ngx_int_t ngx_rooms_wait_in(ngx_rooms_req_t *rq, ngx_queue_t *waiters,
+    ngx_msec_t wait);
+/* All of them go on, in the next turn of the event loop. */
+void ngx_rooms_wake_all(ngx_queue_t *waiters);
+/* Their steps begin anew when they go on. */
+void ngx_rooms_wait_anew(ngx_queue_t *waiters);
+
+/*
  * Work in a thread: its step is done when the calling step, which returns
  * NGX_AGAIN, is called again.  It is freed with the request.
  */
@@ -394,7 +406,6 @@ ngx_int_t ngx_rooms_authors_ask(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_authors_take(ngx_rooms_req_t *rq);
 /* All of it in one piece (for what is written before it is sent). */
 rooms_str_t ngx_rooms_out_flat(ngx_rooms_out_t *out);
-size_t ngx_rooms_out_size(ngx_rooms_out_t *out);
 void ngx_rooms_out_close(ngx_rooms_out_t *out);
 
 void ngx_rooms_respond(ngx_rooms_req_t *rq);

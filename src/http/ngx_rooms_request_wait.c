@@ -18,6 +18,17 @@
 #define NGX_ROOMS_BODY_LATER    60    /* s, when its folder may have room */
 
 
+/* A request that waits in a queue of others. */
+typedef struct {
+    ngx_queue_t        queue;
+    ngx_rooms_req_t   *rq;
+    ngx_event_t        event;          /* posted, or the end of its patience */
+    unsigned           queued:1;
+} ngx_rooms_waiter_t;
+
+
+static void ngx_rooms_waiter_wake(ngx_event_t *ev);
+static void ngx_rooms_waiter_cleanup(void *data);
 static void ngx_rooms_answered(ngx_rooms_batch_t *b);
 static ngx_uint_t ngx_rooms_ask_again(ngx_rooms_req_t *rq,
     ngx_rooms_batch_t *b);
@@ -321,6 +332,108 @@ ngx_rooms_pause(ngx_rooms_req_t *rq, ngx_msec_t delay)
     ngx_add_timer(&rq->timer, delay);
 
     return NGX_AGAIN;
+}
+
+
+ngx_int_t
+ngx_rooms_wait_in(ngx_rooms_req_t *rq, ngx_queue_t *waiters, ngx_msec_t wait)
+{
+    ngx_rooms_waiter_t  *w;
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_waiter_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    w = cln->data;
+    ngx_memzero(w, sizeof(ngx_rooms_waiter_t));
+    cln->handler = ngx_rooms_waiter_cleanup;
+
+    w->rq = rq;
+    w->queued = 1;
+    w->event.handler = ngx_rooms_waiter_wake;
+    w->event.data = w;
+    w->event.log = rq->r->connection->log;
+
+    ngx_queue_insert_tail(waiters, &w->queue);
+    ngx_add_timer(&w->event, wait);
+
+    return NGX_AGAIN;
+}
+
+
+void
+ngx_rooms_wake_all(ngx_queue_t *waiters)
+{
+    ngx_queue_t         *q;
+    ngx_rooms_waiter_t  *w;
+
+    while (!ngx_queue_empty(waiters)) {
+        q = ngx_queue_head(waiters);
+        w = ngx_queue_data(q, ngx_rooms_waiter_t, queue);
+
+        ngx_queue_remove(q);
+        w->queued = 0;
+
+        ngx_post_event(&w->event, &ngx_posted_events);
+    }
+}
+
+
+void
+ngx_rooms_wait_anew(ngx_queue_t *waiters)
+{
+    ngx_queue_t         *q;
+    ngx_rooms_waiter_t  *w;
+
+    for (q = ngx_queue_head(waiters);
+         q != ngx_queue_sentinel(waiters);
+         q = ngx_queue_next(q))
+    {
+        w = ngx_queue_data(q, ngx_rooms_waiter_t, queue);
+        w->rq->round = 0;
+    }
+}
+
+
+/* The queue was woken, or the wait took too long. */
+static void
+ngx_rooms_waiter_wake(ngx_event_t *ev)
+{
+    ngx_rooms_waiter_t *w = ev->data;
+
+    ngx_rooms_req_t   *rq;
+    ngx_connection_t  *c;
+
+    rq = w->rq;
+    c = rq->r->connection;
+
+    ngx_rooms_waiter_cleanup(w);
+
+    ngx_http_set_log_request(c->log, rq->r);
+    ngx_rooms_run(rq);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_rooms_waiter_cleanup(void *data)
+{
+    ngx_rooms_waiter_t *w = data;
+
+    if (w->queued) {
+        ngx_queue_remove(&w->queue);
+        w->queued = 0;
+    }
+
+    if (w->event.posted) {
+        ngx_delete_posted_event(&w->event);
+    }
+
+    if (w->event.timer_set) {
+        ngx_del_timer(&w->event);
+    }
 }
 
 

@@ -22,7 +22,7 @@
 
 #include "ngx_rooms_journal.h"
 #include "ngx_rooms_hold.h"
-#include "ngx_rooms_fault.h"
+#include "ngx_rooms_round.h"
 
 
 #define NGX_ROOMS_UNDO_PAGE   100      /* media of a commit */
@@ -46,23 +46,20 @@ typedef struct {
 
 typedef struct {
     ngx_pool_t                *pool;
-    ngx_rooms_store_t         *store;
     ngx_rooms_keys_t           keys;
     ngx_rooms_undo_e           step;
     u_char                     id[ROOMS_ID_MAX];
     rooms_str_t                room;
     int64_t                    old;        /* 0: of this room only */
 
-    ngx_rooms_batch_t         *batch;      /* on its way */
-    ngx_rooms_batch_t         *page;       /* the media point into it */
-    ngx_rooms_batch_t         *counts;
+    ngx_rooms_round_t          round;      /* keeps what media point into */
+    redisReply                *counts;
     rooms_str_t                ids[NGX_ROOMS_UNDO_PAGE];
     rooms_str_t                sha256[NGX_ROOMS_UNDO_PAGE];
     ngx_uint_t                 n;
     ngx_rooms_undo_content_t   contents[NGX_ROOMS_UNDO_PAGE];
     ngx_uint_t                 ncontents;
 
-    ngx_event_t                timer;
     ngx_uint_t                 races;      /* in a row */
     ngx_uint_t                 undone;
     ngx_rooms_undo_pt          handler;
@@ -79,15 +76,14 @@ static ngx_int_t ngx_rooms_undo_commit(ngx_rooms_undo_t *u,
     ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
 static void ngx_rooms_undo_media(ngx_rooms_undo_t *u, ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, rooms_str_t journal);
-static void ngx_rooms_undo_answered(ngx_rooms_batch_t *b);
+static void ngx_rooms_undo_answered(ngx_rooms_round_t *round,
+    ngx_rooms_batch_t *b);
 static ngx_int_t ngx_rooms_undo_read(ngx_rooms_undo_t *u,
     ngx_rooms_batch_t *b);
 static ngx_int_t ngx_rooms_undo_page(ngx_rooms_undo_t *u,
     ngx_rooms_batch_t *b);
 static ngx_int_t ngx_rooms_undo_committed(ngx_rooms_undo_t *u,
     ngx_rooms_batch_t *b);
-static void ngx_rooms_undo_timer(ngx_event_t *ev);
-static void ngx_rooms_undo_forget(ngx_rooms_undo_t *u);
 static void ngx_rooms_undo_over(ngx_rooms_undo_t *u);
 
 
@@ -114,13 +110,14 @@ ngx_rooms_undo(ngx_rooms_store_t *store, ngx_str_t *prefix,
     }
 
     u->pool = pool;
-    u->store = store;
     u->old = old;
     u->room.data = u->id;
 
-    u->timer.handler = ngx_rooms_undo_timer;
-    u->timer.data = u;
-    u->timer.log = pool->log;
+    ngx_rooms_round_init(&u->round, store, pool->log);
+
+    u->round.handler = ngx_rooms_undo_answered;
+    u->round.data = u;
+    u->round.finishes = 1;
 
     if (room.data) {
         u->room.len = ngx_min(room.len, sizeof(u->id));
@@ -129,7 +126,7 @@ ngx_rooms_undo(ngx_rooms_store_t *store, ngx_str_t *prefix,
     }
 
     if (ngx_rooms_undo_send(u) != NGX_OK) {
-        ngx_rooms_undo_forget(u);
+        ngx_rooms_round_clear(&u->round);
         ngx_destroy_pool(pool);
         return NGX_ERROR;
     }
@@ -149,7 +146,7 @@ ngx_rooms_undo_send(ngx_rooms_undo_t *u)
     ngx_rooms_keys_t    keys;
     ngx_rooms_batch_t  *b;
 
-    b = ngx_rooms_batch_create(u->pool->log);
+    b = ngx_rooms_round_batch(&u->round);
     if (b == NULL) {
         return NGX_ERROR;
     }
@@ -157,20 +154,9 @@ ngx_rooms_undo_send(ngx_rooms_undo_t *u)
     keys = u->keys;
     keys.pool = b->pool;
 
-    if (ngx_rooms_undo_ask(u, b, &keys) != NGX_OK) {
-        ngx_rooms_batch_free(b);
-        return NGX_ERROR;
-    }
-
-    b->handler = ngx_rooms_undo_answered;
-    b->data = u;
-    u->batch = b;
-
-    ngx_add_timer(&u->timer, u->store->node.timeout);
-    ngx_rooms_lane_send(ngx_rooms_store_lane(u->store, keys.slot,
-                                             NGX_ROOMS_LANE_BULK), b);
-
-    return NGX_OK;
+    return ngx_rooms_undo_ask(u, b, &keys) == NGX_OK
+           ? ngx_rooms_round_send(&u->round, keys.slot, NGX_ROOMS_LANE_BULK)
+           : NGX_ERROR;
 }
 
 
@@ -263,7 +249,7 @@ ngx_rooms_undo_media(ngx_rooms_undo_t *u, ngx_rooms_commit_t *c,
     ngx_rooms_undo_content_t  *content;
 
     blobs = ngx_rooms_key(keys, NGX_ROOMS_KEY_BLOBS, ROOMS_NULL);
-    counts = u->counts->replies[0];
+    counts = u->counts;
 
     for (i = 0; i < u->n; i++) {
         ngx_rooms_commit_guard_field(c, journal, u->ids[i], u->sha256[i]);
@@ -297,32 +283,15 @@ ngx_rooms_undo_media(ngx_rooms_undo_t *u, ngx_rooms_commit_t *c,
 
 
 static void
-ngx_rooms_undo_answered(ngx_rooms_batch_t *b)
+ngx_rooms_undo_answered(ngx_rooms_round_t *round, ngx_rooms_batch_t *b)
 {
-    ngx_int_t          rc;
     ngx_rooms_undo_t  *u;
 
-    u = b->data;
+    u = round->data;
 
-    if (b->status == NGX_ROOMS_BATCH_OK
-        && ngx_rooms_store_moved(u->store, b, NGX_ROOMS_LANE_BULK)
-           == NGX_AGAIN)
+    if (b == NULL || ngx_rooms_undo_read(u, b) != NGX_OK
+        || ngx_rooms_undo_send(u) != NGX_OK)
     {
-        return;
-    }
-
-    ngx_del_timer(&u->timer);
-    u->batch = NULL;
-
-    rc = b->status == NGX_ROOMS_BATCH_OK
-         && ngx_rooms_fault_log(b, u->pool->log) == NGX_ROOMS_FAULT_NONE
-         ? ngx_rooms_undo_read(u, b) : NGX_ERROR;
-
-    if (b != u->page && b != u->counts) {
-        ngx_rooms_batch_free(b);
-    }
-
-    if (rc != NGX_OK || ngx_rooms_undo_send(u) != NGX_OK) {
         ngx_rooms_undo_over(u);
     }
 }
@@ -362,7 +331,7 @@ ngx_rooms_undo_read(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
             return NGX_ERROR;
         }
 
-        u->counts = b;
+        u->counts = reply;
         u->step = NGX_ROOMS_UNDO_COMMIT;
         return NGX_OK;
 
@@ -384,7 +353,6 @@ ngx_rooms_undo_page(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
         return NGX_ERROR;
     }
 
-    u->page = b;
     u->n = ngx_min(reply->elements / 2, NGX_ROOMS_UNDO_PAGE);
     u->ncontents = 0;
 
@@ -432,7 +400,7 @@ ngx_rooms_undo_committed(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
             return NGX_DONE;
         }
 
-        ngx_rooms_undo_forget(u);
+        ngx_rooms_round_clear(&u->round);
         u->step = NGX_ROOMS_UNDO_FIND;
         return NGX_OK;
 
@@ -447,51 +415,10 @@ ngx_rooms_undo_committed(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
         return NGX_ERROR;
     }
 
-    ngx_rooms_undo_forget(u);
+    ngx_rooms_round_clear(&u->round);
     u->step = NGX_ROOMS_UNDO_MEDIA;
 
     return NGX_OK;
-}
-
-
-static void
-ngx_rooms_undo_timer(ngx_event_t *ev)
-{
-    ngx_msec_t         left;
-    ngx_rooms_undo_t  *u;
-    ngx_rooms_lane_t  *lane;
-
-    u = ev->data;
-    left = ngx_rooms_batch_left(u->batch, u->store->node.timeout);
-
-    if (left) {
-        ngx_add_timer(ev, left);
-        return;
-    }
-
-    lane = u->batch->lane;
-    ngx_rooms_batch_free(u->batch);
-
-    if (lane) {
-        ngx_rooms_lane_late(lane);
-    }
-
-    ngx_rooms_undo_over(u);
-}
-
-
-static void
-ngx_rooms_undo_forget(ngx_rooms_undo_t *u)
-{
-    if (u->page) {
-        ngx_rooms_batch_free(u->page);
-        u->page = NULL;
-    }
-
-    if (u->counts) {
-        ngx_rooms_batch_free(u->counts);
-        u->counts = NULL;
-    }
 }
 
 
@@ -510,7 +437,7 @@ ngx_rooms_undo_over(ngx_rooms_undo_t *u)
     handler = u->handler;
     data = u->data;
 
-    ngx_rooms_undo_forget(u);
+    ngx_rooms_round_clear(&u->round);
     ngx_destroy_pool(u->pool);
     ngx_rooms_release();
 

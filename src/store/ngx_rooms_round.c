@@ -135,7 +135,7 @@ ngx_rooms_round_answered(ngx_rooms_batch_t *b)
     ngx_queue_insert_tail(&round->kept, &b->queue);
     round->nkept++;
 
-    if (b->status != NGX_ROOMS_BATCH_OK || ngx_exiting
+    if (b->status != NGX_ROOMS_BATCH_OK || (ngx_exiting && !round->finishes)
         || ngx_rooms_fault_log(b, round->timer.log) != NGX_ROOMS_FAULT_NONE)
     {
         b = NULL;

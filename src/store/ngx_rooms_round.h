@@ -28,7 +28,8 @@ typedef struct ngx_rooms_round_s  ngx_rooms_round_t;
 
 /*
  * b: its replies are here, and none of them is a fault of the store.  NULL:
- * the store has failed, which is logged, or the worker exits.  The handler
+ * the store has failed, which is logged, or the worker exits (unless the
+ * round finishes its work then).  The handler
  * may free the memory that the round is in, after ngx_rooms_round_clear().
  */
 typedef void (*ngx_rooms_round_pt)(ngx_rooms_round_t *round,
@@ -45,6 +46,7 @@ struct ngx_rooms_round_s {
     ngx_uint_t            lane;
     ngx_event_t           timer;           /* the batch's deadline */
     unsigned              busy:1;          /* one is in flight */
+    unsigned              finishes:1;      /* also when the worker exits */
 };
 
 

@@ -855,25 +855,3 @@ rooms_zip_find(const rooms_zip_reader_t *rd, rooms_str_t name)
            && rooms_str_eq(rooms_zip_item_name(rd, rd->by_name[i]), name)
            ? (ssize_t) rd->by_name[i] : -1;
 }
-
-
-ssize_t
-rooms_zip_find_below(const rooms_zip_reader_t *rd, rooms_str_t prefix)
-{
-    size_t       i;
-    rooms_str_t  s;
-
-    for (i = rooms_zip_lower_bound(rd, prefix); i < rd->nitems; i++) {
-        s = rooms_zip_item_name(rd, rd->by_name[i]);
-
-        if (s.len < prefix.len || memcmp(s.data, prefix.data, prefix.len)) {
-            break;
-        }
-
-        if (!rd->items[rd->by_name[i]].is_dir) {
-            return (ssize_t) rd->by_name[i];
-        }
-    }
-
-    return -1;
-}

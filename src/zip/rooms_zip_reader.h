@@ -164,8 +164,6 @@ ssize_t rooms_zip_manifest(const rooms_zip_reader_t *rd, rooms_str_t *root);
 
 /* The entry of that path, or the first file below that prefix; -1: none. */
 ssize_t rooms_zip_find(const rooms_zip_reader_t *rd, rooms_str_t name);
-ssize_t rooms_zip_find_below(const rooms_zip_reader_t *rd,
-    rooms_str_t prefix);
 
 /*
  * One entry at a time; a second open abandons the first.  After an error of

@@ -5,6 +5,7 @@
 
 #include "rooms_zip_writer.h"
 #include "rooms_zip_name.h"
+#include "rooms_time.h"
 
 
 /*
@@ -226,7 +227,8 @@ rooms_zip_time_extra(rooms_zip_writer_t *w, u_char *p)
 static void
 rooms_zip_time(rooms_zip_writer_t *w, int64_t ms)
 {
-    int64_t  days, sec, era, doe, yoe, doy, mp, year, month, day;
+    int      year, month, day;
+    int64_t  sec;
 
     sec = ms / 1000 - (ms % 1000 < 0);
     w->unix_time = (sec >= 0 && sec <= INT32_MAX) ? sec : -1;
@@ -236,21 +238,13 @@ rooms_zip_time(rooms_zip_writer_t *w, int64_t ms)
     sec = sec < 315532800 ? 315532800 : sec;
     sec = sec > 4354819198 ? 4354819198 : sec;
 
-    days = sec / 86400 + 719468;            /* since 0000-03-01 */
+    rooms_time_date(sec / 86400, &year, &month, &day);
     sec %= 86400;
 
-    era = days / 146097;
-    doe = days % 146097;
-    yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    mp = (5 * doy + 2) / 153;
-    day = doy - (153 * mp + 2) / 5 + 1;
-    month = mp < 10 ? mp + 3 : mp - 9;
-    year = yoe + era * 400 + (month <= 2);
-
-    w->dos = (uint32_t) ((year - 1980) << 25 | month << 21 | day << 16
-                         | (sec / 3600) << 11 | (sec / 60 % 60) << 5
-                         | (sec % 60) / 2);
+    w->dos = (uint32_t) (year - 1980) << 25 | (uint32_t) month << 21
+             | (uint32_t) day << 16
+             | (uint32_t) ((sec / 3600) << 11 | (sec / 60 % 60) << 5
+                           | (sec % 60) / 2);
 }
 
 
