@@ -38,6 +38,7 @@ extern const ngx_rooms_endpoint_t  ngx_rooms_upload_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_download_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_people_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_sync_rows[];
+extern const ngx_rooms_endpoint_t  ngx_rooms_ws_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_federation_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_ticket_rows[];
 
@@ -52,6 +53,7 @@ const ngx_rooms_endpoint_t  *const ngx_rooms_families[] = {
     ngx_rooms_people_rows,
     ngx_rooms_offboard_rows,
     ngx_rooms_sync_rows,
+    ngx_rooms_ws_rows,
     ngx_rooms_upload_rows,
     ngx_rooms_download_rows,
     ngx_rooms_federation_rows,

@@ -9,7 +9,7 @@
  */
 
 #include "ngx_rooms_auth.h"
-#include "ngx_rooms_keys.h"
+#include "ngx_rooms_jwks.h"
 #include "ngx_rooms_ticket.h"
 #include "ngx_rooms_cors.h"
 #include <sodium.h>
@@ -79,7 +79,7 @@ ngx_rooms_auth_cleanup(void *data)
 char *
 ngx_rooms_auth_check_file(ngx_conf_t *cf, ngx_str_t *path, ngx_uint_t secret)
 {
-    char              passed[NGX_ROOMS_KEYS_TEXT];
+    char              passed[NGX_ROOMS_JWKS_TEXT];
     ngx_uint_t        set;
     ngx_rooms_auth_t  auth;
 
@@ -92,7 +92,7 @@ ngx_rooms_auth_check_file(ngx_conf_t *cf, ngx_str_t *path, ngx_uint_t secret)
     set = secret ? NGX_ROOMS_SET_SECRET : NGX_ROOMS_SET_FILE;
     auth.files[set].path = *path;
 
-    if (ngx_rooms_keys_load(&auth, set, cf->log, NGX_LOG_EMERG, passed)
+    if (ngx_rooms_jwks_load(&auth, set, cf->log, NGX_LOG_EMERG, passed)
         != NGX_OK)
     {
         return "names a file without usable keys";
@@ -145,7 +145,7 @@ ngx_rooms_auth_find(ngx_array_t *all, void *server,
 ngx_rooms_auth_t *
 ngx_rooms_auth_create(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
 {
-    char                     passed[NGX_ROOMS_KEYS_TEXT];
+    char                     passed[NGX_ROOMS_JWKS_TEXT];
     void                    *server;
     ngx_uint_t               i;
     ngx_rooms_auth_t        *auth, **added;
@@ -209,7 +209,7 @@ ngx_rooms_auth_create(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
     for (i = 0; i < 2; i++) {
 
         if (auth->files[i].path.len
-            && ngx_rooms_keys_load(auth, i, cf->log, NGX_LOG_EMERG, passed)
+            && ngx_rooms_jwks_load(auth, i, cf->log, NGX_LOG_EMERG, passed)
                != NGX_OK)
         {
             return NULL;
@@ -436,7 +436,7 @@ ngx_rooms_auth_jwt(ngx_rooms_req_t *rq, rooms_str_t token)
     auth = rq->conf->auth;
     why = NULL;
 
-    ngx_rooms_keys_refresh_files(auth, rq->r->connection->log);
+    ngx_rooms_jwks_refresh_files(auth, rq->r->connection->log);
 
     (void) crypto_generichash(hash, sizeof(hash), token.data, token.len,
                               (u_char *) &auth, sizeof(auth));
@@ -688,12 +688,12 @@ ngx_rooms_auth_keys(ngx_rooms_req_t *rq)
         rc = NGX_DECLINED;
 
     } else {
-        rc = ngx_rooms_keys_fetch(auth, rq->r);
+        rc = ngx_rooms_jwks_fetch(auth, rq->r);
     }
 
     if (rc == NGX_OK) {
         rq->round = 1;
-        return ngx_rooms_keys_wait(auth, rq);
+        return ngx_rooms_jwks_wait(auth, rq);
     }
 
     if (rc == NGX_ERROR) {
@@ -701,7 +701,7 @@ ngx_rooms_auth_keys(ngx_rooms_req_t *rq)
     }
 
     if (auth->request.len && auth->sets[NGX_ROOMS_SET_REMOTE] == NULL) {
-        rq->retry_after = NGX_ROOMS_KEYS_RETRY;
+        rq->retry_after = NGX_ROOMS_JWKS_RETRY;
         return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE,
                               "the keys that verify tokens can't be fetched");
     }
@@ -750,10 +750,10 @@ ngx_rooms_authenticate(ngx_rooms_req_t *rq)
     }
 
     if (auth->sets[NGX_ROOMS_SET_REMOTE]
-        && ngx_time() - auth->fetched > NGX_ROOMS_KEYS_TTL)
+        && ngx_time() - auth->fetched > NGX_ROOMS_JWKS_TTL)
     {
         /* stale keys serve while fresh ones are on their way */
-        (void) ngx_rooms_keys_fetch(auth, rq->r);
+        (void) ngx_rooms_jwks_fetch(auth, rq->r);
     }
 
     if (rq->endpoint == NULL) {

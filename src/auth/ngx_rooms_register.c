@@ -15,7 +15,7 @@
  */
 
 #include "ngx_rooms_auth.h"
-#include "ngx_rooms_keys.h"
+#include "ngx_rooms_jwks.h"
 #include <sodium.h>
 
 

@@ -73,11 +73,11 @@ static ngx_int_t
 ngx_rooms_errand_begin(ngx_rooms_errand_t *errand, ngx_rooms_req_t *rq)
 {
     rq->conf = errand->conf;
-    rq->several = errand;
-    rq->outer = &ngx_rooms_errand_row;
+    rq->parts = errand;
+    rq->enclosing = &ngx_rooms_errand_row;
     rq->endpoint = &ngx_rooms_errand_rows[errand->kind];
     rq->op = rq->endpoint->op;
-    rq->fails = ngx_rooms_errand_fails;
+    rq->on_error = ngx_rooms_errand_fails;
     rq->resume = ngx_rooms_errand_resume;
     rq->answer = ngx_rooms_errand_answer;
 
@@ -156,7 +156,7 @@ ngx_rooms_errand_fence(ngx_rooms_req_t *rq)
     ngx_rooms_errand_t  *errand;
 
     c = &rq->commit;
-    errand = rq->several;
+    errand = rq->parts;
 
     ngx_rooms_lease_guard(errand->lease, c, &rq->keys);
     ngx_rooms_commit_guard_field(c, ngx_rooms_key(&rq->keys,
@@ -179,7 +179,7 @@ ngx_rooms_errand_show(ngx_rooms_req_t *rq)
 {
     ngx_rooms_errand_t  *errand;
 
-    errand = rq->several;
+    errand = rq->parts;
     errand->changed = rq->committing;
 
     return NGX_OK;
@@ -213,7 +213,7 @@ ngx_rooms_errand_answer(ngx_rooms_req_t *rq)
     rq->error = ROOMS_OK;
     rq->state = NGX_ROOMS_DONE;
 
-    ngx_post_event(&((ngx_rooms_errand_t *) rq->several)->done,
+    ngx_post_event(&((ngx_rooms_errand_t *) rq->parts)->done,
                    &ngx_posted_events);
 }
 
@@ -224,7 +224,7 @@ ngx_rooms_errand_over(ngx_rooms_req_t *rq)
 {
     ngx_rooms_errand_t  *errand;
 
-    errand = rq->several;
+    errand = rq->parts;
     errand->error = rq->error ? rq->error : NGX_ROOMS_E_INTERNAL;
     rq->state = NGX_ROOMS_DONE;
 

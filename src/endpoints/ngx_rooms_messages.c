@@ -356,7 +356,7 @@ ngx_rooms_send_load(ngx_rooms_req_t *rq)
 static ngx_uint_t
 ngx_rooms_send_accepts(ngx_rooms_req_t *rq)
 {
-    return rq->view.exists && rq->view.room.unaccepted && rq->outer == NULL;
+    return rq->view.exists && rq->view.room.unaccepted && rq->enclosing == NULL;
 }
 
 

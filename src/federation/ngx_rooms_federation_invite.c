@@ -116,11 +116,11 @@ ngx_rooms_fedinvite_widens(ngx_rooms_req_t *rq, rooms_str_t server)
 {
     ngx_rooms_fedsend_t  *s;
 
-    if (rq->outer == NULL) {
+    if (rq->enclosing == NULL) {
         return 0;
     }
 
-    s = rq->several;
+    s = rq->parts;
 
     return !rooms_policy_allows(s->policy, server,
                        ngx_rooms_reply_int(

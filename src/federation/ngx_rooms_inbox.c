@@ -72,7 +72,7 @@ ngx_rooms_fedsend_load(ngx_rooms_req_t *rq)
 {
     ngx_uint_t  races;
 
-    if (rq->several == NULL && ngx_rooms_fedsend_begin(rq) == NULL) {
+    if (rq->parts == NULL && ngx_rooms_fedsend_begin(rq) == NULL) {
         return NGX_ERROR;
     }
 
@@ -180,9 +180,9 @@ ngx_rooms_fedsend_begin(ngx_rooms_req_t *rq)
     s->key = rq->signer->key;
     s->size = rq->text.len;
 
-    rq->several = s;
-    rq->outer = rq->endpoint;
-    rq->fails = ngx_rooms_fedsend_fails;
+    rq->parts = s;
+    rq->enclosing = rq->endpoint;
+    rq->on_error = ngx_rooms_fedsend_fails;
     rq->principal.tenant = rooms_from_ngx(rq->conf->tenant);
 
     return s;
@@ -223,7 +223,7 @@ ngx_rooms_fedsend_next(ngx_rooms_req_t *rq)
     ngx_rooms_batch_t    *b;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
 
     if (ngx_rooms_fedsend_read(rq, s) != NGX_OK) {
         return NGX_ERROR;
@@ -377,7 +377,7 @@ ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
     rooms_room_t          room;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
 
     rc = ngx_rooms_parse_room(ngx_rooms_reply(rq, NGX_ROOMS_S_ROOM),
                               s->told.room, &room);
@@ -562,12 +562,12 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
     ngx_uint_t            op;
     ngx_rooms_fedsend_t  *s;
 
-    if (rq->endpoint == rq->outer) {
+    if (rq->endpoint == rq->enclosing) {
         /* the last event was a duplicate: nothing is to be committed */
         return NGX_OK;
     }
 
-    s = rq->several;
+    s = rq->parts;
     op = rq->endpoint->op;
 
     ngx_rooms_fedsend_guard(rq, s);
@@ -595,7 +595,7 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
 
     /* a guard that breaks has all of this read again, not the row's alone */
 
-    rq->endpoint = rq->outer;
+    rq->endpoint = rq->enclosing;
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }
@@ -724,7 +724,7 @@ ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq)
 {
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
 
     if (!rooms_str_eq(s->told.sender.server, s->peer)) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
@@ -946,7 +946,7 @@ ngx_rooms_origin_part(ngx_rooms_req_t *rq)
 {
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
 
     if (ngx_rooms_begin(rq) != NGX_OK) {
         return NGX_ERROR;
@@ -985,7 +985,7 @@ ngx_rooms_fedsend_message(ngx_rooms_req_t *rq)
     rooms_str_t           action;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
     content = s->told.content;
 
     if (s->ref_id.data) {
@@ -1063,13 +1063,13 @@ ngx_rooms_fedsend_reset(ngx_rooms_req_t *rq)
 {
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
     s->again = 0;
 
     ngx_rooms_forget(rq);
     json_decref(rq->body);
 
-    rq->endpoint = rq->outer;
+    rq->endpoint = rq->enclosing;
     rq->body = NULL;
     rq->committing = 0;
     rq->resolving = 0;
@@ -1100,7 +1100,7 @@ ngx_rooms_fedsend_done(ngx_rooms_req_t *rq, const char *status)
 {
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
     s->results[s->i].status = status;
 
     s->local = ROOMS_NULL;
@@ -1125,7 +1125,7 @@ ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq)
     ngx_rooms_fedsend_t    *s;
     ngx_rooms_fedresult_t  *result;
 
-    s = rq->several;
+    s = rq->parts;
 
     if (rq->error == ROOMS_OK || rq->error == NGX_ROOMS_E_STORE
         || rq->error == NGX_ROOMS_E_INTERNAL || s->i == s->n || s->ended
@@ -1253,7 +1253,7 @@ ngx_rooms_fedsend_show(ngx_rooms_req_t *rq)
     ngx_int_t             rc;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
 
     if (s->again) {
         s->compared = s->comparing;

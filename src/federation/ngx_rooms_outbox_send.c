@@ -537,8 +537,6 @@ ngx_rooms_outbox_called(ngx_rooms_peer_call_t *call)
 
     rc = ngx_exiting ? NGX_ERROR : ngx_rooms_outbox_judge(o, call);
 
-    ngx_rooms_peer_call_free(call);
-
     if (rc != NGX_OK) {
         ngx_rooms_outbox_stop(o);
     }

@@ -306,8 +306,6 @@ ngx_rooms_peer_fetched(ngx_rooms_peer_call_t *call)
                       call->status);
     }
 
-    ngx_rooms_peer_call_free(call);
-
     ngx_rooms_wake_all(&peer->waiters);
 }
 

@@ -165,7 +165,7 @@ ngx_rooms_peer_call_free(ngx_rooms_peer_call_t *call)
 void
 ngx_rooms_peer_call_cancel(ngx_rooms_peer_call_t *call)
 {
-    call->handler = ngx_rooms_peer_call_free;
+    call->handler = NULL;
 
     if (call->request->blocked) {
         return;
@@ -282,7 +282,11 @@ ngx_rooms_peer_done(ngx_event_t *ev)
 {
     ngx_rooms_peer_call_t *call = ev->data;
 
-    call->handler(call);
+    if (call->handler) {
+        call->handler(call);
+    }
+
+    ngx_rooms_peer_call_free(call);
 }
 
 
@@ -745,7 +749,6 @@ ngx_rooms_peer_ask_answered(ngx_rooms_peer_call_t *call)
     ask = call->data;
 
     if (ask == NULL) {
-        ngx_rooms_peer_call_free(call);
         return;
     }
 
@@ -758,8 +761,6 @@ ngx_rooms_peer_ask_answered(ngx_rooms_peer_call_t *call)
                       "rooms: \"%V\" of \"%V\": %s", &call->uri, &call->peer,
                       call->error);
     }
-
-    ngx_rooms_peer_call_free(call);
 
     ngx_rooms_continue(ask->rq);
 }

@@ -39,7 +39,8 @@ struct ngx_rooms_peer_call_s {
     ngx_str_t                 answer;
     const char               *error;
 
-    ngx_rooms_peer_call_pt    handler;     /* called once, never at once */
+    ngx_rooms_peer_call_pt    handler;     /* called once, never at once; then
+                                              the call is freed */
     void                     *data;
 };
 
@@ -73,7 +74,7 @@ ngx_uint_t ngx_rooms_peer_forbidden(ngx_rooms_loc_conf_t *conf,
     rooms_str_t peer);
 
 
-/* Frees all of it, once the handler was called. */
+/* Frees one that wasn't started. */
 void ngx_rooms_peer_call_free(ngx_rooms_peer_call_t *call);
 
 /*

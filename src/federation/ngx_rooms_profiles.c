@@ -426,8 +426,6 @@ ngx_rooms_profiles_called(ngx_rooms_peer_call_t *call)
 
     rc = ngx_exiting ? NGX_ERROR : ngx_rooms_profiles_judge(p, call);
 
-    ngx_rooms_peer_call_free(call);
-
     if (rc != NGX_OK) {
         ngx_rooms_profiles_end(p);
     }

@@ -125,7 +125,7 @@ ngx_rooms_fedsend_replica(ngx_rooms_req_t *rq)
 {
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
 
     if (rq->view.exists && !rq->view.room.federated
         && !ngx_rooms_replica_invites(s))
@@ -218,7 +218,7 @@ ngx_rooms_replica_begin(ngx_rooms_req_t *rq)
     ngx_rooms_fedsend_t  *s;
     ngx_rooms_replica_t  *replica;
 
-    s = rq->several;
+    s = rq->parts;
 
     replica = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_replica_t));
     if (replica == NULL) {
@@ -303,7 +303,7 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     ngx_rooms_batch_t    *b, *locals;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
     room = s->told.room;
     locals = rq->batch;
 
@@ -509,7 +509,7 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     rooms_mirror_row_t   *row;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
     r = rq->batch->replies;
 
     rc = ngx_rooms_parse_room(r[0], s->told.room, &replica->room);
@@ -615,7 +615,7 @@ ngx_rooms_replica_key(ngx_rooms_req_t *rq)
 {
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
 
     return ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TOLD,
                          ngx_rooms_join(rq->pool, s->told.room,
@@ -632,7 +632,7 @@ ngx_rooms_replica_name(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     rooms_str_t          *argv;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
 
     argv = ngx_palloc(rq->pool, (4 + 2 * replica->n) * sizeof(rooms_str_t));
     if (argv == NULL) {
@@ -664,7 +664,7 @@ ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
     ngx_rooms_batch_t    *b;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
     b = rq->batch;
     room = s->told.room;
 
@@ -738,7 +738,7 @@ ngx_rooms_replica_missing(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     rooms_str_t           id;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
     n = replica->nrows;
 
     for (i = 0; i < list->elements; i++) {
@@ -781,7 +781,7 @@ ngx_rooms_replica_returns(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     rooms_mirror_row_t   *row;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
 
     text = ngx_rooms_reply_str(ngx_rooms_reply_element(
                         ngx_rooms_reply(rq, replica->at_refused), 0));
@@ -830,7 +830,7 @@ ngx_rooms_replica_snapshot(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     redisReply          **r;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
     s->again = 0;
 
     /* what a commit that was in vain has looked at is looked at again */
@@ -890,7 +890,7 @@ ngx_rooms_replica_gone(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     rooms_mirror_row_t   *row;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
 
     for (i = replica->n; i < replica->nrows; i++) {
         row = &replica->rows[i];
@@ -931,7 +931,7 @@ ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
     rooms_str_t           outbox, at;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
 
     if (ngx_rooms_batch(rq) == NULL) {
         return NGX_ERROR;
@@ -972,7 +972,7 @@ ngx_rooms_replica_unheard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     rooms_mirror_row_t   *row;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
     refused = s->told.refused.data ? rooms_event_position(s->told.refused)
                                    : -1;
 
@@ -1083,7 +1083,7 @@ ngx_rooms_replica_other_close(ngx_rooms_req_t *rq,
 {
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
     s->again = 1;
 
     rq->data = NULL;
@@ -1113,7 +1113,7 @@ ngx_rooms_replica_other(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     rooms_member_t        ours;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
 
     rc = ngx_rooms_parse_room(ngx_rooms_reply(rq, 0), replica->other, &other);
 
@@ -1181,7 +1181,7 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     rooms_str_t           server;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
 
     ngx_memzero(room, sizeof(rooms_room_t));
 
@@ -1282,7 +1282,7 @@ ngx_rooms_replica_content(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     ngx_rooms_fedsend_t       *s;
     const rooms_transition_t  *t;
 
-    s = rq->several;
+    s = rq->parts;
 
     if (change->nmembers <= 1 || change->event != ROOMS_EV_MEMBER
         || s->told.type != ROOMS_TOLD_SNAPSHOT)
@@ -1354,7 +1354,7 @@ ngx_rooms_replica_note(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     rooms_str_t           key;
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
     had = replica->fresh ? 0 : replica->room.told_at;
 
     if (s->told.as_of == 0) {
@@ -1383,7 +1383,7 @@ ngx_rooms_replica_renames(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     ngx_rooms_fedsend_t  *s;
 
-    s = rq->several;
+    s = rq->parts;
 
     for (i = 0; i < replica->n && replica->known[i]; i++) { /* void */ }
 
@@ -1416,7 +1416,7 @@ ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
     ngx_rooms_fedsend_t  *s;
     ngx_rooms_replica_t  *replica;
 
-    s = rq->several;
+    s = rq->parts;
     replica = rq->data;
 
     if (rq->change == NULL) {

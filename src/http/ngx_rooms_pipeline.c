@@ -55,8 +55,8 @@ ngx_rooms_run(ngx_rooms_req_t *rq)
     for ( ;; ) {
         rc = ngx_rooms_steps[rq->state](rq);
 
-        if (rc == NGX_ERROR && rq->fails) {
-            rc = rq->fails(rq);
+        if (rc == NGX_ERROR && rq->on_error) {
+            rc = rq->on_error(rq);
         }
 
         if (rc == NGX_AGAIN) {
@@ -168,8 +168,8 @@ ngx_rooms_decide_step(ngx_rooms_req_t *rq)
 
     rc = rq->endpoint->decide ? rq->endpoint->decide(rq) : NGX_OK;
 
-    return rc == NGX_OK && rq->outer && rq->committing
-           ? rq->outer->decide(rq) : rc;
+    return rc == NGX_OK && rq->enclosing && rq->committing
+           ? rq->enclosing->decide(rq) : rc;
 }
 
 
@@ -189,7 +189,7 @@ ngx_rooms_begin(ngx_rooms_req_t *rq)
      * knows of its callers may be half a minute old.
      */
 
-    if (rq->outer == NULL
+    if (rq->enclosing == NULL
         && !(rq->endpoint->flags & (NGX_ROOMS_OPEN|NGX_ROOMS_PEER)))
     {
         ngx_rooms_apply_active(&rq->commit, &rq->keys, rq->principal.sub);
@@ -345,7 +345,7 @@ ngx_rooms_show(ngx_rooms_req_t *rq)
         return ngx_rooms_claim_answer(rq);
     }
 
-    rc = rq->outer ? rq->outer->show(rq) : rq->endpoint->show(rq);
+    rc = rq->enclosing ? rq->enclosing->show(rq) : rq->endpoint->show(rq);
 
     if (rc != NGX_OK || rq->out.imported == NULL) {
         return rc;

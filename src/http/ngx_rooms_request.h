@@ -144,10 +144,14 @@ struct ngx_rooms_req_s {
     const ngx_rooms_endpoint_t  *endpoint;
     ngx_str_t                    allow;        /* methods of the path */
 
-    /* a request that is several: `endpoint` is the row of one after another */
-    const ngx_rooms_endpoint_t  *outer;        /* NULL: it is one */
-    void                        *several;      /* of the outer row */
-    ngx_rooms_step_pt            fails;        /* NGX_DECLINED: go on */
+    /*
+     * A request that holds several, each of which is a request to a row of its
+     * own: `endpoint` is that of the one at work.  on_error may return
+     * NGX_DECLINED: the next one.
+     */
+    const ngx_rooms_endpoint_t  *enclosing;    /* NULL: it holds none */
+    void                        *parts;        /* of the enclosing row */
+    ngx_rooms_step_pt            on_error;
     rooms_str_t                  source_id;    /* the event, elsewhere */
     rooms_str_t                  source_server;
     int64_t                      source_at;    /* ms */

@@ -388,8 +388,8 @@ ngx_rooms_respond_error(ngx_rooms_req_t *rq)
         rq->error = NGX_ROOMS_E_INTERNAL;
     }
 
-    if (rq->outer) {
-        rq->endpoint = rq->outer;
+    if (rq->enclosing) {
+        rq->endpoint = rq->enclosing;
     }
 
     if (rq->endpoint && rq->endpoint->refuse

@@ -12,7 +12,6 @@
 
 #include "ngx_rooms_sync.h"
 #include "ngx_rooms_stream.h"
-#include "ngx_rooms_ws.h"
 
 
 #define NGX_ROOMS_SYNC_WAIT      30000       /* ms */
@@ -29,12 +28,6 @@ const ngx_rooms_endpoint_t  ngx_rooms_sync_rows[] = {
       .part = NGX_ROOMS_PART_SYNC, .flags = NGX_ROOMS_BULK|NGX_ROOMS_STREAM,
       .op = ROOMS_OP_READ,
       .load = ngx_rooms_sync_load, .show = ngx_rooms_sync_show },
-
-    { .method = NGX_HTTP_GET, .path = "/v1/stream",
-      .part = NGX_ROOMS_PART_SYNC, .flags = NGX_ROOMS_BULK|NGX_ROOMS_STREAM,
-      .op = ROOMS_OP_READ,
-      .load = ngx_rooms_ws_load, .show = ngx_rooms_ws_show,
-      .refuse = ngx_rooms_ws_refuse },
 
     { .path = NULL }
 };

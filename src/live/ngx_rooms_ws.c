@@ -13,7 +13,6 @@
  * Between frames there is neither a context of libwslay nor a buffer.
  */
 
-#include "ngx_rooms_ws.h"
 #include "ngx_rooms_auth.h"
 #include "ngx_rooms_cors.h"
 #include "ngx_rooms_stream.h"
@@ -55,6 +54,9 @@ typedef struct {
 } ngx_rooms_ws_t;
 
 
+static ngx_int_t ngx_rooms_ws_load(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_ws_show(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_ws_refuse(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_ws_handshake(ngx_rooms_req_t *rq);
 static void ngx_rooms_ws_reject(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_ws_header(ngx_rooms_req_t *rq);
@@ -64,6 +66,18 @@ static ngx_uint_t ngx_rooms_ws_event(ngx_rooms_ws_t *ws,
     rooms_ws_event_e event);
 static ngx_uint_t ngx_rooms_ws_message(ngx_rooms_ws_t *ws, rooms_str_t text);
 static void ngx_rooms_ws_cleanup(void *data);
+
+
+const ngx_rooms_endpoint_t  ngx_rooms_ws_rows[] = {
+
+    { .method = NGX_HTTP_GET, .path = "/v1/stream",
+      .part = NGX_ROOMS_PART_SYNC, .flags = NGX_ROOMS_BULK|NGX_ROOMS_STREAM,
+      .op = ROOMS_OP_READ,
+      .load = ngx_rooms_ws_load, .show = ngx_rooms_ws_show,
+      .refuse = ngx_rooms_ws_refuse },
+
+    { .path = NULL }
+};
 
 
 static ssize_t
@@ -91,7 +105,7 @@ static const struct wslay_frame_callbacks  ngx_rooms_ws_callbacks = {
 };
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_ws_load(ngx_rooms_req_t *rq)
 {
     rooms_str_t                   format;
@@ -162,7 +176,7 @@ ngx_rooms_ws_load(ngx_rooms_req_t *rq)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_ws_show(ngx_rooms_req_t *rq)
 {
     rq->answer = ngx_rooms_stream_answer;
@@ -172,7 +186,7 @@ ngx_rooms_ws_show(ngx_rooms_req_t *rq)
 
 
 /* A bad token is told by a close: pages can't read a refused handshake. */
-ngx_int_t
+static ngx_int_t
 ngx_rooms_ws_refuse(ngx_rooms_req_t *rq)
 {
     ngx_uint_t  error;

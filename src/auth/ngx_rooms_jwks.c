@@ -9,15 +9,15 @@
  * any trouble of its source.
  */
 
-#include "ngx_rooms_keys.h"
+#include "ngx_rooms_jwks.h"
 
 
-#define NGX_ROOMS_KEYS_FILE_MAX  (256 * 1024)
-#define NGX_ROOMS_KEYS_WAIT      10000  /* ms, of one request */
-#define NGX_ROOMS_KEYS_GIVE_UP      60  /* s, a fetch that hangs */
+#define NGX_ROOMS_JWKS_FILE_MAX  (256 * 1024)
+#define NGX_ROOMS_JWKS_WAIT      10000  /* ms, of one request */
+#define NGX_ROOMS_JWKS_GIVE_UP      60  /* s, a fetch that hangs */
 
 static void
-ngx_rooms_keys_replace(ngx_rooms_auth_t *auth, ngx_uint_t set,
+ngx_rooms_jwks_replace(ngx_rooms_auth_t *auth, ngx_uint_t set,
     rooms_jwks_t *jwks)
 {
     rooms_jwks_free((rooms_jwks_t *) auth->sets[set]);
@@ -27,7 +27,7 @@ ngx_rooms_keys_replace(ngx_rooms_auth_t *auth, ngx_uint_t set,
 
 
 static ngx_int_t
-ngx_rooms_keys_read(ngx_rooms_keys_file_t *file, u_char *buf, size_t *len,
+ngx_rooms_jwks_read(ngx_rooms_jwks_file_t *file, u_char *buf, size_t *len,
     ngx_log_t *log, ngx_uint_t level)
 {
     ssize_t          n;
@@ -78,31 +78,31 @@ done:
 
 
 ngx_int_t
-ngx_rooms_keys_load(ngx_rooms_auth_t *auth, ngx_uint_t set, ngx_log_t *log,
+ngx_rooms_jwks_load(ngx_rooms_auth_t *auth, ngx_uint_t set, ngx_log_t *log,
     ngx_uint_t level, char *passed)
 {
     size_t                  len;
     u_char                 *buf;
     ngx_int_t               rc;
     rooms_jwks_t           *jwks;
-    ngx_rooms_keys_file_t  *file;
+    ngx_rooms_jwks_file_t  *file;
 
     file = &auth->files[set];
     *passed = '\0';
 
-    len = NGX_ROOMS_KEYS_FILE_MAX + 1;
+    len = NGX_ROOMS_JWKS_FILE_MAX + 1;
     buf = ngx_alloc(len, log);
     if (buf == NULL) {
         return NGX_ERROR;
     }
 
     jwks = NULL;
-    rc = ngx_rooms_keys_read(file, buf, &len, log, level);
+    rc = ngx_rooms_jwks_read(file, buf, &len, log, level);
 
     if (rc == NGX_OK) {
         jwks = set == NGX_ROOMS_SET_FILE
-               ? rooms_jwks_parse(buf, len, passed, NGX_ROOMS_KEYS_TEXT)
-               : rooms_jwks_secret(buf, len, passed, NGX_ROOMS_KEYS_TEXT);
+               ? rooms_jwks_parse(buf, len, passed, NGX_ROOMS_JWKS_TEXT)
+               : rooms_jwks_secret(buf, len, passed, NGX_ROOMS_JWKS_TEXT);
 
         if (jwks == NULL) {
             ngx_log_error(level, log, 0, "rooms: no keys in \"%V\": %s",
@@ -116,7 +116,7 @@ ngx_rooms_keys_load(ngx_rooms_auth_t *auth, ngx_uint_t set, ngx_log_t *log,
     ngx_free(buf);
 
     if (rc == NGX_OK) {
-        ngx_rooms_keys_replace(auth, set, jwks);
+        ngx_rooms_jwks_replace(auth, set, jwks);
     }
 
     return rc;
@@ -124,12 +124,12 @@ ngx_rooms_keys_load(ngx_rooms_auth_t *auth, ngx_uint_t set, ngx_log_t *log,
 
 
 void
-ngx_rooms_keys_refresh_files(ngx_rooms_auth_t *auth, ngx_log_t *log)
+ngx_rooms_jwks_refresh_files(ngx_rooms_auth_t *auth, ngx_log_t *log)
 {
-    char                    passed[NGX_ROOMS_KEYS_TEXT];
+    char                    passed[NGX_ROOMS_JWKS_TEXT];
     ngx_uint_t              i;
     ngx_file_info_t         fi;
-    ngx_rooms_keys_file_t  *file;
+    ngx_rooms_jwks_file_t  *file;
 
     for (i = 0; i < 2; i++) {
         file = &auth->files[i];
@@ -152,7 +152,7 @@ ngx_rooms_keys_refresh_files(ngx_rooms_auth_t *auth, ngx_log_t *log)
             continue;
         }
 
-        if (ngx_rooms_keys_load(auth, i, log, NGX_LOG_ERR, passed) != NGX_OK)
+        if (ngx_rooms_jwks_load(auth, i, log, NGX_LOG_ERR, passed) != NGX_OK)
         {
             continue;
         }
@@ -173,7 +173,7 @@ ngx_rooms_keys_refresh_files(ngx_rooms_auth_t *auth, ngx_log_t *log)
 
 
 static void
-ngx_rooms_keys_fetched(ngx_rooms_auth_t *auth)
+ngx_rooms_jwks_fetched(ngx_rooms_auth_t *auth)
 {
     auth->fetching = NULL;
 
@@ -182,7 +182,7 @@ ngx_rooms_keys_fetched(ngx_rooms_auth_t *auth)
 
 
 static void
-ngx_rooms_keys_failed(ngx_rooms_auth_t *auth, ngx_rooms_fetch_t *fetch,
+ngx_rooms_jwks_failed(ngx_rooms_auth_t *auth, ngx_rooms_fetch_t *fetch,
     const char *err)
 {
     ngx_log_t  *log;
@@ -209,7 +209,7 @@ ngx_rooms_keys_failed(ngx_rooms_auth_t *auth, ngx_rooms_fetch_t *fetch,
 
 /* They have asked for nothing yet: one of them carries the next fetch. */
 static void
-ngx_rooms_keys_abandoned(ngx_rooms_auth_t *auth)
+ngx_rooms_jwks_abandoned(ngx_rooms_auth_t *auth)
 {
     auth->tried = 0;
 
@@ -219,7 +219,7 @@ ngx_rooms_keys_abandoned(ngx_rooms_auth_t *auth)
 
 /* Once, and not at each fetch of the same set. */
 static void
-ngx_rooms_keys_passed(ngx_rooms_auth_t *auth, ngx_log_t *log, char *passed)
+ngx_rooms_jwks_passed(ngx_rooms_auth_t *auth, ngx_log_t *log, char *passed)
 {
     uint32_t  said;
 
@@ -237,9 +237,9 @@ ngx_rooms_keys_passed(ngx_rooms_auth_t *auth, ngx_log_t *log, char *passed)
 
 
 static void
-ngx_rooms_keys_done(ngx_rooms_fetch_t *fetch)
+ngx_rooms_jwks_done(ngx_rooms_fetch_t *fetch)
 {
-    char               err[NGX_ROOMS_KEYS_TEXT];
+    char               err[NGX_ROOMS_JWKS_TEXT];
     rooms_jwks_t      *jwks;
     ngx_rooms_auth_t  *auth;
 
@@ -251,8 +251,8 @@ ngx_rooms_keys_done(ngx_rooms_fetch_t *fetch)
     }
 
     if (fetch->abandoned) {
-        ngx_rooms_keys_abandoned(auth);
-        ngx_rooms_keys_fetched(auth);
+        ngx_rooms_jwks_abandoned(auth);
+        ngx_rooms_jwks_fetched(auth);
         return;
     }
 
@@ -265,38 +265,38 @@ ngx_rooms_keys_done(ngx_rooms_fetch_t *fetch)
     }
 
     if (jwks) {
-        ngx_rooms_keys_replace(auth, NGX_ROOMS_SET_REMOTE, jwks);
+        ngx_rooms_jwks_replace(auth, NGX_ROOMS_SET_REMOTE, jwks);
         auth->fetched = ngx_time();
-        ngx_rooms_keys_passed(auth, fetch->r->connection->log, err);
+        ngx_rooms_jwks_passed(auth, fetch->r->connection->log, err);
 
     } else {
-        ngx_rooms_keys_failed(auth, fetch, err);
+        ngx_rooms_jwks_failed(auth, fetch, err);
     }
 
-    ngx_rooms_keys_fetched(auth);
+    ngx_rooms_jwks_fetched(auth);
 }
 
 
 ngx_int_t
-ngx_rooms_keys_fetch(ngx_rooms_auth_t *auth, ngx_http_request_t *r)
+ngx_rooms_jwks_fetch(ngx_rooms_auth_t *auth, ngx_http_request_t *r)
 {
     time_t  since;
 
     since = ngx_time() - auth->tried;
 
-    if (auth->fetching && since < NGX_ROOMS_KEYS_GIVE_UP) {
+    if (auth->fetching && since < NGX_ROOMS_JWKS_GIVE_UP) {
         return NGX_OK;
     }
 
     if (auth->tried && since < (auth->sets[NGX_ROOMS_SET_REMOTE]
-                                ? NGX_ROOMS_KEYS_AGAIN
-                                : NGX_ROOMS_KEYS_RETRY))
+                                ? NGX_ROOMS_JWKS_AGAIN
+                                : NGX_ROOMS_JWKS_RETRY))
     {
         return NGX_DECLINED;
     }
 
     auth->fetching = ngx_rooms_fetch(r, &auth->request, ROOMS_JWKS_MAX_SIZE,
-                                     ngx_rooms_keys_done, auth);
+                                     ngx_rooms_jwks_done, auth);
 
     if (auth->fetching == NULL) {
         return NGX_ERROR;
@@ -309,13 +309,13 @@ ngx_rooms_keys_fetch(ngx_rooms_auth_t *auth, ngx_http_request_t *r)
 
 
 ngx_int_t
-ngx_rooms_keys_wait(ngx_rooms_auth_t *auth, ngx_rooms_req_t *rq)
+ngx_rooms_jwks_wait(ngx_rooms_auth_t *auth, ngx_rooms_req_t *rq)
 {
     ngx_msec_t  waited;
 
     waited = ngx_current_msec - rq->started;
-    waited = ngx_min(waited, NGX_ROOMS_KEYS_WAIT);
+    waited = ngx_min(waited, NGX_ROOMS_JWKS_WAIT);
 
     return ngx_rooms_wait_in(rq, &auth->waiters,
-                             NGX_ROOMS_KEYS_WAIT - waited);
+                             NGX_ROOMS_JWKS_WAIT - waited);
 }

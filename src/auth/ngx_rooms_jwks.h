@@ -3,17 +3,17 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#ifndef NGX_ROOMS_KEYS_H
-#define NGX_ROOMS_KEYS_H
+#ifndef NGX_ROOMS_JWKS_H
+#define NGX_ROOMS_JWKS_H
 
 #include "ngx_rooms_fetch.h"
 #include "ngx_rooms_request.h"
 #include "rooms_jwt.h"
 
 
-#define NGX_ROOMS_KEYS_TTL      300    /* s, a fetched set is fresh */
-#define NGX_ROOMS_KEYS_AGAIN     10    /* s, between two fetches */
-#define NGX_ROOMS_KEYS_RETRY      1    /* s, while there are none at all */
+#define NGX_ROOMS_JWKS_TTL      300    /* s, a fetched set is fresh */
+#define NGX_ROOMS_JWKS_AGAIN     10    /* s, between two fetches */
+#define NGX_ROOMS_JWKS_RETRY      1    /* s, while there are none at all */
 
 typedef enum {
     NGX_ROOMS_SET_FILE = 0,
@@ -29,7 +29,7 @@ typedef struct {
     long                  nsec;            /* of mtime */
     off_t                 size;
     ngx_file_uniq_t       uniq;
-} ngx_rooms_keys_file_t;
+} ngx_rooms_jwks_file_t;
 
 /*
  * The settings of some locations of one server{}, and what the worker knows
@@ -49,7 +49,7 @@ struct ngx_rooms_auth_s {
     const rooms_jwks_t    *sets[NGX_ROOMS_SETS];
     ngx_uint_t             generation;     /* grows when a set changes */
 
-    ngx_rooms_keys_file_t  files[2];       /* JWKS, secret */
+    ngx_rooms_jwks_file_t  files[2];       /* JWKS, secret */
 
     ngx_str_t              request;        /* rooms_auth_jwks_request */
     time_t                 fetched;        /* last success */
@@ -62,21 +62,21 @@ struct ngx_rooms_auth_s {
 
 /*
  * Loads a file that is new or has changed; keeps the old set on errors.
- * `passed` (NGX_ROOMS_KEYS_TEXT bytes) gets the keys that can't be used, or "".
+ * `passed` (NGX_ROOMS_JWKS_TEXT bytes) gets the keys that can't be used, or "".
  */
-#define NGX_ROOMS_KEYS_TEXT  512
-ngx_int_t ngx_rooms_keys_load(ngx_rooms_auth_t *auth, ngx_uint_t set,
+#define NGX_ROOMS_JWKS_TEXT  512
+ngx_int_t ngx_rooms_jwks_load(ngx_rooms_auth_t *auth, ngx_uint_t set,
     ngx_log_t *log, ngx_uint_t level, char *passed);
 /* Looks once a second whether the files have changed. */
-void ngx_rooms_keys_refresh_files(ngx_rooms_auth_t *auth, ngx_log_t *log);
+void ngx_rooms_jwks_refresh_files(ngx_rooms_auth_t *auth, ngx_log_t *log);
 
 /*
  * Starts to fetch the keys by a subrequest of r, if that is due and nobody
  * does.  NGX_OK: under way (or just not possible so soon: NGX_DECLINED).
  */
-ngx_int_t ngx_rooms_keys_fetch(ngx_rooms_auth_t *auth, ngx_http_request_t *r);
+ngx_int_t ngx_rooms_jwks_fetch(ngx_rooms_auth_t *auth, ngx_http_request_t *r);
 
 /* Runs rq again when the fetch has ended, well or not. */
-ngx_int_t ngx_rooms_keys_wait(ngx_rooms_auth_t *auth, ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_jwks_wait(ngx_rooms_auth_t *auth, ngx_rooms_req_t *rq);
 
-#endif /* NGX_ROOMS_KEYS_H */
+#endif /* NGX_ROOMS_JWKS_H */
