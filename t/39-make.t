@@ -94,4 +94,41 @@ unlike($recipe{$_} // '', qr/setup.*\btest\b/, "make $_ leaves tests alone")
     for qw(all install run setup deb);
 like($recipe{'setup-test'}, qr/setup test/, 'make setup-test');
 
+# the laws of the source: they hold, and each is noticed when it doesn't
+
+sub law {
+    my (%file) = @_;
+    my $tree = File::Temp->newdir('rooms-laws-XXXXXXXX', TMPDIR => 1);
+    my $script = Cwd::abs_path('t/make/laws');
+
+    for my $name (sort keys %file) {
+        mkdir "$tree/" . dirname(dirname($name));
+        mkdir "$tree/" . dirname($name);
+        open my $out, '>', "$tree/$name" or die "$name: $!";
+        print $out $file{$name};
+        close $out;
+    }
+
+    return scalar `cd $tree && $script 2>&1`;
+}
+
+is(`t/make/laws 2>&1`, '', 'make laws');
+is(law('src/rooms/rooms_a.c' => qq{#include "rooms_b.h"\n},
+       'src/base/rooms_b.h' => ''), '', 'an include that is allowed');
+is(law('src/base/rooms_a.c' => qq{#include "rooms_b.h"\n},
+       'src/rooms/rooms_b.h' => ''),
+   "law: src/base/rooms_a.c includes src/rooms/rooms_b.h\n",
+   'an include that runs back');
+is(law('src/federation/rooms_a.c' => "#include <ngx_core.h>\n"),
+   "law: src/federation/rooms_a.c is pure, and includes ngx_core.h\n",
+   'a pure file with NGINX');
+is(law('src/store/ngx_rooms_a.c' => qq{#include "ngx_rooms_b.h"\n},
+       'src/store/ngx_rooms_a.h' => '', 'src/store/ngx_rooms_b.h' => '',
+       'src/store/ngx_rooms_b.c' => qq{#include "ngx_rooms_a.h"\n}),
+   "law: a circle: src/store/ngx_rooms_a -> src/store/ngx_rooms_b -> "
+   . "src/store/ngx_rooms_a\n", 'a circle');
+is(law('src/store/ngx_rooms_a.c' => "\n" x 1601),
+   "law: src/store/ngx_rooms_a.c has 1601 lines, more than 1600\n",
+   'a long file');
+
 done_testing();
