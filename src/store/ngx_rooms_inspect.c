@@ -9,7 +9,6 @@
  * hides INFO has nothing to warn of.
  */
 
-#include "ngx_rooms_lane.h"
 #include "ngx_rooms_inspect.h"
 #include "ngx_rooms_store.h"
 
