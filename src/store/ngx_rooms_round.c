@@ -31,8 +31,13 @@ ngx_rooms_round_init(ngx_rooms_round_t *round, ngx_rooms_store_t *store,
 ngx_rooms_batch_t *
 ngx_rooms_round_batch(ngx_rooms_round_t *round)
 {
-    if (round->batch || round->nkept == NGX_ROOMS_ROUND_BATCHES) {
+    if (round->busy || round->nkept == NGX_ROOMS_ROUND_BATCHES) {
         return NULL;
+    }
+
+    if (round->batch) {
+        /* one that wasn't sent, after all */
+        ngx_rooms_batch_free(round->batch);
     }
 
     round->batch = ngx_rooms_batch_create(round->timer.log);

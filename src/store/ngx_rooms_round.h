@@ -53,7 +53,10 @@ struct ngx_rooms_round_s {
 void ngx_rooms_round_init(ngx_rooms_round_t *round, ngx_rooms_store_t *store,
     ngx_log_t *log);
 
-/* The next batch; NULL: no memory, or too many are kept. */
+/*
+ * The next batch; one that was made and not sent is freed.  NULL: no memory,
+ * or too many are kept.
+ */
 ngx_rooms_batch_t *ngx_rooms_round_batch(ngx_rooms_round_t *round);
 
 /* Sends it.  NGX_ERROR: it lacks memory, and the handler isn't called. */
