@@ -1,7 +1,8 @@
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Signed links to a medium and to an export; sizes of pictures.
+# Signed links to a medium and to an export; sizes of pictures; streams by a
+# ticket.
 
 use strict;
 use warnings;
@@ -14,6 +15,8 @@ use Test::More;
 use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Calls;
+use RoomsTest::Stream;
+use RoomsTest::WebSocket;
 
 my $dir = File::Temp->newdir('rooms-links-XXXXXXXX', TMPDIR => 1);
 my $secret = 's' x 32;
@@ -294,6 +297,41 @@ for my $case ([sign(3, 'ann', $room, time() - 1), 'ended'],
 is(follow("/v1/rooms/$room/messages?signature="
           . sign(3, 'ann', $room, $later))->{status}, 401,
    'it opens the export alone');
+
+# streams by a ticket
+
+my $ticket = must('POST', '/v1/auth/ticket', 'ann',
+                  { purpose => 'stream' })->{ticket};
+my $sse = RoomsTest::Stream->new("/v1/sync?since=now&ticket=$ticket", undef);
+my $ws = RoomsTest::WebSocket->new("/v1/stream?since=now&ticket=$ticket",
+                                   undef);
+
+is($sse->head, 200, 'server-sent events');
+ok($sse->next('hello'), 'which begin');
+is($ws->{status}, 101, 'a WebSocket');
+ok($ws->next('hello'), 'which begins');
+must('POST', "/v1/rooms/$room/send", 'ann', { content => { body => 'hi' } });
+like($sse->next('message')->{raw}, qr/"hi"/, 'a message comes by the one');
+is($ws->next('swp.room.message')->{content}{body}, 'hi', 'and the other');
+$_->close for $sse, $ws;
+
+my $brief = sign(1, 'ann', '', time() + 3);
+
+$sse = RoomsTest::Stream->new("/v1/sync?since=now&ticket=$brief", undef);
+like($sse->next('end', 20)->{raw}, qr/"SW_AUTH_EXPIRED_TOKEN"/,
+     'a stream ends with its ticket');
+
+for my $case ([sign(1, 'ann', '', time() - 1), 'SW_AUTH_EXPIRED_TOKEN'],
+              [sign(2, 'ann', '', $later), 'SW_AUTH_INVALID_TOKEN'],
+              ["${ticket}A", 'SW_AUTH_INVALID_TOKEN'])
+{
+    my ($text, $code) = @$case;
+
+    $ws = RoomsTest::WebSocket->new("/v1/stream?ticket=$text", undef);
+    is_deeply([$ws->closed], [4001, $code], "a WebSocket refused: $code");
+    is(follow("/v1/sync?ticket=$text", Accept => 'text/event-stream')
+       ->{code}, $code, 'and events');
+}
 
 # without a secret there are none
 

@@ -449,7 +449,7 @@ GET /v1/sync?ticket={{other}}
 --- error_code: 401
 --- error_log
 rooms: token refused: the ticket isn't signed by this server
-"GET /v1/sync?ticket=- HTTP/1.1"
+request: "GET /v1/sync
 --- no_error_log
 {{other}}
 
@@ -461,7 +461,7 @@ rooms: token refused: the ticket isn't signed by this server
 GET /v1/media/download/med-1?signature={{ended}}
 --- error_code: 403
 --- error_log
-"GET /v1/media/download/med-1?signature=- HTTP/1.1"
+request: "GET /v1/media/download/med-1
 --- no_error_log
 {{ended}}
 

@@ -122,6 +122,11 @@ my %does = (
     reload => sub { nginx_reload(); 'done' },
     stop   => sub { redis('SAVE'); redis_stop(); 'done' },
     start  => sub { redis_start(); 'done' },
+    epoch  => sub {
+        redis('HSET', 'sw:{acme}:tenant', 'epoch', 'restored');
+        nginx_reload();
+        'done';
+    },
     token  => sub { hs256($secret, sub => lc $_[0], name => $_[0],
                           exp => time() + $_[1]) },
 );

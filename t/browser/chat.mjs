@@ -222,6 +222,20 @@ try {
     await is("once", () => same(bob, "away ", 3));
     await is("and the page is well again", () => second.locator(".offline").isHidden());
 
+    /* A laptop without a network, and a store that was restored from a backup */
+
+    await ours.setOffline(true);
+    await second.evaluate(() => window.dispatchEvent(new Event("online")));
+    for (let i = 0; i < 3; i++) { await write(bob, `offline ${i}`); }
+    await is("messages go out", () => same(bob, "offline ", 3));
+    await ours.setOffline(false);
+    await is("who was offline gets them", () => same(second, "offline ", 3));
+
+    await ask("epoch");
+    await write(bob, "restored 0");
+    await is("over a store with another epoch, too", () => same(second, "restored ", 1));
+    await is("with nothing twice", () => same(second, "offline ", 3));
+
     /* A token expires */
 
     const third = await context();
@@ -274,10 +288,69 @@ try {
         return { me: me.participant_id, got: got.filter((x) => x === name).length, missing, width: image.naturalWidth };
     }, { base, name: "from elsewhere" });
 
+    const gaps = await elsewhere.evaluate(async ({ base }) => {
+        const { Rooms } = await import("./rooms.js");
+        const tabs = [new Rooms({ base, token: "mock:dora@acme" }), new Rooms({ base, token: "mock:dora@acme" })];
+        const room = (await tabs[0].all("/v1/directory/rooms?q=engineering"))[0].id;
+        const got = [[], []];
+        const post = BroadcastChannel.prototype.postMessage;
+        let drop = 0;
+
+        for (const [i, tab] of tabs.entries()) {
+            tab.addEventListener("event", (e) => got[i].push(e.detail.content.body));
+            await tab.signIn();
+            await tab.follow();
+        }
+
+        BroadcastChannel.prototype.postMessage = function (m) { if (m.kind === "event" && drop++ < 3) { return; } post.call(this, m); };
+        for (let i = 0; i < 6; i++) { await tabs[0].send(room, { body: `gap ${i}` }); }
+        for (let i = 0; i < 600 && got[1].length < 6; i++) { await new Promise((r) => setTimeout(r, 50)); }
+        BroadcastChannel.prototype.postMessage = post;
+        tabs.forEach((tab) => tab.close());
+
+        const wrong = await new Rooms({ base, token: "mock:" }).signIn().catch((e) => `${e.code} ${e.isAuth}`);
+
+        return { got: got.map((x) => x.filter((b) => b?.startsWith("gap")).join()), wrong };
+    }, { base });
+    const all = "gap 0,gap 1,gap 2,gap 3,gap 4,gap 5";
+
+    ok(gaps.got[0] === all && gaps.got[1] === all, "a tab that missed something asks for it", JSON.stringify(gaps));
+    ok(gaps.wrong === "SW_AUTH_INVALID_TOKEN true", "a wrong token is said to be wrong", gaps.wrong);
     ok(heard.me === "dora" && heard.got === 1, "a page of another origin sends and hears", JSON.stringify(heard));
     ok(heard.missing === "SW_ROOM_NOT_FOUND 404 true", "and can read errors", heard.missing);
     ok(heard.width === 10, "and shows pictures");
     await is("others hear it", () => same2(bob, "from elsewhere"));
+
+    /* Invitations, direct messages, leaving */
+
+    await bob.locator(".room", { hasText: "Elsewhere" }).click();
+    await bob.getByRole("heading", { name: "Elsewhere" }).waitFor();
+    await bob.getByRole("button", { name: "Details" }).click();
+    await bob.getByRole("button", { name: "Invite somebody" }).click();
+    await bob.getByLabel("Who?").fill("ann");
+    await bob.getByRole("dialog").getByRole("button", { name: "Invite" }).click();
+    await second.locator(".invite", { hasText: "Elsewhere" }).getByRole("button", { name: "Join" }).click();
+    await second.getByRole("heading", { name: "Elsewhere" }).waitFor();
+    ok(true, "an invitation is seen, and accepted");
+    await is("who joined is among the members", () => bob.locator(".members li", { hasText: "ann" }).count(), 1);
+    await bob.getByRole("button", { name: "Close details" }).click();
+    await second.getByRole("button", { name: "Details" }).click();
+    await second.getByRole("button", { name: "Leave the room" }).click();
+    await second.getByRole("dialog").getByRole("button", { name: "Leave" }).click();
+    await is("who leaves a room sees it no more", () => second.locator(".room", { hasText: "Elsewhere" }).count(), 0);
+    await second.getByRole("button", { name: "Message", exact: true }).click();
+    await second.getByLabel("Who?").fill("bob");
+    await second.getByRole("button", { name: "Write", exact: true }).click();
+    await second.getByRole("heading", { name: "bob" }).waitFor();
+    await write(second, "psst");
+    await bob.locator(".room", { hasText: "ann" }).click();
+    await is("a direct message arrives", () => texts(bob, "psst").then((t) => t.length), 1);
+    await second.getByRole("button", { name: "Message", exact: true }).click();
+    await second.getByLabel("Who?").fill("nobody-at-all");
+    await second.getByRole("button", { name: "Write", exact: true }).click();
+    ok(/participant/.test(await second.locator(".toast.bad").textContent()), "what can't be done is said");
+    await bob.locator(".room", { hasText: "Engineering" }).click();
+    await bob.getByRole("heading", { name: "Engineering" }).waitFor();
 
     /* Who can't see, or has no mouse */
 

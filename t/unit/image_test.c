@@ -69,6 +69,9 @@ static const image_case_t  cases[] = {
     { "a comment that looks like a frame",
       bytes("\xff\xd8\xff\xfe\0\x0b\xff\xc0\0\x11\x08\0\1\0\1" SOF
             "\0\2\0\3\3"), 3, 2 },
+    { "a segment that is no frame, though its number is among theirs",
+      bytes("\xff\xd8\xff\xc8\0\x0b\x08\0\x09\0\x09\x09\x09\x09\x09" SOF
+            "\0\2\0\3\3"), 3, 2 },
     { "a height that comes later", bytes("\xff\xd8" SOF "\0\0\1\x90\3"), 0, 0 },
     { "a frame that is too short", bytes("\xff\xd8\xff\xc0\0\x07\x08\0\1\0\1"),
       0, 0 },
