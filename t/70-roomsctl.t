@@ -182,6 +182,14 @@ round_of('what is missing or wrong',
     [['HDEL', key('deactivated'), 'fay'], 'deactivated has fay = nothing .*'],
     [['HDEL', key('locals'), 'ann'], 'locals has ann = nothing instead of ann'],
     [['HDEL', key('aliases'), $slug], "aliases has $slug = nothing .*"],
+    [['ZREM', key('words:rooms'), "*public $room"],
+     "words:rooms lacks \\*public $room"],
+    [['ZREM', key('words:rooms'), "plans $room"],
+     "words:rooms lacks plans $room"],
+    [['ZREM', key('p:bob:kinds'), "public $room"],
+     "kinds of bob lacks public $room"],
+    [['ZREM', key('p:cat:kinds'), "invite $room"],
+     "kinds of cat lacks invite $room"],
     [['ZREM', key('public'), $room], "public lacks $room"],
     [['HDEL', key('dms'), 'ann bob'], "dms has ann bob = nothing .*"],
     [['ZREM', key('p:ann:rooms'), $room], "rooms of ann lacks $room"],
@@ -237,6 +245,14 @@ round_of('what is left behind',
     [['ZADD', key('active'), 7, 'room-none'], 'active lists room-none'],
     [['ZADD', key('active'), 7, ' nobody'], 'active lists  nobody'],
     [['HSET', key('locals'), 'gone', 'ghost'], 'locals has gone = ghost'],
+    [['ZADD', key('words:rooms'), 0, "plans $closed"],
+     "words:rooms lists plans $closed"],
+    [['ZADD', key('words:rooms'), 0, "other $room"],
+     "words:rooms lists other $room"],
+    [['ZADD', key('p:bob:kinds'), 0, "invite $room"],
+     "kinds of bob lists invite $room"],
+    [['ZADD', key('p:eve:kinds'), 0, "group $placed"],
+     "kinds of eve lists group $placed"],
     [['ZADD', key('words:people'), 0, 'gho ghost'],
      'words:people lists gho ghost'],
     [['HSET', key('deactivated'), 'ghost', 5], 'deactivated has ghost = 5'],
@@ -334,6 +350,7 @@ for i = 1, n do
   redis.call('ZADD', k .. ':unread', s .. '.5', '~' .. who)
   redis.call('ZADD', k .. ':markers', s .. '.5', '~' .. who)
   redis.call('ZADD', p .. 'p:' .. who .. ':rooms', 0, id)
+  redis.call('ZADD', p .. 'p:' .. who .. ':kinds', 0, 'group ' .. id)
   redis.call('ZADD', p .. 'p:' .. who .. ':news', s, 'm ' .. id)
   redis.call('ZADD', p .. 'active', s, ' ' .. who)
 end

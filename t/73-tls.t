@@ -8,10 +8,13 @@ use strict;
 use warnings;
 
 use File::Temp ();
+use IO::Socket::INET;
 use Test::More;
 
 use lib 't/lib';
 use RoomsTest -no_redis;
+use RoomsTest::HTTP ();
+use RoomsTest::JSON ();
 use RoomsTest::Process qw(end_process find_program free_port slurp
                           start_process wait_for);
 
@@ -122,15 +125,62 @@ END
 }
 
 
-# rediss://
+# rediss://, where the module was built with a hiredis that has TLS
 
-my $config = <<"END";
+SKIP: {
+    my ($module) = split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
+
+    skip 'this hiredis has no TLS', 8
+        if !$module || slurp($module) !~ /the certificate of redis is refused/;
+
+    my $files = "ca=$dir/ca.pem&cert=$dir/client.pem&key=$dir/client.key";
+    my $server = sub {
+        run_nginx(<<"END", workers => 2);
         rooms on;
         rooms_auth mock;
-        rooms_redis_ca $dir/ca.pem;
-        rooms_redis_certificate $dir/client.pem $dir/client.key;
-        rooms_redis rediss://redis.example.com:$port/0;
+        rooms_redis rediss://$_[0];
         rooms_redis_timeout 500ms;
 END
+    };
+    my $cli = sub {
+        return scalar `redis-cli -p $port --tls --cacert $dir/ca.pem \\
+                       --cert $dir/client.pem --key $dir/client.key @_ 2>&1`;
+    };
+
+    $server->("127.0.0.1:$port/0?$files");
+    is(rooms()->[0], 201, 'rediss://: a room');
+
+    # large answers come in many records
+    my $id = RoomsTest::JSON::json_get(rooms()->[2], 'data.id');
+
+    http_many([map { ['POST', "/v1/rooms/$id/send", 'mock:ann@t',
+                      { content => { body => 'x' x 30000 } }] } 1 .. 30], 10,
+              30);
+    cmp_ok(length http_req('GET', "/v1/rooms/$id/messages", 'mock:ann@t')->[2],
+           '>', 800_000, 'a page of a megabyte');
+
+    my $wait = IO::Socket::INET->new('127.0.0.1:'
+                                     . RoomsTest::HTTP::server_port_is());
+
+    syswrite $wait, "GET /v1/sync?since=now HTTP/1.1\r\nHost: x\r\n"
+                    . "Authorization: Bearer mock:ann\@t\r\n\r\n";
+    ok(wait_for(10, sub { $cli->('client list') =~ /\bsub=1\b/ }),
+       'the subscription has TLS, too');
+    http_req('POST', "/v1/rooms/$id/send", 'mock:ann@t',
+             { content => { body => 'news' } });
+    like(do { sysread $wait, my $got, 65536; $got }, qr/"body":"news"/,
+         'and is heard');
+
+    stop_store();
+    is(rooms()->[0], 503, 'away');
+    start_store('redis.example.com');
+    ok(wait_for(20, sub { rooms()->[0] == 201 }), 'it comes back');
+
+    $server->("localhost:$port/0?$files");
+    is(rooms()->[0], 503, 'another name than the certificate has');
+    like(nginx_log(), qr/certificate of redis is refused: .*mismatch/i,
+         'the log says why');
+    stop_nginx();
+}
 
 done_testing();

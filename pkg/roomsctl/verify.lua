@@ -162,6 +162,12 @@ local function member(r, s, who)
   entry(r.name .. ': bans', r.key .. ':bans', who, m == 'ban' and '0' or nil)
   if listed then
     entry('rooms of ' .. who, key('p:', who, ':rooms'), r.id, '0')
+    if not r.made_elsewhere then
+      entry('kinds of ' .. who, key('p:', who, ':kinds'),
+            r.type .. ' ' .. r.id, '0')
+      entry('kinds of ' .. who, key('p:', who, ':kinds'), 'invite ' .. r.id,
+            m == 'invite' and '0' or nil)
+    end
     if pos > 0 and not r.made_elsewhere then
       local news = call('ZSCORE', key('p:', who, ':news'), 'm ' .. r.id)
       if tonumber(news or 0) < pos then
@@ -392,7 +398,17 @@ local room_phases = {
         field('dms', key('dms'), r.pair)
       end
     end
-    entry('public', key('public'), r.id, r.public and open and '0' or nil)
+    local found_by = r.public and open
+    entry('public', key('public'), r.id, found_by and '0' or nil)
+    entry('words:rooms', key('words:rooms'), '*' .. r.type .. ' ' .. r.id,
+          found_by and '0' or nil)
+    for f, mark in pairs({words = '', topic_words = '~'}) do
+      for word in string.gmatch(r.h[f] or '', '[^ ]+') do
+        entry('words:rooms', key('words:rooms'),
+              word .. ' ' .. r.id .. mark, found_by and '0' or nil)
+        budget = budget - 1
+      end
+    end
     if r.h.workspace then
       entry('rooms of workspace ' .. r.h.workspace,
             key('w:', r.h.workspace, ':rooms'), r.id, open and '0' or nil)
@@ -495,6 +511,19 @@ local person_phases = {
                   and tonumber(r.h.joined or 0) == 0)
       then
         entry('rooms of ' .. p.id, p.key .. 'rooms', id)
+      end
+      budget = budget - 5
+    end)
+  end,
+  function(p, s)
+    return scan('ZSCAN', p.key .. 'kinds', s, function(text)
+      local kind, id = string.match(text, '^(%S+) (%S+)$')
+      local r = id and open_room(id)
+      local m = r and row(r, p.id)
+      if not (m == 'join' or m == 'invite')
+         or kind ~= r.type and not (kind == 'invite' and m == 'invite')
+      then
+        entry('kinds of ' .. p.id, p.key .. 'kinds', text)
       end
       budget = budget - 5
     end)
@@ -659,6 +688,21 @@ local tenant_phases = {
       if not id or call('HEXISTS', key('participants'), id) == 0 then
         entry('words:people', key('words:people'), text)
       end
+    end)
+  end,
+  function(t, s)
+    return scan('ZSCAN', key('words:rooms'), s, function(text)
+      local word, id, mark = string.match(text, '^(.-) ([^ ~]+)(~?)$')
+      local r = id and open_room(id)
+      local list = r and r.h[mark == '' and 'words' or 'topic_words'] or ''
+      if not r or not r.public or r.h.state ~= 'open'
+         or string.sub(word, 1, 1) ~= '*'
+            and not string.find(' ' .. list .. ' ', ' ' .. word .. ' ', 1,
+                                true)
+      then
+        entry('words:rooms', key('words:rooms'), text)
+      end
+      budget = budget - 5
     end)
   end,
   function(t, s)
