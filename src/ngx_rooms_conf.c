@@ -111,6 +111,8 @@ ngx_rooms_create_loc_conf(ngx_conf_t *cf)
 
     conf->enable = NGX_CONF_UNSET;
     conf->redis_timeout = NGX_CONF_UNSET_MSEC;
+    conf->redis_wait = NGX_CONF_UNSET;
+    conf->redis_wait_timeout = NGX_CONF_UNSET_MSEC;
     conf->redis_connect_timeout = NGX_CONF_UNSET_MSEC;
     conf->auth_mode = NGX_CONF_UNSET_UINT;
     conf->leeway = NGX_CONF_UNSET;
@@ -485,6 +487,19 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->redis, prev->redis,
                              "redis://127.0.0.1:6379/0");
     ngx_conf_merge_msec_value(conf->redis_timeout, prev->redis_timeout, 2000);
+    ngx_conf_merge_value(conf->redis_wait, prev->redis_wait, 0);
+    ngx_conf_merge_msec_value(conf->redis_wait_timeout,
+                              prev->redis_wait_timeout, 500);
+
+    if (conf->redis_wait
+        && conf->redis_wait_timeout >= conf->redis_timeout)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"rooms_redis_wait\" waits %Mms, which must be less "
+                           "than \"rooms_redis_timeout\", %Mms",
+                           conf->redis_wait_timeout, conf->redis_timeout);
+        return NGX_CONF_ERROR;
+    }
     ngx_conf_merge_msec_value(conf->redis_connect_timeout,
                               prev->redis_connect_timeout, 1000);
     ngx_conf_merge_str_value(conf->key_prefix, prev->key_prefix, "sw");

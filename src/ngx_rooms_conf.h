@@ -29,6 +29,7 @@ char *ngx_rooms_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_jwks_request(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_federation_pass(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_rooms_redis_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_fallback(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_auth_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

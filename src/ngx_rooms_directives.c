@@ -319,6 +319,45 @@ ngx_rooms_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 /* "off", or a size. */
 char *
+ngx_rooms_redis_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t             *value;
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    if (rlcf->redis_wait != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 3 && ngx_strncmp(value[1].data, "off", 3) == 0) {
+        rlcf->redis_wait = 0;
+        return cf->args->nelts == 2 ? NGX_CONF_OK : "has a time behind \"off\"";
+    }
+
+    rlcf->redis_wait = ngx_atoi(value[1].data, value[1].len);
+
+    if (rlcf->redis_wait < 1 || rlcf->redis_wait > 100) {
+        return "needs a number of replicas, 1 to 100, or \"off\"";
+    }
+
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
+    }
+
+    rlcf->redis_wait_timeout = ngx_parse_time(&value[2], 0);
+
+    if (rlcf->redis_wait_timeout == (ngx_msec_t) NGX_ERROR
+        || rlcf->redis_wait_timeout == 0)
+    {
+        return "needs a time, such as 500ms";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_rooms_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     char       *p = conf;

@@ -171,6 +171,13 @@ static ngx_command_t  ngx_rooms_commands[] = {
       offsetof(ngx_rooms_loc_conf_t, redis_timeout),
       NULL },
 
+    { ngx_string("rooms_redis_wait"),
+      NGX_ROOMS_ANY|NGX_CONF_TAKE12,
+      ngx_rooms_redis_wait,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("rooms_redis_connect_timeout"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,

@@ -166,6 +166,14 @@ for my $case (
 bad('rooms_redis redis://127.0.0.1/0; rooms_redis redis://127.0.0.1/1;',
     'is duplicate');
 bad("rooms_redis_timeout soon;", 'invalid value');
+bad('rooms_redis_wait 0;', 'number of replicas');
+bad('rooms_redis_wait two;', 'number of replicas');
+bad('rooms_redis_wait off 1s;', 'time behind "off"');
+bad('rooms_redis_wait 1 soon;', 'needs a time');
+like(check('rooms on; rooms_auth mock; rooms_redis_wait 1 2s;'),
+     qr/\[emerg\].*waits 2000ms, which must be less than/,
+     'rooms_redis_wait as long as a round to the store');
+good('rooms on; rooms_auth mock; rooms_redis_wait 2 300ms;');
 bad("rooms_redis_connect_timeout -1s;", 'invalid value');
 bad('rooms_key_prefix "";', 'must be 1 to 64 bytes');
 bad('rooms_key_prefix "a{b}c";', 'without braces');

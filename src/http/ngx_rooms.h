@@ -94,6 +94,8 @@ struct ngx_rooms_loc_conf_s {
     ngx_str_t              redis;         /* URL */
     ngx_rooms_store_t     *parsed;        /* of this level's rooms_redis */
     ngx_msec_t             redis_timeout;
+    ngx_int_t              redis_wait;     /* replicas that confirm a commit */
+    ngx_msec_t             redis_wait_timeout;
     ngx_msec_t             redis_connect_timeout;
     ngx_str_t              key_prefix;
     ngx_rooms_store_t     *store;

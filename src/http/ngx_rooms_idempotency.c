@@ -99,7 +99,7 @@ ngx_rooms_claim_send(ngx_rooms_req_t *rq)
 
     rq->round = 1;
 
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_sure(rq);
 }
 
 
@@ -232,6 +232,12 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
 
     if (!rooms_str_eq(hash, rq->idem_hash)) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_IDEMPOTENCY, NULL);
+    }
+
+    if (value.data[0] != 'p' && !ngx_rooms_is_sure(rq)) {
+        /* what the first answer tells of might not outlive its primary */
+        rq->partly = 1;
+        return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_LOST);
     }
 
     if (value.data[0] == 'd') {

@@ -264,7 +264,10 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
             ngx_rooms_hooks.posted(rq->conf);
         }
 
-        return NGX_OK;
+        /* it is made, but might not outlive its primary */
+
+        return ngx_rooms_is_sure(rq) ? NGX_OK
+               : ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_LOST);
 
     case NGX_ROOMS_COMMIT_NOSCRIPT:
         rq->whole = 1;
@@ -326,7 +329,7 @@ ngx_rooms_commit_send(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_sure(rq);
 }
 
 

@@ -249,6 +249,7 @@ struct ngx_rooms_req_s {
     unsigned                     resolving:1;  /* a lost commit */
     unsigned                     reclaim:1;    /* the claim has expired */
     unsigned                     partly:1;     /* may have written by now */
+    unsigned                     sure:1;       /* the batch ends with WAIT */
     unsigned                     whole:1;      /* send the script's text */
     unsigned                     sent:1;
     unsigned                     replayed:1;
@@ -311,6 +312,12 @@ ngx_int_t ngx_rooms_invalid(ngx_rooms_req_t *rq, const char *field,
  */
 ngx_rooms_batch_t *ngx_rooms_batch(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send(ngx_rooms_req_t *rq);
+/*
+ * As ngx_rooms_send(); with rooms_redis_wait the replicas are waited for, and
+ * ngx_rooms_is_sure() says whether as many as are wanted have confirmed.
+ */
+ngx_int_t ngx_rooms_send_sure(ngx_rooms_req_t *rq);
+ngx_uint_t ngx_rooms_is_sure(ngx_rooms_req_t *rq);
 redisReply *ngx_rooms_reply(ngx_rooms_req_t *rq, ngx_uint_t n);
 /* rq->timer's: the answer is late, or it is time to ask again. */
 void ngx_rooms_send_timeout(ngx_event_t *ev);

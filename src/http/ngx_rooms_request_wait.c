@@ -41,6 +41,8 @@ static void ngx_rooms_resume(ngx_rooms_req_t *rq, ngx_int_t rc);
 ngx_rooms_batch_t *
 ngx_rooms_batch(ngx_rooms_req_t *rq)
 {
+    rq->sure = 0;
+
     if (rq->batch) {
         /* values that were read point into it */
         ngx_queue_insert_tail(&rq->batches, &rq->batch->queue);
@@ -57,6 +59,10 @@ ngx_rooms_batch(ngx_rooms_req_t *rq)
 static ngx_uint_t
 ngx_rooms_lane_of(ngx_rooms_req_t *rq)
 {
+    if (rq->sure) {
+        return NGX_ROOMS_LANE_SURE;
+    }
+
     return (rq->endpoint && rq->endpoint->flags & NGX_ROOMS_BULK)
            ? NGX_ROOMS_LANE_BULK : NGX_ROOMS_LANE_FAST;
 }
@@ -82,6 +88,44 @@ ngx_rooms_send(ngx_rooms_req_t *rq)
                                              ngx_rooms_lane_of(rq)), b);
 
     return NGX_AGAIN;
+}
+
+
+/*
+ * WAIT counts the replicas that have all that was written before it, and holds
+ * up its connection for as long: so these have a lane of their own.  Whatever
+ * a batch reads or writes is as sure as its WAIT says.
+ */
+ngx_int_t
+ngx_rooms_send_sure(ngx_rooms_req_t *rq)
+{
+    if (rq->conf->redis_wait) {
+        rq->sure = 1;
+
+        if (ngx_rooms_command(rq->batch, ngx_rooms_s("WAIT"),
+                  ngx_rooms_number(rq->batch->pool, rq->conf->redis_wait),
+                  ngx_rooms_number(rq->batch->pool,
+                                   rq->conf->redis_wait_timeout))
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_rooms_send(rq);
+}
+
+
+ngx_uint_t
+ngx_rooms_is_sure(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_batch_t  *b;
+
+    b = rq->batch;
+
+    return !rq->sure
+           || ngx_rooms_reply_int(b->replies[b->commands.nelts - 1], 0)
+              >= rq->conf->redis_wait;
 }
 
 

@@ -17,7 +17,8 @@
 
 #define NGX_ROOMS_LANE_FAST  0         /* requests and commits */
 #define NGX_ROOMS_LANE_BULK  1         /* long pages */
-#define NGX_ROOMS_LANES      2
+#define NGX_ROOMS_LANE_SURE  2         /* commits that wait for replicas */
+#define NGX_ROOMS_LANES      3
 
 typedef enum {
     NGX_ROOMS_STORE_SINGLE = 0,

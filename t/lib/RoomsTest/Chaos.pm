@@ -214,7 +214,7 @@ sub writer {
 
             $odd{"$res->{status} " . ($res->{error}{code} // '')}++
                 if $res->{status} !~ /^(?:0|409|429|502|503|504)$/;
-            last if time() > $until + 15 * patience();
+            last if time() > $until + 30 * patience();
             sleep 0.02;
         }
 
@@ -320,11 +320,11 @@ sub run {
     open my $stop, '>', "$self->{dir}/stop" or die;
     close $stop;
 
-    return $self->figures($since, \@wrote, [map { value($_) } @followers]);
+    return $self->figures($since, $until, \@wrote, [map { value($_) } @followers]);
 }
 
 sub figures {
-    my ($self, $since, $wrote, $followed) = @_;
+    my ($self, $since, $until, $wrote, $followed) = @_;
     my (%there, %double, @positions, @lost, %odd, @times);
 
     for my $room (@{$self->{rooms}}) {
@@ -348,7 +348,7 @@ sub figures {
     @times = sort { $a <=> $b } @times;
     @lost = sort { $a->[1] <=> $b->[1] } @lost;
 
-    my $longest = 0;
+    my $longest = @times ? $until - $times[-1] : $until;
 
     for my $i (1 .. $#times) {
         my $gap = $times[$i] - $times[$i - 1];
