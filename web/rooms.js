@@ -260,7 +260,8 @@ export class Rooms extends EventTarget {
         } catch (e) {
             if (wake.signal.aborted || this.#closed.signal.aborted) { return; }
             this.#setState("away");
-            if (!(e instanceof RoomsError) || !e.isAuth) { this.#again(e.retryAfter ? e.retryAfter * 1000 : 0); }
+            if (e.status === 403) { this.#emit("signedout", e); }   /* deactivated, or of another tenant */
+            else if (!e.isAuth) { this.#again((e.retryAfter ?? 0) * 1000); }
         }
     }
 

@@ -401,6 +401,14 @@ try {
     await bob.getByRole("button", { name: "Server status" }).click();
     await is("in the client, too", () => bob.locator(".status tbody tr").count().then((n) => n > 5));
 
+    /* Who is deactivated */
+
+    const answer = await fetch(`${base}/v1/admin/participants/carol/deactivate`,
+                               { method: "POST", headers: { Authorization: "Bearer mock:root@acme:admin" } });
+
+    ok(answer.ok, "an administrator deactivates somebody", await answer.text());
+    await is("who is asked to sign in, and told why", () => carol.locator(".sign-in .problem").textContent({ timeout: 500 }).then((t) => t.length > 10));
+
     ok(problems.length === 0, "no page has complained", problems.slice(0, 3).join(" | "));
 
     if (pictures) { await pose(); }
