@@ -49,6 +49,13 @@ void rooms_json_escape(rooms_buf_t *b, rooms_str_t s);
 int rooms_json_valid(rooms_str_t s);
 
 /*
+ * Whether a text is an object that is valid, means the same to every reader
+ * (no key twice, numbers that all can hold, no \\u), and is small: for those
+ * the functions below do instead of a tree.  0: somebody else has to look.
+ */
+int rooms_json_plain(rooms_str_t text);
+
+/*
  * Of a valid string, what stands between its quotes: as UTF-8 into a buffer.
  * The length, or -1: it doesn't fit.
  */

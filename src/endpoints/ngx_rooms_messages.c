@@ -19,6 +19,19 @@ typedef struct {
 } ngx_rooms_message_t;
 
 
+static ngx_uint_t
+ngx_rooms_message_has(ngx_rooms_req_t *rq, const char *name)
+{
+    if (rq->plain) {
+        return rooms_json_member(rooms_json_member(rooms_from_ngx(rq->text),
+                                                   "content"), name).data
+               != NULL;
+    }
+
+    return json_object_get(ngx_rooms_body_get(rq, "content"), name) != NULL;
+}
+
+
 /*
  * The content is stored as its author wrote it: numbers keep their digits,
  * members their order.  Only white space between tokens goes.
@@ -32,14 +45,12 @@ ngx_rooms_message_content(ngx_rooms_req_t *rq, rooms_str_t *content)
 
     /* what makes an event an edit, or somebody else's, can't be forged */
 
-    if (json_object_get(ngx_rooms_body_get(rq, "content"), "replaces")) {
+    if (ngx_rooms_message_has(rq, "replaces")) {
         return ngx_rooms_invalid(rq, "content.replaces",
                                  "is for the events of edits alone");
     }
 
-    if (json_object_get(ngx_rooms_body_get(rq, "content"),
-                        "_imported_sender"))
-    {
+    if (ngx_rooms_message_has(rq, "_imported_sender")) {
         return ngx_rooms_invalid(rq, "content._imported_sender",
                                  "is for imported events alone");
     }

@@ -162,7 +162,8 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoint_rows[] = {
       .load = ngx_rooms_archived_load, .show = ngx_rooms_directory_show },
 
     { .method = POST, .path = "/v1/rooms",
-      .part = ROOMS, .flags = BODY|NGX_ROOMS_CREATES|NGX_ROOMS_ENTERS,
+      .part = ROOMS,
+      .flags = BODY|NGX_ROOMS_CREATES|NGX_ROOMS_ENTERS|NGX_ROOMS_PLAIN,
       .op = ROOMS_OP_READ,
       .load = ngx_rooms_create_load, .decide = ngx_rooms_create_decide,
       .show = ngx_rooms_create_show, .fields = ngx_rooms_create_fields },
@@ -268,7 +269,8 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoint_rows[] = {
       .show = ngx_rooms_read_show, .fields = ngx_rooms_read_fields },
 
     { .method = POST, .path = "/v1/rooms/{room}/send",
-      .part = NGX_ROOMS_PART_MESSAGES, .flags = BODY|NGX_ROOMS_CREATES,
+      .part = NGX_ROOMS_PART_MESSAGES,
+      .flags = BODY|NGX_ROOMS_CREATES|NGX_ROOMS_PLAIN,
       .op = ROOMS_OP_SEND,
       .load = ngx_rooms_send_load, .decide = ngx_rooms_send_decide,
       .show = ngx_rooms_send_show, .fields = ngx_rooms_send_fields },

@@ -13,6 +13,7 @@
 
 
 #define NGX_ROOMS_BODY_COPIED  (256 * 1024)
+#define NGX_ROOMS_BODY_NONE    -1          /* beside jansson's types */
 
 
 static void ngx_rooms_body_handler(ngx_http_request_t *r);
@@ -252,6 +253,13 @@ ngx_rooms_body_parse(ngx_rooms_req_t *rq)
         return rq->body ? ngx_rooms_body_fields(rq) : NGX_ERROR;
     }
 
+    if ((rq->endpoint->flags & NGX_ROOMS_PLAIN)
+        && rooms_json_plain(rooms_from_ngx(rq->text)))
+    {
+        rq->plain = 1;
+        return ngx_rooms_body_fields(rq);
+    }
+
     rq->body = json_loadb((char *) rq->text.data, rq->text.len,
                           JSON_REJECT_DUPLICATES, &error);
 
@@ -355,10 +363,53 @@ ngx_rooms_body_fault(ngx_rooms_req_t *rq, json_error_t *error)
 }
 
 
+/* What a member of the body is: one of jansson's types, or NONE. */
+static int
+ngx_rooms_body_type(ngx_rooms_req_t *rq, const char *name)
+{
+    json_t       *value;
+    rooms_str_t   text;
+
+    if (!rq->plain) {
+        value = json_object_get(rq->body, name);
+        return value ? (int) json_typeof(value) : NGX_ROOMS_BODY_NONE;
+    }
+
+    text = rooms_json_member(rooms_from_ngx(rq->text), name);
+
+    switch (text.data ? *text.data : '\0') {
+
+    case '\0':
+        return NGX_ROOMS_BODY_NONE;
+
+    case '"':
+        return JSON_STRING;
+
+    case '{':
+        return JSON_OBJECT;
+
+    case '[':
+        return JSON_ARRAY;
+
+    case 't':
+        return JSON_TRUE;
+
+    case 'f':
+        return JSON_FALSE;
+
+    case 'n':
+        return JSON_NULL;
+
+    default:
+        return JSON_INTEGER;
+    }
+}
+
+
 static ngx_int_t
 ngx_rooms_body_fields(ngx_rooms_req_t *rq)
 {
-    json_t                   *value;
+    int                       type;
     ngx_uint_t                ok;
     const ngx_rooms_field_t  *f;
 
@@ -368,12 +419,14 @@ ngx_rooms_body_fields(ngx_rooms_req_t *rq)
     };
 
     for (f = rq->endpoint->fields; f && f->name; f++) {
-        value = json_object_get(rq->body, f->name);
+        type = ngx_rooms_body_type(rq, f->name);
 
-        if (value == NULL
-            || (json_is_null(value) && (f->type & NGX_ROOMS_T_NULL)))
+        if (type == NGX_ROOMS_BODY_NONE
+            || (type == JSON_NULL && (f->type & NGX_ROOMS_T_NULL)))
         {
-            if (value == NULL && (f->type & NGX_ROOMS_T_REQUIRED)) {
+            if (type == NGX_ROOMS_BODY_NONE
+                && (f->type & NGX_ROOMS_T_REQUIRED))
+            {
                 return ngx_rooms_invalid(rq, f->name, "is required");
             }
 
@@ -383,19 +436,19 @@ ngx_rooms_body_fields(ngx_rooms_req_t *rq)
         switch (f->type & NGX_ROOMS_T_MASK) {
 
         case NGX_ROOMS_T_STRING:
-            ok = json_is_string(value);
+            ok = type == JSON_STRING;
             break;
 
         case NGX_ROOMS_T_BOOL:
-            ok = json_is_boolean(value);
+            ok = type == JSON_TRUE || type == JSON_FALSE;
             break;
 
         case NGX_ROOMS_T_INT:
-            ok = json_is_integer(value);
+            ok = type == JSON_INTEGER;
             break;
 
         case NGX_ROOMS_T_OBJECT:
-            ok = json_is_object(value);
+            ok = type == JSON_OBJECT;
             break;
 
         case NGX_ROOMS_T_REFUSED:
@@ -403,7 +456,7 @@ ngx_rooms_body_fields(ngx_rooms_req_t *rq)
             break;
 
         default:
-            ok = json_is_array(value);
+            ok = type == JSON_ARRAY;
         }
 
         if (!ok) {
@@ -421,6 +474,11 @@ ngx_rooms_body_get(ngx_rooms_req_t *rq, const char *name)
 {
     json_t  *value;
 
+    if (rq->plain && rq->body == NULL) {
+        /* somebody wants the tree after all */
+        rq->body = json_loadb((char *) rq->text.data, rq->text.len, 0, NULL);
+    }
+
     value = rq->body ? json_object_get(rq->body, name) : NULL;
 
     return json_is_null(value) ? NULL : value;
@@ -430,7 +488,31 @@ ngx_rooms_body_get(ngx_rooms_req_t *rq, const char *name)
 rooms_str_t
 ngx_rooms_body_str(ngx_rooms_req_t *rq, const char *name)
 {
-    json_t  *value;
+    json_t       *value;
+    u_char       *p;
+    rooms_str_t   text;
+
+    if (rq->plain) {
+        text = rooms_json_member(rooms_from_ngx(rq->text), name);
+
+        if (text.len < 2 || text.data[0] != '"') {
+            return ROOMS_NULL;
+        }
+
+        text.data++;
+        text.len -= 2;
+
+        if (memchr(text.data, '\\', text.len) == NULL) {
+            return text;
+        }
+
+        p = ngx_pnalloc(rq->pool, text.len);
+        if (p == NULL) {
+            return ROOMS_NULL;
+        }
+
+        return (rooms_str_t) { rooms_json_unescape(text, p, text.len), p };
+    }
 
     value = ngx_rooms_body_get(rq, name);
 
@@ -446,11 +528,12 @@ ngx_rooms_body_str(ngx_rooms_req_t *rq, const char *name)
 ngx_int_t
 ngx_rooms_body_bool(ngx_rooms_req_t *rq, const char *name, ngx_int_t otherwise)
 {
-    json_t  *value;
+    int  type;
 
-    value = ngx_rooms_body_get(rq, name);
+    type = ngx_rooms_body_type(rq, name);
 
-    return value ? json_is_true(value) : otherwise;
+    return type == NGX_ROOMS_BODY_NONE || type == JSON_NULL
+           ? otherwise : type == JSON_TRUE;
 }
 
 

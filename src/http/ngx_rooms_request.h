@@ -44,6 +44,8 @@ typedef ngx_int_t (*ngx_rooms_step_pt)(ngx_rooms_req_t *rq);
 #define NGX_ROOMS_OPEN        0x0100   /* without a token */
 #define NGX_ROOMS_PEER        0x0200   /* signed by another server */
 #define NGX_ROOMS_TEXT        0x0400   /* reads the body's text by itself */
+#define NGX_ROOMS_PLAIN       0x8000   /* looks at no tree where the body's
+                                          text does (rooms_json_plain()) */
 #define NGX_ROOMS_STREAM      0x1000   /* takes a ticket in the query */
 #define NGX_ROOMS_LINK        0x2000   /* takes a signature in the query */
 
@@ -237,6 +239,7 @@ struct ngx_rooms_req_s {
     /* what such an answer does with the store's replies; rc: NGX_ERROR, too */
     void                       (*resume)(ngx_rooms_req_t *rq, ngx_int_t rc);
 
+    unsigned                     plain:1;      /* the body, no tree of it */
     unsigned                     trusted:1;    /* decided elsewhere */
     unsigned                     dry_run:1;    /* writes nothing */
     unsigned                     imported:1;   /* the room that is made */

@@ -243,6 +243,45 @@ ends(void **state)
 }
 
 
+/* What a tree is made of instead: for the whole truth there is fuzz_plain. */
+static void
+plain(void **state)
+{
+    unsigned  i;
+    char      deep[64];
+
+    static const char  *are[] = {
+        "{}", " { } ", "{\"a\":{\"b\":[1,-2,0,true,false,null,\"x\\n\"]}}",
+        "{\"a\":{\"a\":{\"a\":1}},\"b\":{\"a\":1}}", "{\"\":\"\xc3\xa9\"}",
+        "{\"n\":123456789012345}", NULL
+    };
+    static const char  *are_not[] = {
+        "", "[]", "1", "{", "{\"a\":1", "{\"a\":1,}", "{\"a\":1}x",
+        "{\"a\":1,\"a\":2}", "{\"x\":{\"a\":1,\"a\":1}}", "{\"a\":01}",
+        "{\"a\":1.0}", "{\"a\":1e3}", "{\"a\":1234567890123456}",
+        "{\"a\":\"\\u0041\"}", "{\"a\\n\":1}", "{\"a\":\"\xc0\x80\"}",
+        "{\"a\":\"\x01\"}", "{\"a\":tru}", "{\"a\" 1}", "{a:1}",
+        "{\"a\":-}", "{\"a\":\"\\x\"}", "\xef\xbb\xbf{}", NULL
+    };
+
+    for (i = 0; are[i]; i++) {
+        assert_true(rooms_json_plain(str(are[i])));
+        assert_true(rooms_json_valid(str(are[i])));
+    }
+
+    for (i = 0; are_not[i]; i++) {
+        assert_false(rooms_json_plain(str(are_not[i])));
+    }
+
+    memcpy(deep, "{\"a\":", 5);
+    memset(deep + 5, '[', 20);
+    memset(deep + 25, ']', 20);
+    strcpy(deep + 45, "}");
+    assert_false(rooms_json_plain(str(deep)));
+    assert_true(rooms_json_valid(str(deep)));
+}
+
+
 static void
 minifies(void **state)
 {
@@ -284,6 +323,7 @@ main(void)
         cmocka_unit_test(bounds_depth),
         cmocka_unit_test(finds),
         cmocka_unit_test(ends),
+        cmocka_unit_test(plain),
         cmocka_unit_test(minifies),
         cmocka_unit_test(names_the_key),
     };
