@@ -15,9 +15,12 @@
 #include <sodium.h>
 
 
-/* 512 sets of 2: at most 1024 tokens a worker, of about 1 KiB each. */
-#define NGX_ROOMS_TOKENS     512
-#define NGX_ROOMS_WAYS         2
+/*
+ * 8192 sets of 4: 10,000 callers at once hardly disturb each other.  A token
+ * that is known takes some 200 bytes of a worker, at most about a KiB.
+ */
+#define NGX_ROOMS_TOKENS    8192
+#define NGX_ROOMS_WAYS         4
 
 typedef struct {
     u_char              hash[32];
@@ -31,11 +34,10 @@ typedef struct {
     uint16_t            tenant;
     uint16_t            name;
     uint16_t            local;
-    u_char              data[ROOMS_PARTICIPANT_MAX + 64 + ROOMS_NAME_SIZE
-                             + ROOMS_LOCAL_CHARS];
+    u_char             *data;
 } ngx_rooms_token_t;
 
-static ngx_rooms_token_t  *ngx_rooms_tokens;
+static ngx_rooms_token_t  ngx_rooms_tokens[NGX_ROOMS_TOKENS * NGX_ROOMS_WAYS];
 
 
 ngx_int_t
@@ -48,11 +50,17 @@ ngx_rooms_auth_init_module(void)
 ngx_int_t
 ngx_rooms_auth_init_process(ngx_cycle_t *cycle)
 {
-    ngx_rooms_tokens = ngx_pcalloc(cycle->pool,
-                                   NGX_ROOMS_TOKENS * NGX_ROOMS_WAYS
-                                   * sizeof(ngx_rooms_token_t));
+    ngx_uint_t  i;
 
-    return ngx_rooms_tokens ? NGX_OK : NGX_ERROR;
+    /* a process without a master has those of the configuration before */
+
+    for (i = 0; i < NGX_ROOMS_TOKENS * NGX_ROOMS_WAYS; i++) {
+        if (ngx_rooms_tokens[i].auth) {
+            ngx_rooms_tokens[i].auth = NULL;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -287,23 +295,27 @@ ngx_rooms_token_find(ngx_rooms_req_t *rq, const u_char *hash)
 static void
 ngx_rooms_token_keep(ngx_rooms_req_t *rq, const u_char *hash)
 {
-    u_char             *p;
+    u_char             *p, *data;
+    ngx_uint_t          i;
     rooms_principal_t  *who;
-    ngx_rooms_token_t  *t;
+    ngx_rooms_token_t  *t, *set;
 
     who = &rq->principal;
     t = ngx_rooms_token_set(hash);
 
-    if (who->sub.len + who->tenant.len + who->name.len + who->local.len
-        > sizeof(t->data))
-    {
+    data = ngx_alloc(who->sub.len + who->tenant.len + who->name.len
+                     + who->local.len, rq->r->connection->log);
+    if (data == NULL) {
         return;
     }
 
-    /* the one that was used longer ago gives way */
+    /* the one that was used longest ago gives way */
 
-    if (t[0].auth && (t[1].auth == NULL || t[1].used < t[0].used)) {
-        t++;
+    for (set = t, i = 1; i < NGX_ROOMS_WAYS; i++) {
+
+        if (t->auth && (set[i].auth == NULL || set[i].used < t->used)) {
+            t = &set[i];
+        }
     }
 
     ngx_memcpy(t->hash, hash, 32);
@@ -318,7 +330,13 @@ ngx_rooms_token_keep(ngx_rooms_req_t *rq, const u_char *hash)
     t->name = who->name.len;
     t->local = who->local.len;
 
-    p = ngx_cpymem(t->data, who->sub.data, t->sub);
+    if (t->data) {
+        ngx_free(t->data);
+    }
+
+    t->data = data;
+
+    p = ngx_cpymem(data, who->sub.data, t->sub);
     p = ngx_cpymem(p, who->tenant.data, t->tenant);
 
     if (t->name) {

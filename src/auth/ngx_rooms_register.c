@@ -19,7 +19,8 @@
 #include <sodium.h>
 
 
-#define NGX_ROOMS_SEEN      4096           /* slots, 24 bytes each */
+#define NGX_ROOMS_SEEN      8192           /* sets of places, 24 bytes each */
+#define NGX_ROOMS_SEEN_WAYS    4           /* of a set */
 #define NGX_ROOMS_SEEN_TTL    30           /* s */
 #define NGX_ROOMS_SUFFIX       6           /* digits that are drawn */
 
@@ -36,7 +37,7 @@ typedef struct {
     ngx_uint_t    epoch;
 } ngx_rooms_seen_t;
 
-static ngx_rooms_seen_t  ngx_rooms_seen[NGX_ROOMS_SEEN];
+static ngx_rooms_seen_t  ngx_rooms_seen[NGX_ROOMS_SEEN * NGX_ROOMS_SEEN_WAYS];
 static ngx_uint_t        ngx_rooms_forgotten;  /* so often */
 
 
@@ -48,7 +49,9 @@ static ngx_uint_t        ngx_rooms_forgotten;  /* so often */
 static ngx_rooms_seen_t *
 ngx_rooms_seen_slot(ngx_rooms_req_t *rq, uint64_t *who)
 {
+    ngx_uint_t         i;
     rooms_str_t        id;
+    ngx_rooms_seen_t  *set, *slot;
     static u_char      key[crypto_shorthash_KEYBYTES];
     static ngx_uint_t  keyed;
 
@@ -70,7 +73,23 @@ ngx_rooms_seen_slot(ngx_rooms_req_t *rq, uint64_t *who)
 
     *who = (*who ^ (uint64_t) (uintptr_t) rq->conf->store) | 1;
 
-    return &ngx_rooms_seen[(*who >> 1) % NGX_ROOMS_SEEN];
+    /* its own place, or that of who was seen longest ago */
+
+    set = &ngx_rooms_seen[(*who >> 1) % NGX_ROOMS_SEEN * NGX_ROOMS_SEEN_WAYS];
+    slot = set;
+
+    for (i = 0; i < NGX_ROOMS_SEEN_WAYS; i++) {
+
+        if (set[i].who == *who) {
+            return &set[i];
+        }
+
+        if (set[i].until < slot->until) {
+            slot = &set[i];
+        }
+    }
+
+    return slot;
 }
 
 
