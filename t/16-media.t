@@ -109,7 +109,7 @@ my $sha = sha256_hex($text);
 is($res->[0], 201, 'upload');
 is($res->[1]{'content-type'}, 'application/json', 'JSON');
 json_like($res->[2], <<"END", 'what it says');
-data # 5
+data # 9
 data.media_id ~ ^med-[0-9a-z]{26}\$
 data.sha256 = $sha
 data.size = 24
@@ -137,7 +137,7 @@ END
 $res = http_req('GET', "/v1/media/$id/info", $ben);
 is($res->[0], 200, 'info, to anybody of the tenant');
 json_like($res->[2], <<"END", 'info');
-data # 7
+data # 11
 data.media_id = $id
 data.sha256 = $sha
 data.size = 24

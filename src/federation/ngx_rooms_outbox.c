@@ -545,11 +545,120 @@ ngx_rooms_outbox_backoff(ngx_rooms_outbox_t *o)
 }
 
 
+/* All that was told goes; the outbox, too, if nothing came meanwhile. */
+static ngx_int_t
+ngx_rooms_outbox_write_sent(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
+    rooms_str_t outbox, rooms_str_t outboxes)
+{
+    ngx_uint_t   i;
+    ngx_time_t  *tp;
+
+    /* whoever posts meanwhile finds the server still listed */
+
+    if (o->empties) {
+        ngx_rooms_commit_guard_count(c, "ZCARD", outbox, o->waiting);
+        ngx_rooms_commit_write(c, "ZREM", outboxes, o->server);
+    }
+
+    if (o->pdu && o->done) {
+        /* it may have been asked for again */
+        ngx_rooms_commit_guard_score(c, outbox, o->items[0].item,
+                                     o->items[0].position);
+    }
+
+    if (o->sent) {
+        o->failures = 0;
+        o->dropped = 0;
+        ngx_rooms_outbox_put_state(o, c);
+
+        tp = ngx_timeofday();
+        ngx_rooms_commit_write(c, "HSET",
+                          ngx_rooms_key(&o->keys, NGX_ROOMS_KEY_PEER_REACHED,
+                                        ROOMS_NULL), o->server,
+                          ngx_rooms_number(o->round,
+                                           (int64_t) tp->sec * 1000
+                                           + tp->msec));
+    }
+
+    for (i = 0; i < o->ngone; i++) {
+        ngx_rooms_endings_parted(c, &o->keys, o->gone[i].id, o->server,
+                                 o->gone[i].position);
+    }
+
+    return ngx_rooms_outbox_remove(o, c, outbox);
+}
+
+
+/* The server is asked again when its backoff is over. */
+static void
+ngx_rooms_outbox_write_failed(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
+    rooms_str_t outboxes)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    ngx_rooms_commit_write(c, "ZADD", outboxes, ngx_rooms_s("XX"),
+                       ngx_rooms_number(o->round,
+                                        (int64_t) tp->sec * 1000 + tp->msec
+                                        + ngx_rooms_outbox_backoff(o)),
+                       o->server);
+    o->failures++;
+    ngx_rooms_outbox_put_state(o, c);
+}
+
+
+/* The oldest items beyond the bound go; their rooms are told as they are. */
+static ngx_int_t
+ngx_rooms_outbox_write_dropped(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
+    rooms_str_t outbox)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < o->nitems; i++) {
+        o->dropped += o->items[i].event.data != NULL;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, o->timer.log, 0,
+                  "rooms: more than %d items wait for \"%*s\": the "
+                  "oldest are dropped", NGX_ROOMS_OUTBOX_MAX,
+                  o->server.len, o->server.data);
+
+    o->done = o->nitems;
+    ngx_rooms_outbox_put_state(o, c);
+
+    if (ngx_rooms_outbox_remove(o, c, outbox) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_outbox_replace(o, c, outbox);
+
+    return NGX_OK;
+}
+
+
+/* The policy has no place for the server: nothing waits for it any more. */
+static void
+ngx_rooms_outbox_write_refused(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
+    rooms_str_t outbox, rooms_str_t outboxes)
+{
+    ngx_log_error(NGX_LOG_NOTICE, o->timer.log, 0,
+                  "rooms: %L items for \"%*s\", with whom nobody may "
+                  "federate, are dropped", o->waiting, o->server.len,
+                  o->server.data);
+
+    o->failures = 0;
+    o->dropped = 0;
+
+    ngx_rooms_commit_delete(c, outbox);
+    ngx_rooms_commit_write(c, "ZREM", outboxes, o->server);
+    ngx_rooms_outbox_put_state(o, c);
+}
+
+
 static ngx_int_t
 ngx_rooms_outbox_writes(ngx_rooms_outbox_t *o)
 {
-    ngx_uint_t           i;
-    ngx_time_t          *tp;
     rooms_str_t          outbox, outboxes;
     ngx_rooms_commit_t  *c;
 
@@ -575,91 +684,17 @@ ngx_rooms_outbox_writes(ngx_rooms_outbox_t *o)
     switch (o->end) {
 
     case NGX_ROOMS_O_SENT:
-
-        /* whoever posts meanwhile finds the server still listed */
-
-        if (o->empties) {
-            ngx_rooms_commit_guard_count(c, "ZCARD", outbox, o->waiting);
-            ngx_rooms_commit_write(c, "ZREM", outboxes, o->server);
-        }
-
-        if (o->pdu && o->done) {
-            /* it may have been asked for again */
-            ngx_rooms_commit_guard_score(c, outbox, o->items[0].item,
-                                         o->items[0].position);
-        }
-
-        if (o->sent) {
-            o->failures = 0;
-            o->dropped = 0;
-            ngx_rooms_outbox_put_state(o, c);
-
-            tp = ngx_timeofday();
-            ngx_rooms_commit_write(c, "HSET",
-                              ngx_rooms_key(&o->keys,
-                                            NGX_ROOMS_KEY_PEER_REACHED,
-                                            ROOMS_NULL), o->server,
-                              ngx_rooms_number(o->round,
-                                               (int64_t) tp->sec * 1000
-                                               + tp->msec));
-        }
-
-        for (i = 0; i < o->ngone; i++) {
-            ngx_rooms_endings_parted(c, &o->keys, o->gone[i].id, o->server,
-                                     o->gone[i].position);
-        }
-
-        return ngx_rooms_outbox_remove(o, c, outbox);
+        return ngx_rooms_outbox_write_sent(o, c, outbox, outboxes);
 
     case NGX_ROOMS_O_FAILED:
-        tp = ngx_timeofday();
-
-        ngx_rooms_commit_write(c, "ZADD", outboxes, ngx_rooms_s("XX"),
-                           ngx_rooms_number(o->round,
-                                            (int64_t) tp->sec * 1000
-                                            + tp->msec
-                                            + ngx_rooms_outbox_backoff(o)),
-                           o->server);
-        o->failures++;
-        ngx_rooms_outbox_put_state(o, c);
-
+        ngx_rooms_outbox_write_failed(o, c, outboxes);
         return NGX_OK;
 
     case NGX_ROOMS_O_DROPPED:
-
-        for (i = 0; i < o->nitems; i++) {
-            o->dropped += o->items[i].event.data != NULL;
-        }
-
-        ngx_log_error(NGX_LOG_WARN, o->timer.log, 0,
-                      "rooms: more than %d items wait for \"%*s\": the "
-                      "oldest are dropped", NGX_ROOMS_OUTBOX_MAX,
-                      o->server.len, o->server.data);
-
-        o->done = o->nitems;
-        ngx_rooms_outbox_put_state(o, c);
-
-        if (ngx_rooms_outbox_remove(o, c, outbox) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        ngx_rooms_outbox_replace(o, c, outbox);
-
-        return NGX_OK;
+        return ngx_rooms_outbox_write_dropped(o, c, outbox);
 
     default:
-        ngx_log_error(NGX_LOG_NOTICE, o->timer.log, 0,
-                      "rooms: %L items for \"%*s\", with whom nobody may "
-                      "federate, are dropped", o->waiting, o->server.len,
-                      o->server.data);
-
-        o->failures = 0;
-        o->dropped = 0;
-
-        ngx_rooms_commit_delete(c, outbox);
-        ngx_rooms_commit_write(c, "ZREM", outboxes, o->server);
-        ngx_rooms_outbox_put_state(o, c);
-
+        ngx_rooms_outbox_write_refused(o, c, outbox, outboxes);
         return NGX_OK;
     }
 }

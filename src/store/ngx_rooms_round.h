@@ -29,8 +29,8 @@ typedef struct ngx_rooms_round_s  ngx_rooms_round_t;
 /*
  * b: its replies are here, and none of them is a fault of the store.  NULL:
  * the store has failed, which is logged, or the worker exits (unless the
- * round finishes its work then).  The handler
- * may free the memory that the round is in, after ngx_rooms_round_clear().
+ * round finishes its work then).  The handler may free the memory that the
+ * round is in, after ngx_rooms_round_clear().
  */
 typedef void (*ngx_rooms_round_pt)(ngx_rooms_round_t *round,
     ngx_rooms_batch_t *b);
