@@ -27,6 +27,8 @@
 #define NGX_ROOMS_COMMIT_KEPT     "180"    /* s */
 #define NGX_ROOMS_COMMIT_MINUTE     60     /* s */
 #define NGX_ROOMS_COMMIT_RING     4096
+#define NGX_ROOMS_COMMIT_PART       16     /* of it in one hash: Redis looks
+                                              through a small one */
 
 #include "ngx_rooms_commit_lua.h"
 #include "ngx_rooms_resolve_lua.h"
@@ -54,7 +56,7 @@ ngx_int_t
 ngx_rooms_commit_init(ngx_rooms_commit_t *c, ngx_pool_t *pool,
     ngx_rooms_keys_t *keys)
 {
-    u_char           ring[48], *p;
+    u_char           ring[64], *p;
     uint64_t         number;
     rooms_str_t     *key;
     static u_char    worker[16];
@@ -83,12 +85,13 @@ ngx_rooms_commit_init(ngx_rooms_commit_t *c, ngx_pool_t *pool,
 
     p = ngx_cpymem(ring, worker, sizeof(worker));
     *p++ = ':';
-    p = ngx_sprintf(p, "%T", ngx_time() / NGX_ROOMS_COMMIT_MINUTE);
+    p = ngx_sprintf(p, "%T:%uL", ngx_time() / NGX_ROOMS_COMMIT_MINUTE,
+                    number % NGX_ROOMS_COMMIT_RING / NGX_ROOMS_COMMIT_PART);
 
     c->id = ngx_rooms_key(keys, NGX_ROOMS_KEY_COMMIT,
                           (rooms_str_t) { p - ring, ring });
     c->number = ngx_rooms_number(pool, number);
-    c->place = ngx_rooms_number(pool, number % NGX_ROOMS_COMMIT_RING);
+    c->place = ngx_rooms_number(pool, number % NGX_ROOMS_COMMIT_PART);
 
     key = ngx_array_push_n(&c->keys, 3);
     if (key == NULL || c->id.data == NULL || c->number.data == NULL
