@@ -6,339 +6,681 @@
 use strict;
 use warnings;
 
-use Test::More;
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Calls;
+use Test::Nginx::Socket 'no_plan';
 
-start();
-known(qw(ann bob cy dan eve));
-
-my $room = make(group => 'ann');
-my $path = "/v1/rooms/$room";
-
-admit($room, 'ann', 'bob');
-must('POST', "$path/invite", 'ann', { participant_id => 'cy' });
-
-my $send = sub {
-    my ($want, $body, $who) = @_;
-
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-    return expect($want, 'POST', "$path/send", $who // 'bob', $body);
-};
-
-# an event
-my $before = time();
-my $res = $send->(<<"END", { content => { body => 'hi' } });
-201
-data # 10
-data.id ~ ^evt-[0-9a-f]{29}\$
-data.room_id = $room
-data.sender_id = bob
-data.event_type = swp.room.message
-data.content = {"body":"hi"}
-data.stream_position : number
-data.origin_ts : number
-data.created_at ~ ^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z\$
-data.edited_at null
-data.redacted_at null
-data.do_not_index !
+default_config(<<'END');
+        rooms on;
+        rooms_auth mock;
+        rooms_server_name rooms.test;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
 END
 
-cmp_ok(abs($res->{data}{origin_ts} - $before), '<', 30, 'seconds of Unix');
-is_deeply(newest($room, 'ann'), $res->{data}, 'as others read it');
-is(call('GET', $path, 'ann')->{data}{last_event_position},
-   $res->{data}{stream_position}, 'the last event of the room');
-is(redis('GET', key('position')), $res->{data}{stream_position},
-   'the last position of the tenant');
-is(event_place($res->{data}{id}), $res->{data}{stream_position},
-   'an id is in the order of time');
+# seconds of Unix, with some for a slow machine; and where an id says the time
+save(began => time() - 30, by_then => sub { time() + 30 },
+     place => sub { hex substr saved('evt1'), 4, 13 },
+     other => sub { saved('evt9') =~ s/(.)$/$1 eq '0' ? 1 : 0/er });
 
-# who may
-$send->('403 SW_ROOM_FORBIDDEN', { content => {} }, 'cy');
-$send->('404 SW_ROOM_NOT_FOUND', { content => {} }, 'dan');
-$send->('404 SW_ROOM_NOT_FOUND', { content => {} }, 'bob@other');
+no_shuffle();
+run_tests();
 
-for my $id ('x', 'room-', 'room-00000000000000000000000000', 'ws-x', $room . 'x',
-            uc $room)
-{
-    expect('404 SW_ROOM_NOT_FOUND', 'POST', "/v1/rooms/$id/send", 'bob',
-           { content => {} });
-    expect('404 SW_ROOM_NOT_FOUND', 'GET', "/v1/rooms/$id/messages", 'bob');
-}
+__DATA__
 
-my $public = make(public => 'ann', name => 'Public');
+=== TEST 1: participants exist after their first request
+--- calls
+ann POST /v1/auth/register -> 200
+bob POST /v1/auth/register -> 200
+cy POST /v1/auth/register -> 200
+dan POST /v1/auth/register -> 200
+eve POST /v1/auth/register -> 200
+ann POST /v1/rooms {"name":"Engineering","room_type":"group"} -> 201
+    save room: json data.id
 
-expect('403 SW_ROOM_FORBIDDEN', 'POST', "/v1/rooms/$public/send", 'dan',
-       { content => {} });
-expect('403 SW_ROOM_FORBIDDEN', 'GET', "/v1/rooms/$public/messages", 'dan');
 
-# what is not valid
-for my $bad ({}, { content => undef }, { content => 'text' },
-             { content => [] }, { content => 1 }, { content => true },
-             '{"content":{"a":1,"a":2}}', '{"content":{"a":"\u0000"}}',
-             qq({"content":{"a":"\xff"}}), '{"content":{"a":"\ud800"}}',
-             '{"content":{"a":1e999}}', '{"content":{"a":01}}',
-             '{"content":{"a":NaN}}', qq({"content":{"a":"\n"}}),
-             '{"content":' . '{"a":' x 3000 . '1' . '}' x 3001)
-{
-    $send->('400 SW_VALIDATION_FAILED content', $bad);
-}
 
-for my $bad ('', 'a b', 'x' x 129, "\x{e9}", 1, true, {}) {
-    $send->('400 SW_VALIDATION_FAILED event_uuid',
-            { content => {}, event_uuid => $bad });
-}
+=== TEST 2: ... participants exist after their first request
+--- calls
+ann POST /v1/rooms/{{room}}/invite {"participant_id":"bob"} -> 200
+bob POST /v1/rooms/{{room}}/join -> 200
+ann POST /v1/rooms/{{room}}/invite {"participant_id":"cy"} -> 200
 
-# content is kept as it was written, but for white space between its tokens
-for my $case (
-    ['{}', '{}'],
-    ['{"a":1.10,"b":1e5,"c":-0.0,"d":1E+2}'],
-    ['{"big":123456789012345678,"neg":-9007199254740993}'],
-    ['{"z":1,"a":2,"m":{"z":1,"a":2}}'],
-    ['{"s":"a  b\\n\\u00e9\\/\\"","t":"\\ud83d\\ude00"}'],
-    ["{\"e\":\"\xc3\xa9\xf0\x9f\x98\x80\"}"],
-    ['{"x":[],"y":[{}],"n":null,"t":true,"f":false}'],
-    ["{ \"a\" :\t1 ,\n\"b\":[ 1 , 2 ] }", '{"a":1,"b":[1,2]}'],
-    ['{"content":{"content":1},"event_uuid":"x"}'],
-    ['{"":"empty key"}'],
-    ['{"a":"{\\"content\\":{}}"}'])
-{
-    my ($sent, $kept) = @$case;
 
-    $kept //= $sent;
-    $res = $send->('201', "{\"content\":$sent}");
-    like($res->{body}, qr/"content":\Q$kept\E,"origin_ts"/,
-         "answered: $kept");
 
-    my $read = call('GET', "$path/messages?limit=1", 'ann');
+=== TEST 3: an event
+--- calls
+bob POST /v1/rooms/{{room}}/send {"content":{"body":"hi"}} -> 201
+    save sent_fields: "data":\{(.*)\}\}$
+    save evt1: json data.id
+    data.origin_ts >= {{began}}
+    data.origin_ts <= {{by_then}}
+    save position: json data.stream_position
+    data # 10
+    data.id ~ ^evt-[0-9a-f]{29}$
+    data.room_id = {{room}}
+    data.sender_id = bob
+    data.event_type = swp.room.message
+    data.content = {"body":"hi"}
+    data.stream_position : number
+    data.origin_ts : number
+    data.created_at ~ ^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$
+    data.edited_at null
+    data.redacted_at null
+    data.do_not_index !
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    ~ {{sent_fields}},"reactions":\[\]
+    data[0].stream_position = {{position}}
+    data[0].stream_position = {{place}}
+ann GET /v1/rooms/{{room}} -> 200
+    data.last_event_position = {{position}}
+--- store
+GET sw:{acme}:position = {{position}}
 
-    like($read->{body}, qr/"content":\Q$kept\E,"origin_ts"/, 'and read');
-}
 
-# other members of the body, before and behind, are not mistaken for it
-for my $body ('{"x":{"content":{"no":1}},"content":{"yes":1}}',
-              '{"y":"\"content\":{}","content":{"yes":1},"z":[{"content":2}]}',
-              '{"\u0063ontent":{"yes":1}}',
-              ' {"event_uuid":null , "content" : {"yes":1} } ')
-{
-    $send->("201\ndata.content = {\"yes\":1}", $body);
-}
 
-# 64 KiB of content, and one byte more; white space doesn't count
-my $text = 'x' x (65536 - length '{"a":""}');
+=== TEST 4: who may
+--- calls
+cy POST /v1/rooms/{{room}}/send {"content":{}} -> 403 SW_ROOM_FORBIDDEN
+dan POST /v1/rooms/{{room}}/send {"content":{}} -> 404 SW_ROOM_NOT_FOUND
+bob@other POST /v1/rooms/{{room}}/send {"content":{}} -> 404 SW_ROOM_NOT_FOUND
+bob POST /v1/rooms/x/send {"content":{}} -> 404 SW_ROOM_NOT_FOUND
+bob GET /v1/rooms/x/messages -> 404 SW_ROOM_NOT_FOUND
+bob POST /v1/rooms/room-/send {"content":{}} -> 404 SW_ROOM_NOT_FOUND
+bob GET /v1/rooms/room-/messages -> 404 SW_ROOM_NOT_FOUND
+bob POST /v1/rooms/room-00000000000000000000000000/send {"content":{}} -> 404 SW_ROOM_NOT_FOUND
+bob GET /v1/rooms/room-00000000000000000000000000/messages -> 404 SW_ROOM_NOT_FOUND
+bob POST /v1/rooms/ws-x/send {"content":{}} -> 404 SW_ROOM_NOT_FOUND
+bob GET /v1/rooms/ws-x/messages -> 404 SW_ROOM_NOT_FOUND
+bob POST /v1/rooms/{{room}}x/send {"content":{}} -> 404 SW_ROOM_NOT_FOUND
+bob GET /v1/rooms/{{room}}x/messages -> 404 SW_ROOM_NOT_FOUND
+bob POST /v1/rooms/{{uc:room}}/send {"content":{}} -> 404 SW_ROOM_NOT_FOUND
+bob GET /v1/rooms/{{uc:room}}/messages -> 404 SW_ROOM_NOT_FOUND
+ann POST /v1/rooms {"name":"Public","room_type":"public"} -> 201
+    save public: json data.id
 
-$send->('201', qq({"content":{"a":"$text"}}));
-$send->('413 SW_CONTENT_TOO_LARGE content', qq({"content":{"a":"x$text"}}));
-$send->('201', qq({"content": {  "a"  :  "$text"  }  }));
-is(length newest($room, 'ann')->{content}{a}, length $text, 'kept whole');
-$send->('413 SW_PAYLOAD_TOO_LARGE',
-        '{"content":{"a":"' . 'x' x 131072 . '"}}');
 
-# event_uuid: a replay returns the first
-$res = $send->('201', { content => { n => 1 }, event_uuid => 'u-1' });
 
-my $at = redis('GET', key('position'));
+=== TEST 5: ... who may
+--- calls
+dan POST /v1/rooms/{{public}}/send {"content":{}} -> 403 SW_ROOM_FORBIDDEN
+dan GET /v1/rooms/{{public}}/messages -> 403 SW_ROOM_FORBIDDEN
 
-$send->("201\ndata.id = $res->{data}{id}\ndata.content.n = 1",
-        { content => { n => 2 }, event_uuid => 'u-1' });
-is(redis('GET', key('position')), $at, 'a replay appends nothing');
-is(call('POST', "$path/send", 'bob',
-        { content => { n => 3 }, event_uuid => 'u-1' })->{body},
-   $res->{body}, 'the same answer to the byte');
 
-my $other = $send->('201', { content => { n => 4 }, event_uuid => 'u-1' },
-                    'ann');
 
-isnt($other->{data}{id}, $res->{data}{id}, "another sender's is another");
+=== TEST 6: what is not valid
+--- calls
+bob POST /v1/rooms/{{room}}/send {} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":null} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":"text"} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":[]} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":1} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":true} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":{"a":1,"a":2}} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":{"a":"\u0000"}} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":{"a":"{{\xff}}"}} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":{"a":"\ud800"}} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":{"a":1e999}} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":{"a":01}} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":{"a":NaN}} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":{"a":"{{\x0a}}"}} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":1{{}*3001}} -> 400 SW_VALIDATION_FAILED content
+bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":""} -> 400 SW_VALIDATION_FAILED event_uuid
+bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":"a b"} -> 400 SW_VALIDATION_FAILED event_uuid
+bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":"{{x*129}}"} -> 400 SW_VALIDATION_FAILED event_uuid
+bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":"é"} -> 400 SW_VALIDATION_FAILED event_uuid
+bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":1} -> 400 SW_VALIDATION_FAILED event_uuid
+bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":true} -> 400 SW_VALIDATION_FAILED event_uuid
+bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":{}} -> 400 SW_VALIDATION_FAILED event_uuid
 
-my $room2 = make(group => 'bob', name => 'Two');
 
-isnt(must('POST', "/v1/rooms/$room2/send", 'bob',
-          { content => { n => 5 }, event_uuid => 'u-1' })->{id},
-     $res->{data}{id}, 'and in another room');
-$send->('201', { content => {}, event_uuid => 'x' x 128 });
 
-my $first = $send->('201', { content => {}, event_uuid => undef });
+=== TEST 7: content is kept as it was written, but for white space between its tokens
+--- calls
+bob POST /v1/rooms/{{room}}/send {"content":{}} -> 201
+    ~ "content":\{},"origin_ts"
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    ~ "content":\{},"origin_ts"
+bob POST /v1/rooms/{{room}}/send {"content":{"a":1.10,"b":1e5,"c":-0.0,"d":1E+2}} -> 201
+    ~ "content":\{"a":1\.10,"b":1e5,"c":-0\.0,"d":1E\+2},"origin_ts"
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    ~ "content":\{"a":1\.10,"b":1e5,"c":-0\.0,"d":1E\+2},"origin_ts"
+bob POST /v1/rooms/{{room}}/send {"content":{"big":123456789012345678,"neg":-9007199254740993}} -> 201
+    ~ "content":\{"big":123456789012345678,"neg":-9007199254740993},"origin_ts"
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    ~ "content":\{"big":123456789012345678,"neg":-9007199254740993},"origin_ts"
+bob POST /v1/rooms/{{room}}/send {"content":{"z":1,"a":2,"m":{"z":1,"a":2}}} -> 201
+    ~ "content":\{"z":1,"a":2,"m":\{"z":1,"a":2}},"origin_ts"
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    ~ "content":\{"z":1,"a":2,"m":\{"z":1,"a":2}},"origin_ts"
+bob POST /v1/rooms/{{room}}/send {"content":{"s":"a  b\n\u00e9\/\"","t":"\ud83d\ude00"}} -> 201
+    ~ "content":\{"s":"a  b\\n\\u00e9\\/\\"","t":"\\ud83d\\ude00"},"origin_ts"
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    ~ "content":\{"s":"a  b\\n\\u00e9\\/\\"","t":"\\ud83d\\ude00"},"origin_ts"
+bob POST /v1/rooms/{{room}}/send {"content":{"e":"é😀"}} -> 201
+    ~ "content":\{"e":"é😀"},"origin_ts"
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    ~ "content":\{"e":"é😀"},"origin_ts"
+bob POST /v1/rooms/{{room}}/send {"content":{"x":[],"y":[{}],"n":null,"t":true,"f":false}} -> 201
+    ~ "content":\{"x":\[\],"y":\[\{}\],"n":null,"t":true,"f":false},"origin_ts"
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    ~ "content":\{"x":\[\],"y":\[\{}\],"n":null,"t":true,"f":false},"origin_ts"
+bob POST /v1/rooms/{{room}}/send {"content":{ "a" :{{\x09}}1 ,{{\x0a}}"b":[ 1 , 2 ] }} -> 201
+    ~ "content":\{"a":1,"b":\[1,2\]},"origin_ts"
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    ~ "content":\{"a":1,"b":\[1,2\]},"origin_ts"
+bob POST /v1/rooms/{{room}}/send {"content":{"content":{"content":1},"event_uuid":"x"}} -> 201
+    ~ "content":\{"content":\{"content":1},"event_uuid":"x"},"origin_ts"
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    ~ "content":\{"content":\{"content":1},"event_uuid":"x"},"origin_ts"
+bob POST /v1/rooms/{{room}}/send {"content":{"":"empty key"}} -> 201
+    ~ "content":\{"":"empty key"},"origin_ts"
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    ~ "content":\{"":"empty key"},"origin_ts"
+bob POST /v1/rooms/{{room}}/send {"content":{"a":"{\"content\":{}}"}} -> 201
+    ~ "content":\{"a":"\{\\"content\\":\{}}"},"origin_ts"
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    ~ "content":\{"a":"\{\\"content\\":\{}}"},"origin_ts"
 
-isnt($send->('201', { content => {}, event_uuid => undef })->{data}{id},
-     $first->{data}{id}, 'null is none');
 
-# the same uuid many times at once is one event
-$at = event_count();
 
-my %ids = map { $_->{data}{id} => 1 }
-          many(16, map { ['POST', "$path/send", 'bob',
-                          { content => { n => $_ }, event_uuid => 'race' }] }
-                       1 .. 16);
+=== TEST 8: other members of the body, before and behind, are not mistaken for it
+--- calls
+bob POST /v1/rooms/{{room}}/send {"x":{"content":{"no":1}},"content":{"yes":1}} -> 201
+    data.content = {"yes":1}
+bob POST /v1/rooms/{{room}}/send {"y":"\"content\":{}","content":{"yes":1},"z":[{"content":2}]} -> 201
+    data.content = {"yes":1}
+bob POST /v1/rooms/{{room}}/send {"\u0063ontent":{"yes":1}} -> 201
+    data.content = {"yes":1}
+bob POST /v1/rooms/{{room}}/send {{\x20}}{"event_uuid":null , "content" : {"yes":1} }{{\x20}} -> 201
+    data.content = {"yes":1}
 
-is(scalar keys %ids, 1, 'one event');
-is(event_count(), $at + 1, 'appended once');
 
-# replays tell nothing to who is out of the room
-must('POST', "$path/kick", 'ann', { participant_id => 'bob' });
-$send->('404 SW_ROOM_NOT_FOUND', { content => {}, event_uuid => 'u-1' });
 
-# paging
-my $log = make(group => 'ann', name => 'Log');
-my $list = "/v1/rooms/$log/messages";
+=== TEST 9: 64 KiB of content, and one byte more; white space doesn't count
+--- calls
+bob POST /v1/rooms/{{room}}/send {"content":{"a":"{{x*65528}}"}} -> 201
+bob POST /v1/rooms/{{room}}/send {"content":{"a":"{{x*65529}}"}} -> 413 SW_CONTENT_TOO_LARGE content
+bob POST /v1/rooms/{{room}}/send {"content": {  "a"  :  "{{x*65528}}"  }  } -> 201
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    data[0].content.a = {{x*65528}}
+bob POST /v1/rooms/{{room}}/send {"content":{"a":"{{x*131072}}"}} -> 413 SW_PAYLOAD_TOO_LARGE
 
-must('POST', "/v1/rooms/$log/send", 'ann', { content => { n => $_ } })
-    for 1 .. 24;
 
-my @all = ids(events($log, 'ann'));
 
-is(scalar @all, 25, 'a creation and 24 messages');
+=== TEST 10: event_uuid: a replay returns the first
+--- calls
+bob POST /v1/rooms/{{room}}/send {"content":{"n":1},"event_uuid":"u-1"} -> 201
+    save replayed: ^(.*)$
+    save evt: json data.id
+    save position2: json data.stream_position
+bob POST /v1/rooms/{{room}}/send {"content":{"n":2},"event_uuid":"u-1"} -> 201
+    data.id = {{evt}}
+    data.content.n = 1
+--- store
+GET sw:{acme}:position = {{position2}}
 
-for my $limit (1, 7, 24, 25, 26, 200) {
-    is_deeply([ids(pages("$list?direction=forward", 'ann', 'from',
-                         $limit))], \@all, "forward by $limit");
-    is_deeply([ids(pages("$list?direction=back", 'ann', 'from', $limit))],
-              [reverse @all], "back by $limit");
-}
 
-is_deeply([ids(pages($list, 'ann', 'from', 10))], [reverse @all],
-          'back is the default');
 
-my $page = call('GET', "$list?limit=25", 'ann');
+=== TEST 11: ... event_uuid: a replay returns the first
+--- calls
+bob POST /v1/rooms/{{room}}/send {"content":{"n":3},"event_uuid":"u-1"} -> 201
+    ~ ^{{replayed}}$
+ann POST /v1/rooms/{{room}}/send {"content":{"n":4},"event_uuid":"u-1"} -> 201
+    data.id != {{evt}}
+bob POST /v1/rooms {"name":"Two","room_type":"group"} -> 201
+    save room2: json data.id
 
-is_deeply([@{$page->{meta}}{qw(has_more next_cursor)}], [false, undef],
-          'a page that is just full is the last');
-$page = call('GET', "$list?limit=10", 'ann');
-ok($page->{meta}{has_more}, 'more');
 
-# from the same place in the other direction
-is_deeply([ids(@{call('GET', "$list?limit=5&direction=forward&from="
-                             . $page->{meta}{next_cursor}, 'ann')->{data}})],
-          [@all[16 .. 20]], 'forward from a place on the way back');
 
-# positions: of an event, of none, of the end and behind it
-my $see = sub {
-    my ($args) = @_;
-    my $res = call('GET', "$list?$args", 'ann');
+=== TEST 12: ... event_uuid: a replay returns the first
+--- calls
+bob POST /v1/rooms/{{room2}}/send {"content":{"n":5},"event_uuid":"u-1"} -> 201
+    data.id != {{evt}}
+bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":"{{x*128}}"} -> 201
+bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":null} -> 201
+    save first: json data.id
+bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":null} -> 201
+    data.id != {{first}}
 
-    return ($res->{meta}, ids(@{$res->{data}}));
-};
 
-my %position = map { $_->{id} => $_->{stream_position} }
-               events($log, 'ann');
-my $middle = $position{$all[10]};
 
-is($page->{meta}{next_cursor}, $position{$all[15]},
-   'a cursor is the position of the last event');
-like($page->{body}, qr/"next_cursor":"\d+"/, 'as a string');
-is_deeply([$see->("from=$middle&limit=3")],
-          [{ has_more => true, next_cursor => "$position{$all[7]}" },
-           @all[9, 8, 7]], 'back, what is behind a position');
-is_deeply([$see->("from=$middle&limit=3&direction=forward")],
-          [{ has_more => true, next_cursor => "$position{$all[13]}" },
-           @all[11 .. 13]], 'and forward');
-is_deeply([$see->("from=0&direction=forward&limit=1")],
-          [{ has_more => true, next_cursor => "$position{$all[0]}" },
-           $all[0]], 'from the beginning');
-is_deeply([$see->('from=0')], [{ has_more => false, next_cursor => undef }],
-          'nothing is before it');
-is_deeply([$see->('from=9999999999999999&limit=1')],
-          [{ has_more => true, next_cursor => "$position{$all[24]}" },
-           $all[24]], 'from behind the end');
-is_deeply([$see->('from=&limit=1')], [$see->('limit=1')],
-          'an empty one is none');
+=== TEST 13: replays tell nothing to who is out of the room
+--- calls
+ann POST /v1/rooms/{{room}}/kick {"participant_id":"bob"} -> 200
+bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":"u-1"} -> 404 SW_ROOM_NOT_FOUND
 
-# the last page forward has a cursor, from which one goes on later
-my ($end) = $see->("from=$position{$all[23]}&direction=forward");
 
-is_deeply($end, { has_more => false,
-                  next_cursor => "$position{$all[24]}" }, 'the last page');
-is_deeply([$see->("from=$end->{next_cursor}&direction=forward")],
-          [{ has_more => false, next_cursor => $end->{next_cursor} }],
-          'and the one behind it');
 
-# what is written meanwhile
-must('POST', "/v1/rooms/$log/send", 'ann', { content => {} }) for 1 .. 3;
+=== TEST 14: paging
+--- calls
+ann POST /v1/rooms {"name":"Log","room_type":"group"} -> 201
+    save log: json data.id
+    save log2: json data.last_event_position
 
-my @rest;
 
-while ($page->{meta}{has_more}) {
-    $page = call('GET', "$list?limit=10&from=$page->{meta}{next_cursor}",
-                 'ann');
-    push @rest, ids(@{$page->{data}});
-}
 
-is_deeply(\@rest, [reverse @all[0 .. 14]], 'going back misses nothing');
-(undef, @rest) = $see->("from=$end->{next_cursor}&direction=forward");
-is_deeply(\@rest, [(ids(events($log, 'ann')))[25 .. 27]],
-          'going on forward finds what came');
+=== TEST 15: ... paging
+--- calls
+ann POST /v1/rooms/{{log}}/send {"content":{"n":1}} -> 201
+    save evt3: json data.id
+    save position3: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":2}} -> 201
+    save evt4: json data.id
+    save position4: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":3}} -> 201
+    save evt5: json data.id
+    save position5: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":4}} -> 201
+    save evt6: json data.id
+    save position6: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":5}} -> 201
+    save evt7: json data.id
+    save position7: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":6}} -> 201
+    save evt8: json data.id
+    save position8: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":7}} -> 201
+    save evt9: json data.id
+    save position9: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":8}} -> 201
+    save evt10: json data.id
+    save position10: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":9}} -> 201
+    save evt11: json data.id
+    save position11: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":10}} -> 201
+    save evt12: json data.id
+    save position12: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":11}} -> 201
+    save evt13: json data.id
+    save position13: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":12}} -> 201
+    save evt14: json data.id
+    save position14: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":13}} -> 201
+    save evt15: json data.id
+    save position15: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":14}} -> 201
+    save evt16: json data.id
+    save position16: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":15}} -> 201
+    save evt17: json data.id
+    save position17: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":16}} -> 201
+    save evt18: json data.id
+    save position18: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":17}} -> 201
+    save evt19: json data.id
+    save position19: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":18}} -> 201
+    save evt20: json data.id
+    save position20: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":19}} -> 201
+    save evt21: json data.id
+    save position21: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":20}} -> 201
+    save evt22: json data.id
+    save position22: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":21}} -> 201
+    save evt23: json data.id
+    save position23: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":22}} -> 201
+    save evt24: json data.id
+    save position24: json data.stream_position
+ann POST /v1/rooms/{{log}}/send {"content":{"n":23}} -> 201
+    save evt25: json data.id
+    save position25: json data.stream_position
 
-my $default = make(group => 'ann', name => 'Default');
 
-must('POST', "/v1/rooms/$default/send", 'ann', { content => {} })
-    for 1 .. 50;
-is(scalar @{call('GET', "/v1/rooms/$default/messages", 'ann')->{data}}, 50,
-   'a page is 50');
 
-for my $case ([limit => 'limit=0'], [limit => 'limit=201'],
-              [limit => 'limit=x'], [direction => 'direction=up'],
-              [direction => 'direction=BACK'],
-              [from => 'from=x'], [from => 'from=-1'], [from => 'from=1.5'],
-              [from => 'from=1e3'], [from => 'from=12345678901234567'],
-              [from => "from=$all[0]"])
-{
-    expect("400 SW_VALIDATION_FAILED $case->[0]", 'GET', "$list?$case->[1]",
-           'ann');
-}
+=== TEST 16: ... paging
+--- calls
+ann POST /v1/rooms/{{log}}/send {"content":{"n":24}} -> 201
+    save evt26: json data.id
+    save position26: json data.stream_position
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=200 -> 200
+    save evt2: json data[0].id
+    save position_first: json data[0].stream_position
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1 -> 200
+    data[*].id = ["{{evt2}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{log2}} -> 200
+    data[*].id = ["{{evt3}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position3}} -> 200
+    data[*].id = ["{{evt4}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position4}} -> 200
+    data[*].id = ["{{evt5}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position5}} -> 200
+    data[*].id = ["{{evt6}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position6}} -> 200
+    data[*].id = ["{{evt7}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position7}} -> 200
+    data[*].id = ["{{evt8}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position8}} -> 200
+    data[*].id = ["{{evt9}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position9}} -> 200
+    data[*].id = ["{{evt10}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position10}} -> 200
+    data[*].id = ["{{evt11}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position11}} -> 200
+    data[*].id = ["{{evt12}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position12}} -> 200
+    data[*].id = ["{{evt13}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position13}} -> 200
+    data[*].id = ["{{evt14}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position14}} -> 200
+    data[*].id = ["{{evt15}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position15}} -> 200
+    data[*].id = ["{{evt16}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position16}} -> 200
+    data[*].id = ["{{evt17}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position17}} -> 200
+    data[*].id = ["{{evt18}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position18}} -> 200
+    data[*].id = ["{{evt19}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position19}} -> 200
+    data[*].id = ["{{evt20}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position20}} -> 200
+    data[*].id = ["{{evt21}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position21}} -> 200
+    data[*].id = ["{{evt22}}"]
 
-# a cursor of another list
-my $cursor = call('GET', '/v1/directory/rooms?limit=1', 'ann')
-             ->{meta}{next_cursor};
 
-ok($cursor, 'a cursor of the directory');
-expect('400 SW_VALIDATION_FAILED from', 'GET', "$list?from=$cursor", 'ann');
 
-# one event
-my $one = (events($log, 'ann'))[7];
+=== TEST 17: ... paging
+--- calls
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position22}} -> 200
+    data[*].id = ["{{evt23}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position23}} -> 200
+    data[*].id = ["{{evt24}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position24}} -> 200
+    data[*].id = ["{{evt25}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=1&from={{position25}} -> 200
+    data[*].id = ["{{evt26}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1 -> 200
+    data[*].id = ["{{evt26}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position26}} -> 200
+    data[*].id = ["{{evt25}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position25}} -> 200
+    data[*].id = ["{{evt24}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position24}} -> 200
+    data[*].id = ["{{evt23}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position23}} -> 200
+    data[*].id = ["{{evt22}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position22}} -> 200
+    data[*].id = ["{{evt21}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position21}} -> 200
+    data[*].id = ["{{evt20}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position20}} -> 200
+    data[*].id = ["{{evt19}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position19}} -> 200
+    data[*].id = ["{{evt18}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position18}} -> 200
+    data[*].id = ["{{evt17}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position17}} -> 200
+    data[*].id = ["{{evt16}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position16}} -> 200
+    data[*].id = ["{{evt15}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position15}} -> 200
+    data[*].id = ["{{evt14}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position14}} -> 200
+    data[*].id = ["{{evt13}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position13}} -> 200
+    data[*].id = ["{{evt12}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position12}} -> 200
+    data[*].id = ["{{evt11}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position11}} -> 200
+    data[*].id = ["{{evt10}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position10}} -> 200
+    data[*].id = ["{{evt9}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position9}} -> 200
+    data[*].id = ["{{evt8}}"]
 
-is_deeply(call('GET', "/v1/rooms/$log/events/$one->{id}", 'ann')->{data},
-          { %$one, reactions => [] }, 'one event');
-expect(200, 'HEAD', "/v1/rooms/$log/events/$one->{id}", 'ann');
 
-for my $id ('evt-', 'x', $one->{id} . '0', 'evt-' . '0' x 29, "$log",
-            substr($one->{id}, 0, 32) . ($one->{id} =~ /0\z/ ? 1 : 0))
-{
-    expect('404 SW_EVENT_NOT_FOUND', 'GET', "/v1/rooms/$log/events/$id",
-           'ann');
-}
 
-expect('404 SW_EVENT_NOT_FOUND', 'GET', "$path/events/$one->{id}", 'ann');
-expect('404 SW_ROOM_NOT_FOUND', 'GET', "/v1/rooms/$log/events/$one->{id}",
-       'dan');
-expect('403 SW_ROOM_FORBIDDEN', 'GET', "$path/events/$res->{data}{id}", 'cy');
+=== TEST 18: ... paging
+--- calls
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position8}} -> 200
+    data[*].id = ["{{evt7}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position7}} -> 200
+    data[*].id = ["{{evt6}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position6}} -> 200
+    data[*].id = ["{{evt5}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position5}} -> 200
+    data[*].id = ["{{evt4}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position4}} -> 200
+    data[*].id = ["{{evt3}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=1&from={{position3}} -> 200
+    data[*].id = ["{{evt2}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=7 -> 200
+    data[*].id = ["{{evt2}}","{{evt3}}","{{evt4}}","{{evt5}}","{{evt6}}","{{evt7}}","{{evt8}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=7&from={{position8}} -> 200
+    data[*].id = ["{{evt9}}","{{evt10}}","{{evt11}}","{{evt12}}","{{evt13}}","{{evt14}}","{{evt15}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=7&from={{position15}} -> 200
+    data[*].id = ["{{evt16}}","{{evt17}}","{{evt18}}","{{evt19}}","{{evt20}}","{{evt21}}","{{evt22}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=7&from={{position22}} -> 200
+    data[*].id = ["{{evt23}}","{{evt24}}","{{evt25}}","{{evt26}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=7 -> 200
+    data[*].id = ["{{evt26}}","{{evt25}}","{{evt24}}","{{evt23}}","{{evt22}}","{{evt21}}","{{evt20}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=7&from={{position20}} -> 200
+    data[*].id = ["{{evt19}}","{{evt18}}","{{evt17}}","{{evt16}}","{{evt15}}","{{evt14}}","{{evt13}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=7&from={{position13}} -> 200
+    data[*].id = ["{{evt12}}","{{evt11}}","{{evt10}}","{{evt9}}","{{evt8}}","{{evt7}}","{{evt6}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=7&from={{position6}} -> 200
+    data[*].id = ["{{evt5}}","{{evt4}}","{{evt3}}","{{evt2}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=24 -> 200
+    data[*].id = ["{{evt2}}","{{evt3}}","{{evt4}}","{{evt5}}","{{evt6}}","{{evt7}}","{{evt8}}","{{evt9}}","{{evt10}}","{{evt11}}","{{evt12}}","{{evt13}}","{{evt14}}","{{evt15}}","{{evt16}}","{{evt17}}","{{evt18}}","{{evt19}}","{{evt20}}","{{evt21}}","{{evt22}}","{{evt23}}","{{evt24}}","{{evt25}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=24&from={{position25}} -> 200
+    data[*].id = ["{{evt26}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=24 -> 200
+    data[*].id = ["{{evt26}}","{{evt25}}","{{evt24}}","{{evt23}}","{{evt22}}","{{evt21}}","{{evt20}}","{{evt19}}","{{evt18}}","{{evt17}}","{{evt16}}","{{evt15}}","{{evt14}}","{{evt13}}","{{evt12}}","{{evt11}}","{{evt10}}","{{evt9}}","{{evt8}}","{{evt7}}","{{evt6}}","{{evt5}}","{{evt4}}","{{evt3}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=24&from={{position3}} -> 200
+    data[*].id = ["{{evt2}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=25 -> 200
+    data[*].id = ["{{evt2}}","{{evt3}}","{{evt4}}","{{evt5}}","{{evt6}}","{{evt7}}","{{evt8}}","{{evt9}}","{{evt10}}","{{evt11}}","{{evt12}}","{{evt13}}","{{evt14}}","{{evt15}}","{{evt16}}","{{evt17}}","{{evt18}}","{{evt19}}","{{evt20}}","{{evt21}}","{{evt22}}","{{evt23}}","{{evt24}}","{{evt25}}","{{evt26}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=25 -> 200
+    data[*].id = ["{{evt26}}","{{evt25}}","{{evt24}}","{{evt23}}","{{evt22}}","{{evt21}}","{{evt20}}","{{evt19}}","{{evt18}}","{{evt17}}","{{evt16}}","{{evt15}}","{{evt14}}","{{evt13}}","{{evt12}}","{{evt11}}","{{evt10}}","{{evt9}}","{{evt8}}","{{evt7}}","{{evt6}}","{{evt5}}","{{evt4}}","{{evt3}}","{{evt2}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=26 -> 200
+    data[*].id = ["{{evt2}}","{{evt3}}","{{evt4}}","{{evt5}}","{{evt6}}","{{evt7}}","{{evt8}}","{{evt9}}","{{evt10}}","{{evt11}}","{{evt12}}","{{evt13}}","{{evt14}}","{{evt15}}","{{evt16}}","{{evt17}}","{{evt18}}","{{evt19}}","{{evt20}}","{{evt21}}","{{evt22}}","{{evt23}}","{{evt24}}","{{evt25}}","{{evt26}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=26 -> 200
+    data[*].id = ["{{evt26}}","{{evt25}}","{{evt24}}","{{evt23}}","{{evt22}}","{{evt21}}","{{evt20}}","{{evt19}}","{{evt18}}","{{evt17}}","{{evt16}}","{{evt15}}","{{evt14}}","{{evt13}}","{{evt12}}","{{evt11}}","{{evt10}}","{{evt9}}","{{evt8}}","{{evt7}}","{{evt6}}","{{evt5}}","{{evt4}}","{{evt3}}","{{evt2}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=200 -> 200
+    data[*].id = ["{{evt2}}","{{evt3}}","{{evt4}}","{{evt5}}","{{evt6}}","{{evt7}}","{{evt8}}","{{evt9}}","{{evt10}}","{{evt11}}","{{evt12}}","{{evt13}}","{{evt14}}","{{evt15}}","{{evt16}}","{{evt17}}","{{evt18}}","{{evt19}}","{{evt20}}","{{evt21}}","{{evt22}}","{{evt23}}","{{evt24}}","{{evt25}}","{{evt26}}"]
 
-# what isn't there yet is refused rather than ignored
-$send->('400 SW_VALIDATION_FAILED as_participant_id',
-        { content => {}, as_participant_id => $_ }) for 'ann', 'bob', 5;
-$send->('201', { content => {}, as_participant_id => undef }, 'ann');
 
-# who may read
-expect('403 SW_ROOM_FORBIDDEN', 'GET', "$path/messages", 'cy');
-expect('404 SW_ROOM_NOT_FOUND', 'GET', "$path/messages", 'dan');
-expect('404 SW_ROOM_NOT_FOUND', 'GET', "$path/messages", 'bob');
-expect('200', 'HEAD', "$path/messages", 'ann');
 
-# incognito
-my $secret = make(incognito => 'ann');
+=== TEST 19: ... paging
+--- calls
+ann GET /v1/rooms/{{log}}/messages?direction=back&limit=200 -> 200
+    data[*].id = ["{{evt26}}","{{evt25}}","{{evt24}}","{{evt23}}","{{evt22}}","{{evt21}}","{{evt20}}","{{evt19}}","{{evt18}}","{{evt17}}","{{evt16}}","{{evt15}}","{{evt14}}","{{evt13}}","{{evt12}}","{{evt11}}","{{evt10}}","{{evt9}}","{{evt8}}","{{evt7}}","{{evt6}}","{{evt5}}","{{evt4}}","{{evt3}}","{{evt2}}"]
+ann GET /v1/rooms/{{log}}/messages?limit=10 -> 200
+    data[*].id = ["{{evt26}}","{{evt25}}","{{evt24}}","{{evt23}}","{{evt22}}","{{evt21}}","{{evt20}}","{{evt19}}","{{evt18}}","{{evt17}}"]
+ann GET /v1/rooms/{{log}}/messages?limit=10&from={{position17}} -> 200
+    data[*].id = ["{{evt16}}","{{evt15}}","{{evt14}}","{{evt13}}","{{evt12}}","{{evt11}}","{{evt10}}","{{evt9}}","{{evt8}}","{{evt7}}"]
+ann GET /v1/rooms/{{log}}/messages?limit=10&from={{position7}} -> 200
+    data[*].id = ["{{evt6}}","{{evt5}}","{{evt4}}","{{evt3}}","{{evt2}}"]
+ann GET /v1/rooms/{{log}}/messages?limit=25 -> 200
+    data # 25
+    meta.has_more = false
+    meta.next_cursor null
+ann GET /v1/rooms/{{log}}/messages?limit=10 -> 200
+    meta.has_more = true
+    ~ "next_cursor":"\d+"
+    meta.next_cursor = "{{position17}}"
 
-$res = expect("201\ndata.do_not_index = true\ndata # 11", 'POST',
-              "/v1/rooms/$secret/send", 'ann', { content => { a => 1 } });
-is_deeply([map { $_->{do_not_index} } events($secret, 'ann')], [true, true],
-          'every event of the room');
-is_deeply((events($secret, 'ann'))[1], $res->{data}, 'as it was answered');
 
-my $scoped = make(group => 'ann', name => 'S', scope_kind => 'incognito');
 
-expect("201\ndata.do_not_index = true", 'POST', "/v1/rooms/$scoped/send",
-       'ann', { content => {} });
-stop_nginx();
+=== TEST 20: from the same place in the other direction
+--- calls
+ann GET /v1/rooms/{{log}}/messages?limit=5&direction=forward&from={{position17}} -> 200
+    data[*].id = ["{{evt18}}","{{evt19}}","{{evt20}}","{{evt21}}","{{evt22}}"]
 
-done_testing();
+
+
+=== TEST 21: positions: of an event, of none, of the end and behind it
+--- calls
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=200 -> 200
+    save seen0: json meta
+ann GET /v1/rooms/{{log}}/messages?from={{position12}}&limit=3 -> 200
+    data[*].id = ["{{evt11}}","{{evt10}}","{{evt9}}"]
+    meta.has_more = true
+    meta.next_cursor = "{{position9}}"
+ann GET /v1/rooms/{{log}}/messages?from={{position12}}&limit=3&direction=forward -> 200
+    data[*].id = ["{{evt13}}","{{evt14}}","{{evt15}}"]
+    meta.has_more = true
+    meta.next_cursor = "{{position15}}"
+ann GET /v1/rooms/{{log}}/messages?from=0&direction=forward&limit=1 -> 200
+    data[*].id = ["{{evt2}}"]
+    meta.has_more = true
+    meta.next_cursor = "{{position_first}}"
+ann GET /v1/rooms/{{log}}/messages?from=0 -> 200
+    data[*].id = []
+    meta.has_more = false
+    meta.next_cursor null
+ann GET /v1/rooms/{{log}}/messages?from=9999999999999999&limit=1 -> 200
+    data[*].id = ["{{evt26}}"]
+    meta.has_more = true
+    meta.next_cursor = "{{position26}}"
+ann GET /v1/rooms/{{log}}/messages?from=&limit=1 -> 200
+    data[*].id = ["{{evt26}}"]
+    meta.has_more = true
+    meta.next_cursor = "{{position26}}"
+ann GET /v1/rooms/{{log}}/messages?limit=1 -> 200
+    data[*].id = ["{{evt26}}"]
+    meta.has_more = true
+    meta.next_cursor = "{{position26}}"
+
+
+
+=== TEST 22: the last page forward has a cursor, from which one goes on later
+--- calls
+ann GET /v1/rooms/{{log}}/messages?from={{position25}}&direction=forward -> 200
+    data[*].id = ["{{evt26}}"]
+    meta.has_more = false
+    meta.next_cursor = "{{position26}}"
+    meta = {{seen0}}
+ann GET /v1/rooms/{{log}}/messages?from={{position26}}&direction=forward -> 200
+    data[*].id = []
+    meta.has_more = false
+    meta.next_cursor = "{{position26}}"
+
+
+
+=== TEST 23: what is written meanwhile
+--- calls
+ann POST /v1/rooms/{{log}}/send {"content":{}} -> 201
+    save new1: json data.id
+ann POST /v1/rooms/{{log}}/send {"content":{}} -> 201
+    save new2: json data.id
+ann POST /v1/rooms/{{log}}/send {"content":{}} -> 201
+    save new3: json data.id
+ann GET /v1/rooms/{{log}}/messages?limit=10&from={{position17}} -> 200
+    data[*].id = ["{{evt16}}","{{evt15}}","{{evt14}}","{{evt13}}","{{evt12}}","{{evt11}}","{{evt10}}","{{evt9}}","{{evt8}}","{{evt7}}"]
+ann GET /v1/rooms/{{log}}/messages?limit=10&from={{position7}} -> 200
+    data[*].id = ["{{evt6}}","{{evt5}}","{{evt4}}","{{evt3}}","{{evt2}}"]
+ann GET /v1/rooms/{{log}}/messages?from={{position26}}&direction=forward -> 200
+    data[*].id = ["{{new1}}","{{new2}}","{{new3}}"]
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=200 -> 200
+    data # 28
+    data[25].id = {{new1}}
+    data[27].id = {{new3}}
+ann POST /v1/rooms {"name":"Default","room_type":"group"} -> 201
+    save default: json data.id
+
+
+
+=== TEST 24: ... what is written meanwhile
+--- calls
+ann POST /v1/rooms/{{default}}/send {"content":{}} -> 201 x50
+ann GET /v1/rooms/{{default}}/messages -> 200
+    data # 50
+ann GET /v1/rooms/{{log}}/messages?limit=0 -> 400 SW_VALIDATION_FAILED limit
+ann GET /v1/rooms/{{log}}/messages?limit=201 -> 400 SW_VALIDATION_FAILED limit
+ann GET /v1/rooms/{{log}}/messages?limit=x -> 400 SW_VALIDATION_FAILED limit
+ann GET /v1/rooms/{{log}}/messages?direction=up -> 400 SW_VALIDATION_FAILED direction
+ann GET /v1/rooms/{{log}}/messages?direction=BACK -> 400 SW_VALIDATION_FAILED direction
+ann GET /v1/rooms/{{log}}/messages?from=x -> 400 SW_VALIDATION_FAILED from
+ann GET /v1/rooms/{{log}}/messages?from=-1 -> 400 SW_VALIDATION_FAILED from
+ann GET /v1/rooms/{{log}}/messages?from=1.5 -> 400 SW_VALIDATION_FAILED from
+ann GET /v1/rooms/{{log}}/messages?from=1e3 -> 400 SW_VALIDATION_FAILED from
+ann GET /v1/rooms/{{log}}/messages?from=12345678901234567 -> 400 SW_VALIDATION_FAILED from
+ann GET /v1/rooms/{{log}}/messages?from={{evt2}} -> 400 SW_VALIDATION_FAILED from
+
+
+
+=== TEST 25: a cursor of another list
+--- calls
+ann GET /v1/directory/rooms?limit=1 -> 200
+    save cursor: json meta.next_cursor
+
+
+
+=== TEST 26: ... a cursor of another list
+--- calls
+ann GET /v1/rooms/{{log}}/messages?from={{cursor}} -> 400 SW_VALIDATION_FAILED from
+
+
+
+=== TEST 27: one event
+--- calls
+ann GET /v1/rooms/{{log}}/messages?direction=forward&limit=200 -> 200
+    save seen1: json data[7]
+ann GET /v1/rooms/{{log}}/events/{{evt9}} -> 200
+    data = {{seen1}}
+ann HEAD /v1/rooms/{{log}}/events/{{evt9}} -> 200
+ann GET /v1/rooms/{{log}}/events/evt- -> 404 SW_EVENT_NOT_FOUND
+ann GET /v1/rooms/{{log}}/events/x -> 404 SW_EVENT_NOT_FOUND
+ann GET /v1/rooms/{{log}}/events/{{evt9}}0 -> 404 SW_EVENT_NOT_FOUND
+ann GET /v1/rooms/{{log}}/events/evt-00000000000000000000000000000 -> 404 SW_EVENT_NOT_FOUND
+ann GET /v1/rooms/{{log}}/events/{{log}} -> 404 SW_EVENT_NOT_FOUND
+ann GET /v1/rooms/{{log}}/events/{{other}} -> 404 SW_EVENT_NOT_FOUND
+ann GET /v1/rooms/{{room}}/events/{{evt9}} -> 404 SW_EVENT_NOT_FOUND
+dan GET /v1/rooms/{{log}}/events/{{evt9}} -> 404 SW_ROOM_NOT_FOUND
+cy GET /v1/rooms/{{room}}/events/{{evt}} -> 403 SW_ROOM_FORBIDDEN
+
+
+
+=== TEST 28: what isn't there yet is refused rather than ignored
+--- calls
+bob POST /v1/rooms/{{room}}/send {"as_participant_id":"ann","content":{}} -> 400 SW_VALIDATION_FAILED as_participant_id
+bob POST /v1/rooms/{{room}}/send {"as_participant_id":"bob","content":{}} -> 400 SW_VALIDATION_FAILED as_participant_id
+bob POST /v1/rooms/{{room}}/send {"as_participant_id":5,"content":{}} -> 400 SW_VALIDATION_FAILED as_participant_id
+ann POST /v1/rooms/{{room}}/send {"as_participant_id":null,"content":{}} -> 201
+
+
+
+=== TEST 29: who may read
+--- calls
+cy GET /v1/rooms/{{room}}/messages -> 403 SW_ROOM_FORBIDDEN
+dan GET /v1/rooms/{{room}}/messages -> 404 SW_ROOM_NOT_FOUND
+bob GET /v1/rooms/{{room}}/messages -> 404 SW_ROOM_NOT_FOUND
+ann HEAD /v1/rooms/{{room}}/messages -> 200
+
+
+
+=== TEST 30: incognito
+--- calls
+ann POST /v1/rooms {"room_type":"incognito"} -> 201
+    save secret: json data.id
+
+
+
+=== TEST 31: ... incognito
+--- calls
+ann POST /v1/rooms/{{secret}}/send {"content":{"a":1}} -> 201
+    save hidden_fields: "data":\{(.*)\}\}$
+    data.do_not_index = true
+    data # 11
+ann GET /v1/rooms/{{secret}}/messages?direction=forward&limit=200 -> 200
+    data[*].do_not_index = [true,true]
+    ~ {{hidden_fields}},"reactions":\[\]
+ann POST /v1/rooms {"name":"S","room_type":"group","scope_kind":"incognito"} -> 201
+    save scoped: json data.id
+
+
+
+=== TEST 32: ... incognito
+--- calls
+ann POST /v1/rooms/{{scoped}}/send {"content":{}} -> 201
+    data.do_not_index = true

@@ -21,9 +21,10 @@ package RoomsTest::Blocks;
 #         > If-Match: {{etag}}       a header of the request
 #         < ETag: {{etag}}           one of the response ("< ! ETag": none)
 #         save etag: header ETag     a line of --- capture
+#         ~ "name":"x"               a regex that the body matches (one test)
 #     bob! DELETE /v1/rooms/{{room}} -> 403 SW_ROOM_FORBIDDEN
 #
-# Who asks is a participant of acme, or of another tenant (ann@east), an
+# "-> 201 x50" is that call fifty times.  Who asks is a participant of acme, or of another tenant (ann@east), an
 # administrator (ann!), or nobody (-).  Behind the status stand an error's code
 # and the field that its details name.  Every answer has to have X-Request-Id,
 # and to be JSON where one may have a body.
@@ -63,7 +64,7 @@ my @sent = qw(config http_config main_config request raw_request
               pipelined_requests more_headers user_files init);
 my @plain = qw(response_body response_headers json error_log no_error_log
                grep_error_log_out error_code store verify_room);
-my @regex = qw(response_body_like response_body_unlike response_headers_like
+my @regex = qw(body_match response_body_like response_body_unlike response_headers_like
                raw_response_headers_like raw_response_headers_unlike
                grep_error_log error_code_like);
 
@@ -166,12 +167,13 @@ sub expand_calls {
     for my $line (lines($block->calls)) {
 
         if ($line !~ s/^\s+//) {
-            my ($who, $method, $target, $body, $status, $code, $field) =
+            my ($who, $method, $target, $body, $status, $code, $field, $n) =
                 $line =~ /^(\S+)\ +([A-Z]+)\ +(\S+)(?:\ +(.*?))?\ +->
-                          \ +(\d+)(?:\ +(SW_\w+)(?:\ +(\S+))?)?\s*$/x
+                          \ +(\d+)(?:\ +(SW_\w+)(?:\ +(?!x\d)(\S+))?)?
+                          (?:\ +x(\d+))?\s*$/x
                 or die "$name - not a call: $line\n";
 
-            push @calls, {
+            push @calls, map +{
                 request => "$method $target" . ($body ? "\n$body" : ''),
                 status  => $status,
                 headers => $who eq '-' ? [] : [scalar as($who)],
@@ -180,13 +182,16 @@ sub expand_calls {
                 json    => [$method eq 'HEAD' || $status =~ /204|304/ ? ()
                             : defined $code ? failure($code, $field)
                             : $status >= 400 ? 'error ?' : 'data ?'],
-            };
+            }, 1 .. $n // 1;
 
         } elsif ($line =~ s/^>\s*//) {
             push @{$calls[-1]{headers}}, $line;
 
         } elsif ($line =~ s/^<\s*//) {
             push @{$calls[-1]{shown}}, $line;
+
+        } elsif ($line =~ s/^~\s*//) {
+            $calls[-1]{like} = $line;
 
         } elsif ($line =~ s/^save\s+//) {
             push @{$calls[-1]{capture}}, $line;
@@ -202,6 +207,7 @@ sub expand_calls {
         more_headers     => [map { join "\n", @{$_->{headers}} } @calls],
         response_headers => [map { join "\n", @{$_->{shown}} } @calls],
         capture          => [map { join "\n", @{$_->{capture}} } @calls],
+        body_match       => [map { $_->{like} } @calls],
         json             => [map { @{$_->{json}} ? join "\n", @{$_->{json}}
                                    : undef } @calls],
     );
@@ -270,6 +276,11 @@ sub after_response {
     test($dry_run, sub {
         RoomsTest::JSON::json_like($body, $spec, $_[0]);
     }, "$name - json (req $i)") if defined $spec;
+
+    my $regex = element(scalar $block->body_match, $i);
+
+    test($dry_run, sub { Test::More::like($body, qr/$regex/s, $_[0]) },
+         "$name - the body matches (req $i)") if defined $regex;
 
     return if ref $block->request eq 'ARRAY' && $i < $#{$block->request};
 
