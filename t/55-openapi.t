@@ -475,6 +475,11 @@ ask('404 SW_PARTICIPANT_NOT_FOUND', 'ada',
 ask('200', 'ada', 'GET /v1/directory/participants', {}, undef,
     query => '?q=an&limit=1');
 ask('200', 'root!', 'GET /v1/admin/participants');
+ask('200', 'ada', 'GET /v1/me');
+ask('200', 'ada', 'PUT /v1/me', {}, { bio => 'Engines.' });
+ask('400 SW_VALIDATION_FAILED', 'ada', 'PUT /v1/me', {}, { display_name => '' });
+ask('200', 'ada', 'PUT /v1/me/preferences', {}, { default_mode => 'all' });
+ask('200', 'ada', 'GET /v1/me/preferences');
 ask('403 SW_AUTH_INSUFFICIENT_PERMISSION', 'ada', 'GET /v1/admin/participants');
 
 ask('403 SW_AUTH_TENANT_MISMATCH', 'mock:eve@globex', 'GET /v1/workspaces');

@@ -27,6 +27,7 @@ sub of {
 save(admin => of('root', name => 'Root', roles => ['tenant_admin']),
      ann => of('ann', name => 'Ann Lee', preferred_username => 'ann'),
      bob => of('bob', name => 'Bob'),
+     ann_later => of('ann', name => 'Ann Later'),
      eve_first => of('u|eve', name => 'Eve of the token', preferred_username => 'eve'),
      max_first => of('u|max', preferred_username => 'max'));
 
@@ -318,3 +319,104 @@ Authorization: Bearer {{admin}}
 [404, 404, 200]
 --- json eval
 ["error.code = SW_NOT_FOUND", "error.code = SW_NOT_FOUND", "data # 14"]
+
+
+
+=== TEST 20: oneself
+--- request eval
+['GET /v1/me', 'PUT /v1/me' . "\n" . '{"display_name": " Ann of Green ", "bio": "Line\n2", "avatar_url": "https://img.example/a.png"}', 'GET /v1/me',
+ 'GET /v1/participants/ann']
+--- more_headers
+Authorization: Bearer {{ann}}
+--- error_code eval
+[(200) x 4]
+--- json eval
+["data.participant_id = ann\ndata.local_id = ann\ndata.display_name = \"Ann Lee\"\ndata.fqid = \"\@ann:chat.example\"\ndata.email null\n"
+ . "data.avatar_url null\ndata.bio null\ndata.personal_workspace_id ~ ^ws-\ndata.roles # 0",
+ "data.display_name = \"Ann of Green\"\ndata.bio = \"Line\\n2\"\ndata.avatar_url = \"https://img.example/a.png\"",
+ "data.display_name = \"Ann of Green\"", "data.display_name = \"Ann of Green\"\ndata.bio !"]
+
+
+
+=== TEST 21: a token with another name changes nothing, until it may again
+--- request eval
+['GET /v1/me', "PUT /v1/me\n{\"display_name\": null}", 'GET /v1/me']
+--- more_headers
+Authorization: Bearer {{ann_later}}
+--- error_code eval
+[(200) x 3]
+--- json eval
+["data.display_name = \"Ann of Green\"", "data.display_name = \"Ann of Green\"", "data.display_name = \"Ann Later\""]
+
+
+
+=== TEST 22: what is no name, no picture, no bio
+--- request eval
+[map { "PUT /v1/me\n$_" } '{"display_name": ""}', '{"display_name": "\u200b"}', '{"display_name": "a\u0007"}', '{"avatar_url": "http://img.example/a"}',
+ '{"avatar_url": "javascript:alert(1)"}', '{"avatar_url": "https://a b"}', '{"avatar_url": "https://"}', '{"bio": "' . 'x' x 501 . '"}',
+ '{"bio": "a\u0001"}', '{"avatar_media_id": "x"}', '{"avatar_media_id": "med-01m8hkpszz4520qs84gh548mmp"}', '{"bio": "' . 'x' x 500 . '"}']
+--- more_headers
+Authorization: Bearer {{ann}}
+--- error_code eval
+[(400) x 10, 404, 200]
+
+
+
+=== TEST 23: preferences are merged
+--- request eval
+['GET /v1/me/preferences', "PUT /v1/me/preferences\n{\"theme\": {\"dark\": [1, 2.50]}, \"default_mode\": \"all\"}",
+ "PUT /v1/me/preferences\n{\"size\": 3}", "PUT /v1/me/preferences\n{\"theme\": null}", 'GET /v1/me/preferences',
+ "PUT /v1/me/preferences\n{\"default_mode\": null}", "PUT /v1/me/preferences\n{\"default_mode\": \"inherit\"}",
+ "PUT /v1/me/preferences\n{\"default_mode\": 1}", "PUT /v1/me/preferences\n[]",
+ "PUT /v1/me/preferences\n{" . join(',', map { "\"k$_\": 1" } 1 .. 64) . '}', "PUT /v1/me/preferences\n{\"a\": \"" . 'x' x 16384 . '"}',
+ "PUT /v1/me/preferences\n{\"" . 'n' x 65 . "\": 1}"]
+--- more_headers
+Authorization: Bearer {{ann}}
+--- error_code eval
+[(200) x 6, (400) x 6]
+--- json eval
+["data # 1\ndata.default_mode = mentions", "data.theme.dark[1] = 2.5\ndata.default_mode = all", "data # 3\ndata.size = 3\ndata.theme.dark[0] = 1",
+ "data # 2\ndata.size = 3", "data # 2\ndata.default_mode = all\ndata.size = 3", "data # 2\ndata.default_mode = mentions",
+ ("error.code = SW_VALIDATION_FAILED") x 6]
+
+
+
+=== TEST 24: another's preferences are another's
+--- request
+GET /v1/me/preferences
+--- more_headers
+Authorization: Bearer {{bob}}
+--- error_code: 200
+--- json
+data # 1
+
+
+
+=== TEST 25: whom the tenant hasn't seen can't be invited
+--- request eval
+["POST /v1/rooms/{{room}}/invite\n{\"participant_id\": \"idp|new\"}", "POST /v1/rooms/dm\n{\"participant_id\": \"idp|new\"}"]
+--- more_headers
+Authorization: Bearer {{ann}}
+--- error_code eval
+[404, 404]
+
+
+
+=== TEST 26: but with rooms_invite_unknown; two whose ids make the same local id are two
+--- config eval
+RoomsTest::Blocks::default_config() . "    rooms_invite_unknown on;\n"
+--- request eval
+["POST /v1/rooms/{{room}}/invite\n{\"participant_id\": \"idp|new\"}", "POST /v1/rooms/dm\n{\"participant_id\": \"idp|dm\"}",
+ "POST /v1/rooms/dm\n{\"participant_id\": \"idp|dm\"}",
+ "POST /v1/rooms/{{room}}/invite\n{\"participant_ids\": [\"a|b\", \"a/b\", \"a|b\", \"bob\", \"\@x:far.example\", \"a b\"]}",
+ 'GET /v1/participants/idp%7Cnew', 'GET /v1/participants/a%2Fb', "POST /v1/rooms/{{room}}/kick\n{\"participant_id\": \"never\"}",
+ 'GET /v1/directory/participants?q=idp', 'GET /v1/participants/a%7Cb']
+--- more_headers
+Authorization: Bearer {{ann}}
+--- error_code eval
+[200, 201, 200, 200, 200, 200, 404, 200, 200]
+--- json eval
+["data.membership = invite\ndata.fqid = \"\@idp-new:chat.example\"", "data.name = \"idp|dm\"", "data.name = \"idp|dm\"",
+ "data.results[0].membership = invite\ndata.results[1].membership = invite\ndata.results[2].membership = invite\n"
+ . "data.results[4].error.code = SW_PARTICIPANT_NOT_FOUND\ndata.results[5].error.code = SW_PARTICIPANT_NOT_FOUND",
+ "data.local_id = idp-new", "data.local_id ~ ^a-b-\\w{6}\$", "error.code = SW_PARTICIPANT_NOT_FOUND", "data # 2", "data.local_id = a-b"]

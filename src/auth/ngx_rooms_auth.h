@@ -51,6 +51,15 @@ rooms_str_t ngx_rooms_local_free(ngx_rooms_req_t *rq, rooms_str_t wish,
     rooms_str_t id, rooms_str_t owner);
 rooms_str_t ngx_rooms_local_name(ngx_rooms_req_t *rq, rooms_str_t id);
 
+/*
+ * Somebody of whom only the id is known, whose first token is still to come;
+ * `owner` has the local id that the id makes, or NULL.  ngx_rooms_unknown()
+ * says whether an invite may name such a one: rooms_invite_unknown.
+ */
+ngx_int_t ngx_rooms_provision(ngx_rooms_req_t *rq, rooms_str_t id,
+    rooms_str_t owner, ngx_rooms_profile_t *p);
+ngx_uint_t ngx_rooms_unknown(ngx_rooms_req_t *rq, rooms_str_t id);
+
 /* Of the worker: the caches. */
 ngx_int_t ngx_rooms_auth_init_process(ngx_cycle_t *cycle);
 ngx_int_t ngx_rooms_auth_init_module(void);

@@ -176,6 +176,36 @@ ngx_rooms_local_name(ngx_rooms_req_t *rq, rooms_str_t id)
 }
 
 
+ngx_int_t
+ngx_rooms_provision(ngx_rooms_req_t *rq, rooms_str_t id, rooms_str_t owner,
+    ngx_rooms_profile_t *p)
+{
+    ngx_memzero(p, sizeof(ngx_rooms_profile_t));
+
+    p->id = id;
+    p->type = ngx_rooms_s("human");
+    p->provisioned = 1;
+    p->name = ngx_rooms_local_name(rq, id);
+    p->local = ngx_rooms_local_free(rq, ngx_rooms_local_wish(rq, id), id,
+                                    owner);
+    p->workspace = ngx_rooms_id(rq, "ws-");
+
+    return p->name.data && p->local.data && p->workspace.data ? NGX_OK
+                                                              : NGX_ERROR;
+}
+
+
+ngx_uint_t
+ngx_rooms_unknown(ngx_rooms_req_t *rq, rooms_str_t id)
+{
+    rooms_str_t  server;
+
+    return rq->conf->invite_unknown && !(rq->endpoint->flags & NGX_ROOMS_PEER)
+           && rq->signer == NULL && rooms_participant_valid(id)
+           && !rooms_foreign(id, ROOMS_NULL, &server);
+}
+
+
 /* What the token says it is, or what the participant's id makes. */
 static rooms_str_t
 ngx_rooms_register_wish(ngx_rooms_req_t *rq)

@@ -6,6 +6,7 @@
 /* POST /v1/rooms, POST /v1/rooms/dm and POST /v1/me/federated-dms */
 
 #include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_auth.h"
 
 
 #define NGX_ROOMS_SLUGS     4         /* tried in one round */
@@ -19,7 +20,9 @@ typedef struct {
     rooms_str_t          other;       /* a DM's other side */
     ngx_rooms_profile_t  foreign;     /* of one on another server ... */
     const ngx_rooms_dm_foreign_t  *federation;   /* ... or NULL */
+    ngx_rooms_profile_t  newcomer;    /* of one whom nobody has seen */
     unsigned             known:1;
+    unsigned             fresh:1;     /* a row is made for the newcomer */
 } ngx_rooms_create_ctx_t;
 
 
@@ -398,6 +401,10 @@ ngx_rooms_dm_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
 
     if (ctx->federation) {
         (void) ctx->federation->ask(b, keys);
+
+    } else if (ngx_rooms_unknown(rq, ctx->other)) {
+        (void) ngx_rooms_ask(b, keys, "HGET %k %s", NGX_ROOMS_KEY_LOCALS,
+                             ROOMS_NULL, ngx_rooms_local_wish(rq, ctx->other));
     }
 
     if (b->failed) {
@@ -430,6 +437,23 @@ ngx_rooms_dm_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
     if (ctx->known && profile.server.data && ctx->federation == NULL) {
         return ngx_rooms_invalid(rq, "participant_id", "is of another server: "
                                  "use fqid, of /v1/me/federated-dms");
+    }
+
+    ctx->fresh = 0;
+
+    if (rc == NGX_DECLINED && ctx->federation == NULL
+        && ngx_rooms_unknown(rq, ctx->other))
+    {
+        if (ngx_rooms_provision(rq, ctx->other,
+                                ngx_rooms_reply_str(ngx_rooms_reply(rq, 4)),
+                                &ctx->newcomer) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        profile = ctx->newcomer;
+        ctx->known = 1;
+        ctx->fresh = 1;
     }
 
     if (ctx->federation) {
@@ -575,6 +599,11 @@ ngx_rooms_dm_decide(ngx_rooms_req_t *rq)
 
         if (ngx_rooms_create_commit(rq) != NGX_OK) {
             return NGX_ERROR;
+        }
+
+        if (ctx->fresh) {
+            ngx_rooms_apply_newcomer(&rq->commit, &rq->keys, &ctx->newcomer,
+                                     ROOMS_NULL, rq->now);
         }
 
         if (ctx->federation && !ctx->known) {

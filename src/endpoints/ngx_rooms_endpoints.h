@@ -50,6 +50,8 @@ void ngx_rooms_tenant_take(ngx_rooms_req_t *rq, redisReply *reply);
 ngx_int_t ngx_rooms_room_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_room_remember(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_room_decide(ngx_rooms_req_t *rq);
+/* Adds rows of invited ones whom the tenant hasn't seen to the commit. */
+void ngx_rooms_room_newcomers(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_room_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_membership_show(ngx_rooms_req_t *rq);
 

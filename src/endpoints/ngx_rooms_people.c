@@ -102,6 +102,20 @@ static const ngx_rooms_field_t  ngx_rooms_person_fields[] = {
 };
 
 
+static const ngx_rooms_field_t  ngx_rooms_me_fields[] = {
+    { "display_name", NGX_ROOMS_T_STRING|NULLABLE },
+    { "avatar_url", NGX_ROOMS_T_STRING|NULLABLE },
+    { "avatar_media_id", NGX_ROOMS_T_STRING|NULLABLE },
+    { "bio", NGX_ROOMS_T_STRING|NULLABLE },
+    { NULL, 0 }
+};
+
+static const ngx_rooms_field_t  ngx_rooms_preferences_fields[] = {
+    { "default_mode", NGX_ROOMS_T_STRING|NULLABLE },
+    { NULL, 0 }
+};
+
+
 static ngx_int_t
 ngx_rooms_people_flag(ngx_rooms_req_t *rq, const char *name, ngx_int_t *value)
 {
@@ -875,6 +889,29 @@ const ngx_rooms_endpoint_t  ngx_rooms_people_rows[] = {
     { .method = NGX_HTTP_GET, .path = "/v1/participants/{participant}",
       .part = PEOPLE, .op = ROOMS_OP_READ,
       .load = ngx_rooms_person_load, .show = ngx_rooms_person_show },
+
+    { .method = NGX_HTTP_GET, .path = "/v1/me",
+      .part = PEOPLE, .flags = NGX_ROOMS_ENTERS, .op = ROOMS_OP_READ,
+      .load = ngx_rooms_me_load, .show = ngx_rooms_me_show },
+
+    { .method = NGX_HTTP_PUT, .path = "/v1/me",
+      .part = PEOPLE, .flags = NGX_ROOMS_BODY|NGX_ROOMS_ENTERS,
+      .op = ROOMS_OP_READ,
+      .load = ngx_rooms_me_load, .decide = ngx_rooms_me_decide,
+      .show = ngx_rooms_me_show, .fields = ngx_rooms_me_fields },
+
+    { .method = NGX_HTTP_GET, .path = "/v1/me/preferences",
+      .part = PEOPLE, .op = ROOMS_OP_READ,
+      .load = ngx_rooms_preferences_load,
+      .show = ngx_rooms_preferences_show },
+
+    { .method = NGX_HTTP_PUT, .path = "/v1/me/preferences",
+      .part = PEOPLE, .flags = NGX_ROOMS_BODY|NGX_ROOMS_ENTERS,
+      .op = ROOMS_OP_READ,
+      .load = ngx_rooms_preferences_load,
+      .decide = ngx_rooms_preferences_decide,
+      .show = ngx_rooms_preferences_show,
+      .fields = ngx_rooms_preferences_fields },
 
     { .method = NGX_HTTP_GET, .path = "/v1/admin/participants",
       .part = PEOPLE, .flags = NGX_ROOMS_ADMIN|NGX_ROOMS_BULK,

@@ -456,18 +456,8 @@ ngx_rooms_person_put_new(ngx_rooms_req_t *rq, ngx_rooms_person_put_t *put)
 
     p = &rq->profile;
 
-    if (ngx_rooms_body_str(rq, "local_id").data == NULL) {
-        p->local = ngx_rooms_local_free(rq, put->wish, p->id, put->owner);
-    }
-
-    if (p->local.data == NULL || p->workspace.data == NULL
-        || ngx_rooms_begin(rq) != NGX_OK)
-    {
+    if (ngx_rooms_begin(rq) != NGX_OK) {
         return NGX_ERROR;
-    }
-
-    if (!rooms_str_eq(p->local, put->wish)) {
-        put->owner = ROOMS_NULL;
     }
 
     ngx_rooms_apply_newcomer(&rq->commit, &rq->keys, p, put->owner, rq->now);
@@ -523,12 +513,11 @@ ngx_rooms_person_put_decide(ngx_rooms_req_t *rq)
     }
 
     if (!put->exists) {
-        ngx_memzero(p, sizeof(ngx_rooms_profile_t));
-        p->id = rq->param[NGX_ROOMS_P_PARTICIPANT];
-        p->type = ngx_rooms_s("human");
-        p->provisioned = 1;
-        p->name = ngx_rooms_local_name(rq, p->id);
-        p->workspace = ngx_rooms_id(rq, "ws-");
+        if (ngx_rooms_provision(rq, rq->param[NGX_ROOMS_P_PARTICIPANT],
+                                put->owner, p) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     given = ngx_rooms_body_str(rq, "local_id");

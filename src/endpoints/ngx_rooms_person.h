@@ -39,6 +39,12 @@ ngx_int_t ngx_rooms_person_name(ngx_rooms_req_t *rq, ngx_rooms_profile_t *p);
 ngx_int_t ngx_rooms_person_avatar(ngx_rooms_req_t *rq, ngx_rooms_profile_t *p);
 
 /* Steps of rows. */
+ngx_int_t ngx_rooms_me_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_me_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_me_show(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_preferences_load(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_preferences_decide(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_preferences_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_person_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_person_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_person_put_load(ngx_rooms_req_t *rq);

@@ -261,6 +261,8 @@ ngx_rooms_room_decide(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
+    ngx_rooms_room_newcomers(rq);
+
     if (rq->endpoint->op == ROOMS_OP_WORKSPACE) {
         /* the role in the workspace must hold, too */
         ngx_rooms_commit_guard_field(&rq->commit,

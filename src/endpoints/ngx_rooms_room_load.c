@@ -6,6 +6,7 @@
 /* Loads what a decision on one room looks at, in as few rounds as it can. */
 
 #include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_auth.h"
 #include "ngx_rooms_cache.h"
 
 
@@ -286,6 +287,17 @@ ngx_rooms_room_ask(ngx_rooms_req_t *rq)
                            who);
     }
 
+    rq->at_locals = b->commands.nelts;
+
+    for (i = 0; op == ROOMS_OP_INVITE && i < rq->ntargets; i++) {
+        who = rq->targets[i].member.participant;
+
+        if (ngx_rooms_unknown(rq, who)) {
+            (void) ngx_rooms_ask(b, keys, "HGET %k %s", NGX_ROOMS_KEY_LOCALS,
+                                 ROOMS_NULL, ngx_rooms_local_wish(rq, who));
+        }
+    }
+
     rq->at_top = b->commands.nelts;
 
     if (ngx_rooms_room_succession(op)) {
@@ -328,13 +340,94 @@ ngx_rooms_room_ask(ngx_rooms_req_t *rq)
 }
 
 
+/*
+ * An invite may name somebody whom the tenant hasn't seen: a row is made with
+ * it.  Two of them may make the same local id.
+ */
+static ngx_int_t
+ngx_rooms_room_newcomer(ngx_rooms_req_t *rq, ngx_uint_t i, ngx_uint_t is_new,
+    ngx_uint_t *asked)
+{
+    ngx_uint_t   k;
+    rooms_str_t  id, wish, owner;
+
+    id = rq->targets[i].member.participant;
+    owner = ngx_rooms_reply_str(ngx_rooms_reply(rq, rq->at_locals
+                                                    + (*asked)++));
+
+    if (!is_new) {
+        return NGX_OK;
+    }
+
+    wish = ngx_rooms_local_wish(rq, id);
+
+    for (k = 0; k < i; k++) {
+
+        if (rooms_str_eq(rq->profiles[k].local, wish)
+            && !rooms_str_eq(rq->profiles[k].id, id))
+        {
+            owner = rq->profiles[k].id;
+        }
+    }
+
+    rq->targets[i].known = 1;
+
+    return ngx_rooms_provision(rq, id, owner, &rq->profiles[i]);
+}
+
+
+void
+ngx_rooms_room_newcomers(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t            i, k;
+    ngx_rooms_profile_t  *p;
+
+    if (rq->endpoint->op != ROOMS_OP_INVITE || !rq->conf->invite_unknown) {
+        return;
+    }
+
+    for (i = 0; i < rq->ntargets; i++) {
+        p = &rq->profiles[i];
+
+        /* one whose row was read has a time in it */
+
+        if (!p->provisioned || p->created) {
+            continue;
+        }
+
+        for (k = 0; k < i; k++) {
+            if (rooms_str_eq(rq->profiles[k].id, p->id)) {
+                break;
+            }
+        }
+
+        if (k < i) {
+            continue;
+        }
+
+        for (k = 0; k < rq->change->nmembers; k++) {
+
+            if (rooms_str_eq(rq->change->members[k].after.participant, p->id)
+                && rq->change->members[k].after.membership == ROOMS_INVITE)
+            {
+                ngx_rooms_apply_newcomer(&rq->commit, &rq->keys, p,
+                                         ROOMS_NULL, rq->now);
+                break;
+            }
+        }
+    }
+}
+
+
 static ngx_int_t
 ngx_rooms_room_take(ngx_rooms_req_t *rq)
 {
     ngx_int_t        rc;
-    ngx_uint_t       i, at;
+    ngx_uint_t       i, at, fresh;
     redisReply      *top;
     rooms_target_t  *t;
+
+    fresh = 0;
 
     if (ngx_rooms_view_parse(rq->batch, rq->at_view,
                              rq->param[NGX_ROOMS_P_ROOM], rq->principal.sub,
@@ -363,6 +456,15 @@ ngx_rooms_room_take(ngx_rooms_req_t *rq)
                              t->member.participant, &rq->profiles[i]);
 
         t->known = rc == NGX_OK;
+
+        if (rq->endpoint->op == ROOMS_OP_INVITE
+            && ngx_rooms_unknown(rq, t->member.participant)
+            && ngx_rooms_room_newcomer(rq, i, rc == NGX_DECLINED, &fresh)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
         t->gone = rq->profiles[i].deactivated != 0;
     }
 

@@ -205,6 +205,7 @@ struct ngx_rooms_req_s {
     ngx_rooms_batch_t           *asked_batch;  /* that loaded the view */
     ngx_uint_t                   at_view;      /* first reply of each load */
     ngx_uint_t                   at_targets;
+    ngx_uint_t                   at_locals;    /* of unknown targets */
     ngx_uint_t                   at_top;
     ngx_uint_t                   at_tenant;
     ngx_uint_t                   at_workspace;

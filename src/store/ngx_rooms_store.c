@@ -53,6 +53,8 @@ static const struct {
 
     [NGX_ROOMS_KEY_USER_ROOMS] = { ngx_string("p:"), ngx_string(":rooms") },
     [NGX_ROOMS_KEY_USER_KINDS] = { ngx_string("p:"), ngx_string(":kinds") },
+    [NGX_ROOMS_KEY_USER_PREFERENCES] =
+        { ngx_string("p:"), ngx_string(":preferences") },
     [NGX_ROOMS_KEY_USER_WORKSPACES] =
         { ngx_string("p:"), ngx_string(":workspaces") },
     [NGX_ROOMS_KEY_USER_NEWS] = { ngx_string("p:"), ngx_string(":news") },

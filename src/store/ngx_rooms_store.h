@@ -106,6 +106,7 @@ typedef enum {
 
     NGX_ROOMS_KEY_USER_ROOMS,          /* zset: joined or invited, by id */
     NGX_ROOMS_KEY_USER_KINDS,          /* zset: "type room", "invite room" */
+    NGX_ROOMS_KEY_USER_PREFERENCES,    /* hash: name -> JSON */
     NGX_ROOMS_KEY_USER_WORKSPACES,     /* zset, by id */
     NGX_ROOMS_KEY_USER_NEWS,           /* zset: "m room", "r room" by the
                                           position of the last change of
