@@ -59,7 +59,7 @@ ann POST /v1/rooms {"name":" Engineering ","room_type":"group"} -> 201
     data.members_count = 1
     data.invited_count = 0
     data.last_event_position : number
-    data.me # 6
+    data.me # 7
     data.me.membership = join
     data.me.power_level = 100
     data.me.notification_mode = inherit

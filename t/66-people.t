@@ -381,6 +381,24 @@ Authorization: Bearer {{ann}}
 
 
 
+=== TEST 23b: what rooms inherit
+--- request eval
+["PUT /v1/me/preferences\n{\"default_mode\": \"none\"}", "GET /v1/rooms/{{room}}", "GET /v1/directory/rooms?limit=1", "GET /v1/rooms/{{room}}/state",
+ "PUT /v1/rooms/{{room}}/notification-mode\n{\"mode\": \"all\"}", "GET /v1/rooms/{{room}}", "POST /v1/rooms/dm\n{\"participant_id\": \"u|eve\"}",
+ "POST /v1/rooms\n{\"room_type\": \"group\", \"name\": \"Of Ann\"}", "PUT /v1/rooms/{{room}}/topic\n{\"topic\": \"x\"}",
+ "PUT /v1/me/preferences\n{\"default_mode\": null}"]
+--- more_headers
+Authorization: Bearer {{ann}}
+--- error_code eval
+[(200) x 7, 201, 200, 200]
+--- json eval
+["data.default_mode = none", "data.me.notification_mode = inherit\ndata.me.effective_notification_mode = none",
+ "data[0].me.effective_notification_mode = none", "data.room.me.effective_notification_mode = none", "data.notification_mode = all",
+ "data.me.effective_notification_mode = all", "data.me.effective_notification_mode = none", "data.me.effective_notification_mode = none",
+ "data.me.effective_notification_mode = all", "data.default_mode = mentions"]
+
+
+
 === TEST 24: another's preferences are another's
 --- request
 GET /v1/me/preferences

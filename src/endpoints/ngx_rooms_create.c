@@ -155,6 +155,9 @@ ngx_rooms_create_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
                              rq->principal.sub);
     }
 
+    rq->at_usual = b->commands.nelts;
+    (void) ngx_rooms_usual_load(b, keys, rq->principal.sub);
+
     if (b->failed) {
         return NGX_ERROR;
     }
@@ -194,6 +197,8 @@ ngx_rooms_create_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
     {
         return NGX_ERROR;
     }
+
+    rq->usual = ngx_rooms_usual_take(ngx_rooms_reply(rq, rq->at_usual));
 
     (void) ngx_rooms_create_tenant(rq, ngx_rooms_reply(rq, 1),
                                    ngx_rooms_reply(rq, 2));
@@ -407,6 +412,9 @@ ngx_rooms_dm_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
                              ROOMS_NULL, ngx_rooms_local_wish(rq, ctx->other));
     }
 
+    rq->at_usual = b->commands.nelts;
+    (void) ngx_rooms_usual_load(b, keys, rq->principal.sub);
+
     if (b->failed) {
         return NGX_ERROR;
     }
@@ -473,6 +481,8 @@ ngx_rooms_dm_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
             profile = ctx->foreign;
         }
     }
+
+    rq->usual = ngx_rooms_usual_take(ngx_rooms_reply(rq, rq->at_usual));
 
     (void) ngx_rooms_create_tenant(rq, ngx_rooms_reply(rq, 2),
                                    ngx_rooms_reply(rq, 3));

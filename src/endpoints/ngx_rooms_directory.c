@@ -538,6 +538,12 @@ ngx_rooms_directory_ids(ngx_rooms_req_t *rq)
                    d->listed);
     }
 
+    rq->at_usual = b->commands.nelts;
+
+    if (rq->usual == NGX_ROOMS_MODE_INHERIT) {
+        (void) ngx_rooms_usual_load(b, &keys, rq->principal.sub);
+    }
+
     if (b->failed) {
         return NGX_ERROR;
     }
@@ -688,6 +694,10 @@ ngx_rooms_directory_rooms(ngx_rooms_req_t *rq)
 
     if (d->hits) {
         ngx_rooms_directory_list_hits(d, &public);
+    }
+
+    if (rq->usual == NGX_ROOMS_MODE_INHERIT) {
+        rq->usual = ngx_rooms_usual_take(ngx_rooms_reply(rq, rq->at_usual));
     }
 
     ngx_rooms_directory_merge(d, &own, &public);
@@ -1030,6 +1040,7 @@ ngx_rooms_directory_show(ngx_rooms_req_t *rq)
             rooms_json_lit(b, ",");
         }
 
+        d->views[i].usual = rq->usual;
         ngx_rooms_view_json(b, &d->views[i], &rq->conf->server_name, rq->now);
     }
 

@@ -16,6 +16,13 @@ ngx_int_t ngx_rooms_view_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
 /* NGX_ERROR: the store holds nonsense; view->exists says the rest. */
 ngx_int_t ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at,
     rooms_str_t room, rooms_str_t viewer, ngx_rooms_view_t *view);
+/*
+ * What the viewer's rooms inherit, one command for all rooms of an answer:
+ * asked behind a view, and kept with it.
+ */
+ngx_int_t ngx_rooms_usual_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
+    rooms_str_t viewer);
+ngx_rooms_mode_e ngx_rooms_usual_take(redisReply *reply);
 /* A DM's other side, whose name is the room's for this viewer. */
 rooms_str_t ngx_rooms_view_other(const ngx_rooms_view_t *view,
     rooms_str_t viewer);

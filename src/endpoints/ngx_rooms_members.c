@@ -131,6 +131,9 @@ ngx_rooms_members_next(ngx_rooms_req_t *rq)
             return NGX_ERROR;
         }
 
+        rq->view.usual = ngx_rooms_usual_take(
+                         ngx_rooms_reply(rq, NGX_ROOMS_VIEW_COMMANDS + 1));
+
         if (page->named) {
             page->other = ngx_rooms_view_other(&rq->view, rq->principal.sub);
         }
@@ -249,6 +252,10 @@ ngx_rooms_members_ids(ngx_rooms_req_t *rq, ngx_uint_t first)
                              from, ngx_rooms_s("+"), ngx_rooms_s("LIMIT"),
                              ngx_rooms_s("0"),
                              ngx_rooms_number(rq->pool, page->wanted));
+
+    if (first) {
+        (void) ngx_rooms_usual_load(b, &rq->keys, rq->principal.sub);
+    }
 
     if (b->failed) {
         return NGX_ERROR;

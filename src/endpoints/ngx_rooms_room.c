@@ -365,6 +365,8 @@ ngx_rooms_room_put(ngx_rooms_req_t *rq)
     rooms_buf_t          *b;
     static const u_char   key[crypto_shorthash_KEYBYTES];
 
+    rq->view.usual = rq->usual;
+
     size = ngx_rooms_view_size(&rq->view, &rq->conf->server_name);
     b = ngx_rooms_out(&rq->out, size + 16);
 

@@ -115,6 +115,7 @@ ngx_rooms_room_remember(ngx_rooms_req_t *rq)
            == NGX_OK)
     {
         remembered.replies = replies;
+        rq->usual = ngx_rooms_usual_take(replies[NGX_ROOMS_VIEW_COMMANDS]);
 
         return ngx_rooms_view_parse(&remembered, 0, room, rq->principal.sub,
                                     &rq->view);
@@ -131,7 +132,7 @@ ngx_rooms_room_remember(ngx_rooms_req_t *rq)
         {
             ngx_rooms_cache_put(rq->conf->store, &rq->keys, room,
                                 rq->principal.sub, rq->cached, replies,
-                                NGX_ROOMS_VIEW_COMMANDS);
+                                NGX_ROOMS_VIEW_COMMANDS + 1);
         }
 
         return rc;
@@ -273,6 +274,7 @@ ngx_rooms_room_ask(ngx_rooms_req_t *rq)
     rq->asked_batch = b;
     rq->at_view = 0;
     (void) ngx_rooms_view_load(b, keys, id, rq->principal.sub);
+    (void) ngx_rooms_usual_load(b, keys, rq->principal.sub);
 
     rq->at_targets = b->commands.nelts;
 
@@ -439,6 +441,9 @@ ngx_rooms_room_take(ngx_rooms_req_t *rq)
                       rq->param[NGX_ROOMS_P_ROOM].data);
         return NGX_ERROR;
     }
+
+    rq->usual = ngx_rooms_usual_take(ngx_rooms_reply(rq, rq->at_view
+                                                + NGX_ROOMS_VIEW_COMMANDS));
 
     for (i = 0; i < rq->ntargets; i++) {
         t = &rq->targets[i];

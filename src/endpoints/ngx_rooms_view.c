@@ -67,6 +67,35 @@ ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at, rooms_str_t room,
 }
 
 
+ngx_int_t
+ngx_rooms_usual_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
+    rooms_str_t viewer)
+{
+    return ngx_rooms_ask(b, keys, "HGET %k default_mode",
+                         NGX_ROOMS_KEY_USER_PREFERENCES, viewer);
+}
+
+
+/* A JSON string; whatever else is there counts as nothing. */
+ngx_rooms_mode_e
+ngx_rooms_usual_take(redisReply *reply)
+{
+    ngx_int_t    mode;
+    rooms_str_t  s;
+
+    s = ngx_rooms_reply_str(reply);
+
+    if (s.len < 2) {
+        return NGX_ROOMS_MODE_MENTIONS;
+    }
+
+    mode = ngx_rooms_mode_parse((rooms_str_t) { s.len - 2, s.data + 1 });
+
+    return mode > NGX_ROOMS_MODE_INHERIT ? (ngx_rooms_mode_e) mode
+                                         : NGX_ROOMS_MODE_MENTIONS;
+}
+
+
 rooms_str_t
 ngx_rooms_view_other(const ngx_rooms_view_t *view, rooms_str_t viewer)
 {
@@ -82,7 +111,7 @@ ngx_rooms_view_other(const ngx_rooms_view_t *view, rooms_str_t viewer)
 size_t
 ngx_rooms_view_size(const ngx_rooms_view_t *view, const ngx_str_t *server)
 {
-    return 1024 + 6 * (view->name.len + view->room.topic.len)
+    return 1088 + 6 * (view->name.len + view->room.topic.len)
            + view->room.alias.len + server->len + view->room.workspace.len
            + ROOMS_JSON_STR(view->room.creator.len) + view->own.event.len;
 }
@@ -133,6 +162,12 @@ ngx_rooms_view_me(rooms_buf_t *b, const ngx_rooms_view_t *view, int64_t now)
     rooms_json_int(b, view->me.power);
     rooms_json_lit(b, ",\"notification_mode\":");
     rooms_json_str(b, rooms_cstr(ngx_rooms_mode_name(view->own.mode)));
+    rooms_json_lit(b, ",\"effective_notification_mode\":");
+    rooms_json_str(b, rooms_cstr(ngx_rooms_mode_name(
+                         view->own.mode != NGX_ROOMS_MODE_INHERIT
+                         ? view->own.mode
+                         : view->usual != NGX_ROOMS_MODE_INHERIT
+                         ? view->usual : NGX_ROOMS_MODE_MENTIONS)));
     rooms_json_lit(b, ",\"muted_until\":");
     ngx_rooms_view_muted(b, view, now);
     rooms_json_lit(b, ",\"last_read_event_id\":");

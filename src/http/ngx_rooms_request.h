@@ -131,6 +131,7 @@ typedef struct {
     rooms_room_t              room;
     rooms_member_t            me;
     ngx_rooms_own_t           own;
+    ngx_rooms_mode_e          usual;   /* what "inherit" refers to */
     int64_t                   unread;
     rooms_str_t               name;    /* as this viewer sees it */
     rooms_member_t            top[NGX_ROOMS_TOP];
@@ -204,6 +205,8 @@ struct ngx_rooms_req_s {
     ngx_rooms_view_t             view;
     ngx_rooms_batch_t           *asked_batch;  /* that loaded the view */
     ngx_uint_t                   at_view;      /* first reply of each load */
+    ngx_rooms_mode_e             usual;        /* the caller's default */
+    ngx_uint_t                   at_usual;     /* its reply */
     ngx_uint_t                   at_targets;
     ngx_uint_t                   at_locals;    /* of unknown targets */
     ngx_uint_t                   at_top;

@@ -327,12 +327,54 @@ ngx_rooms_cache_room_drop(ngx_rooms_cache_t *cache,
 }
 
 
+/* A viewer's preferences are in what is kept of each room for them. */
+static void
+ngx_rooms_cache_viewer(ngx_rooms_cache_t *cache, const u_char *data,
+    size_t len)
+{
+    u_char                   *p, *last;
+    size_t                    n;
+    ngx_queue_t              *q, *next;
+    ngx_rooms_cache_entry_t  *e;
+
+    last = (u_char *) data + len;
+    n = sizeof(":preferences") - 1;
+    p = ngx_strlchr((u_char *) data, last, '}');
+
+    if (p == NULL || (size_t) (last - p) < 4 + n
+        || ngx_memcmp(p, "}:p:", 4) != 0
+        || ngx_memcmp(last - n, ":preferences", n) != 0)
+    {
+        return;
+    }
+
+    p += 4;
+    last -= n;
+
+    for (q = ngx_queue_head(&ngx_rooms_cache_used);
+         q != ngx_queue_sentinel(&ngx_rooms_cache_used);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        e = ngx_queue_data(q, ngx_rooms_cache_entry_t, used);
+
+        if (e->cache == cache && e->nviewer == (size_t) (last - p)
+            && ngx_memcmp(e->viewer, p, last - p) == 0)
+        {
+            ngx_rooms_cache_drop(e);
+        }
+    }
+}
+
+
 static void
 ngx_rooms_cache_forget(ngx_rooms_cache_t *cache, const u_char *data,
     size_t len)
 {
     ngx_str_t                key;
     ngx_rooms_cache_room_t  *room;
+
+    ngx_rooms_cache_viewer(cache, data, len);
 
     key = ngx_rooms_cache_key(data, len);
     room = key.len ? ngx_rooms_cache_room(cache, &key) : NULL;
