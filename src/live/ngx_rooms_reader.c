@@ -33,8 +33,9 @@
  * Why the short way is right.  A reader that waits has read all up to `from`.
  * If all that sweeps have told it since is that one room has its last event at
  * P, then behind `from` and up to P there is nothing for it but what is in
- * that room.  It reads the room's events up to P, and its row of membership
- * behind them: two commands.  The event at P has to be among them.  If it is,
+ * that room.  The room's events up to P are read, and its row of membership
+ * behind them, together with those of all others here who were told the same
+ * (ngx_rooms_fanout.c).  The event at P has to be among them.  If it is,
  * this is the store that the sweep has read, or one that has taken over from
  * it with all commits up to P.  If it isn't, or there are too many, the reader
  * looks as if it knew nothing.
@@ -45,6 +46,7 @@
  *                 +------------ HINT <------ WAIT           page <- EVENTS
  */
 
+#include "ngx_rooms_fanout.h"
 #include "ngx_rooms_look.h"
 #include "ngx_rooms_status.h"
 
@@ -663,9 +665,7 @@ ngx_rooms_reader_wait(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 static ngx_int_t
 ngx_rooms_reader_woken(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
-    rooms_str_t            room;
-    ngx_rooms_keys_t       keys;
-    ngx_rooms_batch_t     *b;
+    ngx_rooms_topic_t     *topic;
     ngx_rooms_listener_t  *l;
 
     l = &s->listener;
@@ -684,71 +684,56 @@ ngx_rooms_reader_woken(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         return NGX_DECLINED;
     }
 
-    b = ngx_rooms_reader_batch(rq, &keys);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    s->look = ngx_pcalloc(b->pool, sizeof(ngx_rooms_look_t)
-                                   + sizeof(ngx_rooms_reader_room_t));
-    if (s->look == NULL) {
-        return NGX_ERROR;
-    }
-
-    room = ngx_rooms_dup(b->pool, ngx_rooms_topic_room(l->topic));
+    topic = l->topic;
     l->topic = NULL;
 
-    s->look->at = l->position;
-    s->look->rooms = (ngx_rooms_reader_room_t *) &s->look[1];
-    s->look->rooms[0].id = room;
-
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
-                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_EVENTS, room),
-                             ngx_rooms_reader_after(b, s->from),
-                             ngx_rooms_number(b->pool, s->look->at),
-                             ngx_rooms_s("WITHSCORES"), ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"),
-                             ngx_rooms_number(b->pool,
-                                              NGX_ROOMS_READER_FEW + 1));
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_MEMBERS,
-                                           room),
-                             rq->principal.sub);
-
-    return ngx_rooms_reader_send(rq, NGX_ROOMS_READER_HINT);
-}
-
-
-static ngx_int_t
-ngx_rooms_reader_hint(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
-{
-    int64_t       last;
-    ngx_array_t   a;
-    rooms_str_t   room;
-
-    room = s->look->rooms[0].id;
-
-    if (!ngx_rooms_page_joined(rq, room, ngx_rooms_reply(rq, 1))) {
-        /* an invite alone shows nothing of what is said there */
-        return ngx_rooms_reader_woken(rq, s);
-    }
-
-    if (ngx_array_init(&a, rq->batch->pool, 4,
-                       sizeof(ngx_rooms_reader_event_t)) != NGX_OK
-        || ngx_rooms_page_take(rq, &a, room, ngx_rooms_reply(rq, 0), &last)
-           != NGX_OK)
+    if (ngx_rooms_fanout_join(s, ngx_rooms_topic_room(topic), l->position)
+        != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    s->events = a.elts;
-    s->nevents = a.nelts;
+    rq->round = NGX_ROOMS_READER_HINT;
 
-    if (last != s->look->at || ngx_rooms_page_fits(s) < s->nevents) {
+    return NGX_AGAIN;
+}
+
+
+/* The room's news were read, for all who wait for them here. */
+static ngx_int_t
+ngx_rooms_reader_hint(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
+{
+    ngx_uint_t         i;
+    ngx_rooms_news_t  *news;
+
+    news = s->news;
+
+    if (news == NULL) {
         return NGX_DECLINED;
     }
 
-    s->cursor = last;
+    if (!s->member) {
+        /* an invite alone shows nothing of what is said there */
+        ngx_rooms_fanout_leave(s);
+        return ngx_rooms_reader_woken(rq, s);
+    }
+
+    for (i = 0; i < news->nevents; i++) {
+
+        if (news->events[i].position > s->from) {
+            break;
+        }
+    }
+
+    s->events = &news->events[i];
+    s->nevents = news->nevents - i;
+
+    if (ngx_rooms_page_fits(s) < s->nevents) {
+        ngx_rooms_fanout_leave(s);
+        return NGX_DECLINED;
+    }
+
+    s->cursor = news->at;
     s->more = 0;
     s->behind = 0;
 
@@ -846,6 +831,7 @@ ngx_rooms_reader_cleanup(void *data)
 
     s = data;
     ngx_rooms_listen_stop(&s->listener);
+    ngx_rooms_fanout_leave(s);
 
     if (s->timer.timer_set) {
         ngx_del_timer(&s->timer);

@@ -18,6 +18,8 @@
 
 typedef struct ngx_rooms_look_s    ngx_rooms_look_t;
 typedef struct ngx_rooms_reader_s  ngx_rooms_reader_t;
+typedef struct ngx_rooms_fanout_s  ngx_rooms_fanout_t;
+typedef struct ngx_rooms_news_s    ngx_rooms_news_t;
 
 #define NGX_ROOMS_EPOCH_MAX  64
 
@@ -58,6 +60,11 @@ struct ngx_rooms_reader_s {
     ngx_event_t               timer;
     ngx_rooms_look_t         *look;
     ngx_uint_t                looks;
+    ngx_rooms_fanout_t       *fanout;    /* that it waits for, or NULL */
+    ngx_queue_t               fan;
+    ngx_uint_t                row;       /* of its membership, there */
+    ngx_rooms_news_t         *news;      /* that the page is of, or NULL */
+    unsigned                  member:1;  /* of the news' room */
     unsigned                  waiting:1;
     unsigned                  late:1;
     u_char                    epoch_buf[NGX_ROOMS_EPOCH_MAX];

@@ -360,6 +360,35 @@ ngx_rooms_stream_go(ngx_rooms_stream_t *st, ngx_int_t rc)
 }
 
 
+/* News that others have got just so, and that were written for them. */
+static ngx_uint_t
+ngx_rooms_stream_shared(ngx_rooms_stream_t *st)
+{
+    ngx_rooms_news_t    *news;
+    ngx_rooms_reader_t  *s;
+
+    s = st->reader;
+    news = s->news;
+
+    if (news == NULL || s->nevents != news->nevents || st->says
+        || !st->begun || !st->caught
+        || news->texts[st->transport->number] == NULL)
+    {
+        return 0;
+    }
+
+    st->text = news->texts[st->transport->number];
+    st->text->refs++;
+    st->told = s->cursor;
+
+    s->events = NULL;
+    s->nevents = 0;
+    ngx_rooms_fanout_leave(s);
+
+    return 1;
+}
+
+
 /* NGX_AGAIN: it has to be asked who wrote some of its events. */
 static ngx_int_t
 ngx_rooms_stream_page(ngx_rooms_stream_t *st)
@@ -371,6 +400,10 @@ ngx_rooms_stream_page(ngx_rooms_stream_t *st)
     rq = st->rq;
     s = st->reader;
 
+    if (ngx_rooms_stream_shared(st)) {
+        return NGX_OK;
+    }
+
     st->pool = ngx_create_pool(4096, ngx_cycle->log);
     if (st->pool == NULL) {
         return NGX_ERROR;
@@ -378,7 +411,7 @@ ngx_rooms_stream_page(ngx_rooms_stream_t *st)
 
     ngx_rooms_out_init(&rq->out, st->pool);
 
-    for (i = 0; i < s->nevents; i++) {
+    for (i = 0; i < s->nevents && s->news == NULL; i++) {
         s->events[i].imported = ngx_rooms_out_imported(&rq->out,
                                                        s->events[i].json)
                                 == NGX_OK;
@@ -414,15 +447,12 @@ ngx_rooms_stream_flat(ngx_rooms_stream_t *st, ngx_rooms_out_t *out)
         return NGX_OK;
     }
 
-    text = ngx_alloc(sizeof(ngx_rooms_text_t) + out->size, ngx_cycle->log);
+    text = ngx_rooms_text_create(out->size);
     if (text == NULL) {
         return NGX_ERROR;
     }
 
-    p = (u_char *) (text + 1);
-
-    text->refs = 1;
-    text->bytes = (rooms_str_t) { out->size, p };
+    p = (u_char *) text->bytes.data;
 
     for (cl = out->first; cl; cl = cl->next) {
         p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
@@ -440,8 +470,10 @@ ngx_rooms_stream_encode(ngx_rooms_stream_t *st)
 {
     ngx_int_t                     rc;
     ngx_uint_t                    i;
+    ngx_uint_t                    shared;
     ngx_chain_t                  *imported;
     ngx_rooms_out_t               out;
+    ngx_rooms_news_t             *news;
     ngx_rooms_reader_t           *s;
     ngx_rooms_reader_event_t     *e;
     const ngx_rooms_transport_t  *t;
@@ -449,6 +481,11 @@ ngx_rooms_stream_encode(ngx_rooms_stream_t *st)
     s = st->reader;
     t = st->transport;
     imported = st->rq->out.first;
+    news = s->news;
+
+    /* the next one who gets just this gets it from here */
+    shared = news && s->nevents == news->nevents && st->begun && st->caught
+             && !st->says;
 
     ngx_rooms_out_init(&out, st->pool);
 
@@ -496,6 +533,13 @@ ngx_rooms_stream_encode(ngx_rooms_stream_t *st)
     st->pool = NULL;
     s->events = NULL;
     s->nevents = 0;
+
+    if (shared && st->text && news->texts[t->number] == NULL) {
+        news->texts[t->number] = st->text;
+        st->text->refs++;
+    }
+
+    ngx_rooms_fanout_leave(s);
     ngx_rooms_forget(st->rq);
 
     return rc;
@@ -528,15 +572,6 @@ ngx_rooms_stream_hello(ngx_rooms_stream_t *st, rooms_buf_t *b)
     rooms_json_int(b, (rq->conf->stream_heartbeat + 999) / 1000);
     rooms_json_lit(b, ",\"expires_at\":");
     rooms_json_time(b, rq->principal.exp * 1000);
-}
-
-
-static void
-ngx_rooms_text_release(ngx_rooms_text_t *text)
-{
-    if (text && text->refs && --text->refs == 0) {
-        ngx_free(text);
-    }
 }
 
 

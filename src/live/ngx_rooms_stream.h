@@ -6,7 +6,7 @@
 #ifndef NGX_ROOMS_STREAM_H
 #define NGX_ROOMS_STREAM_H
 
-#include "ngx_rooms_reader.h"
+#include "ngx_rooms_fanout.h"
 #include "ngx_rooms_status.h"
 
 
@@ -43,6 +43,7 @@ extern const ngx_rooms_stream_reason_t  ngx_rooms_stream_reasons[];
  * that get it.
  */
 typedef struct {
+    ngx_uint_t                number;    /* below NGX_ROOMS_NEWS_TEXTS */
     ngx_rooms_gauge_e         gauge;
     /* sets what is in the header; NGX_ERROR: no memory */
     ngx_int_t               (*header)(ngx_rooms_stream_t *st);
@@ -72,12 +73,6 @@ extern const ngx_rooms_transport_t  ngx_rooms_sse;
 extern const ngx_rooms_transport_t  ngx_rooms_ws_flat;
 extern const ngx_rooms_transport_t  ngx_rooms_ws_plain;
 
-
-/* Bytes on their way to one client or to many; freed with the last. */
-typedef struct {
-    ngx_uint_t                refs;
-    rooms_str_t               bytes;
-} ngx_rooms_text_t;
 
 typedef struct ngx_rooms_crowd_s  ngx_rooms_crowd_t;
 

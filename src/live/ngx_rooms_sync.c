@@ -391,6 +391,7 @@ ngx_rooms_sse_end(ngx_rooms_stream_t *st, ngx_rooms_out_t *out,
 
 
 const ngx_rooms_transport_t  ngx_rooms_sse = {
+    .number = 0,
     .gauge = NGX_ROOMS_GAUGE_SSE,
     .header = ngx_rooms_sse_header,
     .hello = ngx_rooms_sse_hello,

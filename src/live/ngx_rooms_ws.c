@@ -868,6 +868,7 @@ ngx_rooms_ws_cleanup(void *data)
 
 
 const ngx_rooms_transport_t  ngx_rooms_ws_flat = {
+    .number = 1,
     .gauge = NGX_ROOMS_GAUGE_WS,
     .header = ngx_rooms_ws_stream_header,
     .hello = ngx_rooms_ws_hello,
@@ -882,6 +883,7 @@ const ngx_rooms_transport_t  ngx_rooms_ws_flat = {
 };
 
 const ngx_rooms_transport_t  ngx_rooms_ws_plain = {
+    .number = 2,
     .gauge = NGX_ROOMS_GAUGE_WS,
     .header = ngx_rooms_ws_stream_header,
     .hello = ngx_rooms_ws_hello,
