@@ -172,4 +172,91 @@ say_it($room, 'ann', "m$_") for 1 .. 5;
        'says what there would be');
 }
 
+# one commit, many streams: one reading
+{
+    my @who = map { "w$_" } 1 .. 40;
+
+    known(@who);
+
+    my $hall = make(public => 'ann', name => 'Hall');
+
+    must('POST', "/v1/rooms/$hall/join", $_) for @who;
+
+    my @st = map { stream($_, '?since=now') } @who;
+
+    $_->next('caught_up') for @st;
+
+    my $count = sub {
+        my %n = (zrangebyscore => 0, hmget => 0, hget => 0);
+        my $stats = redis('INFO', 'commandstats');
+
+        $n{$1} = $2 while $stats =~ /^cmdstat_(zrangebyscore|hmget|hget):
+                                      calls=(\d+)/gmx;
+
+        return \%n;
+    };
+    my $before = $count->();
+    my $sent = say_it($hall, 'ann', 'all');
+    my @got = map { $_->next('message') } @st;
+    my $after = $count->();
+
+    is(scalar(grep { $_ && $_->{data}{id} eq $sent->{id} } @got), 40,
+       'a message to 40 streams');
+    cmp_ok($after->{zrangebyscore} - $before->{zrangebyscore}, '<=', 5,
+           'its room is read once for all');
+    cmp_ok($after->{hget} + $after->{hmget} - $before->{hget}
+           - $before->{hmget}, '<=', 15, 'and so are their rows');
+
+    my %raw = map { $_->{raw} => 1 } @got;
+
+    is(scalar keys %raw, 1, 'all get the same bytes');
+
+    # who was removed meanwhile isn't among them
+    must('POST', "/v1/rooms/$hall/kick", 'ann', { participant_id => 'w7' });
+    must('POST', "/v1/rooms/$hall/leave", 'w9');
+    say_it($hall, 'ann', 'fewer');
+
+    my @last = map { my $st = $_; my $e;
+
+                     1 while $e = $st->next('message', 2),
+                             $e && !$e->{data}{content}{body};
+                     $e } @st[0, 6, 8, 39];
+
+    is_deeply([map { $_ ? $_->{data}{content}{body} : undef } @last],
+              ['fewer', undef, undef, 'fewer'],
+              'a removed member gets nothing more');
+    $_->close for @st;
+}
+
+# bursts: each gets all, in order, once, and joins and leaves between them
+{
+    my $hall = make(public => 'ann', name => 'Burst');
+    my @who = map { "w$_" } 1 .. 12;
+
+    must('POST', "/v1/rooms/$hall/join", $_) for @who;
+
+    my @st = map { stream($_, '?since=now') } @who, @who;
+
+    $_->next('caught_up') for @st;
+    many(8, map { ['POST', "/v1/rooms/$hall/send", 'ann',
+                   { content => { body => "b$_" } }] } 1 .. 150);
+
+    my %bad;
+
+    for my $st (@st) {
+        my @ids;
+
+        while (@ids < 150) {
+            my $e = $st->next('message', 10) or last;
+
+            push @ids, $e->{id};
+        }
+
+        $bad{lost}++ if @ids != 150;
+        $bad{order}++ if grep { $ids[$_] <= $ids[$_ - 1] } 1 .. $#ids;
+    }
+
+    is_deeply(\%bad, {}, 'a burst: all of it, in order, once, to each');
+}
+
 done_testing();

@@ -102,7 +102,8 @@ sub follow {
         my $e = $st->next(undef, 1);
 
         if (!$e) {
-            next if !$st->{closed};
+            # a refusal leaves the connection open
+            next if !$st->{closed} && ($st->{status} // 200) == 200;
             sleep 0.1;
             $st = eval { stream($who, '?since=0',
                                 defined $id ? ('Last-Event-ID' => $id) : ()) }

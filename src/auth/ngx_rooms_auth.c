@@ -441,6 +441,43 @@ ngx_rooms_auth_undecided(ngx_rooms_req_t *rq, const char *why)
 }
 
 
+/*
+ * A principal's strings are few bytes of a large buffer, which a request that
+ * waits for long doesn't keep.
+ */
+static ngx_int_t
+ngx_rooms_auth_settle(ngx_rooms_req_t *rq, u_char *buf)
+{
+    u_char        *p;
+    ngx_uint_t     i;
+    rooms_str_t   *strings[4];
+
+    strings[0] = &rq->principal.sub;
+    strings[1] = &rq->principal.tenant;
+    strings[2] = &rq->principal.name;
+    strings[3] = &rq->principal.local;
+
+    p = ngx_pnalloc(rq->pool, strings[0]->len + strings[1]->len
+                              + strings[2]->len + strings[3]->len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < 4; i++) {
+
+        if (strings[i]->data) {
+            ngx_memcpy(p, strings[i]->data, strings[i]->len);
+            strings[i]->data = p;
+            p += strings[i]->len;
+        }
+    }
+
+    (void) ngx_pfree(rq->pool, buf);
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_rooms_auth_jwt(ngx_rooms_req_t *rq, rooms_str_t token)
 {
@@ -490,6 +527,10 @@ ngx_rooms_auth_jwt(ngx_rooms_req_t *rq, rooms_str_t token)
 
     if (result == ROOMS_JWT_OK) {
         ngx_rooms_token_keep(rq, hash);
+
+        if (ngx_rooms_auth_settle(rq, buf) != NGX_OK) {
+            return NGX_ERROR;
+        }
 
     } else if (result == ROOMS_JWT_UNKNOWN_KID
                || (auth->request.len
@@ -585,6 +626,10 @@ ngx_rooms_auth_verify(ngx_rooms_req_t *rq, rooms_str_t token)
     why = NULL;
     result = rooms_mock_principal(token, &rq->principal, buf, ROOMS_JWT_BUF,
                                   &why);
+
+    if (result == ROOMS_JWT_OK && ngx_rooms_auth_settle(rq, buf) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     return ngx_rooms_auth_result(rq, result, why);
 }

@@ -58,13 +58,19 @@ ngx_rooms_req(ngx_http_request_t *r)
         return rq;
     }
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_rooms_req_t));
+    cln = ngx_pool_cleanup_add(r->pool, 0);
     if (cln == NULL) {
         return NULL;
     }
 
-    rq = cln->data;
-    ngx_memzero(rq, sizeof(ngx_rooms_req_t));
+    /* it would begin another block of the pool, and leave most of it empty */
+
+    rq = ngx_calloc(sizeof(ngx_rooms_req_t), r->connection->log);
+    if (rq == NULL) {
+        return NULL;
+    }
+
+    cln->data = rq;
     cln->handler = ngx_rooms_req_cleanup;
     ngx_rooms_hold();
 
@@ -97,6 +103,42 @@ ngx_rooms_req(ngx_http_request_t *r)
     ngx_rooms_route(rq);
 
     return rq;
+}
+
+
+ngx_rooms_req_t *
+ngx_rooms_req_trim(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_req_t     *trimmed;
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = rq->r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_rooms_req_cleanup && cln->data == rq) {
+            break;
+        }
+    }
+
+    if (cln == NULL || rq->batch || !ngx_queue_empty(&rq->batches)
+        || rq->timer.timer_set || rq->work || rq->idem_timer.timer_set)
+    {
+        return rq;
+    }
+
+    trimmed = ngx_alloc(offsetof(ngx_rooms_req_t, profile), ngx_cycle->log);
+    if (trimmed == NULL) {
+        return rq;
+    }
+
+    ngx_memcpy(trimmed, rq, offsetof(ngx_rooms_req_t, profile));
+    ngx_queue_init(&trimmed->batches);
+    trimmed->timer.data = trimmed;
+    ngx_rooms_out_init(&trimmed->out, trimmed->pool);
+
+    cln->data = trimmed;
+    ngx_http_set_ctx(trimmed->r, trimmed, ngx_rooms_module);
+    ngx_free(rq);
+
+    return trimmed;
 }
 
 
@@ -199,6 +241,7 @@ ngx_rooms_req_cleanup(void *data)
     json_decref(rq->body);
     ngx_rooms_status_doing(rq, NGX_ROOMS_GAUGE_NONE);
     ngx_rooms_release();
+    ngx_free(rq);
 }
 
 

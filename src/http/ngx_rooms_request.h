@@ -178,7 +178,6 @@ struct ngx_rooms_req_s {
     rooms_principal_t            principal;
     ngx_rooms_signer_t          *signer;       /* another server */
     ngx_rooms_keys_t             keys;
-    ngx_rooms_profile_t          profile;      /* the caller's */
     int64_t                      now;          /* ms */
 
     ngx_str_t                    text;         /* the body */
@@ -197,12 +196,10 @@ struct ngx_rooms_req_s {
     rooms_str_t                  named;        /* a participant whose name is
                                                   in the answer, or NULL */
 
-    ngx_rooms_commit_t           commit;
     ngx_uint_t                   committing;   /* has something to commit */
     int64_t                      position;     /* of the event */
     u_char                       random[16];   /* hex, of the event's id */
 
-    ngx_rooms_view_t             view;
     ngx_rooms_batch_t           *asked_batch;  /* that loaded the view */
     ngx_uint_t                   at_view;      /* first reply of each load */
     ngx_rooms_mode_e             usual;        /* the caller's default */
@@ -216,7 +213,6 @@ struct ngx_rooms_req_s {
     rooms_target_t              *targets;
     ngx_rooms_profile_t         *profiles;     /* of the targets */
     ngx_uint_t                   ntargets;
-    rooms_input_t                in;
     rooms_change_t              *change;
     uint32_t                     max_participants;
     int64_t                      max_rooms;
@@ -261,11 +257,23 @@ struct ngx_rooms_req_s {
     unsigned                     sent:1;
     unsigned                     replayed:1;
     unsigned                     replaced:1;   /* NGINX's page by ours */
+
+    /* what a stream gives back, ngx_rooms_req_trim(): these are the last */
+    ngx_rooms_profile_t          profile;      /* the caller's */
+    ngx_rooms_commit_t           commit;
+    ngx_rooms_view_t             view;
+    rooms_input_t                in;
 };
 
 
 /* The request's own state, made on first use; NULL: no memory. */
 ngx_rooms_req_t *ngx_rooms_req(ngx_http_request_t *r);
+
+/*
+ * Of an answer that goes on for long, when no batch is left: gives back what
+ * is for changes.  Where the state is from now on.
+ */
+ngx_rooms_req_t *ngx_rooms_req_trim(ngx_rooms_req_t *rq);
 
 /* Runs the pipeline (ngx_rooms_pipeline.c) until it has to wait. */
 void ngx_rooms_run(ngx_rooms_req_t *rq);

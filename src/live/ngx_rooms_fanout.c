@@ -239,7 +239,7 @@ ngx_rooms_fanout_turn(ngx_event_t *ev)
         return;
     }
 
-    if (!ngx_queue_empty(&f->store->pubsub.woken)) {
+    if (!ngx_queue_empty(&f->store->pubsub->woken)) {
         /* some are still to be told */
         ngx_post_event(&f->turn, &ngx_posted_next_events);
         return;

@@ -299,7 +299,7 @@ ngx_rooms_stream_resume(ngx_rooms_req_t *rq, ngx_int_t rc)
         }
 
         if (rc == NGX_OK) {
-            rc = ngx_rooms_reader_next(rq, s);
+            rc = ngx_rooms_reader_next(st->rq, s);
         }
 
         ngx_rooms_stream_go(st, rc);
@@ -352,6 +352,8 @@ ngx_rooms_stream_go(ngx_rooms_stream_t *st, ngx_int_t rc)
         if (rc == NGX_OK) {
             rc = ngx_rooms_stream_send(st, 0);
         }
+
+        rq = st->rq;
 
         if (rc == NGX_OK) {
             rc = ngx_rooms_reader_next(rq, st->reader);
@@ -541,6 +543,12 @@ ngx_rooms_stream_encode(ngx_rooms_stream_t *st)
 
     ngx_rooms_fanout_leave(s);
     ngx_rooms_forget(st->rq);
+
+    if (!st->trimmed) {
+        st->trimmed = 1;
+        st->rq = ngx_rooms_req_trim(st->rq);
+        s->rq = st->rq;
+    }
 
     return rc;
 }

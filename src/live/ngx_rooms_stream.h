@@ -99,6 +99,7 @@ struct ngx_rooms_stream_s {
     unsigned                      caught:1;  /* the backlog is through */
     unsigned                      asking:1;  /* who wrote imported events */
     unsigned                      says:1;    /* its transport, by itself */
+    unsigned                      trimmed:1; /* the request's state */
     unsigned                      ended:1;
 };
 

@@ -103,12 +103,17 @@ $(BUILD)/fuzz_seeds: t/fuzz/fuzz_seeds.c $(BUILD)/libpure.a
 	$(CC) $(PURE_CFLAGS) -Wno-unused-parameter -It/unit -o $@ $< \
 	    $(BUILD)/libpure.a $(PURE_LIBS) -lcmocka
 
-bench: $(MODULE) $(BUILD)/bundle_bench
+bench: $(MODULE) $(BUILD)/bundle_bench $(BUILD)/stream_client
 	@t/make/setup test wrk
 	@t/bench/bench $(MODULE)
+	@t/bench/streams $(MODULE) $(BUILD)/stream_client
 	@$(BUILD)/bundle_bench
 	@t/bench/export $(MODULE)
 	@for n in 10000 100000 1000000 1000+20000; do t/bench/import $(MODULE) $$n; done
+
+$(BUILD)/stream_client: t/bench/stream_client.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra -Werror -o $@ $<
 
 $(BUILD)/bundle_bench: t/bench/bundle_bench.c $(BUILD)/libpure.a
 	$(CC) $(PURE_CFLAGS) -Wno-unused-parameter -It/unit -o $@ $< \
