@@ -13,6 +13,7 @@
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_federation.h"
 #include "ngx_rooms_drain.h"
+#include "ngx_rooms_scim.h"
 #include "ngx_rooms_offboard.h"
 #include "ngx_rooms_sweep.h"
 
@@ -117,6 +118,7 @@ ngx_rooms_create_loc_conf(ngx_conf_t *cf)
     conf->auth_mode = NGX_CONF_UNSET_UINT;
     conf->leeway = NGX_CONF_UNSET;
     conf->url_secrets = NGX_CONF_UNSET_PTR;
+    conf->scim_tokens = NGX_CONF_UNSET_PTR;
     conf->token = NGX_CONF_UNSET_PTR;
     conf->query_token = NGX_CONF_UNSET;
     conf->strict = NGX_CONF_UNSET_UINT;
@@ -513,6 +515,11 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->audience, prev->audience, "");
     ngx_conf_merge_sec_value(conf->leeway, prev->leeway, 60);
     ngx_conf_merge_ptr_value(conf->url_secrets, prev->url_secrets, NULL);
+    ngx_conf_merge_ptr_value(conf->scim_tokens, prev->scim_tokens, NULL);
+
+    if (conf->scim_at.file == NULL) {
+        conf->scim_at = prev->scim_at;
+    }
     ngx_conf_merge_ptr_value(conf->token, prev->token, NULL);
     ngx_conf_merge_value(conf->query_token, prev->query_token, 0);
 
@@ -584,8 +591,16 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         }
     }
 
+    if (conf->scim_tokens == NULL) {
+        conf->serve &= ~NGX_ROOMS_PART_SCIM;
+    }
+
     if (!conf->enable) {
         return NGX_CONF_OK;
+    }
+
+    if (ngx_rooms_scim_check(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     rscf->serves = 1;

@@ -58,6 +58,7 @@ static const ngx_rooms_location_t  ngx_rooms_locations[] = {
     { ngx_string("/v1/stream"), 1, NGX_ROOMS_PART_SYNC },
     { ngx_string("/v1/admin/"), 0,
       NGX_ROOMS_PART_FEDERATION | NGX_ROOMS_PART_PEOPLE },
+    { ngx_string("/scim/v2/"), 0, NGX_ROOMS_PART_SCIM },
     { ngx_string("/v1/me"), 1, NGX_ROOMS_PART_PEOPLE },
     { ngx_string("/v1/me/"), 0, NGX_ROOMS_PART_PEOPLE },
     { ngx_string("/v1/participants/"), 0, NGX_ROOMS_PART_PEOPLE },

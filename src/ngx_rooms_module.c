@@ -14,6 +14,7 @@
 #include "ngx_rooms_health.h"
 #include "ngx_rooms_drain.h"
 #include "ngx_rooms_offboard.h"
+#include "ngx_rooms_scim.h"
 #include "ngx_rooms_status.h"
 #include "ngx_rooms_sweep.h"
 #include "ngx_rooms_peer.h"
@@ -32,6 +33,8 @@ static void ngx_rooms_exit_process(ngx_cycle_t *cycle);
 /* Families of endpoints; each gives its rows to the one table. */
 extern const ngx_rooms_endpoint_t  ngx_rooms_endpoint_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_offboard_rows[];
+extern const ngx_rooms_endpoint_t  ngx_rooms_scim_rows[];
+extern const ngx_rooms_endpoint_t  ngx_rooms_scim_user_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_export_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_import_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_upload_rows[];
@@ -52,6 +55,8 @@ const ngx_rooms_endpoint_t  *const ngx_rooms_families[] = {
     ngx_rooms_endpoint_rows,
     ngx_rooms_people_rows,
     ngx_rooms_offboard_rows,
+    ngx_rooms_scim_rows,
+    ngx_rooms_scim_user_rows,
     ngx_rooms_sync_rows,
     ngx_rooms_ws_rows,
     ngx_rooms_upload_rows,
@@ -118,6 +123,7 @@ static ngx_conf_bitmask_t  ngx_rooms_parts[] = {
     { ngx_string("messages"), NGX_ROOMS_PART_MESSAGES },
     { ngx_string("workspaces"), NGX_ROOMS_PART_WORKSPACES },
     { ngx_string("auth"), NGX_ROOMS_PART_AUTH },
+    { ngx_string("scim"), NGX_ROOMS_PART_SCIM },
     { ngx_string("sync"), NGX_ROOMS_PART_SYNC },
     { ngx_string("federation"), NGX_ROOMS_PART_FEDERATION },
     { ngx_string("people"), NGX_ROOMS_PART_PEOPLE },
@@ -232,6 +238,13 @@ static ngx_command_t  ngx_rooms_commands[] = {
       ngx_conf_set_flag_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_rooms_loc_conf_t, query_token),
+      NULL },
+
+    { ngx_string("rooms_scim_token_file"),
+      NGX_ROOMS_ANY|NGX_CONF_TAKE1,
+      ngx_rooms_scim_token_file,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
       NULL },
 
     { ngx_string("rooms_url_secret_file"),

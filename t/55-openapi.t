@@ -42,7 +42,9 @@ for my $path (sort keys %{$doc->{paths}}) {
 # The table of endpoints
 
 my %fields = table_fields();
-my %row = map { ("$_->{method} $_->{path}" => $_) } table_rows();
+# SCIM describes itself, and has another envelope (RFC 7644)
+my %row = map { ("$_->{method} $_->{path}" => $_) }
+          grep { !$_->{envelope} } table_rows();
 
 # a name in braces may be longer in the document
 my %named = map { my $short = s/_id\}/}/gr; ($short => $_) } keys %op;

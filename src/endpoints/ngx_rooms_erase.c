@@ -43,6 +43,65 @@ ngx_rooms_erase_rewrite(ngx_rooms_offwalk_t *w, rooms_str_t local,
 }
 
 
+/* The text of a JSON string. */
+static rooms_str_t
+ngx_rooms_erase_text(ngx_rooms_offwalk_t *w, rooms_str_t json)
+{
+    u_char     *p;
+    ptrdiff_t   len;
+
+    if (json.len < 2 || json.data[0] != '"') {
+        return ngx_rooms_s("");
+    }
+
+    p = ngx_pnalloc(w->pool, json.len);
+    if (p == NULL) {
+        return ROOMS_NULL;
+    }
+
+    len = rooms_json_unescape((rooms_str_t) { json.len - 2, json.data + 1 },
+                              p, json.len);
+
+    return (rooms_str_t) { ngx_max(len, 0), p };
+}
+
+
+/* What an identity provider has said of it (src/scim). */
+static void
+ngx_rooms_erase_scim(ngx_rooms_offwalk_t *w)
+{
+    rooms_str_t          key, user, name, external;
+    ngx_rooms_commit_t  *c;
+
+    if (w->scim.data == NULL) {
+        return;
+    }
+
+    c = &w->commit;
+    user = rooms_json_member(w->scim, "user");
+    name = ngx_rooms_erase_text(w, rooms_json_member(user, "userName"));
+    external = ngx_rooms_erase_text(w, rooms_json_member(user, "externalId"));
+
+    key = ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_SCIM, ROOMS_NULL);
+
+    ngx_rooms_commit_guard_field(c, key, w->id, w->scim);
+    ngx_rooms_commit_write(c, "HDEL", key, w->id);
+    ngx_rooms_commit_write(c, "ZREM",
+                           ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_SCIM_LIST,
+                                         ROOMS_NULL), w->id);
+
+    ngx_strlow((u_char *) name.data, (u_char *) name.data, name.len);
+
+    ngx_rooms_commit_write(c, "HDEL",
+                           ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_SCIM_NAMES,
+                                         ROOMS_NULL), name);
+    ngx_rooms_commit_write(c, "HDEL",
+                           ngx_rooms_key(&w->keys,
+                                         NGX_ROOMS_KEY_SCIM_EXTERNALS,
+                                         ROOMS_NULL), external);
+}
+
+
 /*
  * The name goes first, since everybody sees it.  The local id stays until the
  * other servers have been told of the rest by it.
@@ -65,6 +124,7 @@ ngx_rooms_erase_names(ngx_rooms_offwalk_t *w)
     ngx_rooms_random_hex(ngx_cpymem(p, "erased-", sizeof("erased-") - 1), 10);
 
     ngx_rooms_erase_rewrite(w, w->profile.local, name);
+    ngx_rooms_erase_scim(w);
 
     if (w->profile.workspace.data) {
         key = ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_WORKSPACE,
@@ -200,29 +260,6 @@ ngx_rooms_erase_room(ngx_rooms_offwalk_t *w, redisReply *reply)
                                            ngx_rooms_s(NGX_ROOMS_OFF_UNTIL));
 
     return ngx_rooms_erase_ask_page(w);
-}
-
-
-/* The text of a JSON string. */
-static rooms_str_t
-ngx_rooms_erase_text(ngx_rooms_offwalk_t *w, rooms_str_t json)
-{
-    u_char     *p;
-    ptrdiff_t   len;
-
-    if (json.len < 2 || json.data[0] != '"') {
-        return ngx_rooms_s("");
-    }
-
-    p = ngx_pnalloc(w->pool, json.len);
-    if (p == NULL) {
-        return ROOMS_NULL;
-    }
-
-    len = rooms_json_unescape((rooms_str_t) { json.len - 2, json.data + 1 },
-                              p, json.len);
-
-    return (rooms_str_t) { ngx_max(len, 0), p };
 }
 
 

@@ -144,6 +144,50 @@ ngx_rooms_offboard_delist(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
+void
+ngx_rooms_offboard_begin(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t participant, rooms_str_t by, int64_t now)
+{
+    rooms_str_t  at, off;
+
+    at = ngx_rooms_number(c->pool, now);
+    off = ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_OFFBOARD, participant);
+
+    ngx_rooms_commit_write(c, "HSET",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_DEACTIVATED,
+                                         ROOMS_NULL), participant, at);
+
+    /* what came of an earlier one */
+
+    ngx_rooms_commit_delete(c, off);
+    ngx_rooms_commit_write_at(c, "HSET", off,
+                              ngx_rooms_s(NGX_ROOMS_OFF_AT), at,
+                              ngx_rooms_s(NGX_ROOMS_OFF_BY), by,
+                              ngx_rooms_s(NGX_ROOMS_OFF_UNTIL),
+                              ngx_rooms_s(NGX_ROOMS_POS));
+    ngx_rooms_offboard_enlist(c, keys, participant, now);
+    ngx_rooms_apply_wake(c, keys, participant);
+}
+
+
+void
+ngx_rooms_offboard_undo(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t participant, rooms_str_t erase)
+{
+    rooms_str_t  off;
+
+    off = ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_OFFBOARD, participant);
+
+    ngx_rooms_commit_guard_field(c, off, ngx_rooms_s(NGX_ROOMS_OFF_ERASE),
+                                 erase);
+    ngx_rooms_commit_write(c, "HDEL",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_DEACTIVATED,
+                                         ROOMS_NULL), participant);
+    ngx_rooms_commit_delete(c, off);
+    ngx_rooms_offboard_delist(c, keys, participant);
+}
+
+
 /*
  * The tenant is announced before anybody is on its list: so a worker that dies
  * between the two leaves a hint too many, and never one too few.
@@ -282,7 +326,7 @@ ngx_rooms_offboard_mark(ngx_rooms_req_t *rq, ngx_uint_t deactivated)
 static ngx_int_t
 ngx_rooms_deactivate_decide(ngx_rooms_req_t *rq)
 {
-    rooms_str_t                at, off;
+    rooms_str_t                at;
     ngx_rooms_commit_t        *c;
     ngx_rooms_offboard_ctx_t  *ctx;
 
@@ -299,24 +343,8 @@ ngx_rooms_deactivate_decide(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    off = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_USER_OFFBOARD, ctx->id);
-
     ngx_rooms_offboard_mark(rq, 1);
-    ngx_rooms_commit_write(c, "HSET",
-                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_DEACTIVATED,
-                                         ROOMS_NULL), ctx->id, at);
-
-    /* what came of an earlier one */
-
-    ngx_rooms_commit_delete(c, off);
-    ngx_rooms_commit_write_at(c, "HSET", off,
-                              ngx_rooms_s(NGX_ROOMS_OFF_AT), at,
-                              ngx_rooms_s(NGX_ROOMS_OFF_BY),
-                              rq->principal.sub,
-                              ngx_rooms_s(NGX_ROOMS_OFF_UNTIL),
-                              ngx_rooms_s(NGX_ROOMS_POS));
-    ngx_rooms_offboard_enlist(c, &rq->keys, ctx->id, rq->now);
-    ngx_rooms_apply_wake(c, &rq->keys, ctx->id);
+    ngx_rooms_offboard_begin(c, &rq->keys, ctx->id, rq->principal.sub, rq->now);
 
     ctx->off[NGX_ROOMS_OFFBOARD_AT] = at;
     ctx->off[NGX_ROOMS_OFFBOARD_LEFT] = ROOMS_NULL;
@@ -329,7 +357,6 @@ ngx_rooms_deactivate_decide(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_reactivate_decide(ngx_rooms_req_t *rq)
 {
-    rooms_str_t                off;
     ngx_rooms_commit_t        *c;
     ngx_rooms_offboard_ctx_t  *ctx;
 
@@ -351,16 +378,9 @@ ngx_rooms_reactivate_decide(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    off = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_USER_OFFBOARD, ctx->id);
-
-    ngx_rooms_commit_guard_field(c, off, ngx_rooms_s(NGX_ROOMS_OFF_ERASE),
-                                 ctx->off[NGX_ROOMS_OFFBOARD_ERASE]);
     ngx_rooms_offboard_mark(rq, 0);
-    ngx_rooms_commit_write(c, "HDEL",
-                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_DEACTIVATED,
-                                         ROOMS_NULL), ctx->id);
-    ngx_rooms_commit_delete(c, off);
-    ngx_rooms_offboard_delist(c, &rq->keys, ctx->id);
+    ngx_rooms_offboard_undo(c, &rq->keys, ctx->id,
+                            ctx->off[NGX_ROOMS_OFFBOARD_ERASE]);
 
     ctx->off[NGX_ROOMS_OFFBOARD_AT] = ROOMS_NULL;
     ctx->off[NGX_ROOMS_OFFBOARD_LEFT] = ROOMS_NULL;

@@ -41,6 +41,15 @@
 #define NGX_ROOMS_OFF_MEDIA      "media"
 
 
+/*
+ * A deactivation, and taking it back, save for the participant's row; the
+ * latter guards that `erase`, the progress's field, is as it was read.
+ */
+void ngx_rooms_offboard_begin(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t participant, rooms_str_t by, int64_t now);
+void ngx_rooms_offboard_undo(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t participant, rooms_str_t erase);
+
 /* The commit puts a participant on the list, or takes it off. */
 void ngx_rooms_offboard_enlist(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t participant, int64_t now);

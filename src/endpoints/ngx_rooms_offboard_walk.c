@@ -527,6 +527,9 @@ ngx_rooms_offwalk_who(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *due)
                              ngx_rooms_key(&w->keys,
                                            NGX_ROOMS_KEY_PARTICIPANTS,
                                            ROOMS_NULL), w->id);
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
+                             ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_SCIM,
+                                           ROOMS_NULL), w->id);
 
     return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_WHO);
 }
@@ -824,6 +827,7 @@ ngx_rooms_offwalk_turn(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
     w->off = b->replies[0];
     w->at = ngx_rooms_reply_str(b->replies[1]);
     w->had = ngx_rooms_reply_str(b->replies[2]);
+    w->scim = ngx_rooms_reply_str(b->replies[3]);
 
     if (w->at.data == NULL) {
         /* reactivated meanwhile, which has taken it off the list */

@@ -88,6 +88,7 @@ typedef struct {
     redisReply             *off;           /* pairs */
     rooms_str_t             at;
     rooms_str_t             had;           /* JSON of the participant */
+    rooms_str_t             scim;          /* JSON of its SCIM User, or NULL */
     ngx_rooms_profile_t     profile;
     rooms_room_t            room;
     int64_t                 room_at;

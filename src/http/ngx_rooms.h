@@ -26,7 +26,8 @@
 #define NGX_ROOMS_PART_SYNC        0x0080
 #define NGX_ROOMS_PART_FEDERATION  0x0100
 #define NGX_ROOMS_PART_PEOPLE      0x0200
-#define NGX_ROOMS_PART_ALL         0x03df
+#define NGX_ROOMS_PART_SCIM        0x0400
+#define NGX_ROOMS_PART_ALL         0x07df
 
 /* Whom rooms_directory_participants lets a participant find. */
 typedef enum {
@@ -136,6 +137,9 @@ struct ngx_rooms_loc_conf_s {
 
     ngx_path_t            *media_path;
     ngx_msec_t             media_sweep;   /* 0: off */
+
+    ngx_array_t           *scim_tokens;   /* hashes of 32 bytes; NULL: off */
+    ngx_rooms_place_t      scim_at;
 
     ngx_flag_t             federation;
     ngx_array_t           *federation_keys;   /* of rooms_fedkey_pair_t */

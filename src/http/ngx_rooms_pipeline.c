@@ -126,6 +126,10 @@ ngx_rooms_start(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_auth_step(ngx_rooms_req_t *rq)
 {
+    if (rq->endpoint && rq->endpoint->envelope) {
+        return rq->endpoint->envelope->authenticate(rq);
+    }
+
     return ngx_rooms_hooks.authenticate(rq);
 }
 
@@ -133,7 +137,7 @@ ngx_rooms_auth_step(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_enter_step(ngx_rooms_req_t *rq)
 {
-    return ngx_rooms_hooks.enter(rq);
+    return rq->endpoint->envelope ? NGX_OK : ngx_rooms_hooks.enter(rq);
 }
 
 
@@ -189,7 +193,7 @@ ngx_rooms_begin(ngx_rooms_req_t *rq)
      * knows of its callers may be half a minute old.
      */
 
-    if (rq->enclosing == NULL
+    if (rq->enclosing == NULL && rq->endpoint->envelope == NULL
         && !(rq->endpoint->flags & (NGX_ROOMS_OPEN|NGX_ROOMS_PEER)))
     {
         ngx_rooms_apply_active(&rq->commit, &rq->keys, rq->principal.sub);

@@ -68,6 +68,19 @@ typedef struct {
 
 #define NGX_ROOMS_ROWS  128            /* of the table of endpoints, at most */
 
+/*
+ * What a family's answers look like, and who may ask, where that isn't as
+ * everywhere else: no token of a participant, and so nobody to be registered.
+ */
+typedef struct {
+    ngx_str_t                 type;    /* Content-Type */
+    const char               *location;     /* what is before a Location */
+    ngx_rooms_step_pt         authenticate;
+    /* the body of an error; data == NULL: no memory */
+    rooms_str_t             (*error)(ngx_rooms_req_t *rq, ngx_pool_t *pool);
+} ngx_rooms_envelope_t;
+
+
 struct ngx_rooms_endpoint_s {
     ngx_uint_t                method;
     const char               *path;
@@ -80,6 +93,7 @@ struct ngx_rooms_endpoint_s {
     const ngx_rooms_field_t  *fields;
     ngx_rooms_step_pt         take;    /* an upload: sets rq->digest */
     ngx_rooms_step_pt         refuse;  /* answers rq->error, or declines */
+    const ngx_rooms_envelope_t  *envelope;  /* NULL: as everywhere */
 };
 
 

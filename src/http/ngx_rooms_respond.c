@@ -193,8 +193,10 @@ ngx_rooms_finish(ngx_rooms_req_t *rq, ngx_uint_t status, ngx_chain_t *chain,
 
     r->headers_out.status = status;
     r->headers_out.content_length_n = size;
-    r->headers_out.content_type = ngx_rooms_json_type;
-    r->headers_out.content_type_len = ngx_rooms_json_type.len;
+    r->headers_out.content_type = rq->endpoint && rq->endpoint->envelope
+                                  ? rq->endpoint->envelope->type
+                                  : ngx_rooms_json_type;
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
 
     ngx_http_finalize_request(r, ngx_rooms_send_chain(rq, chain));
@@ -206,7 +208,9 @@ ngx_rooms_respond(ngx_rooms_req_t *rq)
 {
     ngx_rooms_out_close(&rq->out);
 
-    if (rq->out.failed || rq->out.first == NULL) {
+    if (rq->out.failed || (rq->out.first == NULL
+                           && rq->status != NGX_HTTP_NO_CONTENT))
+    {
         rq->error = NGX_ROOMS_E_INTERNAL;
         ngx_rooms_respond_error(rq);
         return;
@@ -220,7 +224,10 @@ ngx_rooms_respond(ngx_rooms_req_t *rq)
     if (rq->location.data
         && ngx_rooms_header(rq->r, "Location",
                             ngx_rooms_join(rq->pool,
-                                           ngx_rooms_s("/v1/rooms/"),
+                                           rq->endpoint->envelope
+                                           ? rooms_cstr(
+                                               rq->endpoint->envelope->location)
+                                           : ngx_rooms_s("/v1/rooms/"),
                                            rq->location))
            != NGX_OK)
     {
@@ -247,6 +254,10 @@ ngx_rooms_error_body(ngx_rooms_req_t *rq, ngx_pool_t *pool,
     rooms_buf_t               b;
     rooms_str_t               message;
     const ngx_rooms_error_t  *e;
+
+    if (rq->endpoint && rq->endpoint->envelope) {
+        return rq->endpoint->envelope->error(rq, pool);
+    }
 
     e = ngx_rooms_error(rq->error);
     message = rq->message.data ? rq->message : rooms_cstr(e->message);

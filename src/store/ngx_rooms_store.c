@@ -24,6 +24,12 @@ static const struct {
     [NGX_ROOMS_KEY_LOCALS] = { ngx_string("locals"), ngx_null_string },
     [NGX_ROOMS_KEY_SEEN] = { ngx_string("seen"), ngx_null_string },
     [NGX_ROOMS_KEY_WORDS] = { ngx_string("words:"), ngx_null_string },
+    [NGX_ROOMS_KEY_SCIM] = { ngx_string("scim"), ngx_null_string },
+    [NGX_ROOMS_KEY_SCIM_NAMES] =
+        { ngx_string("scim:names"), ngx_null_string },
+    [NGX_ROOMS_KEY_SCIM_EXTERNALS] =
+        { ngx_string("scim:externals"), ngx_null_string },
+    [NGX_ROOMS_KEY_SCIM_LIST] = { ngx_string("scim:list"), ngx_null_string },
     [NGX_ROOMS_KEY_DEACTIVATED] =
         { ngx_string("deactivated"), ngx_null_string },
     [NGX_ROOMS_KEY_OFFBOARD] = { ngx_string("offboard"), ngx_null_string },

@@ -81,6 +81,10 @@ typedef enum {
     NGX_ROOMS_KEY_LOCALS,              /* hash: local id -> id */
     NGX_ROOMS_KEY_SEEN,                /* hash: participant -> day */
     NGX_ROOMS_KEY_WORDS,               /* zset: index of "people", "rooms" */
+    NGX_ROOMS_KEY_SCIM,                /* hash: id -> the resource */
+    NGX_ROOMS_KEY_SCIM_NAMES,          /* hash: userName -> id */
+    NGX_ROOMS_KEY_SCIM_EXTERNALS,      /* hash: externalId -> id */
+    NGX_ROOMS_KEY_SCIM_LIST,           /* zset: ids, by their creation */
     NGX_ROOMS_KEY_DEACTIVATED,         /* hash: id -> when, ms */
     NGX_ROOMS_KEY_OFFBOARD,            /* zset: participants who are on their
                                           way out, by when to go on */

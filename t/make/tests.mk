@@ -10,11 +10,11 @@
 # make chaos     faults under load, CHAOS_SECONDS each, and their figures
 # make bench     the benchmark table
 
-PURE         = $(wildcard src/base/*.c src/zip/*.c src/rooms/*.c src/auth/rooms_*.c src/bundle/rooms_*.c \
+PURE         = $(wildcard src/base/*.c src/zip/*.c src/rooms/*.c src/scim/rooms_*.c src/auth/rooms_*.c src/bundle/rooms_*.c \
                           src/media/rooms_*.c src/federation/rooms_*.c src/live/rooms_*.c)
-PURE_HEADERS = $(wildcard src/base/*.h src/zip/*.h src/rooms/*.h src/auth/rooms_*.h src/bundle/rooms_*.h \
+PURE_HEADERS = $(wildcard src/base/*.h src/zip/*.h src/rooms/*.h src/scim/rooms_*.h src/auth/rooms_*.h src/bundle/rooms_*.h \
                           src/media/rooms_*.h src/federation/rooms_*.h src/live/rooms_*.h)
-PURE_INCS    = -Isrc/base -Isrc/zip -Isrc/rooms -Isrc/auth -Isrc/bundle -Isrc/media -Isrc/federation -Isrc/live
+PURE_INCS    = -Isrc/base -Isrc/zip -Isrc/rooms -Isrc/scim -Isrc/auth -Isrc/bundle -Isrc/media -Isrc/federation -Isrc/live
 SANITIZE     =
 PURE_CFLAGS  = -std=gnu11 -g -O2 -Wall -Wextra -Werror $(SANITIZE) $(PURE_INCS)
 PURE_LIBS    = -ljansson -lsodium -lutf8proc -lcrypto -lz -lpthread
