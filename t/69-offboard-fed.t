@@ -1,0 +1,130 @@
+# Copyright (C) the ngx_rooms_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# Who is deactivated and erased here leaves the rooms of other servers, too, and
+# what they said in rooms of ours is redacted there.
+
+use strict;
+use warnings;
+
+use File::Temp ();
+use JSON::PP ();
+use Test::More;
+
+use lib 't/lib';
+use RoomsTest -no_redis;
+use RoomsTest::Deployment;
+use RoomsTest::Process qw(wait_for);
+
+my $dir = File::Temp->newdir('rooms-gone-XXXXXXXX', TMPDIR => 1);
+my ($a, $b) = map { RoomsTest::Deployment->new($_, "$dir") } qw(a b);
+my $long = 90 * patience();
+
+for my $node ($a, $b) {
+    $node->start;
+    wait_for(30, sub { $node->admin('GET', '/v1/workspaces')->{status}
+                       == 200 });
+    $node->policy({ default_mode => 'open',
+                    allowed_peers => [$a->name, $b->name] });
+}
+
+$a->call($_, 'POST', '/v1/auth/register') for qw(ann amy);
+$b->call($_, 'POST', '/v1/auth/register') for qw(bea);
+
+# a room of each server, with people of both; and a DM
+sub room {
+    my ($home, $owner, $away, @guests) = @_;
+    my $room = $home->call($owner, 'POST', '/v1/rooms',
+                           { room_type => 'group', name => 'Room' })
+               ->{data}{id};
+
+    $home->federate($room, 1);
+
+    for my $guest (@guests) {
+        $home->call($owner, 'POST', "/v1/rooms/$room/invitations",
+                    { fqid => $away->fqid($guest) });
+        ok(wait_for($long, sub {
+            $away->call($guest, 'POST', "/v1/rooms/$room/join")->{status}
+            == 200 }), "$guest joins");
+    }
+
+    return $room;
+}
+
+sub says {
+    my ($node, $who, $room, $text) = @_;
+
+    return $node->call($who, 'POST', "/v1/rooms/$room/send",
+                       { content => { body => $text } })->{data}{id};
+}
+
+sub texts {
+    my ($node, $who, $room) = @_;
+
+    return join ',', map { $_->{content}{body} // '-' }
+           grep { $_->{event_type} eq 'swp.room.message' }
+           $node->events($who, $room);
+}
+
+my $ours = room($a, 'ann', $b, 'bea');
+
+$a->call('ann', 'POST', "/v1/rooms/$ours/invite",
+         { participant_id => 'amy' });
+$a->call('amy', 'POST', "/v1/rooms/$ours/join");
+
+my $theirs = room($b, 'bea', $a, 'ann', 'amy');
+my $dm = $a->call('ann', 'POST', '/v1/me/federated-dms',
+                  { fqid => $b->fqid('bea') })->{data}{id};
+
+for my $room ($ours, $theirs, $dm) {
+    says($a, 'ann', $room, 'Ann');
+    ok(wait_for($long, sub { texts($b, 'bea', $room) eq 'Ann' }),
+       'they read it');
+}
+
+my $ann = $a->fqid('ann');
+my $admin = '/v1/admin/participants/ann';
+
+is($a->admin('POST', "$admin/deactivate")->{status}, 200, 'deactivated');
+
+for my $room ($ours, $theirs) {
+    ok(wait_for($long, sub { $b->members('bea', $room) !~ /\Q$ann\E/ }),
+       'they see that Ann has left') or diag($b->members('bea', $room));
+}
+
+like($b->members('bea', $ours), qr/bea=join=100/,
+     'and who comes after her');
+ok(wait_for($long, sub { $b->call('bea', 'GET', "/v1/rooms/$dm")
+                         ->{data}{state} eq 'archived' }),
+   'the DM is archived there, too');
+
+# they can't bring her back
+$b->call('bea', 'POST', "/v1/rooms/$theirs/invitations", { fqid => $ann });
+$b->call('bea', 'POST', '/v1/me/federated-dms', { fqid => $ann });
+says($b, 'bea', $theirs, 'Bea');
+ok(wait_for($long, sub { texts($a, 'amy', $theirs) =~ /Bea/ }),
+   'what is said afterwards comes');
+unlike($a->members('amy', $theirs), qr/ann=join/,
+       'whoever they invite, she isn\'t there');
+
+is($a->admin('POST', "$admin/erase")->{status}, 202, 'erased');
+
+ok(wait_for($long, sub { texts($b, 'bea', $ours) !~ /Ann/ }),
+   'they redact what she said in a room of ours')
+    or diag(texts($b, 'bea', $ours));
+ok(wait_for($long, sub { texts($a, 'amy', $theirs) !~ /Ann/ }),
+   'and we what she said in one of theirs');
+
+ok(wait_for($long, sub { $a->admin('GET', "$admin/erasure")->{data}{state}
+                         eq 'done' }), 'it is done');
+unlike($a->call('amy', 'GET', '/v1/participants/ann')->{data}{local_id},
+       qr/ann/, 'the local id goes last');
+
+for my $node ($a, $b) {
+    my @alerts = grep { /\[(?:alert|crit|emerg)\]/ } split /\n/, $node->log;
+
+    is_deeply(\@alerts, [], 'no alerts');
+    $node->stop;
+}
+
+done_testing();
