@@ -418,7 +418,7 @@ HMGET sw:{acme}:r:{{room}}:own "mode eve" "mute eve" "read eve" = null null null
 ann POST /v1/rooms/{{room}}/invite {"participant_id":"eve"} -> 200
 eve POST /v1/rooms/{{room}}/join -> 200
 eve GET /v1/rooms/{{room}} -> 200
-    data.me = {"membership":"join","power_level":0,"notification_mode":"inherit","muted_until":null,"last_read_event_id":null,"unread_count":0}
+    data.me = {"membership":"join","power_level":0,"notification_mode":"inherit","effective_notification_mode":"mentions","muted_until":null,"last_read_event_id":null,"unread_count":0}
 ann POST /v1/rooms/{{room}}/send {"content":{}} -> 201
     save evt7: json data.id
 eve GET /v1/rooms/{{room}} -> 200

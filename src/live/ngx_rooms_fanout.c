@@ -22,7 +22,6 @@
  */
 
 #include "ngx_rooms_fanout.h"
-#include "ngx_rooms_look.h"
 #include "rooms_author.h"
 
 

@@ -6,7 +6,7 @@
 #ifndef NGX_ROOMS_FANOUT_H
 #define NGX_ROOMS_FANOUT_H
 
-#include "ngx_rooms_reader.h"
+#include "ngx_rooms_look.h"
 
 
 /*

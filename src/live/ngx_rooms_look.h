@@ -9,7 +9,10 @@
 #include "ngx_rooms_reader.h"
 
 
-/* Between the reader's files: a look at the store, and its steps. */
+/*
+ * Between the files of the reader and the fan-out: a look at the store, and
+ * its steps.
+ */
 
 #define NGX_ROOMS_READER_FEW      16       /* events, however large */
 #define NGX_ROOMS_READER_PAGE    (1024 * 1024)
