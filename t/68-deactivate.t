@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 
+use JSON::PP ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -13,6 +14,8 @@ use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Calls;
 use RoomsTest::Process qw(wait_for);
+use RoomsTest::Stream;
+use RoomsTest::WebSocket;
 
 start('', workers => 2);
 
@@ -85,6 +88,13 @@ my ($poll) = do {
     $child;
 };
 
+# and streams
+my $sse = RoomsTest::Stream->new('/v1/sync?since=now', token('ann'));
+my $socket = RoomsTest::WebSocket->new('/v1/stream?since=now', token('ann'));
+
+ok($sse->next('caught_up'), 'a stream');
+ok($socket->next('caught_up'), 'a WebSocket');
+
 my $before = event_count();
 
 expect("200\ndata.id = \"ann\"\ndata.deactivated = true", 'POST',
@@ -97,6 +107,14 @@ expect('403 SW_PARTICIPANT_DEACTIVATED', 'POST', '/v1/auth/register', 'ann');
 
 waitpid $poll, 0;
 is($?, 0, 'a long poll ends');
+is_deeply(($sse->next('end', 60) || {})->{data},
+          { code => 'SW_PARTICIPANT_DEACTIVATED',
+            reconnect => JSON::PP::false() }, 'a stream ends, and says why');
+ok($sse->closed, '... and is closed');
+is_deeply([$socket->closed(60)], [4001, 'SW_PARTICIPANT_DEACTIVATED'],
+          'so does a WebSocket');
+is(RoomsTest::WebSocket->new('/v1/stream', token('ann'))->{status}, 403,
+   'nor does another begin');
 
 left('ann');
 

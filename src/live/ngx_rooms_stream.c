@@ -34,7 +34,9 @@ const ngx_rooms_stream_reason_t  ngx_rooms_stream_reasons[] = {
     [NGX_ROOMS_STREAM_LIFETIME] = { "SW_STREAM_LIFETIME", 1, 1001 },
     [NGX_ROOMS_STREAM_RELOAD] = { "SW_STREAM_RELOAD", 1, 1001 },
     [NGX_ROOMS_STREAM_STORE] = { "SW_STORE_UNAVAILABLE", 1, 1013 },
-    [NGX_ROOMS_STREAM_FAULT] = { "SW_INTERNAL", 1, 1011 }
+    [NGX_ROOMS_STREAM_FAULT] = { "SW_INTERNAL", 1, 1011 },
+    [NGX_ROOMS_STREAM_DEACTIVATED] =
+        { "SW_PARTICIPANT_DEACTIVATED", 0, 4001 }
 };
 
 
@@ -332,6 +334,8 @@ ngx_rooms_stream_go(ngx_rooms_stream_t *st, ngx_int_t rc)
         if (rc == NGX_ERROR) {
             ngx_rooms_stream_end(st, rq->error == NGX_ROOMS_E_STORE
                                      ? NGX_ROOMS_STREAM_STORE
+                                     : rq->error == NGX_ROOMS_E_DEACTIVATED
+                                     ? NGX_ROOMS_STREAM_DEACTIVATED
                                      : NGX_ROOMS_STREAM_FAULT);
             return;
         }

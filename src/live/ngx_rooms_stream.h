@@ -25,6 +25,7 @@ typedef enum {
     NGX_ROOMS_STREAM_RELOAD,
     NGX_ROOMS_STREAM_STORE,
     NGX_ROOMS_STREAM_FAULT,
+    NGX_ROOMS_STREAM_DEACTIVATED,        /* the participant */
     NGX_ROOMS_STREAM_CLOSED              /* the transport knows more */
 } ngx_rooms_stream_end_e;
 
