@@ -46,6 +46,13 @@ sub room {
         ok(wait_for($long, sub {
             $away->call($guest, 'POST', "/v1/rooms/$room/join")->{status}
             == 200 }), "$guest joins");
+
+        # they hear of it later than the guest does
+        my $fqid = $away->fqid($guest);
+
+        ok(wait_for($long, sub {
+            $home->members($owner, $room) =~ /\Q$fqid\E=join/ }),
+           '... and is a member there');
     }
 
     return $room;
