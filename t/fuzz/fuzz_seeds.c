@@ -189,6 +189,43 @@ save_urls(void)
 }
 
 
+/* A filter, a PATCH, a User: the first byte says which; see fuzz_scim.c. */
+static void
+save_scim(void)
+{
+    size_t  i;
+    char    name[16];
+
+    static const char  *const seeds[] = {
+        "0userName eq \"a\" and (emails[type eq \"work\" and not (value co "
+            "\"\\u00e9\")] or title pr)",
+        "0urn:ietf:params:scim:schemas:core:2.0:User:name.familyName sw \"b\"",
+        "0id ne null and active eq true and x gt -1.5e3",
+        "1{\"Operations\":[{\"op\":\"Replace\",\"path\":\"emails[type eq "
+            "\\\"work\\\"].value\",\"value\":\"x@y\"},{\"op\":\"add\","
+            "\"path\":\"phoneNumbers[type eq \\\"mobile\\\"].value\","
+            "\"value\":\"+44\"},{\"op\":\"remove\",\"path\":\"title\"}]}",
+        "1{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"],"
+            "\"Operations\":[{\"op\":\"replace\",\"value\":{\"active\":"
+            "\"False\",\"name.givenName\":\"A\",\"urn:ietf:params:scim:schemas"
+            ":extension:enterprise:2.0:User:costCenter\":\"7\"}}]}",
+        "1{\"Operations\":[{\"op\":\"add\",\"path\":\"addresses\",\"value\":"
+            "[{\"type\":\"work\",\"locality\":\"L\"}]},{\"op\":\"replace\","
+            "\"path\":\"addresses[type eq \\\"work\\\"]\",\"value\":"
+            "{\"country\":\"US\"}}]}",
+        "2{\"USERNAME\":\"bjensen\",\"externalId\":\"7\",\"active\":\"true\","
+            "\"name\":{\"formatted\":\"Ms. B\"},\"emails\":[{\"value\":"
+            "\"b@e\",\"primary\":true}],\"photos\":[{\"value\":"
+            "\"https://e/p.png\"}]}"
+    };
+
+    for (i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++) {
+        snprintf(name, sizeof(name), "%zu", i);
+        save("scim", name, seeds[i], strlen(seeds[i]));
+    }
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -272,6 +309,7 @@ main(int argc, char **argv)
     save("ws", "redaction", body, n);
 
     save_jwt();
+    save_scim();
     save_urls();
     bytes_free(&zip);
 
