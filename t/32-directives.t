@@ -228,6 +228,47 @@ like(check('rooms on;'), qr/\[emerg\].*rooms_auth\ "jwt"\ needs
            \ rooms_auth_jwks_file,\ rooms_auth_jwks_request\ or
            \ rooms_auth_secret_file/x, 'no keys at all');
 
+# tokens of identity providers
+
+put("$dir/tokens", "# of one\r\n\n \t" . 'a' x 16 . "\r\n" . 'b' x 64);
+put("$dir/notes", "# " . 'a' x 20 . "\n\n");
+put("$dir/short", 'a' x 16 . "\n" . 'b' x 15 . "\n");
+put("$dir/spaced", 'a' x 16 . ' ' . 'b' x 16 . "\n");
+put("$dir/foreign", "a\xc3\xa9" . 'b' x 16 . "\n");
+put("$dir/large", 'a' x 16 . "\n" x (8193 - 16));
+put("$dir/full", 'a' x 16 . "\n" x (8192 - 16));
+put("$dir/void", '');
+
+good("rooms on; rooms_auth mock; rooms_tenant t; rooms_scim_token_file $_;")
+    for "$dir/tokens", "$dir/full", 'tokens';
+
+for my $case (['none', "can't be opened"], ['.', "can't be read"],
+              ['void', 'has no token'], ['notes', 'has no token'],
+              ['short', 'has a token of less than 16 characters'],
+              ['spaced', "has a token that isn't visible ASCII"],
+              ['foreign', "has a token that isn't visible ASCII"],
+              ['large', 'is larger than 8192 bytes'])
+{
+    my ($file, $message) = @$case;
+
+    bad("rooms on; rooms_auth mock; rooms_tenant t;\n"
+        . "rooms_scim_token_file $dir/$file;",
+        qr/rooms_scim_token_file: "\Q$dir\E\/\Q$file\E" $message in /, 11);
+}
+
+for my $where ("rooms_scim_token_file $dir/tokens;\nrooms on;",
+               "location /scim/ {\nrooms_scim_token_file $dir/tokens; "
+               . 'rooms on; }')
+{
+    bad("rooms_auth mock;\n$where", 'rooms_scim_token_file needs rooms_tenant,',
+        $where =~ /^location/ ? 12 : 11);
+}
+
+bad("rooms_tenant t; rooms_scim_token_file $dir/tokens;\n"
+    . "rooms_scim_token_file $dir/tokens;", 'is duplicate', 11);
+good("rooms_auth mock; rooms_tenant t; rooms_scim_token_file $dir/tokens; "
+     . 'location /scim/ { rooms on; }');
+
 put("$dir/junk", "{\"keys\": [\n {\"kty\": \"RSA\"\n");
 put("$dir/empty", '');
 put("$dir/weak", "short\n");
