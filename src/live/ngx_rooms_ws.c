@@ -185,7 +185,10 @@ ngx_rooms_ws_show(ngx_rooms_req_t *rq)
 }
 
 
-/* A bad token is told by a close: pages can't read a refused handshake. */
+/*
+ * A bad token, or a participant who is deactivated, is told by a close: pages
+ * can't read a refused handshake.
+ */
 static ngx_int_t
 ngx_rooms_ws_refuse(ngx_rooms_req_t *rq)
 {
@@ -193,7 +196,7 @@ ngx_rooms_ws_refuse(ngx_rooms_req_t *rq)
 
     error = rq->error;
 
-    if (rq->state != NGX_ROOMS_AUTH
+    if ((rq->state != NGX_ROOMS_AUTH && error != NGX_ROOMS_E_DEACTIVATED)
         || ngx_rooms_error(error)->status >= NGX_HTTP_INTERNAL_SERVER_ERROR
         || ngx_rooms_ws_handshake(rq) != NGX_OK)
     {
