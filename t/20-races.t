@@ -492,6 +492,41 @@ is(call('GET', "/v1/rooms/$room", 'ann')->{data}{members_count},
    scalar(grep { $_->[0] eq 'join' } values %state), 'and so is the count')
     if $state{ann};
 is(scalar(keys %at), event_count(), 'none is missing');
+# a message is redacted while it is reacted to with new emojis: neither a row
+# nor a count of it stays, and who comes later is refused
+{
+    tenant('redacted');
+    known('ann', map { "p$_" } 1 .. 12);
+
+    my $room = make(public => 'ann');
+    my @left;
+
+    must('POST', "/v1/rooms/$room/join", "p$_") for 1 .. 12;
+
+    for my $round (1 .. 3 * $rounds) {
+        my $id = must('POST', "/v1/rooms/$room/send", 'ann',
+                      { content => { body => 'x' } })->{id};
+        my $at = "/v1/rooms/$room/events/$id";
+        my @calls = map { ['POST', "$at/reaction", "p$_",
+                           { emoji => "e$_" }] } 1 .. 12;
+
+        splice @calls, 2 + $round % 8, 0, ['POST', "$at/redact", 'ann', {}];
+
+        my @res = many(scalar @calls, @calls);
+
+        is(scalar(grep { $_->{status} >= 500 } @res), 0, 'all are answered');
+        is($res[2 + $round % 8]{status}, 200, 'redacted');
+        push @left, redis('ZCARD', key("r:$room:tally")),
+                    redis('HLEN', key("r:$room:counts")),
+                    redis('ZCARD', key("r:$room:reactions"));
+        isnt(call('POST', "$at/reaction", 'p1', { emoji => 'z' })->{status},
+             201, 'no reaction to it any more');
+    }
+
+    is(scalar(grep { $_ } @left), 0, 'nothing of a reaction is left')
+        or diag("@left");
+}
+
 unlike(nginx_log(), qr/\[(?:alert|crit|emerg)\]|signal 11/, 'no alert');
 stop_nginx();
 

@@ -28,7 +28,6 @@ typedef struct {
     rooms_str_t          counted;         /* "event emoji" */
     int64_t              count;           /* of those */
     unsigned             listed:1;        /* the reaction is */
-    redisReply          *tally;           /* of the message: "event emoji" */
 
     rooms_message_t      message;
     rooms_stored_t       stored;
@@ -190,12 +189,6 @@ ngx_rooms_revise_begin(ngx_rooms_req_t *rq)
         (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COPIES, room),
                        v->id);
-        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYLEX"),
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TALLY, room),
-                       ngx_rooms_join(rq->pool, ngx_rooms_s("["), v->id,
-                                      ngx_rooms_s(" ")),
-                       ngx_rooms_join(rq->pool, ngx_rooms_s("("), v->id,
-                                      ngx_rooms_s("!")));
     }
 
     if (rq->batch->failed) {
@@ -279,7 +272,6 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
 
     } else {
         v->copies = own;
-        v->tally = ngx_rooms_reply(rq, 4);
     }
 
     if (v->event.data) {
@@ -605,8 +597,7 @@ ngx_rooms_revise_ask_copies(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t             i;
-    rooms_str_t            room, now, event, copies;
+    rooms_str_t            room, now, event, copies, min, max;
     ngx_rooms_keys_t      *keys;
     ngx_rooms_commit_t    *c;
     ngx_rooms_revision_t  *v;
@@ -636,21 +627,19 @@ ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
     ngx_rooms_commit_write(c, "ZREM",
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room),
                            v->id);
+
+    /* all reactions, those too that came since the message was read */
+
+    min = ngx_rooms_join(rq->pool, ngx_rooms_s("["), v->id, ngx_rooms_s(" "));
+    max = ngx_rooms_join(rq->pool, ngx_rooms_s("("), v->id, ngx_rooms_s("!"));
+
     ngx_rooms_commit_write(c, "ZREMRANGEBYLEX",
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_REACTIONS, room),
-                           ngx_rooms_join(rq->pool, ngx_rooms_s("["), v->id,
-                                          ngx_rooms_s(" ")),
-                           ngx_rooms_join(rq->pool, ngx_rooms_s("("), v->id,
-                                          ngx_rooms_s("!")));
-
-    for (i = 0; i < v->tally->elements; i++) {
-        ngx_rooms_commit_write(c, "HDEL",
-                           ngx_rooms_key(keys, NGX_ROOMS_KEY_COUNTS, room),
-                           ngx_rooms_reply_str(v->tally->element[i]));
-        ngx_rooms_commit_write(c, "ZREM",
+                           min, max);
+    ngx_rooms_commit_uncount(c,
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_TALLY, room),
-                           ngx_rooms_reply_str(v->tally->element[i]));
-    }
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_COUNTS, room),
+                           min, max);
 
     if (ngx_rooms_revise_wipe_copies(rq, now) != NGX_OK) {
         return NGX_ERROR;

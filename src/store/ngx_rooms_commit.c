@@ -296,6 +296,15 @@ ngx_rooms_commit_forget(ngx_rooms_commit_t *c, rooms_str_t index,
 
 
 void
+ngx_rooms_commit_uncount(ngx_rooms_commit_t *c, rooms_str_t index,
+    rooms_str_t hash, rooms_str_t min, rooms_str_t max)
+{
+    ngx_rooms_commit_write(c, "UNCOUNT", index, ngx_rooms_commit_key(c, hash),
+                           min, max);
+}
+
+
+void
 ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
     rooms_str_t head, rooms_str_t tail)
 {

@@ -126,6 +126,13 @@ void ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
 void ngx_rooms_commit_forget(ngx_rooms_commit_t *c, rooms_str_t index,
     rooms_str_t hash, rooms_str_t field, rooms_str_t end);
 
+/*
+ * Removes from a zset the members from `min` to `max`, as ZRANGEBYLEX knows
+ * them, and from a hash the fields of the same names.
+ */
+void ngx_rooms_commit_uncount(ngx_rooms_commit_t *c, rooms_str_t index,
+    rooms_str_t hash, rooms_str_t min, rooms_str_t max);
+
 /* The one event of the change: head (with positions) and tail of its JSON. */
 void ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
     rooms_str_t head, rooms_str_t tail);

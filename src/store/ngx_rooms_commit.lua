@@ -11,7 +11,9 @@
 --
 -- FORGET is no command of Redis: it removes from a zset what a field of a hash
 -- lists, each word with the same end.  So who overwrites a name needs no guard
--- to take the old one's words out of an index.
+-- to take the old one's words out of an index.  Nor is UNCOUNT: it removes a
+-- range of a zset's members, and a hash's fields of the same names, as they are
+-- at the commit, so that who adds to the range meanwhile leaves nothing behind.
 --
 -- Answers {1, position}, {0, the guard that doesn't hold}, or {-1, 0}: the
 -- commit came too late and was barred, or is in the ring already.
@@ -115,6 +117,11 @@ for w = 1, writes do
     local listed = call('HGET', K[tonumber(A[i + 3])], A[i + 4]) or ''
     for word in string.gmatch(listed, '[^ ]+') do
       call('ZREM', k, word .. A[i + 5])
+    end
+  elseif command == 'UNCOUNT' then
+    for _, name in ipairs(call('ZRANGEBYLEX', k, A[i + 4], A[i + 5])) do
+      call('HDEL', K[tonumber(A[i + 3])], name)
+      call('ZREM', k, name)
     end
   else
     -- the only write that may fail: an ACL without the channel
