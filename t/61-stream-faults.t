@@ -237,7 +237,12 @@ SKIP: {
     my $before = $kib->();
 
     $send->($_) for 101 .. 400;
-    cmp_ok($kib->() - $before, '<', 4096, 'what it does not take is not kept');
+
+    SKIP: {
+        skip('a sanitizer keeps what is freed', 1) if $ENV{TEST_ROOMS_REPORTS};
+        cmp_ok($kib->() - $before, '<', 4096,
+               'what it does not take is not kept');
+    }
 
     my @got;
 
@@ -329,7 +334,7 @@ sub survives {
     };
 
     $write->() for 1 .. 10;
-    $fault->();
+    $fault->($st);
     $write->() for 1 .. 10;
     $write->("$name end");
     ok(follow('bob', $st, "$name end", \%seen), "$name: it comes back");
@@ -355,8 +360,16 @@ survives('kill', sub {
 });
 
 my $st = survives('store', sub {
+    my ($st) = @_;
+
+    # who waits is told by the next look at the store
     store_stop();
-    sleep 0.5;
+    wait_for(20, sub {
+        $st->fill(0.2);
+
+        return $st->{closed} || grep { ($_->{event} // '') eq 'end' }
+                                     @{$st->{events}};
+    });
     store_start();
 });
 
