@@ -106,9 +106,34 @@ ngx_rooms_req(ngx_http_request_t *r)
 }
 
 
+/* Whether so much fits into what the pool has without another block. */
+static ngx_uint_t
+ngx_rooms_pool_has(ngx_pool_t *pool, size_t size)
+{
+    u_char      *m;
+    ngx_pool_t  *p;
+
+    if (size > pool->max) {
+        return 0;
+    }
+
+    for (p = pool->current; p; p = p->d.next) {
+        m = ngx_align_ptr(p->d.last, NGX_ALIGNMENT);
+
+        if (m < p->d.end && (size_t) (p->d.end - m) >= size) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 ngx_rooms_req_t *
 ngx_rooms_req_trim(ngx_rooms_req_t *rq)
 {
+    size_t               size;
+    ngx_uint_t           pooled;
     ngx_rooms_req_t     *trimmed;
     ngx_pool_cleanup_t  *cln;
 
@@ -124,12 +149,19 @@ ngx_rooms_req_trim(ngx_rooms_req_t *rq)
         return rq;
     }
 
-    trimmed = ngx_alloc(offsetof(ngx_rooms_req_t, profile), ngx_cycle->log);
+    /* a block of NGINX's usual size still has room for it */
+
+    size = offsetof(ngx_rooms_req_t, profile);
+    pooled = ngx_rooms_pool_has(rq->r->pool, size);
+
+    trimmed = pooled ? ngx_palloc(rq->r->pool, size)
+                     : ngx_alloc(size, ngx_cycle->log);
     if (trimmed == NULL) {
         return rq;
     }
 
-    ngx_memcpy(trimmed, rq, offsetof(ngx_rooms_req_t, profile));
+    ngx_memcpy(trimmed, rq, size);
+    trimmed->pooled = pooled;
     ngx_queue_init(&trimmed->batches);
     trimmed->timer.data = trimmed;
     ngx_rooms_out_init(&trimmed->out, trimmed->pool);
@@ -241,7 +273,10 @@ ngx_rooms_req_cleanup(void *data)
     json_decref(rq->body);
     ngx_rooms_status_doing(rq, NGX_ROOMS_GAUGE_NONE);
     ngx_rooms_release();
-    ngx_free(rq);
+
+    if (!rq->pooled) {
+        ngx_free(rq);
+    }
 }
 
 

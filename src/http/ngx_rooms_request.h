@@ -271,6 +271,7 @@ struct ngx_rooms_req_s {
     unsigned                     sent:1;
     unsigned                     replayed:1;
     unsigned                     replaced:1;   /* NGINX's page by ours */
+    unsigned                     pooled:1;     /* this, in r->pool */
 
     /* what a stream gives back, ngx_rooms_req_trim(): these are the last */
     ngx_rooms_profile_t          profile;      /* the caller's */
