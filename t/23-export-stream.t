@@ -22,7 +22,7 @@ my $dir = tempdir(CLEANUP => 1);
 my $media = "$dir/media";
 my $json = JSON::PP->new->utf8->canonical;
 my $curl = (grep { -x "$_/curl" } split /:/, $ENV{PATH})[0];
-my $checked = patience() > 1;
+my $checked = checked();
 my ($slow, $tls, $capped) = map { free_port() } 1 .. 3;
 my @curls;
 

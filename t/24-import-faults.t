@@ -20,7 +20,7 @@ use Time::HiRes qw(sleep time);
 my $media = tempdir('rooms-media-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $json = JSON::PP->new->utf8->canonical;
 my $many = $ENV{ROOMS_TEST_EVENTS} // 100_000;
-my $slow = patience() > 1;
+my $slow = checked();
 
 my $conf = <<"CONF";
     rooms on;
@@ -97,7 +97,7 @@ sub end {
 
 sub wait_for {
     my ($what, $check) = @_;
-    my $until = time() + ($slow ? 120 : 30);
+    my $until = time() + 30 * patience();
 
     while (time() < $until) {
         my $value = $check->();

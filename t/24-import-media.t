@@ -23,8 +23,7 @@ use Time::HiRes qw(sleep time);
 
 my $dir = tempdir('rooms-media-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $many = $ENV{ROOMS_TEST_MEDIA} // 20_000;
-my $slow = $ENV{TEST_NGINX_USE_VALGRIND} || $ENV{ASAN_OPTIONS};
-my $patience = $slow ? 120 : 30;
+my $slow = checked();
 my $contents = 40;
 my $old = 2 * 24 * 60 * 60;
 
@@ -96,7 +95,7 @@ sub end {
 
 sub wait_for {
     my ($what, $check) = @_;
-    my $until = time() + $patience;
+    my $until = time() + 30 * patience();
 
     while (time() < $until) {
         my $value = $check->();

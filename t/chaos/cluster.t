@@ -34,7 +34,7 @@ my $to = $owner == 0 ? 1 : 0;
 RoomsTest::Chaos::report('cluster: the slot moves', $chaos->run(faults => [[0.3, sub {
     slot_move($slot, $nodes[$owner], $nodes[$to],
               [$nodes[3 - $owner - $to]]);
-}]]), outage => 6);
+}]]), outage => 20);
 
 my $replica = $nodes[3 + $to];
 my $primary = $nodes[$to];
@@ -46,7 +46,7 @@ ok(slowly(30, sub {
 RoomsTest::Chaos::report('cluster: planned failover',
     $chaos->run(faults => [[0.3, sub {
         redis_cli($replica, 'CLUSTER', 'FAILOVER');
-    }]]), outage => 6);
+    }]]), outage => 20, resets => 1);
 
 ok(slowly(30, sub {
     role($replica) eq 'master' && role($primary) eq 'slave'
@@ -62,9 +62,9 @@ my $figures = $chaos->run(faults => [[0.3, sub {
     redis_end($replica);
 }]]);
 
-RoomsTest::Chaos::report('cluster: primary killed', $figures, outage => 15,
+RoomsTest::Chaos::report('cluster: primary killed', $figures, outage => 30, resets => 1,
     lost => sub {
-        !grep { $_->[1] < $at - 0.5 || $_->[1] > $at + 0.1 } @_;
+        !grep { $_->[1] < $at - 1 || $_->[1] > $at + 1 } @_;
     });
 
 $chaos->stop;

@@ -116,25 +116,25 @@ sub fault {
                              outage => $outage);
 }
 
-fault('workers killed', 5, map {
+fault('workers killed', 20, map {
     my $at = $_;
     [$at, sub { $chaos->kill_worker($_) for 0, 1 }];
 } 0.2, 0.4, 0.6, 0.8);
 
-fault('reloads', 5, map {
+fault('reloads', 20, map {
     my $at = $_;
     [$at, sub { $chaos->reload($at * 10 % 2) }];
 } 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8);
 
 # a claim that couldn't be released blocks its key for five seconds
 
-fault('Redis frozen for 3 s', 13, [0.2, sub {
+fault('Redis frozen for 3 s', 30, [0.2, sub {
     redis_signal('STOP', $redis);
     sleep 3;
     redis_signal('CONT', $redis);
 }]);
 
-fault('Redis killed, and back after a second', 11, [0.3, sub {
+fault('Redis killed, and back after a second', 30, [0.3, sub {
     redis_end($redis);
     sleep 1;
     redis_server($redis, @args);
@@ -153,7 +153,7 @@ sub clock {
 }
 
 if ($library) {
-    fault('a clock jumps an hour, ahead and back', 5,
+    fault('a clock jumps an hour, ahead and back', 20,
           [0.2, sub { clock(3600) }], [0.4, sub { clock(0) }],
           [0.6, sub { clock(-3600) }], [0.8, sub { clock(0) }]);
 }

@@ -56,8 +56,8 @@ sub fault {
         $code->();
     }]]);
 
-    RoomsTest::Chaos::report($name, $figures, outage => $outage,
-                             lost => around($at, 0.5, $behind));
+    RoomsTest::Chaos::report($name, $figures, outage => $outage, resets => 1,
+                             lost => around($at, 1, $behind));
 }
 
 # The old primary is held before the new one is made, so it takes nothing that
@@ -65,18 +65,18 @@ sub fault {
 
 fault('sentinel: planned failover', sub {
     redis_cli($sentinels[0], 'SENTINEL', 'failover', 'main');
-}, 6, 0.5);
+}, 20, 1);
 settled($replica, $primary);
 
-# down-after-milliseconds is 500; the election and the promotion take as long
+# down-after-milliseconds is 1500; the election and the promotion take as long
 # as they take
 
-fault('sentinel: primary killed', sub { redis_end($replica) }, 8, 0.1);
+fault('sentinel: primary killed', sub { redis_end($replica) }, 20, 1);
 redis_server($replica, redis_args($replica, '--replicaof', '127.0.0.1',
                                   $primary));
 settled($primary, $replica);
 
-fault('sentinel: primary frozen', sub { redis_signal('STOP', $primary) }, 8, 0.1);
+fault('sentinel: primary frozen', sub { redis_signal('STOP', $primary) }, 20, 1);
 redis_signal('CONT', $primary);
 settled($replica, $primary);
 

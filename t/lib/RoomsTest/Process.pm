@@ -13,16 +13,20 @@ use IO::Socket::INET;
 use POSIX qw(WNOHANG _exit);
 use Time::HiRes qw(sleep time);
 
-our @EXPORT_OK = qw(end_process find_program free_port keep_reports patience
-                    slurp start_process wait_for);
+our @EXPORT_OK = qw(checked end_process find_program free_port keep_reports
+                    patience slurp start_process wait_for);
 
 # How many times longer than usual things may take: under valgrind or
 # sanitizers what waits has to wait longer, and TEST_ROOMS_PATIENCE says so of
 # a slow machine.
 sub patience {
     return $ENV{TEST_ROOMS_PATIENCE}
-           || ($ENV{TEST_NGINX_USE_VALGRIND} ? 10
-               : ($ENV{ASAN_OPTIONS} // '') ne '' ? 5 : 1);
+           || ($ENV{TEST_NGINX_USE_VALGRIND} ? 10 : checked() ? 5 : 1);
+}
+
+# Under valgrind or sanitizers, which keep memory and take their own.
+sub checked {
+    return $ENV{TEST_NGINX_USE_VALGRIND} || ($ENV{ASAN_OPTIONS} // '') ne '';
 }
 
 # Below the ephemeral ports, so that no outgoing connection takes it.

@@ -198,7 +198,7 @@ port $s
 bind 127.0.0.1
 dir $dir/$s
 sentinel monitor main 127.0.0.1 $primary 2
-sentinel down-after-milliseconds main 500
+sentinel down-after-milliseconds main 1500
 sentinel failover-timeout main 3000
 END
         close $conf or die "$dir/$s/conf: $!\n";
