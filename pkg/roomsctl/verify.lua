@@ -137,7 +137,7 @@ local function marker(r, who, pos)
   if is then return is end
   local own = call('HGET', r.key .. ':own', 'read ' .. who)
   local read = tonumber(own and string.match(own, '^%d+') or 0)
-  return string.format('%.1f', math.max(pos, read) + 0.5)
+  return string.format('%.0f', math.max(pos, read))
 end
 
 local function member(r, s, who)

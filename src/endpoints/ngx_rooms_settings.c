@@ -299,8 +299,7 @@ ngx_rooms_read_writes(ngx_rooms_req_t *rq, int64_t position)
 
     room = rq->view.room.id;
     name = ngx_rooms_join(rq->pool, ngx_rooms_s("~"), rq->principal.sub);
-    score = ngx_rooms_join(rq->pool, ngx_rooms_number(rq->pool, position),
-                           ngx_rooms_s(".5"));
+    score = ngx_rooms_number(rq->pool, position);
 
     ngx_rooms_commit_write(&rq->commit, "ZADD",
                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UNREAD, room),
@@ -321,27 +320,6 @@ ngx_rooms_read_marker(ngx_rooms_req_t *rq, const ngx_rooms_own_t *own)
 
     return ngx_rooms_join(rq->pool, ngx_rooms_number(rq->pool, own->position),
                           ngx_rooms_s(" "), own->event);
-}
-
-
-/* The marker's score, "12.5": its whole part; 0: there is none. */
-static int64_t
-ngx_rooms_read_score(redisReply *reply)
-{
-    u_char       *dot;
-    off_t         n;
-    rooms_str_t   s;
-
-    s = ngx_rooms_reply_str(reply);
-
-    if (s.data == NULL) {
-        return 0;
-    }
-
-    dot = ngx_strlchr((u_char *) s.data, (u_char *) s.data + s.len, '.');
-    n = ngx_atoof((u_char *) s.data, dot ? (size_t) (dot - s.data) : s.len);
-
-    return n == NGX_ERROR ? 0 : n;
 }
 
 
@@ -423,7 +401,7 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
 
     /* it may stand before the join, which set a marker of its own */
 
-    if (ngx_rooms_read_score(b->replies[rq->at_own + 3]) < read->position) {
+    if (ngx_rooms_reply_int(b->replies[rq->at_own + 3], 0) < read->position) {
         ngx_rooms_read_writes(rq, read->position);
 
     } else {

@@ -49,11 +49,11 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     name = ngx_rooms_join(c->pool, ngx_rooms_s("~"), sender);
 
     ngx_rooms_commit_write_at(c, "ZADD", unread, ngx_rooms_s(NGX_ROOMS_POS),
-                              id, ngx_rooms_s(NGX_ROOMS_POS ".5"), name);
+                              id, ngx_rooms_s(NGX_ROOMS_POS), name);
     ngx_rooms_commit_write_at(c, "ZADD",
                               ngx_rooms_key(keys, NGX_ROOMS_KEY_MARKERS,
                                             room->id),
-                              ngx_rooms_s(NGX_ROOMS_POS ".5"), name);
+                              ngx_rooms_s(NGX_ROOMS_POS), name);
     ngx_rooms_commit_write_at(c, "HSET",
                               ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN,
                                             room->id),

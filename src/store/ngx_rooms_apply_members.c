@@ -297,7 +297,8 @@ ngx_rooms_apply_order(ngx_rooms_commit_t *c, rooms_str_t order,
 
 /*
  * Unread messages are counted by rank.  One set holds messages and markers by
- * position, another the markers alone: how far a marker is from the end of
+ * position ("~" sorts after "evt-": a marker stands behind its message),
+ * another the markers alone: how far a marker is from the end of
  * the first, less how far from the end of the second, is the number of
  * messages behind it.  Both are asked by name, so a room is read in one round.
  */
@@ -313,9 +314,9 @@ ngx_rooms_apply_marker(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     if (joins) {
         ngx_rooms_commit_write_at(c, "ZADD", unread,
-                                  ngx_rooms_s(NGX_ROOMS_POS ".5"), name);
+                                  ngx_rooms_s(NGX_ROOMS_POS), name);
         ngx_rooms_commit_write_at(c, "ZADD", markers,
-                                  ngx_rooms_s(NGX_ROOMS_POS ".5"), name);
+                                  ngx_rooms_s(NGX_ROOMS_POS), name);
 
     } else {
         ngx_rooms_commit_write(c, "ZREM", unread, name);
