@@ -401,6 +401,15 @@ is(redis('HGET', key('scim:names'), 'ada@contoso.example'), undef,
 is(redis('HGET', key('scim:externals'), 'oid-1'), undef, '... and id');
 answers('404', 'GET', 'Users/oid-1');
 
+my %back = (userName => 'ada@contoso.example', externalId => 'oid-1');
+
+answers('409', 'POST', 'Users', { %back, active => JSON::PP::false() });
+like(must('GET', '/v1/participants/oid-1', 'bob')->{display_name},
+     qr/^erased-/, 'no name comes back as long as it is deactivated');
+answers('201', 'POST', 'Users', { %back, displayName => 'Ada again' });
+is(must('GET', '/v1/participants/oid-1', 'bob')->{display_name}, 'Ada again',
+   '... and one does with a reactivation');
+
 # the tokens that stand there now
 tokens('another-token-that-is-new');
 nginx_reload();

@@ -234,6 +234,32 @@ verify_room($_) for $group, $left, $dm, $secret;
 expect('200', 'POST', '/v1/admin/participants/u1/reactivate', 'root!');
 expect('200', 'POST', '/v1/auth/register', 'u1');
 
+# no name comes back from an administrator who writes it again and again
+known('u2');
+
+my @name = ('PUT', '/v1/admin/participants/u2', 'root!',
+            { display_name => 'Griselda', email => 'g@griselda.example' });
+
+call(@name);
+$say->($group, 'Not in it', 'bob');
+must('POST', '/v1/admin/participants/u2/deactivate', 'root!');
+
+my @puts = many(12, (map { \@name } 1 .. 40),
+                ['POST', '/v1/admin/participants/u2/erase', 'root!'],
+                (map { \@name } 1 .. 200));
+my ($asked) = splice @puts, 40, 1;
+
+is($asked->{status}, 202, 'an erasure while its name is written');
+ok(wait_for($long, sub { erasure('u2')->{state} eq 'done' }), 'it is done');
+is(scalar(grep { $_->{status} != 200 && $_->{status} != 409 } @puts), 0,
+   'a name is taken, or refused');
+expect('409 SW_CONFLICT', @name);
+is_deeply([found(qr/[Gg]riselda/)], [], 'it is nowhere');
+like(must('GET', '/v1/participants/u2', 'bob')->{display_name}, qr/^erased-/,
+     'it has a name of nobody');
+must('POST', '/v1/admin/participants/u2/reactivate', 'root!');
+expect('200', @name);
+
 for my $node ($x, $y) {
     my @alerts = grep { !/signal 9/ } grep { /\[(?:alert|crit|emerg)\]/ }
                  split /\n/, $node->log;

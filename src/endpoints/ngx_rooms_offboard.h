@@ -41,6 +41,10 @@
 #define NGX_ROOMS_OFF_MEDIA      "media"
 
 
+/* Why nothing that would name it again is taken before a reactivation. */
+#define NGX_ROOMS_OFFBOARD_ERASED_TEXT                                        \
+    "the participant is erased: it has to be reactivated first"
+
 /*
  * A deactivation, and taking it back, save for the participant's row; the
  * latter guards that `erase`, the progress's field, is as it was read.

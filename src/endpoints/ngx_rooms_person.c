@@ -13,6 +13,7 @@
 
 #include "ngx_rooms_endpoints.h"
 #include "ngx_rooms_person.h"
+#include "ngx_rooms_offboard.h"
 #include "ngx_rooms_auth.h"
 
 
@@ -24,6 +25,7 @@ typedef struct {
     rooms_str_t  had;                  /* the row, or NULL */
     rooms_str_t  wish;                 /* the local id that is asked for */
     rooms_str_t  owner;                /* whose that is, or NULL */
+    rooms_str_t  erase;                /* it is being erased, or was; NULL */
     unsigned     exists:1;
 } ngx_rooms_person_put_t;
 
@@ -422,7 +424,12 @@ ngx_rooms_person_put_load(ngx_rooms_req_t *rq)
             || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
                                  ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LOCALS,
                                                ROOMS_NULL),
-                                 put->wish) != NGX_OK)
+                                 put->wish) != NGX_OK
+            || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_USER_OFFBOARD,
+                                               id),
+                                 ngx_rooms_s(NGX_ROOMS_OFF_ERASE)) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -436,6 +443,7 @@ ngx_rooms_person_put_load(ngx_rooms_req_t *rq)
     put = rq->data;
     put->had = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
     put->owner = ngx_rooms_reply_str(ngx_rooms_reply(rq, 3));
+    put->erase = ngx_rooms_reply_str(ngx_rooms_reply(rq, 4));
 
     rc = ngx_rooms_parse_profile(rq->pool, put->had, id, &rq->profile);
 
@@ -510,6 +518,12 @@ ngx_rooms_person_put_decide(ngx_rooms_req_t *rq)
 
     if (put->exists && p->server.data) {
         return ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT, NULL);
+    }
+
+    if (put->erase.data) {
+        /* an erasure that begins meanwhile takes what is written here */
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT,
+                              NGX_ROOMS_OFFBOARD_ERASED_TEXT);
     }
 
     if (!put->exists) {

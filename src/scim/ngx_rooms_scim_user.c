@@ -709,6 +709,12 @@ ngx_rooms_scim_apply(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 
     p->deactivated = !ctx->u.active;
 
+    if (was && ctx->erase.data && p->deactivated) {
+        rq->error_field = ROOMS_NULL;
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT,
+                              NGX_ROOMS_OFFBOARD_ERASED_TEXT);
+    }
+
     if (ctx->exists) {
         ngx_rooms_apply_person(c, &rq->keys, ctx->had, p, rq->now);
 
