@@ -19,16 +19,19 @@
 #define NGX_ROOMS_OFFBOARD_H
 
 #include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_person.h"
 #include "ngx_rooms_detached.h"
 #include "ngx_rooms_lease.h"
 
 
-/* Fields of a participant's progress, p:<participant>:offboard. */
+/*
+ * Fields of a participant's progress, p:<participant>:offboard; and
+ * NGX_ROOMS_OFF_ERASE.
+ */
 #define NGX_ROOMS_OFF_AT         "at"          /* deactivated, ms */
 #define NGX_ROOMS_OFF_BY         "by"
 #define NGX_ROOMS_OFF_UNTIL      "until"       /* position of that */
 #define NGX_ROOMS_OFF_LEFT       "left_at"     /* memberships have ended */
-#define NGX_ROOMS_OFF_ERASE      "erase_at"    /* erasure is asked for */
 #define NGX_ROOMS_OFF_ERASER     "erase_by"
 #define NGX_ROOMS_OFF_PHASE      "phase"
 #define NGX_ROOMS_OFF_NAME       "name"        /* what it is called by then */
@@ -40,10 +43,6 @@
 #define NGX_ROOMS_OFF_REACTIONS  "reactions"
 #define NGX_ROOMS_OFF_MEDIA      "media"
 
-
-/* Why nothing that would name it again is taken before a reactivation. */
-#define NGX_ROOMS_OFFBOARD_ERASED_TEXT                                        \
-    "the participant is erased: it has to be reactivated first"
 
 /*
  * A deactivation, and taking it back, save for the participant's row; the

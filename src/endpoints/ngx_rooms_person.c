@@ -13,7 +13,6 @@
 
 #include "ngx_rooms_endpoints.h"
 #include "ngx_rooms_person.h"
-#include "ngx_rooms_offboard.h"
 #include "ngx_rooms_auth.h"
 
 

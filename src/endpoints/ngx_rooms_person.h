@@ -10,6 +10,15 @@
 
 
 /*
+ * A field of p:<participant>:offboard: when its erasure was asked for, ms.
+ * Until a reactivation nothing is taken that would name it again.
+ */
+#define NGX_ROOMS_OFF_ERASE  "erase_at"
+#define NGX_ROOMS_OFFBOARD_ERASED_TEXT                                        \
+    "the participant is erased: it has to be reactivated first"
+
+
+/*
  * A participant as others see them: an object without its closing brace; and
  * as an administrator does: the whole object.  At most so many bytes.
  */
