@@ -1,194 +1,249 @@
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# What becomes of the names that tokens bring: local ids that many want, and
-# display names that change.  Two workers.
+# What becomes of the names that tokens bring: local ids that somebody else
+# has, and display names that change.  Many who come at once are in
+# t/30-register-races.t.
 
 use strict;
 use warnings;
 
-use Test::More;
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Token qw(hs256);
+use Test::Nginx::Socket 'no_plan';
 
-my $secret = 'a secret of thirty-two bytes, at least';
+my $now = time();
 
-sub server {
-    return <<"END";
+# The header of somebody whose token has these claims.
+sub by {
+    my ($sub, %claims) = @_;
+
+    return 'Authorization: Bearer '
+           . hs256('a secret of thirty-two bytes, at least', sub => $sub,
+                   %claims);
+}
+
+# A token that was issued so many seconds ago.
+sub ago { return (iat => $now - $_[0]) }
+
+my $server = <<"END";
         rooms on;
         rooms_redis redis://\$TEST_NGINX_REDIS/0;
         rooms_auth_secret_file $ENV{PWD}/t/data/secret;
         rooms_server_name chat.example;
-        $_[0]
 END
-}
 
-run_nginx(server(''), workers => 2);
+default_config($server);
 
-my $json = JSON::PP->new->utf8->canonical;
-my $participants = 'sw:{acme}:participants';
-my $locals = 'sw:{acme}:locals';
+# Who was seen is forgotten by a server that starts anew.
+our $restarted = "$server        rooms_redis_timeout 4s;\n";
 
-sub by { my ($sub, %claims) = @_; return hs256($secret, sub => $sub, %claims) }
+add_block_preprocessor(sub {
+    my ($block) = @_;
 
-sub answer {
-    my ($res) = @_;
-    my $data = $res->[0] == 200 ? $json->decode($res->[2])->{data} : undef;
+    $block->set_value(request => 'POST /v1/auth/register')
+        if !defined $block->request;
+});
 
-    return $data // { participant_id => "status $res->[0] $res->[2]",
-                      local_id => '', display_name => '' };
-}
+workers(2);
+master_on();
+no_shuffle();
+run_tests();
 
-sub register { return answer(http_req('POST', '/v1/auth/register', @_)) }
+__DATA__
 
-# One test: everybody came in, with a local id of their own that begins as the
-# name does, and the store says the same.
-sub all_came {
-    my ($name, $want, @who) = @_;
-    my %local = map { $_->{local_id} => $_->{participant_id} } @who;
-    my @bad = grep { !/^\Q$want\E(?:-[0-9a-z]{6})?\z/ } keys %local;
-    my %stored = @{redis('HGETALL', $locals)};
-
-    push @bad, map { "$_ is $stored{$_} in the store" }
-               grep { ($stored{$_} // '') ne $local{$_} } keys %local;
-    push @bad, scalar(keys %local) . ' local ids of ' . @who
-        if keys %local != @who;
-    push @bad, "nobody is $want" if !$local{$want};
-
-    return ok(!@bad, $name) || diag join "\n", @bad[0 .. ($#bad > 9 ? 9 : $#bad)];
-}
+=== TEST 1: the first who wants a local id has it
+--- more_headers eval: ::by('sam1', preferred_username => 'sam')
+--- json
+data.participant_id = sam1
+data.local_id = sam
 
 
-# 300 who come one after the other, as many as there ever may be
 
-all_came('300 of one name, one after the other', 'sam',
-         map { register(by("sam$_", preferred_username => 'sam')) } 1 .. 300);
-
-is(register(by('sam1', preferred_username => 'sam'))->{local_id}, 'sam',
-   'who had it first has it still');
-is(register(by('sam299', preferred_username => 'sam'))->{local_id},
-   $json->decode(redis('HGET', $participants, 'sam299'))->{local_id},
-   'and who was given another has that');
-
-# 100 at once
-
-my $res = http_many([map { ['POST', '/v1/auth/register',
-                            by("kim$_", preferred_username => 'kim')] }
-                     1 .. 100], 100);
-
-all_came('100 of one name, at once', 'kim', map { answer($_) } @$res);
-
-# the same who comes 50 times at once is one
-
-$res = http_many([map { ['POST', '/v1/auth/register',
-                         by('lee', preferred_username => 'kim')] }
-                  1 .. 50], 50);
-my %lee = map { answer($_)->{local_id} => 1 } @$res;
-
-is(scalar keys %lee, 1, 'who comes 50 times at once has one local id');
-is(scalar(grep { $_ eq 'lee' } values %{{ @{redis('HGETALL', $locals)} }}), 1,
-   'and the store one row');
-
-# a long one leaves room for what is drawn
-
-my $long = 'x' x 128;
-
-is(register(by('long1', preferred_username => $long))->{local_id}, $long,
-   'a local id of 128');
-like(register(by('long2', preferred_username => $long))->{local_id},
-     qr/^x{121}-[0-9a-z]{6}\z/, 'and the next of the same');
-
-# a local id whose participant is gone, as an operator may leave it
-
-redis('HDEL', $participants, 'long1');
-nginx_reload_all();
-is(register(by('long1', preferred_username => $long))->{local_id}, $long,
-   'is that of who had it');
-
-# who brings none
-
-is(register(by('plain'))->{local_id}, 'plain', 'no preferred_username');
-is(register(by('auth0|64f0'))->{local_id}, 'auth0-64f0', 'an odd id');
-is(register(by('///'))->{local_id}, 'participant', 'one that leaves nothing');
-like(register(by('|||'))->{local_id}, qr/^participant-[0-9a-z]{6}\z/,
-     'and another');
-is(register(by('thai', preferred_username => "\x{e01}\x{e02}"))->{local_id},
-   'thai', 'a preferred_username of which nothing is left');
-is(register(by('ann', preferred_username => 'ann@acme.example'))->{local_id},
-   'ann@acme.example', 'an address');
-
-# display names of those without a name
-
-is(register(by('y' x 255))->{display_name}, 'y' x 128, 'a long id is cut');
-is(register(by('zoe', preferred_username => 'zo e'))->{display_name}, 'zo-e',
-   'the local id');
+=== TEST 2: the next one's is drawn
+--- more_headers eval: ::by('sam2', preferred_username => 'sam')
+--- capture
+drawn: json data.local_id
+--- json
+data.participant_id = sam2
+data.local_id ~ ^sam-[0-9a-z]{6}$
+--- store
+HGET sw:{acme}:locals sam = sam1
+HGET sw:{acme}:locals {{drawn}} = sam2
 
 
-# A display name follows the token's, on any request
 
-sub shown {
-    my ($sub) = @_;
+=== TEST 3: both keep what they have
+--- request eval
+["POST /v1/auth/register", "POST /v1/auth/register"]
+--- more_headers eval
+[::by('sam1', preferred_username => 'sam'), ::by('sam2', preferred_username => 'sam')]
+--- json eval
+["data.local_id = sam", "data.local_id = {{drawn}}"]
+--- store
+HLEN sw:{acme}:locals = 2
 
-    return $json->decode(redis('HGET', $participants, $sub))->{display_name};
-}
 
-sub get { return http_req('GET', '/v1/workspaces', @_)->[0] }
 
-my $now = time();
+=== TEST 4: a local id has up to 128 characters
+--- more_headers eval: ::by('long1', preferred_username => 'x' x 128)
+--- json
+data.local_id = {{x*128}}
 
-is(get(by('nia')), 200, 'who comes without a name');
-is(shown('nia'), 'nia', 'is shown by the id');
 
-my $made = $json->decode(redis('HGET', $participants, 'nia'));
 
-is(get(by('nia', name => 'Nia B', iat => $now - 50)), 200, 'then with one');
-is(shown('nia'), 'Nia B', 'and has it, though it is no register');
-is(get(by('nia', name => 'Nia C', iat => $now - 40)), 200, 'another');
-is(shown('nia'), 'Nia C', 'which is taken');
-is(get(by('nia')), 200, 'without one again');
-is(shown('nia'), 'Nia C', 'the name stays');
-is(get(by('nia', name => 'Nia B', iat => $now - 50)), 200,
-   'an older token, from another device');
-is(shown('nia'), 'Nia C', 'doesn\'t bring the old name back');
-is(register(by('nia', name => 'Nia B', iat => $now - 50))->{display_name},
-   'Nia C', 'not on purpose either');
-is(get(by('nia', name => 'Nia D')), 200, 'a token that doesn\'t say when');
-is(shown('nia'), 'Nia D', 'is followed');
-is(get(by('nia', name => "\t  \x07", iat => $now)), 200, 'a name of nothing');
-is(shown('nia'), 'Nia D', 'is none');
+=== TEST 5: a long one leaves room for what is drawn
+--- more_headers eval: ::by('long2', preferred_username => 'x' x 128)
+--- json
+data.local_id ~ ^x{121}-[0-9a-z]{6}$
+--- store
+HDEL sw:{acme}:participants long1 = 1
 
-my $after = $json->decode(redis('HGET', $participants, 'nia'));
 
-is($after->{$_}, $made->{$_}, "$_ stays")
-    for qw(created_at local_id workspace_id participant_type);
 
-# many names at once: one of them, whole, and nobody is refused
+=== TEST 6: a local id whose participant is gone, as an operator may leave it, is that of who had it
+--- config eval: $main::restarted
+--- more_headers eval: ::by('long1', preferred_username => 'x' x 128)
+--- json
+data.participant_id = long1
+data.local_id = {{x*128}}
 
-$res = http_many([map { ['GET', '/v1/workspaces',
-                         by('nia', name => "Nia $_")] } 1 .. 60], 60);
-is(scalar(grep { $_->[0] == 200 } @$res), 60, '60 names at once');
-like(shown('nia'), qr/^Nia \d+\z/, 'one is left');
 
-# odd names
 
-for my $case (['100 Thai letters', "\x{e01}" x 100, "\x{e01}" x 100],
-              ['200 Thai letters', "\x{e01}" x 200, "\x{e01}" x 128],
-              ['control characters', "a\tb\x{85}c\x{2028}d", 'abcd'],
-              ['an object', { first => 'x' }, undef],
-              ['a number', 7, undef], ['an array', [], undef])
-{
-    my ($what, $name, $want) = @$case;
-    my $who = 'odd' . ++$now;
+=== TEST 7: without preferred_username the local id is made of the participant's
+--- request eval
+[("POST /v1/auth/register") x 4]
+--- more_headers eval
+[map { ::by($_) } 'plain', 'auth0|64f0', '///', '|||']
+--- json eval
+["data.local_id = plain", "data.local_id = auth0-64f0", "data.local_id = participant",
+ 'data.local_id ~ ^participant-[0-9a-z]{6}$']
 
-    is(register(by($who, name => $name))->{display_name}, $want // $who,
-       "a name that is $what");
-}
 
-unlike(nginx_log(), qr/\[(?:alert|crit|emerg)\]/, 'no alarm in the log');
 
-done_testing();
+=== TEST 8: so it is with a preferred_username of which nothing is left
+--- more_headers eval: ::by('thai', preferred_username => "\x{e01}\x{e02}")
+--- json
+data.local_id = thai
 
-# Forgets whom the workers have seen.
-sub nginx_reload_all { run_nginx(server(''), workers => 2) }
+
+
+=== TEST 9: an address is a local id
+--- more_headers eval: ::by('ann', preferred_username => 'ann@acme.example')
+--- json
+data.local_id = "ann@acme.example"
+
+
+
+=== TEST 10: who has no name is shown by the id, cut at 128 characters, or by the local id
+--- request eval
+["POST /v1/auth/register", "POST /v1/auth/register"]
+--- more_headers eval
+[::by('y' x 255), ::by('zoe', preferred_username => 'zo e')]
+--- json eval
+["data.display_name = {{y*128}}", "data.display_name = zo-e"]
+
+
+
+=== TEST 11: a name is shown as the token has it: whole letters, no control characters, at most 128
+--- request eval
+[("POST /v1/auth/register") x 3]
+--- more_headers eval
+[::by('odd1', name => "\x{e01}" x 100), ::by('odd2', name => "\x{e01}" x 200),
+ ::by('odd3', name => "a\tb\x{85}c\x{2028}d")]
+--- json eval
+["data.display_name = {{\xe0\xb8\x81*100}}", "data.display_name = {{\xe0\xb8\x81*128}}",
+ "data.display_name = abcd"]
+
+
+
+=== TEST 12: what is no string is no name
+--- request eval
+[("POST /v1/auth/register") x 3]
+--- more_headers eval
+[::by('odd4', name => { first => 'x' }), ::by('odd5', name => 7), ::by('odd6', name => [])]
+--- json eval
+["data.display_name = odd4", "data.display_name = odd5", "data.display_name = odd6"]
+
+
+
+=== TEST 13: any request makes a participant
+--- request: GET /v1/workspaces
+--- more_headers eval: ::by('nia')
+--- store
+HGET sw:{acme}:participants nia ~ "display_name":"nia"
+EVAL "return cjson.decode(redis.call('HGET', KEYS[1], 'nia')).created_at" 1 sw:{acme}:participants -> created
+EVAL "return cjson.decode(redis.call('HGET', KEYS[1], 'nia')).workspace_id" 1 sw:{acme}:participants -> workspace
+
+
+
+=== TEST 14: the name follows that of the token, on any request
+--- request eval
+["GET /v1/workspaces", "GET /v1/workspaces"]
+--- more_headers eval
+[::by('nia', name => 'Nia B', ::ago(50)), ::by('nia', name => 'Nia C', ::ago(40))]
+--- store
+HGET sw:{acme}:participants nia ~ "display_name":"Nia C"
+
+
+
+=== TEST 15: ... and is in the store when the answer is there
+--- request: GET /v1/workspaces
+--- more_headers eval: ::by('ned', name => 'Ned B', ::ago(50))
+--- store
+HGET sw:{acme}:participants ned ~ "display_name":"Ned B"
+
+
+
+=== TEST 16: a token without a name changes none
+--- request: GET /v1/workspaces
+--- more_headers eval: ::by('nia')
+--- store
+HGET sw:{acme}:participants nia ~ "display_name":"Nia C"
+
+
+
+=== TEST 17: an older token, of another device, doesn't bring the old name back
+--- request: GET /v1/workspaces
+--- more_headers eval: ::by('nia', name => 'Nia B', ::ago(50))
+--- store
+HGET sw:{acme}:participants nia ~ "display_name":"Nia C"
+
+
+
+=== TEST 18: ... and not on purpose either
+--- more_headers eval: ::by('nia', name => 'Nia B', ::ago(50))
+--- json
+data.display_name = Nia C
+
+
+
+=== TEST 19: a token that doesn't say when it was issued is followed
+--- request: GET /v1/workspaces
+--- more_headers eval: ::by('nia', name => 'Nia D')
+--- store
+HGET sw:{acme}:participants nia ~ "display_name":"Nia D"
+
+
+
+=== TEST 20: a name of which nothing is left is none
+--- request: GET /v1/workspaces
+--- more_headers eval: ::by('nia', name => "\t  \x07", ::ago(0))
+--- store
+HGET sw:{acme}:participants nia ~ "display_name":"Nia D"
+
+
+
+=== TEST 21: the rest of a participant is made once
+--- request: POST /v1/auth/register
+--- more_headers eval: ::by('nia', ::ago(0))
+--- json
+data.local_id = nia
+data.display_name = Nia D
+data.workspace_id = {{workspace}}
+--- store
+HGET sw:{acme}:participants nia ~ "created_at":"{{created}}"
+HGET sw:{acme}:participants nia ~ "participant_type":"human"

@@ -3,247 +3,358 @@
 
 # A participant's id is any visible ASCII.  People with the oddest ids do all
 # that a room offers: what they are is written into rows of words, keys, JSON,
-# paths, cursors and bundles, and read from there.
+# paths and bundles, and read from there.  Lists by pages, and being woken, are
+# in t/30-subjects-pages.t.
 
 use strict;
 use warnings;
 
-use POSIX ();
-use Test::More;
-use Time::HiRes qw(sleep);
+use JSON::PP ();
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Calls;
+use Test::Nginx::Socket 'no_plan';
 
-my $port = start('', workers => 2, http => <<'END');
-    log_format who escape=json '{"who": "$rooms_participant"}';
-    access_log who.log who;
+my $json = JSON::PP->new->utf8->canonical->allow_nonref;
+
+our $all = join '', map { chr } 0x21 .. 0x7e;
+our @odd = ('auth0|64f0a1', 'https://id.example/u/1?a=b#c%20d', $all,
+            '"' x 255, '\\' x 255, '/', '/evt-1', '*', '[x]', '~x', '@home',
+            '@a@b', '%2F', "a'b", '{t}', 'x' x 255, ':', '=1', '\\u0041',
+            'a@b.example', '$1', '-', '0', '&amp;', '<b>');
+our ($first, @others) = @odd;
+
+# The header of somebody's token; the id as JSON and in a path.
+sub by { return "Authorization: Bearer mock:$_[0]\@acme" }
+sub text { return $json->encode($_[0]) }
+sub escaped { return $_[0] =~ s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ger }
+
+sub lines { return join "\n", @_ }
+
+# Who comes before somebody in the list.
+sub before { return $odd[$_[0] - 1] }
+
+# "said: json data.id" for each of them: said0, said1, ...
+sub each_saves { return [map { "$_[0]$_: json $_[1]" } 0 .. $#odd] }
+
+default_config(<<'END');
+        rooms on;
+        rooms_auth mock;
+        rooms_server_name rooms.test;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        access_log $TEST_NGINX_SERVER_ROOT/logs/who.log who;
 END
 
-my $json = JSON::PP->new->utf8->canonical;
-my $all = join '', map { chr } 0x21 .. 0x7e;
-my @odd = ('auth0|64f0a1', 'https://id.example/u/1?a=b#c%20d', $all,
-           '"' x 255, '\\' x 255, '/', '/evt-1', '*', '[x]', '~x', '@home',
-           '@a@b', '%2F', "a'b", '{t}', 'x' x 255, ':', '=1', '\\u0041',
-           'a@b.example', '$1', '-', '0', '&amp;', '<b>');
+add_block_preprocessor(sub {
+    my ($block) = @_;
 
-sub who { return "$_[0]\@acme" }
-sub escape { return $_[0] =~ s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ger }
+    $block->set_value(http_config => <<'END');
+    log_format who escape=json '{"who": "$rooms_participant"}';
+END
+});
 
-sub ok_call {
-    my ($want, $method, $path, $who, $body) = @_;
-    my $res = call($method, $path, who($who), $body);
+no_shuffle();
+run_tests();
 
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
+__DATA__
 
-    is($res->{status}, $want, "$method " . substr($path, 0, 60) . ' of '
-                              . substr($who, 0, 20))
-        || diag($res->{body});
+=== TEST 1: who registers is what the token says
+--- request eval
+[("POST /v1/auth/register") x @::odd]
+--- more_headers eval
+[map { ::by($_) } @::odd]
+--- capture eval: ::each_saves('fqid', 'data.fqid')
+--- json eval
+[map { 'data.participant_id = ' . ::text($_) } @::odd]
 
-    return $res->{data};
-}
 
-# One test: these are all, each once, whatever the order.
-sub same_people {
-    my ($name, $got, @want) = @_;
 
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
+=== TEST 2: a room of one of them
+--- request
+POST /v1/rooms
+{"room_type": "group", "name": "Odd"}
+--- more_headers eval: ::by($::first)
+--- error_code: 201
+--- capture
+room: json data.id
+--- json eval
+'data.creator_id = ' . ::text($::first)
 
-    return is_deeply([sort @$got], [sort @want], $name);
-}
 
-my %fqid;
 
-for my $who (@odd) {
-    my $data = ok_call(200, 'POST', '/v1/auth/register', $who);
+=== TEST 3: all others are invited at once
+--- request eval
+::sent(POST => '/v1/rooms/{{room}}/invite', { participant_ids => \@::others })
+--- more_headers eval: ::by($::first)
+--- json eval
+my $n = 0;
+::lines(map { my $at = 'data.results[' . $n++ . ']';
+               ("$at.participant_id = " . ::text($_), "$at.membership = invite") } @::others)
 
-    is($data->{participant_id}, $who, 'registered as what it is');
-    $fqid{$who} = $data->{fqid};
-}
 
-# all make a room each, and all invite all
 
-my ($first, @others) = @odd;
-my $room = ok_call(201, 'POST', '/v1/rooms', $first,
-                   { room_type => 'group', name => 'Odd' })->{id};
-my $results = ok_call(200, 'POST', "/v1/rooms/$room/invite", $first,
-                      { participant_ids => \@others });
+=== TEST 4: and join
+--- request eval
+[("POST /v1/rooms/{{room}}/join") x @::others]
+--- more_headers eval
+[map { ::by($_) } @::others]
+--- json eval
+[map { 'data.participant_id = ' . ::text($_) } @::others]
+--- verify_room
+{{room}}
 
-same_people('all are invited',
-            [map { $_->{participant_id} }
-             grep { ($_->{membership} // '') eq 'invite' }
-             @{$results->{results}}], @others);
 
-ok_call(200, 'POST', "/v1/rooms/$room/join", $_) for @others;
 
-same_people('all are members, on pages of 3',
-            [map { $_->{participant_id} }
-             pages("/v1/rooms/$room/members", who($first), 'cursor', 3)],
-            @odd);
-verify_room($room);
+=== TEST 5: power by the path
+--- request eval
+[map { 'PUT /v1/rooms/{{room}}/members/' . ::escaped($_) . "/power-level\n{\"power_level\": 50}" } @::others]
+--- more_headers eval: ::by($::first)
+--- error_code eval
+[(200) x @::others]
+--- json eval
+[map { 'data.power_level = 50' . "\n" . 'data.participant_id = ' . ::text($_) } @::others]
 
-# power by the path; a creator as all see it
 
-for my $who (@others) {
-    my $row = ok_call(200, 'PUT', "/v1/rooms/$room/members/" . escape($who)
-                      . '/power-level', $first, { power_level => 50 });
 
-    is($row->{participant_id}, $who, 'in the answer');
-}
+=== TEST 6: each makes a room
+--- request eval
+[("POST /v1/rooms\n{\"room_type\": \"public\", \"name\": \"Of one\"}") x @::odd]
+--- more_headers eval
+[map { ::by($_) } @::odd]
+--- error_code eval
+[(201) x @::odd]
+--- capture eval: ::each_saves('own', 'data.id')
+--- json eval
+[map { 'data.creator_id = ' . ::text($_) } @::odd]
 
-for my $who (@odd) {
-    my $own = ok_call(201, 'POST', '/v1/rooms', $who,
-                      { room_type => 'public', name => 'Of one' });
 
-    is($own->{creator_id}, $who, 'the creator');
-    is(ok_call(200, 'GET', "/v1/rooms/$own->{id}", $who)->{creator_id}, $who,
-       'and as it is read back');
-    is(ok_call(200, 'PUT', "/v1/rooms/$own->{id}/topic", $who,
-               { topic => '"' x 1000 })->{creator_id}, $who,
-       'with a topic that is all quotes');
-}
 
-# messages: one's own can be edited, reacted to, redacted; others' can't
+=== TEST 7: its creator is read back
+--- request eval
+[map { "GET /v1/rooms/{{own$_}}" } 0 .. $#::odd]
+--- more_headers eval
+[map { ::by($_) } @::odd]
+--- json eval
+[map { 'data.creator_id = ' . ::text($_) } @::odd]
 
-my %said;
 
-for my $who (@odd) {
-    my $event = ok_call(201, 'POST', "/v1/rooms/$room/send", $who,
-                        { content => { body => "by $who" } });
 
-    $said{$who} = $event->{id};
-    is($event->{sender_id}, $who, 'the sender');
-}
+=== TEST 8: ... beside a topic that is all quotes
+--- request eval
+[map { ::sent(PUT => "/v1/rooms/{{own$_}}/topic", { topic => '"' x 1000 }) } 0 .. $#::odd]
+--- more_headers eval
+[map { ::by($_) } @::odd]
+--- json eval
+[map { 'data.creator_id = ' . ::text($_) } @::odd]
 
-for my $i (0 .. $#odd) {
-    my ($who, $other) = ($odd[$i], $odd[$i - 1]);
-    my $path = "/v1/rooms/$room/events/$said{$who}";
 
-    ok_call(200, 'POST', "$path/edit", $who, { content => { body => 'edited' } });
-    ok_call(403, 'POST', "$path/edit", $other, { content => { body => 'x' } });
-    ok_call(200, 'POST', "$path/reaction", $other, { emoji => '+' });
-    ok_call(200, 'POST', "$path/reaction", $who, { emoji => '+' });
-    ok_call(200, 'DELETE', "$path/reaction?emoji=%2B", $who);
-}
 
-same_people('the senders of all messages',
-            [map { $_->{sender_id} }
-             grep { $_->{event_type} eq 'swp.room.message'
-                    && !$_->{content}{replaces} }
-             events($room, who($first))], @odd);
+=== TEST 9: a sender is who sent
+--- request eval
+[map { ::sent(POST => '/v1/rooms/{{room}}/send', { content => { body => "by $_" } }) } @::odd]
+--- more_headers eval
+[map { ::by($_) } @::odd]
+--- error_code eval
+[(201) x @::odd]
+--- capture eval: ::each_saves('said', 'data.id')
+--- json eval
+[map { 'data.sender_id = ' . ::text($_) } @::odd]
 
-# reading, and being woken
 
-for my $who (@odd) {
-    ok_call(200, 'PUT', "/v1/rooms/$room/read", $who,
-            { event_id => $said{$odd[-1]} });
-    is(ok_call(200, 'GET', "/v1/rooms/$room", $who)
-           ->{me}{last_read_event_id}, $said{$odd[-1]}, 'read to the last');
-}
 
-for my $who ($all, '"' x 255, 'x' x 255, '/') {
-    my $now = must('GET', '/v1/sync?timeout=0', who($who))->{next_cursor};
+=== TEST 10: one's own message can be edited
+--- request eval
+[map { "POST /v1/rooms/{{room}}/events/{{said$_}}/edit\n{\"content\": {\"body\": \"edited\"}}" } 0 .. $#::odd]
+--- more_headers eval
+[map { ::by($_) } @::odd]
+--- json eval
+[map { 'data.sender_id = ' . ::text($_) } @::odd]
 
-    known('waker');
 
-    my $began = time;
-    my $child = fork() // die;
 
-    if ($child == 0) {
-        sleep 1;
-        call('POST', '/v1/rooms/dm', 'waker', { participant_id => $who });
-        POSIX::_exit(0);
-    }
+=== TEST 11: nobody else's
+--- request eval
+[map { "POST /v1/rooms/{{room}}/events/{{said$_}}/edit\n{\"content\": {\"body\": \"x\"}}" } 0 .. $#::odd]
+--- more_headers eval
+[map { ::by(::before($_)) } 0 .. $#::odd]
+--- error_code eval
+[(403) x @::odd]
 
-    my $news = call('GET', "/v1/sync?timeout=30&since=$now", who($who));
 
-    waitpid $child, 0;
-    is($news->{status}, 200, 'a follower') || diag $news->{body};
-    ok(scalar(@{$news->{data}{events} // []}), 'learns what concerns it');
-    cmp_ok(time - $began, '<', 20, 'when it happens');
-}
 
-# DMs with all, by all
+=== TEST 12: two react to each message
+--- request eval
+[map { ("POST /v1/rooms/{{room}}/events/{{said$_}}/reaction\n{\"emoji\": \"+\"}") x 2 } 0 .. $#::odd]
+--- more_headers eval
+[map { (::by(::before($_)), ::by($::odd[$_])) } 0 .. $#::odd]
+--- json eval
+[map { map { "data.active = true\ndata.sender_id = " . ::text($_) } ::before($_), $::odd[$_] } 0 .. $#::odd]
 
-for my $i (0 .. $#odd) {
-    my ($who, $other) = ($odd[$i], $odd[$i - 1]);
-    my $dm = ok_call(201, 'POST', '/v1/rooms/dm', $who,
-                     { participant_id => $other });
 
-    is(ok_call(200, 'POST', '/v1/rooms/dm', $other,
-               { participant_id => $who })->{id}, $dm->{id},
-       'a DM is one, from both sides');
-}
 
-# workspaces
+=== TEST 13: one of them takes it back
+--- request eval
+[map { "DELETE /v1/rooms/{{room}}/events/{{said$_}}/reaction?emoji=%2B" } 0 .. $#::odd]
+--- more_headers eval
+[map { ::by($_) } @::odd]
+--- json eval
+[map { "data.active = false\ndata.sender_id = " . ::text($_) } @::odd]
 
-for my $who (@others) {
-    my ($own) = @{ok_call(200, 'GET', '/v1/workspaces', $who)};
 
-    ok_call(200, 'POST', "/v1/workspaces/$own->{id}/members", $who,
-            { participant_id => $first, role => 'viewer' });
-    same_people('members of a workspace',
-                [map { $_->{participant_id} }
-                 @{ok_call(200, 'GET', "/v1/workspaces/$own->{id}/members",
-                           $first)}], $who, $first);
-}
 
-# out and back into a bundle, which names all of them
+=== TEST 14: history has all senders, and of each message the other reaction
+--- request
+GET /v1/rooms/{{room}}/messages?limit=200
+--- more_headers eval: ::by($::first)
+--- json eval
+::lines(map { ("data[id={{said$_}}].sender_id = " . ::text($::odd[$_]),
+               "data[id={{said$_}}].reactions[0].count = 1",
+               "data[id={{said$_}}].reactions[0].me = " . ($_ == 1 ? 'true' : 'false')) } 0 .. $#::odd)
 
-my $export = http_req('GET', "/v1/rooms/$room/export",
-                      'mock:' . who($first));
 
-is($export->[0], 200, 'an export');
 
-my $boundary = 'rooms-test-boundary';
-my $form = "--$boundary\r\nContent-Disposition: form-data; name=\"file\"; "
-           . "filename=\"b.zip\"\r\nContent-Type: application/zip\r\n\r\n"
-           . "$export->[2]\r\n--$boundary--\r\n";
-my $import = http_req('POST', '/v1/rooms/import', 'mock:' . who($first),
-                      $form, 'Content-Type' =>
-                      "multipart/form-data; boundary=$boundary");
+=== TEST 15: all have read to the last message
+--- request eval
+my $last = "{{said$#::odd}}";
+[map { ::sent(PUT => '/v1/rooms/{{room}}/read', { event_id => $last }), 'GET /v1/rooms/{{room}}' } @::odd]
+--- more_headers eval
+[map { (::by($_)) x 2 } @::odd]
+--- json eval
+[(undef, "data.me.last_read_event_id = {{said$#::odd}}") x @::odd]
 
-is($import->[0], 201, 'and its import') || diag $import->[2];
 
-my $again = $json->decode($import->[2])->{data}{id};
 
-same_people('have the same authors',
-            [map { $_->{content}{_imported_sender}{fqid} }
-             grep { $_->{event_type} eq 'swp.room.message'
-                    && !$_->{content}{replaces} }
-             events($again, who($first))], map { $fqid{$_} } @odd);
+=== TEST 16: a DM of each with the one before
+--- request eval
+[map { ::sent(POST => '/v1/rooms/dm', { participant_id => ::before($_) }) } 0 .. $#::odd]
+--- more_headers eval
+[map { ::by($_) } @::odd]
+--- error_code eval
+[(201) x @::odd]
+--- capture eval: ::each_saves('dm', 'data.id')
 
-# out of the room: kicked, banned, unbanned by the body, and gone by itself
 
-my ($last, @rest) = reverse @others;
 
-for my $who (@rest) {
-    ok_call(200, 'POST', "/v1/rooms/$room/ban", $first,
-            { participant_id => $who, reason => $who });
-}
+=== TEST 17: is the same one from the other side
+--- request eval
+[map { ::sent(POST => '/v1/rooms/dm', { participant_id => $_ }) } @::odd]
+--- more_headers eval
+[map { ::by(::before($_)) } 0 .. $#::odd]
+--- error_code eval
+[(200) x @::odd]
+--- json eval
+[map { "data.id = {{dm$_}}" } 0 .. $#::odd]
 
-same_people('all who were banned',
-            [map { $_->{participant_id} }
-             pages("/v1/rooms/$room/members?membership=ban", who($first),
-                   'cursor', 3)], @rest);
 
-ok_call(200, 'POST', "/v1/rooms/$room/unban", $first,
-        { participant_id => $_ }) for @rest;
-ok_call(200, 'POST', "/v1/rooms/$room/leave", $first);
-is(member($room, who($last), $last)->{power_level}, 100,
-   'who is left is the administrator');
-verify_room($room);
 
-# a participant who would be taken for the owner of a local id
+=== TEST 18: each has a workspace
+--- request eval
+[("GET /v1/workspaces") x @::odd]
+--- more_headers eval
+[map { ::by($_) } @::odd]
+--- capture eval: ::each_saves('ws', 'data[0].id')
+--- json eval
+[map { 'data[0].owner_id = ' . ::text($_) } @::odd]
 
-my $fake = call('POST', '/v1/auth/register', '@auth0-64f0a1:' . host()
-                . '@acme');
 
-is($fake->{status}, 401, 'nobody is "@local:server" of ours');
-like($fake->{headers}{'www-authenticate'}, qr/error_description=".*\@local/,
-     'and is told so');
 
-unlike(nginx_log(), qr/\[(?:alert|crit|emerg|error)\]/, 'a quiet log');
+=== TEST 19: and lets the first one in
+--- request eval
+[map { ::sent(POST => "/v1/workspaces/{{ws$_}}/members", { participant_id => $::first, role => 'viewer' }) } 1 .. $#::odd]
+--- more_headers eval
+[map { ::by($_) } @::others]
+--- json eval
+[map { 'data.participant_id = ' . ::text($::first) } @::others]
 
-done_testing();
+
+
+=== TEST 20: who sees both
+--- request eval
+[map { "GET /v1/workspaces/{{ws$_}}/members" } 1 .. $#::odd]
+--- more_headers eval: ::by($::first)
+--- error_code eval
+[(200) x @::others]
+--- json eval
+[map { ::lines('data # 2', map { "data[*].participant_id ~ \Q$_" } ::text($_), ::text($::first)) } @::others]
+
+
+
+=== TEST 21: out into a bundle, which names all of them
+--- request
+GET /v1/rooms/{{room}}/export
+--- more_headers eval: ::by($::first)
+--- capture
+zip: (?s)\A(PK.*)\z
+--- response_headers
+Content-Type: application/zip
+
+
+
+=== TEST 22: and back
+--- request eval
+"POST /v1/rooms/import\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"b.zip\"\r\n"
+. "Content-Type: application/zip\r\n\r\n{{zip}}\r\n--b--\r\n"
+--- more_headers eval
+::by($::first) . "\nContent-Type: multipart/form-data; boundary=b"
+--- error_code: 201
+--- capture
+imported: json data.id
+
+
+
+=== TEST 23: imported messages have the same authors
+--- request
+GET /v1/rooms/{{imported}}/messages?limit=200
+--- more_headers eval: ::by($::first)
+--- response_body_like eval
+'(?s)' . CORE::join '', map { qq/(?=.*"fqid":"{{fqid$_}}")/ } 0 .. $#::odd
+
+
+
+=== TEST 24: all but one are banned, with their id as the reason
+--- request eval
+[map { ::sent(POST => '/v1/rooms/{{room}}/ban', { participant_id => $_, reason => $_ }) } @::others[0 .. $#::others - 1]]
+--- more_headers eval: ::by($::first)
+--- error_code eval
+[(200) x $#::others]
+--- json eval
+[map { "data.membership = ban\ndata.participant_id = " . ::text($_) } @::others[0 .. $#::others - 1]]
+--- verify_room
+{{room}}
+
+
+
+=== TEST 25: ... and no longer
+--- request eval
+[map { ::sent(POST => '/v1/rooms/{{room}}/unban', { participant_id => $_ }) } @::others[0 .. $#::others - 1]]
+--- more_headers eval: ::by($::first)
+--- error_code eval
+[(200) x $#::others]
+--- json eval
+[map { "data.membership = leave\ndata.participant_id = " . ::text($_) } @::others[0 .. $#::others - 1]]
+
+
+
+=== TEST 26: the last one who stays is the administrator
+--- request eval
+['POST /v1/rooms/{{room}}/leave', 'GET /v1/rooms/{{room}}/members']
+--- more_headers eval
+[::by($::first), ::by($::others[-1])]
+--- json eval
+[undef, "data # 1\ndata[0].power_level = 100\ndata[0].participant_id = " . ::text($::others[-1])]
+--- verify_room
+{{room}}
+
+
+
+=== TEST 27: nobody is "@local:server" of ours
+--- request
+POST /v1/auth/register
+--- more_headers
+Authorization: Bearer mock:@auth0-64f0a1:rooms.test@acme
+--- error_code: 401
+--- response_headers_like
+WWW-Authenticate: .*error_description=".*\@local.*
+--- no_error_log
+[error]

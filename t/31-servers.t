@@ -2,98 +2,122 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 # Two servers of one NGINX whose directives read the same: what is behind the
-# words belongs to each server.
+# words belongs to each server.  Both have a location "/_keys", which is
+# another provider's in each.
 
 use strict;
 use warnings;
 
 use MIME::Base64 qw(encode_base64url);
-use Test::More;
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Process qw(wait_for);
 use RoomsTest::Token qw(hs256);
+use Test::Nginx::Socket 'no_plan';
 
 my %secret = map { $_ => "the secret of the provider $_, long enough" }
              qw(one two);
-my $other = free_port();
-my $json = JSON::PP->new->canonical;
 
-# The same name, "/_keys", and another provider behind it.
+# The headers of a request to a server, with a token of a provider.  The one
+# server is that of the config section.
+sub at {
+    my ($server, $provider, %claims) = @_;
+    my %host = (one => 'localhost', two => 'two');
+
+    return "Host: $host{$server}\nAuthorization: Bearer "
+           . hs256($secret{$provider}, header => { kid => 'k' }, %claims);
+}
+
 sub server {
-    my ($name, $more) = @_;
-    my $set = $json->encode({ keys => [{
-        kty => 'oct', kid => 'k', k => encode_base64url($secret{$name}) }] });
+    my ($provider) = @_;
+    my $key = encode_base64url($secret{$provider});
 
     return <<"END";
         rooms on;
         rooms_redis redis://\$TEST_NGINX_REDIS/0;
         rooms_auth_jwks_request /_keys;
-        location = /_keys { internal; return 200 '$set'; }
-        $more
+        location = /_keys {
+            internal;
+            return 200 '{"keys": [{"kty": "oct", "kid": "k", "k": "$key"}]}';
+        }
 END
 }
 
-sub start {
-    my ($one, $two) = @_;
-    my $port = run_nginx(server('one', $one), http => <<"END");
-    server {
-        listen 127.0.0.1:$other;
-@{[ server('two', $two) ]}
-    }
-END
+default_config(server('one'));
 
-    return { one => $port, two => $other };
+# The other server; http('...') with more directives in it.
+sub http {
+    return "    server {\n        listen \$TEST_NGINX_SERVER_PORT;\n"
+           . "        server_name two;\n" . server('two') . "$_[0]\n    }\n";
 }
 
-my $port = start('', '');
+add_block_preprocessor(sub {
+    my ($block) = @_;
 
-sub who {
-    my ($where, $token) = @_;
+    $block->set_value(http_config => http(''))
+        if !defined $block->http_config;
+});
 
-    server_port_is($port->{$where});
+no_shuffle();
+run_tests();
 
-    my $res = http_req('POST', '/v1/auth/register', $token);
+__DATA__
 
-    return $res->[0] == 200 ? json_get($res->[2], 'data.participant_id')
-           : "$res->[0] " . json_get($res->[2], 'error.code');
-}
+=== TEST 1: a token is good at the server of its provider, and nowhere else
+--- request eval
+[("POST /v1/auth/register") x 4]
+--- more_headers eval
+[::at(one => 'one'), ::at(two => 'one'), ::at(two => 'two'), ::at(one => 'two')]
+--- error_code eval
+[200, 401, 200, 401]
+--- json eval
+[("data.participant_id = hans", "error.code = SW_AUTH_INVALID_TOKEN") x 2]
 
-sub key_of { return hs256($secret{$_[0]}, header => { kid => 'k' }, @_[1 .. $#_]) }
 
-my $invalid = '401 SW_AUTH_INVALID_TOKEN';
-my ($one, $two) = map { key_of($_) } qw(one two);
 
-# twice, so that the caches of tokens are asked, too
+=== TEST 2: ... again, so that the caches of tokens are asked, too
+--- request eval
+[("POST /v1/auth/register") x 4]
+--- more_headers eval
+[::at(one => 'one'), ::at(two => 'one'), ::at(two => 'two'), ::at(one => 'two')]
+--- error_code eval
+[200, 401, 200, 401]
+--- json eval
+[("data.participant_id = hans", "error.code = SW_AUTH_INVALID_TOKEN") x 2]
 
-for my $turn (1, 2) {
-    is(who(one => $one), 'hans', 'a token of the first provider');
-    is(who(two => $one), $invalid, 'is none at the second server');
-    is(who(two => $two), 'hans', 'nor the other way: one of the second');
-    is(who(one => $two), $invalid, 'is none at the first server');
-}
 
-# in the other order after a start: who fetches first doesn't matter
 
-$port = start('', '');
-is(who(two => $one), $invalid, 'a server asks its own provider');
-is(who(two => $two), 'hans', 'whose tokens are good');
-is(who(one => $two), $invalid, 'not at the other server');
-is(who(one => $one), 'hans', 'which asks its own');
+=== TEST 3: after a start it doesn't matter which server fetches its keys first
+--- config eval: ::server('one') . "        rooms_redis_timeout 4s;\n"
+--- request eval
+[("POST /v1/auth/register") x 4]
+--- more_headers eval
+[::at(two => 'one'), ::at(two => 'two'), ::at(one => 'two'), ::at(one => 'one')]
+--- error_code eval
+[401, 200, 401, 200]
+--- json eval
+[("error.code = SW_AUTH_INVALID_TOKEN", "data.participant_id = hans") x 2]
 
-# who has been seen by an open server isn't thereby known to a strict one
 
-$port = start('', 'rooms_tenants strict;');
-is(who(one => key_of('one', sub => 'ida')), 'ida', 'an open server');
 
-server_port_is($port->{two});
-is(http_req('GET', '/v1/workspaces', key_of('two', sub => 'ida'))->[0], 404,
-   'the strict one doesn\'t know the tenant');
-redis('HSET', 'sw:{acme}:tenant', 'registered', 1);
-is(http_req('GET', '/v1/workspaces', key_of('two', sub => 'ida'))->[0], 200,
-   'until it is registered');
+=== TEST 4: who was seen by an open server isn't thereby known to a strict one
+--- http_config eval: ::http('rooms_tenants strict;')
+--- request eval
+["POST /v1/auth/register", "GET /v1/workspaces"]
+--- more_headers eval
+[::at(one => 'one', sub => 'ida'), ::at(two => 'two', sub => 'ida')]
+--- error_code eval
+[200, 404]
+--- json eval
+["data.participant_id = ida", "error.code = SW_TENANT_NOT_FOUND"]
+--- store
+HSET sw:{acme}:tenant registered 1 = 1
 
-unlike(nginx_log(), qr/\[(?:alert|crit|emerg)\]/, 'no alarm in the log');
 
-done_testing();
+
+=== TEST 5: ... until its tenant is registered
+--- http_config eval: ::http('rooms_tenants strict;')
+--- request: GET /v1/workspaces
+--- more_headers eval: ::at(two => 'two', sub => 'ida')
+--- error_code: 200

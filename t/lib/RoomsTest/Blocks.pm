@@ -44,7 +44,8 @@ package RoomsTest::Blocks;
 # for json and what the log is to have, the same request).  In the regexes of
 # sections it matches literally.  {{uc:name}} is in capitals, {{x*128}} is as many x, and {{\xff\x0a}}
 # these two bytes.  A block without a config
-# section gets default_config().
+# section gets default_config().  An alarm in the error log fails the block,
+# unless its error_log section asks for one.
 
 use strict;
 use warnings;
@@ -130,15 +131,44 @@ sub failure {
 sub register {
     return if $registered || !$INC{'Test/Nginx/Socket.pm'};
 
-    my ($preprocessor, $check) =
+    my ($preprocessor, $check, $cleanup) =
         map { Test::Nginx::Socket->can($_) or return }
-            qw(add_block_preprocessor add_response_body_check);
+            qw(add_block_preprocessor add_response_body_check
+               add_test_cleanup_handler);
 
     $registered = 1;
 
     $preprocessor->(\&before_block);
     $check->(\&after_response);
+    $cleanup->(\&no_alarm);
 }
+
+# The file that is read, and how far.
+my ($log, $read) = ('', 0);
+
+sub no_alarm {
+    my ($block) = @_;
+
+    open my $in, '<', "$ENV{TEST_NGINX_SERVROOT}/logs/error.log" or return;
+
+    my $inode = (stat $in)[1];
+
+    ($log, $read) = ($inode, 0) if $log ne $inode || $read > -s $in;
+
+    seek $in, $read, 0;
+
+    my @bad = grep { /\[(?:alert|crit|emerg)\]/ } <$in>;
+
+    $read = tell $in;
+
+    return if !@bad || defined $block->must_die
+              || grep { /\[(?:alert|crit|emerg)/ } as_list($block->error_log);
+
+    Test::More::fail($block->name . ' - no alarm in the log');
+    Test::More::diag(@bad);
+}
+
+sub as_list { return map { ref eq 'ARRAY' ? @$_ : $_ // () } @_ }
 
 sub before_block {
     my ($block) = @_;
