@@ -35,7 +35,7 @@ setup-test:
 	@t/make/setup test
 
 $(MODULE): $(SOURCES) $(HEADERS) config web/status.html \
-           $(wildcard src/store/*.lua) | setup
+           $(wildcard src/*/*.lua) | setup
 	@t/make/build $(BUILD) "$(NGINX_SRC)" "$(CFLAGS_ROOMS)"
 
 install: $(MODULE)

@@ -511,8 +511,6 @@ ngx_rooms_init(ngx_conf_t *cf)
                       "participant is that participant; for development only");
     }
 
-    ngx_rooms_commit_init_script();
-
     if (ngx_rooms_ticket_init(cf) != NGX_OK) {
         return NGX_ERROR;
     }

@@ -24,7 +24,8 @@ my $json = JSON::PP->new->utf8->canonical;
 start('', workers => 2, connections => 2048);
 known(qw(ann bob cy));
 
-my @rooms = map { make(group => 'ann', name => "Room $_") } 1 .. 4;
+# more than a page asks without looking where each begins
+my @rooms = map { make(group => 'ann', name => "Room $_") } 1 .. 40;
 
 admit($_, 'ann', 'bob') for @rooms;
 

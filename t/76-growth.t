@@ -169,6 +169,69 @@ for my $row (map { $_->[0] } rows({ room => '-', workspace => '-' })) {
        . "$big->[0] and $big->[1] with $large");
 }
 
+# A page of a sync looks once into each room, and reads what it shows: of 600
+# rooms as of 16.
+
+sub following {
+    my ($who, $since, $limit) = @_;
+    my ($page, @all);
+
+    do {
+        $page = must('GET', "/v1/sync?timeout=0&since=$since&limit=$limit",
+                     $who);
+        push @all, @{$page->{events}};
+        $since = $page->{next_cursor};
+        die "more than $limit\n" if @{$page->{events}} > $limit;
+    } while ($page->{has_more});
+
+    return ($since, map { $_->{stream_position} } @all);
+}
+
+# The same positions; what differs first is shown.
+sub same {
+    my ($what, $want, $got) = @_;
+    my ($i) = grep { ($want->[$_] // '') ne ($got->[$_] // '') }
+              0 .. (@$want > @$got ? $#$want : $#$got);
+
+    ok(!defined $i, "$what: " . @$want)
+        || diag("at $i of " . @$got . ': ' . ($got->[$i] // 'none') . ', not '
+                . ($want->[$i] // 'none'));
+}
+
+for my $case (['few', 8], ['many', $large]) {
+    my ($name, $n) = @$case;
+
+    tenant($name);
+
+    my @rooms = @{redis('ZRANGE', key('p:ann:rooms'), 0, -1)};
+    my @all = sort { $a <=> $b }
+              map { my $it = redis('ZRANGE', key("r:$_:events"), 0, -1,
+                                   'WITHSCORES');
+                    @$it[grep { $_ % 2 } 0 .. $#$it] } @rooms;
+    my $last = redis('GET', key('position'));
+
+    for my $limit (500, 100, 37) {
+        my ($end, @got) = following('ann', 0, $limit);
+
+        same("$name: pages of $limit", [$last, @all], [$end, @got]);
+    }
+
+    # what begins in the middle, with and without news in all rooms
+    my ($end, @got) = following('ann', $all[@all / 3], 50);
+
+    same("$name: the rest", [$last, @all[@all / 3 + 1 .. $#all]],
+         [$end, @got]);
+
+    for my $since (0, $all[-200] // 0) {
+        my ($commands) = cost(['sync', 'GET', "/v1/sync?timeout=0&limit=20"
+                               . "&since=$since", 'ann']);
+
+        # in each of the page's rooms it asks for the caller's row, and reads
+        cmp_ok($commands, '<=', @rooms + 150,
+               "$name: a sync from $since in " . @rooms . ' rooms');
+    }
+}
+
 # a page of the longest names and topics ends at 1 MiB
 
 tenant('long');

@@ -15,8 +15,9 @@
  * join that the list shows too early brings events that the participant may
  * see, and a leave takes only such as it may no longer see.  Which of these
  * rooms have news says `active`: each room whose events were added to behind
- * `from` stands there behind `from`.  The cursor of a page is the position up
- * to which all these rooms were read.
+ * `from` stands there behind `from`.  Where more happened in the tenant than
+ * the participant has rooms, all of these are asked.  The cursor of a page is
+ * the position up to which all these rooms were read.
  *
  * (What is imported or backfilled goes below positions that others have
  * passed, and isn't news: an event of its own tells that it came.)
@@ -40,10 +41,10 @@
  * it with all commits up to P.  If it isn't, or there are too many, the reader
  * looks as if it knew nothing.
  *
- *      BEGIN -> ROOMS -> NEWS [-> LASTS] -> COUNTS [-> BOUND ...] -> SIZES
- *                 ^                            |                       |
- *                 |                            v                       v
- *                 +------------ HINT <------ WAIT           page <- EVENTS
+ *      BEGIN -> ROOMS -> NEWS [-> FIRSTS] -> EVENTS -> page
+ *                 ^                            |
+ *                 |                            v
+ *                 +------------ HINT <------ WAIT
  */
 
 #include "ngx_rooms_fanout.h"
@@ -52,7 +53,8 @@
 
 
 #define NGX_ROOMS_READER_LOOKS    64       /* without a pause */
-#define NGX_ROOMS_READER_ACTIVE  512       /* entries; else by room */
+#define NGX_ROOMS_READER_SPARE    16       /* entries of `active` beside those
+                                              of one's own rooms */
 
 
 static ngx_int_t ngx_rooms_reader_look(ngx_rooms_req_t *rq,
@@ -61,8 +63,6 @@ static ngx_int_t ngx_rooms_reader_rooms(ngx_rooms_req_t *rq,
     ngx_rooms_reader_t *s);
 static ngx_int_t ngx_rooms_reader_draw(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_reader_news(ngx_rooms_req_t *rq,
-    ngx_rooms_reader_t *s);
-static ngx_int_t ngx_rooms_reader_lasts(ngx_rooms_req_t *rq,
     ngx_rooms_reader_t *s);
 static ngx_int_t ngx_rooms_reader_wait(ngx_rooms_req_t *rq,
     ngx_rooms_reader_t *s);
@@ -122,20 +122,8 @@ ngx_rooms_reader_step(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         rc = ngx_rooms_reader_news(rq, s);
         break;
 
-    case NGX_ROOMS_READER_LASTS:
-        rc = ngx_rooms_reader_lasts(rq, s);
-        break;
-
-    case NGX_ROOMS_READER_COUNTS:
-        rc = ngx_rooms_page_counts(rq, s);
-        break;
-
-    case NGX_ROOMS_READER_BOUND:
-        rc = ngx_rooms_page_bound(rq, s);
-        break;
-
-    case NGX_ROOMS_READER_SIZES:
-        rc = ngx_rooms_page_sizes(rq, s);
+    case NGX_ROOMS_READER_FIRSTS:
+        rc = ngx_rooms_page_firsts(rq, s);
         break;
 
     case NGX_ROOMS_READER_EVENTS:
@@ -381,6 +369,15 @@ ngx_rooms_reader_listen(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 }
 
 
+/* Where more has news, the rooms are asked instead. */
+static ngx_uint_t
+ngx_rooms_reader_entries(ngx_rooms_look_t *look)
+{
+    return ngx_min(look->nrooms + NGX_ROOMS_READER_SPARE,
+                   NGX_ROOMS_READER_ACTIVE);
+}
+
+
 static ngx_int_t
 ngx_rooms_reader_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
@@ -457,7 +454,7 @@ ngx_rooms_reader_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
                              ngx_rooms_s("WITHSCORES"), ngx_rooms_s("LIMIT"),
                              ngx_rooms_s("0"),
                              ngx_rooms_number(b->pool,
-                                              NGX_ROOMS_READER_ACTIVE));
+                                         ngx_rooms_reader_entries(look)));
     (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
                              ngx_rooms_key(&keys, NGX_ROOMS_KEY_USER_NEWS,
                                            rq->principal.sub),
@@ -516,67 +513,24 @@ ngx_rooms_reader_news(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
     ngx_uint_t                i;
     redisReply               *active;
-    ngx_rooms_keys_t          keys;
     ngx_rooms_look_t         *look;
-    ngx_rooms_batch_t        *b;
     ngx_rooms_reader_room_t  *room;
 
     look = s->look;
     active = ngx_rooms_reply(rq, 0);
     look->news = ngx_rooms_reply(rq, 1);
 
-    if (active->elements < 2 * NGX_ROOMS_READER_ACTIVE) {
+    /* else each room knows its own */
+    look->crowded = active->elements / 2 >= ngx_rooms_reader_entries(look);
 
-        for (i = 0; i + 1 < active->elements; i += 2) {
-            room = ngx_rooms_reader_room(look,
-                                 ngx_rooms_reply_str(active->element[i]));
-
-            if (room) {
-                room->news = 1;
-                look->beyond |= ngx_rooms_reply_int(active->element[i + 1], 0)
-                                > look->last;
-            }
+    for (i = 0; i + 1 < active->elements && !look->crowded; i += 2) {
+        room = ngx_rooms_reader_room(look,
+                                     ngx_rooms_reply_str(active->element[i]));
+        if (room) {
+            room->news = 1;
+            look->beyond |= ngx_rooms_reply_int(active->element[i + 1], 0)
+                            > look->last;
         }
-
-        return ngx_rooms_page_begin(rq, s);
-    }
-
-    /* too much has happened in the tenant: each room knows its own */
-
-    b = ngx_rooms_reader_batch(rq, &keys);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    (void) ngx_rooms_command(b, ngx_rooms_s("GET"),
-                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_POSITION,
-                                           ROOMS_NULL));
-
-    for (i = 0; i < look->nrooms; i++) {
-        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                                 ngx_rooms_key(&keys, NGX_ROOMS_KEY_ROOM,
-                                               look->rooms[i].id),
-                                 ngx_rooms_s("position"));
-    }
-
-    return ngx_rooms_reader_send(rq, NGX_ROOMS_READER_LASTS);
-}
-
-
-static ngx_int_t
-ngx_rooms_reader_lasts(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
-{
-    int64_t            last;
-    ngx_uint_t         i;
-    ngx_rooms_look_t  *look;
-
-    look = s->look;
-
-    for (i = 0; i < look->nrooms; i++) {
-        last = ngx_rooms_reply_int(ngx_rooms_reply(rq, i + 1), 0);
-
-        look->rooms[i].news = last > s->from;
-        look->beyond |= last > look->last;
     }
 
     return ngx_rooms_page_begin(rq, s);

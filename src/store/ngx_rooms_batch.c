@@ -6,6 +6,7 @@
 /* Batches: commands on their way out, and replies as they come in. */
 
 #include "ngx_rooms_lane.h"
+#include <ngx_sha1.h>
 
 
 #define NGX_ROOMS_REPLY_MAX  1000000   /* elements; no command asks for more */
@@ -374,4 +375,31 @@ ngx_rooms_reply_is_error(redisReply *reply, const char *prefix)
 {
     return reply && reply->type == REDIS_REPLY_ERROR
            && ngx_strncmp(reply->str, prefix, ngx_strlen(prefix)) == 0;
+}
+
+
+rooms_str_t *
+ngx_rooms_script_begin(ngx_rooms_script_t *script, ngx_uint_t whole,
+    rooms_str_t *argv)
+{
+    u_char      digest[20];
+    ngx_sha1_t  sha1;
+
+    if (whole) {
+        *argv++ = ngx_rooms_s("EVAL");
+        *argv++ = (rooms_str_t) { script->text.len, script->text.data };
+        return argv;
+    }
+
+    if (script->hash[0] == '\0') {
+        ngx_sha1_init(&sha1);
+        ngx_sha1_update(&sha1, script->text.data, script->text.len);
+        ngx_sha1_final(digest, &sha1);
+        ngx_hex_dump(script->hash, digest, sizeof(digest));
+    }
+
+    *argv++ = ngx_rooms_s("EVALSHA");
+    *argv++ = (rooms_str_t) { sizeof(script->hash), script->hash };
+
+    return argv;
 }

@@ -4,7 +4,6 @@
  */
 
 #include "ngx_rooms_commit.h"
-#include <ngx_sha1.h>
 
 
 /* 2020-01-01T00:00:00Z in ms; positions of one ms; the highest floor. */
@@ -33,23 +32,9 @@
 #include "ngx_rooms_commit_lua.h"
 #include "ngx_rooms_resolve_lua.h"
 
-static ngx_str_t  ngx_rooms_script = ngx_string(NGX_ROOMS_COMMIT_LUA);
-
-static u_char  ngx_rooms_script_sha[40];
-
-
-void
-ngx_rooms_commit_init_script(void)
-{
-    u_char      digest[20];
-    ngx_sha1_t  sha1;
-
-    ngx_sha1_init(&sha1);
-    ngx_sha1_update(&sha1, ngx_rooms_script.data, ngx_rooms_script.len);
-    ngx_sha1_final(digest, &sha1);
-
-    ngx_hex_dump(ngx_rooms_script_sha, digest, 20);
-}
+static ngx_rooms_script_t  ngx_rooms_script = {
+    ngx_string(NGX_ROOMS_COMMIT_LUA), { 0 }
+};
 
 
 ngx_int_t
@@ -392,17 +377,7 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
         return NGX_ERROR;
     }
 
-    a = argv;
-
-    if (whole) {
-        *a++ = ngx_rooms_s("EVAL");
-        *a++ = rooms_from_ngx(ngx_rooms_script);
-
-    } else {
-        *a++ = ngx_rooms_s("EVALSHA");
-        *a++ = (rooms_str_t) { 40, ngx_rooms_script_sha };
-    }
-
+    a = ngx_rooms_script_begin(&ngx_rooms_script, whole, argv);
     *a++ = ngx_rooms_number(b->pool, c->keys.nelts);
     ngx_memcpy(a, c->keys.elts, c->keys.nelts * sizeof(rooms_str_t));
     a += c->keys.nelts;

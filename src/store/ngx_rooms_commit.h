@@ -166,6 +166,4 @@ ngx_int_t ngx_rooms_commit_build_resolve(ngx_rooms_commit_t *c,
 ngx_rooms_commit_e ngx_rooms_commit_resolved(ngx_rooms_batch_t *b,
     int64_t *position);
 
-void ngx_rooms_commit_init_script(void);
-
 #endif /* NGX_ROOMS_COMMIT_H */

@@ -70,6 +70,9 @@ ngx_int_t ngx_rooms_load_room(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
 ngx_int_t ngx_rooms_parse_room(redisReply *reply, rooms_str_t id,
     rooms_room_t *room);
 
+/* How the row of a joined member begins, for the store's scripts. */
+#define NGX_ROOMS_ROW_JOINED  "join "
+
 /*
  * A member's row; no value is ROOMS_LEAVE.  One that begins gets the position
  * of the commit's event: for ngx_rooms_commit_write_at().

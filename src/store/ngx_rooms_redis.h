@@ -143,6 +143,19 @@ u_char *ngx_rooms_resp_size(u_char *p, u_char kind, size_t n);
 #define ngx_rooms_s(literal)                                                  \
     ((rooms_str_t) { sizeof(literal) - 1, (const u_char *) (literal) })
 
+/* A script that the store knows by its hash, once it was told its text. */
+typedef struct {
+    ngx_str_t              text;
+    u_char                 hash[40];       /* made when it is needed */
+} ngx_rooms_script_t;
+
+/*
+ * Puts the first two arguments of a script's call, and gives the place of the
+ * next one.  An answer NOSCRIPT means: again, whole.
+ */
+rooms_str_t *ngx_rooms_script_begin(ngx_rooms_script_t *script,
+    ngx_uint_t whole, rooms_str_t *argv);
+
 /*
  * Sends a batch, now or as soon as the lane is up.  The handler is called
  * once, never from inside this call: with all replies, or with a status that
