@@ -85,8 +85,7 @@ sub arrives {
     is($got, $all, $name);
 }
 
-# A long poll that is under way, once nothing more comes; what it is answered,
-# and when.
+# A long poll that is under way, once nothing more comes.
 sub poll {
     my ($server, $who) = @_;
 
@@ -99,28 +98,49 @@ sub poll {
             next;
         }
 
-        my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                         PeerPort => $server->port) or die;
+        my $poll = polls({ server => $server, who => $who, since => $since });
 
-        print {$sock} http_raw('GET', "/v1/sync?since=$since&timeout=30000",
-                               "mock:$who\@t");
-        $sock->flush;
-
-        return $sock unless IO::Select->new($sock)->can_read(0.3);
+        return $poll unless IO::Select->new($poll->{sock})->can_read(0.3);
     }
 
     die "it does not wait\n";
 }
 
-sub polled {
-    my ($sock, $seconds) = @_;
-    my $text = '';
+sub polls {
+    my ($poll) = @_;
 
-    while (IO::Select->new($sock)->can_read($seconds * patience())) {
-        last if !sysread $sock, $text, 65536, length $text;
+    $poll->{sock} = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                          PeerPort => $poll->{server}->port)
+        or die;
+    print {$poll->{sock}}
+        http_raw('GET', "/v1/sync?since=$poll->{since}&timeout=30000",
+                 "mock:$poll->{who}\@t");
+    $poll->{sock}->flush;
+
+    return $poll;
+}
+
+# What it is answered.  Whoever gets 503, since the store was away for too
+# long, asks again from the same position.
+sub polled {
+    my ($poll, $seconds) = @_;
+    my $until = time + $seconds * patience();
+
+    while (time < $until) {
+        my $text = '';
+
+        while (IO::Select->new($poll->{sock})->can_read($until - time)) {
+            last if !sysread $poll->{sock}, $text, 65536, length $text;
+        }
+
+        return join ' ', $text =~ /"body":"(\w+)"/g
+            unless $text =~ m{\AHTTP/1.1 503};
+
+        sleep 0.1;
+        polls($poll);
     }
 
-    return join ' ', $text =~ /"body":"(\w+)"/g;
+    return 'nothing';
 }
 
 sub replicated {
