@@ -69,6 +69,8 @@ sub rows {
         ['directory', 'GET', '/v1/directory/rooms?limit=5', 'ann'],
         ['directory of a stranger', 'GET', '/v1/directory/rooms?limit=5',
          'new'],
+        ['directory, q without match, of a stranger', 'GET',
+         '/v1/directory/rooms?limit=5&q=zzzz', 'new'],
         ['directory, membership', 'GET',
          '/v1/directory/rooms?limit=5&membership=join', 'ann'],
         ['archived', 'GET', '/v1/rooms/archived?limit=5', 'p0001'],
@@ -229,6 +231,16 @@ for my $case (['few', 8], ['many', $large]) {
         # in each of the page's rooms it asks for the caller's row, and reads
         cmp_ok($commands, '<=', @rooms + 150,
                "$name: a sync from $since in " . @rooms . ' rooms');
+    }
+
+    # a search in one's own rooms asks each for its text alone
+    for my $q ('zzzz', 'membership=join&q=zzzz', 'q=room+0003') {
+        my $path = '/v1/directory/rooms?limit=5&'
+                   . ($q =~ /q=/ ? $q : "q=$q");
+        my ($commands) = cost([$q, 'GET', $path, 'ann']);
+
+        cmp_ok($commands, '<=', 1.1 * @rooms + 60,
+               "$name: $q in " . @rooms . ' rooms');
     }
 }
 

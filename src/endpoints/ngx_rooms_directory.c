@@ -55,7 +55,8 @@ typedef struct {
     u_char               after_text[ROOMS_ID_MAX];
     ngx_uint_t           page;            /* ids asked for in one round */
     rooms_str_t          ids[NGX_ROOMS_DIRECTORY_PAGE];
-    ngx_uint_t           nids;
+    ngx_uint_t           nids;            /* of those that may be shown */
+    rooms_str_t          last;            /* of all */
     ngx_uint_t           looked;
     unsigned             end:1;           /* no ids behind these */
     ngx_queue_t         *kept;            /* the last batch of before */
@@ -63,6 +64,7 @@ typedef struct {
 
     ngx_rooms_view_t    *views;
     ngx_uint_t           nviews;
+    ngx_uint_t           held;            /* of rounds before */
     size_t               size;            /* of them in JSON, about */
     ngx_uint_t          *dms;             /* views that want a name */
     ngx_uint_t           ndms;
@@ -76,8 +78,9 @@ typedef enum {
     NGX_ROOMS_DIRECTORY_COUNTED,          /* how many each word finds */
     NGX_ROOMS_DIRECTORY_HIT,              /* what the rarest one finds */
     NGX_ROOMS_DIRECTORY_IDS,
+    NGX_ROOMS_DIRECTORY_TEXTS,            /* rooms alone, to look for q */
+    NGX_ROOMS_DIRECTORY_SEARCH,           /* and names of DMs */
     NGX_ROOMS_DIRECTORY_ROOMS,
-    NGX_ROOMS_DIRECTORY_SEARCH,           /* names of DMs, to look for q */
     NGX_ROOMS_DIRECTORY_NAMES
 } ngx_rooms_directory_round_e;
 
@@ -91,8 +94,12 @@ static ngx_int_t ngx_rooms_directory_count(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_choose(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_hits(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_ids(ngx_rooms_req_t *rq);
-static ngx_int_t ngx_rooms_directory_rooms(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_look(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_texts(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_search(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_found(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_rooms(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_on(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_take(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_names(ngx_rooms_req_t *rq);
 
@@ -296,12 +303,15 @@ ngx_rooms_directory_walk(ngx_rooms_req_t *rq)
         return ngx_rooms_directory_hits(rq);
 
     case NGX_ROOMS_DIRECTORY_IDS:
-        return ngx_rooms_directory_rooms(rq);
+        return ngx_rooms_directory_look(rq);
 
-    case NGX_ROOMS_DIRECTORY_ROOMS:
+    case NGX_ROOMS_DIRECTORY_TEXTS:
         return ngx_rooms_directory_search(rq);
 
     case NGX_ROOMS_DIRECTORY_SEARCH:
+        return ngx_rooms_directory_found(rq);
+
+    case NGX_ROOMS_DIRECTORY_ROOMS:
         return ngx_rooms_directory_take(rq);
 
     default:
@@ -677,11 +687,8 @@ ngx_rooms_directory_merge(ngx_rooms_directory_t *d,
 
 
 static ngx_int_t
-ngx_rooms_directory_rooms(ngx_rooms_req_t *rq)
+ngx_rooms_directory_look(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t                   i;
-    ngx_rooms_keys_t             keys;
-    ngx_rooms_batch_t           *b;
     ngx_rooms_directory_t       *d;
     ngx_rooms_directory_list_t   own, public;
 
@@ -706,6 +713,56 @@ ngx_rooms_directory_rooms(ngx_rooms_req_t *rq)
         return ngx_rooms_directory_names(rq);
     }
 
+    d->last = d->ids[d->nids - 1];
+    d->looked += d->nids;
+
+    return d->q.len ? ngx_rooms_directory_texts(rq)
+                    : ngx_rooms_directory_rooms(rq);
+}
+
+
+/* A search reads of most rooms only their row. */
+static ngx_int_t
+ngx_rooms_directory_texts(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t              i;
+    ngx_rooms_keys_t        keys;
+    ngx_rooms_batch_t      *b;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    keys = rq->keys;
+    keys.pool = b->pool;
+
+    for (i = 0; i < d->nids; i++) {
+        if (ngx_rooms_load_room(b, &keys, d->ids[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    d->rooms = b;
+    rq->round = NGX_ROOMS_DIRECTORY_TEXTS;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_directory_rooms(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t              i;
+    ngx_rooms_keys_t        keys;
+    ngx_rooms_batch_t      *b;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+
     b = ngx_rooms_batch(rq);
     if (b == NULL) {
         return NGX_ERROR;
@@ -729,6 +786,17 @@ ngx_rooms_directory_rooms(ngx_rooms_req_t *rq)
 }
 
 
+/* The filters that ask for the room alone. */
+static ngx_uint_t
+ngx_rooms_directory_wanted(ngx_rooms_directory_t *d, const rooms_room_t *room)
+{
+    return room->state == d->state
+           && (d->type < 0 || (ngx_int_t) room->type == d->type)
+           && (d->workspace.data == NULL
+               || rooms_str_eq(room->workspace, d->workspace));
+}
+
+
 /*
  * All filters but the search.  The ids were read before the rows: who was
  * removed in between doesn't see the room any more.
@@ -737,17 +805,10 @@ static ngx_uint_t
 ngx_rooms_directory_passes(ngx_rooms_directory_t *d,
     const ngx_rooms_view_t *v)
 {
-    if (!v->exists || v->room.state != d->state
-        || !rooms_sees(&v->room, &v->me, 0))
-    {
-        return 0;
-    }
-
-    return (d->type < 0 || (ngx_int_t) v->room.type == d->type)
+    return v->exists && ngx_rooms_directory_wanted(d, &v->room)
+           && rooms_sees(&v->room, &v->me, 0)
            && (d->membership < 0
-               || (ngx_int_t) v->me.membership == d->membership)
-           && (d->workspace.data == NULL
-               || rooms_str_eq(v->room.workspace, d->workspace));
+               || (ngx_int_t) v->me.membership == d->membership);
 }
 
 
@@ -757,10 +818,6 @@ ngx_rooms_directory_matches(ngx_rooms_directory_t *d,
 {
     rooms_buf_t  b;
 
-    if (d->q.len == 0) {
-        return 1;
-    }
-
     rooms_buf_init(&b, d->text, NGX_ROOMS_DIRECTORY_TEXT);
 
     rooms_fold(&b, v->name);
@@ -769,6 +826,39 @@ ngx_rooms_directory_matches(ngx_rooms_directory_t *d,
 
     return rooms_fold_match((rooms_str_t) { b.last - b.start, b.start },
                             d->q);
+}
+
+
+/* One broken room must not hide all others. */
+static void
+ngx_rooms_directory_broken(ngx_rooms_req_t *rq, rooms_str_t id)
+{
+    ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
+                  "rooms: the store holds no valid room in \"%*s\"",
+                  id.len, id.data);
+}
+
+
+/* A room that is looked at for the search, without its viewer. */
+static ngx_int_t
+ngx_rooms_directory_text(ngx_rooms_req_t *rq, ngx_uint_t i,
+    ngx_rooms_view_t *view)
+{
+    ngx_int_t               rc;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+    ngx_memzero(view, sizeof(ngx_rooms_view_t));
+
+    rc = ngx_rooms_parse_room(d->rooms->replies[i], d->ids[i], &view->room);
+    view->name = view->room.name;
+
+    if (rc == NGX_ERROR) {
+        ngx_rooms_directory_broken(rq, d->ids[i]);
+    }
+
+    return rc == NGX_OK && ngx_rooms_directory_wanted(d, &view->room)
+           ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -784,10 +874,7 @@ ngx_rooms_directory_view(ngx_rooms_req_t *rq, ngx_uint_t i,
                              rq->principal.sub, view)
         != NGX_OK)
     {
-        /* one broken room must not hide all others */
-        ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
-                      "rooms: the store holds no valid room in \"%*s\"",
-                      d->ids[i].len, d->ids[i].data);
+        ngx_rooms_directory_broken(rq, d->ids[i]);
         return NGX_DECLINED;
     }
 
@@ -832,17 +919,13 @@ ngx_rooms_directory_search(ngx_rooms_req_t *rq)
 
     d = rq->data;
 
-    if (d->q.len == 0) {
-        return ngx_rooms_directory_take(rq);
-    }
-
     if (ngx_rooms_batch(rq) == NULL) {
         return NGX_ERROR;
     }
 
     for (i = 0; i < d->nids; i++) {
 
-        if (ngx_rooms_directory_view(rq, i, &view) == NGX_OK
+        if (ngx_rooms_directory_text(rq, i, &view) == NGX_OK
             && view.room.type == ROOMS_DM
             && ngx_rooms_directory_ask_name(rq, &view) != NGX_OK)
         {
@@ -851,12 +934,47 @@ ngx_rooms_directory_search(ngx_rooms_req_t *rq)
     }
 
     if (rq->batch->commands.nelts == 0) {
-        return ngx_rooms_directory_take(rq);
+        return ngx_rooms_directory_found(rq);
     }
 
     rq->round = NGX_ROOMS_DIRECTORY_SEARCH;
 
     return ngx_rooms_send(rq);
+}
+
+
+/* Those that match are read whole. */
+static ngx_int_t
+ngx_rooms_directory_found(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t              i, n, dms;
+    ngx_rooms_view_t        view;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+    n = 0;
+    dms = 0;
+
+    for (i = 0; i < d->nids; i++) {
+
+        if (ngx_rooms_directory_text(rq, i, &view) != NGX_OK) {
+            continue;
+        }
+
+        if (view.room.type == ROOMS_DM
+            && ngx_rooms_directory_take_name(rq, dms++, &view) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (ngx_rooms_directory_matches(d, &view)) {
+            d->ids[n++] = d->ids[i];
+        }
+    }
+
+    d->nids = n;
+
+    return n ? ngx_rooms_directory_rooms(rq) : ngx_rooms_directory_on(rq);
 }
 
 
@@ -883,7 +1001,7 @@ ngx_rooms_directory_put(ngx_rooms_directory_t *d, rooms_str_t id,
         return d->count ? NGX_OK : NGX_DONE;
     }
 
-    if (view->room.type == ROOMS_DM && d->q.len == 0) {
+    if (view->room.type == ROOMS_DM) {
         d->dms[d->ndms++] = d->nviews;
     }
 
@@ -918,14 +1036,11 @@ ngx_rooms_directory_drop(ngx_rooms_req_t *rq, ngx_rooms_directory_t *d)
 static ngx_int_t
 ngx_rooms_directory_take(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t              i, dms, nviews;
-    rooms_str_t             last;
+    ngx_uint_t              i;
     ngx_rooms_view_t        view;
     ngx_rooms_directory_t  *d;
 
     d = rq->data;
-    dms = 0;
-    nviews = d->nviews;
 
     for (i = 0; i < d->nids; i++) {
 
@@ -933,33 +1048,36 @@ ngx_rooms_directory_take(ngx_rooms_req_t *rq)
             continue;
         }
 
-        if (view.room.type == ROOMS_DM && d->q.len
-            && ngx_rooms_directory_take_name(rq, dms++, &view) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        if (ngx_rooms_directory_matches(d, &view)
-            && ngx_rooms_directory_put(d, d->ids[i], &view) == NGX_DONE)
-        {
+        if (ngx_rooms_directory_put(d, d->ids[i], &view) == NGX_DONE) {
             return ngx_rooms_directory_names(rq);
         }
     }
 
-    last = d->ids[d->nids - 1];
+    return ngx_rooms_directory_on(rq);
+}
 
-    if (last.len > sizeof(d->after_text)) {
+
+/* Behind the last room that was looked at, if that is needed. */
+static ngx_int_t
+ngx_rooms_directory_on(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+
+    if (d->last.len > sizeof(d->after_text)) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(d->after_text, last.data, last.len);
-    d->after = (rooms_str_t) { last.len, d->after_text };
-    d->looked += d->nids;
+    ngx_memcpy(d->after_text, d->last.data, d->last.len);
+    d->after = (rooms_str_t) { d->last.len, d->after_text };
 
-    if (d->nviews == nviews) {
+    if (d->nviews == d->held) {
         /* a long walk holds on to what it shows, not to all that it saw */
         ngx_rooms_directory_drop(rq, d);
     }
+
+    d->held = d->nviews;
 
     if (d->end) {
         return ngx_rooms_directory_names(rq);
