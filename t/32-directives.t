@@ -1,546 +1,1091 @@
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Directives: what nginx -t says of a wrong one, and what a right one does.
+# Directives: what NGINX says of a wrong one, and where; and which are right.
+# Where the line of the error matters, the directives are in a file of their
+# own.  What a right one does is in t/32-serve.t;
+# files and locations that directives name are in t/32-files.t and
+# t/32-missing.t.
 
 use strict;
 use warnings;
 
 use Cwd ();
-use File::Temp ();
-use Test::More;
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Process qw(find_program slurp);
+use Test::Nginx::Socket 'no_plan';
 
-my $dir = File::Temp::tempdir('rooms-conf-XXXXXXXX', TMPDIR => 1,
-                              CLEANUP => 1);
-my $data = Cwd::cwd() . '/t/data';
-my $nginx = find_program($ENV{TEST_NGINX_BINARY} || 'nginx');
-my ($ada, $bob) = ('mock:ada@acme', 'mock:bob@acme');
-my $store = "rooms_redis redis://$ENV{TEST_NGINX_REDIS}/0;";
+$ENV{TEST_NGINX_DATA} = Cwd::cwd() . '/t/data';
 
-sub put {
-    my ($path, $text) = @_;
+no_root_location();
+no_shuffle();
+run_tests();
 
-    open my $out, '>', $path or die "$path: $!\n";
-    print $out $text;
-    close $out or die "$path: $!\n";
-}
+__DATA__
 
-# nginx -t; the server's text begins in line 10
-sub check {
-    my ($server, $http) = @_;
-    my $modules = join ' ', map { "load_module $_;" }
-                  split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
-
-    $http //= '';
-    put("$dir/nginx.conf", <<"END");
-$modules
-pid $dir/nginx.pid; error_log stderr notice; events { }
-http {
-access_log off; client_body_temp_path $dir/body; proxy_temp_path $dir/proxy;
-fastcgi_temp_path $dir/f; uwsgi_temp_path $dir/u; scgi_temp_path $dir/s;
-$http
+=== TEST 1: rooms is on or off
+--- config
+        rooms maybe;
+--- must_die
+--- error_log
+must be "on" or "off"
 
 
-server { listen 127.0.0.1:1;
-$server
-} }
-END
 
-    return scalar `$nginx -t -p $dir -e stderr -c $dir/nginx.conf 2>&1`;
-}
-
-sub bad {
-    my ($text, $message, $line) = @_;
-    my $said = check($text);
-
-    $line //= 10;
-    like($said, qr/\[emerg\].*$message.*nginx\.conf:$line$/m, $text);
-}
-
-sub good {
-    my ($text, $http) = @_;
-
-    like(check($text, $http), qr/test is successful/, $text);
-}
+=== TEST 2: ... and says which
+--- config
+        rooms;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms"
 
 
-# What is refused, and where
 
-bad('rooms maybe;', 'must be "on" or "off"');
-bad('rooms;', 'invalid number of arguments');
-bad("rooms on;\nrooms on;", '"rooms" directive is duplicate', 11);
-bad('rooms_auth mock; location /a { rooms on; rooms off; }', 'is duplicate');
-bad('location /a { rooms on; proxy_pass http://127.0.0.1; rooms_status; }',
-    'another handler');
-bad('rooms_auth mock; location /a { stub_status; rooms on; }',
-    'another handler');
-bad('rooms_serve room;', '"rooms_serve" directive has the invalid value "room":'
-    . ' it takes "rooms", "directory", .* "media" in');
-bad('rooms_serve rooms nothing;', 'invalid value "nothing": it takes "rooms"');
-bad('rooms_serve;', 'invalid number of arguments');
-bad('location /a { rooms_serve rooms; }', 'not allowed here');
-bad('rooms_fallback name;', 'must name a location, "@name"');
-bad('rooms_fallback @;', 'must name a location');
-bad('rooms_fallback @a; rooms_fallback @b;', 'is duplicate');
-bad('rooms_status;', 'not allowed here');
+=== TEST 3: ... once
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms on;
+rooms on;
+--- must_die
+--- error_log
+"rooms" directive is duplicate
+html/rooms.conf:2
 
-# what can't be honoured
 
-bad("rooms_auth mock;\nlocation /a {\nrooms on; proxy_pass http://127.0.0.1; }",
-    '"rooms on" has another handler beside it in location "/a" in', 12);
-bad("rooms on; rooms_auth mock;\nrooms_serve directory;\n"
-    . "location $_ {\nrooms on; }",
-    '"rooms on" serves nothing, since "rooms_serve" leaves its part out, '
-    . 'in location', 13)
-    for '/v1/sync', '= /v1/sync', '^~ /v1/sync', '/v1/rooms/', '/v1/rooms/x',
-        '/_scaiwave';
-good("rooms on; rooms_auth mock; rooms_serve directory; "
-     . "location $_ { rooms on; }")
-    for '/', '/v1/', '/v1/directory', '= /v1/directory/rooms', '~ ^/v1/sync',
-        '/api/', '@named';
 
-# what has to be there
+=== TEST 4: ... in a location, too
+--- config
+        rooms_auth mock;
+        location /a { rooms on; rooms off; }
+--- must_die
+--- error_log
+"rooms" directive is duplicate
 
-for my $case (['rooms_fallback @old', 'location /old { }'],
-              ['rooms_fallback @old', 'location @older { }'],
-              ['rooms_auth_jwks_request /_jwks', 'location @_jwks { }'],
-              ['rooms_auth_jwks_request /_jwks?a=/_key', 'location /_key { }'],
-              ['rooms_federation_pass /_peer', 'location = /_peer/ { }'])
-{
-    my ($directive, $other) = @$case;
-    my ($name, $uri) = split / /, $directive;
-    my $federation = $name =~ /federation/
-        ? 'rooms_federation on; rooms_federation_key key; rooms_tenant t; '
-          . 'rooms_server_name a.example; '
-        : '';
 
-    put("$dir/key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n");
-    chmod 0600, "$dir/key";
 
-    for my $where ("rooms on;\n$directive;", "$directive;\nrooms on;") {
-        bad("rooms_auth mock; $federation$other\n$where",
-            qr/"$name" names the location "\Q$uri\E", which the server in \S+:9/,
-            $where =~ /^rooms on/ ? 12 : 11);
+=== TEST 5: a location has one handler: rooms_status after another
+--- config
+        location /a { rooms on; proxy_pass http://127.0.0.1; rooms_status; }
+--- must_die
+--- error_log
+another handler
+
+
+
+=== TEST 6: a location has one handler: rooms after another
+--- config
+        rooms_auth mock;
+        location /a { stub_status; rooms on; }
+--- must_die
+--- error_log
+another handler
+
+
+
+=== TEST 7: a location has one handler: another after rooms, found at the end
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_auth mock;
+location /a {
+rooms on; proxy_pass http://127.0.0.1; }
+--- must_die
+--- error_log
+"rooms on" has another handler beside it in location "/a" in
+html/rooms.conf:3
+
+
+
+=== TEST 8: rooms_serve names parts of the tree, and the error all of them
+--- config
+        rooms_serve room;
+--- must_die
+--- error_log
+"rooms_serve" directive has the invalid value "room": it takes "rooms", "directory", 
+"media" in
+
+
+
+=== TEST 9: ... each of which is one
+--- config
+        rooms_serve rooms nothing;
+--- must_die
+--- error_log
+invalid value "nothing": it takes "rooms"
+
+
+
+=== TEST 10: ... at least one
+--- config
+        rooms_serve;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms_serve"
+
+
+
+=== TEST 11: rooms_serve is of a server
+--- config
+        location /a { rooms_serve rooms; }
+--- must_die
+--- error_log
+"rooms_serve" directive is not allowed here
+
+
+
+=== TEST 12: rooms_fallback is a named location
+--- config
+        rooms_fallback name;
+--- must_die
+--- error_log
+must name a location, "@name"
+
+
+
+=== TEST 13: ... of a name
+--- config
+        rooms_fallback @;
+--- must_die
+--- error_log
+must name a location
+
+
+
+=== TEST 14: ... one
+--- config
+        rooms_fallback @a;
+        rooms_fallback @b;
+--- must_die
+--- error_log
+"rooms_fallback" directive is duplicate
+
+
+
+=== TEST 15: rooms_status is of a location
+--- config
+        rooms_status;
+--- must_die
+--- error_log
+"rooms_status" directive is not allowed here
+
+
+
+=== TEST 16: rooms_redis http://127.0.0.1: must begin with redis://
+--- config
+        rooms_redis http://127.0.0.1;
+--- must_die
+--- error_log
+rooms_redis
+must begin with "redis://"
+
+
+
+=== TEST 17: rooms_redis 127.0.0.1:6379: must begin with
+--- config
+        rooms_redis 127.0.0.1:6379;
+--- must_die
+--- error_log
+rooms_redis
+must begin with
+
+
+
+=== TEST 18: rooms_redis redis://: has no host
+--- config
+        rooms_redis redis://;
+--- must_die
+--- error_log
+rooms_redis
+has no host
+
+
+
+=== TEST 19: rooms_redis redis:///0: has no host
+--- config
+        rooms_redis redis:///0;
+--- must_die
+--- error_log
+rooms_redis
+has no host
+
+
+
+=== TEST 20: rooms_redis redis://127.0.0.1:0/0: invalid port
+--- config
+        rooms_redis redis://127.0.0.1:0/0;
+--- must_die
+--- error_log
+rooms_redis
+invalid port
+
+
+
+=== TEST 21: rooms_redis redis://127.0.0.1:99999/0: invalid port
+--- config
+        rooms_redis redis://127.0.0.1:99999/0;
+--- must_die
+--- error_log
+rooms_redis
+invalid port
+
+
+
+=== TEST 22: rooms_redis redis://127.0.0.1:x/0: invalid port
+--- config
+        rooms_redis redis://127.0.0.1:x/0;
+--- must_die
+--- error_log
+rooms_redis
+invalid port
+
+
+
+=== TEST 23: rooms_redis redis://127.0.0.1/x: invalid database number
+--- config
+        rooms_redis redis://127.0.0.1/x;
+--- must_die
+--- error_log
+rooms_redis
+invalid database number
+
+
+
+=== TEST 24: rooms_redis redis://127.0.0.1/-1: invalid database number
+--- config
+        rooms_redis redis://127.0.0.1/-1;
+--- must_die
+--- error_log
+rooms_redis
+invalid database number
+
+
+
+=== TEST 25: rooms_redis redis://127.0.0.1/0/1: invalid database number
+--- config
+        rooms_redis redis://127.0.0.1/0/1;
+--- must_die
+--- error_log
+rooms_redis
+invalid database number
+
+
+
+=== TEST 26: rooms_redis redis://user@127.0.0.1/0: user:password
+--- config
+        rooms_redis redis://user@127.0.0.1/0;
+--- must_die
+--- error_log
+rooms_redis
+user:password
+
+
+
+=== TEST 27: rooms_redis redis://no.such.host.invalid/0: host not found
+--- config
+        rooms_redis redis://no.such.host.invalid/0;
+--- must_die
+--- error_log
+rooms_redis
+host not found
+
+
+
+=== TEST 28: rooms_redis redis+unix://: absolute path
+--- config
+        rooms_redis redis+unix://;
+--- must_die
+--- error_log
+rooms_redis
+absolute path
+
+
+
+=== TEST 29: rooms_redis redis+unix://redis.sock: absolute path
+--- config
+        rooms_redis redis+unix://redis.sock;
+--- must_die
+--- error_log
+rooms_redis
+absolute path
+
+
+
+=== TEST 30: rooms_redis redis+unix:///xxx...: too long a path
+--- config
+        rooms_redis redis+unix:///xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx;
+--- must_die
+--- error_log
+rooms_redis
+too long a path
+
+
+
+=== TEST 31: rooms_redis redis+unix:///a?db=x: invalid database number
+--- config
+        rooms_redis redis+unix:///a?db=x;
+--- must_die
+--- error_log
+rooms_redis
+invalid database number
+
+
+
+=== TEST 32: rooms_redis redis+unix:///a?x=1: knows no query
+--- config
+        rooms_redis redis+unix:///a?x=1;
+--- must_die
+--- error_log
+rooms_redis
+knows no query
+
+
+
+=== TEST 33: rooms_redis redis-sentinel://127.0.0.1:1: must end in /name
+--- config
+        rooms_redis redis-sentinel://127.0.0.1:1;
+--- must_die
+--- error_log
+rooms_redis
+must end in "/name"
+
+
+
+=== TEST 34: rooms_redis rediss://127.0.0.1/0: TLS
+--- config
+        rooms_redis rediss://127.0.0.1/0;
+--- must_die
+--- error_log
+rooms_redis
+TLS
+
+
+
+=== TEST 35: rooms_redis is one
+--- config
+        rooms_redis redis://127.0.0.1/0;
+        rooms_redis redis://127.0.0.1/1;
+--- must_die
+--- error_log
+"rooms_redis" directive is duplicate
+
+
+
+=== TEST 36: rooms_redis_timeout is a time
+--- config
+        rooms_redis_timeout soon;
+--- must_die
+--- error_log
+invalid value in
+
+
+
+=== TEST 37: rooms_redis_connect_timeout is no negative one
+--- config
+        rooms_redis_connect_timeout -1s;
+--- must_die
+--- error_log
+invalid value in
+
+
+
+=== TEST 38: rooms_redis_wait: at least one replica
+--- config
+        rooms_redis_wait 0;
+--- must_die
+--- error_log
+number of replicas
+
+
+
+=== TEST 39: rooms_redis_wait: a number
+--- config
+        rooms_redis_wait two;
+--- must_die
+--- error_log
+number of replicas
+
+
+
+=== TEST 40: rooms_redis_wait: no time where it is off
+--- config
+        rooms_redis_wait off 1s;
+--- must_die
+--- error_log
+time behind "off"
+
+
+
+=== TEST 41: rooms_redis_wait: a time behind the number
+--- config
+        rooms_redis_wait 1 soon;
+--- must_die
+--- error_log
+needs a time
+
+
+
+=== TEST 42: rooms_redis_wait is shorter than a round to the store
+--- config
+        rooms on; rooms_auth mock; rooms_redis_wait 1 2s;
+--- must_die
+--- error_log
+waits 2000ms, which must be less than
+
+
+
+=== TEST 43: rooms_key_prefix is not empty
+--- config
+        rooms_key_prefix "";
+--- must_die
+--- error_log
+must be 1 to 64 bytes
+
+
+
+=== TEST 44: ... has no braces
+--- config
+        rooms_key_prefix "a{b}c";
+--- must_die
+--- error_log
+without braces
+
+
+
+=== TEST 45: ... and at most 64 bytes
+--- config
+        rooms_key_prefix xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx;
+--- must_die
+--- error_log
+must be 1 to 64 bytes
+
+
+
+=== TEST 46: rooms_auth is one of three
+--- config
+        rooms_auth none;
+--- must_die
+--- error_log
+"rooms_auth" directive has the invalid value "none": it takes "jwt", "mock", "hybrid" in
+
+
+
+=== TEST 47: rooms_import_limits has names
+--- config
+        rooms_import_limits entry=5;
+--- must_die
+--- error_log
+"rooms_import_limits" directive has the invalid value "entry=5": it takes "unpacked=SIZE", "entries=N", 
+
+
+
+=== TEST 48: ... and numbers above 0
+--- config
+        rooms_import_limits ratio=0;
+--- must_die
+--- error_log
+invalid value "ratio=0"
+
+
+
+=== TEST 49: rooms_auth_jwks_request is a path
+--- config
+        rooms_auth_jwks_request keys;
+--- must_die
+--- error_log
+must be a path
+
+
+
+=== TEST 50: rooms_auth_leeway is a time
+--- config
+        rooms_auth_leeway long;
+--- must_die
+--- error_log
+invalid value in
+
+
+
+=== TEST 51: rooms_auth_claim begins with what is claimed
+--- config
+        rooms_auth_claim sub a;
+--- must_die
+--- error_log
+must begin with "participant", "tenant", "name", "local" or "roles"
+
+
+
+=== TEST 52: ... and goes on with a path
+--- config
+        rooms_auth_claim roles;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms_auth_claim"
+
+
+
+=== TEST 53: ... of words
+--- config
+        rooms_auth_claim roles a "";
+--- must_die
+--- error_log
+has an empty word
+
+
+
+=== TEST 54: ... once for each
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_auth_claim roles a b;
+rooms_auth_claim roles c;
+--- must_die
+--- error_log
+"rooms_auth_claim" directive is duplicate
+html/rooms.conf:2
+
+
+
+=== TEST 55: rooms_auth_admin has roles
+--- config
+        rooms_auth_admin;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms_auth_admin"
+
+
+
+=== TEST 56: ... that are words
+--- config
+        rooms_auth_admin "";
+--- must_die
+--- error_log
+has an empty word
+
+
+
+=== TEST 57: ... once
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_auth_admin a b;
+rooms_auth_admin a;
+--- must_die
+--- error_log
+"rooms_auth_admin" directive is duplicate
+html/rooms.conf:2
+
+
+
+=== TEST 58: rooms_tenant is a tenant id
+--- config
+        rooms_tenant a/b;
+--- must_die
+--- error_log
+must be 1 to 64 of
+
+
+
+=== TEST 59: ... not an empty one
+--- config
+        rooms_tenant "";
+--- must_die
+--- error_log
+must be 1 to 64 of
+
+
+
+=== TEST 60: rooms_tenants is one of two
+--- config
+        rooms_tenants some;
+--- must_die
+--- error_log
+"rooms_tenants" directive has the invalid value "some": it takes "open", "strict" in
+
+
+
+=== TEST 61: rooms_server_name is a host name
+--- config
+        rooms_server_name "a b";
+--- must_die
+--- error_log
+must be a host name
+
+
+
+=== TEST 62: ... not an empty one
+--- config
+        rooms_server_name "";
+--- must_die
+--- error_log
+must be a host name
+
+
+
+=== TEST 63: rooms_max_participants is at least 1
+--- config
+        rooms_max_participants 0;
+--- must_die
+--- error_log
+must be between 1 and
+
+
+
+=== TEST 64: ... and a number
+--- config
+        rooms_max_participants many;
+--- must_die
+--- error_log
+invalid number
+
+
+
+=== TEST 65: rooms_max_rooms is a number or unlimited
+--- config
+        rooms_max_rooms -1;
+--- must_die
+--- error_log
+must be a number or "unlimited"
+
+
+
+=== TEST 66: ... once
+--- config
+        rooms_max_rooms 1;
+        rooms_max_rooms unlimited;
+--- must_die
+--- error_log
+"rooms_max_rooms" directive is duplicate
+
+
+
+=== TEST 67: rooms_redis_timeout is one
+--- config
+        rooms_redis_timeout 1s;
+        rooms_redis_timeout 2s;
+--- must_die
+--- error_log
+"rooms_redis_timeout" directive is duplicate
+
+
+
+=== TEST 68: rooms_redis_connect_timeout is one
+--- config
+        rooms_redis_connect_timeout 1s;
+        rooms_redis_connect_timeout 2s;
+--- must_die
+--- error_log
+"rooms_redis_connect_timeout" directive is duplicate
+
+
+
+=== TEST 69: rooms_auth_leeway is one
+--- config
+        rooms_auth_leeway 1s;
+        rooms_auth_leeway 2s;
+--- must_die
+--- error_log
+"rooms_auth_leeway" directive is duplicate
+
+
+
+=== TEST 70: rooms_key_prefix is one
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_key_prefix a;
+rooms_key_prefix a;
+--- must_die
+--- error_log
+"rooms_key_prefix" directive is duplicate
+html/rooms.conf:2
+
+
+
+=== TEST 71: ... and has a value
+--- config
+        rooms_key_prefix;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms_key_prefix"
+
+
+
+=== TEST 72: rooms_auth is one
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_auth mock;
+rooms_auth mock;
+--- must_die
+--- error_log
+"rooms_auth" directive is duplicate
+html/rooms.conf:2
+
+
+
+=== TEST 73: ... and has a value
+--- config
+        rooms_auth;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms_auth"
+
+
+
+=== TEST 74: rooms_tenant is one
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_tenant a;
+rooms_tenant a;
+--- must_die
+--- error_log
+"rooms_tenant" directive is duplicate
+html/rooms.conf:2
+
+
+
+=== TEST 75: ... and has a value
+--- config
+        rooms_tenant;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms_tenant"
+
+
+
+=== TEST 76: rooms_auth_issuer is one
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_auth_issuer a;
+rooms_auth_issuer a;
+--- must_die
+--- error_log
+"rooms_auth_issuer" directive is duplicate
+html/rooms.conf:2
+
+
+
+=== TEST 77: ... and has a value
+--- config
+        rooms_auth_issuer;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms_auth_issuer"
+
+
+
+=== TEST 78: rooms_auth_audience is one
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_auth_audience a;
+rooms_auth_audience a;
+--- must_die
+--- error_log
+"rooms_auth_audience" directive is duplicate
+html/rooms.conf:2
+
+
+
+=== TEST 79: ... and has a value
+--- config
+        rooms_auth_audience;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms_auth_audience"
+
+
+
+=== TEST 80: rooms_auth_jwks_request is one
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_auth_jwks_request /a;
+rooms_auth_jwks_request /a;
+--- must_die
+--- error_log
+"rooms_auth_jwks_request" directive is duplicate
+html/rooms.conf:2
+
+
+
+=== TEST 81: ... and has a value
+--- config
+        rooms_auth_jwks_request;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms_auth_jwks_request"
+
+
+
+=== TEST 82: rooms_auth_jwks_file is one
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_auth_jwks_file $TEST_NGINX_DATA/jwks.json;
+rooms_auth_jwks_file $TEST_NGINX_DATA/jwks.json;
+--- must_die
+--- error_log
+"rooms_auth_jwks_file" directive is duplicate
+html/rooms.conf:2
+
+
+
+=== TEST 83: ... and has a value
+--- config
+        rooms_auth_jwks_file;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms_auth_jwks_file"
+
+
+
+=== TEST 84: rooms_auth_secret_file is one
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+--- must_die
+--- error_log
+"rooms_auth_secret_file" directive is duplicate
+html/rooms.conf:2
+
+
+
+=== TEST 85: ... and has a value
+--- config
+        rooms_auth_secret_file;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms_auth_secret_file"
+
+
+
+=== TEST 86: rooms_tenants is one
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_tenants open;
+rooms_tenants open;
+--- must_die
+--- error_log
+"rooms_tenants" directive is duplicate
+html/rooms.conf:2
+
+
+
+=== TEST 87: ... and has a value
+--- config
+        rooms_tenants;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms_tenants"
+
+
+
+=== TEST 88: rooms_server_name is one
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_server_name a;
+rooms_server_name a;
+--- must_die
+--- error_log
+"rooms_server_name" directive is duplicate
+html/rooms.conf:2
+
+
+
+=== TEST 89: ... and has a value
+--- config
+        rooms_server_name;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms_server_name"
+
+
+
+=== TEST 90: rooms_max_participants is one
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_max_participants 1;
+rooms_max_participants 1;
+--- must_die
+--- error_log
+"rooms_max_participants" directive is duplicate
+html/rooms.conf:2
+
+
+
+=== TEST 91: ... and has a value
+--- config
+        rooms_max_participants;
+--- must_die
+--- error_log
+invalid number of arguments in "rooms_max_participants"
+
+
+
+=== TEST 92: tokens need keys
+--- config
+        rooms on;
+--- must_die
+--- error_log
+rooms_auth "jwt" needs rooms_auth_jwks_file, rooms_auth_jwks_request or rooms_auth_secret_file
+
+
+
+=== TEST 93: what is accepted: times to wait, words with blanks, many words
+--- http_config
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s1;
+        rooms on; rooms_auth mock; rooms_redis_wait 2 300ms;
     }
-
-    bad("rooms_auth mock; $federation$other\n"
-        . "location /v1/sync {\nrooms on;\n$directive; }",
-        qr/"$name" names the location/, 13);
-    good("rooms_auth mock; $federation $directive; $other");  # not on
-
-    (my $path = $uri) =~ s/\?.*//;
-
-    good("rooms_auth mock; $federation$directive; rooms on; "
-         . "location $_ { return 200; }")
-        for $path =~ /^@/ ? $path : ($path, "= $path", "~ ^$path", '/');
-}
-
-for my $case (
-    ['http://127.0.0.1', 'must begin with "redis://"'],
-    ['127.0.0.1:6379', 'must begin with'],
-    ['redis://', 'has no host'],
-    ['redis:///0', 'has no host'],
-    ['redis://127.0.0.1:0/0', 'invalid port'],
-    ['redis://127.0.0.1:99999/0', 'invalid port'],
-    ['redis://127.0.0.1:x/0', 'invalid port'],
-    ['redis://127.0.0.1/x', 'invalid database number'],
-    ['redis://127.0.0.1/-1', 'invalid database number'],
-    ['redis://127.0.0.1/0/1', 'invalid database number'],
-    ['redis://user@127.0.0.1/0', 'user:password'],
-    ['redis://no.such.host.invalid/0', 'host not found'],
-    ['redis+unix://', 'absolute path'],
-    ['redis+unix://redis.sock', 'absolute path'],
-    ['redis+unix:///' . 'x' x 120, 'too long a path'],
-    ['redis+unix:///a?db=x', 'invalid database number'],
-    ['redis+unix:///a?x=1', 'knows no query'],
-    ['redis-sentinel://127.0.0.1:1', 'must end in "/name"'],
-    ['rediss://127.0.0.1/0', 'TLS'],
-) {
-    bad("rooms_redis $case->[0];", qr/rooms_redis.*\Q$case->[1]\E/);
-}
-
-bad('rooms_redis redis://127.0.0.1/0; rooms_redis redis://127.0.0.1/1;',
-    'is duplicate');
-bad("rooms_redis_timeout soon;", 'invalid value');
-bad('rooms_redis_wait 0;', 'number of replicas');
-bad('rooms_redis_wait two;', 'number of replicas');
-bad('rooms_redis_wait off 1s;', 'time behind "off"');
-bad('rooms_redis_wait 1 soon;', 'needs a time');
-like(check('rooms on; rooms_auth mock; rooms_redis_wait 1 2s;'),
-     qr/\[emerg\].*waits 2000ms, which must be less than/,
-     'rooms_redis_wait as long as a round to the store');
-good('rooms on; rooms_auth mock; rooms_redis_wait 2 300ms;');
-bad("rooms_redis_connect_timeout -1s;", 'invalid value');
-bad('rooms_key_prefix "";', 'must be 1 to 64 bytes');
-bad('rooms_key_prefix "a{b}c";', 'without braces');
-bad('rooms_key_prefix ' . 'x' x 65 . ';', 'must be 1 to 64 bytes');
-bad('rooms_auth none;', '"rooms_auth" directive has the invalid value "none":'
-    . ' it takes "jwt", "mock", "hybrid" in');
-bad('rooms_import_limits entry=5;', '"rooms_import_limits" directive has the '
-    . 'invalid value "entry=5": it takes "unpacked=SIZE", "entries=N", ');
-bad('rooms_import_limits ratio=0;', 'invalid value "ratio=0"');
-bad('rooms_auth_jwks_request keys;', 'must be a path');
-bad('rooms_auth_leeway long;', 'invalid value');
-bad('rooms_auth_claim sub a;', 'must begin with "participant", "tenant", '
-    . '"name", "local" or "roles"');
-bad('rooms_auth_claim roles;', 'invalid number of arguments');
-bad('rooms_auth_claim roles a "";', 'has an empty word');
-bad("rooms_auth_claim roles a b;\nrooms_auth_claim roles c;", 'is duplicate',
-    11);
-bad('rooms_auth_admin;', 'invalid number of arguments');
-bad('rooms_auth_admin "";', 'has an empty word');
-bad("rooms_auth_admin a b;\nrooms_auth_admin a;", 'is duplicate', 11);
-good('rooms_auth_claim roles a b c d e f g h i j k l; rooms_auth_claim name '
-     . '"a b"; rooms_auth_admin "a b" c;');
-bad('rooms_tenant a/b;', 'must be 1 to 64 of');
-bad('rooms_tenant "";', 'must be 1 to 64 of');
-bad('rooms_tenants some;', '"rooms_tenants" directive has the invalid value '
-    . '"some": it takes "open", "strict" in');
-bad('rooms_server_name "a b";', 'must be a host name');
-bad('rooms_server_name "";', 'must be a host name');
-bad('rooms_max_participants 0;', 'must be between 1 and');
-bad('rooms_max_participants many;', 'invalid number');
-bad('rooms_max_rooms -1;', 'must be a number or "unlimited"');
-bad('rooms_max_rooms 1; rooms_max_rooms unlimited;', 'is duplicate');
-
-for my $name (qw(redis_timeout redis_connect_timeout auth_leeway)) {
-    bad("rooms_$name 1s; rooms_$name 2s;", 'is duplicate');
-}
-
-for my $case (['key_prefix', 'a'], ['auth', 'mock'], ['tenant', 'a'],
-              ['auth_issuer', 'a'], ['auth_audience', 'a'],
-              ['auth_jwks_request', '/a'], ['auth_jwks_file', "$data/jwks.json"],
-              ['auth_secret_file', "$data/secret"], ['tenants', 'open'],
-              ['server_name', 'a'], ['max_participants', 1])
-{
-    my ($name, $value) = @$case;
-
-    bad("rooms_$name $value;\nrooms_$name $value;",
-        qr/"rooms_$name" directive is duplicate/, 11);
-    bad("rooms_$name;", 'invalid number of arguments');
-}
-
-like(check('rooms on;'), qr/\[emerg\].*rooms_auth\ "jwt"\ needs
-           \ rooms_auth_jwks_file,\ rooms_auth_jwks_request\ or
-           \ rooms_auth_secret_file/x, 'no keys at all');
-
-# tokens of identity providers
-
-put("$dir/tokens", "# of one\r\n\n \t" . 'a' x 16 . "\r\n" . 'b' x 64);
-put("$dir/notes", "# " . 'a' x 20 . "\n\n");
-put("$dir/short", 'a' x 16 . "\n" . 'b' x 15 . "\n");
-put("$dir/spaced", 'a' x 16 . ' ' . 'b' x 16 . "\n");
-put("$dir/foreign", "a\xc3\xa9" . 'b' x 16 . "\n");
-put("$dir/large", 'a' x 16 . "\n" x (8193 - 16));
-put("$dir/full", 'a' x 16 . "\n" x (8192 - 16));
-put("$dir/void", '');
-
-good("rooms on; rooms_auth mock; rooms_tenant t; rooms_scim_token_file $_;")
-    for "$dir/tokens", "$dir/full", 'tokens';
-
-for my $case (['none', "can't be opened"], ['.', "can't be read"],
-              ['void', 'has no token'], ['notes', 'has no token'],
-              ['short', 'has a token of less than 16 characters'],
-              ['spaced', "has a token that isn't visible ASCII"],
-              ['foreign', "has a token that isn't visible ASCII"],
-              ['large', 'is larger than 8192 bytes'])
-{
-    my ($file, $message) = @$case;
-
-    bad("rooms on; rooms_auth mock; rooms_tenant t;\n"
-        . "rooms_scim_token_file $dir/$file;",
-        qr/rooms_scim_token_file: "\Q$dir\E\/\Q$file\E" $message in /, 11);
-}
-
-for my $where ("rooms_scim_token_file $dir/tokens;\nrooms on;",
-               "location /scim/ {\nrooms_scim_token_file $dir/tokens; "
-               . 'rooms on; }')
-{
-    bad("rooms_auth mock;\n$where", 'rooms_scim_token_file needs rooms_tenant,',
-        $where =~ /^location/ ? 12 : 11);
-}
-
-bad("rooms_tenant t; rooms_scim_token_file $dir/tokens;\n"
-    . "rooms_scim_token_file $dir/tokens;", 'is duplicate', 11);
-good("rooms_auth mock; rooms_tenant t; rooms_scim_token_file $dir/tokens; "
-     . 'location /scim/ { rooms on; }');
-
-put("$dir/junk", "{\"keys\": [\n {\"kty\": \"RSA\"\n");
-put("$dir/empty", '');
-put("$dir/weak", "short\n");
-put("$dir/nokey", '{"keys": []}');
-put("$dir/enc", '{"keys": [{"kty": "oct", "use": "enc", "k": "'
-                . 'A' x 43 . '"}]}');
-put("$dir/mixed", '{"keys": [{"kty": "oct", "use": "enc"}, {"kty": "oct", '
-                  . '"k": "' . 'A' x 43 . '"}]}');
-put("$dir/rsa", '{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}');
-
-for my $case (['jwks_file', 'none', 'No such file'],
-              ['jwks_file', 'junk', 'not JSON in line'],
-              ['jwks_file', 'empty', 'not JSON'],
-              ['jwks_file', 'rsa', 'keys\[0\]: RSA key is shorter'],
-              ['jwks_file', 'nokey', '"keys" is empty'],
-              ['jwks_file', 'enc', 'keys\[0\]: "use" is not "sig"'],
-              ['jwks_file', '.', 'is no file'],
-              ['secret_file', 'none', 'No such file'],
-              ['secret_file', 'empty', 'shorter than 16'],
-              ['secret_file', 'weak', 'shorter than 16'])
-{
-    my ($name, $file, $message) = @$case;
-
-    my $said = check("rooms on;\nrooms_auth_$name $dir/$file;");
-
-    like($said, qr/\[emerg\].*\Q$dir\E\/$file.*$message/,
-         "rooms_auth_$name: $file");
-    like($said, qr/"rooms_auth_$name" .* usable keys in .*nginx\.conf:11/,
-         'file and line');
-}
-
-is(scalar(() = check('rooms on; rooms_auth mock; rooms_federation on; '
-                     . 'rooms_federation_key key; rooms_tenant t; '
-                     . 'rooms_server_name a.example;')
-                =~ /\[warn\].*server in \S+:9 has no location "\/_rooms_peer"/g),
-   1, 'the default location of federation is missed once');
-
-
-# What is accepted
-
-{
-    my $said = check("rooms on;\nrooms_auth_jwks_file $dir/mixed;");
-
-    is(scalar(() = $said =~ /\[warn\]/g), 1, 'one warning of a key set');
-    like($said, qr/\[warn\].*mixed"\ keys\ are\ passed\ over:\ keys\[0\]:\ "use"\ is
-                   \ not\ "sig"\ in\ .*nginx\.conf:11$/xm
-         , 'which says of which key, with file and line')
-        || diag $said;
-    like($said, qr/test is successful/, 'and is no error');
-}
-
-like(check('rooms on; rooms_auth mock;'),
-     qr/\[warn\].*for development only.*test is successful/s, 'mock warns');
-unlike(check("rooms on; rooms_auth_secret_file $data/secret;"),
-       qr/\[warn\]/, 'jwt does not');
-good('rooms off;');
-good("rooms on; rooms_auth_secret_file $data/secret; rooms_redis $_;")
-    for 'redis://127.0.0.1', 'redis://127.0.0.1/', 'redis://127.0.0.1:1/15',
-        'redis://localhost', 'redis://:p%40ss@127.0.0.1/1', 'redis://[::1]/0',
-        'redis://user:p@127.0.0.1:1/0', 'redis+unix:///no/such.sock',
-        'redis+unix:///a?db=3', 'REDIS://127.0.0.1/0';
-good('location /a { rooms on; } location /b { rooms off; }',
-     'rooms_auth mock; rooms_redis_timeout 1s; rooms_max_rooms 5;');
-good('location /a { if ($arg_x) { set $y 1; } limit_except GET { deny all; }'
-     . ' rooms on; }', 'rooms_auth mock;');
-like(check('location / { if ($arg_x) { rooms on; } }'), qr/not allowed here/,
-     'not in an "if"');
-
-
-# The tree, and locations of one's own
-
-sub start { run_nginx($store . ' rooms_auth mock; ' . shift, @_) }
-
-# the statuses of some requests
-sub statuses {
-    return join ' ', map { http_req('GET', $_, $ada)->[0] } @_;
-}
-
-my @paths = ('/v1/rooms/archived', '/v1/directory/rooms', '/v1/workspaces',
-             '/v1/rooms/room-0/messages', '/v1/auth/nothing', '/elsewhere');
-
-start('rooms on;');
-is(statuses(@paths), '200 200 200 404 404 404', 'the whole tree');
-like(http_req('GET', '/v1/auth/nothing', $ada)->[2], qr/SW_NOT_FOUND/,
-     'ours');
-unlike(http_req('GET', '/elsewhere', $ada)->[2], qr/SW_/, 'not ours');
-
-start('rooms off;');
-is(statuses(@paths), '404 404 404 404 404 404', 'off');
-unlike(http_req('GET', $paths[0], $ada)->[2], qr/SW_/, 'none of it');
-
-for my $conf ('rooms on; rooms_serve directory workspaces;',
-              'rooms_serve workspaces directory; rooms on;',
-              'rooms on; rooms_serve directory; rooms_serve workspaces;')
-{
-    start($conf);
-    is(statuses(@paths), '404 200 200 404 404 404', $conf);
-    unlike(http_req('GET', $paths[0], $ada)->[2], qr/SW_/, 'the rest is not');
-}
-
-start('rooms on; rooms_serve messages;');
-like(http_req('GET', '/v1/rooms/archived', $ada)->[2], qr/SW_NOT_FOUND/,
-     'a part that shares its location');
-like(http_req('GET', '/v1/rooms/room-0/messages', $ada)->[2],
-     qr/SW_ROOM_NOT_FOUND/, 'with another');
-
-start('location /v1/rooms/ { rooms on; } location = /api { rooms on; }');
-is(statuses(@paths), '200 404 404 404 404 404', 'only in a location');
-is(http_req('POST', '/v1/rooms', $ada, {})->[0], 404, 'not around it');
-
-# one's own, before and after, with its own settings
-for my $order (0, 1) {
-    my @conf = ('rooms on; ', 'location = /v1/rooms { rooms on; '
-                . 'client_max_body_size 100; add_header X-Mine yes; }');
-    my $body = { room_type => 'group', name => 'a', x => 'x' x 100 };
-
-    start(join '', $order ? reverse @conf : @conf);
-
-    my $res = http_req('POST', '/v1/rooms', $ada, $body);
-
-    is($res->[0], 413, 'client_max_body_size of its own');
-    delete $body->{x};
-    $res = http_req('POST', '/v1/rooms', $ada, $body);
-    is($res->[0], 201, 'small enough');
-    is($res->[1]{'x-mine'}, 'yes', 'and a header');
-    is(http_req('GET', '/v1/directory/rooms', $ada)->[1]{'x-mine'}, undef,
-       'not elsewhere');
-}
-
-start('rooms on; client_max_body_size 10; '
-      . 'location = /v1/rooms { rooms on; client_max_body_size 1m; }');
-is(http_req('POST', '/v1/rooms', $ada,
-            { room_type => 'group', name => 'a' })->[0], 201,
-   'larger than the server\'s');
-is(http_req('POST', '/v1/rooms/dm', $ada,
-            { participant_id => 'bob' })->[0], 413, 'which stays');
-
-# a location of the same name that is none of ours
-for my $conf (
-    'rooms on; location /v1/rooms/ { return 200 "mine"; }',
-    'location /v1/rooms/ { return 200 "mine"; } rooms on;',
-    'rooms on; location /v1/rooms/ { rooms off; return 200 "mine"; }',
-    'rooms on; location ^~ /v1/rooms/ { return 200 "mine"; }',
-    'rooms on; location = /v1/rooms/archived { return 200 "mine"; }',
-    'rooms on; location ~ archived { return 200 "mine"; }',
-) {
-    start($conf);
-    is(http_req('GET', '/v1/rooms/archived', $ada)->[2], 'mine', $conf);
-    is(http_req('GET', '/v1/directory/rooms', $ada)->[0], 200,
-       'the rest is ours');
-}
-
-# nested, and conditions
-start('location /v1/ { location /v1/rooms/ { rooms on; } return 418; }');
-is(statuses('/v1/rooms/archived', '/v1/x'), '200 418', 'nested');
-start('location /v1/ { rooms on; if ($arg_x) { set $y 1; } '
-      . 'if ($http_x_no) { return 403; } limit_except GET { deny all; } }');
-is(statuses('/v1/rooms/archived?x=1'), '200', 'an "if" that is true');
-is(http_req('GET', '/v1/rooms/archived', $ada, undef, 'X-No' => 1)->[0], 403,
-   'an "if" that ends it');
-is(http_req('POST', '/v1/rooms', $ada, {})->[0], 403, 'limit_except');
-
-
-# The fallback
-
-for my $conf ('rooms on; rooms_fallback @old;',
-              'rooms_fallback @old; rooms on;')
-{
-    start($conf . 'location @old { return 299 '
-          . '"old $request_method $request_uri $http_authorization"; }');
-
-    my $res = http_req('GET', '/v1/rooms/a/b/c/d?x=1', $ada);
-
-    is($res->[0], 299, 'a path that is none of ours');
-    is($res->[2], "old GET /v1/rooms/a/b/c/d?x=1 Bearer $ada",
-       'goes as it came');
-    is(http_req('GET', '/v1/auth/x')->[0], 299, 'without a token, too');
-    is(http_req('POST', '/v1/rooms/x/y/z/w', undef, 'x' x 200_000)->[0], 299,
-       'with a body');
-    is(http_req('GET', '/v1/rooms/archived', $ada)->[0], 200, 'ours stays');
-    is(http_req('DELETE', '/v1/rooms', $ada)->[0], 405,
-       'a method that is missing is ours to tell');
-    is(http_req('GET', '/v1/rooms/room-0', $ada)->[0], 404,
-       'and so is a room that is missing');
-}
-
-my $backend = free_port();
-
-start('rooms on; rooms_serve directory; rooms_fallback @old;'
-      . "location / { proxy_pass http://127.0.0.1:$backend; }"
-      . "location \@old { proxy_pass http://127.0.0.1:$backend; }",
-      http => "server { listen 127.0.0.1:$backend; "
-              . 'location / { return 200 "old $request_uri"; } }');
-is(http_req('GET', '/v1/directory/rooms', $ada)->[0], 200,
-   'in front of a backend: ours');
-is(http_req('GET', '/v1/directory/x%2Fy', $ada)->[2],
-   'old /v1/directory/x%2Fy', 'its own');
-is(http_req('GET', '/v1/rooms/archived', $ada)->[2],
-   'old /v1/rooms/archived', 'what isn\'t served');
-
-
-# Databases, prefixes, tenants, limits
-
-my $other = free_port();
-
-redis('FLUSHALL');
-run_nginx("rooms on; rooms_auth mock; $store rooms_key_prefix pre;",
-          http => "server { listen 127.0.0.1:$other; rooms on; "
-                  . 'rooms_auth mock; rooms_redis '
-                  . "redis://$ENV{TEST_NGINX_REDIS}/1; }");
-
-my $here = server_port_is();
-
-is(http_req('POST', '/v1/auth/register', $ada)->[0], 200, 'one server');
-server_port_is($other);
-is(http_req('POST', '/v1/auth/register', $bob)->[0], 200, 'another');
-is(http_req('POST', '/v1/rooms/dm', $bob, { participant_id => 'ada' })->[0],
-   404, 'they don\'t know each other\'s participants');
-server_port_is($here);
-is(redis('HEXISTS', 'pre:{acme}:participants', 'ada'), 1, 'prefix');
-is(join(' ', grep { !/^pre:\{acme\}:/ } @{redis('KEYS', '*')}), '',
-   'of all keys');
-redis('SELECT', 1);
-is(redis('HKEYS', 'sw:{acme}:participants')->[0], 'bob', 'the other database');
-redis('SELECT', 0);
-
-redis('FLUSHALL');
-start('rooms on; rooms_tenants strict;');
-
-my $res = http_req('GET', '/v1/rooms/archived', $ada);
-
-is($res->[0], 404, 'a tenant that is not registered');
-is(json_get($res->[2], 'error.code'), 'SW_TENANT_NOT_FOUND', 'its code');
-is(http_req('POST', '/v1/rooms', $ada,
-            { room_type => 'group', name => 'a' })->[0], 404, 'not to write');
-is_deeply(redis('KEYS', '*'), [], 'nothing was written');
-redis('HSET', 'sw:{acme}:tenant', 'registered', '1');
-is(http_req('GET', '/v1/rooms/archived', $ada)->[0], 200, 'registered');
-is(http_req('GET', '/v1/rooms/archived', 'mock:ada@globex')->[0], 404,
-   'another is not');
-
-redis('FLUSHALL');
-start('rooms on; rooms_max_participants 3; rooms_max_rooms 2;');
-http_req('POST', '/v1/auth/register', "mock:u$_\@acme") for 1 .. 6;
-$res = http_req('POST', '/v1/rooms', $ada,
-                { room_type => 'public', name => 'a' });
-
-my $room = json_get($res->[2], 'data.id');
-
-sub joins {
-    return join ' ', map {
-        http_req('POST', "/v1/rooms/$room/join", "mock:u$_\@acme")->[0]
-    } @_;
-}
-
-is(joins(1, 2, 3), '200 200 409', 'rooms_max_participants');
-redis('HSET', 'sw:{acme}:tenant', 'max_participants', 4);
-is(joins(3, 4), '200 409', 'the tenant\'s own is larger');
-redis('HSET', 'sw:{acme}:tenant', 'max_participants', 1);
-is(joins(4), '409', 'or smaller');
-
-sub creates {
-    return join ' ', map {
-        http_req('POST', '/v1/rooms', $ada,
-                 { room_type => 'group', name => "r$_" })->[0]
-    } 1 .. shift;
-}
-
-is(creates(2), '201 409', 'rooms_max_rooms');
-redis('HSET', 'sw:{acme}:tenant', 'max_rooms', 3);
-is(creates(2), '201 409', 'the tenant\'s own');
-
-unlike(nginx_log(), qr/\[(?:alert|crit|emerg)\]/, 'no alarm in the log');
-
-done_testing();
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s2;
+        rooms_auth_claim roles a b c d e f g h i j k l;
+        rooms_auth_claim name "a b"; rooms_auth_admin "a b" c;
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s3;
+        rooms off;
+    }
+--- config
+        
+--- request
+GET /
+
+
+
+=== TEST 94: ... every form of a store's address
+--- http_config
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s1;
+        rooms on; rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        rooms_redis redis://127.0.0.1;
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s2;
+        rooms on; rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        rooms_redis redis://127.0.0.1/;
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s3;
+        rooms on; rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        rooms_redis redis://127.0.0.1:1/15;
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s4;
+        rooms on; rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        rooms_redis redis://localhost;
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s5;
+        rooms on; rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        rooms_redis redis://:p%40ss@127.0.0.1/1;
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s6;
+        rooms on; rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        rooms_redis redis://[::1]/0;
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s7;
+        rooms on; rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        rooms_redis redis://user:p@127.0.0.1:1/0;
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s8;
+        rooms on; rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        rooms_redis redis+unix:///no/such.sock;
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s9;
+        rooms on; rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        rooms_redis redis+unix:///a?db=3;
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s10;
+        rooms on; rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        rooms_redis REDIS://127.0.0.1/0;
+    }
+--- config
+        
+--- request
+GET /
+
+
+
+=== TEST 95: ... directives of http, and rooms in some locations
+--- http_config
+    rooms_auth mock; rooms_redis_timeout 1s; rooms_max_rooms 5;
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s1;
+        location /a { rooms on; }
+        location /b { rooms off; }
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name s2;
+        location /a {
+            if ($arg_x) { set $y 1; }
+            limit_except GET { deny all; }
+            rooms on;
+        }
+    }
+--- config
+        
+--- request
+GET /
+
+
+
+=== TEST 96: rooms is not allowed in an "if"
+--- config
+        location / { if ($arg_x) { rooms on; } }
+--- must_die
+--- error_log
+"rooms" directive is not allowed here
+
+
+
+=== TEST 97: mock warns
+--- config
+        rooms on; rooms_auth mock;
+--- request
+GET /
+--- error_log
+for development only
+
+
+
+=== TEST 98: jwt does not
+--- config
+        rooms on; rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+--- request
+GET /
+--- no_error_log
+for development only
+rooms_auth is

@@ -3,229 +3,323 @@
 
 # What NGINX refuses by itself, before it looks for a location and in ours:
 # JSON with a code, X-Request-Id and "no-store" all the same, for paths of the
-# tree; and NGINX's own page for others.
+# tree; and NGINX's own page for others.  TLS is in t/33-early-tls.t.
 
 use strict;
 use warnings;
 
-use File::Temp ();
-use IO::Socket::INET;
-use JSON::PP ();
-use Test::More;
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Process qw(find_program);
+use Test::Nginx::Socket 'no_plan';
 
-my $dir = File::Temp->newdir('rooms-early-XXXXXXXX', TMPDIR => 1);
-my ($tls, $verify, $optional, $named) = map { free_port() } 1 .. 4;
+our $long = 'x' x 3000;
 
-system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=$_ "
-       . "-keyout $dir/$_.key -out $dir/$_.pem 2>/dev/null") == 0
-    or plan skip_all => 'no openssl'
-    for 'localhost', 'stranger';
+# Of each family one path.
+our @paths = ('/v1/rooms/archived', '/v1/rooms', '/v1/sync?timeout=0',
+              '/v1/media/upload', '/v1/directory/rooms?q=x');
 
-plan skip_all => 'no curl' if !find_program('curl');
+# Close to the tree, and none of it.
+our @others = ('/other', '/v1/', '/v1/roomsx', '/v1/syncs?a', '/v1/nothing');
 
-my $rooms = "rooms on; rooms_auth mock; rooms_redis redis://$ENV{TEST_NGINX_REDIS}/0;"
-          . ' location = /other { return 200; }';
-my $cert = "ssl_certificate $dir/localhost.pem;"
-         . " ssl_certificate_key $dir/localhost.key;";
-
-run_nginx(<<"END", http => <<"END_HTTP");
-    $rooms
-    error_page 403 404 412 416 /oops.html;
-    location = /oops.html { return 200 "<html>oops</html>"; }
-    location = /v1/rooms/r414 { rooms on; return 414; }
-    location = /v1/rooms/r416 { rooms on; return 416; }
-    location = /v1/rooms/r412 { rooms on; return 412; }
-    location = /v1/rooms/r401 { rooms on; return 401; }
-    location = /v1/rooms/archived { rooms on; return 405; }
-    location = /v1/rooms/r503 { rooms on; limit_req zone=one; limit_req_status 503; }
-    location = /v1/rooms/r495 { rooms on; return 495; }
-    location = /v1/rooms/r496 { rooms on; return 496; }
-    location = /v1/rooms/r497 { rooms on; return 497; }
-    location = /v1/rooms/r494 { rooms on; return 494; }
-    location = /v1/rooms/r599 { rooms on; return 599; }
-END
-    limit_req_zone \$server_name zone=one:1m rate=1r/m;
-    large_client_header_buffers 2 2k;
-    server { listen 127.0.0.1:$tls ssl; $cert $rooms }
-    server { listen 127.0.0.1:$verify ssl; $cert $rooms
-             ssl_verify_client on; ssl_client_certificate $dir/localhost.pem; }
-    server { listen 127.0.0.1:$optional ssl; $cert $rooms
-             ssl_verify_client optional; ssl_client_certificate $dir/localhost.pem; }
-    server { listen 127.0.0.1:$named; return 200; }
-    server { listen 127.0.0.1:$named; server_name rooms; $rooms }
-END_HTTP
-
-my $port = server_port_is();
-
-# [status, headers in lower case, body]
-sub answer {
-    my ($text) = @_;
-    my ($head, $body) = split /\r\n\r\n/, $text // '', 2;
-    my ($status) = ($head // '') =~ m{\AHTTP/\S+ (\d+)};
-
-    return [$status // 0, lc($head // '') . "\r\n", $body // ''];
-}
-
-sub raw {
-    my ($to, $request) = @_;
-    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $to)
-        or die "connect: $!\n";
-
-    $sock->autoflush;
-    local $SIG{PIPE} = 'IGNORE';
-    print {$sock} $request;
-    alarm 30;
-
-    my $text = do { local $/; <$sock> };
-
-    alarm 0;
-
-    return answer($text);
-}
-
-sub curl {
-    my ($url, @options) = @_;
-
-    open my $out, '-|', 'curl', '-s', '-i', '-k', '-m', 20, @options, $url
-        or die "curl: $!\n";
-
-    my $text = do { local $/; <$out> };
-
-    close $out;
-
-    return answer($text);
-}
-
-my $json = JSON::PP->new->utf8;
-
+# The assertions on an error of ours: that it is one, and which one; why, if
+# it is to say so.
 sub ours {
-    my ($res, $status, $code, $name, $problem) = @_;
-    my $body = eval { $json->decode($res->[2]) } || {};
-    my ($id) = $res->[1] =~ /^x-request-id: (\w{32})\r$/m;
+    my ($code, $why) = @_;
 
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-    is("$res->[0] " . ($body->{error}{code} // $res->[2]), "$status $code",
-       $name);
-    is($body->{error}{request_id} // '', $id // 'none', "$name: the id");
-    like($res->[1], qr{^content-type: application/json\r$}m, "$name: JSON");
-    like($res->[1], qr{^cache-control: no-store\r$}m, "$name: not to keep");
-    like($body->{error}{details}[0]{problem} // $body->{error}{message},
-         $problem, "$name: says why")
-        if $problem;
-    unlike($body->{error}{message}, qr/room/, "$name: it is no room's");
+    return "error.code = $code\nerror.request_id = {{id}}\n"
+           . "error.message !~ room"
+           . ($why ? "\nerror.details[0].problem ~ $why" : '');
 }
 
-sub nginxs {
-    my ($res, $status, $name) = @_;
+my $rooms = <<'END';
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+END
 
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
+default_config($rooms . <<'END');
+        location = /other { return 200; }
+        error_page 403 404 412 416 /oops.html;
+        location = /oops.html { return 200 "<html>oops</html>"; }
+        location = /v1/rooms/r401 { rooms on; return 401; }
+        location = /v1/rooms/archived { rooms on; return 405; }
+        location = /v1/rooms/r412 { rooms on; return 412; }
+        location = /v1/rooms/r414 { rooms on; return 414; }
+        location = /v1/rooms/r416 { rooms on; return 416; }
+        location = /v1/rooms/r494 { rooms on; return 494; }
+        location = /v1/rooms/r495 { rooms on; return 495; }
+        location = /v1/rooms/r496 { rooms on; return 496; }
+        location = /v1/rooms/r497 { rooms on; return 497; }
+        location = /v1/rooms/r503 { rooms on; limit_req zone=one; limit_req_status 503; }
+        location = /v1/rooms/r599 { rooms on; return 599; }
+END
 
-    is($res->[0], $status, $name);
-    unlike($res->[1] . $res->[2], qr/x-request-id|SW_/, "$name: not ours");
-}
+# A server of another name, which is the first one and not ours; and one
+# beside it.
+our $servers = <<"END";
+    server {
+        listen \$TEST_NGINX_SERVER_PORT;
+        server_name first;
+        return 200;
+    }
+    server {
+        listen \$TEST_NGINX_SERVER_PORT;
+        server_name rooms;
+        $rooms
+    }
+END
 
-my @end = ("Host: localhost\r\nConnection: close\r\n\r\n");
-my $long = 'x' x 3000;
-my $token = "Authorization: Bearer $long";
+# Whoever gets an error of ours gets its id, and isn't to keep it.
+add_block_preprocessor(sub {
+    my ($block) = @_;
+    my $buffers = "    limit_req_zone \$server_name zone=one:1m rate=1r/m;\n"
+                  . "    large_client_header_buffers 2 2k;\n";
 
-for my $path ('/v1/rooms/archived', '/v1/rooms', '/v1/sync?timeout=0',
-              '/v1/media/upload', '/v1/directory/rooms?q=x')
-{
-    ours(raw($port, "GET $path HTTP/1.1\r\n$token\r\n@end"),
-         400, 'SW_VALIDATION_FAILED', "494 of $path", qr/large_client_header/);
-    ours(raw($port, 'GET ' . $path . ($path =~ /[?]/ ? '&' : '?')
-                    . "x=$long HTTP/1.1\r\n@end"),
-         414, 'SW_VALIDATION_FAILED', "414 of $path", qr/large_client_header/);
-    ours(raw($port, "GET $path HTTP/1.1\r\n\r\n"),
-         400, 'SW_VALIDATION_FAILED', "no Host: $path");
-    ours(raw($port, "GET $path HTTP/1.1\r\nHost: a/b\r\n\r\n"),
-         400, 'SW_VALIDATION_FAILED', "a bad Host: $path");
-    ours(raw($tls, "GET $path HTTP/1.1\r\n@end"),
-         400, 'SW_VALIDATION_FAILED', "497 of $path");
-    ours(curl("https://127.0.0.1:$verify$path"),
-         400, 'SW_VALIDATION_FAILED', "496 of $path");
-    ours(curl("https://127.0.0.1:$optional$path", '--cert',
-              "$dir/stranger.pem", '--key', "$dir/stranger.key"),
-         400, 'SW_VALIDATION_FAILED', "495 of $path");
-}
+    $block->set_value(http_config => $buffers . ($block->http_config // ''));
 
-ours(raw($port, "GET /v1/rooms/%00 HTTP/1.1\r\n@end"), 400,
-     'SW_VALIDATION_FAILED', 'NUL in a path');
-ours(raw($port, "GET /v1/rooms/%zz HTTP/1.1\r\n@end"), 400,
-     'SW_VALIDATION_FAILED', 'a bad escape');
-ours(raw($port, "GET /v1/rooms/$long HTTP/1.1\r\n@end"), 414,
-     'SW_VALIDATION_FAILED', 'a long id');
-ours(raw($port, "GET http://localhost/v1/rooms/$long HTTP/1.1\r\n@end"), 414,
-     'SW_VALIDATION_FAILED', 'the absolute form');
-ours(raw($port, "TRACE /v1/rooms HTTP/1.1\r\n@end"), 405,
-     'SW_METHOD_NOT_ALLOWED', 'TRACE');
-like(raw($port, "TRACE /v1/rooms HTTP/1.1\r\n@end")->[1],
-     qr/^allow: post\r$/m, 'with what is allowed');
-ours(raw($named, "GET /v1/rooms HTTP/1.1\r\nHost: rooms\r\n$token\r\n@end"),
-     400, 'SW_VALIDATION_FAILED', '494 behind a Host');
+    return if !defined $block->json;
 
-# not ours
+    $block->set_value(capture => 'id: header X-Request-Id');
+    $block->set_value(response_headers => 'Content-Type: application/json'
+                                          . "\nCache-Control: no-store\n"
+                                          . ($block->response_headers // ''));
 
-for my $path ('/other', '/v1/', '/v1/roomsx', '/v1/syncs?a', '/v1/nothing') {
-    nginxs(raw($port, "GET $path HTTP/1.1\r\n$token\r\n@end"), 400,
-           "494 of $path");
-    nginxs(raw($port, "GET $path$long HTTP/1.1\r\n@end"), 414,
-           "414 of $path");
-}
+    my $n = ref $block->request ? @{$block->request} : 1;
 
-nginxs(raw($named, "GET /v1/rooms HTTP/1.1\r\n$token\r\nHost: rooms\r\n\r\n"),
-       400, 'before the Host is known');
-nginxs(raw($port, "\x16\x03\x01\r\n\r\n"), 400, 'no request at all');
-nginxs(raw($port, "GET\r\n\r\n"), 400, 'no target');
+    return if $n == 1;
 
-# in our locations
+    $block->set_value($_ => [($block->$_) x $n])
+        for grep { !ref $block->$_ } qw(capture response_headers json error_code);
+});
 
-for (['r414', 414, 'SW_VALIDATION_FAILED', qr/URI is too long/],
-     ['r494', 400, 'SW_VALIDATION_FAILED'],
-     ['r495', 400, 'SW_VALIDATION_FAILED'],
-     ['r496', 400, 'SW_VALIDATION_FAILED'],
-     ['r497', 400, 'SW_VALIDATION_FAILED'],
-     ['r599', 599, 'SW_INTERNAL'],
-     ['r401', 401, 'SW_AUTH_INVALID_TOKEN'],
-     ['r412', 412, 'SW_PRECONDITION_FAILED', qr/no longer as it was/],
-     ['r416', 416, 'SW_VALIDATION_FAILED', qr/no such range/])
-{
-    my ($path, $status, $code, $why) = @$_;
+no_shuffle();
+run_tests();
 
-    ours(raw($port, "GET /v1/rooms/$path HTTP/1.1\r\n@end"), $status, $code,
-         $path, $why);
-}
+__DATA__
 
-like(raw($port, "GET /v1/rooms/r401 HTTP/1.1\r\n@end")->[1],
-     qr/^www-authenticate: bearer\r$/m, '401 says what is needed');
-like(raw($port, "GET /v1/rooms/archived HTTP/1.1\r\n@end")->[1],
-     qr/^allow: get, head\r$/m, '405 says what is allowed');
-raw($port, "GET /v1/rooms/r503 HTTP/1.1\r\n@end");
-ours(raw($port, "GET /v1/rooms/r503 HTTP/1.1\r\n@end"), 429,
-     'SW_RATE_LIMIT_EXCEEDED', 'limit_req_status 503');
+=== TEST 1: 494, a header that is too long
+--- request eval
+[map { "GET $_" } @::paths]
+--- more_headers eval: "Authorization: Bearer $::long"
+--- error_code: 400
+--- json eval: ::ours('SW_VALIDATION_FAILED', 'large_client_header')
 
-# answers of ours, too
 
-my $ada = 'mock:ada@acme';
 
-for (['POST', '/v1/rooms', 201], ['GET', '/v1/directory/rooms', 200],
-     ['GET', '/v1/rooms/x', 404], ['GET', '/v1/sync?timeout=0', 200],
-     ['POST', '/v1/sync', 405], ['GET', '/v1/workspaces', 200])
-{
-    my ($method, $path, $status) = @$_;
-    my $res = http_req($method, $path, $ada,
-                       { room_type => 'group', name => 'a' });
+=== TEST 2: 414, a request line that is too long
+--- request eval
+[map { "GET $_" . (/[?]/ ? '&' : '?') . "x=$::long" } @::paths]
+--- error_code: 414
+--- json eval: ::ours('SW_VALIDATION_FAILED', 'large_client_header')
 
-    is("$res->[0] " . ($res->[1]{'cache-control'} // ''), "$status no-store",
-       "$method $path");
-}
 
-is(http_req('GET', '/v1/workspaces')->[1]{'cache-control'}, 'no-store', 'nobody');
-is(stop_nginx(), 0, 'it ends in order');
 
-done_testing();
+=== TEST 3: ... with a long id, and in the absolute form
+--- request eval
+["GET /v1/rooms/$::long", "GET http://localhost/v1/rooms/$::long"]
+--- error_code: 414
+--- json eval: ::ours('SW_VALIDATION_FAILED')
+
+
+
+=== TEST 4: a Host that is none
+--- request eval
+[map { "GET $_" } @::paths]
+--- more_headers
+Host: a/b
+--- error_code: 400
+--- json eval: ::ours('SW_VALIDATION_FAILED')
+
+
+
+=== TEST 5: no Host: a room
+--- raw_request eval: "GET /v1/rooms/archived HTTP/1.1\r\n\r\n"
+--- error_code: 400
+--- json eval: ::ours('SW_VALIDATION_FAILED')
+
+
+
+=== TEST 6: no Host: rooms
+--- raw_request eval: "GET /v1/rooms HTTP/1.1\r\n\r\n"
+--- error_code: 400
+--- json eval: ::ours('SW_VALIDATION_FAILED')
+
+
+
+=== TEST 7: no Host: sync
+--- raw_request eval: "GET /v1/sync?timeout=0 HTTP/1.1\r\n\r\n"
+--- error_code: 400
+--- json eval: ::ours('SW_VALIDATION_FAILED')
+
+
+
+=== TEST 8: no Host: media
+--- raw_request eval: "GET /v1/media/upload HTTP/1.1\r\n\r\n"
+--- error_code: 400
+--- json eval: ::ours('SW_VALIDATION_FAILED')
+
+
+
+=== TEST 9: no Host: the directory
+--- raw_request eval: "GET /v1/directory/rooms?q=x HTTP/1.1\r\n\r\n"
+--- error_code: 400
+--- json eval: ::ours('SW_VALIDATION_FAILED')
+
+
+
+=== TEST 10: NUL in a path, and a bad escape
+--- request eval
+["GET /v1/rooms/%00", "GET /v1/rooms/%zz"]
+--- error_code: 400
+--- json eval: ::ours('SW_VALIDATION_FAILED')
+
+
+
+=== TEST 11: TRACE, which NGINX refuses, and what is allowed
+--- request
+TRACE /v1/rooms
+--- error_code: 405
+--- response_headers
+Allow: POST
+--- json eval: ::ours('SW_METHOD_NOT_ALLOWED')
+
+
+
+=== TEST 12: 494 behind a Host that is ours
+--- http_config eval: $::servers
+--- raw_request eval
+"GET /v1/rooms HTTP/1.1\r\nHost: rooms\r\nAuthorization: Bearer $::long\r\nConnection: close\r\n\r\n"
+--- error_code: 400
+--- json eval: ::ours('SW_VALIDATION_FAILED')
+
+
+
+=== TEST 13: 494 before the Host is known is the first server's, and not ours
+--- http_config eval: $::servers
+--- raw_request eval
+"GET /v1/rooms HTTP/1.1\r\nAuthorization: Bearer $::long\r\nHost: rooms\r\n\r\n"
+--- error_code: 400
+--- raw_response_headers_unlike: (?i)x-request-id
+--- response_body_unlike: SW_
+
+
+
+=== TEST 14: 494 of paths that aren't ours
+--- request eval
+[map { "GET $_" } @::others]
+--- more_headers eval: "Authorization: Bearer $::long"
+--- error_code eval
+[(400) x 5]
+--- raw_response_headers_unlike eval
+[('(?i)x-request-id') x 5]
+--- response_body_unlike eval
+[('SW_') x 5]
+
+
+
+=== TEST 15: 414 of paths that aren't ours
+--- request eval
+[map { "GET $_$::long" } @::others]
+--- error_code eval
+[(414) x 5]
+--- raw_response_headers_unlike eval
+[('(?i)x-request-id') x 5]
+--- response_body_unlike eval
+[('SW_') x 5]
+
+
+
+=== TEST 16: no request at all
+--- raw_request eval: "\x16\x03\x01\r\n\r\n"
+--- error_code: 400
+--- raw_response_headers_unlike: (?i)x-request-id
+--- response_body_unlike: SW_
+
+
+
+=== TEST 17: no target
+--- raw_request eval: "GET\r\n\r\n"
+--- error_code: 400
+--- raw_response_headers_unlike: (?i)x-request-id
+--- response_body_unlike: SW_
+
+
+
+=== TEST 18: what NGINX answers in our locations says why, if there is something to say
+--- request eval
+["GET /v1/rooms/r412", "GET /v1/rooms/r414", "GET /v1/rooms/r416"]
+--- error_code eval
+[412, 414, 416]
+--- json eval
+[::ours('SW_PRECONDITION_FAILED') . "\nerror.message ~ no longer as it was",
+ ::ours('SW_VALIDATION_FAILED') . "\nerror.message ~ URI is too long",
+ ::ours('SW_VALIDATION_FAILED') . "\nerror.message ~ no such range"]
+
+
+
+=== TEST 19: NGINX's own numbers are 400
+--- request eval
+[map { "GET /v1/rooms/r$_" } 494 .. 497]
+--- error_code: 400
+--- json eval: ::ours('SW_VALIDATION_FAILED')
+
+
+
+=== TEST 20: a status that nobody knows
+--- request
+GET /v1/rooms/r599
+--- error_code: 599
+--- json eval: ::ours('SW_INTERNAL')
+
+
+
+=== TEST 21: 401 says what is needed
+--- request
+GET /v1/rooms/r401
+--- error_code: 401
+--- response_headers
+WWW-Authenticate: Bearer
+--- json eval: ::ours('SW_AUTH_INVALID_TOKEN')
+
+
+
+=== TEST 22: 405 says what is allowed
+--- request
+GET /v1/rooms/archived
+--- error_code: 405
+--- response_headers
+Allow: GET, HEAD
+--- json eval: ::ours('SW_METHOD_NOT_ALLOWED')
+
+
+
+=== TEST 23: limit_req_status 503 is 429
+--- request eval
+["GET /v1/rooms/r503", "GET /v1/rooms/r503"]
+--- more_headers
+Authorization: Bearer mock:ada@acme
+--- error_code eval
+[404, 429]
+--- json eval
+["error.code = SW_ROOM_NOT_FOUND", ::ours('SW_RATE_LIMIT_EXCEEDED')]
+
+
+
+=== TEST 24: no answer of ours is to be kept, be it a success or an error
+--- calls
+ada POST /v1/rooms {"room_type": "group", "name": "a"} -> 201
+    < Cache-Control: no-store
+ada GET /v1/directory/rooms -> 200
+    < Cache-Control: no-store
+ada GET /v1/rooms/x -> 404
+    < Cache-Control: no-store
+ada GET /v1/sync?timeout=0 -> 200
+    < Cache-Control: no-store
+ada POST /v1/sync -> 405
+    < Cache-Control: no-store
+ada GET /v1/workspaces -> 200
+    < Cache-Control: no-store
+- GET /v1/workspaces -> 401
+    < Cache-Control: no-store
