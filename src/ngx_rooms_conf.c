@@ -103,6 +103,7 @@ ngx_rooms_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
 void *
 ngx_rooms_create_loc_conf(ngx_conf_t *cf)
 {
+    ngx_uint_t             i;
     ngx_rooms_loc_conf_t  *conf;
 
     conf = ngx_pcalloc(cf->pool, sizeof(ngx_rooms_loc_conf_t));
@@ -127,7 +128,6 @@ ngx_rooms_create_loc_conf(ngx_conf_t *cf)
     conf->cors = NGX_CONF_UNSET_PTR;
     conf->cors_credentials = NGX_CONF_UNSET;
     conf->max_participants = NGX_CONF_UNSET;
-    conf->max_rooms = NGX_CONF_UNSET;
     conf->federation = NGX_CONF_UNSET;
     conf->federation_private = NGX_CONF_UNSET;
     conf->federation_keys = NGX_CONF_UNSET_PTR;
@@ -136,6 +136,10 @@ ngx_rooms_create_loc_conf(ngx_conf_t *cf)
     conf->stream_lifetime = NGX_CONF_UNSET_MSEC;
     conf->stream_connections = NGX_CONF_UNSET;
     conf->export_level = NGX_CONF_UNSET;
+
+    for (i = 0; i < NGX_ROOMS_QUOTAS; i++) {
+        conf->quotas[i] = NGX_CONF_UNSET;
+    }
 
     return conf;
 }
@@ -544,7 +548,10 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->cors_credentials, prev->cors_credentials, 0);
     ngx_conf_merge_value(conf->max_participants, prev->max_participants,
                          1000);
-    ngx_conf_merge_value(conf->max_rooms, prev->max_rooms, -1);
+
+    for (i = 0; i < NGX_ROOMS_QUOTAS; i++) {
+        ngx_conf_merge_value(conf->quotas[i], prev->quotas[i], -1);
+    }
 
     ngx_conf_merge_msec_value(conf->stream_heartbeat, prev->stream_heartbeat,
                               25000);

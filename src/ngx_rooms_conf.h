@@ -35,7 +35,7 @@ char *ngx_rooms_fallback(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_auth_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_auth_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_rooms_max_rooms(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_rooms_quota(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_import_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_media_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_media_sweep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

@@ -381,29 +381,41 @@ ngx_rooms_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* A number, or "unlimited"; of bytes also with k, m, g behind it. */
 char *
-ngx_rooms_max_rooms(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_rooms_quota(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_rooms_loc_conf_t  *rlcf = conf;
-
+    off_t       n;
+    ngx_int_t  *quota;
     ngx_str_t  *value;
 
-    if (rlcf->max_rooms != NGX_CONF_UNSET) {
+    quota = (ngx_int_t *) ((u_char *) conf + cmd->offset);
+
+    if (*quota != NGX_CONF_UNSET) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
 
     if (ngx_strcmp(value[1].data, "unlimited") == 0) {
-        rlcf->max_rooms = -1;
+        *quota = NGX_ROOMS_UNLIMITED;
         return NGX_CONF_OK;
     }
 
-    rlcf->max_rooms = ngx_atoi(value[1].data, value[1].len);
+    if (cmd->offset == offsetof(ngx_rooms_loc_conf_t,
+                                quotas[NGX_ROOMS_QUOTA_MEDIA]))
+    {
+        n = ngx_parse_offset(&value[1]);
 
-    if (rlcf->max_rooms == NGX_ERROR) {
+    } else {
+        n = ngx_atoi(value[1].data, value[1].len);
+    }
+
+    if (n == (off_t) NGX_ERROR) {
         return "must be a number or \"unlimited\"";
     }
+
+    *quota = n;
 
     return NGX_CONF_OK;
 }

@@ -347,9 +347,30 @@ static ngx_command_t  ngx_rooms_commands[] = {
 
     { ngx_string("rooms_max_rooms"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,
-      ngx_rooms_max_rooms,
+      ngx_rooms_quota,
       NGX_HTTP_LOC_CONF_OFFSET,
-      0,
+      offsetof(ngx_rooms_loc_conf_t, quotas[NGX_ROOMS_QUOTA_ROOMS]),
+      NULL },
+
+    { ngx_string("rooms_max_people"),
+      NGX_ROOMS_ANY|NGX_CONF_TAKE1,
+      ngx_rooms_quota,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, quotas[NGX_ROOMS_QUOTA_PEOPLE]),
+      NULL },
+
+    { ngx_string("rooms_max_media_bytes"),
+      NGX_ROOMS_ANY|NGX_CONF_TAKE1,
+      ngx_rooms_quota,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, quotas[NGX_ROOMS_QUOTA_MEDIA]),
+      NULL },
+
+    { ngx_string("rooms_max_idempotency_keys"),
+      NGX_ROOMS_ANY|NGX_CONF_TAKE1,
+      ngx_rooms_quota,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_rooms_loc_conf_t, quotas[NGX_ROOMS_QUOTA_KEYS]),
       NULL },
 
     { ngx_string("rooms_stream_heartbeat"),

@@ -37,6 +37,8 @@ sub store {
         my $type = redis('TYPE', $key);
 
         $all{$key} = $type eq 'hash' ? {@{redis('HGETALL', $key)}}
+                     # a score is of the moment, less what was left of a day
+                     : $key =~ /\}:answers\z/ ? redis('ZRANGE', $key, 0, -1)
                      : $type eq 'zset' ? redis('ZRANGE', $key, 0, -1,
                                                'WITHSCORES')
                      : redis('GET', $key);
@@ -75,6 +77,11 @@ must('POST', "/v1/rooms/$room/events/$said[3]/redact", 'eve');
 must('PUT', "/v1/rooms/$room/read", 'eve', {
     event_id => must('POST', "/v1/rooms/$room/send", 'bob',
                      { content => { body => 'last' } })->{id} });
+
+must('POST', "/v1/rooms/$room/send", 'ann', { content => { body => 'key' } },
+     'Idempotency-Key' => 'k');
+
+my ($answer) = map { /idem:(.*)/ } @{redis('KEYS', key('idem:*'))};
 
 my $dm = make(dm => 'ann', with => 'bob');
 my $secret = make(incognito => 'bob');
@@ -176,6 +183,9 @@ my $place = event_place($said[2]);
 
 round_of('what is missing or wrong',
     [['HINCRBY', key('tenant'), 'rooms', 5], 'tenant has rooms = 12 instead of 7'],
+    [['HINCRBY', key('tenant'), 'media_bytes', 3],
+     'tenant has media_bytes = 11 instead of 8'],
+    [['ZREM', key('answers'), $answer], "answers lacks $answer"],
     [['SET', key('position'), 12], 'position is 12, .*'],
     [['ZADD', key('active'), 7, $room], "active has $room at 7 .*"],
     [['ZREM', key('active'), ' bob'], 'active lacks  bob'],
@@ -244,6 +254,7 @@ round_of('what is missing or wrong',
 round_of('what is left behind',
     [['ZADD', key('active'), 7, 'room-none'], 'active lists room-none'],
     [['ZADD', key('active'), 7, ' nobody'], 'active lists  nobody'],
+    [['ZADD', key('answers'), time() * 1000, 'ghost'], 'answers lists ghost'],
     [['HSET', key('locals'), 'gone', 'ghost'], 'locals has gone = ghost'],
     [['ZADD', key('words:rooms'), 0, "plans $closed"],
      "words:rooms lists plans $closed"],

@@ -103,8 +103,8 @@ told(2, qr/"1x" is no number/, 'no number', 'tenant', 'set', 'acme',
 is(redis('HGET', key('tenant'), 'max_rooms'), undef, 'nothing of it is set');
 told(2, qr/"rooms" can't be set/, 'a counter', 'tenant', 'set', 'acme',
      'rooms=5');
-told(2, qr/"max_people" can't be set/, 'a limit that nothing holds', 'tenant',
-     'set', 'acme', 'max_people=5');
+told(2, qr/"max_cats" can't be set/, 'a limit that nothing holds', 'tenant',
+     'set', 'acme', 'max_cats=5');
 told(2, qr/"acme}x" can't be a tenant/, 'no tenant', 'tenant', 'set',
      'acme}x', 'max_rooms=5');
 told(0, qr/^$/, 'registered', 'tenant', 'set', 'new', 'registered=1');

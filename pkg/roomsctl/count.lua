@@ -6,7 +6,7 @@
 --
 --     people CURSOR             -> "p ID" for each who has to be found
 --     words CURSOR              -> "w ID" for each entry
---     media CURSOR              -> "m SHA256" for each medium
+--     media CURSOR              -> "m SHA256 ID SIZE" for each medium
 --     blobs CURSOR              -> "b SHA256 COUNT" for each content
 --     mend SHA256 WAS COUNT     sets a count that is still as it was
 --
@@ -41,7 +41,9 @@ for i = 1, #page[2], 2 do
     end
   elseif ARGV[1] == 'media' then
     local sha = string.match(page[2][i + 1], '"sha256":"(%x+)"')
-    out[#out + 1] = sha and 'm ' .. sha
+    local size = string.match(page[2][i + 1], '"size":(%d+)')
+    out[#out + 1] = sha and size
+                    and 'm ' .. sha .. ' ' .. page[2][i] .. ' ' .. size
                     or 'broken media: the row of ' .. page[2][i]
                        .. ' is unreadable'
   else

@@ -25,6 +25,7 @@ local out = {'ok'}
 local budget = 4000
 
 local RANK = 2 ^ 44          -- above any position
+local DAY = 86400000         -- ms that an answer is kept
 local HISTORY = 10000        -- positions of what was before a replica
 
 local function key(...) return prefix .. table.concat({...}) end
@@ -755,6 +756,16 @@ local tenant_phases = {
     end)
   end,
   function(t, s)
+    -- those of a day ago are shed by and by
+    return scan('ZSCAN', key('answers'), s, function(id, at)
+      if tonumber(at) > tonumber(now()) - DAY + 60000
+         and call('EXISTS', key('idem:', id)) == 0
+      then
+        entry('answers', key('answers'), id)
+      end
+    end)
+  end,
+  function(t, s)
     return scan('ZSCAN', key('imports'), s, function(id)
       if call('EXISTS', key('r:', id, ':media')) == 0 then
         entry('imports', key('imports'), id)
@@ -798,6 +809,22 @@ local journal_phases = {
   end,
 }
 
+-- An answer that is kept for an Idempotency-Key; 'p' is none yet.
+local answer_phases = {
+  function(a)
+    local text = call('GET', key('idem:', a.id))
+    local left = text and call('PTTL', key('idem:', a.id)) or -1
+    if text and string.sub(text, 1, 1) ~= 'p' and left > 0
+       and not call('ZSCORE', key('answers'), a.id)
+    then
+      entry('answers', key('answers'), a.id,
+            string.format('%.0f', tonumber(now()) - DAY + left))
+    end
+    budget = budget - 5
+    return true
+  end,
+}
+
 local kinds = {
   room = {open_room, room_phases},
   person = {open_person, person_phases},
@@ -808,6 +835,7 @@ local kinds = {
     return {id = id, key = key('peers:', id, ':rooms')}
   end, peer_phases},
   outbox = {function(id) return {id = id} end, outbox_phases},
+  answer = {function(id) return {id = id} end, answer_phases},
   journal = {function(id) return {id = id} end, journal_phases},
   tenant = {function() return {} end, tenant_phases},
 }

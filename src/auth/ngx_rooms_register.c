@@ -420,6 +420,7 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
     redisReply          *tenant;
     rooms_str_t          server;
     ngx_rooms_seen_t    *seen;
+    ngx_rooms_quota_e    quota;
     ngx_rooms_commit_e   result;
 
     if (rq->endpoint->flags & NGX_ROOMS_OPEN) {
@@ -528,6 +529,14 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
         if (result == NGX_ROOMS_COMMIT_NOSCRIPT) {
             rq->whole = 1;
             return ngx_rooms_register_send(rq);
+        }
+
+        quota = result == NGX_ROOMS_COMMIT_CONFLICT
+                ? ngx_rooms_commit_exceeds(&rq->commit, position)
+                : NGX_ROOMS_QUOTAS;
+
+        if (quota != NGX_ROOMS_QUOTAS) {
+            return ngx_rooms_full(rq, quota);
         }
 
         if (result == NGX_ROOMS_COMMIT_CONFLICT

@@ -158,6 +158,7 @@ typedef struct {
     rooms_str_t                 counts_key;
     ngx_uint_t                  races;     /* of the commit, so far */
     ngx_uint_t                  media;     /* that are registered */
+    ngx_uint_t                  quota;     /* number of its guard */
     ngx_uint_t                  sent;      /* of a parcel on its way */
     ngx_rooms_parcel_e          sent_kind;
     rooms_str_t                 name;      /* of the form */

@@ -214,10 +214,17 @@ ngx_rooms_import_send_media(ngx_rooms_req_t *rq, ngx_rooms_import_t *im,
                            (int64_t) tp->sec * 1000 + tp->msec, im->media,
                            im->parcel.rows, im->parcel.n);
 
+    c.quotas = rq->conf->quotas;
     im->registering = 1;
     b->once = 1;
 
-    return ngx_rooms_commit_build(&c, b, &keys, 1);
+    if (ngx_rooms_commit_build(&c, b, &keys, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    im->quota = c.quota[NGX_ROOMS_QUOTA_MEDIA];
+
+    return NGX_OK;
 }
 
 
@@ -236,6 +243,11 @@ ngx_rooms_import_sent_media(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
         return NGX_OK;
 
     case NGX_ROOMS_COMMIT_CONFLICT:
+
+        if (im->quota && position == (int64_t) im->quota) {
+            return ngx_rooms_full(rq, NGX_ROOMS_QUOTA_MEDIA);
+        }
+
         /* the journal isn't what it was: the store has lost it */
         return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT, NULL);
 

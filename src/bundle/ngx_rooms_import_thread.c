@@ -1230,6 +1230,7 @@ ngx_rooms_import_row(ngx_rooms_import_t *im,
     row = &im->parcel.rows[im->parcel.n++];
     row->id = m.id;
     row->sha256 = m.sha256;
+    row->size = m.size;
     row->json = (rooms_str_t) { im->parcel.b.last - p, p };
 }
 

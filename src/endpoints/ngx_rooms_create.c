@@ -173,7 +173,8 @@ static ngx_int_t
 ngx_rooms_create_tenant(ngx_rooms_req_t *rq, redisReply *max,
     redisReply *rooms)
 {
-    rq->max_rooms = ngx_rooms_reply_int(max, rq->conf->max_rooms);
+    rq->max_rooms = ngx_rooms_reply_int(max,
+                                    rq->conf->quotas[NGX_ROOMS_QUOTA_ROOMS]);
 
     if (rq->max_rooms >= 0 && ngx_rooms_reply_int(rooms, 0) >= rq->max_rooms)
     {
@@ -249,7 +250,7 @@ static ngx_int_t
 ngx_rooms_create_commit(ngx_rooms_req_t *rq)
 {
     if (rq->tenant_full) {
-        return ngx_rooms_fail(rq, ROOMS_E_TENANT_CAPACITY, NULL);
+        return ngx_rooms_full(rq, NGX_ROOMS_QUOTA_ROOMS);
     }
 
     if (ngx_rooms_room_commit(rq, NULL, rq->change) != NGX_OK) {
@@ -304,7 +305,7 @@ ngx_rooms_create_judge(ngx_rooms_req_t *rq)
     }
 
     return rq->tenant_full
-           ? ngx_rooms_fail(rq, ROOMS_E_TENANT_CAPACITY, NULL) : NGX_OK;
+           ? ngx_rooms_full(rq, NGX_ROOMS_QUOTA_ROOMS) : NGX_OK;
 }
 
 

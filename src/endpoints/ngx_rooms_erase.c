@@ -12,6 +12,7 @@
  * events are read in pages, up to the position of the deactivation.
  */
 
+#include "ngx_rooms_media.h"
 #include "ngx_rooms_offboard_walk.h"
 
 
@@ -411,7 +412,7 @@ static ngx_int_t
 ngx_rooms_erase_answers(ngx_rooms_offwalk_t *w, redisReply *answers)
 {
     ngx_uint_t   i;
-    rooms_str_t  id, key;
+    rooms_str_t  id, key, kept;
 
     if (answers->elements == 0) {
         w->cursor_len = 0;
@@ -424,6 +425,7 @@ ngx_rooms_erase_answers(ngx_rooms_offwalk_t *w, redisReply *answers)
     }
 
     key = ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_USER_ANSWERS, w->id);
+    kept = ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_KEPT, ROOMS_NULL);
 
     for (i = 0; i < answers->elements; i++) {
         id = ngx_rooms_reply_str(answers->element[i]);
@@ -432,6 +434,7 @@ ngx_rooms_erase_answers(ngx_rooms_offwalk_t *w, redisReply *answers)
                                 ngx_rooms_key(&w->keys,
                                               NGX_ROOMS_KEY_IDEMPOTENCY, id));
         ngx_rooms_commit_write(&w->commit, "ZREM", key, id);
+        ngx_rooms_commit_write(&w->commit, "ZREM", kept, id);
     }
 
     return ngx_rooms_offwalk_commit(w);
@@ -530,7 +533,7 @@ ngx_rooms_erase_files(ngx_rooms_offwalk_t *w, redisReply *reply)
 static ngx_int_t
 ngx_rooms_erase_contents(ngx_rooms_offwalk_t *w, redisReply *counts)
 {
-    int64_t                      n;
+    int64_t                      n, bytes;
     ngx_uint_t                   i, k;
     rooms_str_t                  media, blobs, had;
     ngx_rooms_commit_t          *c;
@@ -546,7 +549,9 @@ ngx_rooms_erase_contents(ngx_rooms_offwalk_t *w, redisReply *counts)
     media = ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_MEDIA, ROOMS_NULL);
     blobs = ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_BLOBS, ROOMS_NULL);
 
-    for (i = 0; i < w->nmedia; i++) {
+    for (i = 0, bytes = 0; i < w->nmedia; i++) {
+        bytes += rooms_json_member_int(m[i].row, "size", 0);
+
         ngx_rooms_commit_guard_field(c, media, m[i].id, m[i].row);
         ngx_rooms_commit_write(c, "HDEL", media, m[i].id);
 
@@ -577,6 +582,7 @@ ngx_rooms_erase_contents(ngx_rooms_offwalk_t *w, redisReply *counts)
         }
     }
 
+    ngx_rooms_media_count(c, &w->keys, -bytes);
     ngx_rooms_commit_write(c, "HINCRBY", ngx_rooms_offwalk_off(w),
                            ngx_rooms_s(NGX_ROOMS_OFF_MEDIA),
                            ngx_rooms_number(w->pool, w->nmedia));

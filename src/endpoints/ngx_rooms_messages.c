@@ -413,7 +413,7 @@ ngx_rooms_send_decide(ngx_rooms_req_t *rq)
     if (ngx_rooms_send_accepts(rq)) {
 
         if (rq->tenant_full) {
-            return ngx_rooms_fail(rq, ROOMS_E_TENANT_CAPACITY, NULL);
+            return ngx_rooms_full(rq, NGX_ROOMS_QUOTA_ROOMS);
         }
 
         ngx_rooms_apply_accept(&rq->commit, &rq->keys, &rq->view.room,

@@ -252,7 +252,7 @@ ngx_rooms_room_decide(ngx_rooms_req_t *rq)
     if (rq->view.room.unaccepted && rq->tenant_full
         && (rq->op == ROOMS_OP_JOIN || rq->op == ROOMS_OP_REJOIN))
     {
-        return ngx_rooms_fail(rq, ROOMS_E_TENANT_CAPACITY, NULL);
+        return ngx_rooms_full(rq, NGX_ROOMS_QUOTA_ROOMS);
     }
 
     before = rq->view.room;

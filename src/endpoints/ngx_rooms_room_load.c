@@ -49,7 +49,7 @@ void
 ngx_rooms_tenant_take(ngx_rooms_req_t *rq, redisReply *reply)
 {
     rq->max_rooms = ngx_rooms_reply_int(ngx_rooms_reply_element(reply, 0),
-                                        rq->conf->max_rooms);
+                                    rq->conf->quotas[NGX_ROOMS_QUOTA_ROOMS]);
     rq->tenant_full = rq->max_rooms >= 0
                       && ngx_rooms_reply_int(ngx_rooms_reply_element(reply,
                                                                      1), 0)

@@ -9,7 +9,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_rooms_store.h"
+#include "ngx_rooms_commit.h"
 #include "rooms_principal.h"
 
 
@@ -125,7 +125,7 @@ struct ngx_rooms_loc_conf_s {
     ngx_rooms_cors_t      *cors;          /* NULL: off */
     ngx_flag_t             cors_credentials;
     ngx_int_t              max_participants;
-    ngx_int_t              max_rooms;     /* -1: unlimited */
+    ngx_int_t              quotas[NGX_ROOMS_QUOTAS];   /* -1: unlimited */
 
     ngx_msec_t             stream_heartbeat;
     ngx_msec_t             stream_lifetime;

@@ -258,21 +258,18 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
 /*
  * An answer holds names and texts: whoever erases a participant finds those
  * of its requests, and those that name it.  They live as long as the answers.
+ * NULL: the list of all, by which the tenant's quota counts.
  */
 static void
 ngx_rooms_claim_index(ngx_rooms_req_t *rq, rooms_str_t participant)
 {
     rooms_str_t  key;
 
-    if (participant.data == NULL) {
-        return;
-    }
+    key = ngx_rooms_key(&rq->keys, participant.data
+                                   ? NGX_ROOMS_KEY_USER_ANSWERS
+                                   : NGX_ROOMS_KEY_KEPT, participant);
 
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_USER_ANSWERS, participant);
-
-    ngx_rooms_commit_write(&rq->commit, "ZREMRANGEBYSCORE", key,
-                           ngx_rooms_s("-inf"),
-                           ngx_rooms_number(rq->pool, rq->now - 86400000));
+    ngx_rooms_commit_shed(&rq->commit, key, rq->now - 86400000);
     ngx_rooms_commit_write(&rq->commit, "ZADD", key,
                            ngx_rooms_number(rq->pool, rq->now), rq->idem_id);
     ngx_rooms_commit_write(&rq->commit, "EXPIRE", key, ngx_rooms_s("86400"));
@@ -322,8 +319,13 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
     ngx_rooms_commit_guard_string(c, rq->idem_key, rq->idem_claim);
     rq->idem_guard = c->nguards;
 
+    ngx_rooms_claim_index(rq, ROOMS_NULL);
     ngx_rooms_claim_index(rq, rq->principal.sub);
-    ngx_rooms_claim_index(rq, rq->named);
+    ngx_rooms_commit_adds(c, NGX_ROOMS_QUOTA_KEYS, 1);
+
+    if (rq->named.data) {
+        ngx_rooms_claim_index(rq, rq->named);
+    }
 
     if (rq->view.exists && rq->view.room.incognito) {
         answers = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ANSWERS,

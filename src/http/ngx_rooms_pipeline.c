@@ -201,6 +201,8 @@ ngx_rooms_begin(ngx_rooms_req_t *rq)
         rq->commit.active = rq->commit.nguards;
     }
 
+    rq->commit.quotas = rq->conf->quotas;
+
     if (rq->conf->federation) {
         rq->commit.server = rooms_from_ngx(rq->conf->server_name);
         rq->commit.source_id = rq->source_id;
@@ -215,6 +217,7 @@ ngx_rooms_begin(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_commit_step(ngx_rooms_req_t *rq)
 {
+    ngx_rooms_quota_e   quota;
     ngx_rooms_commit_e  result;
 
     if (rq->paused) {
@@ -284,6 +287,12 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
             && rq->position == (int64_t) rq->commit.active)
         {
             return ngx_rooms_fail(rq, NGX_ROOMS_E_DEACTIVATED, NULL);
+        }
+
+        quota = ngx_rooms_commit_exceeds(&rq->commit, rq->position);
+
+        if (quota != NGX_ROOMS_QUOTAS) {
+            return ngx_rooms_full(rq, quota);
         }
 
         rq->reclaim = rq->idem_claim.data

@@ -291,6 +291,28 @@ ngx_rooms_fail(ngx_rooms_req_t *rq, ngx_uint_t code, const char *message)
 
 
 ngx_int_t
+ngx_rooms_full(ngx_rooms_req_t *rq, ngx_rooms_quota_e quota)
+{
+    static const char  *messages[NGX_ROOMS_QUOTAS] = {
+        [NGX_ROOMS_QUOTA_ROOMS] = "the tenant can't have more rooms",
+        [NGX_ROOMS_QUOTA_PEOPLE] = "the tenant can't have more participants",
+        [NGX_ROOMS_QUOTA_MEDIA] = "the tenant can't have more media",
+        [NGX_ROOMS_QUOTA_KEYS] =
+            "the tenant has used too many Idempotency-Keys within a day"
+    };
+
+    /* what the field means is the envelope's, where it isn't ours */
+
+    if (rq->endpoint->envelope == NULL) {
+        rq->error_field = rooms_cstr(ngx_rooms_quota_name(quota));
+        rq->error_problem = ngx_rooms_s("is reached");
+    }
+
+    return ngx_rooms_fail(rq, ROOMS_E_TENANT_CAPACITY, messages[quota]);
+}
+
+
+ngx_int_t
 ngx_rooms_invalid(ngx_rooms_req_t *rq, const char *field, const char *problem)
 {
     rq->error_field = ngx_rooms_dup(rq->pool, rooms_cstr(field));

@@ -331,6 +331,8 @@ extern const ngx_rooms_hooks_t  ngx_rooms_hooks;
 /* Sets the error and returns NGX_ERROR. */
 ngx_int_t ngx_rooms_fail(ngx_rooms_req_t *rq, ngx_uint_t code,
     const char *message);
+/* SW_TENANT_CAPACITY, naming the quota. */
+ngx_int_t ngx_rooms_full(ngx_rooms_req_t *rq, ngx_rooms_quota_e quota);
 /* SW_VALIDATION_FAILED, naming the field. */
 ngx_int_t ngx_rooms_invalid(ngx_rooms_req_t *rq, const char *field,
     const char *problem);

@@ -6,6 +6,7 @@
 /* What is written into a journal (see ngx_rooms_journal.h). */
 
 #include "ngx_rooms_journal.h"
+#include "ngx_rooms_media.h"
 
 
 void
@@ -13,6 +14,7 @@ ngx_rooms_journal_step(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t room, int64_t now, int64_t before,
     const ngx_rooms_journal_row_t *rows, ngx_uint_t n)
 {
+    int64_t      bytes;
     ngx_uint_t   i;
     rooms_str_t  media, blobs, journal;
     rooms_str_t  registered[2 * NGX_ROOMS_JOURNAL_MAX];
@@ -22,11 +24,15 @@ ngx_rooms_journal_step(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     blobs = ngx_rooms_key(keys, NGX_ROOMS_KEY_BLOBS, ROOMS_NULL);
     journal = ngx_rooms_key(keys, NGX_ROOMS_KEY_JOURNAL, room);
 
-    for (i = 0; i < n; i++) {
+    for (i = 0, bytes = 0; i < n; i++) {
+        bytes += rows[i].size;
         registered[2 * i] = rows[i].id;
         registered[2 * i + 1] = rows[i].json;
         noted[2 * i] = rows[i].id;
-        noted[2 * i + 1] = rows[i].sha256;
+        noted[2 * i + 1] = ngx_rooms_join(c->pool, rows[i].sha256,
+                                          ngx_rooms_s(" "),
+                                          ngx_rooms_number(c->pool,
+                                                           rows[i].size));
 
         ngx_rooms_commit_write(c, "HINCRBY", blobs, rows[i].sha256,
                                ngx_rooms_s("1"));
@@ -40,6 +46,7 @@ ngx_rooms_journal_step(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                              2 * n);
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("HSET"), journal, noted,
                              2 * n);
+    ngx_rooms_media_count(c, keys, bytes);
     ngx_rooms_commit_write(c, "ZADD",
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_IMPORTS,
                                          ROOMS_NULL),

@@ -25,6 +25,7 @@ typedef struct {
     rooms_str_t         id;
     rooms_str_t         json;          /* ngx_rooms_media_put() */
     rooms_str_t         sha256;
+    int64_t             size;
 } ngx_rooms_journal_row_t;
 
 /*

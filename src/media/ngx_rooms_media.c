@@ -195,6 +195,19 @@ ngx_rooms_media_format(ngx_pool_t *pool, const ngx_rooms_medium_t *m)
 
 
 void
+ngx_rooms_media_count(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    int64_t bytes)
+{
+    ngx_rooms_commit_adds(c, NGX_ROOMS_QUOTA_MEDIA, bytes);
+    ngx_rooms_commit_write(c, "HINCRBY",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT,
+                                         ROOMS_NULL),
+                           ngx_rooms_s("media_bytes"),
+                           ngx_rooms_number(c->pool, bytes));
+}
+
+
+void
 ngx_rooms_media_register(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_medium_t *m)
 {
@@ -209,4 +222,5 @@ ngx_rooms_media_register(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_BLOBS,
                                          ROOMS_NULL),
                            m->sha256, ngx_rooms_s("1"));
+    ngx_rooms_media_count(c, keys, m->size);
 }

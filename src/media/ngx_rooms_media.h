@@ -56,6 +56,10 @@ void ngx_rooms_media_put(rooms_buf_t *b, const ngx_rooms_medium_t *m);
      + ROOMS_JSON_STR((m)->mime.len) + ROOMS_JSON_STR((m)->name.len)          \
      + ROOMS_JSON_STR((m)->owner.len))
 
+/* Bytes of media come to those of the tenant, within its quota, or go. */
+void ngx_rooms_media_count(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    int64_t bytes);
+
 /*
  * Adds a medium to a commit: a guard that its id is new, the metadata, and a
  * reference to its content, which was kept before.

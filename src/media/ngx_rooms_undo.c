@@ -20,7 +20,9 @@
  * anywhere, and several may undo the same.
  */
 
+#include "ngx_rooms_blob.h"
 #include "ngx_rooms_journal.h"
+#include "ngx_rooms_media.h"
 #include "ngx_rooms_hold.h"
 #include "ngx_rooms_round.h"
 
@@ -55,7 +57,8 @@ typedef struct {
     ngx_rooms_round_t          round;      /* keeps what media point into */
     redisReply                *counts;
     rooms_str_t                ids[NGX_ROOMS_UNDO_PAGE];
-    rooms_str_t                sha256[NGX_ROOMS_UNDO_PAGE];
+    rooms_str_t                noted[NGX_ROOMS_UNDO_PAGE];
+    int64_t                    bytes;      /* of the page */
     ngx_uint_t                 n;
     ngx_rooms_undo_content_t   contents[NGX_ROOMS_UNDO_PAGE];
     ngx_uint_t                 ncontents;
@@ -252,7 +255,7 @@ ngx_rooms_undo_media(ngx_rooms_undo_t *u, ngx_rooms_commit_t *c,
     counts = u->counts;
 
     for (i = 0; i < u->n; i++) {
-        ngx_rooms_commit_guard_field(c, journal, u->ids[i], u->sha256[i]);
+        ngx_rooms_commit_guard_field(c, journal, u->ids[i], u->noted[i]);
     }
 
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("HDEL"), journal, u->ids,
@@ -261,6 +264,7 @@ ngx_rooms_undo_media(ngx_rooms_undo_t *u, ngx_rooms_commit_t *c,
                              ngx_rooms_key(keys, NGX_ROOMS_KEY_MEDIA,
                                            ROOMS_NULL),
                              u->ids, u->n);
+    ngx_rooms_media_count(c, keys, -u->bytes);
 
     for (i = 0; i < u->ncontents; i++) {
         content = &u->contents[i];
@@ -346,6 +350,7 @@ ngx_rooms_undo_page(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
 {
     ngx_uint_t   i, k;
     redisReply  *reply;
+    rooms_str_t  sha256, size;
 
     reply = b->replies[0];
 
@@ -355,20 +360,30 @@ ngx_rooms_undo_page(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
 
     u->n = ngx_min(reply->elements / 2, NGX_ROOMS_UNDO_PAGE);
     u->ncontents = 0;
+    u->bytes = 0;
 
     for (i = 0; i < u->n; i++) {
         u->ids[i] = ngx_rooms_reply_str(reply->element[2 * i]);
-        u->sha256[i] = ngx_rooms_reply_str(reply->element[2 * i + 1]);
+        u->noted[i] = ngx_rooms_reply_str(reply->element[2 * i + 1]);
+
+        if (u->noted[i].len < NGX_ROOMS_SHA256 + 2) {
+            return NGX_ERROR;
+        }
+
+        sha256 = (rooms_str_t) { NGX_ROOMS_SHA256, u->noted[i].data };
+        size = (rooms_str_t) { u->noted[i].len - NGX_ROOMS_SHA256 - 1,
+                               sha256.data + NGX_ROOMS_SHA256 + 1 };
+        u->bytes += ngx_atoof((u_char *) size.data, size.len);
 
         for (k = 0; k < u->ncontents; k++) {
-            if (rooms_str_eq(u->contents[k].sha256, u->sha256[i])) {
+            if (rooms_str_eq(u->contents[k].sha256, sha256)) {
                 break;
             }
         }
 
         if (k == u->ncontents) {
             u->ncontents++;
-            u->contents[k].sha256 = u->sha256[i];
+            u->contents[k].sha256 = sha256;
             u->contents[k].n = 0;
         }
 

@@ -304,4 +304,5 @@ ngx_rooms_apply_newcomer(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     ngx_rooms_apply_local(c, keys, p, owner);
     ngx_rooms_apply_workspace(c, keys, p->workspace, ngx_rooms_s("personal"),
                               p->name, p->id, now);
+    ngx_rooms_commit_adds(c, NGX_ROOMS_QUOTA_PEOPLE, 1);
 }

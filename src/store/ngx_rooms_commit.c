@@ -29,6 +29,9 @@
 #define NGX_ROOMS_COMMIT_PART       16     /* of it in one hash: Redis looks
                                               through a small one */
 
+#define NGX_ROOMS_COMMIT_KEYS  86400000    /* ms that an answer is kept */
+#define NGX_ROOMS_COMMIT_SHED  "64"        /* members that a commit sheds */
+
 #include "ngx_rooms_commit_lua.h"
 #include "ngx_rooms_resolve_lua.h"
 
@@ -251,6 +254,104 @@ ngx_rooms_commit_guard_count(ngx_rooms_commit_t *c, const char *command,
 
 
 void
+ngx_rooms_commit_adds(ngx_rooms_commit_t *c, ngx_rooms_quota_e quota,
+    int64_t n)
+{
+    c->adds[quota] += n;
+}
+
+
+/* How what the tenant has is counted: a command on a key. */
+static const struct {
+    const char       *name;
+    const char       *command;
+    ngx_rooms_key_e   key;
+    const char       *field;
+} ngx_rooms_quotas[NGX_ROOMS_QUOTAS] = {
+    [NGX_ROOMS_QUOTA_ROOMS] =
+        { "max_rooms", "HGET", NGX_ROOMS_KEY_TENANT, "rooms" },
+    [NGX_ROOMS_QUOTA_PEOPLE] =
+        { "max_people", "HLEN", NGX_ROOMS_KEY_LOCALS, NULL },
+    [NGX_ROOMS_QUOTA_MEDIA] =
+        { "max_media_bytes", "HGET", NGX_ROOMS_KEY_TENANT, "media_bytes" },
+    [NGX_ROOMS_QUOTA_KEYS] =
+        { "max_idempotency_keys", "ZCOUNT", NGX_ROOMS_KEY_KEPT, NULL }
+};
+
+
+const char *
+ngx_rooms_quota_name(ngx_rooms_quota_e quota)
+{
+    return ngx_rooms_quotas[quota].name;
+}
+
+
+ngx_rooms_quota_e
+ngx_rooms_commit_exceeds(const ngx_rooms_commit_t *c, int64_t guard)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_ROOMS_QUOTAS; i++) {
+        if (c->quota[i] && (int64_t) c->quota[i] == guard) {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+static void
+ngx_rooms_commit_guard_quotas(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys)
+{
+    ngx_uint_t   i;
+    ngx_time_t  *tp;
+
+    for (i = 0; c->quotas && !c->guarded && i < NGX_ROOMS_QUOTAS; i++) {
+
+        if (c->adds[i] <= 0) {
+            continue;
+        }
+
+        ngx_rooms_commit_guard(c, "quota",
+                               ngx_rooms_key(keys, ngx_rooms_quotas[i].key,
+                                             ROOMS_NULL));
+        c->quota[i] = c->nguards;
+
+        ngx_rooms_commit_arg(c, &c->guards,
+                             rooms_cstr(ngx_rooms_quotas[i].name));
+        ngx_rooms_commit_arg(c, &c->guards,
+                             ngx_rooms_number(c->pool, c->quotas[i]));
+        ngx_rooms_commit_arg(c, &c->guards,
+                             ngx_rooms_number(c->pool, c->adds[i]));
+        ngx_rooms_commit_arg(c, &c->guards,
+                             rooms_cstr(ngx_rooms_quotas[i].command));
+
+        if (i == NGX_ROOMS_QUOTA_KEYS) {
+            /* older ones have expired */
+            tp = ngx_timeofday();
+            ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_s("2"));
+            ngx_rooms_commit_arg(c, &c->guards,
+                             ngx_rooms_number(c->pool,
+                                              (int64_t) tp->sec * 1000
+                                              - NGX_ROOMS_COMMIT_KEYS));
+            ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_s("+inf"));
+
+        } else if (ngx_rooms_quotas[i].field) {
+            ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_s("1"));
+            ngx_rooms_commit_arg(c, &c->guards,
+                                 rooms_cstr(ngx_rooms_quotas[i].field));
+
+        } else {
+            ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_s("0"));
+        }
+    }
+
+    c->guarded = 1;
+}
+
+
+void
 ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
     rooms_str_t command, rooms_str_t key, const rooms_str_t *argv,
     ngx_uint_t argc)
@@ -286,6 +387,14 @@ ngx_rooms_commit_uncount(ngx_rooms_commit_t *c, rooms_str_t index,
 {
     ngx_rooms_commit_write(c, "UNCOUNT", index, ngx_rooms_commit_key(c, hash),
                            min, max);
+}
+
+
+void
+ngx_rooms_commit_shed(ngx_rooms_commit_t *c, rooms_str_t index, int64_t score)
+{
+    ngx_rooms_commit_write(c, "SHED", index, ngx_rooms_number(c->pool, score),
+                           ngx_rooms_s(NGX_ROOMS_COMMIT_SHED));
 }
 
 
@@ -362,6 +471,8 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
 {
     ngx_uint_t    n;
     rooms_str_t  *argv, *a, event;
+
+    ngx_rooms_commit_guard_quotas(c, keys);
 
     event = ngx_rooms_number(b->pool, -c->takes);
 

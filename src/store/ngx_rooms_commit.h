@@ -24,6 +24,20 @@
 /* Of the keys and values of a tenant, as docs/data-model.md has them. */
 #define NGX_ROOMS_SCHEMA  "1"
 
+/*
+ * What a tenant may have at most: a field of its hash, or a directive.  Rooms
+ * are guarded with a bound of their own (ngx_rooms_apply.c).
+ */
+typedef enum {
+    NGX_ROOMS_QUOTA_ROOMS = 0,
+    NGX_ROOMS_QUOTA_PEOPLE,
+    NGX_ROOMS_QUOTA_MEDIA,             /* bytes */
+    NGX_ROOMS_QUOTA_KEYS,              /* idempotency keys */
+    NGX_ROOMS_QUOTAS
+} ngx_rooms_quota_e;
+
+#define NGX_ROOMS_UNLIMITED  -1
+
 typedef struct {
     ngx_pool_t         *pool;
     ngx_array_t         keys;          /* of rooms_str_t, each once */
@@ -44,6 +58,10 @@ typedef struct {
     rooms_str_t         actor;         /* is guarded to be active, or NULL */
     ngx_uint_t          active;        /* number of that guard */
 
+    const ngx_int_t    *quotas;        /* the directives', -1: unlimited */
+    int64_t             adds[NGX_ROOMS_QUOTAS];
+    ngx_uint_t          quota[NGX_ROOMS_QUOTAS];  /* numbers of the guards */
+
     /* where the tenant federates */
     rooms_str_t         server;        /* our own name; NULL: it doesn't */
     rooms_str_t         audience;      /* the room's peers, those that a
@@ -55,6 +73,7 @@ typedef struct {
     unsigned            peers:1;       /* guarded already */
     unsigned            guests:1;      /* likewise */
 
+    unsigned            guarded:1;     /* quotas are among the guards */
     unsigned            posts:1;       /* into an outbox */
     unsigned            failed:1;      /* out of memory */
 } ngx_rooms_commit_t;
@@ -101,6 +120,18 @@ void ngx_rooms_commit_guard_score(ngx_rooms_commit_t *c, rooms_str_t key,
 void ngx_rooms_commit_guard_count(ngx_rooms_commit_t *c, const char *command,
     rooms_str_t key, int64_t n);
 
+/*
+ * The commit adds so much to what the tenant has: refused if that is more than
+ * its quota.  These are the last guards, so nothing else is wrong then.
+ */
+void ngx_rooms_commit_adds(ngx_rooms_commit_t *c, ngx_rooms_quota_e quota,
+    int64_t n);
+/* The quota that the guard of a number is of, or NGX_ROOMS_QUOTAS. */
+ngx_rooms_quota_e ngx_rooms_commit_exceeds(const ngx_rooms_commit_t *c,
+    int64_t guard);
+/* The quota's name, as the tenant's hash has it, and roomsctl. */
+const char *ngx_rooms_quota_name(ngx_rooms_quota_e quota);
+
 /* A write: a Redis command on one key, with the rest of its arguments. */
 void ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
     rooms_str_t command, rooms_str_t key, const rooms_str_t *argv,
@@ -132,6 +163,13 @@ void ngx_rooms_commit_forget(ngx_rooms_commit_t *c, rooms_str_t index,
  */
 void ngx_rooms_commit_uncount(ngx_rooms_commit_t *c, rooms_str_t index,
     rooms_str_t hash, rooms_str_t min, rooms_str_t max);
+
+/*
+ * Removes from a zset members up to a score, some of them: an index of what
+ * expires by itself is kept small by who adds to it.
+ */
+void ngx_rooms_commit_shed(ngx_rooms_commit_t *c, rooms_str_t index,
+    int64_t score);
 
 /* The one event of the change: head (with positions) and tail of its JSON. */
 void ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,

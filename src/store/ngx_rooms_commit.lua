@@ -14,6 +14,8 @@
 -- to take the old one's words out of an index.  Nor is UNCOUNT: it removes a
 -- range of a zset's members, and a hash's fields of the same names, as they are
 -- at the commit, so that who adds to the range meanwhile leaves nothing behind.
+-- SHED removes a zset's members up to a score, but only so many: the rest waits
+-- for the next commit.
 --
 -- Answers {1, position}, {0, the guard that doesn't hold}, or {-1, 0}: the
 -- commit came too late and was barred, or is in the ring already.
@@ -66,6 +68,12 @@ for g = 1, tonumber(A[4]) do
   elseif guard == 'count' then
     ok = call(A[i + 2], k) == tonumber(A[i + 3])
     i = i + 4
+  elseif guard == 'quota' then
+    local own = tonumber(call('HGET', K[3], A[i + 2]) or A[i + 3])
+    local most, last = own or tonumber(A[i + 3]), i + 6 + tonumber(A[i + 6])
+    local n = tonumber(call(A[i + 5], k, unpack(A, i + 7, last)) or 0)
+    ok = most < 0 or n + tonumber(A[i + 4]) <= most
+    i = last + 1
   end
   if not ok then return {0, g} end
 end
@@ -123,6 +131,10 @@ for w = 1, writes do
       call('HDEL', K[tonumber(A[i + 3])], name)
       call('ZREM', k, name)
     end
+  elseif command == 'SHED' then
+    local old = call('ZRANGEBYSCORE', k, '-inf', A[i + 3], 'LIMIT', 0,
+                     A[i + 4])
+    if #old > 0 then call('ZREM', k, unpack(old)) end
   else
     -- the only write that may fail: an ACL without the channel
     local f = command == 'PUBLISH' and redis.pcall or call

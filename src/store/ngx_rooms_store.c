@@ -106,6 +106,7 @@ static const struct {
     [NGX_ROOMS_KEY_CHANNEL] = { ngx_string("events"), ngx_null_string },
     [NGX_ROOMS_KEY_COMMIT] = { ngx_string("commit:"), ngx_null_string },
     [NGX_ROOMS_KEY_IDEMPOTENCY] = { ngx_string("idem:"), ngx_null_string },
+    [NGX_ROOMS_KEY_KEPT] = { ngx_string("answers"), ngx_null_string },
 };
 
 

@@ -157,6 +157,7 @@ typedef enum {
     NGX_ROOMS_KEY_CHANNEL,             /* pub/sub: "position room who ..." */
     NGX_ROOMS_KEY_COMMIT,              /* string: result of a commit, 60 s */
     NGX_ROOMS_KEY_IDEMPOTENCY,         /* string: first answer, 24 h */
+    NGX_ROOMS_KEY_KEPT,                /* zset: of all answers, by when */
     NGX_ROOMS_KEY_MAX
 } ngx_rooms_key_e;
 
