@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 # Who is deactivated and erased here leaves the rooms of other servers, too, and
-# what they said in rooms of ours is redacted there.
+# what they said is redacted there, wherever the room is at home.
 
 use strict;
 use warnings;
@@ -15,6 +15,7 @@ use lib 't/lib';
 use RoomsTest -no_redis;
 use RoomsTest::Deployment;
 use RoomsTest::Process qw(wait_for);
+use RoomsTest::Topology qw(redis_cli);
 
 my $dir = File::Temp->newdir('rooms-gone-XXXXXXXX', TMPDIR => 1);
 my ($a, $b) = map { RoomsTest::Deployment->new($_, "$dir") } qw(a b);
@@ -83,18 +84,28 @@ my $theirs = room($b, 'bea', $a, 'ann', 'amy');
 my $dm = $a->call('ann', 'POST', '/v1/me/federated-dms',
                   { fqid => $b->fqid('bea') })->{data}{id};
 
-for my $room ($ours, $theirs, $dm) {
+my $alone = room($b, 'bea', $a, 'ann');
+my $frozen = room($b, 'bea', $a, 'ann', 'amy');
+my $refused = room($b, 'bea', $a, 'ann');
+
+for my $room ($ours, $theirs, $dm, $alone, $frozen, $refused) {
     says($a, 'ann', $room, 'Ann');
     ok(wait_for($long, sub { texts($b, 'bea', $room) eq 'Ann' }),
        'they read it');
 }
+
+# one room is frozen when she goes, and in one they don't know her message
+$b->call('bea', 'POST', "/v1/rooms/$frozen/archive");
+ok(wait_for($long, sub { $a->call('amy', 'GET', "/v1/rooms/$frozen")
+                         ->{data}{state} eq 'archived' }), 'frozen');
+redis_cli($b->{store}, 'DEL', "sw:{t}:r:$refused:uuids");
 
 my $ann = $a->fqid('ann');
 my $admin = '/v1/admin/participants/ann';
 
 is($a->admin('POST', "$admin/deactivate")->{status}, 200, 'deactivated');
 
-for my $room ($ours, $theirs) {
+for my $room ($ours, $theirs, $alone) {
     ok(wait_for($long, sub { $b->members('bea', $room) !~ /\Q$ann\E/ }),
        'they see that Ann has left') or diag($b->members('bea', $room));
 }
@@ -122,8 +133,16 @@ ok(wait_for($long, sub { texts($b, 'bea', $ours) !~ /Ann/ }),
 ok(wait_for($long, sub { texts($a, 'amy', $theirs) !~ /Ann/ }),
    'and we what she said in one of theirs');
 
+for my $room ($theirs, $alone, $frozen) {
+    ok(wait_for($long, sub { texts($b, 'bea', $room) !~ /Ann/ }),
+       'they redact it in theirs') or diag(texts($b, 'bea', $room));
+}
+
 ok(wait_for($long, sub { $a->admin('GET', "$admin/erasure")->{data}{state}
                          eq 'done' }), 'it is done');
+is($a->admin('GET', "$admin/erasure")->{data}{skipped}, 1,
+   'what they refuse is counted');
+is(texts($b, 'bea', $refused), 'Ann', '... and stays there');
 unlike($a->call('amy', 'GET', '/v1/participants/ann')->{data}{local_id},
        qr/ann/, 'the local id goes last');
 

@@ -20,6 +20,11 @@
 #define NGX_ROOMS_ERASE_PATIENCE  (INT64_C(24) * 3600 * 1000)
                                            /* ms, for other servers */
 #define NGX_ROOMS_ERASE_LATER   15000      /* ms, until it looks again */
+#define NGX_ROOMS_ERASE_WAITING  1000      /* items of an outbox, and ... */
+#define NGX_ROOMS_ERASE_PAUSE    2000      /* ... ms, until there are fewer */
+
+
+static ngx_int_t ngx_rooms_erase_ask_waiting(ngx_rooms_offwalk_t *w);
 
 
 /* A row that says nothing of the person; as it is called from now on. */
@@ -259,6 +264,77 @@ ngx_rooms_erase_room(ngx_rooms_offwalk_t *w, redisReply *reply)
                                             ngx_rooms_s(NGX_ROOMS_OFF_EVENT));
     w->pager.to = ngx_rooms_offwalk_number(w,
                                            ngx_rooms_s(NGX_ROOMS_OFF_UNTIL));
+
+    return w->room.federated ? ngx_rooms_erase_ask_waiting(w)
+                             : ngx_rooms_erase_ask_page(w);
+}
+
+
+/*
+ * An outbox that is too long loses its oldest items, and no snapshot of a room
+ * says again what was redacted there: the walk waits for the other servers.
+ */
+static ngx_int_t
+ngx_rooms_erase_ask_waiting(ngx_rooms_offwalk_t *w)
+{
+    uint32_t            n;
+    rooms_str_t         peers, server;
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_round_batch(&w->round);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    peers = w->room.peers;
+
+    if (w->room.origin.data) {
+        /* it tells the others */
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
+                                 ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_OUTBOX,
+                                               w->room.origin));
+        peers = ROOMS_NULL;
+    }
+
+    while (rooms_peers_next(&peers, &server, &n)) {
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
+                                 ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_OUTBOX,
+                                               server));
+    }
+
+    return b->commands.nelts ? ngx_rooms_offwalk_send(w,
+                                                      NGX_ROOMS_WALK_WAITING)
+                             : ngx_rooms_erase_ask_page(w);
+}
+
+
+static ngx_int_t
+ngx_rooms_erase_waiting(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
+{
+    int64_t     now;
+    ngx_uint_t  i;
+
+    now = ngx_rooms_offwalk_now();
+
+    for (i = 0; i < b->commands.nelts; i++) {
+
+        if (ngx_rooms_reply_int(b->replies[i], 0) < NGX_ROOMS_ERASE_WAITING
+            || now - ngx_rooms_offwalk_number(w,
+                                              ngx_rooms_s(NGX_ROOMS_OFF_ERASE))
+               > NGX_ROOMS_ERASE_PATIENCE)
+        {
+            continue;
+        }
+
+        if (ngx_rooms_offwalk_fence(w) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        ngx_rooms_offboard_enlist(&w->commit, &w->keys, w->id,
+                                  now + NGX_ROOMS_ERASE_PAUSE);
+
+        return ngx_rooms_offwalk_commit(w);
+    }
 
     return ngx_rooms_erase_ask_page(w);
 }
@@ -696,6 +772,9 @@ ngx_rooms_erase_advance(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
 
     case NGX_ROOMS_WALK_ROOM:
         return ngx_rooms_erase_room(w, b->replies[0]);
+
+    case NGX_ROOMS_WALK_WAITING:
+        return ngx_rooms_erase_waiting(w, b);
 
     case NGX_ROOMS_WALK_PAGE:
         return ngx_rooms_erase_page(w, b->replies[0]);

@@ -21,7 +21,7 @@ static const char  *ngx_rooms_offboard_fields[] = {
     NGX_ROOMS_OFF_AT, NGX_ROOMS_OFF_LEFT, NGX_ROOMS_OFF_ERASE,
     NGX_ROOMS_OFF_ERASER, NGX_ROOMS_OFF_PHASE, NGX_ROOMS_OFF_ERASED,
     NGX_ROOMS_OFF_ROOMS, NGX_ROOMS_OFF_MESSAGES, NGX_ROOMS_OFF_REACTIONS,
-    NGX_ROOMS_OFF_MEDIA
+    NGX_ROOMS_OFF_MEDIA, NGX_ROOMS_OFF_SKIPPED
 };
 
 typedef enum {
@@ -35,6 +35,7 @@ typedef enum {
     NGX_ROOMS_OFFBOARD_MESSAGES,
     NGX_ROOMS_OFFBOARD_REACTIONS,
     NGX_ROOMS_OFFBOARD_MEDIA,
+    NGX_ROOMS_OFFBOARD_SKIPPED,
     NGX_ROOMS_OFFBOARD_FIELDS
 } ngx_rooms_offboard_field_e;
 
@@ -537,6 +538,8 @@ ngx_rooms_erasure_show(ngx_rooms_req_t *rq)
     ngx_rooms_offboard_count(b, off[NGX_ROOMS_OFFBOARD_REACTIONS]);
     rooms_json_lit(b, ",\"media\":");
     ngx_rooms_offboard_count(b, off[NGX_ROOMS_OFFBOARD_MEDIA]);
+    rooms_json_lit(b, ",\"skipped\":");
+    ngx_rooms_offboard_count(b, off[NGX_ROOMS_OFFBOARD_SKIPPED]);
     rooms_json_lit(b, "}}\n");
 
     return NGX_OK;

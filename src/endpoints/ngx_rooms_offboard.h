@@ -26,7 +26,7 @@
 
 /*
  * Fields of a participant's progress, p:<participant>:offboard; and
- * NGX_ROOMS_OFF_ERASE.
+ * NGX_ROOMS_OFF_ERASE and _SKIPPED, which others know, too.
  */
 #define NGX_ROOMS_OFF_AT         "at"          /* deactivated, ms */
 #define NGX_ROOMS_OFF_BY         "by"

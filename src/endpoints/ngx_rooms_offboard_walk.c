@@ -596,7 +596,7 @@ ngx_rooms_offwalk_commit(ngx_rooms_offwalk_t *w)
     if (w->skipped) {
         ngx_rooms_commit_write(&w->commit, "HINCRBY",
                                ngx_rooms_offwalk_off(w),
-                               ngx_rooms_s("skipped"),
+                               ngx_rooms_s(NGX_ROOMS_OFF_SKIPPED),
                                ngx_rooms_number(w->pool, w->skipped));
         w->skipped = 0;
     }

@@ -26,6 +26,7 @@ typedef enum {
     NGX_ROOMS_WALK_LEAVE,                  /* the next rooms */
     NGX_ROOMS_WALK_NEWS,                   /* the next room that it was in */
     NGX_ROOMS_WALK_ROOM,
+    NGX_ROOMS_WALK_WAITING,                /* what its servers wait for */
     NGX_ROOMS_WALK_PAGE,
     NGX_ROOMS_WALK_ANSWERS,
     NGX_ROOMS_WALK_FILES,

@@ -9,11 +9,7 @@
 #include "ngx_rooms_request.h"
 
 
-/*
- * A field of p:<participant>:offboard: when its erasure was asked for, ms.
- * Until a reactivation nothing is taken that would name it again.
- */
-#define NGX_ROOMS_OFF_ERASE  "erase_at"
+/* Until a reactivation nothing is taken that would name it again. */
 #define NGX_ROOMS_OFFBOARD_ERASED_TEXT                                        \
     "the participant is erased: it has to be reactivated first"
 

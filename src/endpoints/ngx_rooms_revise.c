@@ -333,12 +333,37 @@ ngx_rooms_revise_word(rooms_str_t *row)
 }
 
 
+/*
+ * Another server takes back what its own participant has said: it erases them,
+ * and they have left before, or the room may be frozen by then.
+ */
+static ngx_uint_t
+ngx_rooms_revise_erases(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
+{
+    if (rq->source_server.data == NULL || rq->trusted || v->event.data == NULL
+        || (rq->view.me.membership == ROOMS_JOIN
+            && rq->view.room.state == ROOMS_OPEN))
+    {
+        return 0;
+    }
+
+    return v->op == ROOMS_MESSAGE_UNREACT
+           || (v->op == ROOMS_MESSAGE_REDACT
+               && rooms_str_eq(v->message.sender, rq->principal.sub));
+}
+
+
 ngx_int_t
 ngx_rooms_revise_decide(ngx_rooms_req_t *rq)
 {
     ngx_rooms_revision_t  *v;
 
     v = rq->data;
+
+    if (ngx_rooms_revise_erases(rq, v)) {
+        rq->op = ROOMS_OP_ERASE;
+        rq->in.tenant_admin = 1;
+    }
 
     if (ngx_rooms_room_input(rq) != NGX_OK) {
         return NGX_ERROR;

@@ -731,10 +731,15 @@ ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq)
                               "a server speaks for its own participants");
     }
 
-    /* a public room is seen by all that may federate */
+    /*
+     * A public room is seen by all that may federate.  Who has left may take
+     * back what they said, which shows nothing that their server doesn't know.
+     */
 
     if (!rooms_peers_has(rq->view.room.peers, s->peer)
-        && !rq->view.room.is_public)
+        && !rq->view.room.is_public
+        && !(s->told.type == ROOMS_EV_REDACTION && s->ref.data
+             && rooms_str_eq(s->ref_server, s->peer)))
     {
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
     }

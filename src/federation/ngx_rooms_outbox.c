@@ -199,6 +199,7 @@ ngx_rooms_outbox_begin(ngx_rooms_outbox_t *o)
     o->trouble = ROOMS_NULL;
     o->gone = NULL;
     o->ngone = 0;
+    o->skipped = NULL;
 
     o->round = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, o->timer.log);
 
@@ -545,6 +546,30 @@ ngx_rooms_outbox_backoff(ngx_rooms_outbox_t *o)
 }
 
 
+/* The peer has refused what an erasure takes back. */
+static void
+ngx_rooms_outbox_write_skipped(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c)
+{
+    ngx_uint_t    i;
+    rooms_str_t  *id;
+
+    if (o->skipped == NULL) {
+        return;
+    }
+
+    id = o->skipped->elts;
+
+    for (i = 0; i < o->skipped->nelts; i++) {
+        ngx_rooms_commit_write(c, "HINCRBY",
+                               ngx_rooms_key(&o->keys,
+                                             NGX_ROOMS_KEY_USER_OFFBOARD,
+                                             id[i]),
+                               ngx_rooms_s(NGX_ROOMS_OFF_SKIPPED),
+                               ngx_rooms_s("1"));
+    }
+}
+
+
 /* All that was told goes; the outbox, too, if nothing came meanwhile. */
 static ngx_int_t
 ngx_rooms_outbox_write_sent(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
@@ -584,6 +609,8 @@ ngx_rooms_outbox_write_sent(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
         ngx_rooms_endings_parted(c, &o->keys, o->gone[i].id, o->server,
                                  o->gone[i].position);
     }
+
+    ngx_rooms_outbox_write_skipped(o, c);
 
     return ngx_rooms_outbox_remove(o, c, outbox);
 }

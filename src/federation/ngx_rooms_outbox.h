@@ -31,6 +31,8 @@ typedef struct {
     rooms_str_t               refused;     /* what that one answers, or NULL */
     ngx_uint_t                room;        /* index */
     ngx_uint_t                told;        /* index among the room's */
+    rooms_str_t               eraser;      /* who may be being erased, or NULL */
+    ngx_uint_t                at_eraser;   /* whether they are: a reply */
     unsigned                  valid:1;
     unsigned                  there:1;     /* the event is in the store */
 } ngx_rooms_outbox_item_t;
@@ -97,12 +99,14 @@ struct ngx_rooms_outbox_s {
     ngx_rooms_pdu_t          *pdu;         /* of a snapshot */
     rooms_str_t              *texts;
     int64_t                  *positions;   /* of texts; not of a snapshot */
+    rooms_str_t              *erasers;     /* the same; NULL: of no erasure */
     ngx_uint_t                ntexts;
     ngx_uint_t                told;        /* of texts */
     ngx_uint_t                done;        /* of items */
     ngx_uint_t                sent;        /* texts in the request */
     ngx_rooms_outbox_gone_t  *gone;        /* or NULL */
     ngx_uint_t                ngone;
+    ngx_array_t              *skipped;     /* their erasers, or NULL */
 
     ngx_rooms_outbox_end_e    end;
     ngx_rooms_commit_t        commit;

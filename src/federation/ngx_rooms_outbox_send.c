@@ -236,6 +236,53 @@ ngx_rooms_outbox_page(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 }
 
 
+/* Who takes back what was said or reacted may be somebody who is erased. */
+static void
+ngx_rooms_outbox_ask_erasers(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
+{
+    ngx_uint_t                i;
+    rooms_str_t               server;
+    rooms_stored_t            e;
+    ngx_rooms_outbox_item_t  *item;
+    ngx_rooms_outbox_room_t  *room;
+
+    for (i = 0; i < o->nitems; i++) {
+        item = &o->items[i];
+
+        if (!item->there) {
+            continue;
+        }
+
+        room = &o->rooms[item->room];
+        rooms_stored_read(room->stored[item->told], room->id, 0, &e);
+
+        if (!e.readable
+            || !(rooms_str_eq(e.type, ngx_rooms_s("swp.room.redaction"))
+                 || rooms_str_eq(e.type, ngx_rooms_s("swp.room.reaction"))))
+        {
+            continue;
+        }
+
+        item->eraser = ngx_rooms_json_id(o->round, e.sender);
+
+        if (item->eraser.data == NULL
+            || rooms_foreign(item->eraser, ROOMS_NULL, &server))
+        {
+            item->eraser = ROOMS_NULL;
+            continue;
+        }
+
+        item->at_eraser = b->commands.nelts;
+
+        (void) ngx_rooms_command(b, ngx_rooms_s("HEXISTS"),
+                                 ngx_rooms_key(&o->keys,
+                                               NGX_ROOMS_KEY_USER_OFFBOARD,
+                                               item->eraser),
+                                 ngx_rooms_s(NGX_ROOMS_OFF_ERASE));
+    }
+}
+
+
 static ngx_int_t
 ngx_rooms_outbox_ask_names(ngx_rooms_outbox_t *o)
 {
@@ -277,6 +324,8 @@ ngx_rooms_outbox_ask_names(ngx_rooms_outbox_t *o)
         return ngx_rooms_outbox_send(o);
     }
 
+    ngx_rooms_outbox_ask_erasers(o, b);
+
     return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_NAMES, NGX_ROOMS_LANE_BULK);
 }
 
@@ -303,6 +352,15 @@ ngx_rooms_outbox_names(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
         o->ntexts = o->pdu->n;
 
         return ngx_rooms_outbox_send(o);
+    }
+
+    for (i = 0; i < o->nitems; i++) {
+
+        if (o->items[i].eraser.data
+            && ngx_rooms_reply_int(b->replies[o->items[i].at_eraser], 0) == 0)
+        {
+            o->items[i].eraser = ROOMS_NULL;
+        }
     }
 
     for (i = 0; i < o->nrooms; i++) {
@@ -347,8 +405,9 @@ ngx_rooms_outbox_fill(ngx_rooms_outbox_t *o)
 
     o->texts = ngx_palloc(o->round, (o->nitems + 1) * sizeof(rooms_str_t));
     o->positions = ngx_palloc(o->round, (o->nitems + 1) * sizeof(int64_t));
+    o->erasers = ngx_palloc(o->round, (o->nitems + 1) * sizeof(rooms_str_t));
 
-    if (o->texts == NULL || o->positions == NULL) {
+    if (o->texts == NULL || o->positions == NULL || o->erasers == NULL) {
         return NGX_ERROR;
     }
 
@@ -374,6 +433,7 @@ ngx_rooms_outbox_fill(ngx_rooms_outbox_t *o)
         }
 
         o->positions[o->sent] = item->position;
+        o->erasers[o->sent] = item->eraser;
         o->texts[o->sent++] = text;
     }
 
@@ -678,6 +738,29 @@ ngx_rooms_outbox_parted(ngx_rooms_outbox_t *o, ngx_uint_t n)
 }
 
 
+static ngx_int_t
+ngx_rooms_outbox_skip(ngx_rooms_outbox_t *o, rooms_str_t eraser)
+{
+    rooms_str_t  *id;
+
+    if (o->skipped == NULL) {
+        o->skipped = ngx_array_create(o->round, 4, sizeof(rooms_str_t));
+        if (o->skipped == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    id = ngx_array_push(o->skipped);
+    if (id == NULL) {
+        return NGX_ERROR;
+    }
+
+    *id = eraser;
+
+    return NGX_OK;
+}
+
+
 /* NGX_DECLINED: the answer isn't of these events. */
 static ngx_int_t
 ngx_rooms_outbox_result(ngx_rooms_outbox_t *o, ngx_uint_t n, json_t *result)
@@ -719,6 +802,12 @@ ngx_rooms_outbox_result(ngx_rooms_outbox_t *o, ngx_uint_t n, json_t *result)
                                             ngx_rooms_s("event \""), sent,
                                             ngx_rooms_s("\" was rejected: "),
                                             reason));
+
+    if (o->pdu == NULL && o->erasers[n].data
+        && ngx_rooms_outbox_skip(o, o->erasers[n]) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     return rooms_str_eq(code,
                         rooms_cstr(ngx_rooms_error(ROOMS_E_NOT_FOUND)->code))

@@ -40,6 +40,15 @@ void ngx_rooms_apply_members(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
 
 /*
+ * Of p:<participant>:offboard, the progress of a deactivation: when its
+ * erasure was asked for (ms), and what could not be redacted, here or by a
+ * room's home.
+ */
+#define NGX_ROOMS_OFF_ERASE    "erase_at"
+#define NGX_ROOMS_OFF_SKIPPED  "skipped"
+
+
+/*
  * Participants (ngx_rooms_apply_person.c).  Writes a row and its entries in
  * the index; guards that the row is still `had`, the text that was read, or
  * NULL.  The same for one of ours who is new: with the local id, which is

@@ -118,7 +118,7 @@ sub fill {
 # The header, as soon as it is here.
 sub head {
     my ($self, $seconds) = @_;
-    my $until = time() + ($seconds // 10) * patience();
+    my $until = time() + ($seconds // 30) * patience();
 
     while (!defined $self->{head} && time() < $until && !$self->{closed}) {
         $self->fill($until - time());
@@ -130,7 +130,7 @@ sub head {
 # The next event, or the next of that name ('message': one without).
 sub next {
     my ($self, $name, $seconds) = @_;
-    my $until = time() + ($seconds // 10) * patience();
+    my $until = time() + ($seconds // 30) * patience();
 
     while (1) {
         while (my $e = shift @{$self->{events}}) {
@@ -171,7 +171,7 @@ sub silent {
 # Whether the server closes the connection.
 sub closed {
     my ($self, $seconds) = @_;
-    my $until = time() + ($seconds // 10) * patience();
+    my $until = time() + ($seconds // 30) * patience();
 
     while (!$self->{closed} && time() < $until) {
         $self->fill($until - time());

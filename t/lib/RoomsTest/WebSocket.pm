@@ -38,7 +38,7 @@ sub new {
                  'Sec-WebSocket-Key' => 'dGhlIHNhbXBsZSBub25jZQ==',
                  %headers) . $early;
 
-    my $until = time() + 10 * patience();
+    my $until = time() + 30 * patience();
 
     while ($self->{in} !~ /\r\n\r\n/ && time() < $until) {
         $self->fill($until - time()) or last;
@@ -106,7 +106,7 @@ sub text { my ($self, $text) = @_; $self->frame(data => $text) }
 # The next frame, [opcode, data], or undef.
 sub get {
     my ($self, $seconds) = @_;
-    my $until = time() + ($seconds // 10) * patience();
+    my $until = time() + ($seconds // 30) * patience();
 
     while (1) {
         if (length $self->{in} >= 2) {
@@ -139,7 +139,7 @@ sub get {
 # What the next text says; of that type, if one is given.  Pings are answered.
 sub next {
     my ($self, $type, $seconds) = @_;
-    my $until = time() + ($seconds // 10) * patience();
+    my $until = time() + ($seconds // 30) * patience();
 
     while (my $f = $self->get(($until - time()) / patience())) {
         my ($opcode, $data) = @$f;
@@ -187,7 +187,7 @@ sub closed {
 
 sub gone {
     my ($self, $seconds) = @_;
-    my $until = time() + ($seconds // 10) * patience();
+    my $until = time() + ($seconds // 30) * patience();
 
     while (!$self->{eof} && time() < $until) {
         $self->fill($until - time());
