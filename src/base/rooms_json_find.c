@@ -93,6 +93,12 @@ rooms_json_key_is(rooms_str_t raw, const char *key)
     size_t         len;
     unsigned char  buf[64];
 
+    if (raw.len && raw.data[0] != (unsigned char) key[0]
+        && raw.data[0] != '\\')
+    {
+        return 0;
+    }
+
     len = strlen(key);
 
     if (raw.len <= len) {
@@ -298,8 +304,10 @@ rooms_json_depth(rooms_str_t value)
             break;
 
         case '"':
-            for (p++; p < end && *p != '"'; p++) {
-                p += (*p == '\\');
+            p = rooms_json_run(p + 1, end);
+
+            while (p < end && *p != '"') {
+                p = rooms_json_run(p + 1 + (*p == '\\' && p + 1 < end), end);
             }
 
             break;

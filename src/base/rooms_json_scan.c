@@ -4,7 +4,7 @@
  */
 
 #include "rooms_json_scan.h"
-#include <string.h>
+#include "rooms_json_text.h"
 
 
 typedef enum {
@@ -37,17 +37,10 @@ typedef enum {
 /* what a step of a state says besides rooms_json_event_e: go on */
 #define ROOMS_JSON_GO       100
 
-
-#define ROOMS_JSON_ONES     0x0101010101010101ull
-#define ROOMS_JSON_HIGHS    0x8080808080808080ull
-
-/* non-zero if one of 8 bytes is 0 */
-#define rooms_json_zero8(v)                                                   \
-    (((v) - ROOMS_JSON_ONES) & ~(v) & ROOMS_JSON_HIGHS)
-
 static int rooms_json_structure(rooms_json_scan_t *s, const u_char **p,
     const u_char *end);
-static int rooms_json_value(rooms_json_scan_t *s, const u_char **p);
+static int rooms_json_value(rooms_json_scan_t *s, const u_char **p,
+    const u_char *end);
 static int rooms_json_close(rooms_json_scan_t *s, const u_char **p);
 static int rooms_json_string_byte(rooms_json_scan_t *s, u_char ch);
 static int rooms_json_hex(rooms_json_scan_t *s, u_char ch);
@@ -164,7 +157,7 @@ rooms_json_structure(rooms_json_scan_t *s, const u_char **p,
         /* fall through */
 
     case ST_VALUE:
-        return rooms_json_value(s, p);
+        return rooms_json_value(s, p, end);
 
     case ST_FIRST_KEY:
         if (ch == '}') {
@@ -214,11 +207,18 @@ rooms_json_structure(rooms_json_scan_t *s, const u_char **p,
 }
 
 
+/*
+ * A value that is told, and has nothing in it that is, is left to the reader of
+ * whole texts.  What that doesn't take is cut off by the window, or no JSON:
+ * byte by byte it becomes known which, and where.
+ */
+
 static int
-rooms_json_value(rooms_json_scan_t *s, const u_char **p)
+rooms_json_value(rooms_json_scan_t *s, const u_char **p, const u_char *end)
 {
-    u_char     ch;
-    uint64_t  *objects;
+    u_char         ch;
+    uint64_t      *objects;
+    const u_char  *after;
 
     if (s->depth <= s->report && !s->announced) {
         s->announced = 1;
@@ -227,6 +227,15 @@ rooms_json_value(rooms_json_scan_t *s, const u_char **p)
 
     s->announced = 0;
     ch = **p;
+
+    if (s->depth == s->report && (ch == '{' || ch == '[' || ch == '"')) {
+        after = rooms_json_scan_value(*p, end,
+                                      ROOMS_JSON_DEPTH_MAX - (int) s->depth);
+        if (after) {
+            *p = after;
+            return rooms_json_value_end(s);
+        }
+    }
 
     switch (ch) {
 
@@ -302,43 +311,17 @@ rooms_json_value_end(rooms_json_scan_t *s)
 }
 
 
-/*
- * Most bytes of a manifest are plain ASCII of strings: eight at a time, with
- * the usual tests for a byte that is a quote, a backslash, a control
- * character or no ASCII.  A false alarm of a test costs only the slow way.
- */
-
 static int
 rooms_json_string(rooms_json_scan_t *s, const u_char **pp,
     const u_char *end)
 {
     int            rc;
-    uint64_t       v, hit;
     const u_char  *p;
 
     p = *pp;
 
     do {
-        while (end - p >= 8) {
-            memcpy(&v, p, 8);
-
-            hit = (v | (v - 0x20 * ROOMS_JSON_ONES)) & ROOMS_JSON_HIGHS;
-            hit |= rooms_json_zero8(v ^ ('"' * ROOMS_JSON_ONES));
-            hit |= rooms_json_zero8(v ^ ('\\' * ROOMS_JSON_ONES));
-
-            if (hit) {
-                break;
-            }
-
-            p += 8;
-        }
-
-        while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"'
-               && *p != '\\')
-        {
-            p++;
-        }
-
+        p = rooms_json_run(p, end);
         rc = ROOMS_JSON_GO;
 
         if (p < end) {
