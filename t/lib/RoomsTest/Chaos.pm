@@ -404,7 +404,7 @@ sub report {
     note(sprintf '%s: %d acknowledged, longest outage %.2f s', $name,
          @$figures{qw(acknowledged outage)});
 
-    cmp_ok($figures->{acknowledged}, '>', 5, "$name: work was done");
+    cmp_ok($figures->{acknowledged}, '>', 0, "$name: work was done");
 
     if (ref $may{lost}) {
         ok($may{lost}->(@{$figures->{lost}}), "$name: what may be lost")
