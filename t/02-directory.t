@@ -1,369 +1,583 @@
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# GET /v1/directory/rooms and GET /v1/rooms/archived
+# GET /v1/directory/rooms and GET /v1/rooms/archived.  Rooms are listed by
+# their ids, which are in the order of time to the millisecond: where the order
+# is looked at, something is read between two that are made.
 
 use strict;
 use warnings;
 
-use Test::More;
-use Time::HiRes qw(sleep);
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Calls;
+use Test::Nginx::Socket 'no_plan';
 
-start();
-known(qw(ann bob cy dan));
+default_config(<<'END');
+        rooms on;
+        rooms_auth mock;
+        rooms_server_name rooms.test;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+END
 
-my $dir = '/v1/directory/rooms';
+# The ids of rooms that were saved under these names, as a JSON array.
+sub ids { return '["' . join('","', map { "{{$_}}" } @_) . '"]' }
 
-# Ids are in the order of time to the millisecond: here one room in each.
-sub made {
-    sleep 0.002;
+# The rooms r1 to r25, from the newest on, but for some.
+our @all = map { "r$_" } reverse 1 .. 25;
 
-    return make(@_);
+sub all_but {
+    my %left_out = map { $_ => 1 } @_;
+
+    return grep { !$left_out{$_} } @all;
 }
 
-my $seen = sub {
-    my ($who, $query, @want) = @_;
-    my $res = call('GET', $dir . ($query ? "?$query" : ''), $who);
-    my $name = "$who sees of ?$query";
+# Many rooms of one participant: every 50th is rare.
+sub many_rooms {
+    my @body = map { '{"room_type":"group","name":"'
+                     . ($_ % 50 ? 'Common' : 'Rare') . '"}' } @_;
 
-    $res->{status} == 200 or return fail("$name: $res->{body}");
-
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-    return is_deeply([ids(@{$res->{data}})], \@want, $name);
-};
-
-expect("200\ndata # 0\nmeta.has_more = false\nmeta.next_cursor null", 'GET',
-       $dir, 'ann');
-
-# who sees what: newest first
-my $mine = made(group => 'ann', name => 'Mine');
-my $open = made(group => 'ann', name => 'Open house', is_public => true);
-my $town = made(public => 'ann', name => 'Town square',
-                topic => 'All things Einkauf');
-my $dark = made(incognito => 'ann', name => 'Dark');
-my $dm = made(dm => 'ann', with => 'bob');
-my $asked = made(group => 'bob', name => 'Asked');
-
-must('POST', "/v1/rooms/$asked/invite", 'bob', { participant_id => 'ann' });
-
-$seen->('ann', '', $asked, $dm, $dark, $town, $open, $mine);
-$seen->('bob', '', $asked, $dm, $town, $open);
-$seen->('cy', '', $town, $open);
-$seen->('cy@other', '');
-$seen->('cy!', '', $town, $open);
-
-# a row is a room as the viewer sees it
-my $row = call('GET', "$dir?limit=2", 'ann')->{data};
-
-is_deeply($row->[0], call('GET', "/v1/rooms/$asked", 'ann')->{data},
-          'an invited room as it is read by id');
-is_deeply($row->[1], call('GET', "/v1/rooms/$dm", 'ann')->{data}, 'a DM');
-is($row->[1]{name}, 'bob', 'called after the other side');
-is(call('GET', $dir, 'bob')->{data}[1]{name}, 'ann', 'and for the other');
-is(call('GET', $dir, 'cy')->{data}[0]{me}, undef, 'me of a guest');
-
-# filters
-$seen->('ann', 'room_type=group', $asked, $open, $mine);
-$seen->('ann', 'room_type=public', $town);
-$seen->('ann', 'room_type=incognito', $dark);
-$seen->('ann', 'room_type=dm', $dm);
-$seen->('ann', 'room_type=bridge');
-$seen->('ann', 'membership=join', $dm, $dark, $town, $open, $mine);
-$seen->('ann', 'membership=invite', $asked);
-$seen->('cy', 'membership=join');
-$seen->('bob', 'membership=join&room_type=group', $asked);
-
-$seen->('ann', 'q=SQUARE', $town);
-$seen->('ann', 'q=einkauf', $town);
-$seen->('ann', 'q=open+HOUSE', $open);
-$seen->('ann', 'q=open%20house', $open);
-$seen->('ann', 'q=open-house', $open);
-$seen->('ann', 'q=', $asked, $dm, $dark, $town, $open, $mine);
-$seen->('ann', 'q=nothing-of-it');
-$seen->('cy', 'q=mine');
-$seen->('cy', 'q=dark');
-$seen->('ann', 'q=Bob', $dm);
-$seen->('bob', 'q=bob');
-$seen->('bob', 'q=aNN', $dm);
-
-# every word begins a word, of the name, the topic or the alias, in any order
-$seen->('ann', 'q=ein', $town);
-$seen->('ann', 'q=squ+all+einkauf', $town);
-$seen->('ann', 'q=quare');
-$seen->('ann', 'q=square+dark');
-$seen->('ann', 'q=%2b', $asked, $dm, $dark, $town, $open, $mine);
-
-my ($ann) = known('ann');
-my $ws = must('POST', '/v1/workspaces', 'ann', { name => 'W' })->{id};
-my $there = made(group => 'ann', name => 'There', workspace_id => $ws);
-
-$seen->('ann', "workspace_id=$ws", $there);
-$seen->('ann', "workspace_id=$ann->{workspace_id}", $dark, $town, $open,
-        $mine);
-$seen->('cy', "workspace_id=$ann->{workspace_id}", $town, $open);
-$seen->('ann', 'workspace_id=ws-nonsense');
-$seen->('ann', "workspace_id=$ws&room_type=public");
-
-# whatever the case, the accents and the form of Unicode
-tenant('scripts');
-known(qw(ann bob));
-
-my %called = (
-    russian => "\x{41e}\x{431}\x{449}\x{438}\x{439} \x{447}\x{430}\x{442}",
-    german => "Sch\x{f6}ne Stra\x{df}e", nfd => "E\x{301}tude",
-    turkish => "\x{130}stanbul", greek => "\x{39f}\x{394}\x{39f}\x{3a3}",
-    chinese => "\x{4e2d}\x{6587}\x{9891}\x{9053}",
-    wide => "\x{ff26}\x{ff35}\x{ff2c}\x{ff2c}", polish => "\x{141}\x{f3}d\x{17a}",
-);
-my %by = map { $_ => made(group => 'ann', name => $called{$_}) }
-         sort keys %called;
-
-for my $case ([russian => "\x{43e}\x{431}\x{449}\x{438}\x{439}"],
-              [russian => "\x{427}\x{410}\x{422} \x{41e}\x{411}"],
-              [german => "SCH\x{d6}NE"], [german => "scho\x{308}ne"],
-              [german => 'STRASSE'], [german => 'schone stra'],
-              [nfd => "\x{e9}tude"], [nfd => 'ETUDE'],
-              [nfd => "e\x{301}tu"],
-              [turkish => 'istanbul'], [turkish => 'ISTANBUL'],
-              [turkish => "\x{131}stanbul"], [turkish => "\x{130}ST"],
-              [greek => "\x{3bf}\x{3b4}\x{3bf}\x{3c2}"],
-              [greek => "\x{3bf}\x{3b4}\x{3bf}\x{3c3}"],
-              [chinese => "\x{4e2d}\x{6587}"],
-              [chinese => "\x{9891}\x{9053}"],
-              [wide => 'full'], [wide => "\x{ff46}\x{ff35}"],
-              [polish => 'lodz'], [polish => "\x{142}\x{f3}DZ"])
-{
-    my ($which, $q) = @$case;
-
-    utf8::encode($q);
-    $seen->('ann', 'q=' . join('', map { sprintf '%%%02X', ord }
-                                   split //, $q), $by{$which});
+    return map { "POST /v1/rooms\n$_" } @body;
 }
 
-$seen->('ann', 'q=%C3%BC');
-must('PUT', "/v1/rooms/$by{wide}/topic", 'ann',
-     { topic => "Lunch caf\x{e9} " . "\x{fdfa} " x 500 });
-$seen->('ann', 'q=CAFE', $by{wide});
-must('PUT', "/v1/rooms/$by{wide}/topic", 'ann', { topic => undef });
-$seen->('ann', 'q=cafe');
+no_shuffle();
+run_tests();
 
-# a total
-expect("200\ndata # 2\nmeta.total = 8\nmeta.has_more = true", 'GET',
-       "$dir?count=true&limit=2", 'ann');
-expect("200\ndata # 8\nmeta.total = 8\nmeta.has_more = false", 'GET',
-       "$dir?count=true", 'ann');
-expect("200\ndata # 8\nmeta # 2", 'GET', "$dir?count=false", 'ann');
-expect("200\ndata # 0\nmeta.total = 0", 'GET', "$dir?count=true", 'bob');
-expect("200\ndata # 1\nmeta.total = 1", 'GET',
-       "$dir?count=true&q=istanbul", 'ann');
-expect("200\ndata # 1\nmeta.total = 8", 'GET',
-       "$dir?count=true&offset=7&limit=5", 'ann');
+__DATA__
 
-{
-    my $first = call('GET', "$dir?limit=3", 'ann');
-    my $next = call('GET', "$dir?limit=3&count=true&cursor="
-                           . $first->{meta}{next_cursor}, 'ann');
-    my @order = ids(pages($dir, 'ann', 'cursor', 200));
+=== TEST 1: nobody is in a room yet
+--- calls
+ann,bob,cy,dan POST /v1/auth/register -> 200
+ann GET /v1/directory/rooms -> 200
+    data # 0
+    meta.has_more = false
+    meta.next_cursor null
 
-    is_deeply([ids(@{$next->{data}})], [@order[3 .. 5]],
-              'the page behind a cursor');
-    is($next->{meta}{total}, 8, 'and the total of all pages');
-    is_deeply([ids(pages("$dir?count=true", 'ann', 'cursor', 3))], \@order,
-              'page by page');
-}
 
-tenant('acme');
 
-# Who is removed between the two reads: the list of rooms still has them.
-for my $left (undef, 'ban 0 0 0') {
-    my $room = made(group => 'ann', name => 'Two reads');
+=== TEST 2: rooms of each kind, and one to which ann is invited; the newest is the first
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"Mine"} -> 201
+    save mine: json data.id
+ann GET /v1/directory/rooms -> 200
+    data[0].id = {{mine}}
+ann POST /v1/rooms {"room_type":"group","name":"Open house","is_public":true} -> 201
+    save open: json data.id
+ann GET /v1/directory/rooms -> 200
+    data[0].id = {{open}}
+ann POST /v1/rooms {"room_type":"public","name":"Town square","topic":"All things Einkauf"} -> 201
+    save town: json data.id
+ann GET /v1/directory/rooms -> 200
+    data[0].id = {{town}}
+ann POST /v1/rooms {"room_type":"incognito","name":"Dark"} -> 201
+    save dark: json data.id
+ann GET /v1/directory/rooms -> 200
+    data[0].id = {{dark}}
+ann POST /v1/rooms/dm {"participant_id":"bob"} -> 201
+    save dm: json data.id
+ann GET /v1/directory/rooms -> 200
+    data[0].id = {{dm}}
+bob POST /v1/rooms {"room_type":"group","name":"Asked"} -> 201
+    save asked: json data.id
 
-    admit($room, 'ann', 'bob');
-    redis('HDEL', key("r:$room:members"), 'bob');
-    redis('HSET', key("r:$room:members"), 'bob', $left) if $left;
-    ok((grep { $_ eq $room } @{redis('ZRANGE', key('p:bob:rooms'), 0, -1)}),
-       'the list has it');
-    $seen->('bob', 'q=reads');
-    $seen->('ann', 'q=reads', $room);
-    must('POST', "/v1/rooms/$room/archive", 'ann');
-    is(scalar(grep { $_ eq $room }
-              ids(pages('/v1/rooms/archived', 'bob', 'cursor', 200))), 0,
-       'nor among the archived ones');
-    must('POST', "/v1/rooms/$room/close", 'ann');
-}
 
-# arguments that are not valid
-for my $case ([limit => 'limit=0'], [limit => 'limit=201'],
-              [limit => 'limit=-1'], [limit => 'limit=x'],
-              [limit => 'limit=1.5'],
-              [limit => 'limit=99999999999999999999'],
-              [offset => 'offset=-1'], [offset => 'offset=10001'],
-              [offset => 'offset=x'], [room_type => 'room_type=x'],
-              [membership => 'membership=leave'],
-              [membership => 'membership=ban'],
-              [membership => 'membership=x'], [count => 'count=x'],
-              [count => 'count=1'], [q => 'q=%ff'],
-              [q => 'q=a%00b'], [q => 'q=' . 'x' x 129],
-              [cursor => 'cursor=x'],
-              [cursor => 'cursor=%00'], [cursor => 'cursor=' . 'A' x 4096],
-              [cursor => "cursor=$mine"])
-{
-    expect("400 SW_VALIDATION_FAILED $case->[0]", 'GET', "$dir?$case->[1]",
-           'ann');
-}
 
-$seen->('ann', 'limit=200', $there, $asked, $dm, $dark, $town, $open, $mine);
-$seen->('ann', 'offset=10000');
-$seen->('ann', 'unknown=1&limit=1', $there);
+=== TEST 3: who sees what, from the newest on
+--- calls
+bob POST /v1/rooms/{{asked}}/invite {"participant_id":"ann"} -> 200
+ann GET /v1/directory/rooms -> 200
+    data[*].id = ["{{asked}}","{{dm}}","{{dark}}","{{town}}","{{open}}","{{mine}}"]
+bob GET /v1/directory/rooms -> 200
+    data[*].id = ["{{asked}}","{{dm}}","{{town}}","{{open}}"]
+cy,cy! GET /v1/directory/rooms -> 200
+    data[*].id = ["{{town}}","{{open}}"]
+cy@other GET /v1/directory/rooms -> 200
+    data # 0
 
-# a cursor of another list is a bad one
-make(group => 'dan', name => "dan $_") for 1 .. 3;
 
-my $room = made(group => 'dan', name => 'Full');
-my $events = call('GET', "/v1/rooms/$room/messages?limit=1", 'dan');
 
-must('POST', "/v1/rooms/$room/send", 'dan', { content => {} }) for 1, 2;
-$events = call('GET', "/v1/rooms/$room/messages?limit=1", 'dan');
-ok($events->{meta}{next_cursor}, 'a cursor of messages');
-expect('400 SW_VALIDATION_FAILED cursor', 'GET',
-       "$dir?cursor=$events->{meta}{next_cursor}", 'dan');
+=== TEST 4: a row is the room as its viewer reads it by id
+--- calls
+ann GET /v1/rooms/{{asked}} -> 200
+    save invited_room: json data
+ann GET /v1/rooms/{{dm}} -> 200
+    save dm_of_ann: json data
+ann GET /v1/directory/rooms?limit=2 -> 200
+    data[0] = {{invited_room}}
+    data[1] = {{dm_of_ann}}
+    data[1].name = bob
+bob GET /v1/directory/rooms -> 200
+    data[1].name = ann
+cy GET /v1/directory/rooms -> 200
+    data[0].me null
 
-# pages
-tenant('pages');
-known(qw(ann bob));
 
-# ids are in the order of time to the millisecond
-my @all = reverse sort map { make($_ % 3 ? 'group' : 'public', 'ann',
-                                  name => "Room $_") } 1 .. 25;
-my %number = map { my ($n) = call('GET', "/v1/rooms/$_", 'ann')->{data}{name}
-                             =~ /(\d+)/; $_ => $n } @all;
 
-for my $limit (1, 7, 24, 25, 26) {
-    is_deeply([ids(pages($dir, 'ann', 'cursor', $limit))], \@all,
-              "pages of $limit");
-}
+=== TEST 5: by type and by membership
+--- calls
+ann GET /v1/directory/rooms?room_type=group -> 200
+    data[*].id = ["{{asked}}","{{open}}","{{mine}}"]
+ann GET /v1/directory/rooms?room_type=public -> 200
+    data[*].id = ["{{town}}"]
+ann GET /v1/directory/rooms?room_type=incognito -> 200
+    data[*].id = ["{{dark}}"]
+ann GET /v1/directory/rooms?room_type=dm -> 200
+    data[*].id = ["{{dm}}"]
+ann GET /v1/directory/rooms?room_type=bridge -> 200
+    data # 0
+ann GET /v1/directory/rooms?membership=join -> 200
+    data[*].id = ["{{dm}}","{{dark}}","{{town}}","{{open}}","{{mine}}"]
+ann GET /v1/directory/rooms?membership=invite -> 200
+    data[*].id = ["{{asked}}"]
+cy GET /v1/directory/rooms?membership=join -> 200
+    data # 0
+bob GET /v1/directory/rooms?membership=join&room_type=group -> 200
+    data[*].id = ["{{asked}}"]
 
-my $page = call('GET', "$dir?limit=25", 'ann');
 
-ok(!$page->{meta}{has_more}, 'a page that is just full is the last');
-is($page->{meta}{next_cursor}, undef, 'and has no cursor');
-$page = call('GET', "$dir?limit=24", 'ann');
-ok($page->{meta}{has_more}, 'one more');
 
-for my $offset (0, 1, 10, 24, 25, 26) {
-    $seen->('ann', "offset=$offset&limit=10",
-            $offset > $#all ? ()
-            : @all[$offset .. ($offset + 9 > $#all ? $#all : $offset + 9)]);
-}
+=== TEST 6: q: every word begins a word of the name, the topic or the alias, in any order
+--- calls
+ann GET /v1/directory/rooms?q=<SQUARE|einkauf|ein|squ+all+einkauf> -> 200
+    data[*].id = ["{{town}}"]
+ann GET /v1/directory/rooms?q=<open+HOUSE|open%20house|open-house> -> 200
+    data[*].id = ["{{open}}"]
+ann GET /v1/directory/rooms?q=<|%2b> -> 200
+    data[*].id = ["{{asked}}","{{dm}}","{{dark}}","{{town}}","{{open}}","{{mine}}"]
+ann GET /v1/directory/rooms?q=<nothing-of-it|quare|square+dark> -> 200
+    data # 0
 
-my @public = grep { call('GET', "/v1/rooms/$_", 'bob')->{status} == 200 }
-             @all;
 
-is(scalar @public, 8, 'public rooms');
-is_deeply([ids(pages($dir, 'bob', 'cursor', 3))], \@public,
-          'pages of what is public');
-is_deeply([ids(pages("$dir?q=room+1", 'ann', 'cursor', 2))],
-          [grep { $number{$_} =~ /^1/ } @all], 'pages of what is searched');
-is_deeply([ids(pages("$dir?room_type=public", 'ann', 'cursor', 3))],
-          \@public, 'pages of a filter');
 
-# changes between pages: what stood still is there once
-my @got;
+=== TEST 7: q finds no room that isn't seen, and a DM by its other side
+--- calls
+cy GET /v1/directory/rooms?q=<mine|dark> -> 200
+    data # 0
+ann GET /v1/directory/rooms?q=Bob -> 200
+    data[*].id = ["{{dm}}"]
+bob GET /v1/directory/rooms?q=bob -> 200
+    data # 0
+bob GET /v1/directory/rooms?q=aNN -> 200
+    data[*].id = ["{{dm}}"]
 
-$page = call('GET', "$dir?limit=5", 'ann');
-push @got, ids(@{$page->{data}});
 
-my $new = made(group => 'ann', name => 'New');
 
-must('POST', "/v1/rooms/$all[4]/close", 'ann');   # the cursor's own
-must('POST', "/v1/rooms/$all[7]/archive", 'ann'); # one to come
-must('PUT', "/v1/rooms/$all[9]/name", 'ann', { name => 'Renamed' });
-must('PUT', "/v1/rooms/$all[1]/name", 'ann', { name => 'Renamed' });
+=== TEST 8: a workspace of ann's
+--- calls
+ann POST /v1/workspaces {"name":"W"} -> 201
+    save workspace: json data.id
+ann POST /v1/auth/register -> 200
+    save personal: json data.workspace_id
 
-while ($page->{meta}{has_more}) {
-    $page = call('GET', "$dir?limit=5&cursor=$page->{meta}{next_cursor}",
-                 'ann');
-    push @got, ids(@{$page->{data}});
-}
 
-is_deeply(\@got, [@all[0 .. 6], @all[8 .. 24]],
-          'nothing is skipped or shown twice');
-is_deeply([ids(pages($dir, 'ann', 'cursor', 200))],
-          [$new, @all[0 .. 3], @all[5, 6], @all[8 .. 24]],
-          'only open rooms are listed');
 
-# somebody who is in more rooms than are looked at in one round, of which
-# few are shown
-tenant('many');
-known(qw(ann));
+=== TEST 9: by workspace
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"There","workspace_id":"{{workspace}}"} -> 201
+    save there: json data.id
+ann GET /v1/directory/rooms?workspace_id={{workspace}} -> 200
+    data[*].id = ["{{there}}"]
+ann GET /v1/directory/rooms?workspace_id={{personal}} -> 200
+    data[*].id = ["{{dark}}","{{town}}","{{open}}","{{mine}}"]
+cy GET /v1/directory/rooms?workspace_id={{personal}} -> 200
+    data[*].id = ["{{town}}","{{open}}"]
+ann GET /v1/directory/rooms?workspace_id=ws-nonsense -> 200
+    data # 0
+ann GET /v1/directory/rooms?workspace_id={{workspace}}&room_type=public -> 200
+    data # 0
 
-my @many = many(8, map { ['POST', '/v1/rooms', 'ann',
-                          { room_type => 'group',
-                            name => $_ % 50 ? 'Common' : 'Rare' }] }
-                       1 .. 230);
-my @rare = reverse sort map { $_->{data}{id} }
-           grep { $_->{data}{name} eq 'Rare' } @many;
 
-is(scalar @rare, 4, 'rare rooms');
-is_deeply([ids(pages("$dir?q=rare", 'ann', 'cursor', 1))], \@rare,
-          'found one by one');
-is(scalar(pages($dir, 'ann', 'cursor', 200)), 230, 'all of them');
-is(scalar(pages($dir, 'ann', 'cursor', 99)), 230, 'by 99');
-is_deeply([ids(pages($dir, 'ann', 'cursor', 100))],
-          [reverse sort map { $_->{data}{id} } @many], 'by 100, in order');
-is(scalar @{call('GET', $dir, 'ann')->{data}}, 50, 'a page is 50');
-is(scalar @{call('GET', "$dir?offset=225", 'ann')->{data}}, 5,
-   'an offset past a round');
 
-# archived
-tenant('archive');
-known(qw(ann bob cy));
+=== TEST 10: rooms with names in other scripts
+--- calls
+ann@scripts,bob@scripts POST /v1/auth/register -> 200
+ann@scripts POST /v1/rooms {"room_type":"group","name":"Общий чат"} -> 201
+    save russian: json data.id
+ann@scripts POST /v1/rooms {"room_type":"group","name":"Schöne Straße"} -> 201
+    save german: json data.id
+ann@scripts POST /v1/rooms {"room_type":"group","name":"E{{\xcc\x81}}tude"} -> 201
+    save decomposed: json data.id
+ann@scripts POST /v1/rooms {"room_type":"group","name":"İstanbul"} -> 201
+    save turkish: json data.id
+ann@scripts POST /v1/rooms {"room_type":"group","name":"ΟΔΟΣ"} -> 201
+    save greek: json data.id
+ann@scripts POST /v1/rooms {"room_type":"group","name":"中文频道"} -> 201
+    save chinese: json data.id
+ann@scripts POST /v1/rooms {"room_type":"group","name":"ＦＵＬＬ"} -> 201
+    save wide: json data.id
+ann@scripts POST /v1/rooms {"room_type":"group","name":"Łódź"} -> 201
+    save polish: json data.id
 
-my $list = '/v1/rooms/archived';
-my @old = map { made(group => 'ann', name => "Old $_") } 1 .. 5;
-my $public = made(public => 'ann', name => 'Public');
-my $pair = made(dm => 'ann', with => 'bob');
-my $gone = made(group => 'ann', name => 'Gone');
 
-admit($old[0], 'ann', 'bob');
-must('POST', "/v1/rooms/$old[1]/invite", 'ann', { participant_id => 'bob' });
-expect("200\ndata # 0\nmeta.has_more = false\nmeta.next_cursor null", 'GET',
-       $list, 'ann');
-must('POST', "/v1/rooms/$_/archive", 'ann')
-    for @old, $public, $pair, $gone;
-must('POST', "/v1/rooms/$gone/close", 'ann');
 
-is_deeply([ids(@{call('GET', $list, 'ann')->{data}})],
-          [$pair, $public, reverse @old], 'newest first, no closed ones');
-is_deeply([ids(pages($list, 'ann', 'cursor', 2))],
-          [$pair, $public, reverse @old], 'by pages');
-is((call('GET', $list, 'ann')->{data}[0]{name}), 'bob', 'a DM has its name');
-is_deeply([grep { $_ eq $old[0] || $_ eq $pair }
-           ids(pages($list, 'bob', 'cursor', 2))], [$pair, $old[0]],
-          'of another member');
-is_deeply([ids(pages($list, 'cy', 'cursor', 2))], [],
-          'a public room that is archived is not for everyone');
-$seen->('ann', '');
-$seen->('cy', '');
-must('POST', "/v1/rooms/$public/rejoin", 'ann');
-$seen->('cy', '', $public);
-is_deeply([ids(pages($list, 'ann', 'cursor', 2))], [$pair, reverse @old],
-          'restored');
-expect('400 SW_VALIDATION_FAILED limit', 'GET', "$list?limit=201", 'ann');
-expect('400 SW_VALIDATION_FAILED cursor', 'GET', "$list?cursor=x", 'ann');
+=== TEST 11: q, whatever the case, the accents and the form of Unicode
+--- calls
+ann@scripts GET /v1/directory/rooms?q=<%D0%BE%D0%B1%D1%89%D0%B8%D0%B9|%D0%A7%D0%90%D0%A2%20%D0%9E%D0%91> -> 200
+    data[*].id = ["{{russian}}"]
+ann@scripts GET /v1/directory/rooms?q=<SCH%C3%96NE|scho%CC%88ne|STRASSE|schone%20stra> -> 200
+    data[*].id = ["{{german}}"]
+ann@scripts GET /v1/directory/rooms?q=<%C3%A9tude|ETUDE|e%CC%81tu> -> 200
+    data[*].id = ["{{decomposed}}"]
+ann@scripts GET /v1/directory/rooms?q=<istanbul|ISTANBUL|%C4%B1stanbul|%C4%B0ST> -> 200
+    data[*].id = ["{{turkish}}"]
+ann@scripts GET /v1/directory/rooms?q=<%CE%BF%CE%B4%CE%BF%CF%82|%CE%BF%CE%B4%CE%BF%CF%83> -> 200
+    data[*].id = ["{{greek}}"]
+ann@scripts GET /v1/directory/rooms?q=<%E4%B8%AD%E6%96%87|%E9%A2%91%E9%81%93> -> 200
+    data[*].id = ["{{chinese}}"]
+ann@scripts GET /v1/directory/rooms?q=<full|%EF%BD%86%EF%BC%B5> -> 200
+    data[*].id = ["{{wide}}"]
+ann@scripts GET /v1/directory/rooms?q=<lodz|%C5%82%C3%B3DZ> -> 200
+    data[*].id = ["{{polish}}"]
+ann@scripts GET /v1/directory/rooms?q=%C3%BC -> 200
+    data # 0
 
-# the last member of a room that emptied finds it there
-must('POST', "/v1/rooms/$public/leave", 'ann');
-$seen->('cy', '');
-is((ids(pages($list, 'ann', 'cursor', 2)))[1], $public, 'emptied');
-expect('401 SW_AUTH_INVALID_TOKEN', 'GET', $list, undef);
-expect('401 SW_AUTH_INVALID_TOKEN', 'GET', $dir, undef);
-expect('200', 'HEAD', $dir, 'ann');
-stop_nginx();
 
-done_testing();
+
+=== TEST 12: q follows the topic, however long its letters become
+--- calls
+ann@scripts PUT /v1/rooms/{{wide}}/topic {"topic":"Lunch café {{ﷺ *500}}"} -> 200
+ann@scripts GET /v1/directory/rooms?q=CAFE -> 200
+    data[*].id = ["{{wide}}"]
+ann@scripts PUT /v1/rooms/{{wide}}/topic {"topic":null} -> 200
+ann@scripts GET /v1/directory/rooms?q=cafe -> 200
+    data # 0
+
+
+
+=== TEST 13: count=true gives the total, of all pages
+--- calls
+ann@scripts GET /v1/directory/rooms?count=true&limit=2 -> 200
+    data # 2
+    meta.total = 8
+    meta.has_more = true
+ann@scripts GET /v1/directory/rooms?count=true -> 200
+    data # 8
+    meta.total = 8
+    meta.has_more = false
+ann@scripts GET /v1/directory/rooms?count=false -> 200
+    data # 8
+    meta # 2
+bob@scripts GET /v1/directory/rooms?count=true -> 200
+    data # 0
+    meta.total = 0
+ann@scripts GET /v1/directory/rooms?count=true&q=istanbul -> 200
+    data # 1
+    meta.total = 1
+ann@scripts GET /v1/directory/rooms?count=true&offset=7&limit=5 -> 200
+    data # 1
+    meta.total = 8
+
+
+
+=== TEST 14: the rooms behind a cursor, and in what order
+--- calls
+ann@scripts GET /v1/directory/rooms?limit=3 -> 200
+    save cursor: json meta.next_cursor
+ann@scripts GET /v1/directory/rooms?limit=200 -> 200
+    save order: json data[*].id
+    save fourth: json data[3].id
+    save fifth: json data[4].id
+    save sixth: json data[5].id
+
+
+
+=== TEST 15: a page behind a cursor has the total of all
+--- calls
+ann@scripts GET /v1/directory/rooms?limit=3&count=true&cursor={{cursor}} -> 200
+    data[*].id = ["{{fourth}}","{{fifth}}","{{sixth}}"]
+    meta.total = 8
+--- pages
+ann@scripts /v1/directory/rooms?count=true&limit=3 $[*].id = {{order}}
+
+
+
+=== TEST 16: two rooms of which bob is a member
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"Two reads"} -> 201
+    save gone: json data.id
+ann POST /v1/rooms {"room_type":"group","name":"Two reads"} -> 201
+    save banned: json data.id
+
+
+
+=== TEST 17: ... who joins them
+--- calls
+ann POST /v1/rooms/<{{gone}}|{{banned}}>/invite {"participant_id":"bob"} -> 200
+bob POST /v1/rooms/<{{gone}}|{{banned}}>/join -> 200
+bob GET /v1/directory/rooms?q=reads -> 200
+    data # 2
+
+
+
+=== TEST 18: who is removed between the two reads: the list of rooms still has them
+--- init
+RoomsTest::redis('HDEL', 'sw:{acme}:r:{{gone}}:members', 'bob');
+RoomsTest::redis('HSET', 'sw:{acme}:r:{{banned}}:members', 'bob', 'ban 0 0 0');
+--- calls
+bob GET /v1/directory/rooms?q=reads -> 200
+    data # 0
+ann GET /v1/directory/rooms?q=reads -> 200
+    data # 2
+    data[id={{gone}}] ?
+    data[id={{banned}}] ?
+ann POST /v1/rooms/<{{gone}}|{{banned}}>/archive -> 200
+bob GET /v1/rooms/archived?limit=200 -> 200
+    data[id={{gone}}] !
+    data[id={{banned}}] !
+ann POST /v1/rooms/<{{gone}}|{{banned}}>/close -> 200
+--- store
+ZRANGE sw:{acme}:p:bob:rooms 0 -1 ~ {{gone}}
+ZRANGE sw:{acme}:p:bob:rooms 0 -1 ~ {{banned}}
+
+
+
+=== TEST 19: arguments that are not valid
+--- calls
+ann GET /v1/directory/rooms?limit=<0|201|-1|x|1.5|99999999999999999999> -> 400 SW_VALIDATION_FAILED limit
+ann GET /v1/directory/rooms?offset=<-1|10001|x> -> 400 SW_VALIDATION_FAILED offset
+ann GET /v1/directory/rooms?room_type=x -> 400 SW_VALIDATION_FAILED room_type
+ann GET /v1/directory/rooms?membership=<leave|ban|x> -> 400 SW_VALIDATION_FAILED membership
+ann GET /v1/directory/rooms?count=<x|1> -> 400 SW_VALIDATION_FAILED count
+ann GET /v1/directory/rooms?q=<%ff|a%00b|{{x*129}}> -> 400 SW_VALIDATION_FAILED q
+ann GET /v1/directory/rooms?cursor=<x|%00|{{A*4096}}|{{mine}}> -> 400 SW_VALIDATION_FAILED cursor
+
+
+
+=== TEST 20: arguments at their ends; unknown ones are ignored
+--- calls
+ann GET /v1/directory/rooms?limit=200 -> 200
+    data[*].id = ["{{there}}","{{asked}}","{{dm}}","{{dark}}","{{town}}","{{open}}","{{mine}}"]
+ann GET /v1/directory/rooms?offset=10000 -> 200
+    data # 0
+ann GET /v1/directory/rooms?unknown=1&limit=1 -> 200
+    data[*].id = ["{{there}}"]
+ann HEAD /v1/directory/rooms -> 200
+- GET /v1/<directory/rooms|rooms/archived> -> 401 SW_AUTH_INVALID_TOKEN
+
+
+
+=== TEST 21: a room with a few messages, and other rooms
+--- calls
+dan POST /v1/rooms {"room_type":"group","name":"dan"} -> 201 x3
+dan POST /v1/rooms {"room_type":"group","name":"Full"} -> 201
+    save full: json data.id
+
+
+
+=== TEST 22: ... and a cursor of its messages
+--- calls
+dan POST /v1/rooms/{{full}}/send {"content":{}} -> 201 x2
+dan GET /v1/rooms/{{full}}/messages?limit=1 -> 200
+    save message_cursor: json meta.next_cursor
+    meta.next_cursor : string
+
+
+
+=== TEST 23: a cursor of another list is a bad one
+--- calls
+dan GET /v1/directory/rooms?cursor={{message_cursor}} -> 400 SW_VALIDATION_FAILED cursor
+
+
+
+=== TEST 24: 25 rooms, of which every third is public
+--- request eval
+["POST /v1/auth/register", "POST /v1/auth/register",
+ map { my $type = $_ % 3 ? 'group' : 'public';
+       ("POST /v1/rooms\n{\"room_type\":\"$type\",\"name\":\"Room $_\"}",
+        "GET /v1/directory/rooms?limit=1") } 1 .. 25]
+--- more_headers eval
+[main::as('bob@pages'), (main::as('ann@pages')) x 51]
+--- error_code eval
+[200, 200, (201, 200) x 25]
+--- capture eval
+["", "", map { ("r$_: json data.id", "") } 1 .. 25]
+--- json eval
+["data ?", "data ?", map { ("data.name = \"Room $_\"", "data[0].id = {{r$_}}") } 1 .. 25]
+
+
+
+=== TEST 25: pages of any size have all of them, in order
+--- calls
+ann@pages GET /v1/directory/rooms?limit=25 -> 200
+    meta.has_more = false
+    meta.next_cursor null
+ann@pages GET /v1/directory/rooms?limit=24 -> 200
+    meta.has_more = true
+--- pages eval
+"ann\@pages /v1/directory/rooms?limit=<1|7|24|25|26> \$[*].id = " . main::ids(@main::all)
+
+
+
+=== TEST 26: pages of what is public
+--- request eval
+[map { "GET /v1/rooms/{{$_}}" } @main::all]
+--- more_headers eval
+main::as('bob@pages')
+--- error_code eval
+[map { /^r(\d+)$/ && $1 % 3 ? 404 : 200 } @main::all]
+--- pages eval
+my $public = main::ids(grep { /(\d+)/ && $1 % 3 == 0 } @main::all);
+"bob\@pages /v1/directory/rooms?limit=3 \$[*].id = $public\n"
+. "ann\@pages /v1/directory/rooms?room_type=public&limit=3 \$[*].id = $public\n"
+
+
+
+=== TEST 27: pages of what is searched
+--- request
+GET /v1/directory/rooms?q=room+1
+--- more_headers eval
+main::as('ann@pages')
+--- pages eval
+"ann\@pages /v1/directory/rooms?q=room+1&limit=2 \$[*].id = " . main::ids(grep { /^r1/ } @main::all)
+
+
+
+=== TEST 28: offsets
+--- request eval
+[map { "GET /v1/directory/rooms?offset=$_&limit=10" } 0, 1, 10, 24, 25, 26]
+--- more_headers eval
+main::as('ann@pages')
+--- error_code eval
+[(200) x 6]
+--- json eval
+["data[*].id = " . main::ids(@main::all[0 .. 9]), "data[*].id = " . main::ids(@main::all[1 .. 10]),
+ "data[*].id = " . main::ids(@main::all[10 .. 19]), "data[*].id = " . main::ids($main::all[24]), "data # 0", "data # 0"]
+
+
+
+=== TEST 29: the first page, before something changes
+--- calls
+ann@pages GET /v1/directory/rooms?limit=5 -> 200
+    data[*].id = ["{{r25}}","{{r24}}","{{r23}}","{{r22}}","{{r21}}"]
+    save cursor: json meta.next_cursor
+ann@pages POST /v1/rooms {"room_type":"group","name":"New"} -> 201
+    save new: json data.id
+ann@pages POST /v1/rooms/{{r21}}/close -> 200
+ann@pages POST /v1/rooms/{{r18}}/archive -> 200
+ann@pages PUT /v1/rooms/<{{r16}}|{{r24}}>/name {"name":"Renamed"} -> 200
+
+
+
+=== TEST 30: what stood still is neither skipped nor shown twice; only open rooms are listed
+--- request
+GET /v1/directory/rooms?limit=5&cursor={{cursor}}
+--- more_headers eval
+main::as('ann@pages')
+--- json eval
+"data[*].id = " . main::ids(map { "r$_" } 20, 19, 17, 16, 15)
+--- capture
+cursor: json meta.next_cursor
+--- pages eval
+"ann\@pages /v1/directory/rooms?limit=200 \$[*].id = " . main::ids('new', main::all_but(qw(r21 r18)))
+
+
+
+=== TEST 31: and so on to the last
+--- request
+GET /v1/directory/rooms?limit=20&cursor={{cursor}}
+--- more_headers eval
+main::as('ann@pages')
+--- json eval
+"data[*].id = " . main::ids(@main::all[11 .. 24]) . "\nmeta.has_more = false"
+
+
+
+=== TEST 32: more rooms than are looked at in one round, of which few are rare
+--- request eval
+[main::many_rooms(1 .. 230)]
+--- more_headers eval
+main::as('ann@many')
+--- error_code eval
+[(201) x 230]
+--- capture eval
+[map { $_ == 1 ? "oldest: json data.id" : $_ == 230 ? "newest: json data.id"
+       : $_ % 50 ? '' : "rare$_: json data.id" } 1 .. 230]
+
+
+
+=== TEST 33: few of many are found one by one; pages of any size have all
+--- calls
+ann@many GET /v1/directory/rooms -> 200
+    data # 50
+ann@many GET /v1/directory/rooms?offset=225 -> 200
+    data # 5
+ann@many GET /v1/directory/rooms?limit=200 -> 200
+    save first_ids: json data[*].id
+--- pages
+ann@many /v1/directory/rooms?q=rare&limit=1
+    $[*].id = ["{{rare200}}","{{rare150}}","{{rare100}}","{{rare50}}"]
+ann@many /v1/directory/rooms?limit=<200|99|100> $ # 230
+
+
+
+=== TEST 34: in the same order
+--- calls
+ann@many GET /v1/directory/rooms?limit=200 -> 200
+    data[*].id = {{first_ids}}
+--- pages
+ann@many /v1/directory/rooms?limit=100 $[0].id = {{newest}}
+ann@many /v1/directory/rooms?limit=100 $[229].id = {{oldest}}
+
+
+
+=== TEST 35: rooms to be archived
+--- calls
+ann@archive,bob@archive,cy@archive POST /v1/auth/register -> 200
+ann@archive POST /v1/rooms {"room_type":"group","name":"Old 1"} -> 201
+    save old1: json data.id
+ann@archive GET /v1/rooms/archived -> 200
+    data # 0
+    meta.has_more = false
+    meta.next_cursor null
+ann@archive POST /v1/rooms {"room_type":"group","name":"Old 2"} -> 201
+    save old2: json data.id
+ann@archive GET /v1/rooms/archived -> 200
+ann@archive POST /v1/rooms {"room_type":"public","name":"Public"} -> 201
+    save public: json data.id
+ann@archive GET /v1/rooms/archived -> 200
+ann@archive POST /v1/rooms/dm {"participant_id":"bob"} -> 201
+    save pair: json data.id
+ann@archive POST /v1/rooms {"room_type":"group","name":"Gone"} -> 201
+    save closed: json data.id
+
+
+
+=== TEST 36: archived ones are listed from the newest on, and no closed ones
+--- calls
+ann@archive POST /v1/rooms/<{{old1}}|{{old2}}>/invite {"participant_id":"bob"} -> 200
+bob@archive POST /v1/rooms/{{old1}}/join -> 200
+ann@archive POST /v1/rooms/<{{old1}}|{{old2}}|{{public}}|{{pair}}|{{closed}}>/archive -> 200
+ann@archive POST /v1/rooms/{{closed}}/close -> 200
+ann@archive GET /v1/rooms/archived -> 200
+    data[*].id = ["{{pair}}","{{public}}","{{old2}}","{{old1}}"]
+    data[0].name = bob
+ann@archive,cy@archive GET /v1/directory/rooms -> 200
+    data # 0
+--- pages
+ann@archive /v1/rooms/archived?limit=<1|2> $[*].id = ["{{pair}}","{{public}}","{{old2}}","{{old1}}"]
+bob@archive /v1/rooms/archived?limit=2 $[id={{pair}}].name = ann
+bob@archive /v1/rooms/archived?limit=2 $[id={{old1}}].name = "Old 1"
+cy@archive /v1/rooms/archived?limit=2 $ # 0
+
+
+
+=== TEST 37: one that is brought back is open for everyone again
+--- calls
+ann@archive POST /v1/rooms/{{public}}/rejoin -> 200
+cy@archive GET /v1/directory/rooms -> 200
+    data[*].id = ["{{public}}"]
+ann@archive GET /v1/rooms/archived -> 200
+    data[*].id = ["{{pair}}","{{old2}}","{{old1}}"]
+ann@archive GET /v1/rooms/archived?limit=201 -> 400 SW_VALIDATION_FAILED limit
+ann@archive GET /v1/rooms/archived?cursor=x -> 400 SW_VALIDATION_FAILED cursor
+
+
+
+=== TEST 38: the last member of a room that emptied finds it there
+--- calls
+ann@archive POST /v1/rooms/{{public}}/leave -> 200
+cy@archive GET /v1/directory/rooms -> 200
+    data # 0
+ann@archive GET /v1/rooms/archived -> 200
+    data[*].id = ["{{pair}}","{{public}}","{{old2}}","{{old1}}"]

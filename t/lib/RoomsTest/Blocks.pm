@@ -24,10 +24,16 @@ package RoomsTest::Blocks;
 #         ~ "name":"x"               a regex that the body matches (one test)
 #     bob! DELETE /v1/rooms/{{room}} -> 403 SW_ROOM_FORBIDDEN
 #
-# "-> 201 x50" is that call fifty times.  Who asks is a participant of acme, or of another tenant (ann@east), an
+# "-> 201 x50" is that call fifty times, "ann,bob GET" is a call of each, and
+# "limit=<0|x|201>" one for each of these; the lines below are for all of them.
+# Who asks is a participant of acme, or of another tenant (ann@east), an
 # administrator (ann!), or nobody (-).  Behind the status stand an error's code
 # and the field that its details name.  Every answer has to have X-Request-Id,
 # and to be JSON where one may have a body.
+#
+#     --- pages                      one test a line: all rows of a list, asked
+#     ann /v1/x?limit=<1|7>          for page by page, are as a line of --- json
+#         $[*].id = ["{{a}}"]        says
 #
 #     --- store                      one test a line, after the last response:
 #     ZCARD sw:{acme}:public = 1     what Redis answers to a command (an array
@@ -64,13 +70,13 @@ our @EXPORT_OK = qw(as default_config failure save saved sent);
 my @sent = qw(config http_config main_config request raw_request
               pipelined_requests more_headers user_files init);
 my @plain = qw(response_body response_headers json error_log no_error_log
-               grep_error_log_out error_code store verify_room);
+               grep_error_log_out error_code store pages verify_room);
 my @regex = qw(body_match response_body_like response_body_unlike response_headers_like
                raw_response_headers_like raw_response_headers_unlike
                grep_error_log error_code_like);
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
-my (%saved, %original);
+my (%saved, %original, $saved_more);
 my ($registered, $media);
 
 my $default_config = <<'END';
@@ -138,6 +144,9 @@ sub register {
 
     $registered = 1;
 
+    # "debug", the default, is hundreds of lines a request
+    Test::Nginx::Util::log_level('info') if !$ENV{TEST_NGINX_LOG_LEVEL};
+
     $preprocessor->(\&before_block);
     $check->(\&after_response);
     $cleanup->(\&no_alarm);
@@ -183,14 +192,14 @@ sub before_block {
 
     expand_calls($block);
     capture_headers($block);
-    fill_in($block, 0, @sent, @plain);
-    fill_in($block, 1, @regex);
+    fill_in($block, 0, @sent);
+    fill_in_answers($block);
 }
 
 sub expand_calls {
     my ($block) = @_;
     my $name = $block->name;
-    my @calls;
+    my (@calls, $call);
 
     return if !defined $block->calls;
 
@@ -203,43 +212,53 @@ sub expand_calls {
                           (?:\ +x(\d+))?\s*$/x
                 or die "$name - not a call: $line\n";
 
-            push @calls, map +{
-                request => "$method $target" . ($body ? "\n$body" : ''),
+            # what is below a line is for all of its calls
+            $call = {
                 status  => $status,
-                headers => $who eq '-' ? [] : [scalar as($who)],
                 shown   => [],
+                sent    => [],
                 capture => [],
                 json    => [$method eq 'HEAD' || $status =~ /204|304/ ? ()
                             : defined $code ? failure($code, $field)
                             : $status >= 400 ? 'error ?' : 'data ?'],
-            }, 1 .. $n // 1;
+            };
+            my @requests = alternatives("$method $target"
+                                        . ($body ? "\n$body" : ''));
+
+            for my $one (split /,/, $who) {
+                push @calls, map +{ request => $_, of => $call,
+                                    who => $one eq '-' ? [] : [as($one)] },
+                                 (@requests) x ($n // 1);
+            }
 
         } elsif ($line =~ s/^>\s*//) {
-            push @{$calls[-1]{headers}}, $line;
+            push @{$call->{sent}}, $line;
 
         } elsif ($line =~ s/^<\s*//) {
-            push @{$calls[-1]{shown}}, $line;
+            push @{$call->{shown}}, $line;
 
         } elsif ($line =~ s/^~\s*//) {
-            $calls[-1]{like} = $line;
+            $call->{like} = $line;
 
         } elsif ($line =~ s/^save\s+//) {
-            push @{$calls[-1]{capture}}, $line;
+            push @{$call->{capture}}, $line;
 
         } else {
-            push @{$calls[-1]{json}}, $line;
+            push @{$call->{json}}, $line;
         }
     }
 
     my %sections = (
         request          => [map { $_->{request} } @calls],
-        error_code       => [map { $_->{status} } @calls],
-        more_headers     => [map { join "\n", @{$_->{headers}} } @calls],
-        response_headers => [map { join "\n", @{$_->{shown}} } @calls],
-        capture          => [map { join "\n", @{$_->{capture}} } @calls],
-        body_match       => [map { $_->{like} } @calls],
-        json             => [map { @{$_->{json}} ? join "\n", @{$_->{json}}
-                                   : undef } @calls],
+        error_code       => [map { $_->{of}{status} } @calls],
+        more_headers     => [map { join "\n", @{$_->{who}}, @{$_->{of}{sent}} }
+                                 @calls],
+        response_headers => [map { join "\n", @{$_->{of}{shown}} } @calls],
+        capture          => [map { join "\n", @{$_->{of}{capture}} } @calls],
+        body_match       => [map { $_->{of}{like} } @calls],
+        json             => [map { @{$_->{of}{json}}
+                                   ? join "\n", @{$_->{of}{json}} : undef }
+                                 @calls],
     );
 
     for my $section (sort keys %sections) {
@@ -250,6 +269,18 @@ sub expand_calls {
 
         $block->set_value($section => @calls == 1 ? $values->[0] : $values);
     }
+}
+
+# "a<1|2>" is "a1" and "a2".
+sub alternatives {
+    my ($text) = @_;
+
+    return $text if $text !~ /\A(.*?)<([^<>]*\|[^<>]*)>(.*)\z/s;
+
+    my ($before, $choices, $after) = ($1, $2, $3);
+
+    return map { alternatives("$before$_$after") }
+           split /\|/, $choices, -1;
 }
 
 # The hooks don't show headers: a regex that looks at them saves what it finds.
@@ -273,7 +304,7 @@ sub capture_headers {
             my ($key, $name) = $line =~ /^\s*(\w+)\s*:\s*header\s+(\S+)/ or next;
 
             $regex = qr/$regex(?=.*?^\Q$name\E:[ ]*([^\r\n]*)
-                                (?{ $saved{$key} = $^N }))/xms;
+                                (?{ $saved{$key} = $^N; $saved_more = 1 }))/xms;
         }
 
         $regex;
@@ -297,8 +328,7 @@ sub after_response {
 
     if (defined $block->capture && !$dry_run) {
         capture($name, element(scalar $block->capture, $i), $body);
-        fill_in($block, 0, @plain);
-        fill_in($block, 1, @regex);
+        fill_in_answers($block) if $saved_more;
     }
 
     my $spec = element(scalar $block->json, $i);
@@ -317,6 +347,10 @@ sub after_response {
     for my $line (lines($block->store)) {
         $line =~ m{\s->\s} ? store_like($name, $line)
         : test($dry_run, \&store_like, "$name - $line", $line);
+    }
+
+    for my $line (unfolded($block->pages)) {
+        test($dry_run, \&pages_like, "$name - pages: $line", $line);
     }
 
     for my $room (lines($block->verify_room)) {
@@ -338,6 +372,44 @@ sub lines {
     my ($text) = @_;
 
     return grep { /\S/ } split /\n/, $text // '';
+}
+
+# A line that begins with blanks goes on with the one before.
+sub unfolded {
+    my ($text) = @_;
+
+    return map { alternatives($_) }
+           lines(($text // '') =~ s/\n[ \t]+(?=\S)/ /gr);
+}
+
+sub pages_like {
+    my ($name, $line) = @_;
+
+    my ($who, $target, $spec) = $line =~ /^(\S+)\s+(\S+)\s+(\S.*)/
+        or die "$name - not understood\n";
+    my ($token) = as($who) =~ /Bearer (.*)/;
+    my $next = $target =~ m{/messages\b} ? 'from' : 'cursor';
+    my $sign = $target =~ /\?/ ? '&' : '?';
+    my ($cursor, @rows);
+
+    require RoomsTest::HTTP;
+
+    for (1 .. 1000) {
+        my $res = RoomsTest::HTTP::http_req('GET', $target
+            . (defined $cursor ? "$sign$next=$cursor" : ''), $token);
+        my $page = eval { $json->decode($res->[2]) } // {};
+
+        return Test::More::is("$res->[0] $res->[2]", '200', $name)
+            if ref $page->{data} ne 'ARRAY';
+
+        push @rows, @{$page->{data}};
+        $cursor = $page->{meta}{next_cursor};
+
+        return RoomsTest::JSON::json_like($json->encode(\@rows), $spec, $name)
+            if !$page->{meta}{has_more};
+    }
+
+    return Test::More::fail("$name - no end");
 }
 
 sub store_like {
@@ -391,6 +463,8 @@ sub capture {
             $value = defined $1 ? $1 : $&;
         }
 
+        $saved_more = 1;
+
         if (defined $value) {
             $saved{$key} = $value;
 
@@ -399,6 +473,14 @@ sub capture {
             Test::More::diag("$name - nothing to capture for $key in: $body");
         }
     }
+}
+
+sub fill_in_answers {
+    my ($block) = @_;
+
+    fill_in($block, 0, @plain);
+    fill_in($block, 1, @regex);
+    $saved_more = 0;
 }
 
 # Always from the text in the file, so that a repeated block gets the values

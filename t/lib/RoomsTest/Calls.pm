@@ -76,7 +76,7 @@ sub token {
 sub answer {
     my ($raw) = @_;
     my ($status, $headers, $body) = @$raw;
-    my $all = eval { $json->decode($body) };
+    my $all = eval { RoomsTest::JSON::json_decode($body) };
 
     return { status => $status, headers => $headers, body => $body,
              json => $all, data => ref $all ? $all->{data} : undef,
