@@ -1,276 +1,539 @@
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Idempotency-Key on the POSTs that create
+# Idempotency-Key on the POSTs that create.  Requests at the same moment are
+# in 11-idempotency-races.t.
 
 use strict;
 use warnings;
 
-use Test::More;
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Calls;
+use Test::Nginx::Socket 'no_plan';
 
-start();
-known(qw(ann bob cy));
+default_config(<<'END');
+        rooms on;
+        rooms_auth mock;
+        rooms_server_name rooms.test;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+END
 
-my $room = make(group => 'ann', name => 'First');
+# A replay has the body of the first answer, to the byte.
+our %first;
 
-admit($room, 'ann', 'bob');
+sub same_as_first {
+    my ($name) = @_;
 
-my $position = sub { redis('GET', key('position')) // 0 };
-my $idem = sub { @{redis('KEYS', key('idem:*'))} };
-my $n = 0;
-my $same = sub {
-    my ($a, $b, $name) = @_;
+    return sub {
+        $first{$name} //= $_[0];
 
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-    is("$b->{status} $b->{body}", "$a->{status} $a->{body}", $name);
-    is($b->{headers}{location}, $a->{headers}{location}, 'and Location');
-};
-
-for my $case (
-    ['/v1/rooms', { room_type => 'group', name => 'Idem' },
-     { room_type => 'group', name => 'Other' }, { room_type => 'group' }],
-    ["/v1/rooms/$room/send", { content => { n => 1 } },
-     { content => { n => 2 } }, { content => 1 }],
-    ['/v1/workspaces', { name => 'Idem' }, { name => 'Other' }, {}],
-    ['/v1/rooms/dm', { participant_id => 'cy' }, { participant_id => 'bob' },
-     {}])
-{
-    my ($path, $body, $other, $bad) = @$case;
-    my @key = ('Idempotency-Key' => 'key-' . ++$n);
-
-    # a failed request releases the key
-    expect('400 SW_VALIDATION_FAILED', 'POST', $path, 'ann', $bad, @key);
-
-    my $first = expect('201', 'POST', $path, 'ann', $body, @key);
-    my $at = $position->();
-    my $rooms = redis('HGET', key('tenant'), 'rooms');
-
-    is($first->{headers}{'idempotency-replayed'}, undef, 'not a replay');
-
-    my $again = call('POST', $path, 'ann', $body, @key);
-
-    $same->($first, $again, "$path: the first answer again");
-    is($again->{headers}{'idempotency-replayed'}, 'true', 'said to be one');
-    is($position->(), $at, 'no event');
-    is(redis('HGET', key('tenant'), 'rooms'), $rooms, 'no room');
-
-    # another body, or white space in it
-    expect('409 SW_IDEMPOTENCY_CONFLICT', 'POST', $path, 'ann', $other,
-           @key);
-    $same->($first, call('POST', $path, 'ann', $body, @key),
-            'the record stays');
-
-    # another caller's key is another
-    my $theirs = expect('201', 'POST', $path, 'bob', $body, @key);
-
-    isnt($theirs->{data}{id}, $first->{data}{id}, 'per caller');
-
-    next if $path =~ /dm\z/;     # of two there is one
-
-    # without a key, or with another, the same again is another
-    isnt(must('POST', $path, 'ann', $body)->{id}, $first->{data}{id},
-         'no key');
-    isnt(must('POST', $path, 'ann', $body, 'Idempotency-Key' => "x$n")->{id},
-         $first->{data}{id}, 'another key');
-
-    # a day
-    for my $key ($idem->()) {
-        my $ttl = redis('TTL', $key);
-
-        ok($ttl > 86300 && $ttl <= 86400, "kept for a day: $ttl")
-            or diag redis('GET', $key);
-    }
-
-    # many at once: one is made; the others wait or are told
-    $at = event_count();
-
-    my @race = many(12, map { ['POST', $path, 'ann', $body,
-                               'Idempotency-Key' => "race-$n"] } 1 .. 12);
-    my %ids = map { $_->{data}{id} => 1 }
-              grep { $_->{status} == 201 } @race;
-    my @bad = grep { $_->{status} != 201 && $_->{code} ne 'SW_CONFLICT' }
-              @race;
-
-    is(scalar keys %ids, 1, 'one is made');
-    is(scalar @bad, 0, 'and the others replayed or in conflict');
-    cmp_ok(event_count() - $at, '<=', 1, 'one event at most');
-    is((must('POST', $path, 'ann', $body,
-             'Idempotency-Key' => "race-$n"))->{id}, (keys %ids)[0],
-       'replayed afterwards');
-
-    # in flight, as another worker would leave it
-    must('POST', $path, 'ann', $body, 'Idempotency-Key' => "flight-$n");
-
-    my ($key) = grep { my $v = redis('GET', $_); redis('TTL', $_) > 0 }
-                idem_of("flight-$n", $path, $body);
-    my $record = redis('GET', $key);
-    my ($hash) = $record =~ /^d ([0-9a-f]{32}) 201 /;
-
-    ok($hash, 'a record');
-    redis('SET', $key, "p $hash 0123456789abcdef", 'EX', 60);
-
-    my $wait = expect('409 SW_CONFLICT', 'POST', $path, 'ann', $body,
-                      'Idempotency-Key' => "flight-$n");
-
-    like($wait->{headers}{'retry-after'}, qr/^[1-9]\d*$/, 'Retry-After');
-    expect('409 SW_IDEMPOTENCY_CONFLICT', 'POST', $path, 'ann', $other,
-           'Idempotency-Key' => "flight-$n");
-    is(redis('GET', $key), "p $hash 0123456789abcdef",
-       "another's claim is not released");
-    redis('SET', $key, $record);
-    expect('201', 'POST', $path, 'ann', $body,
-           'Idempotency-Key' => "flight-$n");
-    redis('DEL', $key);
-    expect('201', 'POST', $path, 'ann', $body,
-           'Idempotency-Key' => "flight-$n");
+        return $_[0] eq $first{$name} ? 'the same' : "$_[0], not $first{$name}";
+    };
 }
 
-# The key of the store that a request has just written.
-sub idem_of {
-    my ($name, $path, $body) = @_;
-    my %before = map { $_ => redis('GET', $_) } $idem->();
+# The only record of a key, or the one that holds a text.
+sub record {
+    my ($text) = @_;
+    my @keys = grep { index(RoomsTest::redis('GET', $_), $text) >= 0 }
+                    @{RoomsTest::redis('KEYS', 'sw:{acme}:idem:*')};
 
-    # the one whose record changes when the request is made anew
-    for my $key (keys %before) {
-        my ($hash) = $before{$key} =~ /^d (\S+)/ or next;
+    die "records of $text: @keys\n" if @keys != 1;
 
-        redis('SET', $key, "p $hash 0123456789abcdef", 'EX', 60);
-
-        my $code = call('POST', $path, 'ann', $body,
-                        'Idempotency-Key' => $name)->{code};
-
-        redis('SET', $key, $before{$key}, 'EX', 86400);
-
-        return $key if $code eq 'SW_CONFLICT';
-    }
-
-    return;
+    return $keys[0];
 }
 
-# the same key in another room is another request
-my @key = ('Idempotency-Key' => 'rooms');
-my $second = make(group => 'ann', name => 'Second');
+# As another worker leaves it while the first request is under way.
+sub in_flight {
+    my ($text) = @_;
+    my $key = record($text);
+    my $record = RoomsTest::redis('GET', $key);
+    my ($hash) = $record =~ /^d ([0-9a-f]{32}) 201 / or die "record: $record\n";
 
-expect('201', 'POST', "/v1/rooms/$room/send", 'ann', { content => {} },
-       @key);
-expect('409 SW_IDEMPOTENCY_CONFLICT', 'POST', "/v1/rooms/$second/send",
-       'ann', { content => {} }, @key);
-expect('409 SW_IDEMPOTENCY_CONFLICT', 'POST', '/v1/workspaces',
-       'ann', { name => 'x' }, @key);
-
-# other failures release the key as well
-@key = ('Idempotency-Key' => 'released');
-expect('404 SW_ROOM_NOT_FOUND', 'POST', "/v1/rooms/$second/send", 'cy',
-       { content => {} }, @key);
-expect('409 SW_ROOM_FROZEN', 'POST', '/v1/rooms/' . closed() . '/send',
-       'ann', { content => {} }, @key);
-expect('413 SW_CONTENT_TOO_LARGE', 'POST', "/v1/rooms/$second/send", 'ann',
-       { content => { a => 'x' x 65536 } }, @key);
-expect('400 SW_ROOM_TYPE_INVARIANT', 'POST', '/v1/rooms', 'ann',
-       { room_type => 'dm' }, @key);
-expect('404 SW_WORKSPACE_NOT_FOUND', 'POST', '/v1/rooms', 'ann',
-       { room_type => 'group', name => 'x', workspace_id => 'ws-x' }, @key);
-expect('201', 'POST', '/v1/rooms', 'ann',
-       { room_type => 'group', name => 'x' }, @key);
-
-sub closed {
-    my $id = make(group => 'ann');
-
-    must('POST', "/v1/rooms/$id/close", 'ann');
-
-    return $id;
+    save(record_key => $key, record => $record,
+         claim => "p $hash 0123456789abcdef");
+    RoomsTest::redis('SET', $key, saved('claim'), 'EX', 60);
 }
 
-# replays survive what became of the room
-@key = ('Idempotency-Key' => 'rename');
+# How long the store keeps what it remembers.
+sub kept_for {
+    my @ttl = map { RoomsTest::redis('TTL', $_) }
+                  @{RoomsTest::redis('KEYS', 'sw:{acme}:idem:*')};
+    my @day = grep { $_ > 86300 && $_ <= 86400 } @ttl;
 
-my $body = { room_type => 'group', name => 'Before', topic => "\"\\\x{e9}" };
-my $first = call('POST', '/v1/rooms', 'ann', $body, @key);
-
-must('PUT', "/v1/rooms/$first->{data}{id}/name", 'ann', { name => 'After' });
-$same->($first, call('POST', '/v1/rooms', 'ann', $body, @key), 'a rename');
-must('POST', "/v1/rooms/$first->{data}{id}/close", 'ann');
-$same->($first, call('POST', '/v1/rooms', 'ann', $body, @key), 'closing');
-
-# a replay of a message has the position and id of the first
-@key = ('Idempotency-Key' => 'message');
-$first = call('POST', "/v1/rooms/$room/send", 'ann',
-              '{"content":{"a":1.10,"b":"\u0001\u0002"}}', @key);
-like($first->{body}, qr/"content":\{"a":1\.10,"b":"\\u0001\\u0002"\}/,
-     'content');
-must('POST', "/v1/rooms/$room/send", 'ann', { content => {} });
-
-my $again = call('POST', "/v1/rooms/$room/send", 'ann',
-                 '{"content":{"a":1.10,"b":"\u0001\u0002"}}', @key);
-
-$same->($first, $again, 'a message');
-is((grep { $_->{id} eq $first->{data}{id} } events($room, 'ann'))[0]
-   ->{stream_position}, $again->{data}{stream_position}, 'its position');
-
-# together with an event_uuid
-@key = ('Idempotency-Key' => 'both');
-$first = call('POST', "/v1/rooms/$room/send", 'ann',
-              { content => { n => 1 }, event_uuid => 'both' });
-
-my $at = $position->();
-
-is(call('POST', "/v1/rooms/$room/send", 'ann',
-        { content => { n => 1 }, event_uuid => 'both' }, @key)->{body},
-   $first->{body}, 'a key for a uuid that is there already') for 1, 2;
-is($position->(), $at, 'no event');
-
-# in an incognito room
-my $secret = make(incognito => 'ann');
-
-@key = ('Idempotency-Key' => 'secret');
-$first = expect("201\ndata.do_not_index = true", 'POST',
-                "/v1/rooms/$secret/send", 'ann', { content => { n => 1 } },
-                @key);
-$same->($first, call('POST', "/v1/rooms/$secret/send", 'ann',
-                     { content => { n => 1 } }, @key), 'incognito');
-expect('409 SW_IDEMPOTENCY_CONFLICT', 'POST', "/v1/rooms/$secret/send",
-       'ann', { content => { n => 2 } }, @key);
-must('POST', "/v1/rooms/$secret/leave", 'ann');
-expect('404 SW_ROOM_NOT_FOUND', 'POST', "/v1/rooms/$secret/send", 'ann',
-       { content => { n => 1 } }, @key);
-
-# keys
-for my $bad ('x' x 256, 'a b', "a\x{e9}") {
-    expect('400 SW_VALIDATION_FAILED Idempotency-Key', 'POST', '/v1/rooms',
-           'ann', { room_type => 'group', name => 'x' },
-           'Idempotency-Key' => $bad);
+    return @day . ' for a day, ' . (@ttl - @day) . ' for another time';
 }
 
-expect('201', 'POST', '/v1/rooms', 'ann',
-       { room_type => 'group', name => 'x' }, 'Idempotency-Key' => 'x' x 255);
-
-# a record is no room for the tenant's limit, and a full tenant replays
-tenant('full');
-known('ann');
-redis('HSET', key('tenant'), 'max_rooms', 1);
-@key = ('Idempotency-Key' => 'full');
-$first = call('POST', '/v1/rooms', 'ann',
-              { room_type => 'group', name => 'x' }, @key);
-is($first->{status}, 201, 'made');
-$same->($first, call('POST', '/v1/rooms', 'ann',
-                     { room_type => 'group', name => 'x' }, @key),
-        'replayed in a full tenant');
-expect('409 SW_TENANT_CAPACITY', 'POST', '/v1/rooms', 'ann',
-       { room_type => 'group', name => 'y' }, 'Idempotency-Key' => 'full2');
-redis('HSET', key('tenant'), 'max_rooms', 2);
-expect('201', 'POST', '/v1/rooms', 'ann',
-       { room_type => 'group', name => 'y' }, 'Idempotency-Key' => 'full2');
-
-# the store's memory of commits is short
-for my $key (@{redis('KEYS', 'sw:*:commit:*')}) {
-    cmp_ok(redis('TTL', $key), '>', 0, 'a commit expires') or last;
+sub commits_for_ever {
+    return scalar grep { RoomsTest::redis('TTL', $_) == -1 }
+                       @{RoomsTest::redis('KEYS', 'sw:*:commit:*')};
 }
 
-stop_nginx();
+no_shuffle();
+run_tests();
 
-done_testing();
+__DATA__
+
+=== TEST 1: participants, and two rooms
+--- calls
+ann,bob,cy POST /v1/auth/register -> 200
+ann POST /v1/rooms {"room_type":"group","name":"First"} -> 201
+    save room: json data.id
+ann POST /v1/rooms {"room_type":"group","name":"Second"} -> 201
+    save second: json data.id
+ann POST /v1/rooms {"room_type":"group","name":"Third"} -> 201
+    save closed: json data.id
+
+
+
+=== TEST 2: of which bob is in the first, and the third is closed
+--- calls
+ann POST /v1/rooms/{{room}}/invite {"participant_id":"bob"} -> 200
+bob POST /v1/rooms/{{room}}/join -> 200
+ann POST /v1/rooms/{{closed}}/close -> 200
+--- store
+GET sw:{acme}:position -> position_before
+
+
+
+=== TEST 3: a request that fails releases its key
+--- calls
+ann POST /v1/rooms {"room_type":"group"} -> 400 SW_VALIDATION_FAILED
+    > Idempotency-Key: room
+ann POST /v1/rooms/{{room}}/send {"content":1} -> 400 SW_VALIDATION_FAILED
+    > Idempotency-Key: message
+ann POST /v1/workspaces {} -> 400 SW_VALIDATION_FAILED
+    > Idempotency-Key: workspace
+ann POST /v1/rooms/dm {} -> 400 SW_VALIDATION_FAILED
+    > Idempotency-Key: dm
+--- store
+KEYS sw:{acme}:idem:* =
+GET sw:{acme}:position = {{position_before}}
+
+
+
+=== TEST 4: the first answer is no replay
+--- request eval
+["POST /v1/rooms\n" . '{"room_type":"group","name":"Idem"}', "POST /v1/rooms/{{room}}/send\n" . '{"content":{"n":1}}',
+ "POST /v1/workspaces\n" . '{"name":"Idem"}', "POST /v1/rooms/dm\n" . '{"participant_id":"cy"}']
+--- more_headers eval
+[map { main::as('ann') . "\nIdempotency-Key: $_" } qw(room message workspace dm)]
+--- error_code eval
+[(201) x 4]
+--- response_headers eval
+[('! Idempotency-Replayed') x 4]
+--- capture eval
+["new_room: json data.id\nroom_location: header Location", "new_message: json data.id",
+ "new_workspace: json data.id", "new_dm: json data.id\ndm_location: header Location"]
+--- store
+GET sw:{acme}:position -> position
+HGET sw:{acme}:tenant rooms -> rooms
+
+
+
+=== TEST 5: the same again gets that answer, says so, and makes nothing
+--- request eval
+[("POST /v1/rooms\n" . '{"room_type":"group","name":"Idem"}') x 2, ("POST /v1/rooms/{{room}}/send\n" . '{"content":{"n":1}}') x 2,
+ ("POST /v1/workspaces\n" . '{"name":"Idem"}') x 2, ("POST /v1/rooms/dm\n" . '{"participant_id":"cy"}') x 2]
+--- more_headers eval
+[map { (main::as('ann') . "\nIdempotency-Key: $_") x 2 } qw(room message workspace dm)]
+--- error_code eval
+[(201) x 8]
+--- response_headers eval
+[("Idempotency-Replayed: true\nLocation: {{room_location}}") x 2, ("Idempotency-Replayed: true") x 4,
+ ("Idempotency-Replayed: true\nLocation: {{dm_location}}") x 2]
+--- json eval
+[("data.id = {{new_room}}\ndata.name = Idem") x 2, ("data.id = {{new_message}}\ndata.content = {\"n\":1}") x 2,
+ ("data.id = {{new_workspace}}\ndata.name = Idem") x 2, ("data.id = {{new_dm}}\ndata.room_type = dm") x 2]
+--- store
+GET sw:{acme}:position = {{position}}
+HGET sw:{acme}:tenant rooms = {{rooms}}
+
+
+
+=== TEST 6: a record is kept for a day
+--- request
+GET /v1/workspaces
+--- more_headers eval
+main::as('ann')
+--- response_body_filters eval
+\&main::kept_for
+--- response_body chomp
+4 for a day, 0 for another time
+
+
+
+=== TEST 7: another body is another request, and the record stays
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":<"Other"|"idem"| "Idem">} -> 409 SW_IDEMPOTENCY_CONFLICT
+    > Idempotency-Key: room
+ann POST /v1/rooms/{{room}}/send {"content":{"n":2}} -> 409 SW_IDEMPOTENCY_CONFLICT
+    > Idempotency-Key: message
+ann POST /v1/workspaces {"name":"Other"} -> 409 SW_IDEMPOTENCY_CONFLICT
+    > Idempotency-Key: workspace
+ann POST /v1/rooms/dm {"participant_id":"bob"} -> 409 SW_IDEMPOTENCY_CONFLICT
+    > Idempotency-Key: dm
+ann POST /v1/rooms {"room_type":"group","name":"Idem"} -> 201
+    > Idempotency-Key: room
+    < Idempotency-Replayed: true
+    < Location: {{room_location}}
+    data.id = {{new_room}}
+ann POST /v1/rooms/{{room}}/send {"content":{"n":1}} -> 201
+    > Idempotency-Key: message
+    data.id = {{new_message}}
+ann POST /v1/workspaces {"name":"Idem"} -> 201
+    > Idempotency-Key: workspace
+    data.id = {{new_workspace}}
+ann POST /v1/rooms/dm {"participant_id":"cy"} -> 201
+    > Idempotency-Key: dm
+    < Location: {{dm_location}}
+    data.id = {{new_dm}}
+
+
+
+=== TEST 8: another caller's key is another
+--- calls
+bob POST /v1/rooms {"room_type":"group","name":"Idem"} -> 201
+    > Idempotency-Key: room
+    < ! Idempotency-Replayed
+    data.id != {{new_room}}
+bob POST /v1/rooms/{{room}}/send {"content":{"n":1}} -> 201
+    > Idempotency-Key: message
+    data.id != {{new_message}}
+bob POST /v1/workspaces {"name":"Idem"} -> 201
+    > Idempotency-Key: workspace
+    data.id != {{new_workspace}}
+bob POST /v1/rooms/dm {"participant_id":"cy"} -> 201
+    > Idempotency-Key: dm
+    data.id != {{new_dm}}
+
+
+
+=== TEST 9: without a key, or with another one, the same again is another
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"Idem"} -> 201
+    data.id != {{new_room}}
+ann POST /v1/rooms {"room_type":"group","name":"Idem"} -> 201
+    > Idempotency-Key: another-room
+    data.id != {{new_room}}
+ann POST /v1/rooms/{{room}}/send {"content":{"n":1}} -> 201
+    data.id != {{new_message}}
+ann POST /v1/rooms/{{room}}/send {"content":{"n":1}} -> 201
+    > Idempotency-Key: another-message
+    data.id != {{new_message}}
+ann POST /v1/workspaces {"name":"Idem"} -> 201
+    data.id != {{new_workspace}}
+ann POST /v1/workspaces {"name":"Idem"} -> 201
+    > Idempotency-Key: another-workspace
+    data.id != {{new_workspace}}
+
+
+
+=== TEST 10: while the first one is under way, the same waits, another is refused
+--- init
+main::in_flight(main::saved('new_workspace'));
+--- calls
+ann POST /v1/workspaces {"name":"Idem"} -> 409 SW_CONFLICT
+    > Idempotency-Key: workspace
+    < Retry-After: 1
+ann POST /v1/workspaces {"name":"Other"} -> 409 SW_IDEMPOTENCY_CONFLICT
+    > Idempotency-Key: workspace
+
+
+
+=== TEST 11: another's claim isn't released by who met it
+--- request
+GET /v1/workspaces
+--- more_headers eval
+main::as('ann')
+--- store
+GET {{record_key}} = {{claim}}
+
+
+
+=== TEST 12: the answer of a claim that is done; and who finds no record makes anew
+--- init
+RoomsTest::redis('SET', main::saved('record_key'), main::saved('record'));
+--- calls
+ann POST /v1/workspaces {"name":"Idem"} -> 201
+    > Idempotency-Key: workspace
+    data.id = {{new_workspace}}
+
+
+
+=== TEST 13: ... as after a day
+--- init
+RoomsTest::redis('DEL', main::saved('record_key'));
+--- calls
+ann POST /v1/workspaces {"name":"Idem"} -> 201
+    > Idempotency-Key: workspace
+    < ! Idempotency-Replayed
+    data.id != {{new_workspace}}
+
+
+
+=== TEST 14: a room that is being made
+--- init
+main::in_flight(main::saved('new_room'));
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"Idem"} -> 409 SW_CONFLICT
+    > Idempotency-Key: room
+    < Retry-After: 1
+ann POST /v1/rooms {"room_type":"group","name":"Other"} -> 409 SW_IDEMPOTENCY_CONFLICT
+    > Idempotency-Key: room
+
+
+
+=== TEST 15: ... its claim is there, then it is done, then forgotten
+--- init
+die if RoomsTest::redis('GET', main::saved('record_key')) ne main::saved('claim');
+RoomsTest::redis('SET', main::saved('record_key'), main::saved('record'));
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"Idem"} -> 201
+    > Idempotency-Key: room
+    data.id = {{new_room}}
+
+
+
+=== TEST 16: a message that is being sent
+--- init
+RoomsTest::redis('DEL', main::saved('record_key'));
+main::in_flight(main::saved('new_message'));
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"Idem"} -> 201
+    > Idempotency-Key: room
+    data.id != {{new_room}}
+ann POST /v1/rooms/{{room}}/send {"content":{"n":1}} -> 409 SW_CONFLICT
+    > Idempotency-Key: message
+    < Retry-After: 1
+ann POST /v1/rooms/{{room}}/send {"content":{"n":2}} -> 409 SW_IDEMPOTENCY_CONFLICT
+    > Idempotency-Key: message
+
+
+
+=== TEST 17: ... its claim is there, then it is done, then forgotten
+--- init
+die if RoomsTest::redis('GET', main::saved('record_key')) ne main::saved('claim');
+RoomsTest::redis('SET', main::saved('record_key'), main::saved('record'));
+--- calls
+ann POST /v1/rooms/{{room}}/send {"content":{"n":1}} -> 201
+    > Idempotency-Key: message
+    data.id = {{new_message}}
+
+
+
+=== TEST 18: the same key in another room, or on another path, is another request
+--- init
+RoomsTest::redis('DEL', main::saved('record_key'));
+--- calls
+ann POST /v1/rooms/{{room}}/send {"content":{"n":1}} -> 201
+    > Idempotency-Key: message
+    data.id != {{new_message}}
+ann POST /v1/rooms/{{room}}/send {"content":{}} -> 201
+    > Idempotency-Key: rooms
+ann POST /v1/rooms/{{second}}/send {"content":{}} -> 409 SW_IDEMPOTENCY_CONFLICT
+    > Idempotency-Key: rooms
+ann POST /v1/workspaces {"name":"x"} -> 409 SW_IDEMPOTENCY_CONFLICT
+    > Idempotency-Key: rooms
+
+
+
+=== TEST 19: failures of any kind release the key
+--- calls
+cy POST /v1/rooms/{{second}}/send {"content":{}} -> 404 SW_ROOM_NOT_FOUND
+    > Idempotency-Key: released
+ann POST /v1/rooms/{{closed}}/send {"content":{}} -> 409 SW_ROOM_FROZEN
+    > Idempotency-Key: released
+ann POST /v1/rooms/{{second}}/send {"content":{"a":"{{x*65536}}"}} -> 413 SW_CONTENT_TOO_LARGE
+    > Idempotency-Key: released
+ann POST /v1/rooms {"room_type":"dm"} -> 400 SW_ROOM_TYPE_INVARIANT
+    > Idempotency-Key: released
+ann POST /v1/rooms {"room_type":"group","name":"x","workspace_id":"ws-x"} -> 404 SW_WORKSPACE_NOT_FOUND
+    > Idempotency-Key: released
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 201
+    > Idempotency-Key: released
+
+
+
+=== TEST 20: a room, as it was when it was made
+--- request
+POST /v1/rooms
+{"room_type":"group","name":"Before","topic":"\"\\é"}
+--- more_headers eval
+main::as('ann') . "\nIdempotency-Key: rename"
+--- error_code: 201
+--- response_body_filters eval
+main::same_as_first('renamed')
+--- response_body chomp
+the same
+--- capture
+location: header Location
+
+
+
+=== TEST 21: its id
+--- request
+GET {{location}}
+--- more_headers eval
+main::as('ann')
+--- json
+data.name = Before
+--- capture
+renamed: json data.id
+
+
+
+=== TEST 22: it is renamed
+--- calls
+ann PUT /v1/rooms/{{renamed}}/name {"name":"After"} -> 200
+
+
+
+=== TEST 23: a replay says what was said, to the byte
+--- request
+POST /v1/rooms
+{"room_type":"group","name":"Before","topic":"\"\\é"}
+--- more_headers eval
+main::as('ann') . "\nIdempotency-Key: rename"
+--- error_code: 201
+--- response_headers
+Location: {{location}}
+--- response_body_filters eval
+main::same_as_first('renamed')
+--- response_body chomp
+the same
+
+
+
+=== TEST 24: it is closed
+--- calls
+ann POST /v1/rooms/{{renamed}}/close -> 200
+
+
+
+=== TEST 25: also then
+--- request
+POST /v1/rooms
+{"room_type":"group","name":"Before","topic":"\"\\é"}
+--- more_headers eval
+main::as('ann') . "\nIdempotency-Key: rename"
+--- error_code: 201
+--- response_headers
+Location: {{location}}
+--- response_body_filters eval
+main::same_as_first('renamed')
+--- response_body chomp
+the same
+
+
+
+=== TEST 26: a replay of a message has the numbers, the position and the id of the first, whatever was sent since
+--- request eval
+my $message = 'POST /v1/rooms/{{room}}/send' . "\n" . '{"content":{"a":1.10,"b":"\u0001\u0002"}}';
+[$message, "POST /v1/rooms/{{room}}/send\n" . '{"content":{}}', $message, 'GET /v1/rooms/{{room}}/messages?limit=2']
+--- more_headers eval
+[main::as('ann') . "\nIdempotency-Key: numbers", main::as('ann'), main::as('ann') . "\nIdempotency-Key: numbers", main::as('ann')]
+--- error_code eval
+[201, 201, 201, 200]
+--- response_headers eval
+['! Idempotency-Replayed', '! Idempotency-Replayed', 'Idempotency-Replayed: true', '']
+--- response_body_like eval
+['"content":\{"a":1\.10,"b":"\\\\u0001\\\\u0002"\}', '"content":\{\}', '"content":\{"a":1\.10,"b":"\\\\u0001\\\\u0002"\}', 'data']
+--- json eval
+["data ?", "data ?", "data = {{numbers}}", "data # 2"]
+--- capture eval
+["numbers: json data\nnumbers_id: json data.id\nnumbers_position: json data.stream_position", ('') x 3]
+
+
+
+=== TEST 27: ... and history has it once
+--- calls
+ann GET /v1/rooms/{{room}}/messages?limit=3 -> 200
+    data[1].id = {{numbers_id}}
+    data[1].stream_position = {{numbers_position}}
+    data[0].id != {{numbers_id}}
+    data[2].id != {{numbers_id}}
+ann POST /v1/rooms/{{room}}/send {"content":{"n":1},"event_uuid":"both"} -> 201
+    save uuid_message: json data
+    save position: json data.stream_position
+
+
+
+=== TEST 28: a key for a uuid that is there already
+--- calls
+ann POST /v1/rooms/{{room}}/send {"content":{"n":1},"event_uuid":"both"} -> 201 x2
+    > Idempotency-Key: both
+    data = {{uuid_message}}
+ann POST /v1/rooms {"room_type":"incognito"} -> 201
+    save dark: json data.id
+ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    data[0].stream_position = {{position}}
+
+
+
+=== TEST 29: in an incognito room
+--- calls
+ann POST /v1/rooms/{{dark}}/send {"content":{"n":1}} -> 201
+    > Idempotency-Key: dark
+    save dark_message: json data
+    data.do_not_index = true
+ann POST /v1/rooms/{{dark}}/send {"content":{"n":1}} -> 201
+    > Idempotency-Key: dark
+    < Idempotency-Replayed: true
+    data = {{dark_message}}
+ann POST /v1/rooms/{{dark}}/send {"content":{"n":2}} -> 409 SW_IDEMPOTENCY_CONFLICT
+    > Idempotency-Key: dark
+ann POST /v1/rooms/{{dark}}/leave -> 200
+ann POST /v1/rooms/{{dark}}/send {"content":{"n":1}} -> 404 SW_ROOM_NOT_FOUND
+    > Idempotency-Key: dark
+
+
+
+=== TEST 30: what a key may be: up to 255 letters that are seen
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 400 SW_VALIDATION_FAILED Idempotency-Key
+    > Idempotency-Key: {{x*256}}
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 400 SW_VALIDATION_FAILED Idempotency-Key
+    > Idempotency-Key: a b
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 400 SW_VALIDATION_FAILED Idempotency-Key
+    > Idempotency-Key: a{{\xe9}}
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 201
+    > Idempotency-Key: {{x*255}}
+ann@full POST /v1/auth/register -> 200
+
+
+
+=== TEST 31: a replay takes no place in a full tenant
+--- init
+RoomsTest::redis('HSET', 'sw:{full}:tenant', 'max_rooms', 1);
+--- calls
+ann@full POST /v1/rooms {"room_type":"group","name":"x"} -> 201
+    > Idempotency-Key: full
+    save only_room: json data
+ann@full POST /v1/rooms {"room_type":"group","name":"x"} -> 201
+    > Idempotency-Key: full
+    data = {{only_room}}
+ann@full POST /v1/rooms {"room_type":"group","name":"y"} -> 409 SW_TENANT_CAPACITY
+    > Idempotency-Key: full2
+
+
+
+=== TEST 32: and its refusal released the key
+--- init
+RoomsTest::redis('HSET', 'sw:{full}:tenant', 'max_rooms', 2);
+--- calls
+ann@full POST /v1/rooms {"room_type":"group","name":"y"} -> 201
+    > Idempotency-Key: full2
+
+
+
+=== TEST 33: what the store remembers of commits expires
+--- request
+GET /v1/workspaces
+--- more_headers eval
+main::as('ann')
+--- response_body_filters eval
+\&main::commits_for_ever
+--- response_body chomp
+0
