@@ -449,12 +449,12 @@ ngx_rooms_messages_put(ngx_rooms_req_t *rq, ngx_rooms_paged_t *e,
 {
     size_t                 size;
     u_char                *start;
-    ngx_uint_t             i;
+    ngx_uint_t             i, n;
     rooms_buf_t            b;
     rooms_str_t            json;
     const char            *comma;
     ngx_rooms_messages_t  *h;
-    ngx_rooms_reaction_t  *r;
+    ngx_rooms_reaction_t  *one, *r;
 
     h = rq->data;
     r = h->reactions;
@@ -486,23 +486,28 @@ ngx_rooms_messages_put(ngx_rooms_req_t *rq, ngx_rooms_paged_t *e,
     rooms_json_raw(&b, json.data, json.len - 1);
     rooms_json_lit(&b, ",\"reactions\":[");
 
-    for (comma = ""; *k < i; (*k)++) {
+    for (comma = "", n = 0; n < i - *k; n++) {
 
-        if (r[*k].count <= 0) {
+        /* in the order of their emojis, whatever way they were read */
+        one = h->pager.back ? &r[i - 1 - n] : &r[*k + n];
+
+        if (one->count <= 0) {
             continue;
         }
 
         rooms_json_raw(&b, comma, ngx_strlen(comma));
         rooms_json_lit(&b, "{\"emoji\":");
-        rooms_json_str(&b, r[*k].emoji);
+        rooms_json_str(&b, one->emoji);
         rooms_json_lit(&b, ",\"count\":");
-        rooms_json_int(&b, r[*k].count);
+        rooms_json_int(&b, one->count);
         rooms_json_lit(&b, ",\"me\":");
-        rooms_json_bool(&b, r[*k].me);
+        rooms_json_bool(&b, one->me);
         rooms_json_lit(&b, "}");
 
         comma = ",";
     }
+
+    *k = i;
 
     rooms_json_lit(&b, "]}");
 
