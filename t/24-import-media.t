@@ -11,6 +11,7 @@ use warnings;
 use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Bundle qw(bundle event form manifest medium);
+use RoomsTest::Process ();
 use Test::More;
 
 use Digest::SHA qw(sha256_hex);
@@ -23,7 +24,6 @@ use Time::HiRes qw(sleep time);
 
 my $dir = tempdir('rooms-media-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $many = $ENV{ROOMS_TEST_MEDIA} // 20_000;
-my $slow = checked();
 my $contents = 40;
 my $old = 2 * 24 * 60 * 60;
 
@@ -86,7 +86,7 @@ sub end {
     my $text = '';
 
     local $SIG{ALRM} = sub { die "no answer\n" };
-    alarm 120;
+    alarm 120 * patience();
     while (sysread $s, $text, 65536, length $text) { }
     alarm 0;
 
@@ -95,13 +95,10 @@ sub end {
 
 sub wait_for {
     my ($what, $check) = @_;
-    my $until = time() + 30 * patience();
+    my $value;
 
-    while (time() < $until) {
-        my $value = $check->();
-        return $value if $value;
-        sleep(0.001);
-    }
+    return $value
+        if RoomsTest::Process::wait_for(60, sub { $value = $check->() });
 
     fail("$what: waited in vain");
     return undef;
@@ -359,6 +356,7 @@ subtest 'many media, short steps' => sub {
     my ($s) = begin();
     my @times;
 
+    # others are answered meanwhile; how soon is a figure of make bench
     for ( ;; ) {
         my $bits = '';
 
@@ -401,17 +399,13 @@ subtest 'many media, short steps' => sub {
     cmp_ok(scalar @sizes, '>', $many / 100, 'commands were seen');
     cmp_ok(max(@sizes), '<', 1100, 'none has very many arguments');
 
+    cmp_ok(scalar @times, '>', 0, 'pings were answered meanwhile');
     @times = sort { $a <=> $b } @times;
     diag(sprintf '%d media in %.1f s; the longest command took Redis %.1f ms; '
                  . '%d pings, median %.1f ms, p99 %.1f ms, worst %.1f ms',
                  $many, $took, max(map { $_->[2] } @log) / 1000,
                  scalar @times, 1000 * $times[@times / 2],
                  1000 * $times[@times * 0.99], 1000 * $times[-1]);
-
-    SKIP: {
-        skip 'a sanitizer takes its own', 1 if $slow;
-        cmp_ok($times[@times * 0.9], '<', 0.5, 'pings are answered');
-    }
 };
 
 my @odd = grep { /\[(?:alert|emerg)\]/ } split /^/m, nginx_log();

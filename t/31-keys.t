@@ -1,8 +1,9 @@
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Key sets as providers have them: keys that can't be used among those that
-# can, one warning for them, and what a token is refused for.
+# Key sets as providers have them, with keys that can't be used among those
+# that can; and what a token is refused for, in words.  Sets that change are in
+# t/31-keys-change.t.
 
 use strict;
 use warnings;
@@ -10,21 +11,22 @@ use warnings;
 use Cwd ();
 use Digest::SHA qw(hmac_sha384 hmac_sha512);
 use File::Temp ();
+use JSON::PP ();
 use MIME::Base64 qw(encode_base64url);
-use Test::More;
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Process qw(wait_for);
-use RoomsTest::Token qw(hs256 token unsigned);
+use RoomsTest::Token qw(hs256 unsigned);
+use Test::Nginx::Socket 'no_plan';
 
-my $dir = File::Temp::tempdir('rooms-keys-XXXXXXXX', TMPDIR => 1,
-                              CLEANUP => 1);
-my $data = Cwd::cwd() . '/t/data';
-my $json = JSON::PP->new->utf8->canonical;
-my $secret = 'a secret of thirty-two bytes, at least';
+my $dir = File::Temp->newdir('rooms-keys-XXXXXXXX', TMPDIR => 1);
+
+$ENV{TEST_NGINX_DIR} = "$dir";
+$ENV{TEST_NGINX_DATA} = Cwd::cwd() . '/t/data';
+
+our $secret = 'a secret of thirty-two bytes, at least';
 my $good = { kty => 'oct', kid => 'good', k => encode_base64url($secret) };
-my $store = "rooms on;\nrooms_redis redis://\$TEST_NGINX_REDIS/0;";
 
 # Each of them is passed over.
 my @odd = (
@@ -46,209 +48,314 @@ my @odd = (
     { %$good, alg => 'A128KW' }, { %$good, alg => 3 },
 );
 
+# A file of keys.
 sub put {
-    my ($name, $keys) = @_;
+    my ($name, @keys) = @_;
 
-    open my $out, '>', "$dir/new" or die "new: $!\n";
-    print $out ref $keys ? $json->encode({ keys => $keys }) : $keys;
-    close $out or die "new: $!\n";
-    rename "$dir/new", "$dir/$name" or die "$name: $!\n";
+    open my $out, '>', "$dir/$name" or die "$name: $!\n";
+    print $out JSON::PP->new->utf8->canonical->encode({ keys => \@keys });
+    close $out or die "$name: $!\n";
 }
 
-sub answer { return http_req('POST', '/v1/auth/register', @_) }
-sub status { return answer(@_)->[0] }
-sub warnings { return scalar(() = nginx_log() =~ /keys are passed over/g) }
+put('odd', @odd, $good);
+put('many', map { { %$good, kid => "k$_" } } 0 .. 70);
 
-# One test: refused, with the reason in header, message and log.
-sub refused {
-    my ($token, $why, $name) = @_;
-    my $res = answer($token);
-    my $header = $why =~ s/"/'/gr;
-
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-    is("$res->[0] " . ($res->[1]{'www-authenticate'} // ''),
-       '401 Bearer error="invalid_token", error_description="' . $header . '"',
-       $name // $why);
-    is(json_get($res->[2], 'error.message'), "the token is refused: $why",
-       'in words, too');
-    like(nginx_log(), qr/token refused: \Q$why\E, client/, 'and in the log');
+# The header of a token: of the secret, with the claims that TEST 5 and those
+# behind it ask for; or any token.
+sub by {
+    return bearer(hs256($secret, iss => 'https://id.example', aud => 'rooms',
+                        @_));
 }
 
-
-# A file
-
-my $mine = hs256($secret, header => { kid => 'good' });
-
-put('jwks.json', [@odd, $good]);
-run_nginx("$store\nrooms_auth_jwks_file $dir/jwks.json;");
-is(status($mine), 200, 'the one key that can be used');
-is(status(hs256($secret, header => { kid => '12' })), 401,
-   'none of them is used');
-
-put('jwks.json', [{ %$good, kid => 'next' }, @odd]);
-ok(wait_for(10, sub { status(hs256($secret, header => { kid => 'next' }))
-                      == 200 }), 'another file of that kind');
-is(warnings(), 1, 'one warning for those that can\'t be used');
-like(nginx_log(), qr/\[warn\].*keys\[1\]: not an object, keys\[2\]: not an/,
-     'which names them');
-put('jwks.json', [@odd]);
-ok(wait_for(10, sub {
-       status($mine);
-       nginx_log() =~ /no keys in .*: keys\[0\]: not an object/;
-   }), 'one without any key that can be used');
-is(status(hs256($secret, header => { kid => 'next' })), 200,
-   'the keys that were there stay');
-
-put('jwks.json', [map { { %$good, kid => "k$_" } } 0 .. 70]);
-ok(wait_for(10, sub { status(hs256($secret, header => { kid => 'k63' }))
-                      == 200 }), 'the 64th of many keys');
-is(status(hs256($secret, header => { kid => 'k64' })), 401,
-   'no more are taken');
-
-
-# A location: the warning is said once, and not at each fetch
-
-my $fetches = "$dir/fetches.log";
-my $set = $json->encode({ keys => [@odd[5 .. 9], $good] });
-
-run_nginx("$store
-    rooms_auth_jwks_request /_keys;
-    location = /_keys {
-        internal;
-        log_subrequest on;
-        access_log $fetches;
-        return 200 '$set';
-    }
-    location = /none { return 200; }");
-
-is(status($mine), 200, 'from a location');
-is(warnings(), 1, 'one warning');
-
-my $unknown = hs256($secret, header => { kid => 'unknown' });
-
-ok(wait_for(30, sub {
-       status($unknown);
-       open my $in, '<', $fetches or return 0;
-       my @lines = <$in>;
-       @lines >= 2;
-   }), 'the set is fetched again');
-is(warnings(), 1, 'of the same keys no other');
-
-
-# Every size of HMAC by the secret
+sub bearer { return "Authorization: Bearer $_[0]" }
 
 sub hmac {
     my ($alg, $mac) = @_;
-    my $text = unsigned({ alg => $alg }, { sub => 'hans', tenant_id => 'acme',
-                                           exp => time() + 600 });
+    my $text = unsigned({ alg => $alg },
+                        { sub => 'hans', tenant_id => 'acme',
+                          iss => 'https://id.example', aud => 'rooms',
+                          exp => time() + 600 });
 
-    return "$text." . encode_base64url($mac->($text, $secret));
+    return bearer("$text." . encode_base64url($mac->($text, $secret)));
 }
 
-run_nginx(<<"END", log_level => 'info', http => <<'END');
-$store
-rooms_auth_secret_file $data/secret;
-rooms_auth_jwks_file $data/jwks.json;
-rooms_auth_issuer https://id.example;
-rooms_auth_audience rooms;
-large_client_header_buffers 4 32k;
-access_log who.log who;
-location = /v1/sync { rooms on; limit_req zone=slow; }
-location = /v1/workspaces { rooms on; rooms_auth_issuer ''; rooms_auth_audience ''; }
+default_config(<<'END');
+        rooms on;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        rooms_auth_jwks_file $TEST_NGINX_DATA/jwks.json;
+        rooms_auth_issuer https://id.example;
+        rooms_auth_audience rooms;
+        large_client_header_buffers 4 32k;
+        access_log $TEST_NGINX_SERVER_ROOT/logs/who.log who;
+        location = /v1/sync { rooms on; limit_req zone=slow; }
 END
-log_format who '$rooms_tenant $rooms_participant $status';
-limit_req_zone $rooms_tenant$rooms_participant$uri zone=slow:1m rate=1r/m;
+
+# "--- refused: WHY" stands for the sections of a token that is refused: why is
+# in header, message and log.
+add_block_preprocessor(sub {
+    my ($block) = @_;
+    my $why = $block->refused;
+
+    $block->set_value(request => 'POST /v1/auth/register')
+        if !defined $block->request;
+    $block->set_value(http_config => <<'END');
+    log_format who '$rooms_tenant $rooms_participant $status';
+    limit_req_zone $rooms_tenant$rooms_participant$uri zone=slow:1m rate=1r/m;
 END
 
-for my $case (['HS384', \&hmac_sha384], ['HS512', \&hmac_sha512]) {
-    is(http_req('GET', '/v1/workspaces', hmac(@$case))->[0], 200, $case->[0]);
-}
+    return if !defined $why;
+
+    chomp $why;
+
+    my $header = $why =~ s/"/'/gr;
+
+    $block->set_value(error_code => 401);
+    $block->set_value(response_headers => 'WWW-Authenticate: Bearer '
+        . qq(error="invalid_token", error_description="$header"));
+    $block->set_value(json => "error.message = the token is refused: $why\n"
+                              . 'error.code = SW_AUTH_INVALID_TOKEN');
+    $block->set_value(error_log => "token refused: $why, client");
+});
+
+log_level('info');
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: the one key of a set that can be used is used
+--- config
+        rooms on;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_auth_jwks_file $TEST_NGINX_DIR/odd;
+--- more_headers eval: ::by(header => { kid => 'good' })
+--- json
+data.participant_id = hans
 
 
-# What a token is refused for, and that it is said once a request, though
-# limit_req and the log ask, too
 
-my %party = (iss => 'https://id.example', aud => 'rooms');
+=== TEST 2: one warning tells of the others, by their numbers
+--- config
+        rooms on;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_auth_jwks_file $TEST_NGINX_DIR/odd;
+--- more_headers eval: ::by(header => { kid => 'good' })
+--- grep_error_log eval: qr/\[warn\].*keys are passed over: keys\[0\]: not an object, keys\[1\]: not an object/
+--- grep_error_log_out eval: qr/\A\[warn\].*\n\z/
 
-refused(hs256($secret, %party, iss => 'https://evil.example'),
-        '"iss" is missing or another issuer');
-refused(hs256($secret, %party, aud => ['x']),
-        '"aud" is missing or another audience');
-refused(hs256("$secret?", %party), 'the signature doesn\'t match');
-refused(hs256($secret, %party, sub => 'a b'), '"sub" is missing or no id of 1 '
-        . 'to 255 visible ASCII characters');
-refused(hs256($secret, %party, tenant_id => undef),
-        '"tenant_id" is missing or no tenant id');
-refused(hs256($secret, %party, exp => undef),
-        '"exp" is missing or no time in seconds');
-refused(hs256($secret, %party, nbf => time() + 600),
-        '"nbf" is in the future');
-refused(hs256($secret, %party, iat => time() + 600),
-        '"iat" is in the future');
-refused(hs256($secret, %party, iat => 'x'),
-        '"nbf" or "iat" is no time in seconds');
-refused(hs256($secret, %party, header => { kid => 'who' }),
-        'no key has this "kid"');
-refused(hs256($secret, %party, header => { crit => ['x'] }),
-        '"crit" extensions are not supported');
-refused(hs256($secret, %party, header => { alg => 'none' }),
-        '"alg" is missing or not accepted');
-refused(hs256($secret, %party, header => { alg => 'PS256' }),
-        'no key serves this "alg"');
-refused(unsigned({ alg => 'HS256' }, {}),
-        'the token is not three parts with dots between');
-refused('no token', 'the token is not three parts with dots between');
-refused(unsigned('{', '{}') . '.AAAA',
-        'the header is no JSON object in base64url');
-refused('x' x 9000, 'the token is longer than 8192 bytes');
 
-{
-    my $res = answer(hs256($secret, %party, exp => time() - 600));
 
-    is("$res->[0] $res->[1]{'www-authenticate'}",
-       '401 Bearer error="invalid_token", error_description="the token has '
-       . 'expired"', 'expired');
-    is(json_get($res->[2], 'error.code'), 'SW_AUTH_EXPIRED_TOKEN', 'its code');
-    is(answer(undef)->[1]{'www-authenticate'}, 'Bearer',
-       'without a token: no error');
-    is(answer(undef, undef, Authorization => 'Basic YTpi')
-           ->[1]{'www-authenticate'}, 'Bearer', 'nor with another scheme');
-}
+=== TEST 3: none of the others is used
+--- config
+        rooms on;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_auth_jwks_file $TEST_NGINX_DIR/odd;
+--- more_headers eval: ::by(header => { kid => '12' })
+--- error_code: 401
+--- json
+error.code = SW_AUTH_INVALID_TOKEN
 
-for my $path ('/v1/auth/register', '/v1/sync') {
-    my $before = () = nginx_log() =~ /token refused/g;
-    my $res = http_req($path eq '/v1/sync' ? 'GET' : 'POST', $path,
-                       hs256("$secret!", %party));
 
-    is($res->[0], 401, "$path: refused");
-    is(scalar(() = nginx_log() =~ /token refused/g) - $before, 1,
-       'and verified once');
-}
 
-# what a variable found out is not said of another error
+=== TEST 4: 64 keys of a set are taken
+--- config
+        rooms on;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_auth_jwks_file $TEST_NGINX_DIR/many;
+--- request eval
+["POST /v1/auth/register", "POST /v1/auth/register"]
+--- more_headers eval
+[::by(header => { kid => 'k63' }), ::by(header => { kid => 'k64' })]
+--- error_code eval
+[200, 401]
 
-{
-    my @res = map { http_req('GET', '/v1/sync', hs256("$secret!", %party)) }
-              1 .. 2;
-    my ($limited) = grep { $_->[0] == 429 } @res;
 
-    SKIP: {
-        skip('limit_req counts no empty key', 1) if !$limited;
-        unlike($limited->[2], qr/refused/, 'a 429 says nothing of tokens');
-    }
-}
 
-# a token that is too long is that in every mode
+=== TEST 5: every size of HMAC by the secret
+--- request eval
+["POST /v1/auth/register", "POST /v1/auth/register"]
+--- more_headers eval
+[::hmac('HS384', \&Digest::SHA::hmac_sha384), ::hmac('HS512', \&Digest::SHA::hmac_sha512)]
+--- json eval
+["data.participant_id = hans", "data.participant_id = hans"]
 
-for my $mode (qw(hybrid mock)) {
-    run_nginx("$store\nrooms_auth $mode;\n"
-              . "rooms_auth_secret_file $data/secret;\n"
-              . 'large_client_header_buffers 4 32k;');
-    refused(hs256($secret, pad => 'x' x 6200),
-            'the token is longer than 8192 bytes', "$mode: too long");
-}
 
-unlike(nginx_log(), qr/\[(?:alert|crit|emerg)\]/, 'no alarm in the log');
 
-done_testing();
+=== TEST 6: another issuer
+--- more_headers eval: ::by(iss => 'https://evil.example')
+--- refused: "iss" is missing or another issuer
+
+
+
+=== TEST 7: another audience
+--- more_headers eval: ::by(aud => ['x'])
+--- refused: "aud" is missing or another audience
+
+
+
+=== TEST 8: another secret
+--- more_headers eval: ::bearer(RoomsTest::Token::hs256("$::secret?", iss => 'https://id.example', aud => 'rooms'))
+--- refused: the signature doesn't match
+
+
+
+=== TEST 9: a subject that is no id
+--- more_headers eval: ::by(sub => 'a b')
+--- refused: "sub" is missing or no id of 1 to 255 visible ASCII characters
+
+
+
+=== TEST 10: no tenant
+--- more_headers eval: ::by(tenant_id => undef)
+--- refused: "tenant_id" is missing or no tenant id
+
+
+
+=== TEST 11: no end
+--- more_headers eval: ::by(exp => undef)
+--- refused: "exp" is missing or no time in seconds
+
+
+
+=== TEST 12: not valid yet
+--- more_headers eval: ::by(nbf => time() + 3600)
+--- refused: "nbf" is in the future
+
+
+
+=== TEST 13: issued in the future
+--- more_headers eval: ::by(iat => time() + 3600)
+--- refused: "iat" is in the future
+
+
+
+=== TEST 14: issued at no time
+--- more_headers eval: ::by(iat => 'x')
+--- refused: "nbf" or "iat" is no time in seconds
+
+
+
+=== TEST 15: a key that nobody knows
+--- more_headers eval: ::by(header => { kid => 'who' })
+--- refused: no key has this "kid"
+
+
+
+=== TEST 16: an extension that has to be understood
+--- more_headers eval: ::by(header => { crit => ['x'] })
+--- refused: "crit" extensions are not supported
+
+
+
+=== TEST 17: no algorithm
+--- more_headers eval: ::by(header => { alg => 'none' })
+--- refused: "alg" is missing or not accepted
+
+
+
+=== TEST 18: an algorithm that is right, and no key for it
+--- more_headers eval: ::by(header => { alg => 'PS256' })
+--- refused: no key serves this "alg"
+
+
+
+=== TEST 19: no signature
+--- more_headers eval: ::bearer(RoomsTest::Token::unsigned({ alg => 'HS256' }, {}))
+--- refused: the token is not three parts with dots between
+
+
+
+=== TEST 20: no token
+--- more_headers: Authorization: Bearer no token
+--- refused: the token is not three parts with dots between
+
+
+
+=== TEST 21: a header that is no JSON
+--- more_headers eval: ::bearer(RoomsTest::Token::unsigned('{', '{}') . '.AAAA')
+--- refused: the header is no JSON object in base64url
+
+
+
+=== TEST 22: a token that is too long
+--- more_headers eval: ::bearer('x' x 9000)
+--- refused: the token is longer than 8192 bytes
+
+
+
+=== TEST 23: ... in hybrid mode, too
+--- config
+        rooms on;
+        rooms_auth hybrid;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        large_client_header_buffers 4 32k;
+--- more_headers eval: ::by(pad => 'x' x 6200)
+--- refused: the token is longer than 8192 bytes
+
+
+
+=== TEST 24: ... and in mock mode
+--- config
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        large_client_header_buffers 4 32k;
+--- more_headers eval: ::by(pad => 'x' x 6200)
+--- refused: the token is longer than 8192 bytes
+
+
+
+=== TEST 25: a token that has expired has a code of its own
+--- more_headers eval: ::by(exp => time() - 3600)
+--- error_code: 401
+--- response_headers
+WWW-Authenticate: Bearer error="invalid_token", error_description="the token has expired"
+--- json
+error.code = SW_AUTH_EXPIRED_TOKEN
+
+
+
+=== TEST 26: without a token, or with another scheme, there is no error to name
+--- request eval
+["POST /v1/auth/register", "POST /v1/auth/register"]
+--- more_headers eval
+["", "Authorization: Basic YTpi"]
+--- error_code eval
+[401, 401]
+--- response_headers eval
+["WWW-Authenticate: Bearer", "WWW-Authenticate: Bearer"]
+
+
+
+=== TEST 27: a token is verified once a request, though the access log asks for the participant, too
+--- more_headers eval: ::bearer(RoomsTest::Token::hs256("$::secret!"))
+--- error_code: 401
+--- grep_error_log: token refused
+--- grep_error_log_out
+token refused
+
+
+
+=== TEST 28: ... and though limit_req asks
+--- request
+GET /v1/sync
+--- more_headers eval: ::bearer(RoomsTest::Token::hs256("$::secret!"))
+--- error_code: 401
+--- grep_error_log: token refused
+--- grep_error_log_out
+token refused
+
+
+
+=== TEST 29: limit_req counts whom a token names; a 429 says nothing of tokens
+--- request eval
+["GET /v1/sync?timeout=0", "GET /v1/sync?timeout=0"]
+--- more_headers eval: ::by()
+--- error_code eval
+[200, 429]
+--- response_headers eval
+["! WWW-Authenticate", "! WWW-Authenticate"]
+--- response_body_unlike eval
+["refused", "refused|token"]

@@ -16,15 +16,6 @@ use Test::More;
 
 plan skip_all => 'no redis-server' unless find_program('redis-server');
 
-sub wait_for {
-    my ($what, $check) = @_;
-
-    return 1 if slowly(20, $check);
-
-    diag("never: $what");
-    return 0;
-}
-
 my $tenant = 'acme';
 my $me = "mock:ada\@$tenant";
 
@@ -124,7 +115,7 @@ ok(slowly(20, sub {
 }), 'its own are told, once what is remembered is a second old');
 redis_signal('CONT', $nodes[2]);
 
-ok(wait_for('the node back', sub {
+ok(slowly(20, sub {
     request('GET', "/v1/rooms/$room{$gone}", "mock:ada\@$gone") == 200
 }), 'and served again');
 
@@ -143,7 +134,7 @@ run_nginx(<<"CONF", workers => 1, log_level => 'notice', %cache);
     rooms_redis redis-sentinel://127.0.0.1:1,127.0.0.1:$sentinels[0],127.0.0.1:$sentinels[1]/main;
 CONF
 
-ok(wait_for('the first answer', sub {
+ok(slowly(20, sub {
     request('POST', '/v1/auth/register', $me) == 200
 }), 'the primary was found, past a sentinel that is not there');
 
@@ -152,7 +143,7 @@ my $r = http_req('POST', '/v1/rooms', $me,
 is($r->[0], 201, 'a room');
 my $id = json_get($r->[2], 'data.id');
 
-ok(wait_for('the replica', sub {
+ok(slowly(20, sub {
     redis_cli($replica, 'EXISTS', "sw:{$tenant}:r:$id") eq 1
 }), 'replicated');
 
@@ -160,12 +151,12 @@ ok(wait_for('the replica', sub {
 
 redis_cli($sentinels[0], 'SENTINEL', 'failover', 'main');
 
-ok(wait_for('the failover', sub {
+ok(slowly(20, sub {
     redis_cli($replica, 'ROLE') =~ /^master/
     && redis_cli($primary, 'ROLE') =~ /^slave/
 }), 'the replica took over');
 
-ok(wait_for('a write', sub {
+ok(slowly(20, sub {
     request('POST', "/v1/rooms/$id/send", $me,
             { content => { body => 'hi' } }) == 201
 }), 'writes follow');
@@ -177,7 +168,7 @@ ok(renamed($replica, $tenant, $id, $me, 'over'), 'a change there is seen');
 
 redis_end($replica);
 
-ok(wait_for('a write again', sub {
+ok(slowly(20, sub {
     request('POST', "/v1/rooms/$id/send", $me,
             { content => { body => 'again' } }) == 201
 }), 'and follow once more');
