@@ -74,6 +74,9 @@ sub set_up {
         = File::Temp::tempdir('rooms-servroot-XXXXXXXX', TMPDIR => 1)
         if !$ENV{TEST_NGINX_SERVROOT};
 
+    # Blocks with the same configuration share an NGINX.
+    $ENV{TEST_NGINX_FORCE_RESTART_ON_TEST} //= 0;
+
     return if $no_redis;
 
     Test::More::plan(skip_all => 'no redis-server found')
