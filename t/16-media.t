@@ -1,41 +1,40 @@
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Media: upload, info, download.
+# Media: upload, info, download.  Uploads at the same moment are in
+# 16-media-races.t, what the disk does in 16-media-disk.t.
 
 use strict;
 use warnings;
+
 use Compress::Zlib qw(crc32);
 use Digest::SHA qw(sha256_hex);
 use File::Find qw(find);
-use Test::More;
+use File::Temp ();
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
+use Test::Nginx::Socket 'no_plan';
 
-my $ann = 'mock:ann@t1';
-my $ben = 'mock:ben@t1';
-my $eve = 'mock:eve@t2';
-my $boundary = 'XyZ0123456789';
-
-my $parent = File::Temp::tempdir('rooms-media-XXXXXXXX', TMPDIR => 1,
-                                 CLEANUP => 1);
-my $media = "$parent/media";
+our $parent = File::Temp->newdir('rooms-media-XXXXXXXX', TMPDIR => 1);
+our $media = "$parent/media";
+our $boundary = 'XyZ0123456789';
 
 mkdir $media or die "cannot make $media: $!\n";
 
-sub server {
-    my ($more) = @_;
+our $text = "first line\r\nsecond line\n";
+our $disposition = 'Content-Disposition: attachment; filename="a b.txt"';
 
-    return <<"END" . ($more // '');
-        rooms on;
-        rooms_auth mock;
-        rooms_redis redis://\$TEST_NGINX_REDIS/0;
-        rooms_media_path $media;
-        client_max_body_size 100m;
-        large_client_header_buffers 4 32k;
+save(sha => sha256_hex($text), crc => crc32($text));
+
+default_config(<<"END");
+    rooms on;
+    rooms_auth mock;
+    rooms_redis redis://\$TEST_NGINX_REDIS/0;
+    rooms_media_path $media;
+    large_client_header_buffers 4 32k;
 END
-}
 
 # A multipart body of [name, filename, type, content] parts.
 sub multipart {
@@ -55,253 +54,86 @@ sub multipart {
     return "$body--$boundary--\r\n";
 }
 
-sub upload_raw {
-    my ($token, $body, %headers) = @_;
+sub upload { return "POST /v1/media/upload\n" . multipart(@_) }
 
-    return http_req('POST', '/v1/media/upload', $token, $body,
-                    'Content-Type' => "multipart/form-data;"
-                                      . " boundary=$boundary", %headers);
+# The upload of one file.
+sub file {
+    my ($name, $type, $content) = @_;
+
+    return upload(['file', $name, $type, $content]);
 }
 
-# A file; dies unless it was taken, and returns the answer's data.
-sub upload {
-    my ($token, $name, $type, $content, %headers) = @_;
-    my $res = upload_raw($token, multipart(['file', $name, $type, $content]),
-                         %headers);
+# The headers of an upload by somebody of t1, or of another tenant.
+sub form {
+    my ($who, $type) = @_;
 
-    die "upload: $res->[0] $res->[2]" if $res->[0] != 201;
-
-    return JSON::PP::decode_json($res->[2])->{data};
+    return as($who =~ /\@/ ? $who : "$who\@t1") . "\nContent-Type: "
+           . ($type // "multipart/form-data; boundary=$boundary");
 }
 
-sub download { http_req('GET', "/v1/media/download/$_[1]", $_[0], undef,
-                        @_[2 .. $#_]) }
+sub refused {
+    my ($field) = @_;
 
-sub error_is {
-    my ($res, $status, $code, $name, @like) = @_;
-
-    is($res->[0], $status, "$name - status");
-    json_like($res->[2], "error.code = $code\n" . join("\n", @like), $name);
+    return failure(SW_VALIDATION_FAILED => $field)
+           . ($field ? 'error.details[0].problem ~ .' : '');
 }
 
-# All files below the media path, without it.
+# Body filters: all files below the media path, and the hash of a body.
 sub files {
     my @found;
 
     find({ no_chdir => 1, wanted => sub { push @found, $_ if -f } }, $media);
 
-    return sort map { s/\A\Q$media\E//r } @found;
+    return join "\n", sort map { s/\A\Q$media\E//r } @found;
 }
 
-sub blob { my ($sha, $tenant) = @_;
-           return '/' . ($tenant // 't1') . '/' . substr($sha, 0, 2)
-                  . "/$sha" }
-
-run_nginx(server());
-
-# There and back.
-
-my $text = "first line\r\nsecond line\n";
-my $res = upload_raw($ann, multipart(['note', undef, undef, 'x'],
-                                     ['file', 'a b.txt', 'Text/Plain', $text]));
-my $sha = sha256_hex($text);
-
-is($res->[0], 201, 'upload');
-is($res->[1]{'content-type'}, 'application/json', 'JSON');
-json_like($res->[2], <<"END", 'what it says');
-data # 9
-data.media_id ~ ^med-[0-9a-z]{26}\$
-data.sha256 = $sha
-data.size = 24
-data.mime_type = text/plain
-data.name = "a b.txt"
-END
-
-my $id = json_get($res->[2], 'data.media_id');
-
-is_deeply([files()], [blob($sha)], 'one file, under its hash');
-is((stat $media . blob($sha))[2] & 07777, 0600, 'for nobody else');
-is(redis('HGET', 'sw:{t1}:blobs', $sha), 1, 'one reference');
-json_like(redis('HGET', 'sw:{t1}:media', $id), <<"END", 'metadata');
-\$ # 8
-media_id = $id
-sha256 = $sha
-size = 24
-crc32 = @{[crc32($text)]}
-mime_type = text/plain
-name = "a b.txt"
-owner_id = ann
-created_at ~ ^20\\d\\d-.*Z\$
-END
-
-$res = http_req('GET', "/v1/media/$id/info", $ben);
-is($res->[0], 200, 'info, to anybody of the tenant');
-json_like($res->[2], <<"END", 'info');
-data # 11
-data.media_id = $id
-data.sha256 = $sha
-data.size = 24
-data.mime_type = text/plain
-data.name = "a b.txt"
-data.owner_id = ann
-data.created_at ~ Z\$
-END
-
-$res = download($ben, $id);
-is($res->[0], 200, 'download');
-is($res->[2], $text, 'the bytes');
-
-my %expected = (
-    'content-type' => 'text/plain',
-    'content-length' => 24,
-    'etag' => "\"$sha\"",
-    'accept-ranges' => 'bytes',
-    'x-content-type-options' => 'nosniff',
-    'content-security-policy' => 'sandbox',
-    'cache-control' => 'private',
-    'content-disposition' => 'attachment; filename="a b.txt"',
-);
-
-is($res->[1]{$_}, $expected{$_}, "header $_") for sort keys %expected;
-like($res->[1]{'x-request-id'}, qr/\A[0-9a-f]{32}\z/, 'X-Request-Id');
-like($res->[1]{'last-modified'}, qr/GMT\z/, 'Last-Modified');
-
-my $modified = $res->[1]{'last-modified'};
-
-$res = http_req('HEAD', "/v1/media/download/$id", $ann);
-is($res->[0], 200, 'HEAD');
-is($res->[2], '', 'HEAD has no body');
-is($res->[1]{$_}, $expected{$_}, "HEAD: $_") for sort keys %expected;
-
-# Ranges and conditions are NGINX's own.
-
-$res = download($ann, $id, Range => 'bytes=6-9');
-is($res->[0], 206, 'a range');
-is($res->[2], 'line', 'its bytes');
-is($res->[1]{'content-range'}, 'bytes 6-9/24', 'Content-Range');
-is($res->[1]{'content-disposition'}, $expected{'content-disposition'},
-   'an attachment, too');
-
-$res = download($ann, $id, Range => 'bytes=-5');
-is($res->[2], "line\n", 'from the end');
-
-$res = download($ann, $id, Range => 'bytes=0-0,23-');
-is($res->[0], 206, 'two ranges');
-like($res->[1]{'content-type'}, qr/\Amultipart\/byteranges/, 'in parts');
-
-$res = download($ann, $id, Range => 'bytes=24-');
-error_is($res, 416, 'SW_VALIDATION_FAILED', 'past the end');
-is($res->[1]{'content-range'}, 'bytes */24', 'the size is told');
-
-$res = download($ann, $id, Range => 'bytes=0-1', 'If-Range' => '"other"');
-is($res->[0], 200, 'If-Range of another content');
-
-$res = download($ann, $id, 'If-None-Match' => "\"x\", \"$sha\"");
-is_deeply([@$res[0, 2]], [304, ''], 'If-None-Match');
-is($res->[1]{etag}, "\"$sha\"", '304 has the ETag');
-
-is(download($ann, $id, 'If-None-Match' => '"x"')->[0], 200, 'another');
-is(download($ann, $id, 'If-Modified-Since' => $modified)->[0], 304,
-   'If-Modified-Since');
-error_is(download($ann, $id, 'If-Match' => '"x"'), 412,
-         'SW_PRECONDITION_FAILED', 'If-Match');
-
-# Nobody else's.
-
-for my $path ("/v1/media/download/$id", "/v1/media/$id/info") {
-    my $other = http_req('GET', $path, $eve);
-    my $none = http_req('GET', $path =~ s/\Q$id\E/med-none/r, $ann);
-
-    error_is($other, 404, 'SW_NOT_FOUND', "another tenant's: $path");
-    error_is($none, 404, 'SW_NOT_FOUND', "unknown: $path");
-
-    s/"request_id":"[^"]*"// for $other->[2], $none->[2];
-    is($other->[2], $none->[2], 'which are the same');
-
-    is(http_req('GET', $path, undef)->[0], 401, "no token: $path");
+sub file_modes {
+    return join "\n", map { sprintf "%04o $_", (stat $media . $_)[2] & 07777 }
+                          split /\n/, files();
 }
 
-error_is(http_req('GET', "/v1/media/download/$_", $ann), 404,
-         'SW_NOT_FOUND', "no id: $_")
-    for 'room-abc', 'med-', '..%2Fmed-x', 'med-%01', 'info',
-        'med-' . 'a' x 80;
-
-$res = http_req('GET', '/v1/media/upload', $ann);
-error_is($res, 405, 'SW_METHOD_NOT_ALLOWED', 'GET of upload');
-is($res->[1]{allow}, 'POST', 'Allow');
-
-is(http_req('POST', '/v1/media/upload', undef, 'x')->[0], 401,
-   'no token, no upload');
-
-# The same content again: another medium, the same file.
-
-my $again = upload($ben, 'other.txt', 'text/markdown', $text);
-
-isnt($again->{media_id}, $id, 'another medium');
-is($again->{sha256}, $sha, 'of the same content');
-is_deeply([files()], [blob($sha)], 'in one file');
-is(redis('HGET', 'sw:{t1}:blobs', $sha), 2, 'two references');
-is(download($ann, $again->{media_id})->[2], $text, 'it is the same');
-
-my $theirs = upload($eve, 'e.txt', 'text/plain', $text);
-
-is_deeply([files()], [blob($sha), blob($sha, 't2')],
-          'other tenants have their own');
-is(download($ann, $theirs->{media_id})->[0], 404, "not ann's");
-
-# A file that is there, but not whole, is replaced.
-
-truncate $media . blob($sha), 3;
-is(download($ann, $id)->[0], 404, 'a damaged file is none');
-upload($ann, 'x', 'text/plain', $text);
-is(download($ann, $id)->[2], $text, 'repaired by whoever has it');
-
-# Tenants that look like folders.
-
-for my $tenant ('.', '..', '.incoming', '...', '-', '_') {
-    my $medium = upload("mock:dot\@$tenant", 'dot', 'text/plain', $text);
-
-    is(download("mock:dot\@$tenant", $medium->{media_id})->[2], $text,
-       "tenant $tenant");
+# The folders beside that of media, and the files of tenants with a dot.
+sub dotted {
+    return join "\n", map({ s{.*/}{}r } glob "$parent/*"),
+                      grep { m{\A/%2E} } split /\n/, files();
 }
 
-is_deeply([grep { m{\A/%2E} } files()],
-          [sort map { blob($sha, $_) } '%2E', '%2E.', '%2E..', '%2Eincoming'],
-          'no folder has a leading dot');
-is_deeply([glob "$parent/*"], [$media], 'nothing outside');
+# How many files a folder has.
+sub count { return scalar grep { m{\A/\Q$_[0]\E/} } split /\n/, files() }
 
-# Sizes.
+sub sorted { return join "\n", sort @_ }
 
-for my $size (0, 1, 4095, 65536, 262144, 262145, 1_000_000) {
-    my $content = $size ? substr(join('', map { sha256_hex($_) }
-                                          1 .. $size / 64 + 1), 0, $size)
-                        : '';
-    my $medium = upload($ann, 'size', 'application/x-size', $content);
+sub lines_of { return join '', map { "$_\n" } @_ }
 
-    is($medium->{sha256}, sha256_hex($content), "sha256 of $size bytes");
-    is($medium->{size}, $size, "size $size");
+sub sha { return sha256_hex($_[0]) }
 
-    $res = download($ann, $medium->{media_id});
-    is($res->[0], 200, "download of $size bytes");
-    ok($res->[2] eq $content, "the same $size bytes");
-    is(JSON::PP::decode_json(redis('HGET', 'sw:{t1}:media',
-                                   $medium->{media_id}))->{crc32},
-       crc32($content), "CRC of $size bytes");
+sub blob {
+    my ($tenant, $content) = @_;
+    my $sha = sha256_hex($content);
+
+    return "/$tenant/" . substr($sha, 0, 2) . "/$sha";
 }
 
-# Delimiters that are none, at any place of a window.
+# So many bytes.
+sub content {
+    my ($size) = @_;
 
-for my $pad (0 .. 3, map { 262144 - $_ } 120 .. 124) {
-    my $content = 'x' x $pad . "\r\n--$boundary" =~ s/9\z/8/r . "\r\n--\r\r\n"
-                  . "y" x 300000;
-
-    is(upload($ann, 'd', undef, $content)->{sha256}, sha256_hex($content),
-       "nearly a delimiter behind $pad bytes");
+    return substr join('', map { sha256_hex($_) } 0 .. $size / 64), 0, $size;
 }
 
-# Names and types.
+# Content that is nearly a delimiter behind so many bytes.
+sub nearly {
+    my ($pad) = @_;
 
-my @names = (
+    return 'x' x $pad . "\r\n--$boundary" =~ s/9\z/8/r . "\r\n--\r\r\n"
+           . 'y' x 300000;
+}
+
+our @sizes = (0, 1, 4095, 65536, 262144, 262145, 1_000_000);
+our @pads = (0 .. 3, map { 262144 - $_ } 120 .. 124);
+
+# A name as it is sent, as it is kept, and as it is shown to a browser.
+our @names = (
     ['résumé.pdf', 'résumé.pdf',
      'attachment; filename="r_sum_.pdf";'
      . " filename*=UTF-8''r%C3%A9sum%C3%A9.pdf"],
@@ -320,157 +152,510 @@ my @names = (
     ['n' x 300, 'n' x 200, 'attachment; filename="' . 'n' x 200 . '"'],
 );
 
-for (@names) {
-    my ($raw, $name, $disposition) = @$_;
-    my $medium = upload($ann, $raw, undef, 'named');
+# A type as it is sent, and as it is kept.
+our @types = (['IMAGE/SVG+xml; charset=utf-8', 'image/svg+xml'],
+              (map { [$_, 'application/octet-stream'] }
+                   undef, 'text', 'text/', '/plain', 'text/html, x',
+                   'text/<b>'),
+              ['t/' . 'x' x 124, 't/' . 'x' x 124]);
 
-    utf8::encode($medium->{name}) if utf8::is_utf8($medium->{name});
-    is($medium->{name}, $name, "name " . substr($raw, 0, 30));
+# A boundary as the header has it, and as the body has it.
+our @marks = (['*****', '*****'], ['"*****"', '*****'], ['--&#~$', '--&#~$'],
+              ['"--&#~$;,"', '--&#~$;,'],
+              ["\"a b'()+_,-./:=?\"", "a b'()+_,-./:=?"]);
 
-    $res = download($ann, $medium->{media_id});
-    is($res->[1]{'content-disposition'}, $disposition, 'as it is sent');
-    is($res->[1]{'set-cookie'}, undef, 'no header of theirs');
-}
-
-error_is(upload_raw($ann, multipart(['file', "x\r\nSet-Cookie: a", undef,
-                                     'x'])),
-         400, 'SW_VALIDATION_FAILED', 'a line break in a name');
-error_is(upload_raw($ann, multipart(['file', "x\0y", undef, 'x'])),
-         400, 'SW_VALIDATION_FAILED', 'NUL in a name');
-
-is(upload($ann, undef, undef, 'no name')->{name}, 'file', 'no file name');
-
-# Forms as clients send them.
-
-for (['*****', '*****'], ['"*****"', '*****'], ['--&#~$', '--&#~$'],
-     ['"--&#~$;,"', '--&#~$;,'], ["\"a b'()+_,-./:=?\"", "a b'()+_,-./:=?"])
-{
-    my ($param, $mark) = @$_;
-
-    $res = http_req('POST', '/v1/media/upload', $ann,
-                    "--$mark\r\nContent-Disposition: form-data; name=file; "
-                    . "filename=\"=?utf-8?B?w7wudHh0?=\"; "
-                    . "filename*=utf-8''%C3%BC%20exact.txt\r\n\r\nx\r\n"
-                    . "--$mark--\r\n", 'Content-Type' =>
-                    "multipart/form-data; charset=utf-8; boundary=$param");
-
-    is($res->[0], 201, "boundary $param");
-    like($res->[2], qr/"name":"\xc3\xbc exact.txt"/, 'the exact name');
-}
-
-error_is(upload_raw($ann, multipart(['file', '', undef, ''])),
-         400, 'SW_VALIDATION_FAILED', 'no file was chosen');
-error_is(upload_raw($ann, multipart(['file', undef, undef, ''])),
-         400, 'SW_VALIDATION_FAILED', 'nor was there a name');
-is(upload($ann, 'empty.txt', undef, '')->{size}, 0, 'but one may be empty');
-
-for (['IMAGE/SVG+xml; charset=utf-8', 'image/svg+xml'],
-     [undef, 'application/octet-stream'],
-     ['text', 'application/octet-stream'],
-     ['text/', 'application/octet-stream'],
-     ['/plain', 'application/octet-stream'],
-     ['text/html, x', 'application/octet-stream'],
-     ['text/<b>', 'application/octet-stream'],
-     ['t/' . 'x' x 124, 't/' . 'x' x 124])
-{
-    my ($type, $mime) = @$_;
-    my $medium = upload($ann, 'x', $type, 'typed');
-
-    is($medium->{mime_type}, $mime, 'type ' . ($type // 'none'));
-    is(download($ann, $medium->{media_id})->[1]{'content-type'}, $mime,
-       'as it is sent');
-}
-
-# What is no upload changes nothing.
-
-my ($files, $count) = (join("\n", files()), redis('HLEN', 'sw:{t1}:media'));
+# What is no upload: the field that is wrong, the type, the body.
 my $good = multipart(['file', 'x', undef, 'never']);
 my $form = "multipart/form-data; boundary=$boundary";
 
-for (['no multipart', 'Content-Type', 'application/json', '{}'],
-     ['no boundary', 'Content-Type', 'multipart/form-data', $good],
-     ['an empty boundary', 'Content-Type', 'multipart/form-data; boundary=""',
-      $good],
-     ['a boundary of 10 KB', 'Content-Type',
-      'multipart/form-data; boundary=' . 'b' x 10240, $good],
-     ['another boundary', 'body', $form . 'z', $good],
-     ['no parts', 'file', $form, "--$boundary--\r\n"],
-     ['an empty body', 'body', $form, ''],
-     ['no part "file"', 'file', $form, multipart(['fil', 'x', undef, 'y'])],
-     ['two files', 'file', $form, multipart((['file', 'x', undef, 'y']) x 2)],
-     ['truncated', 'body', $form, substr($good, 0, -8)],
-     ['truncated in the header', 'body', $form, substr($good, 0, 40)],
-     ['a transfer encoding', 'body', $form,
-      $good =~ s/\r\n\r\n/\r\nContent-Transfer-Encoding: base64\r\n\r\n/r])
-{
-    my ($name, $field, $type, $body) = @$_;
+our @wrong = (
+    ['Content-Type', 'application/json', '{}'],
+    ['Content-Type', 'multipart/form-data', $good],
+    ['Content-Type', 'multipart/form-data; boundary=""', $good],
+    ['Content-Type', 'multipart/form-data; boundary=' . 'b' x 10240, $good],
+    ['body', $form . 'z', $good],
+    ['file', $form, "--$boundary--\r\n"],
+    ['body', $form, ''],
+    ['file', $form, multipart(['fil', 'x', undef, 'y'])],
+    ['file', $form, multipart((['file', 'x', undef, 'y']) x 2)],
+    ['body', $form, substr($good, 0, -8)],
+    ['body', $form, substr($good, 0, 40)],
+    ['body', $form, $good =~ s/\r\n\r\n/\r\nContent-Transfer-Encoding: base64\r\n\r\n/r],
+);
 
-    error_is(upload_raw($ann, $body, 'Content-Type' => $type), 400,
-             'SW_VALIDATION_FAILED', $name,
-             "error.details[0].field = $field",
-             'error.details[0].problem ~ .');
-}
+no_shuffle();
+run_tests();
 
-$res = http_raw('POST', '/v1/media/upload', $ann, $good);
-$res =~ s/Content-Type: [^\r]*\r\n//;
-error_is(http_many([$res])->[0], 400, 'SW_VALIDATION_FAILED',
-         'no Content-Type', 'error.details[0].field = Content-Type');
+__DATA__
 
-is(redis('HLEN', 'sw:{t1}:media'), $count, 'no medium more');
-is(join("\n", files()), $files, 'no file more');
+=== TEST 1: a file is taken from a form, whatever else it has
+--- request eval
+main::upload(['note', undef, undef, 'x'], ['file', 'a b.txt', 'Text/Plain', $main::text])
+--- more_headers eval
+main::form('ann')
+--- error_code: 201
+--- response_headers
+Content-Type: application/json
+--- json
+data # 9
+data.media_id ~ ^med-[0-9a-z]{26}$
+data.sha256 = "{{sha}}"
+data.size = 24
+data.mime_type = text/plain
+data.name = "a b.txt"
+--- capture
+medium: json data.media_id
+--- store
+HGET sw:{t1}:blobs {{sha}} = 1
+HGET sw:{t1}:media {{medium}} -> metadata
 
-# Idempotency-Key.
 
-my %key = ('Idempotency-Key' => 'k1');
-my $first = upload($ann, 'k', 'text/plain', 'idempotent', %key);
 
-$res = upload_raw($ann, multipart(['file', 'k', 'text/plain', 'idempotent']),
-                  %key);
-is($res->[0], 201, 'the same again');
-is($res->[1]{'idempotency-replayed'}, 'true', 'is a replay');
-is(json_get($res->[2], 'data.media_id'), $first->{media_id},
-   'and the same medium');
-is(redis('HGET', 'sw:{t1}:blobs', $first->{sha256}), 1, 'with one reference');
+=== TEST 2: it is one file, under its hash, for nobody else
+--- request
+GET /v1/media/{{medium}}/info
+--- more_headers eval
+main::as('ben@t1')
+--- response_body_filters eval
+\&main::file_modes
+--- response_body eval
+'0600 ' . main::blob(t1 => $main::text)
 
-error_is(upload_raw($ann, multipart(['file', 'k', 'text/plain', 'other']),
-                    %key),
-         409, 'SW_IDEMPOTENCY_CONFLICT', 'other bytes');
-error_is(upload_raw($ann, multipart(['file', 'l', 'text/plain',
-                                     'idempotent']), %key),
-         409, 'SW_IDEMPOTENCY_CONFLICT', 'another name');
-isnt(upload($ben, 'k', 'text/plain', 'idempotent', %key)->{media_id},
-     $first->{media_id}, "another caller's key");
 
-# a multipart boundary is no part of what is uploaded
-$res = multipart(['file', 'k', 'text/plain', 'idempotent']);
-$res =~ s/$boundary/Other/g;
-$res = upload_raw($ann, $res, %key,
-                  'Content-Type' => 'multipart/form-data; boundary=Other');
-is(json_get($res->[2], 'data.media_id'), $first->{media_id},
-   'the same file in another wrapping');
 
-my @same = (['POST', '/v1/media/upload', $ann,
-             multipart(['file', 'race', 'text/plain', 'race' x 1000]),
-             'Content-Type' => $form, 'Idempotency-Key' => 'k2']) x 8;
-my %seen;
+=== TEST 3: what is known of it, to anybody of the tenant
+--- calls
+ben@t1 GET /v1/media/{{medium}}/info -> 200
+    data # 11
+    data.media_id = {{medium}}
+    data.sha256 = "{{sha}}"
+    data.size = 24
+    data.mime_type = text/plain
+    data.name = "a b.txt"
+    data.owner_id = ann
+    data.created_at ~ ^20\d\d-.*Z$
 
-for (@{http_many(\@same)}) {
-    next if $_->[0] == 409;
-    is($_->[0], 201, 'created or replayed');
-    $seen{json_get($_->[2], 'data.media_id')}++;
-}
 
-is(scalar keys %seen, 1, 'eight at once make one');
 
-# A medium whose file was lost.
+=== TEST 4: what the store keeps of it
+--- request
+GET /v1/media/{{medium}}/info
+--- more_headers eval
+main::as('ben@t1')
+--- response_body_filters eval
+sub { main::saved('metadata') }
+--- json
+$ # 8
+media_id = {{medium}}
+sha256 = "{{sha}}"
+size = 24
+crc32 = {{crc}}
+mime_type = text/plain
+name = "a b.txt"
+owner_id = ann
+created_at ~ ^20\d\d-.*Z$
 
-my $lost = upload($ann, 'l', undef, 'to be lost');
-unlink $media . blob($lost->{sha256}) or die $!;
-error_is(download($ann, $lost->{media_id}), 404, 'SW_NOT_FOUND', 'lost');
-is(http_req('GET', "/v1/media/$lost->{media_id}/info", $ann)->[0], 200,
-   'what it was is still known');
 
-ok(!(grep { m{\A/\.incoming/} } files()), 'no temporary file is left');
 
-stop_nginx();
-done_testing();
+=== TEST 5: a download has the bytes, and can't do harm in a browser
+--- request
+GET /v1/media/download/{{medium}}
+--- more_headers eval
+main::as('ben@t1')
+--- response_headers
+Content-Type: text/plain
+Content-Length: 24
+ETag: "{{sha}}"
+Accept-Ranges: bytes
+X-Content-Type-Options: nosniff
+Content-Security-Policy: sandbox
+Cache-Control: private
+Content-Disposition: attachment; filename="a b.txt"
+--- response_body eval
+$main::text
+--- raw_response_headers_like
+(?m)^X-Request-Id: [0-9a-f]{32}\r$
+--- capture
+modified: header Last-Modified
+
+
+
+=== TEST 6: HEAD
+--- request
+HEAD /v1/media/download/{{medium}}
+--- more_headers eval
+main::as('ann@t1')
+--- response_headers
+Content-Type: text/plain
+Content-Length: 24
+ETag: "{{sha}}"
+Accept-Ranges: bytes
+X-Content-Type-Options: nosniff
+Content-Security-Policy: sandbox
+Cache-Control: private
+Content-Disposition: attachment; filename="a b.txt"
+--- response_body
+--- capture
+modified: header Last-Modified
+
+
+
+=== TEST 7: ranges
+--- request eval
+[("GET /v1/media/download/{{medium}}") x 5]
+--- more_headers eval
+[map { main::as('ann@t1') . "\n$_" } 'Range: bytes=6-9', 'Range: bytes=-5', 'Range: bytes=0-0,23-', 'Range: bytes=24-',
+ "Range: bytes=0-1\nIf-Range: \"other\""]
+--- error_code eval
+[206, 206, 206, 416, 200]
+--- response_headers eval
+["Content-Range: bytes 6-9/24\n$main::disposition", $main::disposition, '', 'Content-Range: bytes */24', $main::disposition]
+--- raw_response_headers_like eval
+['', '', '(?m)^Content-Type: multipart/byteranges', '', '']
+--- response_body_like eval
+['\Aline\z', '\Aline\n\z', 'line|f', 'SW_VALIDATION_FAILED', '\Afirst line\r\nsecond line\n\z']
+
+
+
+=== TEST 8: conditions
+--- request eval
+[("GET /v1/media/download/{{medium}}") x 4]
+--- more_headers eval
+[map { main::as('ann@t1') . "\n$_" } 'If-None-Match: "x", "{{sha}}"', 'If-None-Match: "x"', 'If-Modified-Since: {{modified}}', 'If-Match: "x"']
+--- error_code eval
+[304, 200, 304, 412]
+--- response_headers eval
+['ETag: "{{sha}}"', '', '', '']
+--- response_body_like eval
+['\A\z', 'line', '\A\z', '"code":"SW_PRECONDITION_FAILED"']
+
+
+
+=== TEST 9: to another tenant, it is as if it weren't there
+--- calls
+ann@t1 GET /v1/media/<download/med-none|med-none/info> -> 404 SW_NOT_FOUND
+    save said: json error.message
+eve@t2 GET /v1/media/<download/{{medium}}|{{medium}}/info> -> 404 SW_NOT_FOUND
+    error.message = "{{said}}"
+    error.details !
+- GET /v1/media/<download/{{medium}}|{{medium}}/info> -> 401 SW_AUTH_INVALID_TOKEN
+ann@t1 GET /v1/media/download/<room-abc|med-|..%2Fmed-x|med-%01|info|med-{{a*80}}> -> 404 SW_NOT_FOUND
+ann@t1 GET /v1/media/upload -> 405 SW_METHOD_NOT_ALLOWED
+    < Allow: POST
+- POST /v1/media/upload x -> 401 SW_AUTH_INVALID_TOKEN
+
+
+
+=== TEST 10: the same content again is another medium with the same file; other tenants have their own
+--- request eval
+[(main::file('other.txt', 'text/markdown', $main::text)) x 2]
+--- more_headers eval
+[main::form('ben'), main::form('eve@t2')]
+--- error_code eval
+[201, 201]
+--- capture eval
+["again: json data.media_id", "theirs: json data.media_id"]
+--- json eval
+["data.media_id != {{medium}}\ndata.sha256 = \"{{sha}}\"", "data.sha256 = \"{{sha}}\""]
+--- store
+HGET sw:{t1}:blobs {{sha}} = 2
+HGET sw:{t2}:blobs {{sha}} = 1
+
+
+
+=== TEST 11: ... two files
+--- request
+GET /v1/media/download/{{again}}
+--- more_headers eval
+main::as('ann@t1')
+--- response_body_filters eval
+sub { ($_[0] eq $main::text ? "the same\n" : "another\n") . main::files() }
+--- response_body eval
+"the same\n" . main::blob(t1 => $main::text) . "\n" . main::blob(t2 => $main::text)
+
+
+
+=== TEST 12: and no tenant reads another's
+--- calls
+ann@t1 GET /v1/media/download/{{theirs}} -> 404 SW_NOT_FOUND
+
+
+
+=== TEST 13: a file that isn't whole is none
+--- init
+truncate $main::media . main::blob(t1 => $main::text), 3;
+--- calls
+ann@t1 GET /v1/media/download/{{medium}} -> 404
+
+
+
+=== TEST 14: ... and is repaired by whoever has it
+--- request eval
+[main::file('x', 'text/plain', $main::text), 'GET /v1/media/download/{{medium}}']
+--- more_headers eval
+[main::form('ann'), main::as('ann@t1')]
+--- error_code eval
+[201, 200]
+--- response_body_like eval
+['{{sha}}', '\Afirst line\r\nsecond line\n\z']
+
+
+
+=== TEST 15: tenants that look like folders
+--- request eval
+[(main::file('dot', 'text/plain', $main::text)) x 6]
+--- more_headers eval
+[map { main::form("dot\@$_") } '.', '..', '.incoming', '...', '-', '_']
+--- error_code eval
+[(201) x 6]
+--- capture eval
+[map { "dot$_: json data.media_id" } 1 .. 6]
+
+
+
+=== TEST 16: ... have what is theirs
+--- request eval
+[map { "GET /v1/media/download/{{dot$_}}" } 1 .. 6]
+--- more_headers eval
+[map { main::as("dot\@$_") } '.', '..', '.incoming', '...', '-', '_']
+--- error_code eval
+[(200) x 6]
+--- response_body eval
+[($main::text) x 6]
+
+
+
+=== TEST 17: ... in no folder with a leading dot, and nothing outside
+--- request
+GET /v1/media/{{medium}}/info
+--- more_headers eval
+main::as('ann@t1')
+--- response_body_filters eval
+sub { main::dotted() }
+--- response_body eval
+"media\n" . main::sorted(map { main::blob($_, $main::text) } '%2E', '%2E.', '%2E..', '%2Eincoming')
+
+
+
+=== TEST 18: files of any size
+--- request eval
+[map { main::file('size', 'application/x-size', main::content($_)) } @main::sizes]
+--- more_headers eval
+main::form('ann')
+--- error_code eval
+[(201) x 7]
+--- capture eval
+[map { "size$_: json data.media_id" } @main::sizes]
+--- json eval
+[map { "data.size = $_\ndata.sha256 = \"" . main::sha(main::content($_)) . '"' } @main::sizes]
+--- store eval
+main::lines_of(map { "HGET sw:{t1}:media {{size$_}} ~ \"crc32\":" . Compress::Zlib::crc32(main::content($_)) . '\b' } @main::sizes)
+
+
+
+=== TEST 19: ... are read as they were written
+--- request eval
+[map { "GET /v1/media/download/{{size$_}}" } @main::sizes]
+--- more_headers eval
+main::as('ann@t1')
+--- error_code eval
+[(200) x 7]
+--- response_headers eval
+[map { "Content-Length: $_" } @main::sizes]
+--- response_body_filters eval
+\&main::sha
+--- response_body eval
+[map { main::sha(main::content($_)) } @main::sizes]
+
+
+
+=== TEST 20: delimiters that are none, at any place of a window
+--- request eval
+[map { main::file('d', undef, main::nearly($_)) } @main::pads]
+--- more_headers eval
+main::form('ann')
+--- error_code eval
+[(201) x 9]
+--- json eval
+[map { 'data.sha256 = "' . main::sha(main::nearly($_)) . '"' } @main::pads]
+
+
+
+=== TEST 21: names are kept without what is no name
+--- request eval
+[map { main::file($_->[0], undef, 'named') } @main::names]
+--- more_headers eval
+main::form('ann')
+--- error_code eval
+[(201) x 11]
+--- capture eval
+[map { "name$_: json data.media_id" } 0 .. 10]
+--- json eval
+[map { "data.name = \"$_->[1]\"" } @main::names]
+
+
+
+=== TEST 22: ... and are no header of theirs
+--- request eval
+[map { "GET /v1/media/download/{{name$_}}" } 0 .. 10]
+--- more_headers eval
+main::as('ann@t1')
+--- error_code eval
+[(200) x 11]
+--- response_headers eval
+[map { "Content-Disposition: $_->[2]\n! Set-Cookie" } @main::names]
+
+
+
+=== TEST 23: a line break or a NUL in a name is refused; without one it is "file"
+--- request eval
+[main::file("x\r\nSet-Cookie: a", undef, 'x'), main::file("x\0y", undef, 'x'), main::file(undef, undef, 'no name')]
+--- more_headers eval
+main::form('ann')
+--- error_code eval
+[400, 400, 201]
+--- json eval
+[("error.code = SW_VALIDATION_FAILED") x 2, "data.name = file"]
+
+
+
+=== TEST 24: forms as clients send them; the exact name goes first
+--- request eval
+[map { "POST /v1/media/upload\n--$_->[1]\r\nContent-Disposition: form-data; name=file; filename=\"=?utf-8?B?w7wudHh0?=\"; "
+       . "filename*=utf-8''%C3%BC%20exact.txt\r\n\r\nx\r\n--$_->[1]--\r\n" } @main::marks]
+--- more_headers eval
+[map { main::form('ann', "multipart/form-data; charset=utf-8; boundary=$_->[0]") } @main::marks]
+--- error_code eval
+[(201) x 5]
+--- json eval
+[('data.name = "ü exact.txt"') x 5]
+
+
+
+=== TEST 25: where no file was chosen there is none; but one may be empty
+--- request eval
+[main::file('', undef, ''), main::file(undef, undef, ''), main::file('empty.txt', undef, '')]
+--- more_headers eval
+main::form('ann')
+--- error_code eval
+[400, 400, 201]
+--- json eval
+[("error.code = SW_VALIDATION_FAILED") x 2, "data.size = 0"]
+
+
+
+=== TEST 26: types are kept where they are types
+--- request eval
+[map { main::file('x', $_->[0], 'typed') } @main::types]
+--- more_headers eval
+main::form('ann')
+--- error_code eval
+[(201) x 8]
+--- capture eval
+[map { "type$_: json data.media_id" } 0 .. 7]
+--- json eval
+[map { "data.mime_type = \"$_->[1]\"" } @main::types]
+
+
+
+=== TEST 27: ... and sent
+--- request eval
+[map { "GET /v1/media/download/{{type$_}}" } 0 .. 7]
+--- more_headers eval
+main::as('ann@t1')
+--- error_code eval
+[(200) x 8]
+--- response_headers eval
+[map { "Content-Type: $_->[1]" } @main::types]
+--- store
+HLEN sw:{t1}:media -> media
+HLEN sw:{t1}:blobs -> blobs
+
+
+
+=== TEST 28: what is no upload is refused, by its field
+--- request eval
+[map { "POST /v1/media/upload\n$_->[2]" } @main::wrong]
+--- more_headers eval
+[map { main::form('ann', $_->[1]) . ($_->[2] eq '' ? "\nContent-Length: 0" : '') } @main::wrong]
+--- error_code eval
+[(400) x 12]
+--- json eval
+[map { main::refused($_->[0]) } @main::wrong]
+
+
+
+=== TEST 29: ... also without a type; nothing is kept of it
+--- request eval
+main::file('x', undef, 'never')
+--- more_headers eval
+main::as('ann@t1')
+--- error_code: 400
+--- json eval
+main::refused('Content-Type')
+--- store
+HLEN sw:{t1}:media = {{media}}
+HLEN sw:{t1}:blobs = {{blobs}}
+
+
+
+=== TEST 30: ... no file, of any tenant
+--- request
+GET /v1/media/{{medium}}/info
+--- more_headers eval
+main::as('ann@t1')
+--- response_body_filters eval
+sub { main::count('t1') . ' ' . main::count('t2') . ' ' . main::count('.incoming') }
+--- response_body chomp
+{{blobs}} 1 0
+
+
+
+=== TEST 31: a key: the same again is a replay, in whatever wrapping; another file is a conflict
+--- request eval
+[(main::file('k', 'text/plain', 'idempotent')) x 2, main::file('k', 'text/plain', 'other'), main::file('l', 'text/plain', 'idempotent'),
+ main::file('k', 'text/plain', 'idempotent'), main::file('k', 'text/plain', 'idempotent') =~ s/$main::boundary/Other/gr]
+--- more_headers eval
+[map { "$_\nIdempotency-Key: k1" } (main::form('ann')) x 4, main::form('ben'), main::form('ann', 'multipart/form-data; boundary=Other')]
+--- error_code eval
+[201, 201, 409, 409, 201, 201]
+--- response_headers eval
+['! Idempotency-Replayed', 'Idempotency-Replayed: true', '', '', '! Idempotency-Replayed', 'Idempotency-Replayed: true']
+--- capture eval
+["keyed: json data.media_id\nkeyed_sha: json data.sha256", ('') x 5]
+--- json eval
+['data ?', 'data.media_id = {{keyed}}', ('error.code = SW_IDEMPOTENCY_CONFLICT') x 2, 'data.media_id != {{keyed}}', 'data.media_id = {{keyed}}']
+--- store
+HGET sw:{t1}:blobs {{keyed_sha}} = 2
+
+
+
+=== TEST 32: a file to be lost
+--- request eval
+main::file('l', undef, 'to be lost')
+--- more_headers eval
+main::form('ann')
+--- error_code: 201
+--- capture
+lost: json data.media_id
+
+
+
+=== TEST 33: a medium whose file was lost isn't there; what it was is still known
+--- init
+unlink $main::media . main::blob(t1 => 'to be lost') or die $!;
+--- calls
+ann@t1 GET /v1/media/download/{{lost}} -> 404 SW_NOT_FOUND
+ann@t1 GET /v1/media/{{lost}}/info -> 200
+
+
+
+=== TEST 34: no temporary file is left
+--- request
+GET /v1/media/{{medium}}/info
+--- more_headers eval
+main::as('ann@t1')
+--- response_body_filters eval
+sub { main::count('.incoming') }
+--- response_body chomp
+0

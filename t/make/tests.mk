@@ -27,7 +27,7 @@ FUZZ_SECONDS ?= 60
 TESTS        ?= $(sort $(wildcard t/*.t t/chaos/*.t))
 
 # what they measure, time and memory, would be valgrind's
-TIMED        = 16-media-disk 21-sync-races 24-import-faults 36-status \
+TIMED        = 16-media-disk 21-sync-races 24-import-faults 36-status-workers \
                44-fed-backfill 50-fed-topology 51-fed-limits
 
 .PHONY: test laws suites unit asan valgrind fuzz bench chaos
