@@ -32,6 +32,54 @@
 #define NGX_ROOMS_COMMIT_KEYS  86400000    /* ms that an answer is kept */
 #define NGX_ROOMS_COMMIT_SHED  "64"        /* members that a commit sheds */
 
+/* What a write may be; the last four the script does in a way of its own. */
+#define NGX_ROOMS_COMMANDS                                                    \
+    "'HSET','ZADD','HDEL','ZREM','HINCRBY','SET','ZINCRBY','UNLINK',"         \
+    "'EXPIRE','PEXPIRE','PERSIST','ZREMRANGEBYLEX','ZREMRANGEBYRANK',"        \
+    "'ZREMRANGEBYSCORE','PUBLISH','FORGET','UNCOUNT','SHED'"
+
+#define NGX_ROOMS_W_HSET      1
+#define NGX_ROOMS_W_ZADD      2
+#define NGX_ROOMS_W_ZREM      4
+#define NGX_ROOMS_W_FORGET   16
+#define NGX_ROOMS_W_UNCOUNT  17
+
+/* As the script numbers them. */
+typedef enum {
+    NGX_ROOMS_G_FIELD = 1,
+    NGX_ROOMS_G_NO_FIELD,
+    NGX_ROOMS_G_BOUND,
+    NGX_ROOMS_G_LEAST,
+    NGX_ROOMS_G_BELOW,
+    NGX_ROOMS_G_TOP,
+    NGX_ROOMS_G_STRING,
+    NGX_ROOMS_G_NO_KEY,
+    NGX_ROOMS_G_MEMBER,
+    NGX_ROOMS_G_SCORE,
+    NGX_ROOMS_G_NO_MEMBER,
+    NGX_ROOMS_G_COUNT,
+    NGX_ROOMS_G_QUOTA
+} ngx_rooms_guard_e;
+
+#define NGX_ROOMS_WRITE_MAX  512       /* arguments of joined writes */
+
+/* A write; writes of the same kind to one key are joined. */
+typedef struct {
+    ngx_uint_t          command;
+    ngx_uint_t          key;
+    ngx_uint_t          also;          /* number of another key it touches */
+    rooms_str_t        *argv;
+    ngx_uint_t          argc;
+    ngx_uint_t          size;
+} ngx_rooms_write_t;
+
+/* Where in an argument of which write the position stands. */
+typedef struct {
+    ngx_uint_t          write;
+    ngx_uint_t          arg;
+    size_t              at;
+} ngx_rooms_mark_t;
+
 #include "ngx_rooms_commit_lua.h"
 #include "ngx_rooms_resolve_lua.h"
 
@@ -44,7 +92,7 @@ ngx_int_t
 ngx_rooms_commit_init(ngx_rooms_commit_t *c, ngx_pool_t *pool,
     ngx_rooms_keys_t *keys)
 {
-    u_char           ring[64], *p;
+    u_char           ring[64], digits[NGX_INT64_LEN], *p;
     uint64_t         number;
     rooms_str_t     *key;
     static u_char    worker[16];
@@ -56,8 +104,11 @@ ngx_rooms_commit_init(ngx_rooms_commit_t *c, ngx_pool_t *pool,
     c->pool = pool;
 
     if (ngx_array_init(&c->keys, pool, 12, sizeof(rooms_str_t)) != NGX_OK
-        || ngx_array_init(&c->guards, pool, 16, sizeof(rooms_str_t)) != NGX_OK
-        || ngx_array_init(&c->writes, pool, 64, sizeof(rooms_str_t))
+        || ngx_array_init(&c->guards, pool, 24, 1) != NGX_OK
+        || ngx_array_init(&c->args, pool, 16, sizeof(rooms_str_t)) != NGX_OK
+        || ngx_array_init(&c->writes, pool, 12, sizeof(ngx_rooms_write_t))
+           != NGX_OK
+        || ngx_array_init(&c->marks, pool, 12, sizeof(ngx_rooms_mark_t))
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -78,7 +129,8 @@ ngx_rooms_commit_init(ngx_rooms_commit_t *c, ngx_pool_t *pool,
 
     c->id = ngx_rooms_key(keys, NGX_ROOMS_KEY_COMMIT,
                           (rooms_str_t) { p - ring, ring });
-    c->number = ngx_rooms_number(pool, number);
+    c->number = ngx_rooms_join(pool, { ngx_sprintf(digits, "%020uL", number)
+                                       - digits, digits });
     c->place = ngx_rooms_number(pool, number % NGX_ROOMS_COMMIT_PART);
 
     key = ngx_array_push_n(&c->keys, 3);
@@ -112,7 +164,7 @@ ngx_rooms_commit_arg(ngx_rooms_commit_t *c, ngx_array_t *args, rooms_str_t arg)
 }
 
 
-static rooms_str_t
+static ngx_uint_t
 ngx_rooms_commit_key(ngx_rooms_commit_t *c, rooms_str_t key)
 {
     ngx_uint_t    i;
@@ -123,23 +175,47 @@ ngx_rooms_commit_key(ngx_rooms_commit_t *c, rooms_str_t key)
     for (i = 0; i < c->keys.nelts; i++) {
 
         if (k[i].data == key.data || rooms_str_eq(k[i], key)) {
-            return ngx_rooms_number(c->pool, i + 1);
+            return i + 1;
         }
     }
 
     ngx_rooms_commit_arg(c, &c->keys, key);
 
-    return ngx_rooms_number(c->pool, i + 1);
+    return i + 1;
+}
+
+
+/* A number of a plan, in two bytes. */
+static u_char *
+ngx_rooms_commit_two(ngx_rooms_commit_t *c, u_char *p, ngx_uint_t n)
+{
+    if (n > 0xffff) {
+        c->failed = 1;
+    }
+
+    *p++ = n >> 8;
+    *p++ = n;
+
+    return p;
 }
 
 
 static void
-ngx_rooms_commit_guard(ngx_rooms_commit_t *c, const char *kind,
+ngx_rooms_commit_guard(ngx_rooms_commit_t *c, ngx_rooms_guard_e kind,
     rooms_str_t key)
 {
+    u_char  *p;
+
+    p = ngx_array_push_n(&c->guards, 3);
+
+    if (p == NULL) {
+        c->failed = 1;
+        return;
+    }
+
     c->nguards++;
-    ngx_rooms_commit_arg(c, &c->guards, rooms_cstr(kind));
-    ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_commit_key(c, key));
+    *p++ = kind;
+    (void) ngx_rooms_commit_two(c, p, ngx_rooms_commit_key(c, key));
 }
 
 
@@ -147,11 +223,12 @@ void
 ngx_rooms_commit_guard_field(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t field, rooms_str_t value)
 {
-    ngx_rooms_commit_guard(c, value.data ? "has" : "lacks", key);
-    ngx_rooms_commit_arg(c, &c->guards, field);
+    ngx_rooms_commit_guard(c, value.data ? NGX_ROOMS_G_FIELD
+                                         : NGX_ROOMS_G_NO_FIELD, key);
+    ngx_rooms_commit_arg(c, &c->args, field);
 
     if (value.data) {
-        ngx_rooms_commit_arg(c, &c->guards, value);
+        ngx_rooms_commit_arg(c, &c->args, value);
     }
 }
 
@@ -160,10 +237,11 @@ void
 ngx_rooms_commit_guard_string(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t value)
 {
-    ngx_rooms_commit_guard(c, value.data ? "string" : "no-key", key);
+    ngx_rooms_commit_guard(c, value.data ? NGX_ROOMS_G_STRING
+                                         : NGX_ROOMS_G_NO_KEY, key);
 
     if (value.data) {
-        ngx_rooms_commit_arg(c, &c->guards, value);
+        ngx_rooms_commit_arg(c, &c->args, value);
     }
 }
 
@@ -172,21 +250,21 @@ void
 ngx_rooms_commit_guard_bound(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t field1, rooms_str_t field2, int64_t add, int64_t bound)
 {
-    ngx_rooms_commit_guard(c, "bound", key);
-    ngx_rooms_commit_arg(c, &c->guards, field1);
-    ngx_rooms_commit_arg(c, &c->guards, field2);
-    ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, add));
-    ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, bound));
+    ngx_rooms_commit_guard(c, NGX_ROOMS_G_BOUND, key);
+    ngx_rooms_commit_arg(c, &c->args, field1);
+    ngx_rooms_commit_arg(c, &c->args, field2);
+    ngx_rooms_commit_arg(c, &c->args, ngx_rooms_number(c->pool, add));
+    ngx_rooms_commit_arg(c, &c->args, ngx_rooms_number(c->pool, bound));
 }
 
 
 static void
-ngx_rooms_commit_guard_number(ngx_rooms_commit_t *c, const char *kind,
-    rooms_str_t key, rooms_str_t field, int64_t n)
+ngx_rooms_commit_guard_number(ngx_rooms_commit_t *c, ngx_rooms_guard_e kind,
+    rooms_str_t key, rooms_str_t name, int64_t n)
 {
     ngx_rooms_commit_guard(c, kind, key);
-    ngx_rooms_commit_arg(c, &c->guards, field);
-    ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, n));
+    ngx_rooms_commit_arg(c, &c->args, name);
+    ngx_rooms_commit_arg(c, &c->args, ngx_rooms_number(c->pool, n));
 }
 
 
@@ -194,7 +272,7 @@ void
 ngx_rooms_commit_guard_least(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t field, int64_t least)
 {
-    ngx_rooms_commit_guard_number(c, "least", key, field, least);
+    ngx_rooms_commit_guard_number(c, NGX_ROOMS_G_LEAST, key, field, least);
 }
 
 
@@ -202,7 +280,7 @@ void
 ngx_rooms_commit_guard_below(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t field, int64_t bound)
 {
-    ngx_rooms_commit_guard_number(c, "below", key, field, bound);
+    ngx_rooms_commit_guard_number(c, NGX_ROOMS_G_BELOW, key, field, bound);
 }
 
 
@@ -210,8 +288,8 @@ void
 ngx_rooms_commit_guard_top(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t top)
 {
-    ngx_rooms_commit_guard(c, "top", key);
-    ngx_rooms_commit_arg(c, &c->guards, top);
+    ngx_rooms_commit_guard(c, NGX_ROOMS_G_TOP, key);
+    ngx_rooms_commit_arg(c, &c->args, top);
 }
 
 
@@ -219,8 +297,8 @@ void
 ngx_rooms_commit_guard_member(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t member)
 {
-    ngx_rooms_commit_guard(c, "member", key);
-    ngx_rooms_commit_arg(c, &c->guards, member);
+    ngx_rooms_commit_guard(c, NGX_ROOMS_G_MEMBER, key);
+    ngx_rooms_commit_arg(c, &c->args, member);
 }
 
 
@@ -228,8 +306,8 @@ void
 ngx_rooms_commit_guard_no_member(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t member)
 {
-    ngx_rooms_commit_guard(c, "no-member", key);
-    ngx_rooms_commit_arg(c, &c->guards, member);
+    ngx_rooms_commit_guard(c, NGX_ROOMS_G_NO_MEMBER, key);
+    ngx_rooms_commit_arg(c, &c->args, member);
 }
 
 
@@ -237,9 +315,7 @@ void
 ngx_rooms_commit_guard_score(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t member, int64_t score)
 {
-    ngx_rooms_commit_guard(c, "score", key);
-    ngx_rooms_commit_arg(c, &c->guards, member);
-    ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, score));
+    ngx_rooms_commit_guard_number(c, NGX_ROOMS_G_SCORE, key, member, score);
 }
 
 
@@ -247,9 +323,8 @@ void
 ngx_rooms_commit_guard_count(ngx_rooms_commit_t *c, const char *command,
     rooms_str_t key, int64_t n)
 {
-    ngx_rooms_commit_guard(c, "count", key);
-    ngx_rooms_commit_arg(c, &c->guards, rooms_cstr(command));
-    ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_number(c->pool, n));
+    ngx_rooms_commit_guard_number(c, NGX_ROOMS_G_COUNT, key,
+                                  rooms_cstr(command), n);
 }
 
 
@@ -313,41 +388,193 @@ ngx_rooms_commit_guard_quotas(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys)
             continue;
         }
 
-        ngx_rooms_commit_guard(c, "quota",
+        ngx_rooms_commit_guard(c, NGX_ROOMS_G_QUOTA,
                                ngx_rooms_key(keys, ngx_rooms_quotas[i].key,
                                              ROOMS_NULL));
         c->quota[i] = c->nguards;
 
-        ngx_rooms_commit_arg(c, &c->guards,
+        ngx_rooms_commit_arg(c, &c->args,
                              rooms_cstr(ngx_rooms_quotas[i].name));
-        ngx_rooms_commit_arg(c, &c->guards,
+        ngx_rooms_commit_arg(c, &c->args,
                              ngx_rooms_number(c->pool, c->quotas[i]));
-        ngx_rooms_commit_arg(c, &c->guards,
+        ngx_rooms_commit_arg(c, &c->args,
                              ngx_rooms_number(c->pool, c->adds[i]));
-        ngx_rooms_commit_arg(c, &c->guards,
+        ngx_rooms_commit_arg(c, &c->args,
                              rooms_cstr(ngx_rooms_quotas[i].command));
 
         if (i == NGX_ROOMS_QUOTA_KEYS) {
             /* older ones have expired */
             tp = ngx_timeofday();
-            ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_s("2"));
-            ngx_rooms_commit_arg(c, &c->guards,
+            ngx_rooms_commit_arg(c, &c->args, ngx_rooms_s("2"));
+            ngx_rooms_commit_arg(c, &c->args,
                              ngx_rooms_number(c->pool,
                                               (int64_t) tp->sec * 1000
                                               - NGX_ROOMS_COMMIT_KEYS));
-            ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_s("+inf"));
+            ngx_rooms_commit_arg(c, &c->args, ngx_rooms_s("+inf"));
 
         } else if (ngx_rooms_quotas[i].field) {
-            ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_s("1"));
-            ngx_rooms_commit_arg(c, &c->guards,
+            ngx_rooms_commit_arg(c, &c->args, ngx_rooms_s("1"));
+            ngx_rooms_commit_arg(c, &c->args,
                                  rooms_cstr(ngx_rooms_quotas[i].field));
 
         } else {
-            ngx_rooms_commit_arg(c, &c->guards, ngx_rooms_s("0"));
+            ngx_rooms_commit_arg(c, &c->args, ngx_rooms_s("0"));
         }
     }
 
     c->guarded = 1;
+}
+
+
+/* The number of a command among those that the script knows. */
+static ngx_uint_t
+ngx_rooms_commit_number(rooms_str_t command)
+{
+    ngx_uint_t   n;
+    const char  *p;
+
+    n = 1;
+
+    for (p = NGX_ROOMS_COMMANDS; *p; p++) {
+
+        if (*p == ',') {
+            n++;
+        }
+
+        if (*p == '\'' && ngx_strncmp(p + 1, command.data, command.len) == 0
+            && p[1 + command.len] == '\'')
+        {
+            return n;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * The last write to this key, if another of the kind can be joined to it.
+ * ZADD's scores are numbers; where it begins with a word, that is a condition.
+ */
+static ngx_rooms_write_t *
+ngx_rooms_commit_joinable(ngx_rooms_commit_t *c, ngx_uint_t command,
+    ngx_uint_t key, const rooms_str_t *argv)
+{
+    ngx_uint_t          i;
+    ngx_rooms_write_t  *w;
+
+    if (command < NGX_ROOMS_W_HSET || command > NGX_ROOMS_W_ZREM) {
+        return NULL;
+    }
+
+    w = c->writes.elts;
+
+    for (i = c->writes.nelts; i > 0; i--) {
+
+        if (w[i - 1].key == key || w[i - 1].also == key) {
+            break;
+        }
+    }
+
+    if (i-- == 0 || w[i].command != command || w[i].key != key
+        || w[i].argc >= NGX_ROOMS_WRITE_MAX)
+    {
+        return NULL;
+    }
+
+    if (command == NGX_ROOMS_W_ZADD
+        && (w[i].argv[0].data[0] >= 'A' || argv[0].data[0] >= 'A'))
+    {
+        return NULL;
+    }
+
+    return &w[i];
+}
+
+
+static ngx_rooms_write_t *
+ngx_rooms_commit_push(ngx_rooms_commit_t *c, ngx_uint_t command,
+    ngx_uint_t key)
+{
+    ngx_rooms_write_t  *w;
+
+    w = ngx_array_push(&c->writes);
+
+    if (w == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(w, sizeof(ngx_rooms_write_t));
+    w->command = command;
+    w->key = key;
+
+    return w;
+}
+
+
+/* Where the position stands in an argument, if anywhere. */
+static void
+ngx_rooms_commit_mark(ngx_rooms_commit_t *c, ngx_uint_t write, ngx_uint_t arg,
+    rooms_str_t s)
+{
+    size_t             i;
+    ngx_rooms_mark_t  *mark;
+
+    for (i = 0; i < s.len; i++) {
+
+        if (s.data[i] != 1 && s.data[i] != 2) {
+            continue;
+        }
+
+        mark = ngx_array_push(&c->marks);
+
+        if (mark == NULL) {
+            c->failed = 1;
+            return;
+        }
+
+        mark->write = write;
+        mark->arg = arg;
+        mark->at = i + 1;
+    }
+}
+
+
+static void
+ngx_rooms_commit_append(ngx_rooms_commit_t *c, ngx_uint_t at,
+    ngx_rooms_write_t *w, const rooms_str_t *argv, ngx_uint_t argc)
+{
+    ngx_uint_t    i, write;
+    rooms_str_t  *grown;
+
+    if (w->argc + argc > w->size) {
+        w->size = 2 * w->argc + argc;
+        grown = ngx_palloc(c->pool, w->size * sizeof(rooms_str_t));
+
+        if (grown == NULL) {
+            c->failed = 1;
+            return;
+        }
+
+        ngx_memcpy(grown, w->argv, w->argc * sizeof(rooms_str_t));
+        w->argv = grown;
+    }
+
+    write = w - (ngx_rooms_write_t *) c->writes.elts;
+
+    for (i = 0; i < argc; i++) {
+
+        if (argv[i].data == NULL) {
+            c->failed = 1;
+            return;
+        }
+
+        if (at) {
+            ngx_rooms_commit_mark(c, write, w->argc, argv[i]);
+        }
+
+        w->argv[w->argc++] = argv[i];
+    }
 }
 
 
@@ -356,19 +583,51 @@ ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
     rooms_str_t command, rooms_str_t key, const rooms_str_t *argv,
     ngx_uint_t argc)
 {
-    int64_t     n;
-    ngx_uint_t  i;
+    ngx_uint_t          kind, number;
+    ngx_rooms_write_t  *w;
 
-    n = at ? - (int64_t) argc : (int64_t) argc;
+    kind = ngx_rooms_commit_number(command);
+    number = ngx_rooms_commit_key(c, key);
+    w = NULL;
 
-    c->nwrites++;
-    ngx_rooms_commit_arg(c, &c->writes, command);
-    ngx_rooms_commit_arg(c, &c->writes, ngx_rooms_commit_key(c, key));
-    ngx_rooms_commit_arg(c, &c->writes, ngx_rooms_number(c->pool, n));
-
-    for (i = 0; i < argc; i++) {
-        ngx_rooms_commit_arg(c, &c->writes, argv[i]);
+    if (argc && argv[0].data) {
+        w = ngx_rooms_commit_joinable(c, kind, number, argv);
     }
+
+    if (w == NULL) {
+        w = ngx_rooms_commit_push(c, kind, number);
+    }
+
+    if (w == NULL || kind == 0) {
+        c->failed = 1;
+        return;
+    }
+
+    ngx_rooms_commit_append(c, at, w, argv, argc);
+}
+
+
+/* What is no command of Redis names another key, by its number. */
+static void
+ngx_rooms_commit_special(ngx_rooms_commit_t *c, ngx_uint_t command,
+    rooms_str_t index, rooms_str_t hash, rooms_str_t first, rooms_str_t second)
+{
+    ngx_uint_t          key;
+    ngx_rooms_write_t  *w;
+
+    key = ngx_rooms_commit_key(c, index);
+    w = ngx_rooms_commit_push(c, command, key);
+
+    if (w == NULL) {
+        c->failed = 1;
+        return;
+    }
+
+    w->also = ngx_rooms_commit_key(c, hash);
+
+    ngx_rooms_commit_append(c, 0, w, (rooms_str_t[]) {
+                                ngx_rooms_number(c->pool, w->also),
+                                first, second }, 3);
 }
 
 
@@ -376,8 +635,7 @@ void
 ngx_rooms_commit_forget(ngx_rooms_commit_t *c, rooms_str_t index,
     rooms_str_t hash, rooms_str_t field, rooms_str_t end)
 {
-    ngx_rooms_commit_write(c, "FORGET", index, ngx_rooms_commit_key(c, hash),
-                           field, end);
+    ngx_rooms_commit_special(c, NGX_ROOMS_W_FORGET, index, hash, field, end);
 }
 
 
@@ -385,8 +643,7 @@ void
 ngx_rooms_commit_uncount(ngx_rooms_commit_t *c, rooms_str_t index,
     rooms_str_t hash, rooms_str_t min, rooms_str_t max)
 {
-    ngx_rooms_commit_write(c, "UNCOUNT", index, ngx_rooms_commit_key(c, hash),
-                           min, max);
+    ngx_rooms_commit_special(c, NGX_ROOMS_W_UNCOUNT, index, hash, min, max);
 }
 
 
@@ -465,49 +722,150 @@ ngx_rooms_commit_floor(void)
 }
 
 
+/* The arguments before those of guards and writes: see the script. */
+#define NGX_ROOMS_COMMIT_ARGS  10
+#define NGX_ROOMS_COMMIT_HEAD   9
+
+#define NGX_ROOMS_COMMIT_STEP   5      /* bytes of a write, of a mark */
+
+
+static u_char *
+ngx_rooms_commit_put_mark(ngx_rooms_commit_t *c, u_char *p, ngx_uint_t arg,
+    size_t at)
+{
+    if (at > 0xffffff) {
+        c->failed = 1;
+    }
+
+    p = ngx_rooms_commit_two(c, p, arg);
+    *p++ = at >> 16;
+
+    return ngx_rooms_commit_two(c, p, at & 0xffff);
+}
+
+
+/* The writes' plan and arguments, and the marks in these. */
+static rooms_str_t *
+ngx_rooms_commit_put_writes(ngx_rooms_commit_t *c, rooms_str_t *argv,
+    rooms_str_t *a)
+{
+    u_char             *plan, *marks, *p, *m;
+    ngx_uint_t          i, *first;
+    ngx_rooms_mark_t   *mark;
+    ngx_rooms_write_t  *w;
+
+    w = c->writes.elts;
+    mark = c->marks.elts;
+
+    plan = ngx_pnalloc(c->pool, 2 + NGX_ROOMS_COMMIT_STEP
+                                    * (c->writes.nelts + c->marks.nelts));
+    first = ngx_palloc(c->pool, (c->writes.nelts + 1) * sizeof(ngx_uint_t));
+
+    if (plan == NULL || first == NULL) {
+        return NULL;
+    }
+
+    p = ngx_rooms_commit_two(c, plan, c->events.data
+                             ? ngx_rooms_commit_key(c, c->events) : 0);
+
+    for (i = 0; i < c->writes.nelts; i++) {
+        *p++ = w[i].command;
+        p = ngx_rooms_commit_two(c, p, w[i].key);
+        p = ngx_rooms_commit_two(c, p, w[i].argc);
+
+        first[i] = a - argv + 1;
+        ngx_memcpy(a, w[i].argv, w[i].argc * sizeof(rooms_str_t));
+        a += w[i].argc;
+    }
+
+    argv[6] = (rooms_str_t) { p - plan, plan };
+    marks = p;
+    m = p;
+
+    for (i = c->marks.nelts; i > 0; i--) {
+        m = ngx_rooms_commit_put_mark(c, m, mark[i - 1].write == c->writes.nelts
+                                            ? NGX_ROOMS_COMMIT_HEAD
+                                            : first[mark[i - 1].write]
+                                              + mark[i - 1].arg,
+                                      mark[i - 1].at);
+    }
+
+    argv[7] = (rooms_str_t) { m - marks, marks };
+
+    return a;
+}
+
+
+/*
+ * A batch may be built again, when the store doesn't know the script, so
+ * nothing here is kept but the event's marks, and these once.
+ */
 ngx_int_t
 ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys, ngx_uint_t whole)
 {
-    ngx_uint_t    n;
-    rooms_str_t  *argv, *a, event;
+    u_char              hex[16];
+    int64_t             floor;
+    ngx_uint_t          i, n, marks;
+    rooms_str_t        *all, *argv, *a;
+    ngx_rooms_write_t  *w;
 
     ngx_rooms_commit_guard_quotas(c, keys);
 
-    event = ngx_rooms_number(b->pool, -c->takes);
-
     if (c->events.data) {
-        event = ngx_rooms_commit_key(c, c->events);
+        (void) ngx_rooms_commit_key(c, c->events);
     }
 
-    n = 3 + c->keys.nelts + 4 + c->guards.nelts + 3 + 1 + c->writes.nelts;
+    marks = c->marks.nelts;
+    w = c->writes.elts;
+    n = 3 + c->keys.nelts + NGX_ROOMS_COMMIT_ARGS + c->args.nelts;
 
-    argv = ngx_palloc(b->pool, n * sizeof(rooms_str_t));
+    for (i = 0; i < c->writes.nelts; i++) {
+        n += w[i].argc;
+    }
 
-    if (argv == NULL || c->failed) {
+    all = ngx_palloc(b->pool, n * sizeof(rooms_str_t));
+
+    if (all == NULL || c->failed) {
         return NGX_ERROR;
     }
 
-    a = ngx_rooms_script_begin(&ngx_rooms_script, whole, argv);
+    a = ngx_rooms_script_begin(&ngx_rooms_script, whole, all);
     *a++ = ngx_rooms_number(b->pool, c->keys.nelts);
     ngx_memcpy(a, c->keys.elts, c->keys.nelts * sizeof(rooms_str_t));
     a += c->keys.nelts;
 
-    *a++ = c->number;
-    *a++ = c->place;
-    *a++ = ngx_rooms_number(b->pool, ngx_rooms_commit_floor());
-    *a++ = ngx_rooms_number(b->pool, c->nguards);
-    ngx_memcpy(a, c->guards.elts, c->guards.nelts * sizeof(rooms_str_t));
-    a += c->guards.nelts;
+    argv = a;
+    floor = ngx_max(ngx_rooms_commit_floor(), 1);
+    i = c->events.data ? 1 : c->takes;
 
-    *a++ = event;
-    *a++ = c->head;
-    *a++ = c->tail;
+    argv[0] = c->number;
+    argv[1] = c->place;
+    argv[2] = ngx_rooms_number(b->pool, floor);
+    argv[3] = ngx_rooms_join(b->pool, { ngx_sprintf(hex, "%013xL", floor)
+                                        - hex, hex });
+    argv[4] = i ? ngx_rooms_number(b->pool, i) : ngx_rooms_s("");
+    argv[5] = (rooms_str_t) { c->guards.nelts, c->guards.elts };
+    argv[8] = c->head;
+    argv[9] = c->tail;
+    a += NGX_ROOMS_COMMIT_ARGS;
 
-    *a++ = ngx_rooms_number(b->pool, c->nwrites);
-    ngx_memcpy(a, c->writes.elts, c->writes.nelts * sizeof(rooms_str_t));
+    ngx_memcpy(a, c->args.elts, c->args.nelts * sizeof(rooms_str_t));
+    a += c->args.nelts;
 
-    return ngx_rooms_batch_add(b, argv, n);
+    if (c->events.data) {
+        ngx_rooms_commit_mark(c, c->writes.nelts, 0, c->head);
+    }
+
+    a = ngx_rooms_commit_put_writes(c, argv, a);
+
+    c->marks.nelts = marks;
+
+    if (a == NULL || c->failed) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_batch_add(b, all, n);
 }
 
 

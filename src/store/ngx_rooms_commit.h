@@ -41,10 +41,11 @@ typedef enum {
 typedef struct {
     ngx_pool_t         *pool;
     ngx_array_t         keys;          /* of rooms_str_t, each once */
-    ngx_array_t         guards;        /* of rooms_str_t: arguments */
-    ngx_array_t         writes;
+    ngx_array_t         guards;        /* of u_char: see the script */
+    ngx_array_t         args;          /* of rooms_str_t: the guards' */
+    ngx_array_t         writes;        /* of ngx_rooms_write_t */
+    ngx_array_t         marks;         /* of ngx_rooms_mark_t */
     ngx_uint_t          nguards;
-    ngx_uint_t          nwrites;
     rooms_str_t         events;        /* key; NULL: no event */
     rooms_str_t         head;
     rooms_str_t         tail;

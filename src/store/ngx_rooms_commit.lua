@@ -1,13 +1,21 @@
 -- The guarded commit: see ngx_rooms_commit.h.
 --
 -- KEYS[1] is the ring of the worker's last commits, KEYS[2] the position
--- counter, KEYS[3] the tenant's hash; guards and writes number the others.
+-- counter, KEYS[3] the tenant's hash; the plans number the others.
 --
--- ARGV: the commit's number and its place in the ring; floor; guards' count,
--- guards; key number of the events (0: no event; -n: none either, but n
--- positions, of which the last is answered) with its head and tail; writes'
--- count, writes as command, key, count of the arguments (negative: they name
--- the position), arguments.
+-- ARGV: 1 the commit's number, of a fixed width, and 2 its place in the ring;
+-- 3 the lowest position that it may have, in decimal, and 4 in hexadecimal
+-- digits; 5 how many it takes ('': none), of which the last is answered;
+-- 6 the guards' plan, 7 that of the writes, 8 the marks; 9 head and 10 tail of
+-- the event's JSON; then the arguments of the guards and those of the writes.
+--
+-- Plans are bytes, since a number as text costs a conversion, and an argument
+-- more.  A guard is its kind and its key's number in two bytes.  Before the
+-- writes stands the number of the events' key (0: no event); a write is its
+-- command, its key's number and the count of its arguments, in two bytes each.
+-- A mark is an argument's number in two bytes, and in three where in it the
+-- position stands: as '\1' in hexadecimal digits, as '\2' in decimal.  An
+-- argument's last mark comes first.
 --
 -- FORGET is no command of Redis: it removes from a zset what a field of a hash
 -- lists, each word with the same end.  So who overwrites a name needs no guard
@@ -20,8 +28,8 @@
 -- Answers {1, position}, {0, the guard that doesn't hold}, or {-1, 0}: the
 -- commit came too late and was barred, or is in the ring already.
 
-local K, A, i, pos = KEYS, ARGV, 5, '0'
-local call = redis.call
+local K, A, call = KEYS, ARGV, redis.call
+local byte, sub, format = string.byte, string.sub, string.format
 
 local own = call('HMGET', K[3], 'schema', 'epoch')
 if own[1] and own[1] ~= '@NGX_ROOMS_SCHEMA@' then
@@ -29,68 +37,76 @@ if own[1] and own[1] ~= '@NGX_ROOMS_SCHEMA@' then
                            .. ' is not @NGX_ROOMS_SCHEMA@, which is known here')
 end
 
-for g = 1, tonumber(A[4]) do
-  local guard, k, ok = A[i], K[tonumber(A[i + 1])], nil
-  if guard == 'has' then
-    ok = call('HGET', k, A[i + 2]) == A[i + 3]
-    i = i + 4
-  elseif guard == 'lacks' then
-    ok = call('HEXISTS', k, A[i + 2]) == 0
-    i = i + 3
-  elseif guard == 'bound' then
-    local v = call('HMGET', k, A[i + 2], A[i + 3])
-    local n = tonumber(v[1] or 0) + tonumber(v[2] or 0)
-    ok = n + tonumber(A[i + 4]) <= tonumber(A[i + 5])
-    i = i + 6
-  elseif guard == 'least' or guard == 'below' then
-    local v = call('HGET', k, A[i + 2]) or '0'
-    local n = tonumber(string.match(v, '^%d+') or 0)
-    ok = (n >= tonumber(A[i + 3])) == (guard == 'least')
-    i = i + 4
-  elseif guard == 'top' then
-    ok = table.concat(call('ZREVRANGE', k, 0, 1), ' ') == A[i + 2]
-    i = i + 3
-  elseif guard == 'string' then
-    ok = call('GET', k) == A[i + 2]
-    i = i + 3
-  elseif guard == 'no-key' then
-    ok = call('EXISTS', k) == 0
+local i, plan = 11, A[6]
+for g = 1, #plan, 3 do
+  local kind, high, low = byte(plan, g, g + 2)
+  local k, ok = K[high * 256 + low], nil
+  if kind == 1 then                                 -- a hash's field is
+    ok = call('HGET', k, A[i]) == A[i + 1]
     i = i + 2
-  elseif guard == 'member' then
-    ok = call('ZSCORE', k, A[i + 2])
-    i = i + 3
-  elseif guard == 'score' then
-    ok = tonumber(call('ZSCORE', k, A[i + 2]) or 'nan') == tonumber(A[i + 3])
+  elseif kind == 2 then                             -- a hash has no such field
+    ok = call('HEXISTS', k, A[i]) == 0
+    i = i + 1
+  elseif kind == 3 then                             -- two fields' sum, bound
+    local v = call('HMGET', k, A[i], A[i + 1])
+    local n = tonumber(v[1] or 0) + tonumber(v[2] or 0)
+    ok = n + tonumber(A[i + 2]) <= tonumber(A[i + 3])
     i = i + 4
-  elseif guard == 'no-member' then
-    ok = not call('ZSCORE', k, A[i + 2])
-    i = i + 3
-  elseif guard == 'count' then
-    ok = call(A[i + 2], k) == tonumber(A[i + 3])
-    i = i + 4
-  elseif guard == 'quota' then
-    local own = tonumber(call('HGET', K[3], A[i + 2]) or A[i + 3])
-    local most, last = own or tonumber(A[i + 3]), i + 6 + tonumber(A[i + 6])
-    local n = tonumber(call(A[i + 5], k, unpack(A, i + 7, last)) or 0)
-    ok = most < 0 or n + tonumber(A[i + 4]) <= most
+  elseif kind == 4 or kind == 5 then                -- so many at least, below
+    local v = call('HGET', k, A[i]) or '0'
+    local n = tonumber(string.match(v, '^%d+') or 0)
+    ok = (n >= tonumber(A[i + 1])) == (kind == 4)
+    i = i + 2
+  elseif kind == 6 then                             -- a zset's first two
+    ok = table.concat(call('ZREVRANGE', k, 0, 1), ' ') == A[i]
+    i = i + 1
+  elseif kind == 7 then                             -- a string is
+    ok = call('GET', k) == A[i]
+    i = i + 1
+  elseif kind == 8 then                             -- there is no such key
+    ok = call('EXISTS', k) == 0
+  elseif kind == 9 then                             -- a zset has it
+    ok = call('ZSCORE', k, A[i])
+    i = i + 1
+  elseif kind == 10 then                            -- ... at this score
+    ok = tonumber(call('ZSCORE', k, A[i]) or 'nan') == tonumber(A[i + 1])
+    i = i + 2
+  elseif kind == 11 then                            -- ... it hasn't
+    ok = not call('ZSCORE', k, A[i])
+    i = i + 1
+  elseif kind == 12 then                            -- it is so large
+    ok = call(A[i], k) == tonumber(A[i + 1])
+    i = i + 2
+  elseif kind == 13 then                            -- a quota
+    local most = tonumber(call('HGET', K[3], A[i]) or A[i + 1])
+    local last = i + 4 + A[i + 4]
+    most = most or tonumber(A[i + 1])
+    local n = tonumber(call(A[i + 3], k, unpack(A, i + 5, last)) or 0)
+    ok = most < 0 or n + A[i + 2] <= most
     i = last + 1
   end
-  if not ok then return {0, g} end
+  if not ok then return {0, (g + 2) / 3} end
 end
 
--- Nothing may fail from here on, and nothing was written yet.
+-- Nothing may fail from here on, and nothing was written yet.  Texts of one
+-- width compare as their numbers do.
 
 local had = call('HGET', K[1], A[2])
-if had and tonumber(string.match(had, '^%d+')) >= tonumber(A[1]) then
-  return {-1, 0}
-end
+if had and had >= A[1] then return {-1, 0} end
 
-local e = tonumber(A[i])
-local new = 0
-if e ~= 0 then
-  new = math.max(tonumber(call('GET', K[2]) or 0), tonumber(A[3]) - 1)
-        + (e > 0 and 1 or -e)
-  pos = string.format('%.0f', new)
+local pos, hex = '0', nil
+if A[5] == '1' then
+  pos, hex = A[3], A[4]
+  local was = call('SET', K[2], pos, 'GET')
+  if was and (#was > #pos or #was == #pos and was >= pos) then
+    -- others of this millisecond were more than it has positions
+    pos, hex = format('%d', was + 1), format('%013x', was + 1)
+    call('SET', K[2], pos)
+  end
+elseif A[5] ~= '' then
+  local new = math.max(tonumber(call('GET', K[2]) or 0), A[3] - 1) + A[5]
+  pos, hex = format('%d', new), format('%013x', new)
+  call('SET', K[2], pos)
 end
 
 call('HSET', K[1], A[2], A[1] .. ' ' .. pos)
@@ -104,46 +120,53 @@ if not (own[1] and own[2]) then
   call('HSETNX', K[3], 'epoch', string.sub(redis.sha1hex(K[1] .. A[1]), 1, 32))
 end
 
-local at
-if e ~= 0 then
-  call('SET', K[2], pos)
-  local by = {['\1'] = string.format('%013x', new), ['\2'] = pos}
-  at = function(s) return (string.gsub(s, '[\1\2]', by)) end
+if hex then
+  local marks = A[8]
+  for m = 1, #marks, 5 do
+    local high, low, a, b, c = byte(marks, m, m + 4)
+    local j = high * 256 + low
+    local s = A[j]
+    if s == '\2' then
+      A[j] = pos
+    else
+      local at = (a * 256 + b) * 256 + c
+      A[j] = sub(s, 1, at - 1) .. (byte(s, at) == 1 and hex or pos)
+             .. sub(s, at + 1)
+    end
+  end
 end
 
-local head, tail = A[i + 1], A[i + 2]
-local writes = tonumber(A[i + 3])
-i = i + 4
-for w = 1, writes do
-  local command, n = A[i], tonumber(A[i + 2])
-  if n < 0 then
-    n = -n
-    for j = i + 3, i + 2 + n do A[j] = at(A[j]) end
-  end
-  local k = K[tonumber(A[i + 1])]
-  if command == 'FORGET' then
-    local listed = call('HGET', K[tonumber(A[i + 3])], A[i + 4]) or ''
+local commands = {@NGX_ROOMS_COMMANDS@}
+
+plan = A[7]
+for w = 3, #plan, 5 do
+  local command, high, low, n1, n2 = byte(plan, w, w + 4)
+  local k, last = K[high * 256 + low], i + n1 * 256 + n2 - 1
+  if command < 15 then
+    call(commands[command], k, unpack(A, i, last))
+  elseif command == 15 then                         -- PUBLISH
+    -- the only write that may fail: an ACL without the channel
+    redis.pcall('PUBLISH', k, A[i])
+  elseif command == 16 then                         -- FORGET
+    local listed = call('HGET', K[tonumber(A[i])], A[i + 1]) or ''
     for word in string.gmatch(listed, '[^ ]+') do
-      call('ZREM', k, word .. A[i + 5])
+      call('ZREM', k, word .. A[i + 2])
     end
-  elseif command == 'UNCOUNT' then
-    for _, name in ipairs(call('ZRANGEBYLEX', k, A[i + 4], A[i + 5])) do
-      call('HDEL', K[tonumber(A[i + 3])], name)
+  elseif command == 17 then                         -- UNCOUNT
+    for _, name in ipairs(call('ZRANGEBYLEX', k, A[i + 1], A[i + 2])) do
+      call('HDEL', K[tonumber(A[i])], name)
       call('ZREM', k, name)
     end
-  elseif command == 'SHED' then
-    local old = call('ZRANGEBYSCORE', k, '-inf', A[i + 3], 'LIMIT', 0,
-                     A[i + 4])
+  else                                              -- SHED
+    local old = call('ZRANGEBYSCORE', k, '-inf', A[i], 'LIMIT', 0, A[i + 1])
     if #old > 0 then call('ZREM', k, unpack(old)) end
-  else
-    -- the only write that may fail: an ACL without the channel
-    local f = command == 'PUBLISH' and redis.pcall or call
-    f(command, k, unpack(A, i + 3, i + 2 + n))
   end
-  i = i + 3 + n
+  i = last + 1
 end
 
 -- after all other writes: one of them may remove the room's events
-if e > 0 then call('ZADD', K[e], pos, at(head) .. tail) end
+local high, low = byte(plan, 1, 2)
+local events = K[high * 256 + low]
+if events then call('ZADD', events, pos, A[9] .. A[10]) end
 
-return {1, new}
+return {1, pos}
