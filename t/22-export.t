@@ -2,378 +2,572 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 # What an export holds: events as they are, people, media, and what it was
-# asked to leave out; and who gets none.
+# asked to leave out; and who gets none.  How it streams is in
+# t/23-export-stream.t.
 
 use strict;
 use warnings;
-use utf8;
 
-use Encode ();
-use File::Temp qw(tempdir);
+use Digest::SHA qw(sha256_hex);
+use File::Temp ();
 use JSON::PP ();
-use Test::More;
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Calls;
-use RoomsTest::Export;
+use RoomsTest::Calls qw(key);
+use RoomsTest::Export qw(entries fill medium spool);
+use RoomsTest::JSON ();
+use Test::Nginx::Socket 'no_plan';
 
-my $dir = tempdir(CLEANUP => 1);
-my $media = "$dir/media";
-my $json = JSON::PP->new->utf8->canonical;
+my $dir = File::Temp->newdir('rooms-export-XXXXXXXX', TMPDIR => 1);
 
-mkdir $media;
-start("rooms_media_path $media;");
-known(qw(ann bob cy));
+mkdir "$dir/media";
+$ENV{TEST_NGINX_MEDIA} = "$dir/media";
 
-my $room = make(group => 'ann', name => 'Über/Räume "x"', topic => "a\tb");
-my $path = "/v1/rooms/$room";
+# Contents: each with its id and SHA-256 as one, sha_one, ...
+sub content {
+    my ($name, $file, $bytes, %more) = @_;
+    my ($id, $sha, $where) = medium("$dir/media", $file, $bytes, %more);
 
-admit($room, 'ann', 'bob');
+    save($name => $id, "sha_$name" => $sha);
 
-sub send_it {
-    my ($content, $who) = @_;
-
-    return must('POST', "$path/send", $who // 'bob', { content => $content })
-           ->{id};
+    return $where;
 }
 
-# content
+content(one => 'notes.txt', 'one ' x 1000);
+content(two => "\x{fc}n\x{ef} c\x{f6}de?.bin", join '', map { chr } 0 .. 255);
+content(same => 'again.txt', 'one ' x 1000);
+content(empty => 'empty', '');
+content(lost => 'lost.txt', 'lost', lost => 1);
+spool(content(short => 'short.txt', 'short'), 'shor');
 
-send_it({ body => "zwei\n\"Zeilen\" \x{1f600} <&>", n => 1.5, deep => [[{}]] });
-send_it({ body => "no $_" }) for 1 .. 300;
+default_config(<<'END');
+        rooms on;
+        rooms_auth mock;
+        rooms_server_name rooms.test;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_media_path $TEST_NGINX_MEDIA;
+END
 
-my $edited = send_it({ body => 'first' });
-my $redacted = send_it({ body => 'secret' });
+# "--- manifest" has assertions on the bundle's manifest, as "--- json" has on
+# a body; "--- bundle" the names of its entries; "--- stored" the name of a room
+# whose events are all there as the store has them; "--- opens" says that other
+# programs read it, those that are here.
+add_response_body_check(sub {
+    my ($block, $body, $i) = @_;
+    my ($manifest, $bundle) = map { ref ? $_->[$i] : $_ }
+                              scalar $block->manifest, scalar $block->bundle;
 
-must('POST', "$path/events/$edited/edit", 'bob', { content => { body => 'b' } });
-must('POST', "$path/events/$redacted/redact", 'bob', {});
-must('POST', "$path/events/$edited/reaction", 'ann', { emoji => '+1' });
+    return if !defined $manifest && !defined $bundle;
 
-my $res = call('GET', "$path/export", 'ann');
-my $zip = $res->{body};
+    my @entries = eval { entries($body) };
 
-is($res->{status}, 200, 'an export');
-is($res->{headers}{'content-type'}, 'application/zip', 'of its type');
-is($res->{headers}{'content-disposition'},
-   'attachment; filename="_ber-R_ume _x_.zip"; '
-   . "filename*=UTF-8''%C3%9Cber-R%C3%A4ume%20_x_.zip", 'with a name');
-is($res->{headers}{'x-content-type-options'}, 'nosniff', 'nosniff');
-is($res->{headers}{'accept-ranges'}, undef, 'without ranges');
-is($res->{headers}{'content-length'}, undef, 'of unknown length');
-ok($res->{headers}{'x-request-id'}, 'with an id');
+    RoomsTest::JSON::json_like($entries[0][1], $manifest,
+                               $block->name . " - manifest (req $i)")
+        if defined $manifest;
+    Test::More::is(join("\n", map { $_->[0] } @entries),
+                   $bundle =~ s/\s+\z//r, $block->name . " - bundle (req $i)")
+        if defined $bundle;
 
-my @entries = entries($zip);
+    is_stored($block->name, $entries[0][1], saved($block->stored))
+        if defined $block->stored;
+    opens($block->name, spool("$dir/a.zip", $body)) if defined $block->opens;
 
-is_deeply([map { $_->[0] } @entries], ['manifest.json'], 'one entry');
+    contents_are_whole($block->name, @entries);
+});
 
-my $m = $json->decode($entries[0][1]);
-my @events = events($room, 'ann');
+# The events of a manifest, one a line, are those of the store.
+sub is_stored {
+    my ($name, $manifest, $room) = @_;
+    my $stored = redis('ZRANGE', key("r:$room:events"), 0, -1);
 
-is(scalar @{$m->{events}}, scalar @events, 'all events');
-is($json->encode($m->{events}), $json->encode(\@events),
-   'are those that history shows');
+    Test::More::is(join("\n", map { s/,\z//r } grep { /^\{"id":"evt-/ }
+                              split /\n/, $manifest),
+                   join("\n", @$stored), "$name - to the byte");
+}
 
-# as they are, to the byte: numbers and members' order too
-my $raw = redis('ZRANGE', key("r:$room:events"), 0, -1);
+# A content's entry is named by its SHA-256.
+sub contents_are_whole {
+    my ($name, undef, @contents) = @_;
 
-is(join("\n", @$raw),
-   join("\n", map { s/,\z//r } grep { /^\{"id":"evt-/ }
-                  split /\n/, $entries[0][1]),
-   'to the byte');
+    for my $entry (@contents) {
+        my ($sha) = $entry->[0] =~ m{^media/(\w+)/};
 
-is("$m->{format} $m->{version}", 'scaiwave.room-export 1', 'format');
-is("$m->{exported_by} $m->{server_name}", 'ann rooms.test', 'by whom');
-like($m->{exported_at}, qr/\A\d{4}-\d\d-\d\dT[\d:.]+Z\z/, 'when');
-
-my $shown = call('GET', $path, 'ann')->{data};
-
-delete $shown->{me};
-is_deeply($m->{room}, $shown, 'the room, without one\'s own settings');
-is_deeply($m->{participants}, {
-    ann => { display_name => 'ann', fqid => '@ann:rooms.test',
-             avatar_url => undef },
-    bob => { display_name => 'bob', fqid => '@bob:rooms.test',
-             avatar_url => undef } }, 'people');
-is_deeply([$m->{media}, $m->{missing_media}], [[], []], 'no media');
-
-# it opens everywhere
-
-my $file = spool("$dir/a.zip", $zip);
-
-sub opens {
-    my ($name, @command) = @_;
-
-  SKIP: {
-        skip("no $command[0]", 1)
-            unless grep { -x "$_/$command[0]" } split /:/, $ENV{PATH};
-
-        my $out = `@command 2>&1`;
-
-        ok($? == 0, "opens in $name") or diag($out);
+        Test::More::is(sha256_hex($entry->[1]), $sha,
+                       "$name - $entry->[0] is whole");
     }
 }
 
-sub opens_everywhere {
-    my ($file) = @_;
+sub opens {
+    my ($name, $file) = @_;
 
-    opens('Python', 'python3', '-m', 'zipfile', '-t', $file);
-    opens('Info-ZIP', 'unzip', '-t', $file);
-    opens('7-Zip', '7z', 't', $file);
-    opens('Java', 'jar', 'tf', $file);
+    for my $command ("python3 -m zipfile -t $file", "unzip -t $file",
+                     "7z t $file", "jar tf $file")
+    {
+        my ($program) = split ' ', $command;
+
+        next if !grep { -x "$_/$program" } split /:/, $ENV{PATH};
+
+        my $out = `$command 2>&1`;
+
+        Test::More::ok($? == 0, "$name - opens in $program")
+            or Test::More::diag($out);
+    }
 }
 
-opens_everywhere($file);
+# In these sections {{name}} stands for what was saved, too.
+add_block_preprocessor(sub {
+    my ($block) = @_;
+    my $manifest = $block->manifest;
+
+    $block->set_value(manifest => ref $manifest
+        ? [map { scalar RoomsTest::Blocks::replaced($_) } @$manifest]
+        : scalar RoomsTest::Blocks::replaced($manifest)) if defined $manifest;
+    $block->set_value(bundle => scalar RoomsTest::Blocks::replaced($block->bundle))
+        if defined $block->bundle;
+});
+
+# Messages that the store has already; the year is 2024, a second apart.
+sub filled { fill(saved($_[0]), @_[1 .. 3]); return '' }
+
+sub lines { return join "\n", @_ }
+
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: a room with two members, whose name no file may have
+--- calls
+ann POST /v1/rooms {"room_type": "group", "name": "Über/Räume \"x\"", "topic": "a\tb"} -> 201
+    save room: json data.id
+bob POST /v1/auth/register -> 200
+cy POST /v1/auth/register -> 200
+
+
+
+=== TEST 2: ... and messages: of odd characters, edited, redacted, with a reaction
+--- calls
+ann POST /v1/rooms/{{room}}/invite {"participant_id": "bob"} -> 200
+bob POST /v1/rooms/{{room}}/join -> 200
+bob POST /v1/rooms/{{room}}/send {"content": {"body": "zwei\n\"Zeilen\" 😀 <&>", "n": 1.5, "deep": [[{}]]}} -> 201
+bob POST /v1/rooms/{{room}}/send {"content": {"body": "no"}} -> 201 x300
+bob POST /v1/rooms/{{room}}/send {"content": {"body": "first"}} -> 201
+    save edited: json data.id
+bob POST /v1/rooms/{{room}}/send {"content": {"body": "secret"}} -> 201
+    save redacted: json data.id
+
+
+
+=== TEST 3: ...
+--- calls
+bob POST /v1/rooms/{{room}}/events/{{edited}}/edit {"content": {"body": "b"}} -> 200
+bob POST /v1/rooms/{{room}}/events/{{redacted}}/redact {} -> 200
+ann POST /v1/rooms/{{room}}/events/{{edited}}/reaction {"emoji": "+1"} -> 200
+
+
+
+=== TEST 4: what the room is, and what its history has
+--- request eval
+["GET /v1/rooms/{{room}}", "GET /v1/rooms/{{room}}/messages?limit=200&direction=forward"]
+--- more_headers eval
+[(scalar ::as('ann')) x 2]
+--- capture eval
+["name: json data.name\ntopic: json data.topic\ncreated: json data.created_at\nposition: json data.last_event_position",
+ "next: json meta.next_cursor\nevent0: json data[0]\nevent4: json data[4]"]
+--- store
+ZCARD sw:{acme}:r:{{room}}:events -> events
+ZRANGE sw:{acme}:r:{{room}}:events 4 4 -> stored4
+ZRANGE sw:{acme}:r:{{room}}:events -1 -1 -> stored_last
+
+
+
+=== TEST 5: an export is a bundle with a name, of unknown length, which is served whole
+--- request
+GET /v1/rooms/{{room}}/export
+--- more_headers eval: scalar ::as('ann')
+--- response_headers
+Content-Type: application/zip
+Content-Disposition: attachment; filename="_ber-R_ume _x_.zip"; filename*=UTF-8''%C3%9Cber-R%C3%A4ume%20_x_.zip
+X-Content-Type-Options: nosniff
+! Accept-Ranges
+! Content-Length
+--- raw_response_headers_like: X-Request-Id: [0-9a-f]{32}\r\n
+--- opens
+--- bundle
+manifest.json
+--- manifest
+format = scaiwave.room-export
+version = 1
+exported_by = ann
+server_name = rooms.test
+exported_at ~ ^\d{4}-\d\d-\d\dT[\d:.]+Z$
+events # {{events}}
+events[0] = {{event0}}
+events[3].content.body = "zwei\n\"Zeilen\" 😀 <&>"
+events[4] = {{stored4}}
+events[-1] = {{stored_last}}
+room.id = {{room}}
+room.name = {{name}}
+room.topic = {{topic}}
+room.created_at = {{created}}
+room.last_event_position = {{position}}
+room.room_type = group
+room.state = open
+room.me !
+participants # 2
+participants.ann = {"display_name": "ann", "fqid": "@ann:rooms.test", "avatar_url": null}
+participants.bob = {"display_name": "bob", "fqid": "@bob:rooms.test", "avatar_url": null}
+media = []
+missing_media = []
+
+
+
+=== TEST 6: all events are in it, in order, to the byte, numbers and the order of members too
+--- request
+GET /v1/rooms/{{room}}/export
+--- more_headers eval: scalar ::as('ann')
+--- manifest
+events # {{events}}
+--- stored: room
+
+
+
+=== TEST 7: HEAD has the headers
+--- request
+HEAD /v1/rooms/{{room}}/export
+--- more_headers eval: scalar ::as('ann')
+--- response_headers
+Content-Type: application/zip
+--- response_body
+
+
+
+=== TEST 8: conditions, ranges and what can be compressed change nothing
+--- request
+GET /v1/rooms/{{room}}/export
+--- more_headers eval
+::lines(::as('ann'), 'Range: bytes=0-9', 'If-None-Match: *', 'Accept-Encoding: gzip',
+        'If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT')
+--- response_headers
+! Content-Encoding
+--- manifest
+events # {{events}}
+
+
+
+=== TEST 9: who gets none: nobody, strangers, other tenants, who is only invited
+--- calls
+- GET /v1/rooms/{{room}}/export -> 401 SW_AUTH_INVALID_TOKEN
+cy GET /v1/rooms/{{room}}/export -> 404 SW_ROOM_NOT_FOUND
+ann@east GET /v1/rooms/{{room}}/export -> 404 SW_ROOM_NOT_FOUND
+ann GET /v1/rooms/room-x/export -> 404 SW_ROOM_NOT_FOUND
+cy HEAD /v1/rooms/{{room}}/export -> 404
+ann POST /v1/rooms/{{room}}/export {} -> 405 SW_METHOD_NOT_ALLOWED
+ann POST /v1/rooms/{{room}}/invite {"participant_id": "cy"} -> 200
+cy GET /v1/rooms/{{room}}/export -> 403 SW_ROOM_FORBIDDEN
+ann POST /v1/rooms {"room_type": "public", "name": "Public"} -> 201
+    save public: json data.id
+
+
 
-# HEAD, ranges, methods
+=== TEST 10: ... who could join and hasn't
+--- calls
+cy GET /v1/rooms/{{public}}/export -> 403 SW_ROOM_FORBIDDEN
+ann POST /v1/rooms {"room_type": "incognito"} -> 201
+    save incognito: json data.id
+ann POST /v1/rooms {"room_type": "group", "name": "S", "scope_kind": "incognito"} -> 201
+    save scoped: json data.id
+ann POST /v1/rooms {"room_type": "group", "name": "sidekick"} -> 201
+    save sidekick: json data.id
+ann POST /v1/rooms {"room_type": "group", "name": "bridge"} -> 201
+    save bridge: json data.id
+ann POST /v1/rooms {"room_type": "group", "name": "F"} -> 201
+    save federated: json data.id
+ann POST /v1/rooms/dm {"participant_id": "bob"} -> 201
+    save dm: json data.id
+--- store eval
+my $kind = q(local m, n = redis.call([[HGET]], KEYS[1], [[meta]]):gsub([[group]], ARGV[1]) )
+           . q(redis.call([[HSET]], KEYS[1], [[meta]], m) return n);
+::lines((map { qq(EVAL "$kind" 1 sw:{acme}:r:{{$_}} $_ = 1) } qw(sidekick bridge)),
+        'HSET sw:{acme}:r:{{federated}} federated 1 -> made')
+
+
+
+=== TEST 11: rooms of kinds that aren't exported: of secrets, of others' making, federated
+--- calls
+ann GET /v1/rooms/{{incognito}}/export -> 400 SW_ROOM_EXPORT_REFUSED
+ann GET /v1/rooms/{{scoped}}/export -> 400 SW_ROOM_EXPORT_REFUSED
+ann GET /v1/rooms/{{sidekick}}/export -> 400 SW_ROOM_EXPORT_REFUSED
+ann GET /v1/rooms/{{bridge}}/export -> 400 SW_ROOM_EXPORT_REFUSED
+ann GET /v1/rooms/{{federated}}/export -> 400 SW_ROOM_EXPORT_REFUSED
+bob POST /v1/rooms/{{dm}}/send {"content": {"body": "hi"}} -> 201
+
+
+
+=== TEST 12: a DM, by its other side's name
+--- request
+GET /v1/rooms/{{dm}}/export
+--- more_headers eval: scalar ::as('ann')
+--- manifest
+room.room_type = dm
+room.name = bob
+room.state = open
+
+
+
+=== TEST 13: an archived and a closed room
+--- request eval
+["POST /v1/rooms/{{dm}}/archive", "POST /v1/rooms/{{public}}/close", "GET /v1/rooms/{{dm}}/export",
+ "GET /v1/rooms/{{public}}/export"]
+--- more_headers eval: scalar ::as('ann')
+--- error_code eval
+[200, 200, 200, 200]
+--- manifest eval
+[undef, undef, "room.state = archived", "room.state = closed\nevents[-1].event_type = swp.room.state"]
+
+
+
+=== TEST 14: a room of long ago, with a message each second
+--- calls
+ann POST /v1/rooms {"room_type": "group", "name": "Old"} -> 201
+    save old: json data.id
+
+
+
+=== TEST 15: "from" and "to" leave out what is before and from then on, in any zone
+--- init: ::filled('old', 'ann', 100, 20)
+--- request eval
+[map { "GET /v1/rooms/{{old}}/export?$_" }
+ 'from=2024-01-01T00:00:10Z&to=2024-01-01T00:00:20Z', 'to=2024-01-01T00:00:03.000Z',
+ 'to=2024-01-01T01:00:03%2B01:00', 'from=2024-01-01T00:01:40Z&to=2025-01-01T00:00:00Z',
+ 'from=2024-01-01T00:00:50Z', 'from=2030-01-01T00:00:00Z']
+--- more_headers eval: scalar ::as('ann')
+--- error_code eval
+[(200) x 6]
+--- manifest eval
+my $start = 1704067200;
+[::lines('events # 10', 'events[0].origin_ts = ' . ($start + 10), 'events[-1].origin_ts = ' . ($start + 19)),
+ (::lines('events # 2', 'events[0].origin_ts = ' . ($start + 1), 'events[1].origin_ts = ' . ($start + 2))) x 2,
+ ::lines('events # 1', 'events[0].origin_ts = ' . ($start + 100)),
+ ::lines('from = 2024-01-01T00:00:50.000Z', 'events # 52'), ::lines('events = []', 'participants = {}')]
+
+
 
-expect('200', 'HEAD', "$path/export", 'ann');
-is(call('HEAD', "$path/export", 'ann')->{headers}{'content-type'},
-   'application/zip', 'HEAD has the headers');
+=== TEST 16: arguments that are none
+--- calls
+ann GET /v1/rooms/{{room}}/export?from=monday -> 400 SW_VALIDATION_FAILED from
+ann GET /v1/rooms/{{room}}/export?to=2024-01-01 -> 400 SW_VALIDATION_FAILED to
+ann GET /v1/rooms/{{room}}/export?from=2024-01-02T00:00:00Z&to=2024-01-01T00:00:00Z -> 400 SW_VALIDATION_FAILED to
+ann GET /v1/rooms/{{room}}/export?media=some -> 400 SW_VALIDATION_FAILED media
+
+
+
+=== TEST 17: a room with media: the same content twice, an empty one, a lost and a cut one, ids of nothing
+--- calls
+ann POST /v1/rooms {"room_type": "group", "name": "Files"} -> 201
+    save files: json data.id
+
+
+
+=== TEST 18: ...
+--- calls
+ann POST /v1/rooms/{{files}}/send {"content": {"body": "see", "media_id": "{{one}}"}} -> 201
+ann POST /v1/rooms/{{files}}/send {"content": {"attachments": [{"media_id": "{{two}}"}, {"media_id": "{{same}}"}, {"media_id": "{{lost}}"}, {"media_id": "{{short}}"}]}} -> 201
+ann POST /v1/rooms/{{files}}/send {"content": {"media_id": "{{empty}}", "attachments": [{"media_id": "{{one}}"}]}} -> 201
+ann POST /v1/rooms/{{files}}/send {"content": {"media_id": "med-nowhere0000000000000000"}} -> 201
+ann POST /v1/rooms/{{files}}/send {"content": {"media_id": "../../etc/passwd"}} -> 201
+ann POST /v1/rooms/{{files}}/send {"content": {"media_id": 7}} -> 201
+
+
+
+=== TEST 19: each content is in the bundle once, each medium in its list; what is lost is told
+--- request
+GET /v1/rooms/{{files}}/export
+--- more_headers eval: scalar ::as('ann')
+--- capture
+zip: (?s)\A.*\z
+--- opens
+--- bundle
+manifest.json
+media/{{sha_one}}/notes.txt
+media/{{sha_two}}/ünï cöde_.bin
+media/{{sha_empty}}/empty
+--- manifest
+media # 4
+media[0] = {"media_id": "{{one}}", "sha256": "{{sha_one}}", "name": "notes.txt", "size": 4000, "mime_type": "text/plain"}
+media[1] = {"media_id": "{{two}}", "sha256": "{{sha_two}}", "name": "ünï cöde?.bin", "size": 256, "mime_type": "text/plain"}
+media[2] = {"media_id": "{{same}}", "sha256": "{{sha_one}}", "name": "again.txt", "size": 4000, "mime_type": "text/plain"}
+media[3] = {"media_id": "{{empty}}", "sha256": "{{sha_empty}}", "name": "empty", "size": 0, "mime_type": "text/plain"}
+missing_media[*].media_id = ["{{lost}}", "{{short}}", "med-nowhere0000000000000000"]
+missing_media[0].sha256 = "{{sha_lost}}"
+
+
+
+=== TEST 20: an entry has the time of its medium, and a list one medium a line
+--- request
+GET /v1/rooms/{{files}}/export
+--- more_headers eval: scalar ::as('ann')
+--- response_body_like eval
+'(?s)' . quotemeta(pack 'vv', 4 << 11 | 5 << 5 | 3, 44 << 9 | 2 << 5 | 3) . '.{16}media/{{sha_one}}/notes\.txt'
+
+
+
+=== TEST 21: media=none leaves out the media, and no event
+--- request
+GET /v1/rooms/{{files}}/export?media=none
+--- more_headers eval: scalar ::as('ann')
+--- bundle
+manifest.json
+--- manifest
+media = []
+missing_media = []
+events # 7
+
+
+
+=== TEST 22: a room with more ids of media than anybody has
+--- calls
+ann POST /v1/rooms {"room_type": "group", "name": "Many"} -> 201
+    save many: json data.id
+
+
+
+=== TEST 23: ...
+--- request eval
+[map { my $i = $_; ::sent(POST => '/v1/rooms/{{many}}/send', { content => { attachments =>
+       [map { { media_id => sprintf 'med-%012d', $_ } } $i * 1000 .. $i * 1000 + 999] } }) } 0 .. 14]
+--- more_headers eval: scalar ::as('ann')
+--- error_code eval
+[(201) x 15]
+
+
+
+=== TEST 24: the list of the lost has an end, which is told
+--- request
+GET /v1/rooms/{{many}}/export
+--- more_headers eval: scalar ::as('ann')
+--- manifest
+missing_media # 10000
+missing_media_unlisted = 5000
 
-$res = call('GET', "$path/export", 'ann', undef, Range => 'bytes=0-9',
-            'If-None-Match' => '*', 'Accept-Encoding' => 'gzip',
-            'If-Unmodified-Since' => 'Thu, 01 Jan 1970 00:00:00 GMT');
-is($res->{status}, 200, 'conditions and ranges change nothing');
-is($res->{headers}{'content-encoding'}, undef, 'nor is it compressed twice');
-is(scalar @{manifest($res->{body})->{events}}, scalar @events, 'it is whole');
 
-expect('405 SW_METHOD_NOT_ALLOWED', 'POST', "$path/export", 'ann', {});
+
+=== TEST 25: rooms of people who aren't of here, of a crowd, and of large events
+--- calls
+ann POST /v1/rooms {"room_type": "group", "name": "Mixed"} -> 201
+    save mixed: json data.id
+ann POST /v1/rooms {"room_type": "group", "name": "Crowd"} -> 201
+    save crowd: json data.id
+ann POST /v1/rooms {"room_type": "group", "name": "Large"} -> 201
+    save large: json data.id
+--- store eval
+q(HSET sw:{acme}:participants zoe ') . JSON::PP->new->utf8->encode({
+    local_id => 'zoe', display_name => "Zo\xeb", workspace_id => undef, participant_type => 'user',
+    server_name => 'far.test', avatar_url => 'https://far.test/z.png', created_at => '2024-01-01T00:00:00.000Z' })
+. q(' = 1)
 
-# who gets none
 
-expect('401 SW_AUTH_INVALID_TOKEN', 'GET', "$path/export", undef);
-expect('404 SW_ROOM_NOT_FOUND', 'GET', "$path/export", 'cy');
-expect('404 SW_ROOM_NOT_FOUND', 'GET', "$path/export", 'ann@east');
-expect('404 SW_ROOM_NOT_FOUND', 'GET', '/v1/rooms/room-x/export', 'ann');
-expect('404 SW_ROOM_NOT_FOUND', 'HEAD', "$path/export", 'cy');
 
-my $public = make(public => 'ann', name => 'Public');
+=== TEST 26: ... somebody of elsewhere and somebody who is gone have written, and a member
+--- init: ::filled('mixed', 'zoe', 3, 20); ::filled('mixed', 'gone', 1, 20)
+--- calls
+ann POST /v1/rooms/{{mixed}}/send {"content": {"body": "x"}} -> 201
+ann POST /v1/rooms/{{mixed}}/send {"content": {"body": "y"}} -> 201
+--- store
+EVAL "local e = redis.call([[ZRANGE]], KEYS[1], -1, -1, [[WITHSCORES]]) redis.call([[ZREM]], KEYS[1], e[1]) return redis.call([[ZADD]], KEYS[1], e[2], (e[1]:gsub([[\"body\":\"y\"]], [[\"body\":\"y\",\"_imported_sender\":{\"display_name\":\"Y\"}]])))" 1 sw:{acme}:r:{{mixed}}:events = 1
+ZRANGE sw:{acme}:r:{{mixed}}:events 0 0 -> mixed0
+ZRANGE sw:{acme}:r:{{mixed}}:events -2 -2 -> mixed_x
 
-expect('403 SW_ROOM_FORBIDDEN', 'GET', "/v1/rooms/$public/export", 'cy');
-call('POST', "$path/invite", 'ann', { participant_id => 'cy' });
-expect('403 SW_ROOM_FORBIDDEN', 'GET', "$path/export", 'cy');
 
-my $incognito = make(incognito => 'ann');
 
-expect('400 SW_ROOM_EXPORT_REFUSED', 'GET', "/v1/rooms/$incognito/export",
-       'ann');
+=== TEST 27: strangers are introduced in each event, and an author from before an import stays
+--- request
+GET /v1/rooms/{{mixed}}/export
+--- more_headers eval: scalar ::as('ann')
+--- manifest
+events[0] = {{mixed0}}
+events[-6].content._imported_sender = {"display_name": "Zoë", "avatar_url": "https://far.test/z.png", "fqid": "@zoe:far.test"}
+events[-5].content._imported_sender = {"display_name": "Zoë", "avatar_url": "https://far.test/z.png", "fqid": "@zoe:far.test"}
+events[-4].content._imported_sender = {"display_name": "Zoë", "avatar_url": "https://far.test/z.png", "fqid": "@zoe:far.test"}
+events[-3].content._imported_sender = {"display_name": "gone", "avatar_url": null, "fqid": null}
+events[-2] = {{mixed_x}}
+events[-1].content._imported_sender = {"display_name": "Y"}
+participants.zoe.fqid = "@zoe:far.test"
 
-my $scoped = make(group => 'ann', name => 'S', scope_kind => 'incognito');
 
-expect('400 SW_ROOM_EXPORT_REFUSED', 'GET', "/v1/rooms/$scoped/export", 'ann');
 
-# these are made by others, in the store
-for my $type (qw(sidekick bridge)) {
-    my $other = make(group => 'ann', name => $type);
-    my $meta = redis('HGET', key("r:$other"), 'meta');
+=== TEST 28: everybody of a crowd is listed
+--- init: ::filled('crowd', "p$_", 1, 20) for 1 .. 200
+--- request
+GET /v1/rooms/{{crowd}}/export
+--- more_headers eval: scalar ::as('ann')
+--- manifest
+participants # 201
 
-    ok($meta =~ s/\bgroup\b/$type/, "a $type room");
-    redis('HSET', key("r:$other"), 'meta', $meta);
-    expect('400 SW_ROOM_EXPORT_REFUSED', 'GET', "/v1/rooms/$other/export",
-           'ann');
-}
-
-my $federated = make(group => 'ann', name => 'F');
-
-redis('HSET', key("r:$federated"), 'federated', 1);
-expect('400 SW_ROOM_EXPORT_REFUSED', 'GET', "/v1/rooms/$federated/export",
-       'ann');
-
-# a DM, an archived and a closed room
-
-my $dm = make(dm => 'ann', with => 'bob');
-
-must('POST', "/v1/rooms/$dm/send", 'bob', { content => { body => 'hi' } });
-($m) = bundle($dm, 'ann');
-is("$m->{room}{room_type} $m->{room}{name}", 'dm bob', 'a DM');
-
-must('POST', "/v1/rooms/$dm/archive", 'bob');
-($m) = bundle($dm, 'ann');
-is($m->{room}{state}, 'archived', 'an archived room');
 
-must('POST', "/v1/rooms/$public/close", 'ann');
-($m) = bundle($public, 'ann');
-is($m->{room}{state}, 'closed', 'a closed room');
-is($m->{events}[-1]{event_type}, 'swp.room.state', 'with its last event');
-
-# times
-
-my $old = make(group => 'ann', name => 'Old');
-
-fill($old, 'ann', 100, 20);        # 2024-01-01, a second apart
 
-for ([ '?from=2024-01-01T00:00:10Z&to=2024-01-01T00:00:20Z', 10, 19 ],
-     [ '?to=2024-01-01T00:00:03.000Z', 1, 2 ],
-     [ '?to=2024-01-01T01:00:03%2B01:00', 1, 2 ],
-     [ '?from=2024-01-01T00:01:40Z&to=2025-01-01T00:00:00Z', 100, 100 ])
-{
-    my ($args, $first, $last) = @$_;
+=== TEST 29: events of the largest size, several to a page and one over it, are in order
+--- init: ::filled('large', 'ann', 5, 65000); ::filled('large', 'ann', 1, 300000); ::filled('large', 'ann', 40, 10)
+--- request
+GET /v1/rooms/{{large}}/export
+--- more_headers eval: scalar ::as('ann')
+--- manifest eval
+::lines('events # 47', (map { "events[$_].content.body ~ ^.{65000}\$" } 1 .. 5), 'events[6].content.body ~ ^(?:.{60000}){5}$',
+        (map { "events[$_].content.body ~ ^.{10}\$" } 7 .. 46))
 
-    ($m) = bundle($old, 'ann', $args);
-    is(join(' ', map { $_->{origin_ts} - 1704067200 } @{$m->{events}}),
-       join(' ', $first .. $last), $args);
-}
 
-($m) = bundle($old, 'ann', '?from=2024-01-01T00:00:50Z');
-is($m->{from}, '2024-01-01T00:00:50.000Z', 'the manifest says so');
-is(scalar @{$m->{events}}, 51 + 1, 'no end');
 
-($m, $zip) = bundle($old, 'ann', '?from=2030-01-01T00:00:00Z');
-is_deeply([$m->{events}, $m->{participants}], [[], {}], 'nothing at all');
+=== TEST 30: not compressed at all
+--- config eval: ::default_config() . '        rooms_export_level 0;'
+--- request
+GET /v1/rooms/{{room}}/export
+--- more_headers eval: scalar ::as('ann')
+--- response_body_like: "format":"scaiwave.room-export"
+--- manifest
+room.id = {{room}}
 
-expect('400 SW_VALIDATION_FAILED from', 'GET', "$path/export?from=monday",
-       'ann');
-expect('400 SW_VALIDATION_FAILED to', 'GET', "$path/export?to=2024-01-01",
-       'ann');
-expect('400 SW_VALIDATION_FAILED to', 'GET', "$path/export"
-       . '?from=2024-01-02T00:00:00Z&to=2024-01-01T00:00:00Z', 'ann');
-expect('400 SW_VALIDATION_FAILED media', 'GET', "$path/export?media=some",
-       'ann');
-
-# media
-
-my ($one, $sha1) = medium($media, 'notes.txt', 'one ' x 1000);
-my ($two, $sha2) = medium($media, 'ünï cöde?.bin', join '', map { chr } 0 .. 255);
-my ($same, $sha3) = medium($media, 'again.txt', 'one ' x 1000);
-my ($empty, $sha4) = medium($media, 'empty', '');
-my ($lost, $sha5) = medium($media, 'lost.txt', 'lost', lost => 1);
-my ($short, undef, $where) = medium($media, 'short.txt', 'short');
-
-spool($where, 'shor');
-
-my $files = make(group => 'ann', name => 'Files');
-my $f = "/v1/rooms/$files";
-
-must('POST', "$f/send", 'ann', { content => $_ })
-    for { body => 'see', media_id => $one },
-        { attachments => [{ media_id => $two }, { media_id => $same },
-                          { media_id => $lost }, { media_id => $short }] },
-        { media_id => $empty, attachments => [{ media_id => $one }] },
-        { media_id => 'med-nowhere0000000000000000' },
-        { media_id => '../../etc/passwd' }, { media_id => 7 };
-
-($m, $zip) = bundle($files, 'ann');
-@entries = entries($zip);
-
-is(join("\n", map { $_->[0] } @entries),
-   Encode::encode('UTF-8', join "\n", 'manifest.json',
-   "media/$sha1/notes.txt", "media/$sha2/ünï cöde_.bin",
-   "media/$sha4/empty"), 'each content once');
-is($entries[1][1], 'one ' x 1000, 'a content');
-is($entries[2][1], join('', map { chr } 0 .. 255), 'another');
-is($entries[3][1], '', 'an empty one');
-
-is_deeply($m->{media}, [
-    map { { media_id => $_->[0], sha256 => $_->[1], name => $_->[2],
-            size => $_->[3], mime_type => 'text/plain' } }
-        [$one, $sha1, 'notes.txt', 4000], [$two, $sha2, 'ünï cöde?.bin', 256],
-        [$same, $sha1, 'again.txt', 4000], [$empty, $sha4, 'empty', 0]
-    ], 'the list has each medium');
-is_deeply([map { $_->{media_id} } @{$m->{missing_media}}],
-          [$lost, $short, 'med-nowhere0000000000000000'],
-          'and those that are lost');
-is($m->{missing_media}[0]{sha256}, $sha5, 'with what is known');
-opens_everywhere(spool("$dir/b.zip", $zip));
-
-like((entries($zip))[0][1], qr/"media":\[\n\{/, 'media, one a line');
-is(substr($zip, index($zip, "media/$sha1") - 30 + 10, 4),
-   pack('vv', 4 << 11 | 5 << 5 | 3, 44 << 9 | 2 << 5 | 3),
-   'an entry has the time of its medium');
-
-($m, $zip) = bundle($files, 'ann', '?media=none');
-is(scalar(() = entries($zip)), 1, 'media=none');
-is_deeply([$m->{media}, $m->{missing_media}], [[], []], 'lists none');
-is(scalar @{$m->{events}}, 7, 'and has all events');
-
-# more ids of media than anybody has
-
-my $many = make(group => 'ann', name => 'Many');
-
-for my $i (0 .. 14) {
-    must('POST', "/v1/rooms/$many/send", 'ann', { content => {
-        attachments => [map { { media_id => sprintf 'med-%012d', $_ } }
-                            $i * 1000 .. $i * 1000 + 999] } });
-}
-
-($m) = bundle($many, 'ann');
-is(scalar @{$m->{missing_media}}, 10000, 'the list of the lost has an end');
-is($m->{missing_media_unlisted}, 5000, 'which is told');
-
-# people who are not of here
-
-my $mixed = make(group => 'ann', name => 'Mixed');
-
-admit($mixed, 'ann', 'bob');
-
-redis('HSET', key('participants'), 'zoe', $json->encode({
-    local_id => 'zoe', display_name => 'Zoë', workspace_id => undef,
-    participant_type => 'user', server_name => 'far.test',
-    avatar_url => 'https://far.test/z.png',
-    created_at => '2024-01-01T00:00:00.000Z' }));
-
-fill($mixed, 'zoe', 3, 20);
-fill($mixed, 'gone', 1, 20);
-must('POST', "/v1/rooms/$mixed/send", 'bob', { content => { body => 'x' } });
-
-# one that was imported has its author already
-my ($text, $score) = @{redis('ZRANGE', key("r:$mixed:events"), -1, -1,
-                             'WITHSCORES')};
-
-redis('ZREM', key("r:$mixed:events"), $text);
-redis('ZADD', key("r:$mixed:events"), $score,
-      $text =~ s/"body":"x"/$&,"_imported_sender":{"display_name":"Y"}/r);
-
-my @stored = @{redis('ZRANGE', key("r:$mixed:events"), 0, -1)};
-
-($m) = bundle($mixed, 'ann');
-is_deeply([map { $_->{content}{_imported_sender} } @{$m->{events}}[-5 .. -1]],
-          [({ display_name => 'Zoë', avatar_url => 'https://far.test/z.png',
-              fqid => '@zoe:far.test' }) x 3,
-           { display_name => 'gone', avatar_url => undef, fqid => undef },
-           { display_name => 'Y' }], 'strangers are introduced');
-is($m->{participants}{zoe}{fqid}, '@zoe:far.test', 'and listed');
-
-delete $_->{content}{_imported_sender} for @{$m->{events}}[0 .. $#stored - 1];
-is_deeply($m->{events}, [map { $json->decode($_) } @stored],
-          'else they are as they were');
-ok(!exists $m->{events}[0]{content}{_imported_sender}, 'others are not');
-
-# many people, more than one question's
-
-my $crowd = make(group => 'ann', name => 'Crowd');
-
-fill($crowd, "p$_", 1, 20) for 1 .. 200;
-($m) = bundle($crowd, 'ann');
-is(scalar keys %{$m->{participants}}, 201, 'everybody is listed');
-
-# events of the largest size, several to a page and one over it
-
-my $large = make(group => 'ann', name => 'Large');
-
-fill($large, 'ann', 5, 65000);
-fill($large, 'ann', 1, 300000);
-fill($large, 'ann', 40, 10);
-($m) = bundle($large, 'ann');
-is_deeply([map { length($_->{content}{body} // '') } @{$m->{events}}[1 .. 46]],
-          [(65000) x 5, 300000, (10) x 40], 'large events');
-is(join(' ', map { $_->{stream_position} } @{$m->{events}}),
-   join(' ', sort { $a <=> $b } map { $_->{stream_position} } @{$m->{events}}),
-   'in order');
-
-# every level is a valid one
-
-for my $level (0, 1, 9) {
-    start("rooms_media_path $media; rooms_export_level $level;");
-    ($m) = bundle($room, 'ann');
-    is(scalar @{$m->{events}}, @events + 1, "level $level");
-}
-
-for my $bad ('10', '-1', 'x') {
-    my $ok = eval { start("rooms_export_level $bad;"); 1 };
-
-    ok(!$ok, "no level $bad");
-}
-
-stop_nginx();
-done_testing();
+
+
+=== TEST 31: compressed a little
+--- config eval: ::default_config() . '        rooms_export_level 1;'
+--- request
+GET /v1/rooms/{{room}}/export
+--- more_headers eval: scalar ::as('ann')
+--- manifest
+room.id = {{room}}
+
+
+
+=== TEST 32: compressed as much as can be
+--- config eval: ::default_config() . '        rooms_export_level 9;'
+--- request
+GET /v1/rooms/{{room}}/export
+--- more_headers eval: scalar ::as('ann')
+--- manifest
+room.id = {{room}}
+
+
+
+=== TEST 33: no such level: 10
+--- config: rooms_export_level 10;
+--- must_die
+--- error_log
+value must be between 0 and 9
+
+
+
+=== TEST 34: no such level: -1
+--- config: rooms_export_level -1;
+--- must_die
+--- error_log
+invalid number
+
+
+
+=== TEST 35: no such level: a word
+--- config: rooms_export_level x;
+--- must_die
+--- error_log
+invalid number
