@@ -271,6 +271,7 @@ export class RoomView {
         const files = [c, ...(Array.isArray(c.attachments) ? c.attachments : [])].filter((f) => typeof f?.media_id === "string");
         const tools = !e.pending && !e.redacted_at && h("div", { class: "tools", role: "group", "aria-label": "Message actions" },
             iconButton("smile", "React", (ev) => this.pick(e, ev.currentTarget)),
+            mine && text && iconButton("pen", "Edit", () => this.edit(e)),
             (mine || this.room.me?.power_level >= 50) && iconButton("bin", "Delete", () => this.redact(e)));
 
         return h("article", { class: `message${joined ? " joined" : ""}${mine ? " mine" : ""}${e.pending ? " pending" : ""}${e.problem ? " failed" : ""}`,
@@ -339,6 +340,23 @@ export class RoomView {
         try { await this.api[mine ? "del" : "post"](`/v1/rooms/${this.id}/events/${e.id}/reaction`, { emoji }); } catch (error) { fail(error); }
     }
 
+    /* The rest of the message stays as it was. */
+    async edit(e) {
+        const answer = await ask("Edit the message", [field("Message", h("textarea", { name: "body", rows: 4, required: true, maxlength: 20000, dir: "auto" }, e.content.body))], "Save");
+        const body = answer?.body.trim();
+
+        if (!body || body === e.content.body) { return; }
+        try { await this.api.post(`/v1/rooms/${this.id}/events/${e.id}/edit`, { content: { ...e.content, body } }); } catch (error) { fail(error); }
+    }
+
+    /* The newest of one's own, by the key that everybody tries. */
+    editLast() {
+        const own = [...this.events.values()].filter((e) => e.event_type === "swp.room.message" && e.sender_id === this.api.me.participant_id
+                                                            && !e.redacted_at && typeof e.content?.body === "string" && e.content.body);
+
+        if (own.length) { this.edit(own.reduce((a, b) => (a.stream_position > b.stream_position ? a : b))); }
+    }
+
     async redact(e) {
         if (!await ask("Delete this message?", [h("p", {}, "Nobody can read it afterwards.")], "Delete", { danger: true })) { return; }
         try { await this.api.post(`/v1/rooms/${this.id}/events/${e.id}/redact`, {}); } catch (error) { fail(error); }
@@ -351,6 +369,7 @@ export class RoomView {
         this.input = h("textarea", { id: "composer", rows: 1, maxlength: 20000, placeholder: "Write a message", "aria-label": "Write a message", dir: "auto",
             enterkeyhint: "send", oninput: grow, onkeydown: (e) => {
                 if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); this.say(); }
+                if (e.key === "ArrowUp" && !e.altKey && !this.input.value) { e.preventDefault(); this.editLast(); }
             }, onpaste: (e) => { if (e.clipboardData.files.length) { e.preventDefault(); this.attach([...e.clipboardData.files]); } } });
         this.input.value = drafts.get(this.id) ?? "";
 

@@ -190,6 +190,31 @@ try {
     await ann.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
     await is("what is deleted is gone", () => bob.getByText("This message was deleted.").count(), 1);
 
+    /* Editing, with the mouse and with the keyboard */
+
+    await write(bob, "an eror");
+    await is("what is to be edited is seen", () => same2(ann, "an eror"));
+    await last(bob, "an eror").hover();
+    await last(bob, "an eror").getByRole("button", { name: "Edit" }).click();
+    await bob.getByRole("dialog").getByLabel("Message").fill("an error");
+    await bob.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+    await is("an edit is seen in the other page", () => texts(ann, "an err").then((t) => t.join()), "an error (edited)");
+    ok(await last(ann, "an error").getByRole("button", { name: "Edit" }).count() === 0, "nobody edits what others said");
+    await composer(bob).press("ArrowUp");
+    await bob.getByRole("dialog").getByLabel("Message").fill("no error");
+    await bob.keyboard.press("Tab");
+    await bob.keyboard.press("Tab");
+    await bob.keyboard.press("Enter");
+    await is("the arrow up edits the last one", () => texts(ann, "no err").then((t) => t.join()), "no error (edited)");
+    await is("in one's own page, too", () => texts(bob, "no err").then((t) => t.join()), "no error (edited)");
+    await last(bob, "no error").getByRole("button", { name: "React" }).focus();
+    await bob.keyboard.press("Enter");
+    await bob.keyboard.press("ArrowRight");
+    await bob.keyboard.press("Enter");
+    await is("a reaction by the keyboard", () => last(ann, "no error").locator(".reaction").textContent(), "❤️1");
+    await last(bob, "no error").locator(".reaction").click();
+    await is("and it is taken back", () => last(ann, "no error").locator(".reaction").count(), 0);
+
     /* One stream for all tabs */
 
     const second = await signIn(ours, "ann");
