@@ -16,8 +16,6 @@
  * in the log.  Parsed strings point into the reply.
  */
 
-#define NGX_ROOMS_ROOM_FIELDS  20
-
 /* A room that says nothing of its events' size has none that is longer. */
 #define NGX_ROOMS_EVENT_SMALL  1024
 
@@ -63,7 +61,7 @@ typedef struct {
 } ngx_rooms_profile_t;
 
 
-/* Appends HMGET of the room's fields. */
+/* Appends HGETALL of the room. */
 ngx_int_t ngx_rooms_load_room(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
     rooms_str_t room);
 /* NGX_OK, NGX_DECLINED (no such room), NGX_ERROR. */
