@@ -335,7 +335,7 @@ __DATA__
 
 === TEST 1: Keycloak: who a user is, the first time and again
 --- config eval: ::recipe('Keycloak')
---- init: redis('FLUSHALL');
+--- init: ::redis('FLUSHALL');
 --- request eval
 ["POST /v1/auth/register", "POST /v1/auth/register"]
 --- more_headers eval
@@ -425,7 +425,7 @@ data.display_name = u
 
 === TEST 9: Auth0: who a user is, the first time and again
 --- config eval: ::recipe('Auth0')
---- init: redis('FLUSHALL');
+--- init: ::redis('FLUSHALL');
 --- request eval
 ["POST /v1/auth/register", "POST /v1/auth/register"]
 --- more_headers eval
@@ -488,7 +488,7 @@ room: json data.id
 
 === TEST 14: Entra ID: who a user is, the first time and again
 --- config eval: ::recipe('Entra ID')
---- init: redis('FLUSHALL');
+--- init: ::redis('FLUSHALL');
 --- request eval
 ["POST /v1/auth/register", "POST /v1/auth/register"]
 --- more_headers eval
@@ -546,7 +546,7 @@ WWW-Authenticate: .*tenant.*
 
 === TEST 19: Okta: who a user is, the first time and again
 --- config eval: ::recipe('Okta')
---- init: redis('FLUSHALL');
+--- init: ::redis('FLUSHALL');
 --- request eval
 ["POST /v1/auth/register", "POST /v1/auth/register"]
 --- more_headers eval
@@ -606,7 +606,7 @@ data.display_name = Ada Lovelace
 
 === TEST 24: Cognito: who a user is, the first time and again
 --- config eval: ::recipe('Cognito')
---- init: redis('FLUSHALL');
+--- init: ::redis('FLUSHALL');
 --- request eval
 ["POST /v1/auth/register", "POST /v1/auth/register"]
 --- more_headers eval
@@ -657,7 +657,7 @@ room: json data.id
 --- config eval
 "rooms_tenant acme;\n" . ::recipe('Cognito') =~ s/rooms_auth_audience [^;]*;//r
                          =~ s/claim local cognito:username/claim local username/r
---- init: redis('FLUSHALL');
+--- init: ::redis('FLUSHALL');
 --- more_headers eval
 ::bearer(::token('two', { kid => 'access=' },
          { sub => 'b3a4c812-5071-70d5-2f4a-1f0e6f1a2b3c', 'cognito:groups' => ['users'],
@@ -674,7 +674,7 @@ data.display_name = ada
 
 === TEST 29: Google: a Workspace that isn't registered
 --- config eval: ::recipe('Google')
---- init: redis('FLUSHALL');
+--- init: ::redis('FLUSHALL');
 --- more_headers eval: ::by('Google')
 --- error_code: 404
 --- json
