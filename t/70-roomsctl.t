@@ -238,6 +238,9 @@ round_of('what is missing or wrong',
      "room $room: markers has ~eve at 5 .*"],
     [['HSET', key("r:$room:counts"), $thumbs, -7],
      "room $room: counts has $thumbs = -7 instead of -2"],
+    [['HDEL', key("r:$room:copies"), $said[1]],
+     "room $room: copies has $said[1] = nothing instead of evt-.*"],
+    [['HSET', key('seen'), 'ann', 99999], "seen has ann = 99999 instead of .*"],
     [['ZREM', key("r:$room:tally"), $thumbs],
      "room $room: tally lacks $thumbs"],
     [['HDEL', key("r:$shared"), 'peers'],
@@ -264,6 +267,11 @@ round_of('what is left behind',
      "kinds of bob lists invite $room"],
     [['ZADD', key('p:eve:kinds'), 0, "group $placed"],
      "kinds of eve lists group $placed"],
+    [['HSET', key('seen'), 'ghost', 5], 'seen has ghost = 5'],
+    [['HSET', key("r:$room:uuids"), 'ann lost', 'evt-0000000000006'
+      . '0' x 16], "room $room: uuids has ann lost = evt-.*"],
+    [['HSET', key("r:$room:copies"), $said[3], 'evt-1'],
+     "room $room: copies has $said[3] = evt-1"],
     [['ZADD', key('words:people'), 0, 'gho ghost'],
      'words:people lists gho ghost'],
     [['HSET', key('deactivated'), 'ghost', 5], 'deactivated has ghost = 5'],
@@ -345,6 +353,29 @@ redis('HDEL', key("r:$imported:counts"), "$old +");
 like(roomsctl('verify', 'acme'),
      qr/^room $imported: tally lists \Q$old\E \+$/m, 'without a count');
 redis('ZREM', key("r:$imported:tally"), "$old +");
+
+# an author whom an imported event names is nowhere else
+my ($n, $author) = @{redis('HGETALL', key("r:$imported:authors"))};
+
+redis('HDEL', key("r:$imported:authors"), $n);
+like(roomsctl('verify', 'acme'),
+     qr/^room $imported: authors lacks $n \(can't be mended\)$/m, 'an author');
+redis('HSET', key("r:$imported:authors"), $n, $author);
+
+# an event of another server is found by its name there
+my $foreign = redis('ZRANGEBYSCORE', key("r:$room:events"), $place, $place)
+              ->[0];
+
+redis('ZREM', key("r:$room:events"), $foreign);
+redis('ZADD', key("r:$room:events"), $place,
+      $foreign =~ s/\{/{"origin_server":"$b","origin_id":"evt-there",/r);
+like(roomsctl('verify', '--fix', 'acme'),
+     qr/^room \Q$room\E: uuids has  $b evt-there = nothing .* $said[2] \(/m,
+     'the name of an event of another server');
+is(redis('HGET', key("r:$room:uuids"), " $b evt-there"), $said[2], 'mended');
+redis('HDEL', key("r:$room:uuids"), " $b evt-there");
+redis('ZREMRANGEBYSCORE', key("r:$room:events"), $place, $place);
+redis('ZADD', key("r:$room:events"), $place, $foreign);
 
 # a room of more members and messages than a step looks at
 my $script = <<'END';

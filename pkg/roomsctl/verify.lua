@@ -233,6 +233,42 @@ local function counts(r, e, at)
   return true
 end
 
+-- What leads to an event: its name on its own server, the message whose body
+-- an edit has, and who wrote what was imported.
+local function references(r, e)
+  local server, name = given(e.origin_server), given(e.origin_id)
+  if server and name then
+    local f = ' ' .. server .. ' ' .. name
+    if call('HEXISTS', r.key .. ':uuids', f) == 0 then
+      field(r.name .. ': uuids', r.key .. ':uuids', f, e.id)
+    end
+  end
+  local content = type(e.content) == 'table' and e.content or {}
+  local first = content.replaces
+  if type(first) == 'string' and type(content.content) == 'table'
+     and e.event_type == 'swp.room.message' and not given(e.redacted_at)
+  then
+    local m = parse_event(r, first)
+    local list = call('HGET', r.key .. ':copies', first) or ''
+    if m and m.sender_id == e.sender_id and given(m.edited_at)
+       and not given(m.redacted_at) and not string.find(list, e.id, 1, true)
+    then
+      field(r.name .. ': copies', r.key .. ':copies', first,
+            list == '' and e.id or list .. ' ' .. e.id)
+    end
+    budget = budget - 5
+  end
+  for _, c in ipairs({e.content, e.original_content}) do
+    local n = type(c) == 'table' and c._imported_sender
+    if type(n) == 'number' then
+      n = string.format('%d', n)
+      if call('HEXISTS', r.key .. ':authors', n) == 0 then
+        say('broken ', r.name, ': authors lacks ', n)
+      end
+    end
+  end
+end
+
 -- All reactions to one event: rows, the list of its emojis, and their counts;
 -- a name is one of the counts.
 local function reactions(r, id, name)
@@ -442,6 +478,7 @@ local room_phases = {
         say('broken ', r.name, ': the event at ', s.cursor,
             ' is unreadable')
       elseif not r.wiped then
+        references(r, e)
         local counted = counts(r, e, at)
         if counted then
           entry(r.name .. ': unread', r.key .. ':unread', e.id, s.cursor)
@@ -468,6 +505,31 @@ local room_phases = {
         entry(r.name .. ': unread', r.key .. ':unread', name)
       end
       budget = budget - 5
+    end)
+  end,
+  function(r, s)                                          -- names of events
+    return scan('HSCAN', r.key .. ':uuids', s, function(f, id)
+      if not parse_event(r, id) then
+        field(r.name .. ': uuids', r.key .. ':uuids', f)
+      end
+      budget = budget - 5
+    end)
+  end,
+  function(r, s)                                          -- copies of bodies
+    return scan('HSCAN', r.key .. ':copies', s, function(f)
+      -- with a space: of a message that isn't here yet
+      local e = string.sub(f, 1, 1) ~= ' ' and parse_event(r, f)
+      if e == nil or e and given(e.redacted_at) then
+        field(r.name .. ': copies', r.key .. ':copies', f)
+      end
+      budget = budget - 5
+    end)
+  end,
+  function(r, s)                                          -- authors
+    return scan('HSCAN', r.key .. ':authors', s, function(f, json)
+      if not decode(json) then
+        say('broken ', r.name, ': authors has an unreadable row ', f)
+      end
     end)
   end,
   each_event(':tally'),
@@ -680,6 +742,16 @@ local tenant_phases = {
         -- who may do nothing is not let in by a tool
         say('broken deactivated: ', id, ' is, and the row says otherwise: ',
             'deactivate them again')
+      end
+    end)
+  end,
+  function(t, s)
+    local today = math.floor(tonumber(now()) / DAY)
+    return scan('HSCAN', key('seen'), s, function(id, day)
+      if call('HEXISTS', key('participants'), id) == 0 then
+        field('seen', key('seen'), id)
+      elseif not tonumber(day) or tonumber(day) > today + 1 then
+        field('seen', key('seen'), id, string.format('%d', today))
       end
     end)
   end,
