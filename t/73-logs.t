@@ -261,6 +261,9 @@ HTTP
 my $root = 'mock:root\@fed:admin';
 my $trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
+# what nobody waits for begins a trace of its own, whose id is the request's
+# (the invite's delivery, once the policy lets it go)
+
 http_req('PUT', '/v1/admin/federation/policy', $root,
          { allowed_peers => ["127.0.0.1:$peer"] });
 
@@ -272,6 +275,11 @@ http_req('PUT', "/v1/admin/rooms/$shared/federate", $root,
          { enabled => JSON::PP::true });
 http_req('POST', "/v1/rooms/$shared/invitations", $root,
          { fqid => "\@zoe:127.0.0.1:$peer" });
+
+ok(wait_for(60, sub {
+    slurp("$dir/peer.log")
+        =~ m{/federation/v1/send ([0-9a-f]{32}) 00-\1-[0-9a-f]{16}-00$}m
+}), 'a delivery begins a trace of its own') || diag(slurp("$dir/peer.log"));
 
 my $res = http_req('POST', '/v1/admin/federation/foreign/%40zoe%3A127.0.0.1'
                    . "%3A$peer/refresh", $root, {}, traceparent => $trace);

@@ -407,10 +407,37 @@ ngx_rooms_peer_call_body(ngx_rooms_peer_call_t *call, ngx_str_t *body)
 }
 
 
+/* Nobody waits for it: a trace of its own begins here. */
+static ngx_int_t
+ngx_rooms_peer_call_own_trace(ngx_rooms_peer_call_t *call)
+{
+    u_char  id[32], span[16], *p, *trace;
+
+    p = ngx_pnalloc(call->request->pool, sizeof(id));
+    trace = ngx_pnalloc(call->request->pool, NGX_ROOMS_TRACEPARENT);
+
+    if (p == NULL || trace == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_random_hex(id, sizeof(id));
+    ngx_rooms_random_hex(span, sizeof(span));
+    ngx_memcpy(p, id, sizeof(id));
+
+    return ngx_rooms_peer_call_header(call, "x-request-id", p, sizeof(id))
+           && ngx_rooms_peer_call_header(call, "traceparent", trace,
+                  ngx_sprintf(trace, "00-%*s-%*s-00", sizeof(id), id,
+                              sizeof(span), span) - trace)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
 ngx_int_t
 ngx_rooms_peer_call_trace(ngx_rooms_peer_call_t *call, ngx_http_request_t *r)
 {
     rooms_str_t  id, trace;
+
+    call->traced = 1;
 
     id = ngx_rooms_dup(call->request->pool, ngx_rooms_request_id(r));
     trace = ngx_rooms_header_in(r, "traceparent");
@@ -444,6 +471,10 @@ ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call)
     ngx_pool_t              *pool;
     rooms_buf_t              work, in;
     rooms_signed_request_t   request;
+
+    if (!call->traced && ngx_rooms_peer_call_own_trace(call) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     pool = call->request->pool;
     size = 1024 + call->peer.len + call->uri.len;

@@ -38,6 +38,7 @@ struct ngx_rooms_peer_call_s {
     ngx_uint_t                status;
     ngx_str_t                 answer;
     const char               *error;
+    unsigned                  traced:1;
 
     ngx_rooms_peer_call_pt    handler;     /* called once, never at once; then
                                               the call is freed */
@@ -58,7 +59,8 @@ ngx_int_t ngx_rooms_peer_call_body(ngx_rooms_peer_call_t *call,
 
 /*
  * Whose request it is made for: its X-Request-Id, and the client's
- * traceparent, go along.
+ * traceparent, go along.  Of one that isn't made for anybody's, both are new,
+ * and the id is the trace's.
  */
 ngx_int_t ngx_rooms_peer_call_trace(ngx_rooms_peer_call_t *call,
     ngx_http_request_t *r);
