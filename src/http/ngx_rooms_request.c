@@ -12,6 +12,10 @@
 
 static u_char *ngx_rooms_req_log(ngx_http_request_t *r,
     ngx_http_request_t *sr, u_char *buf, size_t len);
+#if (NGX_ROOMS_LOG_EXT)
+static u_char *ngx_rooms_req_log_ext(ngx_log_t *log, u_char *buf,
+    u_char *last, void *data);
+#endif
 static void ngx_rooms_req_again(ngx_http_request_t *r);
 static void ngx_rooms_req_cleanup(void *data);
 
@@ -97,7 +101,11 @@ ngx_rooms_req(ngx_http_request_t *r)
     (void) ngx_rooms_request_id(r);
 
     if (r == r->main) {
+#if (NGX_ROOMS_LOG_EXT)
+        r->log_handler = ngx_rooms_req_log_ext;
+#else
         r->log_handler = ngx_rooms_req_log;
+#endif
     }
 
     ngx_rooms_route(rq);
@@ -223,6 +231,20 @@ ngx_rooms_req_log(ngx_http_request_t *r, ngx_http_request_t *sr, u_char *buf,
                                           (size_t) id->len, id->data)
                            : buf;
 }
+
+
+#if (NGX_ROOMS_LOG_EXT)
+
+static u_char *
+ngx_rooms_req_log_ext(ngx_log_t *log, u_char *buf, u_char *last, void *data)
+{
+    ngx_http_log_ctx_t *ctx = data;
+
+    return ngx_rooms_req_log(ctx->request, ctx->current_request, buf,
+                             last - buf);
+}
+
+#endif
 
 
 /*
