@@ -4,8 +4,8 @@
 # make             build/ngx_rooms_module.so for the installed NGINX
 # NGINX_SRC=dir make    ... for a source tree (its own binary is built too)
 # make install    puts it where the installed NGINX loads modules from, and
-#                 roomsctl into PREFIX/bin
-# make uninstall  takes both away from there
+#                 roomsctl, with its manual page, into PREFIX
+# make uninstall  takes them away from there
 # make picture    docs/picture.png, of the example client in a browser
 # make -s federation-key    prints a new key for rooms_federation_key
 
@@ -42,13 +42,16 @@ install: $(MODULE)
 	install -D -s -m 644 $(MODULE) \
 	    $(DESTDIR)$$(t/make/modules-path)/ngx_rooms_module.so
 	install -D -m 755 pkg/roomsctl/roomsctl $(DESTDIR)$(PREFIX)/bin/roomsctl
+	install -D -m 644 pkg/roomsctl/roomsctl.8 \
+	    $(DESTDIR)$(PREFIX)/share/man/man8/roomsctl.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/ngx-rooms \
 	    $(wildcard pkg/roomsctl/*.lua)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/ngx-rooms/web $(CLIENT)
 
 uninstall:
 	rm -f $(DESTDIR)$$(t/make/modules-path)/ngx_rooms_module.so \
-	    $(DESTDIR)$(PREFIX)/bin/roomsctl
+	    $(DESTDIR)$(PREFIX)/bin/roomsctl \
+	    $(DESTDIR)$(PREFIX)/share/man/man8/roomsctl.8
 	rm -rf $(DESTDIR)$(PREFIX)/share/ngx-rooms
 
 run: $(MODULE)

@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 
+use File::Temp ();
 use Test::More ();
 
 use lib 't/lib';
@@ -68,7 +69,26 @@ sub readable {
         }
     }
 
+    push @bad, promtool($_[0]);
+
     return @bad ? join("\n", @bad) : 'readable';
+}
+
+# What Prometheus' own tool, where it is installed, says of metrics, or rules.
+sub promtool {
+    my ($text) = @_;
+
+    return () if !RoomsTest::Process::find_program('promtool');
+
+    my $file = File::Temp->new;
+
+    print {$file} $text;
+    close $file;
+
+    my $said = $text =~ /^groups:/m ? `promtool check rules $file 2>&1`
+               : `promtool check metrics <$file 2>&1`;
+
+    return $? ? "promtool: $said" : ();
 }
 
 # A body filter: what a file of ours asks for, and there isn't.
@@ -76,8 +96,12 @@ sub asked_by {
     my ($file) = @_;
 
     return sub {
-        my %asked = map { $_ => 1 }
-                    RoomsTest::Process::slurp($file) =~ /\b(rooms_\w+)\b/g;
+        my $text = RoomsTest::Process::slurp($file);
+        my %asked = map { $_ => 1 } $text =~ /\b(rooms_\w+)\b/g;
+        my @wrong = $file =~ /json/ ? () : promtool($text);
+
+        return "@wrong" if @wrong;
+
         my @unknown = grep { my $base = s/_(?:bucket|sum|count)$//r;
                              !$type{$_} && !$type{$base} } sort keys %asked;
 

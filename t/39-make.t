@@ -49,8 +49,15 @@ ok(-s "$dir/root/usr/local/share/ngx-rooms/$_", "with $_")
     for map { s{.*/}{}r } glob 'pkg/roomsctl/*.lua';
 ok(-s "$dir/root/usr/local/share/ngx-rooms/web/$_", "with web/$_")
     for qw(index.html app.css app.js rooms.js icon.svg);
+my $page = "$dir/root/usr/local/share/man/man8/roomsctl.8";
+my $text = RoomsTest::Process::slurp($page) =~ s/\\f.|\\(?=-)|"//gr;
+my @commands = `bash $tool --help` =~ /^  ([a-z]+(?: [a-z]+)?)/mg;
+
+cmp_ok(scalar @commands, '>=', 8, 'commands');
+is(join(', ', grep { $text !~ /^\.BI? $_/m } @commands), '',
+   'its manual page has each of them');
 is(make('uninstall'), '', 'make uninstall');
-ok(!grep({ -e } $there, $tool, "$dir/root/usr/local/share/ngx-rooms"),
+ok(!grep({ -e } $there, $tool, $page, "$dir/root/usr/local/share/ngx-rooms"),
    'takes all of it away');
 is(make('uninstall'), '', 'as often as one likes');
 
