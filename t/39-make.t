@@ -61,6 +61,23 @@ ok(!grep({ -e } $there, $tool, $page, "$dir/root/usr/local/share/ngx-rooms"),
    'takes all of it away');
 is(make('uninstall'), '', 'as often as one likes');
 
+# a suite that passes while NGINX is alarmed doesn't
+
+open my $suite, '>', "$dir/says.t" or die $!;
+print {$suite} 'print "1..1\nok 1\n"; warn "WARNING: nginx: 2026/01/01 ",',
+               ' "0:0:0 [alert] 1#1: $ENV{SAYS}\n";';
+close $suite;
+
+sub says {
+    local @ENV{qw(SAYS TEST_ROOMS_LOGS)} = ($_[0], "$dir");
+
+    return system("t/make/suite $dir/says.t >/dev/null 2>&1") >> 8;
+}
+
+is(says('worker process 7 exited on signal 9'), 0, 'a worker was killed');
+is(says('worker process 7 exited on signal 11'), 1, 'one has crashed');
+is(says('open socket #7 left in connection 3'), 1, 'one has leaked');
+
 # no package is there, and nobody who could install one
 
 mkdir "$dir/bin" or die $!;

@@ -415,6 +415,25 @@ try {
 
     await is("and the streams", () => status.locator(".tile", { hasText: "live streams" }).locator("b").textContent().then((n) => Number(n) >= 3));
 
+    /* What is seldom here is shown as well */
+
+    const more = { websocket: 4321, polls: 4322, exports: 4323, imports: 4324, outbox: 4325 };
+    const names = { websocket: "WebSockets", polls: "waiting polls", exports: "exports running", imports: "imports running",
+                    outbox: "waiting for other servers" };
+
+    await status.route("**/status?format=json", async (route) => {
+        const answer = await route.fetch();
+
+        await route.fulfill({ response: answer, json: { ...await answer.json(), ...more } });
+    });
+
+    for (const [name, n] of Object.entries(more)) {
+        await is(`and ${names[name]}`, () => status.locator(".tile", { hasText: names[name] }).locator("b").textContent()
+            .then((t) => t === n.toLocaleString("en")));
+    }
+
+    await status.unroute("**/status?format=json");
+
     const total = () => status.locator("#endpoints tr", { hasText: "/send" }).locator("td").nth(2).textContent();
     const before = await total();
 
