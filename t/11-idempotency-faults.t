@@ -73,7 +73,7 @@ my @kinds = (
 );
 
 my $claim = qr/^SET \S+:idem:\S+ p /;
-my $commit = qr/^EVAL.* d [0-9a-f]{32} 20[01] /s;
+my $commit = qr/^EVAL.* (?:d [0-9a-f]{32} 20[01] |e [0-9a-f]{32} \x01)/s;
 my $resolve = qr/^EVAL -- resolve/;
 
 sub idem_keys { return @{redis('KEYS', key('idem:*'))} }
@@ -280,7 +280,7 @@ for my $other (0, 1) {
     } else {
         like($answer, qr{^HTTP/1.1 201 }, 'it takes its claim again');
         is(zcard("r:$room:events") - $events, 1, 'one is sent');
-        like(redis('GET', $key), qr/^d /, 'and has the answer');
+        like(redis('GET', $key), qr/^e /, 'and has the answer');
     }
 }
 

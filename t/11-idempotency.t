@@ -49,7 +49,8 @@ sub in_flight {
     my ($text) = @_;
     my $key = record($text);
     my $record = RoomsTest::redis('GET', $key);
-    my ($hash) = $record =~ /^d ([0-9a-f]{32}) 201 / or die "record: $record\n";
+    my ($hash) = $record =~ /^(?:d (?=\S+ 201 )|e )([0-9a-f]{32}) /
+        or die "record: $record\n";
 
     save(record_key => $key, record => $record,
          claim => "p $hash 0123456789abcdef");
@@ -299,7 +300,7 @@ ann POST /v1/rooms {"room_type":"group","name":"Idem"} -> 201
 === TEST 16: a message that is being sent
 --- init
 RoomsTest::redis('DEL', main::saved('record_key'));
-main::in_flight(main::saved('new_message'));
+main::in_flight(substr main::saved('new_message'), 4);
 --- calls
 ann POST /v1/rooms {"room_type":"group","name":"Idem"} -> 201
     > Idempotency-Key: room
@@ -447,20 +448,77 @@ my $message = 'POST /v1/rooms/{{room}}/send' . "\n" . '{"content":{"a":1.10,"b":
 
 
 
-=== TEST 27: ... and history has it once
+=== TEST 27: its text isn't kept for that
+--- request
+POST /v1/rooms/{{room}}/send
+{"content":{"body":"an unlikely text"}}
+--- more_headers eval
+main::as('ann') . "\nIdempotency-Key: unlikely"
+--- error_code: 201
+--- response_body_filters eval
+main::same_as_first('unlikely')
+--- response_body chomp
+the same
+
+
+
+=== TEST 28: its id
 --- calls
-ann GET /v1/rooms/{{room}}/messages?limit=3 -> 200
-    data[1].id = {{numbers_id}}
-    data[1].stream_position = {{numbers_position}}
-    data[0].id != {{numbers_id}}
+ann POST /v1/rooms/{{room}}/send {"content":{"body":"an unlikely text"}} -> 201
+    > Idempotency-Key: unlikely
+    save unlikely: json data.id
+
+
+
+=== TEST 29: it is edited
+--- calls
+ann POST /v1/rooms/{{room}}/events/{{unlikely}}/edit {"content":{"body":"another"}} -> 200
+    data.content.body = another
+
+
+
+=== TEST 30: the first answer comes also then, to the byte
+--- request
+POST /v1/rooms/{{room}}/send
+{"content":{"body":"an unlikely text"}}
+--- more_headers eval
+main::as('ann') . "\nIdempotency-Key: unlikely"
+--- error_code: 201
+--- response_headers
+Idempotency-Replayed: true
+--- response_body_filters eval
+main::same_as_first('unlikely')
+--- response_body chomp
+the same
+
+
+
+=== TEST 31: ... in a record that is small
+--- request
+GET /v1/workspaces
+--- more_headers eval
+main::as('ann')
+--- response_body_filters eval
+sub { length(RoomsTest::redis('GET', main::record(substr main::saved('unlikely'), 4))) < 140 ? 'small' : 'large' }
+--- response_body chomp
+small
+
+
+
+=== TEST 32: ... and history has the other once
+--- calls
+ann GET /v1/rooms/{{room}}/messages?limit=5 -> 200
+    data[3].id = {{numbers_id}}
+    data[3].stream_position = {{numbers_position}}
     data[2].id != {{numbers_id}}
+    data[4].id != {{numbers_id}}
 ann POST /v1/rooms/{{room}}/send {"content":{"n":1},"event_uuid":"both"} -> 201
     save uuid_message: json data
     save position: json data.stream_position
 
 
 
-=== TEST 28: a key for a uuid that is there already
+=== TEST 33: a key for a uuid that is there already
 --- calls
 ann POST /v1/rooms/{{room}}/send {"content":{"n":1},"event_uuid":"both"} -> 201 x2
     > Idempotency-Key: both
@@ -472,7 +530,7 @@ ann GET /v1/rooms/{{room}}/messages?limit=1 -> 200
 
 
 
-=== TEST 29: in an incognito room
+=== TEST 34: in an incognito room
 --- calls
 ann POST /v1/rooms/{{dark}}/send {"content":{"n":1}} -> 201
     > Idempotency-Key: dark
@@ -490,7 +548,7 @@ ann POST /v1/rooms/{{dark}}/send {"content":{"n":1}} -> 404 SW_ROOM_NOT_FOUND
 
 
 
-=== TEST 30: what a key may be: up to 255 letters that are seen
+=== TEST 35: what a key may be: up to 255 letters that are seen
 --- calls
 ann POST /v1/rooms {"room_type":"group","name":"x"} -> 400 SW_VALIDATION_FAILED Idempotency-Key
     > Idempotency-Key: {{x*256}}
@@ -504,7 +562,7 @@ ann@full POST /v1/auth/register -> 200
 
 
 
-=== TEST 31: a replay takes no place in a full tenant
+=== TEST 36: a replay takes no place in a full tenant
 --- init
 RoomsTest::redis('HSET', 'sw:{full}:tenant', 'max_rooms', 1);
 --- calls
@@ -519,7 +577,7 @@ ann@full POST /v1/rooms {"room_type":"group","name":"y"} -> 409 SW_TENANT_CAPACI
 
 
 
-=== TEST 32: and its refusal released the key
+=== TEST 37: and its refusal released the key
 --- init
 RoomsTest::redis('HSET', 'sw:{full}:tenant', 'max_rooms', 2);
 --- calls
@@ -528,7 +586,7 @@ ann@full POST /v1/rooms {"room_type":"group","name":"y"} -> 201
 
 
 
-=== TEST 33: what the store remembers of commits expires
+=== TEST 38: what the store remembers of commits expires
 --- request
 GET /v1/workspaces
 --- more_headers eval

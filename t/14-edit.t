@@ -335,7 +335,7 @@ HGET sw:{acme}:r:{{room}}:copies {{secret}} ~ .
 
 
 
-=== TEST 22: its body is in the store, in more than one key
+=== TEST 22: its body is in the store
 --- request
 GET /v1/rooms/archived
 --- more_headers eval
@@ -343,7 +343,7 @@ main::as('ann')
 --- response_body_filters eval
 main::keys_with('a secret')
 --- response_body_like chomp
-^(?:[2-9]|\d\d)$
+^[1-9]\d*$
 
 
 

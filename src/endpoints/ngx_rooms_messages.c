@@ -433,17 +433,6 @@ ngx_rooms_send_decide(ngx_rooms_req_t *rq)
                                          random));
     }
 
-    if (rq->idem_claim.data) {
-        /* its record will hold the body too */
-        ngx_rooms_commit_write_at(&rq->commit, "HSET",
-                          ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COPIES,
-                                        rq->view.room.id),
-                          ngx_rooms_join(rq->pool,
-                                         ngx_rooms_s("evt-" NGX_ROOMS_HEX),
-                                         random),
-                          rq->idem_id);
-    }
-
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }
 
@@ -475,4 +464,104 @@ ngx_rooms_send_show(ngx_rooms_req_t *rq)
     rooms_json_lit(ngx_rooms_out(&rq->out, 4), "}\n");
 
     return NGX_OK;
+}
+
+
+/*
+ * The answer to a message follows from its request, but for the event's id and
+ * time: "DIGITS MS ROOM", and an "x" behind that if the room is incognito.  So
+ * no body is kept for a replay.
+ */
+rooms_str_t
+ngx_rooms_send_keep(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_message_t  *m;
+
+    m = rq->data;
+
+    if (!rq->committing || m->event.data) {
+        return ROOMS_NULL;
+    }
+
+    return ngx_rooms_join(rq->pool, ngx_rooms_s(NGX_ROOMS_HEX),
+                          { sizeof(rq->random), rq->random }, ngx_rooms_s(" "),
+                          ngx_rooms_number(rq->pool, rq->now),
+                          ngx_rooms_s(" "), rq->view.room.id,
+                          rq->view.room.incognito ? ngx_rooms_s(" x")
+                                                  : ngx_rooms_s(""));
+}
+
+
+/* The first answer; of what was redacted since, what is left of it. */
+ngx_int_t
+ngx_rooms_send_recall(ngx_rooms_req_t *rq)
+{
+    int64_t         now, position;
+    rooms_str_t     kept, digits, id, at, event, content;
+    rooms_room_t    room;
+    rooms_stored_t  e;
+
+    ngx_memzero(&room, sizeof(rooms_room_t));
+
+    kept = rq->idem_kept;
+    digits = ngx_rooms_word(&kept);
+
+    if (ngx_rooms_word_int(&kept, INT64_MAX, &now) != NGX_OK
+        || digits.len < sizeof(rq->random))
+    {
+        return NGX_ERROR;
+    }
+
+    room.id = ngx_rooms_word(&kept);
+    room.incognito = kept.len != 0;
+
+    id = ngx_rooms_join(rq->pool, ngx_rooms_s("evt-"), digits);
+    position = rooms_event_position(id);
+
+    if (rq->round != NGX_ROOMS_RECALL) {
+        at = ngx_rooms_number(rq->pool, position);
+
+        if (ngx_rooms_batch(rq) == NULL
+            || ngx_rooms_ask(rq->batch, &rq->keys, "ZRANGEBYSCORE %k %s %s",
+                             NGX_ROOMS_KEY_EVENTS, room.id, at, at) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rq->round = NGX_ROOMS_RECALL;
+
+        return ngx_rooms_send(rq);
+    }
+
+    event = ngx_rooms_reply_str(ngx_rooms_reply_element(ngx_rooms_reply(rq, 0),
+                                                        0));
+    if (event.data == NULL) {
+        return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+    }
+
+    if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, event, room.id,
+                              position, &e) != NGX_OK
+        || ngx_rooms_message_content(rq, &content) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (e.redacted_at.data) {
+        event = e.json;
+
+    } else {
+        event = ngx_rooms_event_again(rq->pool, &room, ROOMS_EV_MESSAGE,
+                       rq->principal.sub,
+                       (rooms_str_t) { sizeof(rq->random),
+                                       digits.data + digits.len
+                                       - sizeof(rq->random) },
+                       content, now, position);
+    }
+
+    rq->status = NGX_HTTP_CREATED;
+
+    return ngx_rooms_claim_again(rq, ngx_rooms_join(rq->pool,
+                                                    ngx_rooms_s("{\"data\":"),
+                                                    event,
+                                                    ngx_rooms_s("}\n")));
 }

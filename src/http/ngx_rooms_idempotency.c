@@ -16,8 +16,11 @@
  * key on another request is noticed: of its JSON, or of the digest that the
  * endpoint made of an upload, which is taken in before its key is claimed.
  *
+ * Where the answer follows from the request, which is the same, it isn't kept:
+ * the value is "e HASH" and what else its row needs to make it again.
+ *
  * What is sent to an incognito room must go with the room: there the value
- * is "r HASH ROOM", and the answer stands in a hash of the room's.
+ * is "r HASH ROOM", and the others stand in a hash of the room's.
  */
 
 #include "ngx_rooms_request.h"
@@ -63,6 +66,7 @@ ngx_rooms_claim_make(ngx_rooms_req_t *rq, rooms_str_t name)
 
     rq->idem_hash = ngx_rooms_idem_hash(rq, rooms_cstr(rq->endpoint->path),
                          ngx_rooms_join(rq->pool, rq->param[NGX_ROOMS_P_ROOM],
+                                        ngx_rooms_s("\n"), name,
                                         ngx_rooms_s("\n"),
                                         rq->digest.data
                                         ? rq->digest
@@ -113,6 +117,11 @@ ngx_rooms_claim_replay(ngx_rooms_req_t *rq, rooms_str_t value)
     p = (u_char *) value.data + 3 + rq->idem_hash.len;
     last = (u_char *) value.data + value.len;
 
+    if (value.data[0] == 'e') {
+        rq->idem_kept = (rooms_str_t) { ngx_max(last - p, 0), p };
+        return rq->endpoint->recall ? rq->endpoint->recall(rq) : NGX_ERROR;
+    }
+
     space = p < last ? ngx_strlchr(p, last, ' ') : NULL;
     line = space ? ngx_strlchr(space, last, '\n') : NULL;
 
@@ -129,6 +138,13 @@ ngx_rooms_claim_replay(ngx_rooms_req_t *rq, rooms_str_t value)
 
     body = (rooms_str_t) { last - line - 1, line + 1 };
 
+    return ngx_rooms_claim_again(rq, body);
+}
+
+
+ngx_int_t
+ngx_rooms_claim_again(ngx_rooms_req_t *rq, rooms_str_t body)
+{
     ngx_rooms_out_init(&rq->out, rq->pool);
     ngx_rooms_out_ref(&rq->out, body);
 
@@ -196,6 +212,10 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
                ? ngx_rooms_claim_send(rq) : NGX_ERROR;
     }
 
+    if (rq->round == NGX_ROOMS_RECALL) {
+        return rq->endpoint->recall(rq);
+    }
+
     if (rq->round == 2) {
         value = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
 
@@ -240,7 +260,7 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
         return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_LOST);
     }
 
-    if (value.data[0] == 'd') {
+    if (value.data[0] == 'd' || value.data[0] == 'e') {
         return ngx_rooms_claim_replay(rq, value);
     }
 
@@ -276,24 +296,11 @@ ngx_rooms_claim_index(ngx_rooms_req_t *rq, rooms_str_t participant)
 }
 
 
-/*
- * Writes the answer before the commit, so that it is recorded with it.  The
- * position isn't known yet: the script puts it in.
- */
-ngx_int_t
-ngx_rooms_claim_record(ngx_rooms_req_t *rq)
+/* The answer, as it is kept. */
+static ngx_int_t
+ngx_rooms_claim_show(ngx_rooms_req_t *rq, rooms_str_t *value)
 {
-    u_char               status[NGX_INT_T_LEN];
-    ngx_uint_t           at;
-    rooms_str_t          value, answers;
-    ngx_rooms_commit_t  *c;
-
-    c = &rq->commit;
-    at = rq->committing && c->events.data;
-
-    if (at) {
-        rq->position = NGX_ROOMS_POSITION_LATER;
-    }
+    u_char  status[NGX_INT_T_LEN];
 
     ngx_rooms_out_init(&rq->out, rq->pool);
 
@@ -305,14 +312,47 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
 
     rq->idem_answer = ngx_rooms_out_flat(&rq->out);
 
-    value = ngx_rooms_join(rq->pool, ngx_rooms_s("d "), rq->idem_hash,
-                           ngx_rooms_s(" "),
-                           { ngx_sprintf(status, "%ui ", rq->status
-                                         ? rq->status : NGX_HTTP_OK)
-                             - status, status },
-                           rq->location, ngx_rooms_s("\n"), rq->idem_answer);
+    *value = ngx_rooms_join(rq->pool, ngx_rooms_s("d "), rq->idem_hash,
+                            ngx_rooms_s(" "),
+                            { ngx_sprintf(status, "%ui ", rq->status
+                                          ? rq->status : NGX_HTTP_OK)
+                              - status, status },
+                            rq->location, ngx_rooms_s("\n"), rq->idem_answer);
 
-    if (rq->idem_answer.data == NULL || value.data == NULL) {
+    return rq->idem_answer.data ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * Writes the answer before the commit, so that it is recorded with it.  The
+ * position isn't known yet: the script puts it in.
+ */
+ngx_int_t
+ngx_rooms_claim_record(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t           at;
+    rooms_str_t          value, kept, answers;
+    ngx_rooms_commit_t  *c;
+
+    c = &rq->commit;
+    at = rq->committing && c->events.data;
+
+    if (at) {
+        rq->position = NGX_ROOMS_POSITION_LATER;
+    }
+
+    kept = rq->endpoint->keep ? rq->endpoint->keep(rq) : ROOMS_NULL;
+
+    if (kept.data) {
+        rq->idem_answer = ROOMS_NULL;
+        value = ngx_rooms_join(rq->pool, ngx_rooms_s("e "), rq->idem_hash,
+                               ngx_rooms_s(" "), kept);
+
+    } else if (ngx_rooms_claim_show(rq, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (value.data == NULL) {
         return NGX_ERROR;
     }
 
@@ -320,7 +360,11 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
     rq->idem_guard = c->nguards;
 
     ngx_rooms_claim_index(rq, ROOMS_NULL);
-    ngx_rooms_claim_index(rq, rq->principal.sub);
+
+    if (kept.data == NULL) {
+        ngx_rooms_claim_index(rq, rq->principal.sub);
+    }
+
     ngx_rooms_commit_adds(c, NGX_ROOMS_QUOTA_KEYS, 1);
 
     if (rq->named.data) {
@@ -356,7 +400,7 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
 }
 
 
-/* The commit is done: the recorded answer, with its position. */
+/* The commit is done: the answer, with its position. */
 ngx_int_t
 ngx_rooms_claim_answer(ngx_rooms_req_t *rq)
 {
@@ -367,6 +411,10 @@ ngx_rooms_claim_answer(ngx_rooms_req_t *rq)
 
     a = rq->idem_answer;
     ngx_rooms_claim_end(rq);
+
+    if (a.data == NULL) {
+        return rq->endpoint->show(rq);
+    }
 
     for (n = 0, i = 0; i < a.len; i++) {
         n += a.data[i] <= 2;

@@ -66,6 +66,9 @@ typedef struct {
 #define NGX_ROOMS_T_NULL      0x20     /* may be null, which is "absent" */
 
 
+#define NGX_ROOMS_RECALL  3            /* round of a step that recalls, once
+                                          it has asked the store */
+
 #define NGX_ROOMS_ROWS  128            /* of the table of endpoints, at most */
 
 /*
@@ -93,6 +96,14 @@ struct ngx_rooms_endpoint_s {
     const ngx_rooms_field_t  *fields;
     ngx_rooms_step_pt         take;    /* an upload: sets rq->digest */
     ngx_rooms_step_pt         refuse;  /* answers rq->error, or declines */
+
+    /*
+     * Of a row that makes its answer again from a request with the same
+     * Idempotency-Key: what it needs for that, with NGX_ROOMS_POS (NULL: the
+     * answer is kept); and makes it, of rq->idem_kept.
+     */
+    rooms_str_t             (*keep)(ngx_rooms_req_t *rq);
+    ngx_rooms_step_pt         recall;
     const ngx_rooms_envelope_t  *envelope;  /* NULL: as everywhere */
 };
 
@@ -206,7 +217,9 @@ struct ngx_rooms_req_s {
     uint64_t                     cached;       /* ngx_rooms_cache_put() */
     ngx_event_t                  idem_timer;   /* makes the claim longer */
     ngx_uint_t                   idem_guard;   /* number of the claim's */
-    rooms_str_t                  idem_answer;  /* with NGX_ROOMS_POS */
+    rooms_str_t                  idem_answer;  /* with NGX_ROOMS_POS; or
+                                                  NULL: it is shown */
+    rooms_str_t                  idem_kept;    /* instead of an answer */
     rooms_str_t                  named;        /* a participant whose name is
                                                   in the answer, or NULL */
 
@@ -422,6 +435,8 @@ ngx_int_t ngx_rooms_names(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_claim(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_claim_record(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_claim_answer(ngx_rooms_req_t *rq);
+/* For a row's recall: this is the answer. */
+ngx_int_t ngx_rooms_claim_again(ngx_rooms_req_t *rq, rooms_str_t body);
 void ngx_rooms_claim_end(ngx_rooms_req_t *rq);
 void ngx_rooms_claim_release(ngx_rooms_req_t *rq);
 

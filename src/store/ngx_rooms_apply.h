@@ -138,6 +138,11 @@ void ngx_rooms_apply_size(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 /* The JSON that ngx_rooms_apply_event() stores, once its position is known. */
 rooms_str_t ngx_rooms_event_json(ngx_rooms_commit_t *c, int64_t position);
 
+/* The same JSON later, of what it was made of.  NULL: no memory. */
+rooms_str_t ngx_rooms_event_again(ngx_pool_t *pool, const rooms_room_t *room,
+    rooms_event_e type, rooms_str_t sender, rooms_str_t random,
+    rooms_str_t content, int64_t now, int64_t position);
+
 
 /*
  * Federation (ngx_rooms_apply_peers.c): which servers are in the room after

@@ -335,3 +335,23 @@ ngx_rooms_event_json(ngx_rooms_commit_t *c, int64_t position)
 
     return (rooms_str_t) { p - start, start };
 }
+
+
+rooms_str_t
+ngx_rooms_event_again(ngx_pool_t *pool, const rooms_room_t *room,
+    rooms_event_e type, rooms_str_t sender, rooms_str_t random,
+    rooms_str_t content, int64_t now, int64_t position)
+{
+    ngx_rooms_commit_t  c;
+
+    ngx_memzero(&c, sizeof(ngx_rooms_commit_t));
+    c.pool = pool;
+
+    if (ngx_rooms_apply_envelope(&c, room, type, sender, random, content, now,
+                                 &c.head, &c.tail) != NGX_OK)
+    {
+        return ROOMS_NULL;
+    }
+
+    return ngx_rooms_event_json(&c, position);
+}

@@ -23,7 +23,7 @@ static const char  *ngx_rooms_modes[NGX_ROOMS_MODE_MAX] = {
  * Rows are words with one space between.  Takes the next; data == NULL: there
  * is none.
  */
-static rooms_str_t
+rooms_str_t
 ngx_rooms_word(rooms_str_t *row)
 {
     u_char       *p, *last;
@@ -51,7 +51,7 @@ ngx_rooms_word(rooms_str_t *row)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_rooms_word_int(rooms_str_t *row, int64_t max, int64_t *n)
 {
     off_t        value;

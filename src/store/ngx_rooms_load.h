@@ -68,6 +68,10 @@ ngx_int_t ngx_rooms_load_room(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
 ngx_int_t ngx_rooms_parse_room(redisReply *reply, rooms_str_t id,
     rooms_room_t *room);
 
+/* The next word of a row, which goes on behind it; and as a number up to max. */
+rooms_str_t ngx_rooms_word(rooms_str_t *row);
+ngx_int_t ngx_rooms_word_int(rooms_str_t *row, int64_t max, int64_t *n);
+
 /* How the row of a joined member begins, for the store's scripts. */
 #define NGX_ROOMS_ROW_JOINED  "join "
 
