@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 # What pub/sub says is a hint: it may come late, twice, in another order, or
-# not at all.  Who follows /v1/sync gets each event once, in order, over one
-# Redis and over a cluster, while many write.
+# not at all.  Who follows, by polls or by a stream, gets each event once, in
+# order, over one Redis and over a cluster, while many write.
 
 use strict;
 use warnings;
@@ -21,7 +21,9 @@ use RoomsTest;
 use RoomsTest::Calls;
 use RoomsTest::Hints qw(hints_end hints_relay);
 use RoomsTest::Process qw(free_port patience wait_for);
+use RoomsTest::Stream;
 use RoomsTest::Topology qw(cluster_start redis_cli topology_end);
+use RoomsTest::WebSocket;
 
 my $json = JSON::PP->new->utf8->canonical;
 my $dir = File::Temp->newdir('rooms-hints-XXXXXXXX', TMPDIR => 1);
@@ -99,6 +101,47 @@ sub follow {
     return { got => \@got };
 }
 
+# The same over a stream, which is opened again if it ends.
+sub stream {
+    my ($who, $since, $ws, $all) = @_;
+    my ($until, @got, %seen, $want, $st);
+
+    while (1) {
+        $st //= $ws ? RoomsTest::WebSocket->new("/v1/stream?since=$since"
+                                                . '&format=event', token($who))
+                    : RoomsTest::Stream->new("/v1/sync?since=$since",
+                                             token($who));
+
+        my $e = $st->next(undef, 1 / patience());
+
+        return { bad => 'a reset' }
+            if $e && ($ws ? $e->{type} // '' : $e->{event} // '') eq 'reset';
+
+        if ($e) {
+            my $event = $ws ? $e : $e->{data};
+
+            if (defined $event->{event_type}) {
+                push @got, [@$event{qw(id stream_position)}];
+                $seen{$event->{id}} = 1;
+                $since = $event->{stream_position};
+            }
+
+        } elsif ($ws ? $st->{eof} || $st->{close} : $st->{closed}) {
+            $st = undef;
+            sleep 0.1;
+        }
+
+        if (!$want && -e $all) {
+            $want = $json->decode(RoomsTest::Process::slurp($all));
+            $until = time + 20 * patience();
+        }
+
+        last if $want && (!grep({ !$seen{$_} } @$want) || time > $until);
+    }
+
+    return { got => \@got };
+}
+
 sub write_some {
     my ($n, @rooms) = @_;
 
@@ -119,7 +162,7 @@ sub write_some {
 
 my $round = 0;
 
-# Four rooms, eight writers, three followers; one more comes and goes.
+# Four rooms, eight writers, three followers that poll and two streams; one more comes and goes.
 sub follows {
     my ($name) = @_;
     my $all = "$dir/all-" . ++$round;
@@ -138,6 +181,11 @@ sub follows {
     my @followers = map { my $limit = $_;
                           child(sub { follow('bob', $since, $limit, $all) })
                     } 1, 3, 100;
+
+    push @followers, map { my $ws = $_;
+                           child(sub { stream('bob', $since, $ws, $all) })
+                     } 0, 1;
+
     my @writers = map { my $n = $_; child(sub { write_some($n, @rooms) })
                   } 1 .. 8;
 

@@ -241,7 +241,7 @@ my $room = make(group => 'ann', name => 'One');
 
     # a token that goes on
     my $short = hs256($secret, sub => 'bob', tenant_id => tenant(),
-                      exp => time() + 3);
+                      exp => time() + 10);
     my $long = hs256($secret, sub => 'bob', tenant_id => tenant(),
                      exp => time() + 100);
     my @two = map { ws($short, '?since=now') } 1 .. 2;

@@ -176,8 +176,8 @@ error.code = SW_AUTH_EXPIRED_TOKEN
     rooms_url_secret_file $TEST_NGINX_SECRETS/new;
     location = /v1/sync { rooms on; rooms_auth mock; }
 --- request eval
-"GET /v1/sync?since=now&timeout=30000&ticket=" . main::ticket(exp => time() + 3)
---- timeout: 20
+"GET /v1/sync?since=now&timeout=60000&ticket=" . main::ticket(exp => time() + 10)
+--- timeout: 50
 --- error_code: 200
 --- json
 data.events = []

@@ -358,7 +358,7 @@ Authorization: Bearer {{ann_later}}
 --- more_headers
 Authorization: Bearer {{ann}}
 --- error_code eval
-[(400) x 10, 404, 200]
+[(400) x 11, 200]
 
 
 

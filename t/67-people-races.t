@@ -10,6 +10,7 @@ use warnings;
 
 use File::Temp ();
 use JSON::PP ();
+use MIME::Base64 qw(decode_base64);
 use POSIX ();
 use Test::More;
 
@@ -146,6 +147,40 @@ is(scalar(grep { ($seen{"still$_"} // 0) == 1 } 100 .. 159), 60,
 is(scalar(grep { $_->{data} && $_->{data}[0] }
           map { call('GET', "/v1/directory/participants?q=quint%20move$_", 'bob') }
           100 .. 139), 40, 'and who moved is found by the new name');
+
+# a picture that one has uploaded, and what is none
+sub upload {
+    my ($who, $name, $type, $bytes) = @_;
+    my $line = 'xXxXboundaryXxXx';
+
+    return must('POST', '/v1/media/upload', $who,
+                "--$line\r\nContent-Disposition: form-data; name=\"file\"; "
+                . "filename=\"$name\"\r\nContent-Type: $type\r\n\r\n$bytes"
+                . "\r\n--$line--\r\n",
+                'Content-Type' => "multipart/form-data; boundary=$line")
+           ->{media_id};
+}
+
+my $png = decode_base64('iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAIAAAACUFjqAAAAEklE'
+                        . 'QVR4nGP4z8CAB+GTG8HSALfKY52fTcuYAAAAAElFTkSuQmCC');
+my $picture = upload("bob", "me.png", "image/png", $png);
+my $note = upload("bob", "me.txt", "text/plain", "no picture");
+
+expect('400 SW_VALIDATION_FAILED avatar_media_id', 'PUT', '/v1/me', @$_)
+    for ['ann', { avatar_media_id => $picture }],
+        ['bob', { avatar_media_id => $note }],
+        ['bob', { avatar_media_id => 'med-01m8hkpszz4520qs84gh548mmp' }],
+        ['bob', { avatar_media_id => $picture,
+                  avatar_url => 'https://img.example/b.png' }];
+is(must('GET', '/v1/me', 'bob')->{avatar_url}, undef, 'nothing was changed');
+is(must('PUT', '/v1/me', 'bob', { avatar_media_id => $picture })->{avatar_url},
+   "/v1/media/download/$picture", 'an image is one');
+
+my $shown = must('GET', '/v1/participants/bob', 'ann')->{avatar_url};
+
+ok(call('GET', $shown, 'ann')->{body} eq $png, 'which others see');
+is(must('PUT', '/v1/me', 'bob', { avatar_url => undef })->{avatar_url}, undef,
+   'and it is taken away');
 
 # names in one place: the members' list, a DM and the directory follow at once
 my $room = make(group => 'ann');

@@ -94,6 +94,24 @@ for my $room ($ours, $theirs, $dm, $alone, $frozen, $refused) {
        'they read it');
 }
 
+# whom one finds of another server
+my $bea = $b->fqid('bea');
+my $people = '/v1/directory/participants';
+
+is_deeply([map { $_->{id} } @{$a->call('amy', 'GET', "$people?q=bea")->{data}}],
+          [], 'nobody of another server, unless asked for');
+
+my ($row) = @{$a->call('amy', 'GET', "$people?q=bea&include_federated=true")
+              ->{data}};
+
+is_deeply([@{$row // {}}{qw(id local_id server_name fqid participant_type)}],
+          [$bea, 'bea', $b->name, $bea, 'federated'], 'then they are found');
+is($a->call('amy', 'GET', "/v1/participants/$bea")->{data}{fqid}, $bea,
+   'and shown by their name');
+is_deeply([map { $_->{id} } @{$a->call('amy', 'GET', "$people?type=federated"
+                                       . '&include_federated=true')->{data}}],
+          [$bea], 'and by their type');
+
 # one room is frozen when she goes, and in one they don't know her message
 $b->call('bea', 'POST', "/v1/rooms/$frozen/archive");
 ok(wait_for($long, sub { $a->call('amy', 'GET', "/v1/rooms/$frozen")

@@ -101,8 +101,8 @@ ngx_rooms_me_load(ngx_rooms_req_t *rq)
         || (rc == NGX_OK && !rooms_str_eq(me->found.owner, rq->principal.sub)))
     {
         /* another's is nothing that one may show as oneself */
-        return ngx_rooms_fail(rq, NGX_ROOMS_E_PATH,
-                              "there is no such medium of yours");
+        return ngx_rooms_invalid(rq, "avatar_media_id",
+                                 "is no medium of yours");
     }
 
     return rc;

@@ -264,10 +264,13 @@ try {
     /* A token expires */
 
     const third = await context();
-    const carol = await signIn(third, "carol", await ask("token Carol 20"));
+    const carol = await signIn(third, "carol", await ask("token Carol 3600"));
 
     await carol.getByRole("button", { name: "Browse" }).click();
     await carol.getByRole("dialog").getByRole("listitem").filter({ hasText: "Engineering" }).getByRole("button", { name: "Join" }).click();
+    await composer(carol).waitFor();
+    await carol.evaluate((token) => sessionStorage.setItem("rooms-session", token), await ask("token Carol 30"));
+    await carol.reload();
     await composer(carol).waitFor();
     await carol.getByRole("dialog", { name: "Your token has expired" }).waitFor();
     ok(true, "who has an expired token is asked for another");
