@@ -16,7 +16,7 @@ use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Process qw(slurp);
+use RoomsTest::Process qw(slurp write_file);
 use RoomsTest::Token qw(hs256);
 use Test::Nginx::Socket 'no_plan';
 
@@ -31,13 +31,7 @@ Test::More::plan(skip_all => 'no openssl') if !`openssl version 2>/dev/null`;
 
 # Keys
 
-sub put {
-    my ($name, $text) = @_;
-
-    open my $out, '>', "$dir/$name" or die "$name: $!\n";
-    print $out $text;
-    close $out or die "$name: $!\n";
-}
+sub put { write_file("$dir/$_[0]", $_[1]) }
 
 # An RSA key and a certificate of it, as providers show them: n, e, x5c.
 sub new_key {

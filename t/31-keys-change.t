@@ -13,7 +13,7 @@ use Test::More;
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Process qw(wait_for);
+use RoomsTest::Process qw(wait_for write_file);
 use RoomsTest::Token qw(hs256);
 
 my $dir = File::Temp::tempdir('rooms-keys-XXXXXXXX', TMPDIR => 1,
@@ -32,9 +32,7 @@ my @odd = (undef, 7, 'x', [], {}, { kty => undef }, { kty => 1 },
 sub put {
     my ($name, $keys) = @_;
 
-    open my $out, '>', "$dir/new" or die "new: $!\n";
-    print $out ref $keys ? $json->encode({ keys => $keys }) : $keys;
-    close $out or die "new: $!\n";
+    write_file("$dir/new", $json->encode({ keys => $keys }));
     rename "$dir/new", "$dir/$name" or die "$name: $!\n";
 }
 

@@ -17,6 +17,7 @@ use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
+use RoomsTest::Process qw(write_file);
 use RoomsTest::Token qw(hs256 unsigned);
 use Test::Nginx::Socket 'no_plan';
 
@@ -52,9 +53,8 @@ my @odd = (
 sub put {
     my ($name, @keys) = @_;
 
-    open my $out, '>', "$dir/$name" or die "$name: $!\n";
-    print $out JSON::PP->new->utf8->canonical->encode({ keys => \@keys });
-    close $out or die "$name: $!\n";
+    write_file("$dir/$name",
+               JSON::PP->new->utf8->canonical->encode({ keys => \@keys }));
 }
 
 put('odd', @odd, $good);

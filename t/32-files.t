@@ -12,6 +12,7 @@ use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
+use RoomsTest::Process qw(write_file);
 use Test::Nginx::Socket 'no_plan';
 
 my $dir = File::Temp->newdir('rooms-conf-XXXXXXXX', TMPDIR => 1);
@@ -19,13 +20,7 @@ my $dir = File::Temp->newdir('rooms-conf-XXXXXXXX', TMPDIR => 1);
 $ENV{TEST_NGINX_DIR} = "$dir";
 save(dir => "$dir");
 
-sub put {
-    my ($name, $text) = @_;
-
-    open my $out, '>', "$dir/$name" or die "$name: $!\n";
-    print $out $text;
-    close $out or die "$name: $!\n";
-}
+sub put { write_file("$dir/$_[0]", $_[1]) }
 
 # tokens of identity providers
 put('tokens', "# of one\r\n\n \t" . 'a' x 16 . "\r\n" . 'b' x 64);

@@ -13,6 +13,7 @@ use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
+use RoomsTest::Process qw(write_file);
 use Test::Nginx::Socket 'no_plan';
 
 my $dir = File::Temp->newdir('rooms-conf-XXXXXXXX', TMPDIR => 1);
@@ -20,13 +21,7 @@ my $dir = File::Temp->newdir('rooms-conf-XXXXXXXX', TMPDIR => 1);
 $ENV{TEST_NGINX_DIR} = "$dir";
 save(dir => "$dir");
 
-sub put {
-    my ($name, $text) = @_;
-
-    open my $out, '>', "$dir/$name" or die "$name: $!\n";
-    print $out $text;
-    close $out or die "$name: $!\n";
-}
+sub put { write_file("$dir/$_[0]", $_[1]) }
 
 # federation's key
 put('key', "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n");

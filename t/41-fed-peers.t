@@ -8,15 +8,14 @@ use warnings;
 
 use File::Temp ();
 use IO::Socket::INET;
-use JSON::PP ();
 use MIME::Base64 qw(encode_base64);
 use Test::More;
 
 use lib 't/lib';
 use RoomsTest;
+use RoomsTest::Calls qw(answer);
 use RoomsTest::Signer;
 
-my $json = JSON::PP->new->utf8->canonical;
 my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
 my @children;
 
@@ -141,28 +140,17 @@ END
 my $admin = 'mock:root@t1:admin';
 my $profile = '/_scaiwave/federation/v1/profile';
 
-sub decode {
-    my ($res) = @_;
-    my $body = eval { $json->decode($res->[2]) } || {};
-
-    return { status => $res->[0], data => $body->{data},
-             code => $body->{error}{code} // '',
-             problem => $body->{error}{details}[0]{problem} // '',
-             message => $body->{error}{message} // '' };
-}
-
 sub call {
     my ($method, $path, $body) = @_;
 
-    return decode(http_req($method, $path, $admin,
-                           ref $body ? $json->encode($body) : $body));
+    return answer(http_req($method, $path, $admin, $body));
 }
 
 # A GET, signed by a peer for us; `sent` and `method` are what really goes.
 sub ask {
     my ($peer, $path, %o) = @_;
 
-    return decode(http_req($o{method} // 'GET', $o{sent} // $path, undef,
+    return answer(http_req($o{method} // 'GET', $o{sent} // $path, undef,
                            undef, $peer->headers('GET', $path,
                                                  authority => 'a.example',
                                                  %o)));
@@ -189,9 +177,9 @@ http_req('POST', '/v1/auth/register', 'mock:ann@t1');
 
 # Who is let in
 
-is(decode(http_req('GET', "$profile/ann"))->{code},
+is(answer(http_req('GET', "$profile/ann"))->{code},
    'SW_FED_SIGNATURE_MISMATCH', 'nobody unsigned gets anything');
-is(decode(http_req('GET', "$profile/ann", $admin))->{status}, 401,
+is(answer(http_req('GET', "$profile/ann", $admin))->{status}, 401,
    'nor does a token help');
 
 my $res = ask($b, "$profile/ann");

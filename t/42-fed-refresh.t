@@ -13,6 +13,7 @@ use Test::More;
 
 use lib 't/lib';
 use RoomsTest;
+use RoomsTest::Calls qw(answer);
 use RoomsTest::Signer;
 
 my $json = JSON::PP->new->utf8->canonical;
@@ -70,15 +71,11 @@ sub call {
 
     server_port_is($port);
 
-    my $res = http_req($method, $path, $token,
-                       ref $body ? $json->encode($body) : $body);
-    my $data = eval { $json->decode($res->[2]) } || {};
+    my $res = answer(http_req($method, $path, $token, $body));
 
     server_port_is($port_a);
 
-    return { status => $res->[0], data => $data->{data},
-             code => $data->{error}{code} // '',
-             message => $data->{error}{message} // '' };
+    return $res;
 }
 
 sub policy {
@@ -176,7 +173,7 @@ is(refresh($bob)->{code}, 'SW_FED_POLICY', 'nor do we ask, when closed');
 policy('a', $port_a, { default_mode => 'open' });
 foreign("\@carl:$c", 'carl', $c);
 
-sub answer {
+sub says {
     my ($data) = @_;
 
     RoomsTest::Signer::write_file("$dir/answer.new",
@@ -187,10 +184,10 @@ sub answer {
 my %good = (local_id => 'carl', server_name => $c, display_name => 'Carl',
             avatar_url => 'https://c.example/a.png');
 
-answer({ data => \%good });
+says({ data => \%good });
 is(refresh("\@carl:$c")->{data}{avatar_url}, 'https://c.example/a.png',
    'an avatar');
-answer({ data => { %good, avatar_url => 'javascript:alert(1)' } });
+says({ data => { %good, avatar_url => 'javascript:alert(1)' } });
 is(refresh("\@carl:$c")->{data}{avatar_url}, undef, 'one that is no URL');
 
 for (['another participant', { %good, local_id => 'ann' }],
@@ -203,12 +200,12 @@ for (['another participant', { %good, local_id => 'ann' }],
 {
     my ($name, $data) = @$_;
 
-    answer({ data => $data });
+    says({ data => $data });
     is(refresh("\@carl:$c")->{code}, 'SW_FED_PEER_UNREACHABLE',
        "refused: $name");
 }
 
-answer('hello');
+says('hello');
 is(refresh("\@carl:$c")->{code}, 'SW_FED_PEER_UNREACHABLE',
    'refused: no JSON');
 is(stored("\@carl:$c")->{display_name}, 'Carl', 'what was good stays');

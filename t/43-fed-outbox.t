@@ -15,6 +15,7 @@ use Time::HiRes qw(sleep time);
 
 use lib 't/lib';
 use RoomsTest;
+use RoomsTest::Calls qw(answer);
 use RoomsTest::Calls qw(event_place);
 use RoomsTest::Peer;
 use RoomsTest::Process qw(wait_for);
@@ -67,12 +68,10 @@ my $admin = 'mock:root@t1:admin';
 
 sub call {
     my ($method, $path, $who, $body, @headers) = @_;
-    my $res = http_req($method, $path, $who =~ /:/ ? $who : "mock:$who\@t1",
-                       ref $body ? $json->encode($body) : $body, @headers);
-    my $all = eval { $json->decode($res->[2]) } || {};
 
-    return { status => $res->[0], data => $all->{data},
-             code => $all->{error}{code} // '' };
+    return answer(http_req($method, $path,
+                           $who =~ /:/ ? $who : "mock:$who\@t1", $body,
+                           @headers));
 }
 
 sub must {

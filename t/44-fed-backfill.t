@@ -15,6 +15,7 @@ use Test::More;
 
 use lib 't/lib';
 use RoomsTest;
+use RoomsTest::Calls qw(answer);
 use RoomsTest::Signer;
 
 my $json = JSON::PP->new->utf8->canonical;
@@ -87,26 +88,16 @@ my $as_c = RoomsTest::Signer->new($c, 'c' x 32);
 my $old_c = RoomsTest::Signer->new($c, 'd' x 32);
 my $next_c = RoomsTest::Signer->new($c, 'e' x 32);
 
-sub decode {
-    my ($res) = @_;
-    my $data = eval { $json->decode($res->[2]) } || {};
-
-    return { status => $res->[0], data => $data->{data},
-             meta => $data->{meta}, code => $data->{error}{code} // '',
-             message => $data->{error}{message} // '', body => $res->[2] };
-}
-
 sub call {
     my ($letter, $method, $path, $token, $body) = @_;
 
     server_port_is($port{$letter});
 
-    my $res = http_req($method, $path, "mock:$token",
-                       ref $body ? $json->encode($body) : $body);
+    my $res = http_req($method, $path, "mock:$token", $body);
 
     server_port_is($port_a);
 
-    return decode($res);
+    return answer($res);
 }
 
 # A GET of another server to b.
@@ -120,7 +111,7 @@ sub ask {
 
     server_port_is($port_a);
 
-    return decode($res);
+    return answer($res);
 }
 
 sub key { "$_[0]:{t-$_[0]}:$_[1]" }
@@ -525,7 +516,7 @@ my @both = @{http_many([map { http_raw('POST',
                  "mock:$admin_a", '{}') } 1 .. 4], 4)};
 my ($imported, $bad) = (0, 0);
 
-for (map { decode($_) } @both) {
+for (map { answer($_) } @both) {
     $imported += $_->{data}{imported} // 0;
     $bad++ if $_->{status} != 200;
 }

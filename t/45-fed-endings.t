@@ -14,6 +14,7 @@ use Test::More;
 
 use lib 't/lib';
 use RoomsTest;
+use RoomsTest::Calls qw(answer);
 use RoomsTest::Signer;
 
 my $json = JSON::PP->new->utf8->canonical;
@@ -45,12 +46,8 @@ my ($admin, $ann) = ('mock:root@t1:admin', 'mock:ann@t1');
 
 sub call {
     my ($method, $path, $token, $body) = @_;
-    my $res = http_req($method, $path, $token,
-                       ref $body ? $json->encode($body) : $body);
-    my $data = eval { $json->decode($res->[2]) } || {};
 
-    return { status => $res->[0], data => $data->{data},
-             code => $data->{error}{code} // '' };
+    return answer(http_req($method, $path, $token, $body));
 }
 
 sub key { "sw:{t1}:$_[0]" }

@@ -26,6 +26,7 @@ use RoomsTest::JSON ();
 use RoomsTest::Nginx ();
 use RoomsTest::Redis ();
 
+our @EXPORT_OK = qw(answer);
 our @EXPORT = qw(admit call event_count event_place events expect false host
                  ids key known make many member members must newest pages
                  same_but_request_id start tenant token true verify_room
@@ -73,15 +74,20 @@ sub token {
     return "mock:$who$admin";
 }
 
+# What http_req() returns, taken apart.  Of an error: its code and message, and
+# the first of its details.
 sub answer {
     my ($raw) = @_;
     my ($status, $headers, $body) = @$raw;
-    my $all = eval { RoomsTest::JSON::json_decode($body) };
+    my $json = eval { RoomsTest::JSON::json_decode($body) };
+    my $all = ref $json eq 'HASH' ? $json : {};
+    my $error = $all->{error} // {};
 
     return { status => $status, headers => $headers, body => $body,
-             json => $all, data => ref $all ? $all->{data} : undef,
-             meta => ref $all ? $all->{meta} : undef,
-             code => ref $all && $all->{error} ? $all->{error}{code} : '' };
+             json => $json, data => $all->{data}, meta => $all->{meta},
+             code => $error->{code} // '', message => $error->{message} // '',
+             field => $error->{details}[0]{field},
+             problem => $error->{details}[0]{problem} // '' };
 }
 
 sub call {

@@ -14,7 +14,7 @@ use POSIX qw(WNOHANG _exit);
 use Time::HiRes qw(sleep time);
 
 our @EXPORT_OK = qw(checked end_process find_program free_port keep_reports
-                    patience slurp start_process wait_for);
+                    patience slurp start_process wait_for write_file);
 
 # How many times longer than usual things may take: under valgrind or
 # sanitizers what waits has to wait longer, and TEST_ROOMS_PATIENCE says so of
@@ -128,6 +128,14 @@ sub keep_reports {
         print $out "$1\n";
         close $out or die "$dir: $!\n";
     }
+}
+
+sub write_file {
+    my ($path, $text) = @_;
+
+    open my $out, '>:raw', $path or die "$path: $!\n";
+    print $out $text;
+    close $out or die "$path: $!\n";
 }
 
 sub slurp {

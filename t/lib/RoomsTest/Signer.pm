@@ -18,6 +18,8 @@ use File::Temp ();
 use JSON::PP ();
 use MIME::Base64 qw(decode_base64 encode_base64);
 
+use RoomsTest::Process qw(write_file);
+
 my $PKCS8 = pack 'H*', '302e020100300506032b657004220420';
 
 sub new {
@@ -31,14 +33,6 @@ sub new {
     my $public = substr read_file("$dir/public"), -32;
 
     return bless { name => $name, dir => $dir, public => $public }, $class;
-}
-
-sub write_file {
-    my ($name, $data) = @_;
-
-    open my $out, '>:raw', $name or die "$name: $!\n";
-    print $out $data;
-    close $out or die "$name: $!\n";
 }
 
 sub read_file {
