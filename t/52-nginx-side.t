@@ -86,7 +86,7 @@ sub curl {
         push @fields, '-H', "$name: $value";
     }
 
-    open my $out, '-|', 'curl', '-s', '-i', '--path-as-is', '-m', 10,
+    open my $out, '-|', 'curl', '-s', '-i', '--path-as-is', '-m', 60,
         @$options, $method eq 'HEAD' ? '-I' : ('-X', $method), @body, @fields,
         "http://127.0.0.1:$port$path" or die "curl: $!\n";
 
@@ -266,8 +266,10 @@ sub poll {
                            undef, token($who));
     $sock->flush;
 
-    # it waits, and so has asked
-    die "it does not wait\n" if IO::Select->new($sock)->can_read(0.2);
+    # NGINX is at work on it and on what asks for that
+    wait_for(20, sub { http_req('GET', '/active')->[2] =~ /Writing: 2\b/ })
+        or die "it is not asked\n";
+    die "it does not wait\n" if IO::Select->new($sock)->can_read(0);
 
     return $sock;
 }
@@ -308,13 +310,13 @@ refused(request('ann', 'GET', '/v1/rooms/r403'),
 is(request('ann', 'POST', "/v1/rooms/$room/send",
            { content => { body => 'ends it' } })->[0], 201, 'a message');
 like(do { local $/; <$sock> }, qr/ends it/, 'ends the first');
-ok(wait_for(5, sub { request('ann', 'GET', '/v1/sync?timeout=0')->[0]
+ok(wait_for(20, sub { request('ann', 'GET', '/v1/sync?timeout=0')->[0]
                      == 200 }), 'and there is room for another');
 
 # one that goes away leaves its place
 
 close poll('ann');
-ok(wait_for(5, sub { request('ann', 'GET', '/v1/sync?timeout=0')->[0]
+ok(wait_for(20, sub { request('ann', 'GET', '/v1/sync?timeout=0')->[0]
                      == 200 }), 'a connection that is closed does not count');
 
 is(request('ann', 'GET', '/v1/rooms/archived')->[0], 200,
@@ -353,7 +355,7 @@ for my $wait (map { 0.01 * $_ } 1 .. 12) {
          [@h2, '-m', $wait], token("u$wait"));
 }
 
-ok(wait_for(10, sub { http_req('GET', '/active')->[2]
+ok(wait_for(30, sub { http_req('GET', '/active')->[2]
                       =~ /Active connections: 1\b/ }),
    'nothing is left of them');
 unlike(nginx_log(), qr/\[(?:alert|emerg|crit)\]|exited on signal/,
