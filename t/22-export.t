@@ -470,30 +470,32 @@ q(HSET sw:{acme}:participants zoe ') . JSON::PP->new->utf8->encode({
 
 
 
-=== TEST 26: ... somebody of elsewhere and somebody who is gone have written, and a member
---- init: ::filled('mixed', 'zoe', 3, 20); ::filled('mixed', 'gone', 1, 20)
+=== TEST 26: ... somebody of elsewhere and somebody who is gone have written, the latter twice, and a member
+--- init: ::filled('mixed', 'zoe', 3, 20); ::filled('mixed', 'gone', 2, 20)
 --- calls
 ann POST /v1/rooms/{{mixed}}/send {"content": {"body": "x"}} -> 201
-ann POST /v1/rooms/{{mixed}}/send {"content": {"body": "y"}} -> 201
 --- store
-EVAL "local e = redis.call([[ZRANGE]], KEYS[1], -1, -1, [[WITHSCORES]]) redis.call([[ZREM]], KEYS[1], e[1]) return redis.call([[ZADD]], KEYS[1], e[2], (e[1]:gsub([[\"body\":\"y\"]], [[\"body\":\"y\",\"_imported_sender\":{\"display_name\":\"Y\"}]])))" 1 sw:{acme}:r:{{mixed}}:events = 1
+EVAL "local e = redis.call([[ZRANGE]], KEYS[1], 5, 5, [[WITHSCORES]]) redis.call([[ZREM]], KEYS[1], e[1]) return redis.call([[ZADD]], KEYS[1], e[2], (e[1]:gsub([[\"content\":{]], [[\"content\":{\"_imported_sender\":{\"display_name\":\"Y\"},]])))" 1 sw:{acme}:r:{{mixed}}:events = 1
 ZRANGE sw:{acme}:r:{{mixed}}:events 0 0 -> mixed0
-ZRANGE sw:{acme}:r:{{mixed}}:events -2 -2 -> mixed_x
+ZRANGE sw:{acme}:r:{{mixed}}:events 5 5 -> mixed_gone
+ZRANGE sw:{acme}:r:{{mixed}}:events -1 -1 -> mixed_x
 
 
 
-=== TEST 27: strangers are introduced in each event, and an author from before an import stays
+=== TEST 27: strangers are introduced in each event; an author from before an import stays, of a stranger's, too
 --- request
 GET /v1/rooms/{{mixed}}/export
 --- more_headers eval: scalar ::as('ann')
 --- manifest
+events # 7
 events[0] = {{mixed0}}
-events[-6].content._imported_sender = {"display_name": "Zoë", "avatar_url": "https://far.test/z.png", "fqid": "@zoe:far.test"}
-events[-5].content._imported_sender = {"display_name": "Zoë", "avatar_url": "https://far.test/z.png", "fqid": "@zoe:far.test"}
-events[-4].content._imported_sender = {"display_name": "Zoë", "avatar_url": "https://far.test/z.png", "fqid": "@zoe:far.test"}
-events[-3].content._imported_sender = {"display_name": "gone", "avatar_url": null, "fqid": null}
-events[-2] = {{mixed_x}}
-events[-1].content._imported_sender = {"display_name": "Y"}
+events[1].content._imported_sender = {"display_name": "Zoë", "avatar_url": "https://far.test/z.png", "fqid": "@zoe:far.test"}
+events[2].content._imported_sender = {"display_name": "Zoë", "avatar_url": "https://far.test/z.png", "fqid": "@zoe:far.test"}
+events[3].content._imported_sender = {"display_name": "Zoë", "avatar_url": "https://far.test/z.png", "fqid": "@zoe:far.test"}
+events[4].content._imported_sender = {"display_name": "gone", "avatar_url": null, "fqid": null}
+events[5] = {{mixed_gone}}
+events[5].content._imported_sender = {"display_name": "Y"}
+events[6] = {{mixed_x}}
 participants.zoe.fqid = "@zoe:far.test"
 
 
