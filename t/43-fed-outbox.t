@@ -284,7 +284,7 @@ $b->forget;
 my $before = time;
 
 send_to($room, 'd1');
-cmp_ok(time - $before, '<', 0.05 * ($ENV{TEST_NGINX_USE_VALGRIND} ? 20 : 2),
+cmp_ok(time - $before, '<', 5 * patience(),
        'a message to a server that is down is sent at once here');
 ok(wait_for(5, sub { failures($b) }), 'it failed');
 cmp_ok(redis('ZSCORE', key('outboxes'), $b->{name}), '>', time * 1000 - 2000,
@@ -360,10 +360,10 @@ my $both = room($b, $c);
 
 $_->forget for $b, $c;
 $b->mode('slow');
-$before = time;
 send_to($both, "two$_") for 1 .. 3;
 told($c, 'two1 two2 two3', 'one that is quick is told at once');
-cmp_ok(time - $before, '<', 1, 'whatever the other does');
+is(redis('EXISTS', key("outbox:$b->{name}")), 1,
+   'while the other has not answered');
 $b->mode('ok');
 sleep 1.5;
 retry($b);
@@ -400,8 +400,8 @@ $b->up;
 kill 'KILL', $holder;
 $before = time;
 retry($b);
-told($b, 'killed', 'another worker goes on', 9);
-cmp_ok(time - $before, '<', 8, 'soon');
+told($b, 'killed', 'another worker goes on', 30);
+cmp_ok(time - $before, '<', 25 * patience(), 'when the lease is over');
 
 # The key is rotated while events wait
 

