@@ -13,6 +13,7 @@ use JSON::PP ();
 use MIME::Base64 qw(encode_base64);
 use Time::HiRes qw(sleep time);
 
+use RoomsTest::JSON ();
 use RoomsTest::HTTP qw(http_req server_port_is);
 use RoomsTest::Process qw(end_process find_program free_port slurp
                           start_process wait_for);
@@ -196,7 +197,7 @@ sub call {
     my $res = http_req($method, $path, "mock:$who\@t"
                        . ($who eq 'root' ? ':admin' : ''),
                        ref $body ? $json->encode($body) : $body, %headers);
-    my $data = eval { $json->decode($res->[2]) } || {};
+    my $data = eval { RoomsTest::JSON::json_decode($res->[2]) } || {};
 
     return { status => $res->[0] // 0, data => $data->{data},
              meta => $data->{meta}, code => $data->{error}{code} // '',

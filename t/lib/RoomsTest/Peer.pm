@@ -21,6 +21,7 @@ use MIME::Base64 qw(decode_base64 encode_base64);
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
+use RoomsTest::JSON ();
 use RoomsTest::Process qw(end_process free_port slurp);
 use RoomsTest::Signer ();
 
@@ -185,10 +186,10 @@ sub sent {
     my ($self) = @_;
 
     return map {
-        my $r = $json->decode($_);
+        my $r = RoomsTest::JSON::json_decode($_);
 
         $r->{body} = decode_base64($r->{body});
-        $r->{events} = eval { $json->decode($r->{body})->{events} } || [];
+        $r->{events} = eval { RoomsTest::JSON::json_decode($r->{body})->{events} } || [];
         $r;
     } grep { /\n\z/ } split /^/, slurp("$self->{dir}/got");
 }

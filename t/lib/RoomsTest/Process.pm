@@ -81,10 +81,13 @@ sub start_process {
 sub wait_for {
     my ($seconds, $code) = @_;
     my $deadline = time() + $seconds * patience();
+    my $pause = 0.003;
 
+    # who looks all the time takes the processor from what they wait for
     until ($code->()) {
         return 0 if time() > $deadline;
-        sleep 0.003;
+        sleep $pause;
+        $pause *= 1.3 if $pause < 0.03;
     }
 
     return 1;

@@ -15,6 +15,7 @@ use File::Temp ();
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64);
 
+use RoomsTest::JSON ();
 use RoomsTest::HTTP qw(http_req);
 use RoomsTest::Nginx qw(run_nginx);
 use RoomsTest::Process qw(free_port);
@@ -101,7 +102,7 @@ sub call {
     my ($who, $method, $path, $body, %headers) = @_;
     my $res = http_req($method, $path, "mock:$who",
                        ref $body ? $json->encode($body) : $body, %headers);
-    my $data = eval { $json->decode($res->[2]) } || {};
+    my $data = eval { RoomsTest::JSON::json_decode($res->[2]) } || {};
 
     return { status => $res->[0], headers => $res->[1], data => $data->{data},
              meta => $data->{meta}, code => $data->{error}{code} // '',
@@ -213,7 +214,7 @@ sub post_text {
                        $self->{signer}->headers('POST', $path, body => $body,
                                                 authority => $self->{to},
                                                 %o));
-    my $data = eval { $json->decode($res->[2]) } // {};
+    my $data = eval { RoomsTest::JSON::json_decode($res->[2]) } // {};
 
     return ($res->[0], $data->{data}{results}, $data->{error}{code} // '');
 }
@@ -236,7 +237,7 @@ sub get {
                        $self->{signer}->headers('GET', $path,
                                                 authority => $self->{to}));
 
-    return ($res->[0], eval { $json->decode($res->[2]) });
+    return ($res->[0], eval { RoomsTest::JSON::json_decode($res->[2]) });
 }
 
 1;
