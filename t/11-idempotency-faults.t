@@ -55,7 +55,7 @@ my @kinds = (
     [dm => qr/^HGET .*:dms /,
      sub { ['/v1/rooms/dm', { participant_id => 'p' . ++$n }] },
      sub { hlen('dms') }],
-    [send => qr/^\w+ .*:r:$room /,
+    [send => qr/^\w+ .*:r:$room(?: |\z)/,
      sub { ["/v1/rooms/$room/send", { content => { body => 'x' } }] },
      sub { zcard("r:$room:events") }],
     [workspace => undef,
@@ -255,7 +255,7 @@ for my $other (0, 1) {
     my $events = zcard("r:$room:events");
 
     forget();
-    rule(qr/:r:$room /, 'drip 40 100', 1);
+    rule(qr/:r:$room(?: |\z)/, 'drip 40 100', 1);
     $sock = in_flight(raw("lost-$other", @send));
     ok(wait_for(10, sub { met() == 1 && idem_keys() }), 'in flight');
 

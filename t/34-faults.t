@@ -82,7 +82,7 @@ my @faults = (
     [ours => 'NONSENSE that nobody knows'],
 );
 my @asked = (
-    ['a read', qr/^HM?GET(?:ALL)? sw:\{acme\}:r:$room /,
+    ['a read', qr/^HM?GET(?:ALL)? sw:\{acme\}:r:$room(?: |\z)/,
      ['GET', "/v1/rooms/$room", 'ann'], 200],
     ['a later command', qr/^HGET sw:\{acme\}:r:$room:members /,
      ['GET', "/v1/rooms/$room", 'ann'], 200],
@@ -144,7 +144,7 @@ my $bob_dm = make(dm => 'ann', with => 'bob');
 my $medium = medium($dir, 'a.txt', 'text');
 my @reads = (
     ['/v1/rooms/archived', qr/^Z\w+ .*:p:ann:rooms/],
-    ["/v1/rooms/$room", qr/:r:$room /],
+    ["/v1/rooms/$room", qr/:r:$room(?: |\z)/],
     ["/v1/rooms/$bob_dm", qr/:participants/],
     ["/v1/rooms/$room/members", qr/^Z\w+ .*:r:$room:list/],
     ["/v1/rooms/$room/messages", qr/^Z\w+ .*:r:$room:events/],
@@ -182,17 +182,17 @@ ok(wait_for(10, sub { call('GET', $reads[1][0], 'ann')->{status} == 200 }),
 
 # what a change reads is a read; the change is resolved, as ever
 for my $lost ('lose-reply', 'lose-request') {
-    rule(qr/:r:$room /, $lost, 1);
+    rule(qr/:r:$room(?: |\z)/, $lost, 1);
     is(call('PUT', "/v1/rooms/$room/topic", 'ann', { topic => $lost })
        ->{status}, 200, "$lost of what a change reads");
-    rule(qr/^EVAL.*topic/, $lost, 1);
+    rule(qr/^EVAL.*topic/s, $lost, 1);
     is(call('PUT', "/v1/rooms/$room/topic", 'ann', { topic => "$lost 2" })
        ->{status}, 200, "$lost of the change");
     norule();
 }
 
 # and so is the question what became of it
-rule(qr/^(?:EVAL.*topic|EVAL -- resolve)/, 'lose-reply', 2);
+rule(qr/^(?:EVAL.*topic|EVAL -- resolve)/s, 'lose-reply', 2);
 is(call('PUT', "/v1/rooms/$room/topic", 'ann', { topic => 'twice' })
    ->{status}, 200, 'both are lost');
 is(met(), 2, 'both');
