@@ -76,6 +76,8 @@ rooms_str_t rooms_json_member(rooms_str_t object, const char *key);
  * and whatever else we wrote); NULL otherwise.
  */
 rooms_str_t rooms_json_member_str(rooms_str_t object, const char *key);
+/* The same of a value. */
+rooms_str_t rooms_json_inside(rooms_str_t value);
 int64_t rooms_json_member_int(rooms_str_t object, const char *key,
     int64_t otherwise);
 

@@ -199,10 +199,13 @@ rooms_json_member(rooms_str_t object, const char *key)
 rooms_str_t
 rooms_json_member_str(rooms_str_t object, const char *key)
 {
-    rooms_str_t  value;
+    return rooms_json_inside(rooms_json_member(object, key));
+}
 
-    value = rooms_json_member(object, key);
 
+rooms_str_t
+rooms_json_inside(rooms_str_t value)
+{
     if (value.len < 2 || value.data[0] != '"'
         || memchr(value.data, '\\', value.len))
     {

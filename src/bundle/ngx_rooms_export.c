@@ -314,6 +314,7 @@ ngx_rooms_export_start(ngx_rooms_req_t *rq, ngx_rooms_export_t *x)
 
     /* names that each page needs are made once */
 
+    x->key_room = ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM, room);
     x->key_events = ngx_rooms_key(keys, NGX_ROOMS_KEY_EVENTS, room);
 
     if (ngx_rooms_pager_init(&x->pager, rq->pool, r->connection->log, keys,
@@ -332,7 +333,8 @@ ngx_rooms_export_start(ngx_rooms_req_t *rq, ngx_rooms_export_t *x)
 
     aside = ngx_pnalloc(rq->pool, NGX_ROOMS_EXPORT_ASIDE);
 
-    if (x->key_events.data == NULL || x->pager.copies.data == NULL
+    if (x->key_room.data == NULL
+        || x->key_events.data == NULL || x->pager.copies.data == NULL
         || x->key_members.data == NULL || x->key_participants.data == NULL
         || aside == NULL)
     {

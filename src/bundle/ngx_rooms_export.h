@@ -29,7 +29,8 @@
 #define NGX_ROOMS_EXPORT_BUFS   4               /* filters may hold some */
 #define NGX_ROOMS_EXPORT_PAGE   (128 * 1024)    /* of events, in bytes */
 #define NGX_ROOMS_EXPORT_EVENTS 512
-#define NGX_ROOMS_EXPORT_TURN   (64 * 1024)     /* bytes deflated before other
+#define NGX_ROOMS_EXPORT_FEW    16              /* too few for a page */
+#define NGX_ROOMS_EXPORT_TURN   (40 * 1024)     /* bytes deflated before other
                                                    requests' turn */
 #define NGX_ROOMS_EXPORT_STEP   512             /* what a step counts for */
 #define NGX_ROOMS_EXPORT_PUT    4
@@ -63,6 +64,7 @@ typedef struct {
     rooms_str_t                  copies;     /* its edits, or NULL */
     rooms_str_t                  edit;       /* id of that of its body */
     rooms_authors_t              authors;    /* of an import's */
+    ngx_uint_t                   ready;      /* json is what is written */
 } ngx_rooms_export_event_t;
 
 
@@ -80,6 +82,7 @@ typedef struct {
     uint64_t                     total;      /* about so many in the room */
     uint64_t                     written;
     ngx_rooms_pager_t            pager;
+    rooms_str_t                  key_room;
     rooms_str_t                  key_events;
     rooms_str_t                  key_members;
     rooms_str_t                  key_participants;
@@ -120,6 +123,7 @@ typedef struct {
 
     unsigned                     queued:1;
     unsigned                     blocked:1;  /* by the client */
+    unsigned                     exact:1;    /* by the pager's script */
     unsigned                     any:1;      /* of the list being written */
     unsigned                     asking:1;   /* a batch of our own was sent */
 } ngx_rooms_export_t;

@@ -25,17 +25,26 @@ static ngx_uint_t ngx_rooms_export_edited(ngx_rooms_export_t *x,
     ngx_rooms_export_event_t *e);
 static ngx_int_t ngx_rooms_export_older(ngx_rooms_export_t *x,
     ngx_rooms_export_event_t *e, rooms_str_t edit);
+static ngx_int_t ngx_rooms_export_revert(ngx_rooms_export_t *x,
+    ngx_rooms_export_event_t *e, rooms_str_t edit);
 static ngx_int_t ngx_rooms_export_rewrite(ngx_rooms_export_t *x,
     rooms_str_t *json, const rooms_json_set_t *set, ngx_uint_t n);
 static ngx_int_t ngx_rooms_export_authors(ngx_rooms_export_t *x,
     ngx_rooms_export_event_t *e);
 static ngx_int_t ngx_rooms_export_sender(ngx_rooms_export_t *x,
-    rooms_str_t *json);
+    ngx_rooms_export_event_t *e);
 
 
+/*
+ * So many events that the plain command can read them (ngx_rooms_pager.h), or,
+ * if that showed one that the script has to read, a whole page from there.  An
+ * edit may make an event longer than the room's were before: what they are is
+ * asked with each page.
+ */
 ngx_int_t
 ngx_rooms_export_ask_page(ngx_rooms_export_t *x)
 {
+    ngx_uint_t          n;
     ngx_rooms_batch_t  *b;
 
     if (x->after >= x->upto) {
@@ -54,11 +63,22 @@ ngx_rooms_export_ask_page(ngx_rooms_export_t *x)
 
     /* the page lives in its first batch */
 
-    if (b == NULL || ngx_rooms_pager_next(&x->pager, b->pool) != NGX_OK
-        || ngx_rooms_pager_ask(&x->pager, b) != NGX_OK)
-    {
+    if (b == NULL || ngx_rooms_pager_next(&x->pager, b->pool) != NGX_OK) {
         return ngx_rooms_export_fail(x, "no memory");
     }
+
+    n = NGX_ROOMS_EXPORT_PAGE / x->pager.big;
+
+    x->pager.exact = x->exact || n < NGX_ROOMS_EXPORT_FEW;
+    x->pager.limit = x->pager.exact ? NGX_ROOMS_EXPORT_EVENTS : n - 1;
+    x->exact = 0;
+
+    if (ngx_rooms_pager_ask(&x->pager, b) != NGX_OK) {
+        return ngx_rooms_export_fail(x, "no memory");
+    }
+
+    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), x->key_room,
+                             ngx_rooms_field_big);
 
     x->state = NGX_ROOMS_X_PAGE;
 
@@ -77,8 +97,10 @@ ngx_rooms_export_page(ngx_rooms_export_t *x)
 
     x->page = x->rq->batch;
 
-    if (ngx_rooms_export_list(x) != NGX_OK) {
-        return NGX_ERROR;
+    rc = ngx_rooms_export_list(x);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_AGAIN ? NGX_OK : NGX_ERROR;
     }
 
     b = NULL;
@@ -126,15 +148,41 @@ ngx_rooms_export_page(ngx_rooms_export_t *x)
 }
 
 
-/* The page, less what is out of the times that were asked for. */
+/*
+ * The page, less what is out of the times that were asked for.  NGX_AGAIN: it
+ * has to be asked for once more, by the script.
+ */
 static ngx_int_t
 ngx_rooms_export_list(ngx_rooms_export_t *x)
 {
+    int64_t                    big;
+    ngx_int_t                  rc;
     ngx_uint_t                 i, n;
     ngx_rooms_paged_t         *paged;
     ngx_rooms_export_event_t  *e;
 
-    if (ngx_rooms_pager_take(&x->pager, x->page->replies[0]) != NGX_OK) {
+    big = ngx_rooms_reply_int(x->page->replies[1], 0);
+
+    if (big > x->pager.big && big <= UINT32_MAX) {
+        x->pager.big = big;
+    }
+
+    rc = ngx_rooms_pager_take(&x->pager, x->page->replies[0]);
+
+    if (rc == NGX_AGAIN && x->pager.page.nelts == 0) {
+        x->page = NULL;
+        x->exact = 1;
+        x->state = NGX_ROOMS_X_ASK_PAGE;
+
+        return NGX_AGAIN;
+    }
+
+    if (rc == NGX_AGAIN) {
+        /* what came before it is a page of its own */
+        x->pager.more = 1;
+        x->exact = 1;
+
+    } else if (rc != NGX_OK) {
         return ngx_rooms_export_fail(x, "no memory");
     }
 
@@ -161,6 +209,7 @@ ngx_rooms_export_list(ngx_rooms_export_t *x)
         e->json = e->stored.json;
         e->copies = paged[i].copies;
         e->edit = ROOMS_NULL;
+        e->ready = 0;
 
         x->nevents += ngx_rooms_export_within(x, e);
     }
@@ -256,14 +305,30 @@ ngx_rooms_export_edits(ngx_rooms_export_t *x)
 }
 
 
-/* The event with the body of an edit, or its first one. */
+/* The event as it was when the export began. */
 static ngx_int_t
 ngx_rooms_export_older(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e,
     rooms_str_t edit)
 {
+    if (ngx_rooms_export_revert(x, e, edit) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    e->stored.content = rooms_json_member(e->json, "content");
+    e->stored.original = rooms_json_member(e->json, "original_content");
+
+    return NGX_OK;
+}
+
+
+/* Its JSON with the body of an edit, or its first one. */
+static ngx_int_t
+ngx_rooms_export_revert(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e,
+    rooms_str_t edit)
+{
     rooms_str_t  original, body;
 
-    original = rooms_json_member(e->json, "original_content");
+    original = e->stored.original;
 
     if (e->edit.data == NULL) {
 
@@ -333,10 +398,15 @@ ngx_rooms_export_rewrite(ngx_rooms_export_t *x, rooms_str_t *json,
 }
 
 
-/* Writes the next event of the page. */
+/*
+ * Writes the next events of the page: short ones together, since each call of
+ * zlib and of the checksum costs as much as some hundred bytes.
+ */
 ngx_int_t
 ngx_rooms_export_events(ngx_rooms_export_t *x)
 {
+    rooms_buf_t               *b;
+    rooms_str_t                comma;
     ngx_rooms_export_event_t  *e;
 
     if (x->event == x->nevents) {
@@ -353,17 +423,46 @@ ngx_rooms_export_events(ngx_rooms_export_t *x)
         return NGX_OK;
     }
 
-    e = &x->events[x->event++];
+    b = &x->aside;
+    rooms_buf_init(b, b->start, NGX_ROOMS_EXPORT_ASIDE);
 
-    if (ngx_rooms_export_authors(x, e) != NGX_OK
-        || ngx_rooms_export_sender(x, &e->json) != NGX_OK)
-    {
-        return NGX_ERROR;
+    while (x->event < x->nevents) {
+        e = &x->events[x->event];
+
+        if (!e->ready) {
+
+            if (ngx_rooms_export_authors(x, e) != NGX_OK
+                || ngx_rooms_export_sender(x, e) != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+            e->ready = 1;
+        }
+
+        comma = x->written ? ngx_rooms_s(",\n") : ngx_rooms_s("\n");
+
+        if (comma.len + e->json.len > (size_t) (b->end - b->last)) {
+
+            if (b->last == b->start) {
+                ngx_rooms_export_put(x, comma);
+                ngx_rooms_export_put(x, e->json);
+
+                x->written++;
+                x->event++;
+            }
+
+            break;
+        }
+
+        rooms_json_raw(b, comma.data, comma.len);
+        rooms_json_raw(b, e->json.data, e->json.len);
+
+        x->written++;
+        x->event++;
     }
 
-    ngx_rooms_export_put(x, x->written++ ? ngx_rooms_s(",\n")
-                                         : ngx_rooms_s("\n"));
-    ngx_rooms_export_put(x, e->json);
+    ngx_rooms_export_put_aside(x);
 
     return NGX_OK;
 }
@@ -403,13 +502,12 @@ ngx_rooms_export_authors(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
 
 /* Who is not of this tenant is introduced in each event: see api.md. */
 static ngx_int_t
-ngx_rooms_export_sender(ngx_rooms_export_t *x, rooms_str_t *json)
+ngx_rooms_export_sender(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
 {
     rooms_id_t   *who;
     rooms_str_t   id, content, *profile;
 
-    id = ngx_rooms_json_id(x->page->pool, rooms_json_member(*json,
-                                                            "sender_id"));
+    id = ngx_rooms_json_id(x->page->pool, e->stored.sender);
     who = id.data ? rooms_id_set_find(&x->people, id) : NULL;
     profile = who ? who->data : NULL;
 
@@ -417,7 +515,7 @@ ngx_rooms_export_sender(ngx_rooms_export_t *x, rooms_str_t *json)
         return NGX_OK;
     }
 
-    content = rooms_json_member(*json, "content");
+    content = rooms_json_member(e->json, "content");
 
     if (content.data == NULL
         || rooms_json_member(content, "_imported_sender").data)
@@ -432,6 +530,6 @@ ngx_rooms_export_sender(ngx_rooms_export_t *x, rooms_str_t *json)
         return NGX_ERROR;
     }
 
-    return ngx_rooms_export_rewrite(x, json, (rooms_json_set_t[]) {
+    return ngx_rooms_export_rewrite(x, &e->json, (rooms_json_set_t[]) {
                                         { "content", content } }, 1);
 }

@@ -15,11 +15,11 @@
 
 
 static ngx_int_t ngx_rooms_export_collect_people(ngx_rooms_export_t *x,
-    rooms_str_t json);
+    const rooms_stored_t *e);
 static ngx_int_t ngx_rooms_export_person(ngx_rooms_export_t *x,
     rooms_str_t id);
 static ngx_int_t ngx_rooms_export_collect_media(ngx_rooms_export_t *x,
-    rooms_str_t json);
+    const rooms_stored_t *e);
 static ngx_int_t ngx_rooms_export_collect_refs(ngx_rooms_export_t *x,
     rooms_str_t content);
 static ngx_int_t ngx_rooms_export_collect_authors(ngx_rooms_export_t *x,
@@ -47,8 +47,8 @@ ngx_rooms_export_page_alloc(void *ctx, size_t size)
 ngx_int_t
 ngx_rooms_export_collect(ngx_rooms_export_t *x)
 {
-    ngx_uint_t   i;
-    rooms_str_t  json;
+    ngx_uint_t                 i;
+    ngx_rooms_export_event_t  *e;
 
     rooms_id_set_cleanup(&x->fresh);
     rooms_id_set_init(&x->fresh, x->people.key, ngx_rooms_export_page_alloc,
@@ -64,12 +64,12 @@ ngx_rooms_export_collect(ngx_rooms_export_t *x)
     }
 
     for (i = 0; i < x->nevents; i++) {
-        json = x->events[i].json;
+        e = &x->events[i];
 
-        if (ngx_rooms_export_collect_people(x, json) != NGX_OK
-            || ngx_rooms_export_collect_authors(x, &x->events[i]) != NGX_OK
+        if (ngx_rooms_export_collect_people(x, &e->stored) != NGX_OK
+            || ngx_rooms_export_collect_authors(x, e) != NGX_OK
             || (x->with_media
-                && ngx_rooms_export_collect_media(x, json) != NGX_OK))
+                && ngx_rooms_export_collect_media(x, &e->stored) != NGX_OK))
         {
             return ngx_rooms_export_fail(x, "no memory");
         }
@@ -86,35 +86,32 @@ ngx_rooms_export_collect(ngx_rooms_export_t *x)
 
 /* The sender, and who is invited, removed or given power. */
 static ngx_int_t
-ngx_rooms_export_collect_people(ngx_rooms_export_t *x, rooms_str_t json)
+ngx_rooms_export_collect_people(ngx_rooms_export_t *x,
+    const rooms_stored_t *e)
 {
-    rooms_str_t  type, content, ids, id;
+    rooms_str_t  ids, id;
 
-    if (ngx_rooms_export_person(x, rooms_json_member(json, "sender_id"))
-        != NGX_OK)
-    {
+    if (ngx_rooms_export_person(x, e->sender) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    type = rooms_json_member_str(json, "event_type");
-
-    if (!rooms_str_eq(type, rooms_cstr(rooms_event_name(ROOMS_EV_MEMBER)))
-        && !rooms_str_eq(type,
-                         rooms_cstr(rooms_event_name(ROOMS_EV_POWER_LEVEL))))
+    if (e->message
+        || (!rooms_str_eq(e->type,
+                          rooms_cstr(rooms_event_name(ROOMS_EV_MEMBER)))
+            && !rooms_str_eq(e->type, rooms_cstr(rooms_event_name(
+                                                 ROOMS_EV_POWER_LEVEL)))))
     {
         return NGX_OK;
     }
 
-    content = rooms_json_member(json, "content");
-
-    if (ngx_rooms_export_person(x, rooms_json_member(content,
+    if (ngx_rooms_export_person(x, rooms_json_member(e->content,
                                                      "participant_id"))
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    ids = rooms_json_member(content, "participant_ids");
+    ids = rooms_json_member(e->content, "participant_ids");
 
     for ( ;; ) {
         id = rooms_json_element(&ids);
@@ -186,23 +183,17 @@ ngx_rooms_export_collect_authors(ngx_rooms_export_t *x,
 
 /* Of what it says, of what its edit says, and of what it said first. */
 static ngx_int_t
-ngx_rooms_export_collect_media(ngx_rooms_export_t *x, rooms_str_t json)
+ngx_rooms_export_collect_media(ngx_rooms_export_t *x, const rooms_stored_t *e)
 {
-    rooms_str_t  content, original, body;
-
-    content = rooms_json_member(json, "content");
-    original = rooms_json_member(json, "original_content");
-    body = content.data ? rooms_json_member(content, "content") : ROOMS_NULL;
-
-    if (ngx_rooms_export_collect_refs(x, content) != NGX_OK
-        || ngx_rooms_export_collect_refs(x, original) != NGX_OK)
+    if (ngx_rooms_export_collect_refs(x, e->content) != NGX_OK
+        || ngx_rooms_export_collect_refs(x, e->original) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return body.data && body.data[0] == '{'
-           && rooms_json_member(content, "replaces").data
-           ? ngx_rooms_export_collect_refs(x, body) : NGX_OK;
+    return e->edit ? ngx_rooms_export_collect_refs(x,
+                                      rooms_json_member(e->content, "content"))
+                   : NGX_OK;
 }
 
 

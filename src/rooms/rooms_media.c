@@ -205,12 +205,56 @@ rooms_media_dir(rooms_str_t tenant, unsigned char *dst)
 }
 
 
+/* One walk over an object, since nearly all have none of the three. */
+
+static void
+rooms_media_refs_look(rooms_media_refs_t *refs, rooms_str_t object,
+    rooms_str_t *attachments)
+{
+    rooms_str_t  key, value;
+
+    refs->medium = ROOMS_NULL;
+    refs->thumbnail = ROOMS_NULL;
+
+    value = ROOMS_NULL;
+
+    while (rooms_json_next(object, &key, &value)) {
+
+        if (refs->medium.data == NULL && rooms_json_key_is(key, "media_id")) {
+            refs->medium = value;
+
+        } else if (refs->thumbnail.data == NULL
+                   && rooms_json_key_is(key, "thumbnail_id"))
+        {
+            refs->thumbnail = value;
+
+        } else if (attachments && attachments->data == NULL
+                   && rooms_json_key_is(key, "attachments"))
+        {
+            *attachments = value;
+        }
+    }
+}
+
+
 void
 rooms_media_refs_init(rooms_media_refs_t *refs, rooms_str_t content)
 {
-    refs->content = content;
-    refs->thumbnail = ROOMS_NULL;
-    refs->attachments = rooms_json_member(content, "attachments");
+    refs->attachments = ROOMS_NULL;
+
+    rooms_media_refs_look(refs, content, &refs->attachments);
+}
+
+
+static rooms_str_t
+rooms_media_refs_take(rooms_str_t *value)
+{
+    rooms_str_t  id;
+
+    id = rooms_json_inside(*value);
+    *value = ROOMS_NULL;
+
+    return id.data && rooms_id_valid(id, "med-") ? id : ROOMS_NULL;
 }
 
 
@@ -220,29 +264,22 @@ rooms_media_refs_next(rooms_media_refs_t *refs)
     rooms_str_t  object, id;
 
     for ( ;; ) {
-        id = refs->thumbnail;
-        refs->thumbnail = ROOMS_NULL;
+        id = rooms_media_refs_take(&refs->medium);
 
-        if (id.data && rooms_id_valid(id, "med-")) {
+        if (id.data == NULL) {
+            id = rooms_media_refs_take(&refs->thumbnail);
+        }
+
+        if (id.data) {
             return id;
         }
 
-        object = refs->content;
-        refs->content = ROOMS_NULL;
+        object = rooms_json_element(&refs->attachments);
 
         if (object.data == NULL) {
-            object = rooms_json_element(&refs->attachments);
-
-            if (object.data == NULL) {
-                return ROOMS_NULL;
-            }
+            return ROOMS_NULL;
         }
 
-        id = rooms_json_member_str(object, "media_id");
-        refs->thumbnail = rooms_json_member_str(object, "thumbnail_id");
-
-        if (id.data && rooms_id_valid(id, "med-")) {
-            return id;
-        }
+        rooms_media_refs_look(refs, object, NULL);
     }
 }

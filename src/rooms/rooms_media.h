@@ -50,12 +50,13 @@ size_t rooms_media_dir(rooms_str_t tenant, unsigned char *dst);
 
 /*
  * The media that an event's content refers to: its "media_id" and
- * "thumbnail_id", and those of each of its "attachments".  Content is a valid JSON object as the store has
- * it; what is no id, or is written with escapes, is no reference.
+ * "thumbnail_id", and those of each of its "attachments".  Content is a valid
+ * JSON object as the store has it; what is no id, or is written with escapes,
+ * is no reference.
  */
 typedef struct {
-    rooms_str_t  content;             /* until its media_id was looked at */
-    rooms_str_t  thumbnail;           /* of what was looked at last */
+    rooms_str_t  medium;              /* of what was looked at last, until */
+    rooms_str_t  thumbnail;           /* it is told */
     rooms_str_t  attachments;         /* those left, with a bracket or comma */
 } rooms_media_refs_t;
 

@@ -70,7 +70,7 @@ ngx_rooms_pager_next(ngx_rooms_pager_t *p, ngx_pool_t *pool)
     p->pool = pool;
     p->size = 0;
     p->more = 0;
-    p->scores = 0;
+    p->exact = 0;
 
     return ngx_array_init(&p->page, pool, ngx_min(p->limit, 64) + 1,
                           sizeof(ngx_rooms_paged_t));
@@ -101,8 +101,7 @@ ngx_rooms_pager_ask(ngx_rooms_pager_t *p, ngx_rooms_batch_t *b)
 
     left = p->bytes > p->size ? p->bytes - p->size : 1;
     p->asked = p->limit + 1 - p->page.nelts;
-    p->script = p->copies.data || p->scores
-                || (uint64_t) p->asked * p->big > left;
+    p->script = p->exact || (uint64_t) p->asked * p->big > left;
 
     count = ngx_rooms_number(b->pool, p->asked);
 
@@ -166,8 +165,8 @@ ngx_rooms_pager_take(ngx_rooms_pager_t *p, redisReply *reply)
 
 
 /*
- * NGX_DONE: the page is full.  NGX_AGAIN: where the event stands has to be
- * asked for.
+ * NGX_DONE: the page is full.  NGX_AGAIN: where the event stands, or what its
+ * edits are, has to be asked for.
  */
 static ngx_int_t
 ngx_rooms_pager_push(ngx_rooms_pager_t *p, redisReply *event,
@@ -188,9 +187,10 @@ ngx_rooms_pager_push(ngx_rooms_pager_t *p, redisReply *event,
         rooms_stored_read(json, p->room, 0, &e.stored);
 
         if (!e.stored.readable || (p->back ? e.stored.position >= p->from
-                                           : e.stored.position <= p->from))
+                                           : e.stored.position <= p->from)
+            || (p->copies.data && e.stored.edited_at.data))
         {
-            p->scores = 1;
+            p->exact = 1;
             return NGX_AGAIN;
         }
 

@@ -17,8 +17,9 @@
  * A room knows a size that none of its events exceeds (its field "big").  If
  * so many events of that size fit, as nearly always, one plain command reads
  * the page.  Else a script does, which counts bytes; it costs the store some
- * eight times as much for each event, and so does a page that has an
- * unreadable event, whose position only its score tells.
+ * eight times as much for each event.  So does a page that has an unreadable
+ * event, whose position only its score tells, or, where edits are wanted, an
+ * edited one: events and their edits have to be of the same moment.
  *
  *     ngx_rooms_pager_ask()      adds the one command to a batch
  *     ngx_rooms_pager_take()     NGX_AGAIN: ask once more
@@ -39,7 +40,7 @@ typedef struct {
 
     rooms_str_t             room;
     rooms_str_t             events;      /* key */
-    rooms_str_t             copies;      /* key, if they are wanted */
+    rooms_str_t             copies;      /* key, if edits are wanted */
     uint32_t                big;         /* of the room */
 
     int64_t                 from;        /* what is behind it is read next;
@@ -53,11 +54,12 @@ typedef struct {
     size_t                  size;        /* of its events */
     unsigned                more:1;      /* there are, behind the page */
 
+    unsigned                exact:1;     /* the next command is the script */
+
     /* the rest is private */
 
     ngx_uint_t              asked;       /* events */
     unsigned                script:1;    /* the last command was the script */
-    unsigned                scores:1;    /* positions are doubtful */
 } ngx_rooms_pager_t;
 
 /* From a position on, back or forward; the fields may be changed. */
