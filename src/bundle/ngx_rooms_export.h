@@ -28,6 +28,8 @@
                                                    records of TLS */
 #define NGX_ROOMS_EXPORT_BUFS   4               /* filters may hold some */
 #define NGX_ROOMS_EXPORT_PAGE   (128 * 1024)    /* of events, in bytes */
+#define NGX_ROOMS_EXPORT_PLAIN  (256 * 1024)    /* likewise, if all of them
+                                                   were as long as one was */
 #define NGX_ROOMS_EXPORT_EVENTS 512
 #define NGX_ROOMS_EXPORT_FEW    16              /* too few for a page */
 #define NGX_ROOMS_EXPORT_TURN   (40 * 1024)     /* bytes deflated before other

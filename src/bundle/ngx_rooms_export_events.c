@@ -33,6 +33,9 @@ static ngx_int_t ngx_rooms_export_authors(ngx_rooms_export_t *x,
     ngx_rooms_export_event_t *e);
 static ngx_int_t ngx_rooms_export_sender(ngx_rooms_export_t *x,
     ngx_rooms_export_event_t *e);
+static ngx_int_t ngx_rooms_export_insert(ngx_rooms_export_t *x,
+    rooms_str_t *json, rooms_str_t object, rooms_str_t name,
+    rooms_str_t value);
 
 
 /*
@@ -67,10 +70,12 @@ ngx_rooms_export_ask_page(ngx_rooms_export_t *x)
         return ngx_rooms_export_fail(x, "no memory");
     }
 
-    n = NGX_ROOMS_EXPORT_PAGE / x->pager.big;
+    n = NGX_ROOMS_EXPORT_PLAIN / x->pager.big;
 
     x->pager.exact = x->exact || n < NGX_ROOMS_EXPORT_FEW;
     x->pager.limit = x->pager.exact ? NGX_ROOMS_EXPORT_EVENTS : n - 1;
+    x->pager.bytes = x->pager.exact ? NGX_ROOMS_EXPORT_PAGE
+                                    : NGX_ROOMS_EXPORT_PLAIN;
     x->exact = 0;
 
     if (ngx_rooms_pager_ask(&x->pager, b) != NGX_OK) {
@@ -515,7 +520,15 @@ ngx_rooms_export_sender(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
         return NGX_OK;
     }
 
-    content = rooms_json_member(e->json, "content");
+    /* nearly always the event is as it was read, and so is its content */
+
+    content = e->stored.content;
+
+    if (content.data < e->json.data
+        || content.data >= e->json.data + e->json.len)
+    {
+        content = rooms_json_member(e->json, "content");
+    }
 
     if (content.data == NULL
         || rooms_json_member(content, "_imported_sender").data)
@@ -523,13 +536,46 @@ ngx_rooms_export_sender(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
         return NGX_OK;
     }
 
-    if (ngx_rooms_export_rewrite(x, &content, (rooms_json_set_t[]) {
-                                     { "_imported_sender", *profile } }, 1)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
+    return ngx_rooms_export_insert(x, &e->json, content,
+                                   ngx_rooms_s("\"_imported_sender\":"),
+                                   *profile);
+}
+
+
+/* One member more at the end of an object that stands in the event. */
+static ngx_int_t
+ngx_rooms_export_insert(ngx_rooms_export_t *x, rooms_str_t *json,
+    rooms_str_t object, rooms_str_t name, rooms_str_t value)
+{
+    size_t        size;
+    u_char       *start;
+    rooms_buf_t   b;
+    rooms_str_t   key, first;
+
+    size = json->len + 1 + name.len + value.len;
+
+    start = ngx_pnalloc(x->page->pool, size);
+    if (start == NULL) {
+        return ngx_rooms_export_fail(x, "no memory");
     }
 
-    return ngx_rooms_export_rewrite(x, &e->json, (rooms_json_set_t[]) {
-                                        { "content", content } }, 1);
+    rooms_buf_init(&b, start, size);
+
+    rooms_json_raw(&b, json->data,
+                   object.data + object.len - 1 - json->data);
+
+    first = ROOMS_NULL;
+
+    if (rooms_json_next(object, &key, &first)) {
+        rooms_json_lit(&b, ",");
+    }
+
+    rooms_json_raw(&b, name.data, name.len);
+    rooms_json_raw(&b, value.data, value.len);
+    rooms_json_raw(&b, object.data + object.len - 1,
+                   json->data + json->len - (object.data + object.len - 1));
+
+    *json = (rooms_str_t) { b.last - start, start };
+
+    return NGX_OK;
 }

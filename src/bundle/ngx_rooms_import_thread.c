@@ -463,9 +463,10 @@ ngx_rooms_import_scan_end(ngx_rooms_import_t *im)
 static ngx_int_t
 ngx_rooms_import_element(ngx_rooms_import_t *im, rooms_manifest_item_e kind)
 {
-    int                rc;
-    json_t            *o;
-    rooms_manifest_t  *m;
+    int                   rc;
+    json_t               *o;
+    rooms_manifest_t     *m;
+    rooms_check_event_t   e;
 
     m = &im->manifest;
     rc = 0;
@@ -474,10 +475,9 @@ ngx_rooms_import_element(ngx_rooms_import_t *im, rooms_manifest_item_e kind)
     switch (kind) {
 
     case ROOMS_MANIFEST_EVENT:
-        o = rooms_check_event(&im->check, m->slice);
 
-        if (o) {
-            rc = rooms_import_event(&im->tables, m->slice, o, m->index - 1);
+        if (rooms_check_event(&im->check, m->slice, &e) == 0) {
+            rc = rooms_import_event(&im->tables, m->slice, &e, m->index - 1);
         }
 
         /* tables of events that are too many would grow without bound */
@@ -485,7 +485,6 @@ ngx_rooms_import_element(ngx_rooms_import_t *im, rooms_manifest_item_e kind)
         im->tables.stored = im->tables.events * ROOMS_IMPORT_EVENT_MIN;
 
         if (ngx_rooms_import_bounded(im) != NGX_OK) {
-            json_decref(o);
             return NGX_ERROR;
         }
 

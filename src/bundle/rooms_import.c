@@ -22,7 +22,9 @@
 #define ROOMS_IMPORT_TS_MAX       INT64_C(253402300799)    /* 9999-12-31 */
 
 
-static int rooms_import_edit(rooms_import_t *im, json_t *content,
+static int rooms_import_edit(rooms_import_t *im, rooms_str_t content,
+    uint32_t index);
+static int rooms_import_reaction(rooms_import_t *im, rooms_str_t slice,
     uint32_t index);
 static int rooms_import_media_ids(rooms_import_t *im, json_t *o,
     uint32_t index, uint64_t at);
@@ -146,15 +148,27 @@ rooms_import_fault(rooms_import_t *im, uint64_t index, const char *key,
 /* What is minified is as long as it will be stored, but for what ids are
  * called.  An author doesn't count: an export adds it. */
 static void
-rooms_import_content_sizes(rooms_import_t *im, rooms_str_t event,
+rooms_import_content_sizes(rooms_import_t *im, rooms_str_t content,
     const char *key, uint64_t index, int edit)
 {
     size_t       len, author, member;
-    rooms_str_t  content, name, value;
-
-    content = rooms_json_member(event, key);
+    rooms_str_t  name, value;
 
     if (content.data == NULL || content.data[0] != '{') {
+        return;
+    }
+
+    /* a level takes two bytes, and no limit of bytes is lower than this */
+
+    if (content.len <= 2 * ROOMS_CONTENT_DEPTH) {
+        return;
+    }
+
+    if (rooms_json_depth(content) > ROOMS_CONTENT_DEPTH + edit) {
+        rooms_import_fault(im, index, key, "nests more than 64 levels deep");
+    }
+
+    if (content.len <= ROOMS_IMPORT_AUTHOR_MAX) {
         return;
     }
 
@@ -181,52 +195,42 @@ rooms_import_content_sizes(rooms_import_t *im, rooms_str_t event,
         rooms_import_fault(im, index, key, "has an _imported_sender of more "
                                            "than 4 KiB");
     }
-
-    if (rooms_json_depth(content) > ROOMS_CONTENT_DEPTH + edit) {
-        rooms_import_fault(im, index, key, "nests more than 64 levels deep");
-    }
 }
 
 
 /* What the checks leave open: sizes, and a time that can be written. */
 static void
-rooms_import_event_sizes(rooms_import_t *im, rooms_str_t slice, json_t *o,
+rooms_import_event_sizes(rooms_import_t *im, const rooms_check_event_t *e,
     uint64_t index)
 {
-    int      edit;
-    json_t  *ts;
+    int  edit;
 
     /* the body of an edit is one level further down */
 
-    edit = json_object_get(json_object_get(o, "content"), "replaces") != NULL;
+    edit = rooms_json_member(e->content, "replaces").data != NULL;
 
-    rooms_import_content_sizes(im, slice, "content", index, edit);
-    rooms_import_content_sizes(im, slice, "original_content", index, 0);
+    rooms_import_content_sizes(im, e->content, "content", index, edit);
+    rooms_import_content_sizes(im, e->original, "original_content", index, 0);
 
-    ts = json_object_get(o, "origin_ts");
-
-    if (json_is_integer(ts) && json_integer_value(ts) > ROOMS_IMPORT_TS_MAX) {
+    if (e->origin_ts > ROOMS_IMPORT_TS_MAX) {
         rooms_import_fault(im, index, "origin_ts", "is after the year 9999");
     }
 }
 
 
 int
-rooms_import_event(rooms_import_t *im, rooms_str_t slice, json_t *o,
-    uint64_t index)
+rooms_import_event(rooms_import_t *im, rooms_str_t slice,
+    const rooms_check_event_t *e, uint64_t index)
 {
-    uint32_t     n;
-    rooms_str_t  type;
+    uint32_t  n;
 
-    if (json_is_true(json_object_get(o, "unreadable"))) {
+    if (e->unreadable) {
         return 0;
     }
 
-    rooms_import_event_sizes(im, slice, o, index);
+    rooms_import_event_sizes(im, e, index);
 
-    type = rooms_import_value(o, "event_type");
-
-    if (rooms_import_is_marker(type)) {
+    if (rooms_import_is_marker(e->type)) {
         return 0;
     }
 
@@ -237,7 +241,7 @@ rooms_import_event(rooms_import_t *im, rooms_str_t slice, json_t *o,
 
     n = (uint32_t) im->events;
 
-    switch (rooms_import_map_add(&im->ids, rooms_import_value(o, "id"), n)) {
+    switch (rooms_import_map_add(&im->ids, e->id, n)) {
 
     case 0:
         break;
@@ -252,16 +256,32 @@ rooms_import_event(rooms_import_t *im, rooms_str_t slice, json_t *o,
 
     im->events++;
 
-    if (rooms_str_eq(type, rooms_cstr(rooms_event_name(ROOMS_EV_MESSAGE)))) {
-        return rooms_import_message(im, o, n) == 0
-               ? rooms_import_edit(im, json_object_get(o, "content"), n) : -1;
+    if (rooms_str_eq(e->type,
+                     rooms_cstr(rooms_event_name(ROOMS_EV_MESSAGE))))
+    {
+        return rooms_import_message(im, e, n) == 0
+               ? rooms_import_edit(im, e->content, n) : -1;
     }
 
-    if (rooms_str_eq(type, rooms_cstr(rooms_event_name(ROOMS_EV_REACTION)))) {
-        return rooms_import_react(im, o, n);
-    }
+    return rooms_str_eq(e->type,
+                        rooms_cstr(rooms_event_name(ROOMS_EV_REACTION)))
+           ? rooms_import_reaction(im, slice, n) : 0;
+}
 
-    return 0;
+
+/* As a tree: who reacted is compared whatever the order of members. */
+static int
+rooms_import_reaction(rooms_import_t *im, rooms_str_t slice, uint32_t index)
+{
+    int      rc;
+    json_t  *o;
+
+    o = json_loadb((const char *) slice.data, slice.len, 0, NULL);
+    rc = o ? rooms_import_react(im, o, index) : rooms_import_no_memory(im);
+
+    json_decref(o);
+
+    return rc;
 }
 
 
@@ -270,12 +290,13 @@ rooms_import_event(rooms_import_t *im, rooms_str_t slice, json_t *o,
  * what isn't in the bundle stands for itself.
  */
 static int
-rooms_import_edit(rooms_import_t *im, json_t *content, uint32_t index)
+rooms_import_edit(rooms_import_t *im, rooms_str_t content, uint32_t index)
 {
     int64_t      message;
     rooms_str_t  replaces;
 
-    replaces = rooms_import_value(content, "replaces");
+    replaces = rooms_import_decode(rooms_json_member(content, "replaces"),
+                                   im->decoded, ROOMS_MANIFEST_EVENT_MAX);
 
     if (replaces.data == NULL) {
         return 0;

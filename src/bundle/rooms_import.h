@@ -33,6 +33,7 @@
 #include "rooms_stored.h"
 #include "rooms_author.h"
 #include "rooms_faults.h"
+#include "rooms_manifest_check.h"
 
 
 #define ROOMS_IMPORT_TEXT_MAX      (16 * 1024 * 1024)
@@ -170,12 +171,12 @@ void rooms_import_cleanup(rooms_import_t *im);
 
 
 /*
- * First reading.  `slice` is the element's text, and `o` what the checks
+ * First reading.  `slice` is the element's text, and `o` or `e` what the checks
  * (rooms_manifest_check.h) made of it.  0, or -1 with im->failed set; what is
  * wrong with the element becomes a fault.
  */
-int rooms_import_event(rooms_import_t *im, rooms_str_t slice, json_t *o,
-    uint64_t index);
+int rooms_import_event(rooms_import_t *im, rooms_str_t slice,
+    const rooms_check_event_t *e, uint64_t index);
 int rooms_import_participant(rooms_import_t *im, rooms_str_t key, json_t *o);
 int rooms_import_medium(rooms_import_t *im, rooms_str_t key, json_t *o,
     uint64_t index);
@@ -241,8 +242,11 @@ int rooms_import_room_for(rooms_import_t *im, void **array, size_t n,
     size_t *size, size_t each);
 
 /* Reactions: the event of this index. */
-int rooms_import_message(rooms_import_t *im, json_t *o, uint32_t index);
+int rooms_import_message(rooms_import_t *im, const rooms_check_event_t *e,
+    uint32_t index);
 int rooms_import_react(rooms_import_t *im, json_t *o, uint32_t index);
+/* A string's value, into `buf` if it has escapes; NULL: none, or too long. */
+rooms_str_t rooms_import_decode(rooms_str_t raw, u_char *buf, size_t size);
 void rooms_import_count(rooms_import_t *im);
 
 int64_t rooms_import_text_add(rooms_import_t *im, rooms_import_text_t *text,

@@ -61,8 +61,7 @@ static rooms_str_t rooms_import_author(rooms_import_t *im,
 static int rooms_import_reaction_cmp(const void *one, const void *two);
 
 
-/* A string's value, into `buf` if it has escapes; NULL: none, or too long. */
-static rooms_str_t
+rooms_str_t
 rooms_import_decode(rooms_str_t raw, u_char *buf, size_t size)
 {
     ptrdiff_t  n;
@@ -164,19 +163,19 @@ rooms_import_parse(rooms_import_t *im, rooms_str_t json,
     rooms_str_t   key, value;
 
     const struct {
-        const char   *key;
+        rooms_str_t   key;
         rooms_str_t  *value;
     } members[] = {
-        { "id", &e->id },
-        { "sender_id", &e->sender },
-        { "event_type", &e->type },
-        { "created_at", &e->created_at },
-        { "edited_at", &e->edited_at },
-        { "redacted_at", &e->redacted_at },
-        { "origin_ts", &e->origin_ts },
-        { "content", &e->content },
-        { "original_content", &e->original },
-        { "unreadable", &e->unreadable }
+        { rooms_string("id"), &e->id },
+        { rooms_string("sender_id"), &e->sender },
+        { rooms_string("event_type"), &e->type },
+        { rooms_string("created_at"), &e->created_at },
+        { rooms_string("edited_at"), &e->edited_at },
+        { rooms_string("redacted_at"), &e->redacted_at },
+        { rooms_string("origin_ts"), &e->origin_ts },
+        { rooms_string("content"), &e->content },
+        { rooms_string("original_content"), &e->original },
+        { rooms_string("unreadable"), &e->unreadable }
     };
 
     memset(e, 0, sizeof(rooms_import_event_t));
@@ -185,12 +184,19 @@ rooms_import_parse(rooms_import_t *im, rooms_str_t json,
 
     while (rooms_json_next(json, &key, &value)) {
 
+        if (value.data[0] == 'n') {
+            continue;
+        }
+
         for (i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 
-            if (value.data[0] != 'n'
-                && rooms_json_key_is(key, members[i].key))
+            if (rooms_str_eq(key, members[i].key)
+                || (key.len > members[i].key.len
+                    && rooms_json_key_is(key,
+                                         (const char *) members[i].key.data)))
             {
                 *members[i].value = value;
+                break;
             }
         }
     }
@@ -620,7 +626,8 @@ rooms_import_edits(rooms_import_t *im, rooms_buf_t *b, rooms_str_t *id,
 
 /* Edits are messages, too, and nobody reacts to them, or to what is wiped. */
 int
-rooms_import_message(rooms_import_t *im, json_t *o, uint32_t index)
+rooms_import_message(rooms_import_t *im, const rooms_check_event_t *e,
+    uint32_t index)
 {
     size_t  old;
 
@@ -639,8 +646,7 @@ rooms_import_message(rooms_import_t *im, json_t *o, uint32_t index)
         old = im->messages_size;
     }
 
-    if (!json_is_string(json_object_get(o, "redacted_at"))
-        && json_object_get(json_object_get(o, "content"), "replaces") == NULL)
+    if (!e->redacted && rooms_json_member(e->content, "replaces").data == NULL)
     {
         im->messages[index / 8] |= 1 << index % 8;
     }

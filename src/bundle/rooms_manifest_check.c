@@ -5,8 +5,11 @@
 
 #include "rooms_manifest_check.h"
 #include "rooms_zip_name.h"
+#include "rooms_json.h"
 #include "rooms.h"
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 
@@ -20,22 +23,36 @@ typedef struct {
 
 static const char  *required[] = { "format", "version", "room" };
 
-#define ROOMS_CHECK_ID_MAX     255    /* bytes of an id or a type */
+/* Members of an event whose values are looked at as they stand. */
+enum {
+    ROOMS_CHECK_POSITION = 0,
+    ROOMS_CHECK_ORIGIN_TS,
+    ROOMS_CHECK_CREATED,
+    ROOMS_CHECK_EDITED,
+    ROOMS_CHECK_REDACTED,
+    ROOMS_CHECK_UNINDEXED,
+    ROOMS_CHECK_UNREADABLE
+};
 
 
-static int rooms_check_time(const json_t *v);
+static int rooms_check_time(rooms_str_t raw);
 static void rooms_check_room(rooms_check_at_t *at, json_t *room);
 static const char *rooms_check_kind(json_t *room, const char *type);
 static void rooms_check_text(rooms_check_at_t *at, json_t *o,
     const char *key);
-static void rooms_check_type(rooms_check_at_t *at, json_t *event);
-static void rooms_check_position(rooms_check_at_t *at, json_t *event);
-static void rooms_check_times(rooms_check_at_t *at, json_t *event);
+static int rooms_check_object(rooms_check_at_t *at, rooms_str_t slice);
+static void rooms_check_type(rooms_check_at_t *at,
+    const rooms_check_event_t *e);
+static void rooms_check_position(rooms_check_at_t *at,
+    const rooms_check_event_t *e);
+static void rooms_check_times(rooms_check_at_t *at,
+    const rooms_check_event_t *e);
 static void rooms_check_fault(rooms_check_at_t *at, const char *key,
     const char *problem);
 static json_t *rooms_check_parse(rooms_check_at_t *at, rooms_str_t slice);
 static json_t *rooms_check_done(rooms_check_at_t *at, json_t *o);
-static void rooms_check_id(rooms_check_at_t *at, json_t *o, const char *key);
+static void rooms_check_id(rooms_check_at_t *at, rooms_str_t id,
+    const char *key);
 
 
 static void
@@ -131,7 +148,7 @@ rooms_check_member(rooms_manifest_check_t *c, rooms_str_t key,
 
     } else if (rooms_str_eq(key, rooms_cstr("exported_at"))) {
 
-        if (!rooms_check_time(v)) {
+        if (!rooms_check_time(slice)) {
             rooms_check_fault(&at, "", "is no RFC 3339 time since 1970");
         }
 
@@ -281,7 +298,7 @@ json_t *
 rooms_check_participant(rooms_manifest_check_t *c, rooms_str_t key,
     rooms_str_t slice)
 {
-    json_t           *o;
+    json_t           *o, *v;
     rooms_check_at_t  at;
 
     at.check = c;
@@ -296,7 +313,11 @@ rooms_check_participant(rooms_manifest_check_t *c, rooms_str_t key,
         rooms_check_fault(&at, "", "is no object");
 
     } else if (o && key.data == NULL) {
-        rooms_check_id(&at, o, "participant_id");
+        v = json_object_get(o, "participant_id");
+        rooms_check_id(&at, (rooms_str_t) { json_string_length(v),
+                                            (const u_char *)
+                                            json_string_value(v) },
+                       "participant_id");
     }
 
     if (o && json_is_object(o)) {
@@ -358,10 +379,160 @@ rooms_check_finish(rooms_manifest_check_t *c, int events)
 }
 
 
-json_t *
-rooms_check_event(rooms_manifest_check_t *c, rooms_str_t slice)
+/* What is read of a string: NULL, it is none; too long is none of any kind. */
+
+static rooms_str_t
+rooms_check_string(rooms_str_t raw, u_char *buf)
 {
-    json_t           *event, *v;
+    ptrdiff_t  n;
+
+    if (raw.len < 2 || raw.data[0] != '"') {
+        return ROOMS_NULL;
+    }
+
+    raw.data++;
+    raw.len -= 2;
+
+    if (memchr(raw.data, '\\', raw.len) == NULL) {
+        return raw;
+    }
+
+    n = rooms_json_unescape(raw, buf, ROOMS_CHECK_ID_MAX + 1);
+
+    return n < 0 ? (rooms_str_t) { ROOMS_CHECK_ID_MAX + 1, buf }
+                 : (rooms_str_t) { (size_t) n, buf };
+}
+
+
+/* An integer, not negative, in `n`; else -1. */
+
+static int
+rooms_check_integer(rooms_str_t raw, int64_t *n)
+{
+    size_t  i;
+    char    text[24];
+
+    if (raw.len == 0 || raw.len >= sizeof(text)) {
+        return -1;
+    }
+
+    for (i = 0; i < raw.len; i++) {
+
+        if ((raw.data[i] < '0' || raw.data[i] > '9')
+            && (i || raw.data[i] != '-'))
+        {
+            return -1;
+        }
+
+        text[i] = (char) raw.data[i];
+    }
+
+    text[i] = '\0';
+    *n = strtoll(text, NULL, 10);
+
+    return *n < 0 ? -1 : 0;
+}
+
+
+void
+rooms_check_read(rooms_str_t slice, rooms_check_event_t *e)
+{
+    size_t       i;
+    rooms_str_t  key, value, raw[3];
+
+    const struct {
+        rooms_str_t   key;
+        rooms_str_t  *value;
+    } members[] = {
+        { rooms_string("id"), &raw[0] },
+        { rooms_string("sender_id"), &raw[1] },
+        { rooms_string("event_type"), &raw[2] },
+        { rooms_string("content"), &e->content },
+        { rooms_string("original_content"), &e->original },
+        { rooms_string("stream_position"), &e->raw[ROOMS_CHECK_POSITION] },
+        { rooms_string("origin_ts"), &e->raw[ROOMS_CHECK_ORIGIN_TS] },
+        { rooms_string("created_at"), &e->raw[ROOMS_CHECK_CREATED] },
+        { rooms_string("edited_at"), &e->raw[ROOMS_CHECK_EDITED] },
+        { rooms_string("redacted_at"), &e->raw[ROOMS_CHECK_REDACTED] },
+        { rooms_string("do_not_index"), &e->raw[ROOMS_CHECK_UNINDEXED] },
+        { rooms_string("unreadable"), &e->raw[ROOMS_CHECK_UNREADABLE] },
+    };
+
+    memset(e, 0, offsetof(rooms_check_event_t, buf));
+    memset(raw, 0, sizeof(raw));
+
+    value = ROOMS_NULL;
+
+    while (rooms_json_next(slice, &key, &value)) {
+
+        for (i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+
+            if (rooms_str_eq(key, members[i].key)
+                || (key.len > members[i].key.len
+                    && rooms_json_key_is(key,
+                                         (const char *) members[i].key.data)))
+            {
+                if (value.data[0] != 'n'
+                    || members[i].value == &e->raw[ROOMS_CHECK_UNINDEXED])
+                {
+                    *members[i].value = value;
+                }
+
+                break;
+            }
+        }
+    }
+
+    e->id = rooms_check_string(raw[0], e->buf[0]);
+    e->sender = rooms_check_string(raw[1], e->buf[1]);
+    e->type = rooms_check_string(raw[2], e->buf[2]);
+
+    e->unreadable = rooms_str_eq(e->raw[ROOMS_CHECK_UNREADABLE],
+                                 rooms_cstr("true"));
+    e->redacted = e->raw[ROOMS_CHECK_REDACTED].len
+                  && e->raw[ROOMS_CHECK_REDACTED].data[0] == '"';
+
+    if (rooms_check_integer(e->raw[ROOMS_CHECK_ORIGIN_TS], &e->origin_ts)
+        != 0)
+    {
+        e->origin_ts = -1;
+    }
+}
+
+
+/*
+ * Whether an element is an object that means the same to every reader.  Nearly
+ * all are plain JSON; for what isn't, jansson says it, and what is wrong.
+ */
+
+static int
+rooms_check_object(rooms_check_at_t *at, rooms_str_t slice)
+{
+    int      is;
+    json_t  *o;
+
+    if (rooms_json_plain(slice)) {
+        return 1;
+    }
+
+    o = rooms_check_parse(at, slice);
+    is = json_is_object(o);
+
+    if (o && !is) {
+        rooms_check_fault(at, "", "is no object");
+    }
+
+    json_decref(o);
+
+    return is;
+}
+
+
+int
+rooms_check_event(rooms_manifest_check_t *c, rooms_str_t slice,
+    rooms_check_event_t *e)
+{
+    rooms_str_t       v;
     rooms_check_at_t  at;
 
     at.check = c;
@@ -369,90 +540,83 @@ rooms_check_event(rooms_manifest_check_t *c, rooms_str_t slice)
     snprintf(at.path, sizeof(at.path), "events[%llu]",
              (unsigned long long) c->events++);
 
-    event = rooms_check_parse(&at, slice);
-
-    if (event == NULL || !json_is_object(event)) {
-        if (event) {
-            rooms_check_fault(&at, "", "is no object");
-        }
-
-        return rooms_check_done(&at, event);
+    if (!rooms_check_object(&at, slice)) {
+        return -1;
     }
 
-    if (json_is_true(json_object_get(event, "unreadable"))) {
+    rooms_check_read(slice, e);
+
+    if (e->unreadable) {
         /* the store that it was exported from couldn't read it */
-        return event;
+        return 0;
     }
 
-    rooms_check_id(&at, event, "id");
-    rooms_check_id(&at, event, "sender_id");
-    rooms_check_type(&at, event);
+    rooms_check_id(&at, e->id, "id");
+    rooms_check_id(&at, e->sender, "sender_id");
+    rooms_check_type(&at, e);
 
-    if (!json_is_object(json_object_get(event, "content"))) {
+    if (e->content.len == 0 || e->content.data[0] != '{') {
         rooms_check_fault(&at, "content", "is missing or no object");
     }
 
-    v = json_object_get(event, "do_not_index");
+    v = e->raw[ROOMS_CHECK_UNINDEXED];
 
-    if (v && !json_is_boolean(v)) {
+    if (v.data && v.data[0] != 't' && v.data[0] != 'f') {
         rooms_check_fault(&at, "do_not_index", "is no boolean");
     }
 
-    rooms_check_position(&at, event);
-    rooms_check_times(&at, event);
+    rooms_check_position(&at, e);
+    rooms_check_times(&at, e);
 
-    return rooms_check_done(&at, event);
+    return at.bad ? -1 : 0;
 }
 
 
 static void
-rooms_check_id(rooms_check_at_t *at, json_t *o, const char *key)
+rooms_check_id(rooms_check_at_t *at, rooms_str_t id, const char *key)
 {
-    size_t       i, len;
-    json_t      *v;
-    const char  *s;
+    size_t  i;
 
-    v = json_object_get(o, key);
-    s = json_string_value(v);
-
-    if (s == NULL) {
+    if (id.data == NULL) {
         rooms_check_fault(at, key, "is missing or no string");
         return;
     }
 
-    len = json_string_length(v);
-
-    for (i = 0; i < len; i++) {
-        if ((u_char) s[i] <= 0x20 || s[i] == 0x7f) {
+    for (i = 0; i < id.len; i++) {
+        if (id.data[i] <= 0x20 || id.data[i] == 0x7f) {
             break;
         }
     }
 
-    if (i != len || len == 0 || len > ROOMS_CHECK_ID_MAX) {
+    if (i != id.len || id.len == 0 || id.len > ROOMS_CHECK_ID_MAX) {
         rooms_check_fault(at, key, "is no id");
     }
 }
 
 
 static void
-rooms_check_type(rooms_check_at_t *at, json_t *event)
+rooms_check_type(rooms_check_at_t *at, const rooms_check_event_t *e)
 {
-    size_t       len;
-    json_t      *v;
-    const char  *s;
+    u_char  c;
+    size_t  i;
 
-    v = json_object_get(event, "event_type");
-    s = json_string_value(v);
-    len = json_string_length(v);
-
-    if (s == NULL) {
+    if (e->type.data == NULL) {
         rooms_check_fault(at, "event_type", "is missing or no string");
         return;
     }
 
-    if (strncmp(s, "swp.room.", 9) != 0 || len == 9
-        || len > ROOMS_CHECK_ID_MAX
-        || strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_.") != len)
+    for (i = 9; i < e->type.len; i++) {
+        c = e->type.data[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '_'
+            && c != '.')
+        {
+            break;
+        }
+    }
+
+    if (e->type.len <= 9 || e->type.len > ROOMS_CHECK_ID_MAX
+        || i != e->type.len || memcmp(e->type.data, "swp.room.", 9) != 0)
     {
         rooms_check_fault(at, "event_type", "is no swp.room. type");
     }
@@ -460,69 +624,67 @@ rooms_check_type(rooms_check_at_t *at, json_t *event)
 
 
 static void
-rooms_check_position(rooms_check_at_t *at, json_t *event)
+rooms_check_position(rooms_check_at_t *at, const rooms_check_event_t *e)
 {
-    json_t  *v;
+    int64_t  position;
 
-    v = json_object_get(event, "stream_position");
-
-    if (!json_is_integer(v) || json_integer_value(v) < 0) {
+    if (rooms_check_integer(e->raw[ROOMS_CHECK_POSITION], &position) != 0) {
         rooms_check_fault(at, "stream_position",
                           "is missing or no positive integer");
 
-    } else if (at->check->events > 1
-               && json_integer_value(v) <= at->check->position)
-    {
+    } else if (at->check->events > 1 && position <= at->check->position) {
         rooms_check_fault(at, "stream_position",
                           "is not above that of the event before");
 
     } else {
-        at->check->position = json_integer_value(v);
+        at->check->position = position;
     }
 }
 
 
 static int
-rooms_check_time(const json_t *v)
+rooms_check_time(rooms_str_t raw)
 {
     rooms_str_t  s;
+    u_char       buf[ROOMS_CHECK_ID_MAX + 1];
 
-    s.data = (const u_char *) json_string_value(v);
-    s.len = json_string_length(v);
+    s = rooms_check_string(raw, buf);
 
-    return s.data && rooms_time_parse(s) >= 0;
+    return s.data && s.len <= ROOMS_CHECK_ID_MAX && rooms_time_parse(s) >= 0;
 }
 
 
 static void
-rooms_check_times(rooms_check_at_t *at, json_t *event)
+rooms_check_times(rooms_check_at_t *at, const rooms_check_event_t *e)
 {
-    size_t   i;
-    json_t  *v;
+    size_t       i;
+    rooms_str_t  v;
 
-    static const char  *names[] = { "created_at", "edited_at", "redacted_at" };
+    static const struct {
+        unsigned     member;
+        const char  *name;
+    } times[] = {
+        { ROOMS_CHECK_CREATED, "created_at" },
+        { ROOMS_CHECK_EDITED, "edited_at" },
+        { ROOMS_CHECK_REDACTED, "redacted_at" }
+    };
 
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        v = json_object_get(event, names[i]);
+    for (i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        v = e->raw[times[i].member];
 
-        if (v && !json_is_null(v) && !rooms_check_time(v)) {
-            rooms_check_fault(at, names[i], "is no RFC 3339 time since 1970");
+        if (v.data && !rooms_check_time(v)) {
+            rooms_check_fault(at, times[i].name,
+                              "is no RFC 3339 time since 1970");
         }
     }
 
-    v = json_object_get(event, "origin_ts");
+    if (e->raw[ROOMS_CHECK_ORIGIN_TS].data) {
 
-    if (v && !json_is_null(v)) {
-        if (!json_is_integer(v) || json_integer_value(v) < 0) {
+        if (e->origin_ts == -1) {
             rooms_check_fault(at, "origin_ts", "is no number of seconds");
         }
 
-        return;
-    }
-
-    v = json_object_get(event, "created_at");
-
-    if (v == NULL || json_is_null(v)) {
+    } else if (e->raw[ROOMS_CHECK_CREATED].data == NULL) {
         rooms_check_fault(at, "created_at", "is missing, origin_ts too");
     }
 }

@@ -47,6 +47,26 @@ typedef struct {
 } rooms_manifest_check_t;
 
 
+/*
+ * An event of a manifest, read without a tree.  What is missing or null is
+ * NULL.  Strings are as they are read, contents as they stand in the text.
+ */
+#define ROOMS_CHECK_ID_MAX     255    /* bytes of an id or a type */
+
+typedef struct {
+    rooms_str_t      id;
+    rooms_str_t      sender;
+    rooms_str_t      type;
+    rooms_str_t      content;         /* whatever it is */
+    rooms_str_t      original;
+    rooms_str_t      raw[8];          /* see rooms_manifest_check.c */
+    int64_t          origin_ts;       /* -1: it has none */
+    unsigned         unreadable:1;
+    unsigned         redacted:1;
+    u_char           buf[3][ROOMS_CHECK_ID_MAX + 1];
+} rooms_check_event_t;
+
+
 void rooms_check_init(rooms_manifest_check_t *c, rooms_faults_t *faults);
 void rooms_check_cleanup(rooms_manifest_check_t *c);
 
@@ -57,9 +77,12 @@ int rooms_check_member(rooms_manifest_check_t *c, rooms_str_t key,
 /*
  * The next event: an object with id, sender_id, event_type, content,
  * a stream_position above the last one's, and a time; or one that says that
- * it is unreadable, and doesn't come along.  NULL: faults added.
+ * it is unreadable, and doesn't come along.  -1: faults added.
  */
-json_t *rooms_check_event(rooms_manifest_check_t *c, rooms_str_t slice);
+int rooms_check_event(rooms_manifest_check_t *c, rooms_str_t slice,
+    rooms_check_event_t *e);
+/* The same of a valid object, without a check. */
+void rooms_check_read(rooms_str_t slice, rooms_check_event_t *e);
 
 /* {sha256, size, name, mime_type}; `key`, if any, is the sha256. */
 json_t *rooms_check_medium(rooms_manifest_check_t *c, rooms_str_t key,

@@ -41,8 +41,9 @@ typedef struct {
 static int
 import_element(import_t *t, rooms_manifest_t *m, int kind)
 {
-    int      rc;
-    json_t  *o;
+    int                   rc;
+    json_t               *o;
+    rooms_check_event_t   e;
 
     rc = 0;
     o = NULL;
@@ -50,8 +51,8 @@ import_element(import_t *t, rooms_manifest_t *m, int kind)
     switch (kind) {
 
     case ROOMS_MANIFEST_EVENT:
-        o = rooms_check_event(&t->check, m->slice);
-        rc = o ? rooms_import_event(&t->im, m->slice, o, m->index - 1) : 0;
+        rc = rooms_check_event(&t->check, m->slice, &e) == 0
+             ? rooms_import_event(&t->im, m->slice, &e, m->index - 1) : 0;
         break;
 
     case ROOMS_MANIFEST_PARTICIPANT:

@@ -357,6 +357,7 @@ verify(const char *text, rooms_faults_t *faults)
     const u_char            *p, *end;
     rooms_check_e            rc;
     rooms_manifest_t         m;
+    rooms_check_event_t      e;
     rooms_manifest_check_t   c;
 
     memset(faults, 0, sizeof(rooms_faults_t));
@@ -373,7 +374,7 @@ verify(const char *text, rooms_faults_t *faults)
             (void) rooms_check_member(&c, m.key, m.slice);
             break;
         case ROOMS_MANIFEST_EVENT:
-            v = rooms_check_event(&c, m.slice);
+            (void) rooms_check_event(&c, m.slice, &e);
             break;
         case ROOMS_MANIFEST_PARTICIPANT:
             v = rooms_check_participant(&c, m.key, m.slice);
