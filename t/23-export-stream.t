@@ -194,6 +194,52 @@ is($now->{events}[-1]{event_type}, 'swp.room.name', 'the next one is newer');
 is((grep { $_->{id} eq $ids[1] } @{$now->{events}})[0]{content}{body},
    'latest 1', 'with what was edited');
 
+# one event that was edited among many short ones, which are read otherwise
+
+my $short = make(group => 'ann', name => 'Short');
+
+fill($short, 'ann', 270, 20);
+
+my $middle = must('POST', "/v1/rooms/$short/send", 'ann',
+                  { content => { body => 'before' } })->{id};
+
+fill($short, 'ann', 270, 20);
+must('POST', "/v1/rooms/$short/events/$middle/edit", 'ann',
+     { content => { body => 'after' } });
+
+my @short = events($short, 'ann');
+my ($archive) = bundle($short, 'ann');
+
+is($json->encode($archive->{events}), $json->encode(\@short),
+   'short events, and an edited one among them, come once and in order');
+ok(@short > 540, 'several pages of them');
+
+# the same while it is edited: a page is asked for again at that event
+
+my $busy = make(group => 'ann', name => 'Busy');
+
+fill($busy, 'ann', 200, 4000);
+
+my @busy = map {
+    fill($busy, 'ann', 40, 20);
+    must('POST', "/v1/rooms/$busy/send", 'ann',
+         { content => { body => "before $_" } })->{id};
+} 1 .. 6;
+
+my @then = events($busy, 'ann');
+my ($busy_sock, $busy_in) = stalled("/v1/rooms/$busy/export", 'ann');
+
+for my $id (@busy) {
+    must('POST', "/v1/rooms/$busy/events/$id/edit", 'ann',
+         { content => { body => 'after' } });
+}
+
+my ($busy_zip, $busy_whole) = drained($busy_sock, $busy_in);
+
+ok($busy_whole, 'an export beside edits of short events is whole');
+is($json->encode(manifest($busy_zip)->{events}), $json->encode(\@then),
+   'and shows none of them');
+
 # an edit that was redacted after it, in a snapshot between
 
 my $wiped = must('POST', "$path/send", 'bob', { content => { body => 'w1' } })
