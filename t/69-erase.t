@@ -40,9 +40,11 @@ sub everything {
                 set => sub { join "\n", @{redis('SMEMBERS', $_[0])} },
                 list => sub { join "\n", @{redis('LRANGE', $_[0], 0, -1)} });
 
+    # some expire while they are read
     return map { my $type = redis('TYPE', $_);
 
-                 ($_ => ($read{$type} || die "$_: $type\n")->($_) // '') }
+                 $type eq 'none' ? ()
+                 : ($_ => ($read{$type} || die "$_: $type\n")->($_) // '') }
            @{redis('KEYS', '*')};
 }
 

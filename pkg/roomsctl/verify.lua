@@ -509,7 +509,8 @@ local room_phases = {
   end,
   function(r, s)                                          -- names of events
     return scan('HSCAN', r.key .. ':uuids', s, function(f, id)
-      if not parse_event(r, id) then
+      -- with a space: what another server told may be no event of the room
+      if string.sub(f, 1, 1) ~= ' ' and not parse_event(r, id) then
         field(r.name .. ': uuids', r.key .. ':uuids', f)
       end
       budget = budget - 5
