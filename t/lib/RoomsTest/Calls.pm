@@ -83,11 +83,15 @@ sub answer {
     my $all = ref $json eq 'HASH' ? $json : {};
     my $error = $all->{error} // {};
 
+    # looking into an empty list would put something there
+    my ($first) = @{$error->{details} || []};
+
+    $first //= {};
+
     return { status => $status, headers => $headers, body => $body,
              json => $json, data => $all->{data}, meta => $all->{meta},
              code => $error->{code} // '', message => $error->{message} // '',
-             field => $error->{details}[0]{field},
-             problem => $error->{details}[0]{problem} // '' };
+             field => $first->{field}, problem => $first->{problem} // '' };
 }
 
 sub call {
