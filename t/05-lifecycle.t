@@ -495,7 +495,7 @@ ann POST /v1/rooms/{{dark_of_creator}}/leave -> 200
     data.participant_id = ann
 --- store
 ZCARD sw:{acme}:r:{{dark_of_creator}}:events = 1
-ZRANGE sw:{acme}:r:{{dark_of_creator}}:events 0 -1 ~ "event_type":"swp\.room\.state"
+ZRANGE sw:{acme}:r:{{dark_of_creator}}:events 0 -1 ~ ^\w+ state 
 ZRANGE sw:{acme}:r:{{dark_of_creator}}:events 0 -1 ~ "state":"closed"
 EVAL "{{count_secrets}}" 0 = 0
 
@@ -535,7 +535,7 @@ ann POST /v1/rooms/{{dark_with_guest}}/leave -> 200
     data.participant_id = ann
 --- store
 ZCARD sw:{acme}:r:{{dark_with_guest}}:events = 1
-ZRANGE sw:{acme}:r:{{dark_with_guest}}:events 0 -1 ~ "event_type":"swp\.room\.state"
+ZRANGE sw:{acme}:r:{{dark_with_guest}}:events 0 -1 ~ ^\w+ state 
 ZRANGE sw:{acme}:r:{{dark_with_guest}}:events 0 -1 ~ "state":"closed"
 EVAL "{{count_secrets}}" 0 = 0
 

@@ -50,14 +50,11 @@ sub keys_with {
 sub age {
     my ($room, $position, $seconds) = @_;
     my $events = "sw:{acme}:r:$room:events";
-    my @t = gmtime time() - $seconds;
-    my $at = sprintf '%04d-%02d-%02dT%02d:%02d:%02d.000Z', $t[5] + 1900,
-                     $t[4] + 1, @t[3, 2, 1, 0];
+    my $at = 1000 * (time() - $seconds);
     my $text = RoomsTest::redis('ZRANGEBYSCORE', $events, $position,
                                 $position)->[0];
 
-    $text =~ s/"created_at":"[^"]+"/"created_at":"$at"/
-        or die "no time in $text\n";
+    $text =~ s/^(\S+ \S+ \S+) \d+/$1 $at/ or die "no time in $text\n";
     RoomsTest::redis('ZREMRANGEBYSCORE', $events, $position, $position);
     RoomsTest::redis('ZADD', $events, $position, $text);
 }

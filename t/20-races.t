@@ -11,6 +11,7 @@ use Test::More;
 use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Calls;
+use RoomsTest::Row;
 
 start('', workers => 2);
 
@@ -30,8 +31,10 @@ my $events = sub {
     for my $key (grep { /:events$/ } @{redis('KEYS', key('*'))}) {
         my @rows = @{redis('ZRANGE', $key, 0, -1, 'WITHSCORES')};
 
+        my ($room) = $key =~ /(room-\w+)/;
+
         while (my ($text, $score) = splice @rows, 0, 2) {
-            push @{$at{$score}}, $json->decode($text);
+            push @{$at{$score}}, row_event($text, $room);
         }
     }
 

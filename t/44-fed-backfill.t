@@ -16,6 +16,7 @@ use Test::More;
 use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Calls qw(answer);
+use RoomsTest::Row;
 use RoomsTest::Signer;
 
 my $json = JSON::PP->new->utf8->canonical;
@@ -392,7 +393,7 @@ sub replica {
           'ann', 'join 0 1700000000000 2');
     redis('ZADD', "$r:list", 0, $bob, 0, 'ann');
     redis('ZADD', key('a', 'p:ann:rooms'), 0, $room);
-    redis('ZADD', "$r:events", $position, $json->encode({
+    redis('ZADD', "$r:events", $position, event_row({
               id => $id, room_id => $room, stream_position => $position,
               sender_id => $bob, event_type => 'swp.room.member',
               content => { participant_id => 'ann', membership => 'invite' },
@@ -528,7 +529,7 @@ my @events = redis('ZRANGE', key('a', "r:$long:events"), 0, -1);
 @events = @{$events[0]} if ref $events[0];
 is(scalar(@events), 233, 'and no more');
 
-my %names = map { my $e = $json->decode($_);
+my %names = map { my $e = row_event($_);
                   ($e->{origin_id} // $e->{id}) => 1 } @events;
 
 is(scalar(keys %names), 233, 'none twice');

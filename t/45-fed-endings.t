@@ -15,6 +15,7 @@ use Test::More;
 use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Calls qw(answer);
+use RoomsTest::Row;
 use RoomsTest::Signer;
 
 my $json = JSON::PP->new->utf8->canonical;
@@ -131,7 +132,7 @@ sub left {
 
     return grep { $_->{event_type} eq 'swp.room.member'
                   && ($_->{content}{reason} // '') eq 'federation has ended' }
-           map { $json->decode($_) }
+           map { row_event($_) }
            all(redis('ZRANGE', key("r:$room:events"), 0, -1));
 }
 

@@ -18,6 +18,7 @@ use Time::HiRes qw(sleep time);
 
 use lib 't/lib';
 use RoomsTest;
+use RoomsTest::Row;
 use RoomsTest::Peer;
 use RoomsTest::Process qw(patience slurp wait_for);
 use RoomsTest::Stranger qw(call policy member);
@@ -59,7 +60,7 @@ sub ended {
 
     return grep { $_->{event_type} eq 'swp.room.member'
                   && ($_->{content}{reason} // '') eq 'federation has ended' }
-           map { $json->decode($_) }
+           map { row_event($_) }
            @{redis('ZRANGE', key("r:$room:events"), 0, -1)};
 }
 
@@ -327,7 +328,7 @@ for my $mode ('allowlist', 'invite_only') {
        'in any room');
 
     my $in = grep { ($_->{content}{membership} // '') eq 'join' }
-             map { map { $json->decode($_) }
+             map { map { row_event($_) }
                    @{redis('ZRANGE', key("r:$_:events"), 0, -1)} } @open;
 
     note("$mode: $in of 64 joins were quicker");

@@ -17,6 +17,7 @@ use Time::HiRes qw(sleep time);
 use lib 't/lib';
 use RoomsTest -no_redis;
 use RoomsTest::Deployment;
+use RoomsTest::Row;
 
 my $seed = $ENV{TEST_ROOMS_SEED} // 7;
 my $steps = $ENV{TEST_ROOMS_STEPS} // 250;
@@ -180,7 +181,7 @@ sub room_at {
 
     my @bodies = map { $_->{content}{body} // () }
                  grep { $_->{event_type} eq 'swp.room.message' }
-                 map { JSON::PP::decode_json($_) }
+                 map { row_event($_) }
                  store($server, 'ZRANGE', "$key:events", 0, -1);
     my %twice;
 

@@ -11,6 +11,7 @@ use Test::More;
 
 use lib 't/lib';
 use RoomsTest;
+use RoomsTest::Row;
 use RoomsTest::Peer;
 use RoomsTest::Stranger qw(call policy member);
 
@@ -86,7 +87,7 @@ for ([$p, 'told', $true], [$c, 'lied', $claimed]) {
        'applied', "what is $text");
     is(join(' ', grep { defined } map { $_->{content}{body} }
             grep { $_->{sender_id} eq $from->fqid('bob') }
-            map { $json->decode($_) }
+            map { row_event($_) }
             @{ redis('ZRANGE', "sw:{t}:r:$room:events", 0, -1) }), $text,
        'is said in its own room');
 }

@@ -16,6 +16,7 @@ use RoomsTest::Calls;
 use RoomsTest::Process qw(wait_for);
 use RoomsTest::Stream;
 use RoomsTest::WebSocket;
+use RoomsTest::Row;
 
 start('', workers => 2);
 
@@ -37,7 +38,7 @@ sub left {
 sub events_of {
     my ($room) = @_;
 
-    return map { JSON::PP->new->utf8->decode($_) }
+    return map { row_event($_) }
            @{redis('ZRANGE', key("r:$room:events"), 0, -1)};
 }
 

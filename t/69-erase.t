@@ -14,6 +14,7 @@ use Time::HiRes qw(sleep time);
 use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Calls;
+use RoomsTest::Row;
 use RoomsTest::Deployment;
 use RoomsTest::Process qw(slurp wait_for);
 
@@ -179,7 +180,7 @@ is($done->{media}, 2, 'media are dropped');
 is(redis('HGET', key('p:u1:offboard'), 'skipped'), undef, 'none was left');
 
 my %all = everything();
-my @events = map { $json->decode($_) }
+my @events = map { row_event($_) }
              map { @{redis('ZRANGE', $_, 0, -1)} }
              @{redis('KEYS', key('r:*:events'))};
 my %times;

@@ -18,6 +18,7 @@ use RoomsTest::HTTP ();
 use RoomsTest::Process qw(slurp wait_for);
 use RoomsTest::Roomsctl;
 use RoomsTest::Stranger ();
+use RoomsTest::Row;
 
 plan skip_all => 'missing: ' . roomsctl_missing() if roomsctl_missing();
 
@@ -229,10 +230,11 @@ round_of('what is missing or wrong',
      "room $room: order has eve at 9 .*"],
     [['ZREM', key("r:$room:list"), 'cat'], "room $room: list lacks cat"],
     [['ZREM', key("r:$room:bans"), 'dan'], "room $room: bans lacks dan"],
-    [['ZREM', key("r:$room:unread"), $said[0]],
-     "room $room: unread lacks $said[0]"],
-    [['ZADD', key("r:$room:unread"), 5, $said[2]],
-     "room $room: unread has $said[2] at 5 instead of $place"],
+    [['ZREM', key("r:$room:unread"), unread_name($said[0])],
+     "room $room: unread lacks " . unread_name($said[0])],
+    [['ZADD', key("r:$room:unread"), 5, unread_name($said[2])],
+     "room $room: unread has " . unread_name($said[2])
+     . " at 5 instead of $place"],
     [['ZREM', key("r:$room:unread"), '~eve'], "room $room: unread lacks ~eve"],
     [['ZADD', key("r:$room:markers"), 5, '~eve'],
      "room $room: markers has ~eve at 5 .*"],
@@ -298,10 +300,11 @@ round_of('what is left behind',
     [['ZADD', key("r:$room:bans"), 0, 'ann'], "room $room: bans lists ann"],
     [['HSET', key("r:$room:own"), 'mode ghost', 'all'],
      "room $room: own has mode ghost = all"],
-    [['ZADD', key("r:$room:unread"), event_place($said[3]), $said[3]],
-     "room $room: unread lists $said[3]"],
-    [['ZADD', key("r:$room:unread"), 6, 'evt-0000000000006' . '0' x 16],
-     "room $room: unread lists evt-0000000000006.*"],
+    [['ZADD', key("r:$room:unread"), event_place($said[3]),
+      unread_name($said[3])],
+     "room $room: unread lists " . unread_name($said[3])],
+    [['ZADD', key("r:$room:unread"), 6, '0000000000006'],
+     "room $room: unread lists 0000000000006"],
     [['ZADD', key("r:$room:unread"), 6, '~cat'],
      "room $room: unread lists ~cat"],
     [['ZADD', key("r:$room:markers"), 6, '~ghost'],
@@ -343,7 +346,7 @@ redis('ZADD', key("r:$imported:tally"), 0, 'x');
 redis('ZREM', key("r:$imported:tally"), 'x');
 
 my ($first) = @{redis('ZRANGE', key("r:$imported:events"), 0, 0)};
-my $old = $json->decode($first)->{id};
+my $old = row_event($first)->{id};
 
 redis('ZADD', key("r:$imported:tally"), 0, "$old +");
 redis('HSET', key("r:$imported:counts"), "$old +", -12);

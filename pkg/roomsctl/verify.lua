@@ -205,31 +205,48 @@ local function backed(index, allowed, counted)
   end
 end
 
+-- A row of an event: see rooms_stored.h.
+local function parse_row(row)
+  local id, kind, rest = string.match(row or '',
+                                      '^(%x+) (%S+) %S+ %d+ (.+)$')
+  if not id or #id ~= 29 then return nil end
+  local e = {id = 'evt-' .. id, type = kind}
+  while string.sub(rest, 1, 1) ~= '{' do
+    local word, more = string.match(rest, '^(%S+) (.+)$')
+    if not word then return nil end
+    e.redacted = e.redacted or string.match(word, '^r%d')
+    e.unlisted = word == 'x'
+    rest = more
+  end
+  e.content = decode(string.match(rest, '^[^\n]+'))
+  return e.content and e or nil
+end
+
+-- The event at a position, if it has this id.
+local function event_at(r, at, id)
+  if not at then return nil end
+  local n = string.format('%.0f', at)
+  local e = parse_row(call('ZRANGEBYSCORE', r.key .. ':events', n, n)[1])
+  return e and (not id or e.id == id) and e or nil
+end
+
 -- The event of an id, which tells its position.
 local function parse_event(r, id)
   local at = string.match(id, '^evt%-%x+$')
              and tonumber(string.sub(id, 5, 17), 16)
-  if not at then return nil end
-  local n = string.format('%.0f', at)
-  local json = call('ZRANGEBYSCORE', r.key .. ':events', n, n)[1]
-  local e = decode(json)
-  return e and e.id == id and e or nil
+  return event_at(r, at, id)
 end
 
 -- Whether an event counts as unread: true, false, or nil where its text
 -- doesn't say (an edit's looks like a message with the same words).
 local function counts(r, e, at)
-  if e.event_type ~= 'swp.room.message' or given(e.redacted_at) then
-    return false
-  end
-  if e.do_not_index and not r.incognito then return false end
+  if e.type ~= 'message' or e.redacted then return false end
+  if e.unlisted and not r.incognito then return false end
   local low = tonumber(string.match(r.h.history or '', '^%d+'))
   if r.h.origin and low and at >= low and at < low + HISTORY then
     return false
   end
-  if type(e.content) == 'table' and e.content.replaces ~= nil then
-    return nil
-  end
+  if e.content.replaces ~= nil then return nil end
   return true
 end
 
@@ -273,8 +290,8 @@ end
 -- a name is one of the counts.
 local function reactions(r, id, name)
   local e = parse_event(r, id)
-  local alive = e and not given(e.redacted_at)
-  local imported = e and e.do_not_index and not r.incognito
+  local alive = e and not e.redacted
+  local imported = e and e.unlisted and not r.incognito
   local first, last = '[' .. id .. ' ', '(' .. id .. '!'
   local rows = call('ZRANGEBYLEX', r.key .. ':reactions', first, last)
   local own, names = {}, {}
@@ -470,21 +487,21 @@ local room_phases = {
     local page = call('ZRANGEBYSCORE', r.key .. ':events', '(' .. s.cursor,
                       '+inf', 'WITHSCORES', 'LIMIT', 0, 40)
     for i = 1, #page, 2 do
-      local e, at = decode(page[i]), tonumber(page[i + 1])
+      local e, at = parse_row(page[i]), tonumber(page[i + 1])
       s.big = math.max(s.big, #page[i])
       budget = budget - 5 - #page[i] / 100
       s.cursor = string.format('%.0f', at)
-      if not e or not given(e.id) then
+      if not e then
         say('broken ', r.name, ': the event at ', s.cursor,
             ' is unreadable')
       elseif not r.wiped then
         references(r, e)
         local counted = counts(r, e, at)
+        local name = string.sub(e.id, 5, 17)
         if counted then
-          entry(r.name .. ': unread', r.key .. ':unread', e.id, s.cursor)
-        elseif counted == false
-               and e.event_type == 'swp.room.message' then
-          entry(r.name .. ': unread', r.key .. ':unread', e.id)
+          entry(r.name .. ': unread', r.key .. ':unread', name, s.cursor)
+        elseif counted == false and e.type == 'message' then
+          entry(r.name .. ': unread', r.key .. ':unread', name)
         end
       end
     end
@@ -500,7 +517,8 @@ local room_phases = {
     return scan('ZSCAN', r.key .. ':unread', s, function(name)
       local who = string.match(name, '^~(.+)$')
       if who and row(r, who) ~= 'join'
-         or not who and not parse_event(r, name)
+         or not who and not event_at(r, #name == 13
+                                        and tonumber(name, 16))
       then
         entry(r.name .. ': unread', r.key .. ':unread', name)
       end
@@ -611,11 +629,11 @@ local person_phases = {
     end)
   end,
   function(p, s)
-    return scan('HSCAN', p.key .. 'markers', s, function(id, json)
-      local e = decode(json)
-      if e and given(e.stream_position) then
+    return scan('HSCAN', p.key .. 'markers', s, function(id, text)
+      local e = parse_row(text)
+      if e then
         entry('news of ' .. p.id, p.key .. 'news', 'r ' .. id,
-              string.format('%.0f', e.stream_position))
+              string.format('%.0f', tonumber(string.sub(e.id, 5, 17), 16)))
       end
     end)
   end,

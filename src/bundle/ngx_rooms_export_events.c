@@ -226,15 +226,12 @@ ngx_rooms_export_list(ngx_rooms_export_t *x)
 static ngx_uint_t
 ngx_rooms_export_within(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
 {
-    int64_t  created;
-
     if (x->from == 0 && x->to == INT64_MAX) {
         return 1;
     }
 
-    created = rooms_time_parse(e->stored.created_at);
-
-    return created >= x->from && created < x->to;
+    return e->stored.readable && e->stored.created_at >= x->from
+           && e->stored.created_at < x->to;
 }
 
 
@@ -331,7 +328,8 @@ static ngx_int_t
 ngx_rooms_export_revert(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e,
     rooms_str_t edit)
 {
-    rooms_str_t  original, body;
+    rooms_str_t     original, body;
+    rooms_stored_t  s;
 
     original = e->stored.original;
 
@@ -349,14 +347,18 @@ ngx_rooms_export_revert(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e,
                                               ROOMS_NULL } }, 3);
     }
 
-    body = rooms_json_valid(edit)
-           ? rooms_json_member(rooms_json_member(edit, "content"), "content")
-           : ROOMS_NULL;
+    if (ngx_rooms_parse_event(x->page->pool, x->pager.log, edit, x->pager.room,
+                              0, &s) != NGX_OK)
+    {
+        return ngx_rooms_export_fail(x, "no memory");
+    }
+
+    body = s.readable ? rooms_json_member(s.content, "content") : ROOMS_NULL;
 
     if (body.data == NULL) {
         /* it was redacted a moment ago, and its edits with it */
 
-        body = rooms_json_member(edit, "redacted_at");
+        body = rooms_json_member(s.json, "redacted_at");
 
         return ngx_rooms_export_rewrite(x, &e->json, (rooms_json_set_t[]) {
                                             { "content", ngx_rooms_s("{}") },
@@ -368,7 +370,7 @@ ngx_rooms_export_revert(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e,
     return ngx_rooms_export_rewrite(x, &e->json, (rooms_json_set_t[]) {
                                         { "content", body },
                                         { "edited_at",
-                                          rooms_json_member(edit,
+                                          rooms_json_member(s.json,
                                                             "created_at") } },
                                     2);
 }
@@ -510,10 +512,10 @@ static ngx_int_t
 ngx_rooms_export_sender(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
 {
     rooms_id_t   *who;
-    rooms_str_t   id, content, *profile;
+    rooms_str_t   content, *profile;
 
-    id = ngx_rooms_json_id(x->page->pool, e->stored.sender);
-    who = id.data ? rooms_id_set_find(&x->people, id) : NULL;
+    who = e->stored.readable ? rooms_id_set_find(&x->people, e->stored.sender)
+                             : NULL;
     profile = who ? who->data : NULL;
 
     if (profile == NULL || profile->len == 0) {

@@ -95,17 +95,15 @@ ngx_rooms_export_collect_people(ngx_rooms_export_t *x,
         return NGX_ERROR;
     }
 
-    if (e->message
-        || (!rooms_str_eq(e->type,
-                          rooms_cstr(rooms_event_name(ROOMS_EV_MEMBER)))
-            && !rooms_str_eq(e->type, rooms_cstr(rooms_event_name(
-                                                 ROOMS_EV_POWER_LEVEL)))))
+    if (!rooms_str_eq(e->type, ngx_rooms_s("member"))
+        && !rooms_str_eq(e->type, ngx_rooms_s("power_level")))
     {
         return NGX_OK;
     }
 
-    if (ngx_rooms_export_person(x, rooms_json_member(e->content,
-                                                     "participant_id"))
+    id = rooms_json_member(e->content, "participant_id");
+
+    if (ngx_rooms_export_person(x, ngx_rooms_json_id(x->page->pool, id))
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -120,7 +118,9 @@ ngx_rooms_export_collect_people(ngx_rooms_export_t *x,
             return NGX_OK;
         }
 
-        if (ngx_rooms_export_person(x, id) != NGX_OK) {
+        if (ngx_rooms_export_person(x, ngx_rooms_json_id(x->page->pool, id))
+            != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }
@@ -128,13 +128,10 @@ ngx_rooms_export_collect_people(ngx_rooms_export_t *x,
 
 
 static ngx_int_t
-ngx_rooms_export_person(ngx_rooms_export_t *x, rooms_str_t value)
+ngx_rooms_export_person(ngx_rooms_export_t *x, rooms_str_t id)
 {
     size_t        n;
-    rooms_str_t   id;
     rooms_id_t   *who, **stranger;
-
-    id = ngx_rooms_json_id(x->page->pool, value);
 
     if (id.data == NULL) {
         return NGX_OK;

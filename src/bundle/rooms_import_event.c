@@ -4,7 +4,7 @@
  */
 
 /*
- * The readings after the first: an event's new JSON.  Values go over as
+ * The readings after the first: an event's new row.  Values go over as
  * their authors wrote them: numbers keep their digits, members their order
  * and the escapes of their keys; what is new is who sent it, where it stands,
  * and what the ids in it are called now.
@@ -45,8 +45,7 @@ static int rooms_import_parse(rooms_import_t *im, rooms_str_t json,
     rooms_import_event_t *e);
 static int rooms_import_put_event(rooms_import_t *im,
     const rooms_import_event_t *e, uint32_t index, rooms_buf_t *b);
-static void rooms_import_put_time(rooms_buf_t *b, const char *key,
-    rooms_str_t time);
+static int64_t rooms_import_time(rooms_str_t time);
 static int rooms_import_put_content(rooms_import_t *im, rooms_buf_t *b,
     const char *key, rooms_str_t content, unsigned flags,
     rooms_str_t sender);
@@ -244,28 +243,37 @@ static int
 rooms_import_put_event(rooms_import_t *im, const rooms_import_event_t *e,
     uint32_t index, rooms_buf_t *b)
 {
-    u_char       id[ROOMS_IMPORT_ID_LEN];
-    int64_t      created, seconds;
-    unsigned     flags;
+    u_char          id[ROOMS_IMPORT_ID_LEN];
+    unsigned        flags;
+    rooms_stored_t  row;
 
     rooms_import_event_id(im, index, id);
     flags = rooms_import_flags(e->type);
 
-    seconds = e->origin_ts.data
-              ? strtoll((const char *) e->origin_ts.data, NULL, 10) : 0;
-    created = e->created_at.data ? rooms_time_parse(e->created_at)
-                                 : seconds * 1000;
+    memset(&row, 0, sizeof(rooms_stored_t));
 
-    rooms_json_lit(b, "{\"id\":\"");
-    rooms_json_raw(b, id, sizeof(id));
-    rooms_json_lit(b, "\",\"room_id\":");
-    rooms_json_str(b, im->room);
-    rooms_json_lit(b, ",\"stream_position\":");
-    rooms_json_int(b, im->position + index);
-    rooms_json_lit(b, ",\"sender_id\":");
-    rooms_json_str(b, im->sender);
-    rooms_json_lit(b, ",\"event_type\":");
-    rooms_json_str(b, e->type);
+    row.digits = (rooms_str_t) { ROOMS_EVENT_DIGITS, id + 4 };
+    row.sender = im->sender;
+    row.unlisted = 1;
+
+    /* the check has seen to the type's beginning */
+
+    row.type.len = e->type.len - (sizeof(ROOMS_STORED_TYPE) - 1);
+    row.type.data = e->type.data + sizeof(ROOMS_STORED_TYPE) - 1;
+
+    row.origin_ts = e->origin_ts.data
+                    ? strtoll((const char *) e->origin_ts.data, NULL, 10) : 0;
+    row.created_at = e->created_at.data ? rooms_time_parse(e->created_at)
+                                        : row.origin_ts * 1000;
+
+    if (e->origin_ts.data == NULL) {
+        row.origin_ts = row.created_at / 1000;
+    }
+
+    row.edited_at = rooms_import_time(e->edited_at);
+    row.redacted_at = rooms_import_time(e->redacted_at);
+
+    rooms_stored_words(b, &row);
 
     if (rooms_import_put_content(im, b, "content", e->content,
                                  flags | ROOMS_IMPORT_AUTHOR
@@ -274,38 +282,24 @@ rooms_import_put_event(rooms_import_t *im, const rooms_import_event_t *e,
         return -1;
     }
 
-    rooms_json_lit(b, ",\"origin_ts\":");
-    rooms_json_int(b, e->origin_ts.data ? seconds : created / 1000);
-    rooms_json_lit(b, ",\"created_at\":");
-    rooms_json_time(b, created);
+    if (e->original.data && e->original.data[0] == '{') {
+        rooms_json_lit(b, "\n");
 
-    rooms_import_put_time(b, ",\"edited_at\":", e->edited_at);
-    rooms_import_put_time(b, ",\"redacted_at\":", e->redacted_at);
-
-    if (e->original.data && e->original.data[0] == '{'
-        && rooms_import_put_content(im, b, "original_content", e->original,
-                                    ROOMS_IMPORT_AUTHOR, ROOMS_NULL) != 0)
-    {
-        return -1;
+        if (rooms_import_put_content(im, b, "original_content", e->original,
+                                     ROOMS_IMPORT_AUTHOR, ROOMS_NULL) != 0)
+        {
+            return -1;
+        }
     }
-
-    rooms_json_lit(b, ",\"do_not_index\":true}");
 
     return b->full ? rooms_import_problem(im, "", "is too long") : 0;
 }
 
 
-static void
-rooms_import_put_time(rooms_buf_t *b, const char *key, rooms_str_t time)
+static int64_t
+rooms_import_time(rooms_str_t time)
 {
-    rooms_json_raw(b, key, strlen(key));
-
-    if (time.data) {
-        rooms_json_time(b, rooms_time_parse(time));
-
-    } else {
-        rooms_json_lit(b, "null");
-    }
+    return time.data ? rooms_time_parse(time) : ROOMS_STORED_NEVER;
 }
 
 
@@ -317,10 +311,6 @@ rooms_import_put_content(rooms_import_t *im, rooms_buf_t *b,
 {
     u_char  *start;
     size_t   author;
-
-    rooms_json_lit(b, ",\"");
-    rooms_json_raw(b, key, strlen(key));
-    rooms_json_lit(b, "\":");
 
     start = b->last;
     author = rooms_import_put_members(im, b, content, flags, sender);

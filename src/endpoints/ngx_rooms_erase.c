@@ -347,28 +347,21 @@ ngx_rooms_erase_waiting(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
 static ngx_int_t
 ngx_rooms_erase_event(ngx_rooms_offwalk_t *w, const rooms_stored_t *e)
 {
-    rooms_str_t                  sender;
     ngx_rooms_offwalk_errand_t  *errand;
 
-    if (!e->readable) {
-        return NGX_OK;
-    }
-
-    sender = ngx_rooms_json_id(w->pool, e->sender);
-
-    if (!rooms_str_eq(sender, w->id)) {
+    if (!e->readable || !rooms_str_eq(e->sender, w->id)) {
         return NGX_OK;
     }
 
     if (e->message) {
 
-        if (e->edit || e->redacted_at.data
+        if (e->edit || e->redacted_at != ROOMS_STORED_NEVER
             || rooms_json_member(e->content, "_imported_sender").data)
         {
             return NGX_OK;
         }
 
-    } else if (!rooms_str_eq(e->type, ngx_rooms_s("swp.room.reaction"))
+    } else if (!rooms_str_eq(e->type, ngx_rooms_s("reaction"))
                || !rooms_str_eq(rooms_json_member_str(e->content, "action"),
                                 ngx_rooms_s("add")))
     {

@@ -465,10 +465,6 @@ ngx_rooms_messages_put(ngx_rooms_req_t *rq, ngx_rooms_paged_t *e,
         return NGX_OK;
     }
 
-    while (json.data[json.len - 1] != '}') {
-        json.len--;
-    }
-
     size = json.len + sizeof(",\"reactions\":[]}");
 
     for (i = *k; i < h->nreactions && rooms_str_eq(r[i].event, e->stored.id);
@@ -606,7 +602,7 @@ static ngx_int_t
 ngx_rooms_event_room(ngx_rooms_req_t *rq)
 {
     int64_t                position;
-    rooms_str_t            room, id, json;
+    rooms_str_t            room, id, row;
     ngx_rooms_paged_t     *e;
     ngx_rooms_messages_t  *h;
 
@@ -624,17 +620,17 @@ ngx_rooms_event_room(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    json = ngx_rooms_reply_str(ngx_rooms_reply_element(
+    row = ngx_rooms_reply_str(ngx_rooms_reply_element(
                           ngx_rooms_reply(rq, NGX_ROOMS_VIEW_COMMANDS), 0));
 
-    if (json.data == NULL || position <= 0) {
+    if (row.data == NULL || position <= 0) {
         return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
     }
 
     e = ngx_array_push(&h->pager.page);
 
     if (e == NULL
-        || ngx_rooms_parse_event(rq->pool, rq->r->connection->log, json, room,
+        || ngx_rooms_parse_event(rq->pool, rq->r->connection->log, row, room,
                                  position, &e->stored) != NGX_OK)
     {
         return NGX_ERROR;
@@ -642,8 +638,7 @@ ngx_rooms_event_room(ngx_rooms_req_t *rq)
 
     /* one that has lost its id is known by its place alone */
 
-    if (e->stored.id.data ? !rooms_str_eq(e->stored.id, id)
-                          : e->stored.readable)
+    if (e->stored.id.data && !rooms_str_eq(e->stored.id, id))
     {
         return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
     }

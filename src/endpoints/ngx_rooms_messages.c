@@ -220,19 +220,19 @@ ngx_rooms_send_first(ngx_rooms_req_t *rq, rooms_str_t id)
 static ngx_int_t
 ngx_rooms_send_replay(ngx_rooms_req_t *rq)
 {
-    rooms_str_t           json;
+    rooms_str_t           row;
     rooms_stored_t        e;
     ngx_rooms_message_t  *m;
 
     m = rq->data;
 
-    json = ngx_rooms_reply_str(ngx_rooms_reply_element(ngx_rooms_reply(rq, 0),
-                                                       0));
-    if (json.data == NULL) {
+    row = ngx_rooms_reply_str(ngx_rooms_reply_element(ngx_rooms_reply(rq, 0),
+                                                      0));
+    if (row.data == NULL) {
         return NGX_OK;
     }
 
-    if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, json,
+    if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, row,
                               rq->view.room.id, m->position, &e) != NGX_OK)
     {
         return NGX_ERROR;
@@ -448,9 +448,6 @@ ngx_rooms_send_show(ngx_rooms_req_t *rq)
     if (!rq->committing) {
         event = m->event;
 
-    } else if (rq->position == NGX_ROOMS_POSITION_LATER) {
-        event = ngx_rooms_join(rq->pool, rq->commit.head, rq->commit.tail);
-
     } else {
         event = ngx_rooms_event_json(&rq->commit, rq->position);
     }
@@ -546,7 +543,7 @@ ngx_rooms_send_recall(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    if (e.redacted_at.data) {
+    if (e.redacted_at != ROOMS_STORED_NEVER) {
         event = e.json;
 
     } else {

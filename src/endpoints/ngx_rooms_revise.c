@@ -31,7 +31,8 @@ typedef struct {
 
     rooms_message_t      message;
     rooms_stored_t       stored;
-    rooms_str_t          event;           /* JSON; NULL: there is none */
+    rooms_str_t          row;             /* of the event; NULL: none is */
+    rooms_str_t          event;           /* JSON, as it is shown */
     rooms_str_t          copies;
     redisReply         **replies;         /* of the copies, in their order */
 } ngx_rooms_revision_t;
@@ -44,10 +45,8 @@ static ngx_int_t ngx_rooms_revise_begin(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_revise_body(ngx_rooms_req_t *rq,
     ngx_rooms_revision_t *v);
 static ngx_int_t ngx_rooms_revise_take(ngx_rooms_req_t *rq);
-static void ngx_rooms_revise_message(ngx_pool_t *pool,
-    ngx_rooms_revision_t *v);
-static ngx_int_t ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq,
-    rooms_str_t now);
+static void ngx_rooms_revise_message(ngx_rooms_revision_t *v);
+static ngx_int_t ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq);
 static void ngx_rooms_revise_record(ngx_rooms_req_t *rq, rooms_str_t word,
     rooms_str_t record, rooms_str_t event);
 static rooms_str_t ngx_rooms_revise_reason(ngx_rooms_req_t *rq,
@@ -55,13 +54,10 @@ static rooms_str_t ngx_rooms_revise_reason(ngx_rooms_req_t *rq,
 static rooms_str_t ngx_rooms_revise_word(rooms_str_t *row);
 static void ngx_rooms_revise_guard(ngx_rooms_req_t *rq,
     ngx_rooms_revision_t *v);
-static void ngx_rooms_revise_replace(ngx_rooms_req_t *rq, rooms_str_t at,
-    rooms_str_t event);
+static ngx_int_t ngx_rooms_revise_replace(ngx_rooms_req_t *rq,
+    const rooms_stored_t *e);
 static ngx_int_t ngx_rooms_revise_append(ngx_rooms_req_t *rq,
     rooms_str_t content);
-static rooms_str_t ngx_rooms_revise_json(ngx_rooms_req_t *rq, rooms_str_t event,
-    const rooms_json_set_t *set, ngx_uint_t n);
-static rooms_str_t ngx_rooms_revise_now(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_revise_ask_copies(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_revise_redact(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_revise_emoji(ngx_rooms_req_t *rq,
@@ -226,21 +222,21 @@ ngx_rooms_revise_body(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
 static ngx_int_t
 ngx_rooms_revise_take(ngx_rooms_req_t *rq)
 {
-    rooms_str_t            own, json;
+    rooms_str_t            own, row;
     ngx_rooms_revision_t  *v;
 
     v = rq->data;
-    v->event = ROOMS_NULL;
+    v->row = ROOMS_NULL;
 
     if (ngx_rooms_message_room(rq) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    json = ngx_rooms_reply_str(ngx_rooms_reply_element(ngx_rooms_reply(rq, 2),
-                                                       0));
-    if (json.data) {
+    row = ngx_rooms_reply_str(ngx_rooms_reply_element(ngx_rooms_reply(rq, 2),
+                                                      0));
+    if (row.data) {
 
-        if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, json,
+        if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, row,
                                   rq->view.room.id,
                                   rooms_event_position(v->id), &v->stored)
             != NGX_OK)
@@ -251,7 +247,8 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
         /* what can't be read is no message */
 
         if (v->stored.readable && rooms_str_eq(v->stored.id, v->id)) {
-            v->event = json;
+            v->row = row;
+            v->event = v->stored.json;
         }
     }
 
@@ -274,8 +271,8 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
         v->copies = own;
     }
 
-    if (v->event.data) {
-        ngx_rooms_revise_message(rq->pool, v);
+    if (v->row.data) {
+        ngx_rooms_revise_message(v);
     }
 
     return NGX_OK;
@@ -284,17 +281,17 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
 
 /* What the core asks about an event. */
 static void
-ngx_rooms_revise_message(ngx_pool_t *pool, ngx_rooms_revision_t *v)
+ngx_rooms_revise_message(ngx_rooms_revision_t *v)
 {
     rooms_str_t       copies, word;
     rooms_message_t  *m;
 
     m = &v->message;
 
-    m->sender = ngx_rooms_json_id(pool, v->stored.sender);
-    m->created_at = rooms_time_parse(v->stored.created_at);
+    m->sender = v->stored.sender;
+    m->created_at = v->stored.created_at;
     m->is_message = v->stored.message && !v->stored.edit;
-    m->redacted = v->stored.redacted_at.data != NULL;
+    m->redacted = v->stored.redacted_at != ROOMS_STORED_NEVER;
     m->edits = 0;
 
     for (copies = v->copies; /* void */ ; /* void */) {
@@ -369,7 +366,7 @@ ngx_rooms_revise_decide(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rooms_decide_message(&rq->in, v->op, v->event.data ? &v->message : NULL,
+    rooms_decide_message(&rq->in, v->op, v->row.data ? &v->message : NULL,
                          rq->change);
 
     if (rq->change->code != ROOMS_OK) {
@@ -430,26 +427,30 @@ ngx_rooms_revise_show(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_revise_edit(ngx_rooms_req_t *rq)
 {
-    rooms_str_t            original, copies, event;
+    rooms_str_t            copies;
+    rooms_stored_t         e;
     ngx_rooms_revision_t  *v;
 
     v = rq->data;
+    e = v->stored;
 
     /* the first one stays, however often it is edited */
 
-    original = rooms_json_member(v->event, "original_content");
-
-    if (original.data == NULL) {
-        original = rooms_json_member(v->event, "content");
+    if (e.original.data == NULL) {
+        e.original = e.content;
     }
 
-    event = ngx_rooms_revise_json(rq, v->event, (rooms_json_set_t[]) {
-                                      { "content", v->content },
-                                      { "edited_at", ngx_rooms_revise_now(rq) },
-                                      { "original_content", original } }, 3);
+    e.content = v->content;
+    e.edited_at = rq->now;
 
     ngx_rooms_revise_guard(rq, v);
-    ngx_rooms_revise_replace(rq, v->at, event);
+
+    if (ngx_rooms_revise_replace(rq, &e) != NGX_OK
+        || ngx_rooms_show_event(rq->pool, rq->r->connection->log,
+                                rq->view.room.id, &e) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     copies = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COPIES, rq->view.room.id);
 
@@ -461,7 +462,7 @@ ngx_rooms_revise_edit(ngx_rooms_req_t *rq)
                                         ngx_rooms_s("evt-" NGX_ROOMS_HEX),
                                         { sizeof(rq->random), rq->random }));
 
-    v->event = event;
+    v->event = e.json;
 
     return ngx_rooms_revise_append(rq,
                          ngx_rooms_join(rq->pool,
@@ -477,23 +478,30 @@ ngx_rooms_revise_guard(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
     ngx_rooms_commit_guard_member(&rq->commit,
                          ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS,
                                        rq->view.room.id),
-                         v->event);
+                         v->row);
 }
 
 
 /* One event has one position, so this replaces it and nothing else. */
-static void
-ngx_rooms_revise_replace(ngx_rooms_req_t *rq, rooms_str_t at,
-    rooms_str_t event)
+static ngx_int_t
+ngx_rooms_revise_replace(ngx_rooms_req_t *rq, const rooms_stored_t *e)
 {
-    rooms_str_t  events;
+    rooms_str_t  events, at, row;
 
     events = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS,
                            rq->view.room.id);
+    at = ngx_rooms_number(rq->pool, e->position);
+    row = ngx_rooms_format_event(rq->pool, e);
+
+    if (row.data == NULL) {
+        return NGX_ERROR;
+    }
 
     ngx_rooms_commit_write(&rq->commit, "ZREMRANGEBYSCORE", events, at, at);
-    ngx_rooms_commit_write(&rq->commit, "ZADD", events, at, event);
-    ngx_rooms_apply_size(&rq->commit, &rq->keys, &rq->view.room, event.len);
+    ngx_rooms_commit_write(&rq->commit, "ZADD", events, at, row);
+    ngx_rooms_apply_size(&rq->commit, &rq->keys, &rq->view.room, row.len);
+
+    return NGX_OK;
 }
 
 
@@ -506,57 +514,6 @@ ngx_rooms_revise_append(ngx_rooms_req_t *rq, rooms_str_t content)
                           content, rq->now);
 
     return rq->commit.failed || content.data == NULL ? NGX_ERROR : NGX_OK;
-}
-
-
-static rooms_str_t
-ngx_rooms_revise_json(ngx_rooms_req_t *rq, rooms_str_t event,
-    const rooms_json_set_t *set, ngx_uint_t n)
-{
-    size_t        size;
-    u_char       *start;
-    ngx_uint_t    i;
-    rooms_buf_t   b;
-
-    for (size = event.len + 64, i = 0; i < n; i++) {
-        size += set[i].value.len + 32;
-    }
-
-    start = ngx_pnalloc(rq->pool, size);
-    if (start == NULL) {
-        return ROOMS_NULL;
-    }
-
-    rooms_buf_init(&b, start, size);
-    rooms_json_rewrite(&b, event, set, n);
-
-    if (b.full) {
-        return ROOMS_NULL;
-    }
-
-    return (rooms_str_t) { b.last - start, start };
-}
-
-
-/* The time, as a member of an event has it. */
-static rooms_str_t
-ngx_rooms_revise_now(ngx_rooms_req_t *rq)
-{
-    u_char       *p;
-    rooms_buf_t   b;
-
-    p = ngx_pnalloc(rq->pool, ROOMS_TIME_LEN + 2);
-
-    if (p == NULL) {
-        /* a NULL would take the member out of the event */
-        rq->commit.failed = 1;
-        return ROOMS_NULL;
-    }
-
-    rooms_buf_init(&b, p, ROOMS_TIME_LEN + 2);
-    rooms_json_time(&b, rq->now);
-
-    return (rooms_str_t) { b.last - p, p };
 }
 
 
@@ -622,7 +579,8 @@ ngx_rooms_revise_ask_copies(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
 {
-    rooms_str_t            room, now, event, copies, min, max;
+    rooms_str_t            room, copies, min, max;
+    rooms_stored_t         e;
     ngx_rooms_keys_t      *keys;
     ngx_rooms_commit_t    *c;
     ngx_rooms_revision_t  *v;
@@ -632,16 +590,21 @@ ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
     keys = &rq->keys;
     room = rq->view.room.id;
 
-    now = ngx_rooms_revise_now(rq);
-    event = ngx_rooms_revise_json(rq, v->event, (rooms_json_set_t[]) {
-                                      { "content", ngx_rooms_s("{}") },
-                                      { "redacted_at", now },
-                                      { "original_content", ROOMS_NULL } }, 3);
+    e = v->stored;
+    e.content = ngx_rooms_s("{}");
+    e.original = ROOMS_NULL;
+    e.redacted_at = rq->now;
 
     ngx_rooms_revise_guard(rq, v);
-    ngx_rooms_revise_replace(rq, v->at, event);
 
-    v->event = event;
+    if (ngx_rooms_revise_replace(rq, &e) != NGX_OK
+        || ngx_rooms_show_event(rq->pool, rq->r->connection->log, room, &e)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    v->event = e.json;
 
     /* no edit came between, and the message counts as unread no more */
 
@@ -651,7 +614,8 @@ ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
     ngx_rooms_commit_write(c, "HDEL", copies, v->id);
     ngx_rooms_commit_write(c, "ZREM",
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room),
-                           v->id);
+                           (rooms_str_t) { ROOMS_POSITION_DIGITS,
+                                           v->stored.digits.data });
 
     /* all reactions, those too that came since the message was read */
 
@@ -666,7 +630,7 @@ ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_COUNTS, room),
                            min, max);
 
-    if (ngx_rooms_revise_wipe_copies(rq, now) != NGX_OK) {
+    if (ngx_rooms_revise_wipe_copies(rq) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -675,7 +639,7 @@ ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
 
 
 static ngx_int_t
-ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq, rooms_str_t now)
+ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq)
 {
     ngx_uint_t             i;
     rooms_str_t            copies, word, edit, kept;
@@ -711,23 +675,19 @@ ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq, rooms_str_t now)
             continue;
         }
 
-        if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, edit,
-                                  rq->view.room.id, rooms_event_position(word),
-                                  &stored) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+        rooms_stored_read(edit, rooms_event_position(word), &stored);
 
         if (!stored.readable) {
             /* whatever it holds of the body, nobody is shown it */
             continue;
         }
 
-        ngx_rooms_revise_replace(rq,
-                   ngx_rooms_number(rq->pool, rooms_event_position(word)),
-                   ngx_rooms_revise_json(rq, edit, (rooms_json_set_t[]) {
-                                             { "content", kept },
-                                             { "redacted_at", now } }, 2));
+        stored.content = kept;
+        stored.redacted_at = rq->now;
+
+        if (ngx_rooms_revise_replace(rq, &stored) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;

@@ -326,7 +326,7 @@ ngx_rooms_read_marker(ngx_rooms_req_t *rq, const ngx_rooms_own_t *own)
 ngx_int_t
 ngx_rooms_read_decide(ngx_rooms_req_t *rq)
 {
-    rooms_str_t           id, json, key, name;
+    rooms_str_t           id, row, key, name;
     redisReply           *found;
     rooms_stored_t        e;
     ngx_rooms_own_t       before;
@@ -341,11 +341,11 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
 
     id = ngx_rooms_body_str(rq, "event_id");
     found = b->replies[rq->at_own];
-    json = ngx_rooms_reply_str(ngx_rooms_reply_element(found, 0));
+    row = ngx_rooms_reply_str(ngx_rooms_reply_element(found, 0));
 
-    rooms_stored_read(json, rq->view.room.id, rooms_event_position(id), &e);
+    rooms_stored_read(row, 0, &e);
 
-    if (!rooms_id_valid(id, "evt-") || !rooms_str_eq(e.id, id)) {
+    if (!rooms_stored_is(&e, id)) {
         return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
     }
 

@@ -41,7 +41,7 @@ static ngx_int_t ngx_rooms_backfill_room(ngx_rooms_req_t *rq,
 static ngx_int_t ngx_rooms_backfill_names(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
 static ngx_int_t ngx_rooms_backfill_place(ngx_rooms_backfill_t *bf);
-static rooms_str_t ngx_rooms_backfill_json(ngx_rooms_backfill_t *bf,
+static rooms_str_t ngx_rooms_backfill_row(ngx_rooms_backfill_t *bf,
     ngx_rooms_backfill_item_t *item);
 static void ngx_rooms_backfill_sender(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf, ngx_uint_t i);
@@ -701,6 +701,7 @@ ngx_rooms_backfill_known(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     ngx_uint_t                  i, k, own;
     redisReply                 *uuids;
     rooms_str_t                 id;
+    rooms_stored_t              e;
     ngx_rooms_backfill_item_t  *item;
 
     if (ngx_rooms_backfill_room(rq, bf) != NGX_OK
@@ -730,13 +731,12 @@ ngx_rooms_backfill_known(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
                              ngx_rooms_reply_element(uuids, k)).data != NULL;
 
         } else {
-            id = ngx_rooms_reply_str(
-                       ngx_rooms_reply_element(ngx_rooms_reply(rq, own++),
-                                               0));
+            rooms_stored_read(ngx_rooms_reply_str(
+                                  ngx_rooms_reply_element(
+                                      ngx_rooms_reply(rq, own++), 0)),
+                              0, &e);
 
-            item->known = rooms_json_valid(id)
-                          && rooms_str_eq(rooms_json_member_str(id, "id"),
-                                          item->past.id);
+            item->known = rooms_stored_is(&e, item->past.id);
 
             if (!item->known) {
                 item->refused = "is of a sender of this server, and is not "
@@ -1007,7 +1007,7 @@ ngx_rooms_backfill_commit(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
         events[n] = ngx_rooms_number(bf->pool, item->position);
         names[n++] = item->name;
-        events[n] = ngx_rooms_backfill_json(bf, item);
+        events[n] = ngx_rooms_backfill_row(bf, item);
         names[n++] = item->local;
 
         if (events[n - 1].data == NULL) {
@@ -1034,15 +1034,14 @@ ngx_rooms_backfill_commit(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
 
 static rooms_str_t
-ngx_rooms_backfill_json(ngx_rooms_backfill_t *bf,
+ngx_rooms_backfill_row(ngx_rooms_backfill_t *bf,
     ngx_rooms_backfill_item_t *item)
 {
-    char          *text;
-    json_t        *content;
-    size_t         size;
-    u_char        *start;
-    rooms_buf_t    b;
-    rooms_past_t  *past;
+    char            *text;
+    json_t          *content;
+    rooms_str_t      row;
+    rooms_past_t    *past;
+    rooms_stored_t   e;
 
     past = &item->past;
 
@@ -1054,54 +1053,27 @@ ngx_rooms_backfill_json(ngx_rooms_backfill_t *bf,
         return ROOMS_NULL;
     }
 
-    size = 512 + ngx_strlen(text) + bf->room.len
-           + ROOMS_JSON_STR(past->sender.len) + ROOMS_JSON_STR(past->id.len)
-           + ROOMS_JSON_STR(past->server.len);
+    ngx_memzero(&e, sizeof(rooms_stored_t));
 
-    start = ngx_pnalloc(bf->pool, size);
+    e.digits = (rooms_str_t) { ROOMS_EVENT_DIGITS,
+                               item->local.data + sizeof("evt-") - 1 };
+    e.type = rooms_cstr(rooms_event_name(past->type)
+                        + sizeof(ROOMS_STORED_TYPE) - 1);
+    e.sender = past->sender;
+    e.content = rooms_cstr(text);
+    e.origin_id = past->id;
+    e.origin_server = past->server;
+    e.created_at = past->created_at;
+    e.edited_at = ROOMS_STORED_NEVER;
+    e.redacted_at = past->redacted_at ? past->redacted_at
+                                      : ROOMS_STORED_NEVER;
+    e.origin_ts = past->origin_ts;
 
-    if (start == NULL) {
-        free(text);
-        return ROOMS_NULL;
-    }
-
-    rooms_buf_init(&b, start, size);
-
-    rooms_json_lit(&b, "{\"id\":");
-    rooms_json_str(&b, item->local);
-    rooms_json_lit(&b, ",\"room_id\":");
-    rooms_json_str(&b, bf->room);
-    rooms_json_lit(&b, ",\"stream_position\":");
-    rooms_json_int(&b, item->position);
-    rooms_json_lit(&b, ",\"sender_id\":");
-    rooms_json_str(&b, past->sender);
-    rooms_json_lit(&b, ",\"event_type\":");
-    rooms_json_str(&b, rooms_cstr(rooms_event_name(past->type)));
-    rooms_json_lit(&b, ",\"content\":");
-    rooms_json_raw(&b, text, ngx_strlen(text));
-    rooms_json_lit(&b, ",\"origin_ts\":");
-    rooms_json_int(&b, past->origin_ts);
-    rooms_json_lit(&b, ",\"created_at\":");
-    rooms_json_time(&b, past->created_at);
-    rooms_json_lit(&b, ",\"edited_at\":null,\"redacted_at\":");
-
-    if (past->redacted_at) {
-        rooms_json_time(&b, past->redacted_at);
-
-    } else {
-        rooms_json_lit(&b, "null");
-    }
-
-    rooms_json_lit(&b, ",\"origin_id\":");
-    rooms_json_str(&b, past->id);
-    rooms_json_lit(&b, ",\"origin_server\":");
-    rooms_json_str(&b, past->server);
-    rooms_json_lit(&b, "}");
+    row = ngx_rooms_format_event(bf->pool, &e);
 
     free(text);
 
-    return b.full ? ROOMS_NULL
-                  : (rooms_str_t) { b.last - start, start };
+    return row;
 }
 
 

@@ -1012,8 +1012,8 @@ ngx_rooms_history_stored(ngx_rooms_req_t *rq)
     }
 
     for (i = 0; i < n; i++) {
-        stored[i] = e[i].stored.json;
-        h->looked += stored[i].len;
+        stored[i] = e[i].stored.readable ? e[i].stored.json : ROOMS_NULL;
+        h->looked += e[i].stored.json.len;
     }
 
     h->pdu = ngx_rooms_pdu_create(rq->pool, rq->r->connection->log, rq->conf,

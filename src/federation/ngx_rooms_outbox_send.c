@@ -65,37 +65,55 @@ ngx_rooms_outbox_ask_events(ngx_rooms_outbox_t *o)
 
 
 /* A server whose participants are merely invited: an invite of many, too. */
-static rooms_str_t
+static ngx_int_t
 ngx_rooms_outbox_narrow(ngx_rooms_outbox_t *o, ngx_rooms_outbox_room_t *room,
-    rooms_str_t text)
+    rooms_stored_t *e)
 {
-    size_t           size;
-    u_char          *p;
-    uint32_t         n;
-    rooms_buf_t      b;
-    rooms_stored_t   e;
+    size_t        size;
+    u_char       *p;
+    uint32_t      n;
+    rooms_buf_t   b;
 
     n = rooms_peers_count(room->room.peers, o->server);
 
     if (n == 0 || rooms_peers_count(room->room.guests, o->server) < n) {
-        return text;
+        return NGX_OK;
     }
 
-    size = ROOMS_STORED_NARROW(text.len);
+    size = ROOMS_STORED_NARROW(e->json.len);
 
     p = ngx_pnalloc(o->round, size);
     if (p == NULL) {
-        return ROOMS_NULL;
+        return NGX_ERROR;
     }
 
     rooms_buf_init(&b, p, size);
-    rooms_stored_read(text, room->id, 0, &e);
 
-    if (!rooms_stored_narrow(&b, &e, ROOMS_NULL, o->server)) {
-        return text;
+    if (rooms_stored_narrow(&b, e, ROOMS_NULL, o->server)) {
+        e->json = (rooms_str_t) { b.last - b.start, b.start };
     }
 
-    return b.full ? ROOMS_NULL : (rooms_str_t) { b.last - b.start, b.start };
+    return b.full ? NGX_ERROR : NGX_OK;
+}
+
+
+/* Who takes back what was said or reacted may be somebody who is erased. */
+static ngx_int_t
+ngx_rooms_outbox_eraser(ngx_rooms_outbox_t *o, ngx_rooms_outbox_item_t *item,
+    const rooms_stored_t *e)
+{
+    rooms_str_t  server;
+
+    if (!e->readable || rooms_foreign(e->sender, ROOMS_NULL, &server)
+        || !(rooms_str_eq(e->type, ngx_rooms_s("redaction"))
+             || rooms_str_eq(e->type, ngx_rooms_s("reaction"))))
+    {
+        return NGX_OK;
+    }
+
+    item->eraser = ngx_rooms_dup(o->round, e->sender);
+
+    return item->eraser.data ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -104,7 +122,8 @@ ngx_rooms_outbox_events(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 {
     ngx_int_t                 rc;
     ngx_uint_t                i, n;
-    rooms_str_t               text;
+    rooms_str_t               row;
+    rooms_stored_t            e;
     ngx_rooms_outbox_item_t  *item;
     ngx_rooms_outbox_room_t  *room;
 
@@ -144,20 +163,29 @@ ngx_rooms_outbox_events(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
             return NGX_ERROR;
         }
 
-        text = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[n++],
-                                                           0));
+        row = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[n++],
+                                                          0));
 
         /* a room that was wiped has taken its events along */
 
-        if (text.data && room->exists) {
-            item->there = 1;
-            item->told = room->n;
-            room->stored[room->n] = ngx_rooms_outbox_narrow(o, room, text);
-
-            if (room->stored[room->n++].data == NULL) {
-                return NGX_ERROR;
-            }
+        if (row.data == NULL || !room->exists) {
+            continue;
         }
+
+        if (ngx_rooms_parse_event(o->round, o->timer.log, row, room->id, 0, &e)
+            != NGX_OK
+            || ngx_rooms_outbox_narrow(o, room, &e) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (ngx_rooms_outbox_eraser(o, item, &e) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        item->there = 1;
+        item->told = room->n;
+        room->stored[room->n++] = e.readable ? e.json : ROOMS_NULL;
     }
 
     return ngx_rooms_outbox_ask_names(o);
@@ -236,39 +264,16 @@ ngx_rooms_outbox_page(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 }
 
 
-/* Who takes back what was said or reacted may be somebody who is erased. */
 static void
 ngx_rooms_outbox_ask_erasers(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 {
     ngx_uint_t                i;
-    rooms_str_t               server;
-    rooms_stored_t            e;
     ngx_rooms_outbox_item_t  *item;
-    ngx_rooms_outbox_room_t  *room;
 
     for (i = 0; i < o->nitems; i++) {
         item = &o->items[i];
 
-        if (!item->there) {
-            continue;
-        }
-
-        room = &o->rooms[item->room];
-        rooms_stored_read(room->stored[item->told], room->id, 0, &e);
-
-        if (!e.readable
-            || !(rooms_str_eq(e.type, ngx_rooms_s("swp.room.redaction"))
-                 || rooms_str_eq(e.type, ngx_rooms_s("swp.room.reaction"))))
-        {
-            continue;
-        }
-
-        item->eraser = ngx_rooms_json_id(o->round, e.sender);
-
-        if (item->eraser.data == NULL
-            || rooms_foreign(item->eraser, ROOMS_NULL, &server))
-        {
-            item->eraser = ROOMS_NULL;
+        if (!item->there || item->eraser.data == NULL) {
             continue;
         }
 

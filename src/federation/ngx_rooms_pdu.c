@@ -79,17 +79,10 @@ ngx_rooms_pdu_free(void *data)
 
 /* NULL: it can't be read, and so isn't told. */
 static json_t *
-ngx_rooms_pdu_load(ngx_rooms_pdu_t *pdu, rooms_str_t json)
+ngx_rooms_pdu_load(rooms_str_t json)
 {
-    rooms_stored_t  e;
-
-    if (ngx_rooms_parse_event(pdu->pool, pdu->log, json, pdu->room->id, 0, &e)
-        != NGX_OK || !e.readable)
-    {
-        return NULL;
-    }
-
-    return json_loadb((const char *) json.data, json.len, 0, NULL);
+    return json.data ? json_loadb((const char *) json.data, json.len, 0, NULL)
+                     : NULL;
 }
 
 
@@ -112,7 +105,7 @@ ngx_rooms_pdu_ask(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
     }
 
     for (i = 0; i < n; i++) {
-        event = ngx_rooms_pdu_load(pdu, stored[i]);
+        event = ngx_rooms_pdu_load(stored[i]);
 
         if (json_is_object(event)
             && rooms_pdu_mentions(&pdu->with, event) != 0)
@@ -316,24 +309,30 @@ ngx_rooms_pdu_found_person(ngx_rooms_pdu_t *pdu, void *iter,
 static ngx_int_t
 ngx_rooms_pdu_found_event(ngx_rooms_pdu_t *pdu, void *iter, redisReply *reply)
 {
-    json_t       *event, *name;
-    rooms_str_t   text;
+    json_t          *event, *name;
+    rooms_str_t      row;
+    rooms_stored_t   e;
 
-    text = ngx_rooms_reply_str(ngx_rooms_reply_element(reply, 0));
+    row = ngx_rooms_reply_str(ngx_rooms_reply_element(reply, 0));
 
-    if (text.data == NULL) {
+    if (row.data == NULL) {
         return NGX_OK;
     }
 
-    event = ngx_rooms_pdu_load(pdu, text);
-    name = NULL;
-
-    if (json_is_string(json_object_get(event, "id"))
-        && ngx_strcmp(json_string_value(json_object_get(event, "id")),
-                      json_object_iter_key(iter)) == 0)
+    if (ngx_rooms_parse_event(pdu->pool, pdu->log, row, pdu->room->id, 0, &e)
+        != NGX_OK)
     {
-        name = rooms_pdu_name(&pdu->with, event);
+        return NGX_ERROR;
     }
+
+    if (!e.readable
+        || !rooms_str_eq(e.id, rooms_cstr(json_object_iter_key(iter))))
+    {
+        return NGX_OK;
+    }
+
+    event = ngx_rooms_pdu_load(e.json);
+    name = rooms_pdu_name(&pdu->with, event);
 
     json_decref(event);
 

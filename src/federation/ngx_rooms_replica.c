@@ -774,33 +774,34 @@ ngx_rooms_replica_missing(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 static ngx_int_t
 ngx_rooms_replica_returns(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
-    json_t               *event, *content;
+    json_t               *content;
     int64_t               at;
     ngx_uint_t            i;
-    rooms_str_t           text, who, was;
+    rooms_str_t           who, was;
+    rooms_stored_t        e;
     rooms_mirror_row_t   *row;
     ngx_rooms_fedsend_t  *s;
 
     s = rq->parts;
 
-    text = ngx_rooms_reply_str(ngx_rooms_reply_element(
-                        ngx_rooms_reply(rq, replica->at_refused), 0));
+    rooms_stored_read(ngx_rooms_reply_str(ngx_rooms_reply_element(
+                          ngx_rooms_reply(rq, replica->at_refused), 0)),
+                      0, &e);
 
-    event = text.data ? json_loadb((const char *) text.data, text.len, 0,
-                                   NULL)
-                      : NULL;
+    if (!rooms_stored_is(&e, s->told.refused) || !e.readable
+        || e.origin_id.data || !rooms_str_eq(e.type, ngx_rooms_s("member")))
+    {
+        return NGX_OK;
+    }
 
-    content = json_object_get(event, "content");
+    content = json_loadb((const char *) e.content.data, e.content.len, 0,
+                         NULL);
     who = rooms_told_str(content, "participant_id");
     was = rooms_told_str(content, "previous");
     at = rooms_event_position(s->told.refused);
 
-    if (who.data && json_object_get(event, "origin_id") == NULL
-        && rooms_str_eq(rooms_told_str(event, "id"), s->told.refused)
-        && rooms_str_eq(rooms_told_str(event, "event_type"),
-                        rooms_cstr(rooms_event_name(ROOMS_EV_MEMBER)))
-        && rooms_str_eq(was, rooms_cstr(rooms_membership_name(ROOMS_JOIN)))
-        && !rooms_str_eq(who, rooms_told_str(event, "sender_id")))
+    if (who.data && !rooms_str_eq(who, e.sender)
+        && rooms_str_eq(was, rooms_cstr(rooms_membership_name(ROOMS_JOIN))))
     {
         for (i = 0; i < replica->n; i++) {
             row = &replica->rows[i];
@@ -817,7 +818,7 @@ ngx_rooms_replica_returns(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
         }
     }
 
-    json_decref(event);
+    json_decref(content);
 
     return NGX_OK;
 }

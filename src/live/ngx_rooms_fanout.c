@@ -433,11 +433,7 @@ ngx_rooms_fanout_news(ngx_rooms_fanout_t *f)
             goto failed;
         }
 
-        event->json = ngx_rooms_dup(news->pool, e.json);
-
-        if (event->json.data == NULL) {
-            goto failed;
-        }
+        event->json = e.json;
     }
 
     news->nevents = n;

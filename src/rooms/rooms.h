@@ -414,6 +414,10 @@ int rooms_id_valid(rooms_str_t id, const char *prefix);
 size_t rooms_id_make(const char *prefix, int64_t ms,
     const unsigned char random[10], unsigned char *dst);
 int64_t rooms_event_position(rooms_str_t event_id);    /* -1: no event id */
+/* The same of an id without its "evt-". */
+#define ROOMS_POSITION_DIGITS  13
+#define ROOMS_EVENT_DIGITS     (ROOMS_POSITION_DIGITS + 16)
+int64_t rooms_event_digits(rooms_str_t digits);
 #define ROOMS_PARTICIPANT_MAX  255
 int rooms_participant_valid(rooms_str_t id);           /* visible ASCII */
 int rooms_tenant_valid(rooms_str_t id);

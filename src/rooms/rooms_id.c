@@ -6,8 +6,6 @@
 #include "rooms_internal.h"
 
 
-#define ROOMS_POSITION_DIGITS  13
-#define ROOMS_EVENT_DIGITS     (ROOMS_POSITION_DIGITS + 16)
 #define ROOMS_TENANT_MAX       64
 
 
@@ -85,20 +83,30 @@ rooms_id_make(const char *prefix, int64_t ms, const unsigned char random[10],
 int64_t
 rooms_event_position(rooms_str_t event_id)
 {
+    if (event_id.len <= 4 || memcmp(event_id.data, "evt-", 4) != 0) {
+        return -1;
+    }
+
+    return rooms_event_digits((rooms_str_t) { event_id.len - 4,
+                                              event_id.data + 4 });
+}
+
+
+int64_t
+rooms_event_digits(rooms_str_t digits)
+{
     int      digit;
     size_t   i;
     int64_t  position;
 
-    if (event_id.len != 4 + ROOMS_EVENT_DIGITS
-        || memcmp(event_id.data, "evt-", 4) != 0)
-    {
+    if (digits.len != ROOMS_EVENT_DIGITS) {
         return -1;
     }
 
     position = 0;
 
     for (i = 0; i < ROOMS_EVENT_DIGITS; i++) {
-        digit = rooms_hex(event_id.data[4 + i]);
+        digit = rooms_hex(digits.data[i]);
 
         if (digit < 0) {
             return -1;

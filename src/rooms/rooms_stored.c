@@ -7,60 +7,25 @@
 #include "rooms_json_text.h"
 #include "rooms.h"
 
-#include <stddef.h>
+
+/* The longest that the words have besides strings. */
+#define ROOMS_STORED_WORDS  (ROOMS_EVENT_DIGITS + 4 * (ROOMS_JSON_INT + 2) + 16)
+
+/* Likewise of the JSON, member names and all. */
+#define ROOMS_STORED_FRAME  420
 
 
-typedef enum {
-    ROOMS_STORED_ANY = 0,
-    ROOMS_STORED_STRING,              /* required */
-    ROOMS_STORED_NULLABLE,            /* a string, null, or missing */
-    ROOMS_STORED_OBJECT               /* an object, or missing */
-} rooms_stored_kind_e;
-
-typedef struct {
-    rooms_str_t            name;
-    size_t                 offset;    /* of the value in rooms_stored_raw_t */
-    rooms_stored_kind_e    kind;
-} rooms_stored_member_t;
-
-/* Values as they stand in the text. */
-typedef struct {
-    rooms_str_t   id;
-    rooms_str_t   room;
-    rooms_str_t   position;
-    rooms_str_t   sender;
-    rooms_str_t   type;
-    rooms_str_t   content;
-    rooms_str_t   original;
-    rooms_str_t   created_at;
-    rooms_str_t   edited_at;
-    rooms_str_t   redacted_at;
-} rooms_stored_raw_t;
-
-#define rooms_stored_member(name, value, kind)                                \
-    { rooms_string(name), offsetof(rooms_stored_raw_t, value), kind }
-
-static const rooms_stored_member_t  rooms_stored_members[] = {
-    rooms_stored_member("id", id, ROOMS_STORED_STRING),
-    rooms_stored_member("room_id", room, ROOMS_STORED_STRING),
-    rooms_stored_member("stream_position", position, ROOMS_STORED_ANY),
-    rooms_stored_member("sender_id", sender, ROOMS_STORED_STRING),
-    rooms_stored_member("event_type", type, ROOMS_STORED_STRING),
-    rooms_stored_member("content", content, ROOMS_STORED_OBJECT),
-    rooms_stored_member("original_content", original, ROOMS_STORED_OBJECT),
-    rooms_stored_member("created_at", created_at, ROOMS_STORED_STRING),
-    rooms_stored_member("edited_at", edited_at, ROOMS_STORED_NULLABLE),
-    rooms_stored_member("redacted_at", redacted_at, ROOMS_STORED_NULLABLE)
-};
-
-#define ROOMS_STORED_MEMBERS                                                  \
-    (sizeof(rooms_stored_members) / sizeof(rooms_stored_members[0]))
-
-
-static int rooms_stored_walk(rooms_str_t json, rooms_stored_raw_t *raw);
-static int rooms_stored_take(rooms_stored_raw_t *raw);
-static int64_t rooms_stored_number(rooms_str_t s);
-static rooms_str_t rooms_stored_begin(rooms_str_t json);
+static int rooms_stored_parse(rooms_str_t row, rooms_stored_t *e);
+static int rooms_stored_contents(rooms_str_t text, rooms_stored_t *e);
+static rooms_str_t rooms_stored_word(rooms_str_t *row);
+static int rooms_stored_option(rooms_str_t *word, rooms_str_t *row,
+    unsigned char letter, rooms_str_t *value);
+static int rooms_stored_number(rooms_str_t *word, rooms_str_t *row,
+    unsigned char letter, int64_t *n);
+static void rooms_stored_put(rooms_buf_t *b, const char *letter, int64_t n);
+static void rooms_stored_show_time(rooms_buf_t *b, int64_t ms);
+static void rooms_stored_show_id(rooms_buf_t *b, const rooms_stored_t *e);
+static void rooms_stored_show_rest(rooms_buf_t *b, const rooms_stored_t *e);
 
 
 int
@@ -131,221 +96,403 @@ rooms_content_tree_deep(const json_t *content)
 }
 
 
+/* Of what can't be read nothing is given but where it is. */
+
 void
-rooms_stored_read(rooms_str_t json, rooms_str_t room, int64_t position,
-    rooms_stored_t *e)
+rooms_stored_read(rooms_str_t row, int64_t position, rooms_stored_t *e)
 {
-    int64_t             own;
-    rooms_stored_raw_t  raw;
+    rooms_str_t  digits;
 
     memset(e, 0, sizeof(rooms_stored_t));
 
-    e->json = json;
-    e->position = position;
+    e->edited_at = ROOMS_STORED_NEVER;
+    e->redacted_at = ROOMS_STORED_NEVER;
 
-    if (json.data == NULL || rooms_stored_walk(json, &raw) != 0
-        || rooms_stored_take(&raw) != 0
-        || !rooms_id_valid(raw.id, "evt-") || !rooms_str_eq(raw.room, room)
-        || rooms_content_deep(raw.content)
-        || (raw.original.data && rooms_content_deep(raw.original)))
-    {
-        e->id = rooms_stored_begin(json);
+    e->readable = rooms_stored_parse(row, e) == 0
+                  && (position == 0 || position == e->position);
+
+    if (!e->readable) {
+        digits = e->digits;
+
+        memset(e, 0, sizeof(rooms_stored_t));
+
+        e->edited_at = ROOMS_STORED_NEVER;
+        e->redacted_at = ROOMS_STORED_NEVER;
+        e->position = position;
+
+        /* unless the id leads elsewhere */
+
+        if (position == 0 || rooms_event_digits(digits) == position) {
+            e->digits = digits;
+        }
+
         return;
     }
 
-    e->id = raw.id;
-    own = rooms_stored_number(raw.position);
-
-    /* an id holds the position, too */
-
-    if (own <= 0 || (position && position != own)
-        || own != rooms_event_position(e->id))
-    {
-        return;
-    }
-
-    e->position = own;
-    e->sender = raw.sender;
-    e->type = raw.type;
-    e->content = raw.content;
-    e->original = raw.original;
-    e->created_at = raw.created_at;
-    e->edited_at = raw.edited_at;
-    e->redacted_at = raw.redacted_at;
-
-    e->readable = 1;
-    e->message = rooms_str_eq(e->type,
-                              rooms_cstr(rooms_event_name(ROOMS_EV_MESSAGE)));
+    e->message = rooms_str_eq(e->type, rooms_cstr("message"));
     e->edit = e->message
               && rooms_json_member(e->content, "replaces").data != NULL;
 }
 
 
-/* The members of an object that is the whole of a valid text, or -1. */
-
 static int
-rooms_stored_walk(rooms_str_t json, rooms_stored_raw_t *raw)
+rooms_stored_parse(rooms_str_t row, rooms_stored_t *e)
 {
-    size_t                        i;
-    rooms_str_t                   key, value, *slot;
-    const unsigned char          *p, *end;
-    const rooms_stored_member_t  *m;
+    int64_t      position;
+    rooms_str_t  word;
 
-    memset(raw, 0, sizeof(rooms_stored_raw_t));
+    word = rooms_stored_word(&row);
+    position = rooms_event_digits(word);
 
-    value = ROOMS_NULL;
-
-    while (rooms_json_next(json, &key, &value)) {
-
-        for (i = 0; i < ROOMS_STORED_MEMBERS; i++) {
-            m = &rooms_stored_members[i];
-
-            if (m->name.len == key.len
-                && memcmp(m->name.data, key.data, key.len) == 0)
-            {
-                slot = (rooms_str_t *) ((char *) raw + m->offset);
-
-                if (slot->data) {
-                    return -1;
-                }
-
-                *slot = value;
-                break;
-            }
-        }
-    }
-
-    /* the walk ends where the object does, or at what is no JSON */
-
-    if (value.data == NULL) {
+    if (position < 0) {
         return -1;
     }
 
-    end = json.data + json.len;
-    p = rooms_json_space(value.data + value.len, end);
+    e->digits = word;
 
-    return p != end && *p == '}' && rooms_json_space(p + 1, end) == end
-           ? 0 : -1;
+    /* no event is at 0 */
+
+    if (position == 0) {
+        return -1;
+    }
+
+    e->position = position;
+    e->type = rooms_stored_word(&row);
+    e->sender = rooms_stored_word(&row);
+
+    word = rooms_stored_word(&row);
+    e->created_at = rooms_json_whole(word, -1);
+
+    if (!rooms_participant_valid(e->type)
+        || !rooms_participant_valid(e->sender) || e->created_at < 0)
+    {
+        return -1;
+    }
+
+    e->origin_ts = e->created_at / 1000;
+
+    /* in their order, each once */
+
+    word = rooms_stored_word(&row);
+
+    if (rooms_stored_number(&word, &row, 'e', &e->edited_at) != 0
+        || rooms_stored_number(&word, &row, 'r', &e->redacted_at) != 0
+        || rooms_stored_number(&word, &row, 't', &e->origin_ts) != 0
+        || rooms_stored_option(&word, &row, 'i', &e->origin_id) != 0
+        || rooms_stored_option(&word, &row, 's', &e->origin_server) != 0)
+    {
+        return -1;
+    }
+
+    if (rooms_str_eq(word, rooms_cstr("x"))) {
+        e->unlisted = 1;
+        word = rooms_stored_word(&row);
+    }
+
+    if (word.data == NULL) {
+        return -1;
+    }
+
+    /* the rest begins with this word */
+
+    return rooms_stored_contents((rooms_str_t) {
+                                     row.data + row.len - word.data,
+                                     word.data }, e);
 }
 
-
-/* Whether each value is what it has to be; strings lose their quotes. */
 
 static int
-rooms_stored_take(rooms_stored_raw_t *raw)
+rooms_stored_contents(rooms_str_t text, rooms_stored_t *e)
 {
-    size_t                        i;
-    rooms_str_t                  *value;
-    const rooms_stored_member_t  *m;
+    const unsigned char  *p, *end;
 
-    for (i = 0; i < ROOMS_STORED_MEMBERS; i++) {
-        m = &rooms_stored_members[i];
-        value = (rooms_str_t *) ((char *) raw + m->offset);
+    end = text.data + text.len;
+    p = *text.data == '{'
+        ? rooms_json_scan_value(text.data, end, ROOMS_JSON_DEPTH) : NULL;
 
-        switch (m->kind) {
-
-        case ROOMS_STORED_NULLABLE:
-
-            if (value->data == NULL || value->data[0] == 'n') {
-                *value = ROOMS_NULL;
-                break;
-            }
-
-            /* fall through */
-
-        case ROOMS_STORED_STRING:
-
-            if (value->len <= 2 || value->data[0] != '"') {
-                return -1;
-            }
-
-            value->data++;
-            value->len -= 2;
-            break;
-
-        case ROOMS_STORED_OBJECT:
-
-            if (value->data && value->data[0] != '{') {
-                return -1;
-            }
-
-            break;
-
-        default:
-            break;
-        }
+    if (p == NULL) {
+        return -1;
     }
 
-    return raw->content.data ? 0 : -1;
+    e->content = (rooms_str_t) { p - text.data, text.data };
+
+    if (p != end) {
+
+        if (*p++ != '\n' || p == end || *p != '{'
+            || rooms_json_scan_value(p, end, ROOMS_JSON_DEPTH) != end)
+        {
+            return -1;
+        }
+
+        e->original = (rooms_str_t) { end - p, p };
+    }
+
+    return rooms_content_deep(e->content)
+           || (e->original.data && rooms_content_deep(e->original)) ? -1 : 0;
 }
 
 
-static int64_t
-rooms_stored_number(rooms_str_t s)
-{
-    size_t   i;
-    int64_t  n;
-
-    if (s.len > 16) {
-        return 0;
-    }
-
-    for (n = 0, i = 0; i < s.len; i++) {
-
-        if (s.data[i] < '0' || s.data[i] > '9') {
-            return 0;
-        }
-
-        n = n * 10 + (s.data[i] - '0');
-    }
-
-    return n;
-}
-
-
-/* The id that an event of ours begins with. */
+/* Takes the next word; NULL: there is none. */
 
 static rooms_str_t
-rooms_stored_begin(rooms_str_t json)
+rooms_stored_word(rooms_str_t *row)
 {
-    rooms_str_t  id;
+    rooms_str_t           word;
+    const unsigned char  *space;
 
-    static const char  begin[] = "{\"id\":\"";
-
-    id.len = sizeof("evt-") - 1 + 13 + 16;
-    id.data = json.data + sizeof(begin) - 1;
-
-    if (json.len <= sizeof(begin) - 1 + id.len
-        || memcmp(json.data, begin, sizeof(begin) - 1) != 0
-        || id.data[id.len] != '"' || !rooms_id_valid(id, "evt-"))
-    {
+    if (row->len == 0) {
         return ROOMS_NULL;
     }
 
-    return id;
+    space = memchr(row->data, ' ', row->len);
+
+    word.data = row->data;
+    word.len = space ? (size_t) (space - row->data) : row->len;
+
+    row->data += word.len + (space != NULL);
+    row->len -= word.len + (space != NULL);
+
+    return word;
+}
+
+
+/* A word that begins with this letter is taken, and the next one read. */
+
+static int
+rooms_stored_option(rooms_str_t *word, rooms_str_t *row, unsigned char letter,
+    rooms_str_t *value)
+{
+    if (word->len == 0 || word->data[0] != letter) {
+        return 0;
+    }
+
+    *value = (rooms_str_t) { word->len - 1, word->data + 1 };
+    *word = rooms_stored_word(row);
+
+    return rooms_participant_valid(*value) ? 0 : -1;
+}
+
+
+static int
+rooms_stored_number(rooms_str_t *word, rooms_str_t *row, unsigned char letter,
+    int64_t *n)
+{
+    rooms_str_t  value;
+
+    value = ROOMS_NULL;
+
+    if (rooms_stored_option(word, row, letter, &value) != 0) {
+        return -1;
+    }
+
+    if (value.data == NULL) {
+        return 0;
+    }
+
+    *n = rooms_json_whole(value, -1);
+
+    return *n < 0 ? -1 : 0;
+}
+
+
+int
+rooms_stored_is(const rooms_stored_t *e, rooms_str_t id)
+{
+    return e->digits.data && id.len == 4 + e->digits.len
+           && memcmp(id.data, "evt-", 4) == 0
+           && memcmp(id.data + 4, e->digits.data, e->digits.len) == 0;
+}
+
+
+size_t
+rooms_stored_size(const rooms_stored_t *e)
+{
+    return ROOMS_STORED_WORDS + e->type.len + e->sender.len
+           + e->origin_id.len + e->origin_server.len + e->content.len
+           + e->original.len;
 }
 
 
 void
-rooms_stored_unreadable(rooms_buf_t *b, const rooms_stored_t *e,
-    rooms_str_t room)
+rooms_stored_words(rooms_buf_t *b, const rooms_stored_t *e)
 {
-    rooms_json_lit(b, "{\"unreadable\":true");
+    rooms_json_raw(b, e->digits.data, e->digits.len);
+    rooms_json_lit(b, " ");
+    rooms_json_raw(b, e->type.data, e->type.len);
+    rooms_json_lit(b, " ");
+    rooms_json_raw(b, e->sender.data, e->sender.len);
 
-    if (e->id.data) {
-        rooms_json_lit(b, ",\"id\":");
-        rooms_json_str(b, e->id);
+    rooms_stored_put(b, " ", e->created_at);
+
+    if (e->edited_at != ROOMS_STORED_NEVER) {
+        rooms_stored_put(b, " e", e->edited_at);
     }
 
-    rooms_json_lit(b, ",\"room_id\":");
-    rooms_json_str(b, room);
+    if (e->redacted_at != ROOMS_STORED_NEVER) {
+        rooms_stored_put(b, " r", e->redacted_at);
+    }
 
-    if (e->position) {
+    if (e->origin_ts != e->created_at / 1000) {
+        rooms_stored_put(b, " t", e->origin_ts);
+    }
+
+    if (e->origin_id.data) {
+        rooms_json_lit(b, " i");
+        rooms_json_raw(b, e->origin_id.data, e->origin_id.len);
+    }
+
+    if (e->origin_server.data) {
+        rooms_json_lit(b, " s");
+        rooms_json_raw(b, e->origin_server.data, e->origin_server.len);
+    }
+
+    if (e->unlisted) {
+        rooms_json_lit(b, " x");
+    }
+
+    rooms_json_lit(b, " ");
+}
+
+
+static void
+rooms_stored_put(rooms_buf_t *b, const char *letter, int64_t n)
+{
+    rooms_json_raw(b, letter, strlen(letter));
+    rooms_json_int(b, n);
+}
+
+
+void
+rooms_stored_write(rooms_buf_t *b, const rooms_stored_t *e)
+{
+    rooms_stored_words(b, e);
+    rooms_json_raw(b, e->content.data, e->content.len);
+
+    if (e->original.data) {
+        rooms_json_lit(b, "\n");
+        rooms_json_raw(b, e->original.data, e->original.len);
+    }
+}
+
+
+/* Visible ASCII: an escape has two bytes. */
+
+size_t
+rooms_stored_shown(const rooms_stored_t *e, rooms_str_t room)
+{
+    return ROOMS_STORED_FRAME + room.len + e->type.len
+           + 2 * (e->sender.len + e->origin_id.len + e->origin_server.len)
+           + e->content.len + e->original.len;
+}
+
+
+void
+rooms_stored_show(rooms_buf_t *b, rooms_stored_t *e, rooms_str_t room,
+    rooms_str_t position)
+{
+    unsigned char  *start;
+
+    start = b->last;
+
+    if (e->readable) {
+        rooms_json_lit(b, "{");
+
+    } else {
+        rooms_json_lit(b, "{\"unreadable\":true");
+
+        if (e->digits.data) {
+            rooms_json_lit(b, ",");
+        }
+    }
+
+    if (e->digits.data) {
+        rooms_stored_show_id(b, e);
+        e->id = (rooms_str_t) { 4 + e->digits.len,
+                                b->last - 1 - e->digits.len - 4 };
+    }
+
+    rooms_json_lit(b, ",\"room_id\":\"");
+    rooms_json_raw(b, room.data, room.len);
+    rooms_json_lit(b, "\"");
+
+    if (e->position || position.data) {
         rooms_json_lit(b, ",\"stream_position\":");
-        rooms_json_int(b, e->position);
+
+        if (position.data) {
+            rooms_json_raw(b, position.data, position.len);
+
+        } else {
+            rooms_json_int(b, e->position);
+        }
+    }
+
+    if (e->readable) {
+        rooms_stored_show_rest(b, e);
     }
 
     rooms_json_lit(b, "}");
+
+    e->json = (rooms_str_t) { b->last - start, start };
+}
+
+
+static void
+rooms_stored_show_id(rooms_buf_t *b, const rooms_stored_t *e)
+{
+    rooms_json_lit(b, "\"id\":\"evt-");
+    rooms_json_raw(b, e->digits.data, e->digits.len);
+    rooms_json_lit(b, "\"");
+}
+
+
+static void
+rooms_stored_show_rest(rooms_buf_t *b, const rooms_stored_t *e)
+{
+    rooms_json_lit(b, ",\"sender_id\":");
+    rooms_json_str(b, e->sender);
+    rooms_json_lit(b, ",\"event_type\":\"" ROOMS_STORED_TYPE);
+    rooms_json_escape(b, e->type);
+    rooms_json_lit(b, "\",\"content\":");
+    rooms_json_raw(b, e->content.data, e->content.len);
+    rooms_json_lit(b, ",\"origin_ts\":");
+    rooms_json_int(b, e->origin_ts);
+    rooms_json_lit(b, ",\"created_at\":");
+    rooms_json_time(b, e->created_at);
+    rooms_json_lit(b, ",\"edited_at\":");
+    rooms_stored_show_time(b, e->edited_at);
+    rooms_json_lit(b, ",\"redacted_at\":");
+    rooms_stored_show_time(b, e->redacted_at);
+
+    if (e->original.data) {
+        rooms_json_lit(b, ",\"original_content\":");
+        rooms_json_raw(b, e->original.data, e->original.len);
+    }
+
+    if (e->origin_id.data) {
+        rooms_json_lit(b, ",\"origin_id\":");
+        rooms_json_str(b, e->origin_id);
+    }
+
+    if (e->origin_server.data) {
+        rooms_json_lit(b, ",\"origin_server\":");
+        rooms_json_str(b, e->origin_server);
+    }
+
+    if (e->unlisted) {
+        rooms_json_lit(b, ",\"do_not_index\":true");
+    }
+}
+
+
+static void
+rooms_stored_show_time(rooms_buf_t *b, int64_t ms)
+{
+    if (ms == ROOMS_STORED_NEVER) {
+        rooms_json_lit(b, "null");
+
+    } else {
+        rooms_json_time(b, ms);
+    }
 }
 
 

@@ -111,8 +111,7 @@ void ngx_rooms_apply_accept(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const rooms_room_t *room, int64_t max_rooms);
 
 /*
- * The event (ngx_rooms_apply_event.c): its envelope around `content`, a JSON
- * object.  `random` is the tail of the event's id, 16 hexadecimal digits.
+ * The event (ngx_rooms_apply_event.c): its row with `content`, a JSON object.  `random` is the tail of the event's id, 16 hexadecimal digits.
  */
 void ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
@@ -135,7 +134,10 @@ void ngx_rooms_apply_marker_event(ngx_rooms_commit_t *c,
 void ngx_rooms_apply_size(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const rooms_room_t *room, size_t size);
 
-/* The JSON that ngx_rooms_apply_event() stores, once its position is known. */
+/*
+ * What ngx_rooms_apply_event() stores, as readers see it, once its position is
+ * known; a negative one: with marks of it, for what the same commit writes.
+ */
 rooms_str_t ngx_rooms_event_json(ngx_rooms_commit_t *c, int64_t position);
 
 /* The same JSON later, of what it was made of.  NULL: no memory. */

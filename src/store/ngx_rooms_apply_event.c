@@ -6,16 +6,15 @@
 /* What is told of a change: its event, and whom it wakes. */
 
 #include "ngx_rooms_apply.h"
-#include "rooms_json.h"
 
 
-/* What a head's two marks of the position grow by, at most. */
-#define NGX_ROOMS_POSITION_LEN  (13 + ROOMS_JSON_INT)
+/* What a head's mark of the position grows by. */
+#define NGX_ROOMS_POSITION_LEN  12
 
 
 static void ngx_rooms_apply_publish(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, rooms_str_t room, rooms_str_t concerned);
-static ngx_int_t ngx_rooms_apply_envelope(ngx_rooms_commit_t *c,
+static ngx_int_t ngx_rooms_apply_row(ngx_rooms_commit_t *c,
     const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
     rooms_str_t random, rooms_str_t content, int64_t now, rooms_str_t *head,
     rooms_str_t *tail);
@@ -26,7 +25,7 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
     rooms_str_t random, rooms_str_t content, int64_t now)
 {
-    rooms_str_t  id, unread, name;
+    rooms_str_t  unread, name;
 
     ngx_rooms_apply_quiet(c, keys, room, type, sender, random, content, now);
 
@@ -34,13 +33,13 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         return;
     }
 
-    id = ngx_rooms_join(c->pool, ngx_rooms_s("evt-" NGX_ROOMS_HEX), random);
     unread = ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room->id);
 
     if (c->source_id.data) {
         /* who sends it reads elsewhere */
         ngx_rooms_commit_write_at(c, "ZADD", unread,
-                                  ngx_rooms_s(NGX_ROOMS_POS), id);
+                                  ngx_rooms_s(NGX_ROOMS_POS),
+                                  ngx_rooms_s(NGX_ROOMS_HEX));
         return;
     }
 
@@ -49,7 +48,8 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     name = ngx_rooms_join(c->pool, ngx_rooms_s("~"), sender);
 
     ngx_rooms_commit_write_at(c, "ZADD", unread, ngx_rooms_s(NGX_ROOMS_POS),
-                              id, ngx_rooms_s(NGX_ROOMS_POS), name);
+                              ngx_rooms_s(NGX_ROOMS_HEX),
+                              ngx_rooms_s(NGX_ROOMS_POS), name);
     ngx_rooms_commit_write_at(c, "ZADD",
                               ngx_rooms_key(keys, NGX_ROOMS_KEY_MARKERS,
                                             room->id),
@@ -60,8 +60,9 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                               ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_READ,
                                                   sender),
                               ngx_rooms_join(c->pool,
-                                             ngx_rooms_s(NGX_ROOMS_POS " "),
-                                             id));
+                                             ngx_rooms_s(NGX_ROOMS_POS " evt-"
+                                                         NGX_ROOMS_HEX),
+                                             random));
 }
 
 
@@ -72,7 +73,7 @@ ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 {
     rooms_str_t  head, tail;
 
-    if (ngx_rooms_apply_envelope(c, room, type, sender, random, content, now,
+    if (ngx_rooms_apply_row(c, room, type, sender, random, content, now,
                                  &head, &tail) != NGX_OK)
     {
         return;
@@ -139,7 +140,7 @@ ngx_rooms_apply_marker_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 {
     rooms_str_t  head, tail;
 
-    if (ngx_rooms_apply_envelope(c, room, ROOMS_EV_READ_MARKER, reader,
+    if (ngx_rooms_apply_row(c, room, ROOMS_EV_READ_MARKER, reader,
                                  random, content, now, &head, &tail)
         != NGX_OK)
     {
@@ -165,68 +166,52 @@ ngx_rooms_apply_marker_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
-/* An event's JSON in two parts: only the head names the position. */
+/* An event's row in two parts: only the head names the position. */
 static ngx_int_t
-ngx_rooms_apply_envelope(ngx_rooms_commit_t *c, const rooms_room_t *room,
+ngx_rooms_apply_row(ngx_rooms_commit_t *c, const rooms_room_t *room,
     rooms_event_e type, rooms_str_t sender, rooms_str_t random,
     rooms_str_t content, int64_t now, rooms_str_t *head, rooms_str_t *tail)
 {
-    size_t        size;
-    u_char       *start;
-    rooms_buf_t   b;
+    rooms_str_t      row;
+    rooms_stored_t  *e;
 
-    *head = ngx_rooms_join(c->pool,
-                          ngx_rooms_s("{\"id\":\"evt-" NGX_ROOMS_HEX), random,
-                          ngx_rooms_s("\",\"room_id\":\""), room->id,
-                          ngx_rooms_s("\",\"stream_position\":" NGX_ROOMS_POS));
-
-    size = 360 + ROOMS_JSON_STR(sender.len) + content.len
-           + ROOMS_JSON_STR(c->source_id.len)
-           + ROOMS_JSON_STR(c->source_server.len);
-
-    start = ngx_pnalloc(c->pool, size);
-    if (start == NULL || head->data == NULL || content.data == NULL) {
-        c->failed = 1;
-        return NGX_ERROR;
-    }
+    e = &c->event;
+    ngx_memzero(e, sizeof(rooms_stored_t));
 
     if (c->source_id.data) {
         now = c->source_at;
     }
 
-    rooms_buf_init(&b, start, size);
+    e->digits = ngx_rooms_join(c->pool, ngx_rooms_s(NGX_ROOMS_HEX), random);
+    e->type = rooms_cstr(rooms_event_name(type)
+                         + sizeof(ROOMS_STORED_TYPE) - 1);
+    e->sender = sender;
+    e->content = content;
+    e->origin_id = c->source_id;
+    e->origin_server = c->source_server;
+    e->created_at = now;
+    e->edited_at = ROOMS_STORED_NEVER;
+    e->redacted_at = ROOMS_STORED_NEVER;
+    e->origin_ts = now / 1000;
+    e->readable = 1;
+    e->unlisted = room->incognito;
 
-    rooms_json_lit(&b, ",\"sender_id\":");
-    rooms_json_str(&b, sender);
-    rooms_json_lit(&b, ",\"event_type\":");
-    rooms_json_str(&b, rooms_cstr(rooms_event_name(type)));
-    rooms_json_lit(&b, ",\"content\":");
-    rooms_json_raw(&b, content.data, content.len);
-    rooms_json_lit(&b, ",\"origin_ts\":");
-    rooms_json_int(&b, now / 1000);
-    rooms_json_lit(&b, ",\"created_at\":");
-    rooms_json_time(&b, now);
-    rooms_json_lit(&b, ",\"edited_at\":null,\"redacted_at\":null");
+    c->room = room->id;
 
-    if (c->source_id.data) {
-        rooms_json_lit(&b, ",\"origin_id\":");
-        rooms_json_str(&b, c->source_id);
-        rooms_json_lit(&b, ",\"origin_server\":");
-        rooms_json_str(&b, c->source_server);
+    row = ROOMS_NULL;
+
+    if (e->digits.data && content.data) {
+        row = ngx_rooms_format_event(c->pool, e);
     }
 
-    if (room->incognito) {
-        rooms_json_lit(&b, ",\"do_not_index\":true");
-    }
-
-    rooms_json_lit(&b, "}");
-
-    if (b.full) {
+    if (row.data == NULL) {
         c->failed = 1;
         return NGX_ERROR;
     }
 
-    *tail = (rooms_str_t) { b.last - b.start, b.start };
+    *head = (rooms_str_t) { e->digits.len, row.data };
+    *tail = (rooms_str_t) { row.len - e->digits.len,
+                            row.data + e->digits.len };
 
     return NGX_OK;
 }
@@ -304,36 +289,37 @@ ngx_rooms_apply_wake(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 rooms_str_t
 ngx_rooms_event_json(ngx_rooms_commit_t *c, int64_t position)
 {
-    u_char       *p, *start;
-    ngx_uint_t    i;
+    size_t           size;
+    u_char          *start;
+    rooms_buf_t      b;
+    rooms_stored_t   e;
 
-    start = ngx_pnalloc(c->pool, c->head.len + c->tail.len + 32);
+    e = c->event;
+    size = rooms_stored_shown(&e, c->room);
+
+    start = ngx_pnalloc(c->pool, size + ROOMS_EVENT_DIGITS);
     if (start == NULL) {
         return ROOMS_NULL;
     }
 
-    p = start;
+    rooms_buf_init(&b, start + ROOMS_EVENT_DIGITS, size);
 
-    for (i = 0; i < c->head.len; i++) {
-
-        switch (c->head.data[i]) {
-
-        case 1:
-            p = ngx_sprintf(p, "%013xL", position);
-            break;
-
-        case 2:
-            p = ngx_sprintf(p, "%L", position);
-            break;
-
-        default:
-            *p++ = c->head.data[i];
-        }
+    if (position < 0) {
+        rooms_stored_show(&b, &e, c->room, ngx_rooms_s(NGX_ROOMS_POS));
+        return e.json;
     }
 
-    p = ngx_cpymem(p, c->tail.data, c->tail.len);
+    /* the digits of the position, and those that stand behind its mark */
 
-    return (rooms_str_t) { p - start, start };
+    (void) ngx_cpymem(ngx_sprintf(start, "%013xL", position),
+                      e.digits.data + 1, e.digits.len - 1);
+
+    e.digits = (rooms_str_t) { ROOMS_EVENT_DIGITS, start };
+    e.position = position;
+
+    rooms_stored_show(&b, &e, c->room, ROOMS_NULL);
+
+    return e.json;
 }
 
 
@@ -347,7 +333,7 @@ ngx_rooms_event_again(ngx_pool_t *pool, const rooms_room_t *room,
     ngx_memzero(&c, sizeof(ngx_rooms_commit_t));
     c.pool = pool;
 
-    if (ngx_rooms_apply_envelope(&c, room, type, sender, random, content, now,
+    if (ngx_rooms_apply_row(&c, room, type, sender, random, content, now,
                                  &c.head, &c.tail) != NGX_OK)
     {
         return ROOMS_NULL;

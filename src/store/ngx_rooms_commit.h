@@ -7,6 +7,7 @@
 #define NGX_ROOMS_COMMIT_H
 
 #include "ngx_rooms_store.h"
+#include "rooms_stored.h"
 
 
 /*
@@ -47,6 +48,8 @@ typedef struct {
     ngx_array_t         marks;         /* of ngx_rooms_mark_t */
     ngx_uint_t          nguards;
     rooms_str_t         events;        /* key; NULL: no event */
+    rooms_stored_t      event;         /* with a mark of its position */
+    rooms_str_t         room;          /* the event's */
     rooms_str_t         head;
     rooms_str_t         tail;
     int64_t             takes;         /* positions, without an event */
@@ -172,7 +175,7 @@ void ngx_rooms_commit_uncount(ngx_rooms_commit_t *c, rooms_str_t index,
 void ngx_rooms_commit_shed(ngx_rooms_commit_t *c, rooms_str_t index,
     int64_t score);
 
-/* The one event of the change: head (with positions) and tail of its JSON. */
+/* The one event of the change: head (with its position) and tail of its row. */
 void ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
     rooms_str_t head, rooms_str_t tail);
 

@@ -603,31 +603,59 @@ ngx_rooms_format_profile(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
 
 
 ngx_int_t
-ngx_rooms_parse_event(ngx_pool_t *pool, ngx_log_t *log, rooms_str_t json,
+ngx_rooms_parse_event(ngx_pool_t *pool, ngx_log_t *log, rooms_str_t row,
     rooms_str_t room, int64_t position, rooms_stored_t *e)
 {
+    rooms_stored_read(row, position, e);
+
+    return ngx_rooms_show_event(pool, log, room, e);
+}
+
+
+ngx_int_t
+ngx_rooms_show_event(ngx_pool_t *pool, ngx_log_t *log, rooms_str_t room,
+    rooms_stored_t *e)
+{
+    size_t        size;
     u_char       *start;
     rooms_buf_t   b;
 
-    rooms_stored_read(json, room, position, e);
-
-    if (e->readable) {
-        return NGX_OK;
+    if (!e->readable) {
+        ngx_rooms_unreadable(log, "event of", room);
     }
 
-    ngx_rooms_unreadable(log, "event of", room);
+    size = rooms_stored_shown(e, room);
 
-    start = ngx_pnalloc(pool, ROOMS_STORED_UNREADABLE);
+    start = ngx_pnalloc(pool, size);
     if (start == NULL) {
         return NGX_ERROR;
     }
 
-    rooms_buf_init(&b, start, ROOMS_STORED_UNREADABLE);
-    rooms_stored_unreadable(&b, e, room);
+    rooms_buf_init(&b, start, size);
+    rooms_stored_show(&b, e, room, ROOMS_NULL);
 
-    e->json = (rooms_str_t) { b.last - start, start };
+    return b.full ? NGX_ERROR : NGX_OK;
+}
 
-    return NGX_OK;
+
+rooms_str_t
+ngx_rooms_format_event(ngx_pool_t *pool, const rooms_stored_t *e)
+{
+    size_t        size;
+    u_char       *start;
+    rooms_buf_t   b;
+
+    size = rooms_stored_size(e);
+
+    start = ngx_pnalloc(pool, size);
+    if (start == NULL) {
+        return ROOMS_NULL;
+    }
+
+    rooms_buf_init(&b, start, size);
+    rooms_stored_write(&b, e);
+
+    return b.full ? ROOMS_NULL : (rooms_str_t) { b.last - start, start };
 }
 
 

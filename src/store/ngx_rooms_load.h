@@ -115,12 +115,17 @@ rooms_str_t ngx_rooms_format_profile(ngx_pool_t *pool,
 
 /*
  * A stored event, for whoever reads one.  `position` is its score, 0 if that
- * wasn't read.  e->json is what is shown: the stored text, or, of an event
- * that can't be read, what is known of it; a line in the log says so.
+ * wasn't read.  e->json, in the pool, is what is shown; of an event that can't
+ * be read it is what is known of it, and a line in the log says so.
  * NGX_ERROR: no memory.
  */
 ngx_int_t ngx_rooms_parse_event(ngx_pool_t *pool, ngx_log_t *log,
-    rooms_str_t json, rooms_str_t room, int64_t position, rooms_stored_t *e);
+    rooms_str_t row, rooms_str_t room, int64_t position, rooms_stored_t *e);
+/* The second half of that: of one that was read. */
+ngx_int_t ngx_rooms_show_event(ngx_pool_t *pool, ngx_log_t *log,
+    rooms_str_t room, rooms_stored_t *e);
+/* The row of an event; NULL: no memory. */
+rooms_str_t ngx_rooms_format_event(ngx_pool_t *pool, const rooms_stored_t *e);
 
 /*
  * Something in a list can't be read, and is passed over or shown by what is

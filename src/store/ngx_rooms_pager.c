@@ -31,9 +31,9 @@ static ngx_str_t  ngx_rooms_pager_script = ngx_string(
 "    out[n + 1], out[n + 2], n = e, page[i + 1], n + 2\n"
 "    if KEYS[2] then\n"
 "      local copies = false\n"
-"      if string.find(e, '\"edited_at\":\"', 1, true) then\n"
-"        local id = string.match(e, '^{\"id\":\"([^\"]+)\"')\n"
-"        copies = id and redis.call('HGET', KEYS[2], id) or false\n"
+"      local id = string.match(e, '^(%x+) %S+ %S+ %d+ e%d')\n"
+"      if id then\n"
+"        copies = redis.call('HGET', KEYS[2], 'evt-' .. id)\n"
 "      end\n"
 "      n = n + 1\n"
 "      out[n] = copies\n"
@@ -172,32 +172,31 @@ static ngx_int_t
 ngx_rooms_pager_push(ngx_rooms_pager_t *p, redisReply *event,
     redisReply *score, redisReply *copies)
 {
-    rooms_str_t         json;
+    rooms_str_t         row;
     ngx_rooms_paged_t   e, *place;
 
-    json = ngx_rooms_reply_str(event);
+    row = ngx_rooms_reply_str(event);
 
     if (p->page.nelts == p->limit
-        || (p->page.nelts && p->size + json.len > p->bytes))
+        || (p->page.nelts && p->size + row.len > p->bytes))
     {
         return NGX_DONE;
     }
 
-    if (score == NULL) {
-        rooms_stored_read(json, p->room, 0, &e.stored);
+    rooms_stored_read(row, score ? ngx_rooms_reply_int(score, 0) : 0,
+                      &e.stored);
 
-        if (!e.stored.readable || (p->back ? e.stored.position >= p->from
-                                           : e.stored.position <= p->from)
-            || (p->copies.data && e.stored.edited_at.data))
-        {
-            p->exact = 1;
-            return NGX_AGAIN;
-        }
-
-    } else if (ngx_rooms_parse_event(p->pool, p->log, json, p->room,
-                                     ngx_rooms_reply_int(score, 0), &e.stored)
-               != NGX_OK)
+    if (score == NULL
+        && (!e.stored.readable
+            || (p->back ? e.stored.position >= p->from
+                        : e.stored.position <= p->from)
+            || (p->copies.data && e.stored.edited_at != ROOMS_STORED_NEVER)))
     {
+        p->exact = 1;
+        return NGX_AGAIN;
+    }
+
+    if (ngx_rooms_show_event(p->pool, p->log, p->room, &e.stored) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -210,7 +209,7 @@ ngx_rooms_pager_push(ngx_rooms_pager_t *p, redisReply *event,
 
     *place = e;
 
-    p->size += json.len;
+    p->size += row.len;
     p->from = e.stored.position;
 
     return NGX_OK;

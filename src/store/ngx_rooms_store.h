@@ -130,7 +130,7 @@ typedef enum {
     NGX_ROOMS_KEY_ORDER,               /* zset: joined, by succession */
     NGX_ROOMS_KEY_LIST,                /* zset: joined and invited, by id */
     NGX_ROOMS_KEY_BANS,                /* zset: banned, by id */
-    NGX_ROOMS_KEY_EVENTS,              /* zset: event JSON by position */
+    NGX_ROOMS_KEY_EVENTS,              /* zset: rows by position */
     NGX_ROOMS_KEY_UNREAD,              /* zset: messages and markers */
     NGX_ROOMS_KEY_MARKERS,             /* zset: the markers alone */
     NGX_ROOMS_KEY_ANSWERS,             /* hash: Idempotency-Key -> answer */

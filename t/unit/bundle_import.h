@@ -109,16 +109,31 @@ import_scan(import_t *t, const u_char *data, size_t len)
 }
 
 
-/* As an export gives it out: with its authors. */
+/* As an export gives it out: as JSON, with its authors. */
 static void
-import_show(import_t *t, rooms_str_t event)
+import_show(import_t *t, rooms_str_t row)
 {
     size_t            size;
-    u_char           *buf;
+    u_char           *buf, *json;
     unsigned          i;
+    rooms_buf_t       b;
+    rooms_str_t       event;
+    rooms_stored_t    e;
     rooms_authors_t   a;
 
     buf = NULL;
+
+    rooms_stored_read(row, 0, &e);
+
+    if (!e.readable) {
+        t->broken = "what was written is no row";
+    }
+
+    size = rooms_stored_shown(&e, t->im.room);
+    json = malloc(size);
+    rooms_buf_init(&b, json, size);
+    rooms_stored_show(&b, &e, t->im.room, ROOMS_NULL);
+    event = e.json;
 
     if (rooms_authors_find(&a, event)) {
 
@@ -141,6 +156,7 @@ import_show(import_t *t, rooms_str_t event)
     t->len += event.len;
     t->out[t->len++] = ',';
     free(buf);
+    free(json);
 }
 
 

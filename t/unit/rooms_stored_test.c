@@ -16,13 +16,11 @@
 #include "rooms_stored.h"
 
 
-#define ROOM  "room-01234567890123456789012345"
-#define ID    "evt-00000000003e80123456789abcdef"   /* at 1000 */
+#define ROOM    "room-01234567890123456789012345"
+#define DIGITS  "00000000003e80123456789abcdef"     /* at 1000 */
+#define ID      "evt-" DIGITS
 
-#define HEAD  "{\"id\":\"" ID "\",\"room_id\":\"" ROOM "\","
-#define WHO   "\"sender_id\":\"ann\",\"event_type\":\"swp.room.message\","
-#define TAIL  ",\"origin_ts\":1,\"created_at\":\"2026-01-01T00:00:00.000Z\"," \
-              "\"edited_at\":null,\"redacted_at\":null}"
+#define HEAD    DIGITS " message ann 1767225600000 "
 
 
 static rooms_stored_t
@@ -30,21 +28,50 @@ read_at(const char *text, int64_t position)
 {
     rooms_stored_t  e;
 
-    rooms_stored_read(rooms_cstr(text), rooms_cstr(ROOM), position, &e);
+    rooms_stored_read(rooms_cstr(text), position, &e);
 
     return e;
 }
 
 
+/* What a reader sees; what was measured before suffices. */
+
 static const char *
-shown(const rooms_stored_t *e)
+shown(rooms_stored_t *e)
 {
+    size_t       size;
     rooms_buf_t  b;
 
-    static unsigned char  mem[ROOMS_STORED_UNREADABLE + 1];
+    static unsigned char  mem[10000];
 
-    rooms_buf_init(&b, mem, ROOMS_STORED_UNREADABLE);
-    rooms_stored_unreadable(&b, e, rooms_cstr(ROOM));
+    size = rooms_stored_shown(e, rooms_cstr(ROOM));
+    assert_true(size < sizeof(mem));
+
+    rooms_buf_init(&b, mem, size);
+    rooms_stored_show(&b, e, rooms_cstr(ROOM), ROOMS_NULL);
+
+    assert_false(b.full);
+    assert_ptr_equal(e->json.data, mem);
+    assert_int_equal(e->json.len, b.last - mem);
+    *b.last = '\0';
+
+    return (const char *) mem;
+}
+
+
+static const char *
+written(const rooms_stored_t *e)
+{
+    size_t       size;
+    rooms_buf_t  b;
+
+    static unsigned char  mem[10000];
+
+    size = rooms_stored_size(e);
+    assert_true(size < sizeof(mem));
+
+    rooms_buf_init(&b, mem, size);
+    rooms_stored_write(&b, e);
 
     assert_false(b.full);
     *b.last = '\0';
@@ -58,22 +85,21 @@ shown(const rooms_stored_t *e)
 static char *
 deep(unsigned levels, const char *before, const char *after)
 {
-    size_t       n;
-    char        *text, *p;
-    const char  *head = HEAD "\"stream_position\":1000," WHO "\"content\":";
+    size_t   n;
+    char    *text, *p;
 
-    n = strlen(head) + strlen(before) + 2 * levels + strlen(after) + 500;
+    n = strlen(HEAD) + strlen(before) + 2 * levels + strlen(after) + 10;
     text = malloc(n);
     assert_non_null(text);
 
-    p = text + sprintf(text, "%s%s{\"a\":", head, before);
+    p = text + sprintf(text, HEAD "%s{\"a\":", before);
 
     memset(p, '[', levels - 1);
     p += levels - 1;
     memset(p, ']', levels - 1);
     p += levels - 1;
 
-    sprintf(p, "}%s%s", after, TAIL);
+    sprintf(p, "}%s", after);
 
     return text;
 }
@@ -86,24 +112,108 @@ test_readable(void **state)
 
     (void) state;
 
-    e = read_at(HEAD "\"stream_position\":1000," WHO "\"content\":{\"a\":1}"
-                TAIL, 1000);
+    e = read_at(HEAD "{\"a\":1}", 1000);
 
     assert_true(e.readable);
     assert_true(e.message);
     assert_false(e.edit);
     assert_int_equal(e.position, 1000);
-    assert_memory_equal(e.id.data, ID, e.id.len);
-    assert_memory_equal(e.sender.data, "ann", e.sender.len);
-    assert_memory_equal(e.content.data, "{\"a\":1}", e.content.len);
+    assert_true(rooms_stored_is(&e, rooms_cstr(ID)));
+    assert_false(rooms_stored_is(&e, rooms_cstr("evt-" DIGITS "0")));
+    assert_false(rooms_stored_is(&e, rooms_cstr(DIGITS)));
+    assert_false(rooms_stored_is(&e, ROOMS_NULL));
+    assert_true(rooms_str_eq(e.sender, rooms_cstr("ann")));
+    assert_true(rooms_str_eq(e.content, rooms_cstr("{\"a\":1}")));
     assert_null(e.original.data);
-    assert_null(e.edited_at.data);
+    assert_int_equal(e.edited_at, ROOMS_STORED_NEVER);
 
-    e = read_at(HEAD "\"stream_position\":1000," WHO
-                "\"content\":{\"replaces\":\"x\",\"content\":{}}" TAIL, 0);
+    e = read_at(HEAD "{\"replaces\":\"x\",\"content\":{}}", 0);
 
     assert_true(e.readable);
     assert_true(e.edit);
+}
+
+
+/* A row, what is shown of it, and the same row again. */
+
+static void
+test_shown(void **state)
+{
+    size_t          i;
+    rooms_stored_t  e;
+
+    static const struct {
+        const char  *row;
+        const char  *json;
+    } cases[] = {
+        { HEAD "{}",
+          "\"sender_id\":\"ann\",\"event_type\":\"swp.room.message\","
+          "\"content\":{},\"origin_ts\":1767225600,"
+          "\"created_at\":\"2026-01-01T00:00:00.000Z\","
+          "\"edited_at\":null,\"redacted_at\":null}" },
+        { HEAD "e1767225600001 {\"a\":\"\\n\"}\n{\"b\":[]}",
+          "\"sender_id\":\"ann\",\"event_type\":\"swp.room.message\","
+          "\"content\":{\"a\":\"\\n\"},\"origin_ts\":1767225600,"
+          "\"created_at\":\"2026-01-01T00:00:00.000Z\","
+          "\"edited_at\":\"2026-01-01T00:00:00.001Z\",\"redacted_at\":null,"
+          "\"original_content\":{\"b\":[]}}" },
+        { DIGITS " a.b_1 \"\\ 0 e0 r1 t7 i{\" s{x x {}",
+          "\"sender_id\":\"\\\"\\\\\",\"event_type\":\"swp.room.a.b_1\","
+          "\"content\":{},\"origin_ts\":7,"
+          "\"created_at\":\"1970-01-01T00:00:00.000Z\","
+          "\"edited_at\":\"1970-01-01T00:00:00.000Z\","
+          "\"redacted_at\":\"1970-01-01T00:00:00.001Z\","
+          "\"origin_id\":\"{\\\"\",\"origin_server\":\"{x\","
+          "\"do_not_index\":true}" },
+        { DIGITS " member x 1999 x {}",
+          "\"sender_id\":\"x\",\"event_type\":\"swp.room.member\","
+          "\"content\":{},\"origin_ts\":1,"
+          "\"created_at\":\"1970-01-01T00:00:01.999Z\","
+          "\"edited_at\":null,\"redacted_at\":null,\"do_not_index\":true}" }
+    };
+
+    static const char  head[] = "{\"id\":\"" ID "\",\"room_id\":\"" ROOM
+                                "\",\"stream_position\":1000,";
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        e = read_at(cases[i].row, 1000);
+
+        if (!e.readable) {
+            fail_msg("unreadable: %s", cases[i].row);
+        }
+
+        assert_memory_equal(shown(&e), head, sizeof(head) - 1);
+        assert_string_equal(shown(&e) + sizeof(head) - 1, cases[i].json);
+        assert_true(rooms_json_valid(e.json));
+        assert_true(rooms_str_eq(e.id, rooms_cstr(ID)));
+        assert_string_equal(written(&e), cases[i].row);
+    }
+}
+
+
+/* Before the commit the position is a mark, in the id and by itself. */
+
+static void
+test_mark(void **state)
+{
+    rooms_buf_t     b;
+    rooms_stored_t  e;
+    unsigned char   mem[1000];
+
+    (void) state;
+
+    e = read_at(HEAD "{}", 0);
+    e.digits = rooms_cstr("\1" "0123456789abcdef");
+    e.position = 0;
+
+    rooms_buf_init(&b, mem, sizeof(mem));
+    rooms_stored_show(&b, &e, rooms_cstr("room-x"), rooms_cstr("\2"));
+    *b.last = '\0';
+
+    assert_memory_equal(mem, "{\"id\":\"evt-\0010123456789abcdef\",\"room_id\":"
+                        "\"room-x\",\"stream_position\":\2,", 68);
 }
 
 
@@ -114,30 +224,22 @@ test_unreadable(void **state)
     rooms_stored_t  e;
 
     static const char  *texts[] = {
-        "", "x", "[]", "{}", "null", "{\"id\":", "\"" ID "\"", "7",
-        "{\"unreadable\":true}",
-        HEAD,                                                /* cut off */
-        HEAD "\"stream_position\":1000," WHO "\"content\":{}",
-        HEAD "\"stream_position\":1000," WHO "\"content\":{}" TAIL "x",
-        HEAD "\"stream_position\":1000," WHO "\"content\":5" TAIL,
-        HEAD "\"stream_position\":1000," WHO "\"content\":[]" TAIL,
-        HEAD "\"stream_position\":1000," WHO "\"no\":{}" TAIL,
-        HEAD "\"stream_position\":1001," WHO "\"content\":{}" TAIL,
-        HEAD "\"stream_position\":\"1000\"," WHO "\"content\":{}" TAIL,
-        HEAD "\"stream_position\":0," WHO "\"content\":{}" TAIL,
-        HEAD WHO "\"content\":{}" TAIL,
-        HEAD "\"stream_position\":1000,\"sender_id\":7,"
-             "\"event_type\":\"swp.room.message\",\"content\":{}" TAIL,
-        HEAD "\"stream_position\":1000,\"sender_id\":\"\","
-             "\"event_type\":\"swp.room.message\",\"content\":{}" TAIL,
-        HEAD "\"stream_position\":1000,\"sender_id\":\"ann\","
-             "\"event_type\":null,\"content\":{}" TAIL,
-        HEAD "\"stream_position\":1000," WHO
-             "\"content\":{\"a\":\"\xff\"}" TAIL,
-        HEAD "\"stream_position\":1000," WHO "\"content\":{}," WHO
-             "\"content\":{}" TAIL,
-        "{\"id\":\"evt-00000000003e80123456789abcdef\",\"room_id\":\"room-x\","
-             "\"stream_position\":1000," WHO "\"content\":{}" TAIL,
+        "", "x", " ", "[]", "{}", "null", DIGITS, DIGITS " ", HEAD, HEAD " ",
+        "{\"unreadable\":true}", " " HEAD "{}", "evt-" HEAD "{}",
+        "00000000003E80123456789abcdef message ann 1 {}",
+        "00000000003e80123456789abcde message ann 1 {}",
+        "00000000003e90123456789abcdef message ann 1 {}",
+        "00000000000000123456789abcdef message ann 1 {}",
+        DIGITS "  ann 1 {}", DIGITS " message  1 {}", DIGITS " message ann {}",
+        DIGITS " message ann -1 {}", DIGITS " message ann 1x {}",
+        DIGITS " message ann 1234567890123456789 {}",
+        DIGITS " m\tx ann 1 {}", DIGITS " message \xff 1 {}",
+        HEAD " {}", HEAD "{} ", HEAD "{}\n", HEAD "{}\n5", HEAD "{}{}",
+        HEAD "{}\n{}\n{}", HEAD "{}\n{} ", HEAD "[]", HEAD "5", HEAD "{",
+        HEAD "{\"a\":\"\xff\"}", HEAD "{\"a\":\"\n\"}",
+        HEAD "e {}", HEAD "ex {}", HEAD "e1", HEAD "i {}", HEAD "i\x01 {}",
+        HEAD "y {}", HEAD "xx {}", HEAD "x x {}", HEAD "e1 e2 {}",
+        HEAD "r1 e2 {}", HEAD "x r1 {}", HEAD "sx iy {}"
     };
 
     (void) state;
@@ -150,28 +252,29 @@ test_unreadable(void **state)
         }
 
         assert_int_equal(e.position, 1000);
-        assert_memory_equal(shown(&e), "{\"unreadable\":true", 18);
     }
 
-    /* where it stands isn't known, and it contradicts itself */
-
-    e = read_at(HEAD "\"stream_position\":1001," WHO "\"content\":{}" TAIL, 0);
-    assert_false(e.readable);
-    assert_int_equal(e.position, 0);
-
-    /* what is known of it is shown */
-
-    e = read_at(HEAD, 1000);
-    assert_string_equal(shown(&e), "{\"unreadable\":true,\"id\":\"" ID
-                        "\",\"room_id\":\"" ROOM "\","
-                        "\"stream_position\":1000}");
-
-    e = read_at("{\"id\":\"evt-0000000", 0);
+    e = read_at("", 0);
     assert_string_equal(shown(&e), "{\"unreadable\":true,\"room_id\":\"" ROOM
                         "\"}");
+    assert_null(e.id.data);
 
-    rooms_stored_read(ROOMS_NULL, rooms_cstr(ROOM), 0, &e);
+    e = read_at("rubbish", 7);
+    assert_string_equal(shown(&e), "{\"unreadable\":true,\"room_id\":\"" ROOM
+                        "\",\"stream_position\":7}");
+
+    e = read_at(HEAD "{}", 1001);
     assert_false(e.readable);
+    assert_int_equal(e.position, 1001);
+    assert_null(e.digits.data);
+
+    /* the id is known, and so is its place */
+
+    e = read_at(HEAD "{", 1000);
+    assert_string_equal(shown(&e), "{\"unreadable\":true,\"id\":\"" ID "\","
+                        "\"room_id\":\"" ROOM "\",\"stream_position\":1000}");
+    assert_true(rooms_str_eq(e.id, rooms_cstr(ID)));
+    assert_true(rooms_stored_is(&e, rooms_cstr(ID)));
 }
 
 
@@ -188,16 +291,15 @@ test_depth(void **state)
         const char  *after;
         int          readable;
     } cases[] = {
-        { 2, "", "", 1 },
         { 64, "", "", 1 },
         { 65, "", "", 0 },
-        { 126, "", "", 0 },
-        { 20000, "", "", 0 },
+        { 128, "", "", 0 },
+        { 5000, "", "", 0 },
         { 64, "{\"replaces\":\"x\",\"content\":", "}", 1 },
         { 65, "{\"replaces\":\"x\",\"content\":", "}", 0 },
         { 64, "{\"content\":", "}", 0 },
-        { 64, "{},\"original_content\":", "", 1 },
-        { 65, "{},\"original_content\":", "", 0 }
+        { 64, "{}\n", "", 1 },
+        { 65, "{}\n", "", 0 }
     };
 
     (void) state;
@@ -210,7 +312,7 @@ test_depth(void **state)
             fail_msg("%u levels in %s", cases[i].levels, cases[i].before);
         }
 
-        assert_memory_equal(e.id.data, ID, e.id.len);
+        assert_true(rooms_stored_is(&e, rooms_cstr(ID)));
 
         free(text);
     }
@@ -227,8 +329,8 @@ test_narrow(void **state)
     rooms_stored_t   e;
     unsigned char    mem[ROOMS_STORED_NARROW(2048)];
 
-    static const char  begin[] = HEAD "\"stream_position\":1000," WHO
-        "\"content\":{\"membership\":\"invite\",\"participant_ids\":";
+    static const char  begin[] = HEAD
+        "{\"membership\":\"invite\",\"participant_ids\":";
 
     static const struct {
         const char  *all;
@@ -251,15 +353,19 @@ test_narrow(void **state)
     (void) state;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char  text[2048], want[2048];
+        char            text[2048], want[2048];
+        rooms_stored_t  left;
 
-        snprintf(text, sizeof(text), "%s%s}" TAIL, begin, cases[i].all);
-        snprintf(want, sizeof(want), "%s%s}" TAIL, begin, cases[i].left);
+        snprintf(text, sizeof(text), "%s%s}", begin, cases[i].left);
+        left = read_at(text, 1000);
+        snprintf(want, sizeof(want), "%s", shown(&left));
 
+        snprintf(text, sizeof(text), "%s%s}", begin, cases[i].all);
         e = read_at(text, 1000);
         assert_true(e.readable);
+        (void) shown(&e);
 
-        rooms_buf_init(&b, mem, ROOMS_STORED_NARROW(strlen(text)));
+        rooms_buf_init(&b, mem, ROOMS_STORED_NARROW(e.json.len));
         assert_true(rooms_stored_narrow(&b, &e,
                     cases[i].participant ? rooms_cstr(cases[i].participant)
                                          : ROOMS_NULL,
@@ -273,8 +379,9 @@ test_narrow(void **state)
     /* what names nobody, or can't be read, is left alone */
 
     rooms_buf_init(&b, mem, sizeof(mem));
-    e = read_at(HEAD "\"stream_position\":1000," WHO "\"content\":{}" TAIL, 1000);
+    e = read_at(HEAD "{}", 1000);
     assert_true(e.readable);
+    (void) shown(&e);
     assert_false(rooms_stored_narrow(&b, &e, rooms_cstr("bob"), ROOMS_NULL));
     e = read_at("{\"content\":{\"participant_ids\":[]", 1000);
     assert_false(rooms_stored_narrow(&b, &e, rooms_cstr("bob"), ROOMS_NULL));
@@ -286,6 +393,8 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_readable),
+        cmocka_unit_test(test_shown),
+        cmocka_unit_test(test_mark),
         cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_narrow)
