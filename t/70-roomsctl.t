@@ -371,7 +371,7 @@ my $foreign = redis('ZRANGEBYSCORE', key("r:$room:events"), $place, $place)
 
 redis('ZREM', key("r:$room:events"), $foreign);
 redis('ZADD', key("r:$room:events"), $place,
-      $foreign =~ s/\{/{"origin_server":"$b","origin_id":"evt-there",/r);
+      $foreign =~ s/\{/ievt-there s$b {/r);
 like(roomsctl('verify', '--fix', 'acme'),
      qr/^room \Q$room\E: uuids has  $b evt-there = nothing .* $said[2] \(/m,
      'the name of an event of another server');

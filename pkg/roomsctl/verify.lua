@@ -207,18 +207,22 @@ end
 
 -- A row of an event: see rooms_stored.h.
 local function parse_row(row)
-  local id, kind, rest = string.match(row or '',
-                                      '^(%x+) (%S+) %S+ %d+ (.+)$')
+  local id, kind, sender, rest = string.match(row or '',
+                                       '^(%x+) (%S+) (%S+) %d+ (.+)$')
   if not id or #id ~= 29 then return nil end
-  local e = {id = 'evt-' .. id, type = kind}
+  local e = {id = 'evt-' .. id, type = kind, sender = sender}
   while string.sub(rest, 1, 1) ~= '{' do
     local word, more = string.match(rest, '^(%S+) (.+)$')
     if not word then return nil end
+    e.edited = e.edited or string.match(word, '^e%d')
     e.redacted = e.redacted or string.match(word, '^r%d')
+    e.origin_id = e.origin_id or string.match(word, '^i(.+)$')
+    e.origin_server = e.origin_server or string.match(word, '^s(.+)$')
     e.unlisted = word == 'x'
     rest = more
   end
   e.content = decode(string.match(rest, '^[^\n]+'))
+  e.original = decode(string.match(rest, '\n(.+)$'))
   return e.content and e or nil
 end
 
@@ -253,30 +257,29 @@ end
 -- What leads to an event: its name on its own server, the message whose body
 -- an edit has, and who wrote what was imported.
 local function references(r, e)
-  local server, name = given(e.origin_server), given(e.origin_id)
+  local server, name = e.origin_server, e.origin_id
   if server and name then
     local f = ' ' .. server .. ' ' .. name
     if call('HEXISTS', r.key .. ':uuids', f) == 0 then
       field(r.name .. ': uuids', r.key .. ':uuids', f, e.id)
     end
   end
-  local content = type(e.content) == 'table' and e.content or {}
-  local first = content.replaces
-  if type(first) == 'string' and type(content.content) == 'table'
-     and e.event_type == 'swp.room.message' and not given(e.redacted_at)
+  local first = e.content.replaces
+  if type(first) == 'string' and type(e.content.content) == 'table'
+     and e.type == 'message' and not e.redacted
   then
     local m = parse_event(r, first)
     local list = call('HGET', r.key .. ':copies', first) or ''
-    if m and m.sender_id == e.sender_id and given(m.edited_at)
-       and not given(m.redacted_at) and not string.find(list, e.id, 1, true)
+    if m and m.sender == e.sender and m.edited
+       and not m.redacted and not string.find(list, e.id, 1, true)
     then
       field(r.name .. ': copies', r.key .. ':copies', first,
             list == '' and e.id or list .. ' ' .. e.id)
     end
     budget = budget - 5
   end
-  for _, c in ipairs({e.content, e.original_content}) do
-    local n = type(c) == 'table' and c._imported_sender
+  for _, c in ipairs({e.content, e.original}) do
+    local n = c._imported_sender
     if type(n) == 'number' then
       n = string.format('%d', n)
       if call('HEXISTS', r.key .. ':authors', n) == 0 then
@@ -538,7 +541,7 @@ local room_phases = {
     return scan('HSCAN', r.key .. ':copies', s, function(f)
       -- with a space: of a message that isn't here yet
       local e = string.sub(f, 1, 1) ~= ' ' and parse_event(r, f)
-      if e == nil or e and given(e.redacted_at) then
+      if e == nil or e and e.redacted then
         field(r.name .. ': copies', r.key .. ':copies', f)
       end
       budget = budget - 5
