@@ -142,6 +142,14 @@ unlike(nginx_log(), qr/\[(?:alert|crit|emerg)\]/, 'no alarm in the log');
 
 my $bob_dm = make(dm => 'ann', with => 'bob');
 my $medium = medium($dir, 'a.txt', 'text');
+
+# an export reads a room with an edited message by a script
+my $edited = make(group => 'ann', name => 'Edited');
+my $first = must('POST', "/v1/rooms/$edited/send", 'ann', { content => {} });
+
+must('POST', "/v1/rooms/$edited/events/$first->{id}/edit", 'ann',
+     { content => { body => 'x' } });
+
 my @reads = (
     ['/v1/rooms/archived', qr/^Z\w+ .*:p:ann:rooms/],
     ["/v1/rooms/$room", qr/:r:$room(?: |\z)/],
@@ -154,7 +162,7 @@ my @reads = (
     ["/v1/media/$medium/info", qr/:media/],
     ["/v1/media/download/$medium", qr/:media/],
     ["/v1/rooms/$room/export", qr/:events/],
-    ["/v1/rooms/$room/export", qr/^EVAL/],
+    ["/v1/rooms/$edited/export", qr/^EVAL/],
 );
 
 for my $read (@reads) {
