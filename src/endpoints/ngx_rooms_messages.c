@@ -481,9 +481,8 @@ ngx_rooms_send_keep(ngx_rooms_req_t *rq)
     }
 
     return ngx_rooms_join(rq->pool, ngx_rooms_s(NGX_ROOMS_HEX),
-                          { sizeof(rq->random), rq->random }, ngx_rooms_s(" "),
-                          ngx_rooms_number(rq->pool, rq->now),
-                          ngx_rooms_s(" "), rq->view.room.id,
+                          { sizeof(rq->random), rq->random },
+                          ngx_rooms_s(" " NGX_ROOMS_MS " "), rq->view.room.id,
                           rq->view.room.incognito ? ngx_rooms_s(" x")
                                                   : ngx_rooms_s(""));
 }

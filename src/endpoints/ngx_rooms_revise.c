@@ -441,7 +441,7 @@ ngx_rooms_revise_edit(ngx_rooms_req_t *rq)
     }
 
     e.content = v->content;
-    e.edited_at = rq->now;
+    e.edited_at = ngx_max(rq->now, e.created_at);
 
     ngx_rooms_revise_guard(rq, v);
 
@@ -593,7 +593,7 @@ ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
     e = v->stored;
     e.content = ngx_rooms_s("{}");
     e.original = ROOMS_NULL;
-    e.redacted_at = rq->now;
+    e.redacted_at = ngx_max(rq->now, e.created_at);
 
     ngx_rooms_revise_guard(rq, v);
 
@@ -683,7 +683,7 @@ ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq)
         }
 
         stored.content = kept;
-        stored.redacted_at = rq->now;
+        stored.redacted_at = ngx_max(rq->now, stored.created_at);
 
         if (ngx_rooms_revise_replace(rq, &stored) != NGX_OK) {
             return NGX_ERROR;

@@ -265,6 +265,7 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
     case NGX_ROOMS_COMMIT_DONE:
         rq->partly = 1;
 
+        ngx_rooms_commit_took(&rq->commit, rq->batch);
         ngx_rooms_cache_changed(rq->conf->store, &rq->keys, &rq->commit.keys);
 
         if (rq->commit.posts) {

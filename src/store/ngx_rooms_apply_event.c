@@ -8,12 +8,14 @@
 #include "ngx_rooms_apply.h"
 
 
-/* What a head's mark of the position grows by. */
-#define NGX_ROOMS_POSITION_LEN  12
+/* What a head's marks of the position and of the time grow by. */
+#define NGX_ROOMS_POSITION_LEN  24
 
 
 static void ngx_rooms_apply_publish(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, rooms_str_t room, rooms_str_t concerned);
+static void ngx_rooms_apply_time(ngx_rooms_commit_t *c, rooms_str_t *head,
+    rooms_str_t *tail);
 static ngx_int_t ngx_rooms_apply_row(ngx_rooms_commit_t *c,
     const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
     rooms_str_t random, rooms_str_t content, int64_t now, rooms_str_t *head,
@@ -71,12 +73,21 @@ ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
     rooms_str_t random, rooms_str_t content, int64_t now)
 {
-    rooms_str_t  head, tail;
+    rooms_str_t  head, tail, key;
 
     if (ngx_rooms_apply_row(c, room, type, sender, random, content, now,
                                  &head, &tail) != NGX_OK)
     {
         return;
+    }
+
+    key = ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM, room->id);
+
+    /* an event of another server keeps its time, and moves nobody else's */
+
+    if (c->source_id.data == NULL) {
+        ngx_rooms_apply_time(c, &head, &tail);
+        ngx_rooms_commit_timed(c, key, c->event.created_at);
     }
 
     ngx_rooms_commit_event(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_EVENTS,
@@ -85,10 +96,7 @@ ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     ngx_rooms_apply_size(c, keys, room, head.len + tail.len
                                         + NGX_ROOMS_POSITION_LEN);
 
-    ngx_rooms_commit_write_at(c, "HSET",
-                              ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM,
-                                            room->id),
-                              ngx_rooms_s("position"),
+    ngx_rooms_commit_write_at(c, "HSET", key, ngx_rooms_s("position"),
                               ngx_rooms_s(NGX_ROOMS_POS));
 
     ngx_rooms_apply_outbox(c, keys, room, type, random);
@@ -163,6 +171,39 @@ ngx_rooms_apply_marker_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     ngx_rooms_apply_publish(c, keys, ngx_rooms_s("-"),
                             ngx_rooms_join(c->pool, ngx_rooms_s(" "),
                                            reader));
+}
+
+
+/* The head goes on to the time, of which the script decides. */
+static void
+ngx_rooms_apply_time(ngx_rooms_commit_t *c, rooms_str_t *head,
+    rooms_str_t *tail)
+{
+    u_char  *row, *time, *rest;
+    size_t   len;
+
+    /* "DIGITS TYPE SENDER CREATED ", in one piece */
+
+    row = (u_char *) head->data;
+    len = head->len + 1 + c->event.type.len + 1 + c->event.sender.len + 1;
+
+    time = row + len;
+    rest = ngx_strlchr(time, (u_char *) tail->data + tail->len, ' ');
+
+    if (rest == NULL) {
+        c->failed = 1;
+        return;
+    }
+
+    *tail = (rooms_str_t) { (u_char *) tail->data + tail->len - rest, rest };
+
+    head->data = ngx_rooms_join(c->pool, { len, row },
+                                ngx_rooms_s(NGX_ROOMS_MS)).data;
+    head->len = len + 1;
+
+    if (head->data == NULL) {
+        c->failed = 1;
+    }
 }
 
 

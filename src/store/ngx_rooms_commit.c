@@ -522,7 +522,7 @@ ngx_rooms_commit_mark(ngx_rooms_commit_t *c, ngx_uint_t write, ngx_uint_t arg,
 
     for (i = 0; i < s.len; i++) {
 
-        if (s.data[i] != 1 && s.data[i] != 2) {
+        if (s.data[i] < 1 || s.data[i] > 3) {
             continue;
         }
 
@@ -670,6 +670,17 @@ ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
 
 
 void
+ngx_rooms_commit_timed(ngx_rooms_commit_t *c, rooms_str_t room, int64_t ms)
+{
+    c->timed = room;
+    c->time = ms;
+
+    ngx_rooms_commit_write_at(c, "HSET", room, ngx_rooms_s("at"),
+                              ngx_rooms_s(NGX_ROOMS_MS));
+}
+
+
+void
 ngx_rooms_commit_positions(ngx_rooms_commit_t *c, int64_t n)
 {
     c->takes = n;
@@ -723,7 +734,7 @@ ngx_rooms_commit_floor(void)
 
 
 /* The arguments before those of guards and writes: see the script. */
-#define NGX_ROOMS_COMMIT_ARGS  10
+#define NGX_ROOMS_COMMIT_ARGS  11
 #define NGX_ROOMS_COMMIT_HEAD   9
 
 #define NGX_ROOMS_COMMIT_STEP   5      /* bytes of a write, of a mark */
@@ -757,7 +768,7 @@ ngx_rooms_commit_put_writes(ngx_rooms_commit_t *c, rooms_str_t *argv,
     w = c->writes.elts;
     mark = c->marks.elts;
 
-    plan = ngx_pnalloc(c->pool, 2 + NGX_ROOMS_COMMIT_STEP
+    plan = ngx_pnalloc(c->pool, 4 + NGX_ROOMS_COMMIT_STEP
                                     * (c->writes.nelts + c->marks.nelts));
     first = ngx_palloc(c->pool, (c->writes.nelts + 1) * sizeof(ngx_uint_t));
 
@@ -767,6 +778,8 @@ ngx_rooms_commit_put_writes(ngx_rooms_commit_t *c, rooms_str_t *argv,
 
     p = ngx_rooms_commit_two(c, plan, c->events.data
                              ? ngx_rooms_commit_key(c, c->events) : 0);
+    p = ngx_rooms_commit_two(c, p, c->timed.data
+                             ? ngx_rooms_commit_key(c, c->timed) : 0);
 
     for (i = 0; i < c->writes.nelts; i++) {
         *p++ = w[i].command;
@@ -848,6 +861,7 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     argv[5] = (rooms_str_t) { c->guards.nelts, c->guards.elts };
     argv[8] = c->head;
     argv[9] = c->tail;
+    argv[10] = ngx_rooms_number(b->pool, c->time);
     a += NGX_ROOMS_COMMIT_ARGS;
 
     ngx_memcpy(a, c->args.elts, c->args.nelts * sizeof(rooms_str_t));
@@ -929,7 +943,7 @@ ngx_rooms_commit_result(ngx_rooms_batch_t *b, int64_t *position,
         return NGX_ROOMS_COMMIT_NOSCRIPT;
     }
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2) {
         ngx_log_error(NGX_LOG_ERR, log, 0, "rooms: commit failed: %s",
                       reply->type == REDIS_REPLY_ERROR ? reply->str
                                                        : "odd reply");
@@ -952,6 +966,47 @@ ngx_rooms_commit_build_resolve(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b)
 }
 
 
+/* The length of the first word. */
+static size_t
+ngx_rooms_commit_first(rooms_str_t s)
+{
+    u_char  *p, *last;
+
+    last = (u_char *) s.data + s.len;
+    p = ngx_strlchr((u_char *) s.data, last, ' ');
+
+    return (p ? p : last) - s.data;
+}
+
+
+void
+ngx_rooms_commit_took(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b)
+{
+    off_t        ms;
+    size_t       n;
+    rooms_str_t  time;
+
+    if (b->replies[0]->type == REDIS_REPLY_ARRAY) {
+        time = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[0], 2));
+
+    } else {
+        time = ngx_rooms_reply_str(b->replies[0]);
+        n = ngx_min(ngx_rooms_commit_first(time) + 1, time.len);
+        time.data += n;
+        time.len -= n;
+    }
+
+    ms = time.len ? ngx_atoof((u_char *) time.data, time.len) : NGX_ERROR;
+
+    /* an event of another server has its own */
+
+    if (ms != NGX_ERROR && c->source_id.data == NULL) {
+        c->event.created_at = ms;
+        c->event.origin_ts = ms / 1000;
+    }
+}
+
+
 ngx_rooms_commit_e
 ngx_rooms_commit_resolved(ngx_rooms_batch_t *b, int64_t *position)
 {
@@ -967,7 +1022,10 @@ ngx_rooms_commit_resolved(ngx_rooms_batch_t *b, int64_t *position)
         return NGX_ROOMS_COMMIT_UNKNOWN;
     }
 
-    *position = ngx_rooms_reply_int(b->replies[0], -1);
+    /* the time, if there is one, is none of it */
+
+    *position = ngx_atoof((u_char *) value.data,
+                          ngx_rooms_commit_first(value));
 
     return *position >= 0 ? NGX_ROOMS_COMMIT_DONE : NGX_ROOMS_COMMIT_CONFLICT;
 }

@@ -21,6 +21,8 @@
  */
 #define NGX_ROOMS_HEX  "\1"
 #define NGX_ROOMS_POS  "\2"
+/* ... and byte 3 for the event's time, in ms. */
+#define NGX_ROOMS_MS   "\3"
 
 /* Of the keys and values of a tenant, as docs/data-model.md has them. */
 #define NGX_ROOMS_SCHEMA  "1"
@@ -52,6 +54,8 @@ typedef struct {
     rooms_str_t         room;          /* the event's */
     rooms_str_t         head;
     rooms_str_t         tail;
+    rooms_str_t         timed;         /* key of its room; NULL: no time */
+    int64_t             time;          /* ms; a later one may be taken */
     int64_t             takes;         /* positions, without an event */
     rooms_str_t         id;            /* key of the ring that it is kept in */
     rooms_str_t         number;        /* among the worker's */
@@ -179,6 +183,13 @@ void ngx_rooms_commit_shed(ngx_rooms_commit_t *c, rooms_str_t index,
 void ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
     rooms_str_t head, rooms_str_t tail);
 
+/*
+ * The time of the event: the later of this one and that of the room's last
+ * event, which the room has in `at`, and then has anew.
+ */
+void ngx_rooms_commit_timed(ngx_rooms_commit_t *c, rooms_str_t room,
+    int64_t ms);
+
 /* No event, but positions all the same: so many, up to the one answered. */
 void ngx_rooms_commit_positions(ngx_rooms_commit_t *c, int64_t n);
 
@@ -198,6 +209,9 @@ ngx_int_t ngx_rooms_commit_reserve(ngx_rooms_batch_t *b,
     const ngx_rooms_keys_t *keys, int64_t n);
 ngx_rooms_commit_e ngx_rooms_commit_result(ngx_rooms_batch_t *b,
     int64_t *position, ngx_log_t *log);
+
+/* Of one that is done, or was resolved: which time has been taken. */
+void ngx_rooms_commit_took(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b);
 
 /*
  * A reply was lost.  The batch asks what became of the commit and, if the

@@ -7,14 +7,17 @@
 -- 3 the lowest position that it may have, in decimal, and 4 in hexadecimal
 -- digits; 5 how many it takes ('': none), of which the last is answered;
 -- 6 the guards' plan, 7 that of the writes, 8 the marks; 9 head and 10 tail of
--- the event's JSON; then the arguments of the guards and those of the writes.
+-- the event's row; 11 its time; then the arguments of the guards and those of
+-- the writes.
 --
 -- Plans are bytes, since a number as text costs a conversion, and an argument
 -- more.  A guard is its kind and its key's number in two bytes.  Before the
--- writes stands the number of the events' key (0: no event); a write is its
+-- writes stand the numbers of the events' key (0: no event) and of the room that
+-- has the time of its last event (0: none is told); a write is its
 -- command, its key's number and the count of its arguments, in two bytes each.
 -- A mark is an argument's number in two bytes, and in three where in it the
--- position stands: as '\1' in hexadecimal digits, as '\2' in decimal.  An
+-- position stands: as '\1' in hexadecimal digits, as '\2' in decimal; or, as
+-- '\3', the time, which is never before that of the room's last event.  An
 -- argument's last mark comes first.
 --
 -- FORGET is no command of Redis: it removes from a zset what a field of a hash
@@ -25,8 +28,9 @@
 -- SHED removes a zset's members up to a score, but only so many: the rest waits
 -- for the next commit.
 --
--- Answers {1, position}, {0, the guard that doesn't hold}, or {-1, 0}: the
--- commit came too late and was barred, or is in the ring already.
+-- Answers {1, position}, and the time behind it if a later one was taken;
+-- {0, the guard that doesn't hold}; or {-1, 0}: the commit came too late and was
+-- barred, or is in the ring already.
 
 local K, A, call = KEYS, ARGV, redis.call
 local byte, sub, format = string.byte, string.sub, string.format
@@ -37,7 +41,7 @@ if own[1] and own[1] ~= '@NGX_ROOMS_SCHEMA@' then
                            .. ' is not @NGX_ROOMS_SCHEMA@, which is known here')
 end
 
-local i, plan = 11, A[6]
+local i, plan = 12, A[6]
 for g = 1, #plan, 3 do
   local kind, high, low = byte(plan, g, g + 2)
   local k, ok = K[high * 256 + low], nil
@@ -109,7 +113,21 @@ elseif A[5] ~= '' then
   call('SET', K[2], pos)
 end
 
-call('HSET', K[1], A[2], A[1] .. ' ' .. pos)
+-- clocks of nodes differ, and may be set back
+
+local high, low, room, room2 = byte(A[7], 1, 4)
+local time, later = A[11], nil
+room = K[room * 256 + room2]
+if room then
+  local was = call('HGET', room, 'at')
+  if was and #was < 16 and not was:find('%D')
+     and (tonumber(was) or 0) > tonumber(time)
+  then
+    time, later = was, was
+  end
+end
+
+call('HSET', K[1], A[2], A[1] .. ' ' .. pos .. (later and ' ' .. later or ''))
 if not had then call('EXPIRE', K[1], @NGX_ROOMS_COMMIT_KEPT@) end
 
 -- A tenant without a schema number gets this one's, and an epoch that no other
@@ -130,7 +148,9 @@ if hex then
       A[j] = pos
     else
       local at = (a * 256 + b) * 256 + c
-      A[j] = sub(s, 1, at - 1) .. (byte(s, at) == 1 and hex or pos)
+      local kind = byte(s, at)
+      A[j] = sub(s, 1, at - 1)
+             .. (kind == 1 and hex or kind == 2 and pos or time)
              .. sub(s, at + 1)
     end
   end
@@ -139,7 +159,7 @@ end
 local commands = {@NGX_ROOMS_COMMANDS@}
 
 plan = A[7]
-for w = 3, #plan, 5 do
+for w = 5, #plan, 5 do
   local command, high, low, n1, n2 = byte(plan, w, w + 4)
   local k, last = K[high * 256 + low], i + n1 * 256 + n2 - 1
   if command < 15 then
@@ -165,8 +185,7 @@ for w = 3, #plan, 5 do
 end
 
 -- after all other writes: one of them may remove the room's events
-local high, low = byte(plan, 1, 2)
 local events = K[high * 256 + low]
 if events then call('ZADD', events, pos, A[9] .. A[10]) end
 
-return {1, pos}
+return {1, pos, later}

@@ -329,7 +329,12 @@ sub figures {
     my (%there, %double, @positions, @lost, %odd, @times);
 
     for my $room (@{$self->{rooms}}) {
+        my $before = '';
+
         for my $e ($self->room($room)) {
+            $odd{'an event before the one before it'}++
+                if $e->{created_at} lt $before;
+            $before = $e->{created_at};
             push @positions, [$e->{id}, $e->{stream_position}];
             next if $e->{event_type} ne 'swp.room.message';
             $double{$e->{content}{body}}++
