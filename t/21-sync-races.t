@@ -91,6 +91,25 @@ sub result {
     return $json->decode(RoomsTest::Process::slurp($file));
 }
 
+# Much of one's own comes between the look at the counter and that at the news:
+# it lies behind the counter, and hides nothing before that.
+
+{
+    my $since = now_at();
+    my $said = must('POST', "/v1/rooms/$rooms[0]/send", 'ann',
+                    { content => { body => 'before' } });
+    my @news = map { (now_at() + $_, "r $rooms[$_]") } 1 .. 3;
+
+    redis('ZADD', key('p:bob:news'), @news);
+
+    my $page = must('GET', "/v1/sync?since=$since&limit=1&timeout=1", 'bob');
+
+    is_deeply([map { $_->{id} } @{$page->{events}}], [$said->{id}],
+              'a page ends behind what it has read');
+    cmp_ok($page->{next_cursor}, '<=', now_at(), 'and not behind the counter');
+    redis('DEL', key('p:bob:news'));
+}
+
 my $start = now_at();
 my $stop = "$dir/stop";
 my @readers = map { child(sub { reader('bob', $start, $_, $stop) }) }

@@ -112,9 +112,12 @@ ngx_rooms_page_own(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     look->at = look->last;
 
     if (news->elements / 2 > (size_t) (2 * s->limit)) {
-        /* there are more of them, behind the last of these */
+        /*
+         * There are more of them, behind the last of these.  If all of these
+         * lie behind the counter, none is up to it.
+         */
         own = &look->own[look->nown];
-        look->at = look->nown ? own[-1].first : s->from;
+        look->at = look->nown ? own[-1].first : look->last;
         look->cut = look->at < look->last;
     }
 
@@ -191,14 +194,25 @@ ngx_rooms_page_firsts(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 
     look = s->look;
 
-    if (ngx_rooms_page_unknown(look, ngx_rooms_reply(rq, 0))) {
-        return ngx_rooms_page_ask_firsts(rq, s);
+    /* scripts may be flushed between two of the commands */
+
+    for (i = 0; i < look->nrooms; i += NGX_ROOMS_PAGE_STEP) {
+
+        if (ngx_rooms_page_unknown(look, ngx_rooms_reply(rq,
+                                                 i / NGX_ROOMS_PAGE_STEP)))
+        {
+            return ngx_rooms_page_ask_firsts(rq, s);
+        }
     }
 
     look->whole = 0;
 
     for (i = 0; i < look->nrooms; i++) {
         reply = ngx_rooms_reply(rq, i / NGX_ROOMS_PAGE_STEP);
+
+        if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
+            return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_DOWN);
+        }
 
         /* none: they are gone */
         look->rooms[i].first = ngx_rooms_reply_int(
