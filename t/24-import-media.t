@@ -324,6 +324,36 @@ subtest 'the store goes' => sub {
     alive();
 };
 
+# As an erasure does it: rows go, and each is counted.
+sub erase {
+    my %rows = @{ redis('HGETALL', journal()) };
+
+    for my $id (keys %rows) {
+        my ($sha256, $size) = split ' ', $rows{$id};
+
+        redis('HDEL', key('media'), $id);
+        redis('HINCRBY', key('tenant'), 'media_bytes', -$size);
+        redis('HDEL', key('blobs'), $sha256)
+            if redis('HINCRBY', key('blobs'), $sha256, -1) == 0;
+    }
+}
+
+subtest 'the importer is erased before a day is over' => sub {
+    tenant('erased');
+
+    my ($s, $worker) = begin();
+
+    halfway($worker);
+    kill 'KILL', $worker;
+    end($s);
+    alive();
+    erase();
+    age();
+    nothing_is_left('nothing is counted twice');
+    is(redis('HGET', key('tenant'), 'media_bytes'), length('content 1'),
+       'nor its bytes');
+};
+
 subtest 'the reply of a step is lost' => sub {
     tenant('silent');
 

@@ -34,7 +34,7 @@
 typedef enum {
     NGX_ROOMS_UNDO_FIND = 0,           /* a room */
     NGX_ROOMS_UNDO_MEDIA,              /* some of its journal */
-    NGX_ROOMS_UNDO_COUNTS,             /* of their contents */
+    NGX_ROOMS_UNDO_COUNTS,             /* which are there, of their contents */
     NGX_ROOMS_UNDO_COMMIT,
     NGX_ROOMS_UNDO_CLOSE               /* its journal is empty */
 } ngx_rooms_undo_e;
@@ -55,9 +55,11 @@ typedef struct {
     int64_t                    old;        /* 0: of this room only */
 
     ngx_rooms_round_t          round;      /* keeps what media point into */
+    redisReply                *rows;       /* of media: they may be gone */
     redisReply                *counts;
     rooms_str_t                ids[NGX_ROOMS_UNDO_PAGE];
     rooms_str_t                noted[NGX_ROOMS_UNDO_PAGE];
+    ngx_uint_t                 content[NGX_ROOMS_UNDO_PAGE];
     int64_t                    bytes;      /* of the page */
     ngx_uint_t                 n;
     ngx_rooms_undo_content_t   contents[NGX_ROOMS_UNDO_PAGE];
@@ -85,6 +87,7 @@ static ngx_int_t ngx_rooms_undo_read(ngx_rooms_undo_t *u,
     ngx_rooms_batch_t *b);
 static ngx_int_t ngx_rooms_undo_page(ngx_rooms_undo_t *u,
     ngx_rooms_batch_t *b);
+static void ngx_rooms_undo_sum(ngx_rooms_undo_t *u);
 static ngx_int_t ngx_rooms_undo_committed(ngx_rooms_undo_t *u,
     ngx_rooms_batch_t *b);
 static void ngx_rooms_undo_over(ngx_rooms_undo_t *u);
@@ -203,6 +206,16 @@ ngx_rooms_undo_ask_counts(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b,
     rooms_str_t  argv[NGX_ROOMS_UNDO_PAGE + 2];
 
     argv[0] = ngx_rooms_s("HMGET");
+    argv[1] = ngx_rooms_key(keys, NGX_ROOMS_KEY_MEDIA, ROOMS_NULL);
+
+    for (i = 0; i < u->n; i++) {
+        argv[i + 2] = u->ids[i];
+    }
+
+    if (ngx_rooms_batch_add(b, argv, i + 2) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     argv[1] = ngx_rooms_key(keys, NGX_ROOMS_KEY_BLOBS, ROOMS_NULL);
 
     for (i = 0; i < u->ncontents; i++) {
@@ -246,28 +259,39 @@ static void
 ngx_rooms_undo_media(ngx_rooms_undo_t *u, ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, rooms_str_t journal)
 {
-    rooms_str_t                blobs, count;
+    rooms_str_t                media, blobs, row, count;
     ngx_uint_t                 i;
     redisReply                *counts;
     ngx_rooms_undo_content_t  *content;
 
+    media = ngx_rooms_key(keys, NGX_ROOMS_KEY_MEDIA, ROOMS_NULL);
     blobs = ngx_rooms_key(keys, NGX_ROOMS_KEY_BLOBS, ROOMS_NULL);
     counts = u->counts;
 
     for (i = 0; i < u->n; i++) {
         ngx_rooms_commit_guard_field(c, journal, u->ids[i], u->noted[i]);
+
+        /* an erasure of the importer may have taken the row, and counted it */
+
+        row = ngx_rooms_reply_str(ngx_rooms_reply_element(u->rows, i));
+
+        if (row.data) {
+            ngx_rooms_commit_guard_field(c, media, u->ids[i], row);
+        }
     }
 
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("HDEL"), journal, u->ids,
                              u->n);
-    ngx_rooms_commit_command(c, 0, ngx_rooms_s("HDEL"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_MEDIA,
-                                           ROOMS_NULL),
-                             u->ids, u->n);
+    ngx_rooms_commit_command(c, 0, ngx_rooms_s("HDEL"), media, u->ids, u->n);
     ngx_rooms_media_count(c, keys, -u->bytes);
 
     for (i = 0; i < u->ncontents; i++) {
         content = &u->contents[i];
+
+        if (content->n == 0) {
+            continue;
+        }
+
         count = ngx_rooms_reply_str(ngx_rooms_reply_element(counts, i));
 
         ngx_rooms_commit_guard_field(c, blobs, content->sha256, count);
@@ -329,13 +353,18 @@ ngx_rooms_undo_read(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
 
     case NGX_ROOMS_UNDO_COUNTS:
 
-        if (reply->type != REDIS_REPLY_ARRAY
-            || reply->elements != u->ncontents)
+        u->rows = reply;
+        u->counts = b->replies[1];
+
+        if (u->rows->type != REDIS_REPLY_ARRAY
+            || u->rows->elements != u->n
+            || u->counts->type != REDIS_REPLY_ARRAY
+            || u->counts->elements != u->ncontents)
         {
             return NGX_ERROR;
         }
 
-        u->counts = reply;
+        ngx_rooms_undo_sum(u);
         u->step = NGX_ROOMS_UNDO_COMMIT;
         return NGX_OK;
 
@@ -350,7 +379,7 @@ ngx_rooms_undo_page(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
 {
     ngx_uint_t   i, k;
     redisReply  *reply;
-    rooms_str_t  sha256, size;
+    rooms_str_t  sha256;
 
     reply = b->replies[0];
 
@@ -360,7 +389,6 @@ ngx_rooms_undo_page(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
 
     u->n = ngx_min(reply->elements / 2, NGX_ROOMS_UNDO_PAGE);
     u->ncontents = 0;
-    u->bytes = 0;
 
     for (i = 0; i < u->n; i++) {
         u->ids[i] = ngx_rooms_reply_str(reply->element[2 * i]);
@@ -371,9 +399,6 @@ ngx_rooms_undo_page(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
         }
 
         sha256 = (rooms_str_t) { NGX_ROOMS_SHA256, u->noted[i].data };
-        size = (rooms_str_t) { u->noted[i].len - NGX_ROOMS_SHA256 - 1,
-                               sha256.data + NGX_ROOMS_SHA256 + 1 };
-        u->bytes += ngx_atoof((u_char *) size.data, size.len);
 
         for (k = 0; k < u->ncontents; k++) {
             if (rooms_str_eq(u->contents[k].sha256, sha256)) {
@@ -384,15 +409,38 @@ ngx_rooms_undo_page(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
         if (k == u->ncontents) {
             u->ncontents++;
             u->contents[k].sha256 = sha256;
-            u->contents[k].n = 0;
         }
 
-        u->contents[k].n++;
+        u->contents[k].n = 0;
+        u->content[i] = k;
     }
 
     u->step = u->n ? NGX_ROOMS_UNDO_COUNTS : NGX_ROOMS_UNDO_CLOSE;
 
     return NGX_OK;
+}
+
+
+/* What is counted of those that are there. */
+static void
+ngx_rooms_undo_sum(ngx_rooms_undo_t *u)
+{
+    ngx_uint_t   i;
+    rooms_str_t  size;
+
+    u->bytes = 0;
+
+    for (i = 0; i < u->n; i++) {
+
+        if (ngx_rooms_reply_str(u->rows->element[i]).data == NULL) {
+            continue;
+        }
+
+        size = (rooms_str_t) { u->noted[i].len - NGX_ROOMS_SHA256 - 1,
+                               u->noted[i].data + NGX_ROOMS_SHA256 + 1 };
+        u->bytes += ngx_atoof((u_char *) size.data, size.len);
+        u->contents[u->content[i]].n++;
+    }
 }
 
 
