@@ -550,7 +550,8 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                          1000);
 
     for (i = 0; i < NGX_ROOMS_QUOTAS; i++) {
-        ngx_conf_merge_value(conf->quotas[i], prev->quotas[i], -1);
+        ngx_conf_merge_value(conf->quotas[i], prev->quotas[i],
+                             NGX_ROOMS_UNLIMITED);
     }
 
     ngx_conf_merge_msec_value(conf->stream_heartbeat, prev->stream_heartbeat,

@@ -661,7 +661,17 @@ must be a number or "unlimited"
 
 
 
-=== TEST 67: rooms_redis_timeout is one
+=== TEST 67: ... in the other order
+--- config
+        rooms_max_rooms unlimited;
+        rooms_max_rooms 1;
+--- must_die
+--- error_log
+"rooms_max_rooms" directive is duplicate
+
+
+
+=== TEST 68: rooms_redis_timeout is one
 --- config
         rooms_redis_timeout 1s;
         rooms_redis_timeout 2s;
@@ -671,7 +681,7 @@ must be a number or "unlimited"
 
 
 
-=== TEST 68: rooms_redis_connect_timeout is one
+=== TEST 69: rooms_redis_connect_timeout is one
 --- config
         rooms_redis_connect_timeout 1s;
         rooms_redis_connect_timeout 2s;
@@ -681,7 +691,7 @@ must be a number or "unlimited"
 
 
 
-=== TEST 69: rooms_auth_leeway is one
+=== TEST 70: rooms_auth_leeway is one
 --- config
         rooms_auth_leeway 1s;
         rooms_auth_leeway 2s;
@@ -691,7 +701,7 @@ must be a number or "unlimited"
 
 
 
-=== TEST 70: rooms_key_prefix is one
+=== TEST 71: rooms_key_prefix is one
 --- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
 --- user_files
 >>> rooms.conf
@@ -704,7 +714,7 @@ html/rooms.conf:2
 
 
 
-=== TEST 71: ... and has a value
+=== TEST 72: ... and has a value
 --- config
         rooms_key_prefix;
 --- must_die
@@ -713,7 +723,7 @@ invalid number of arguments in "rooms_key_prefix"
 
 
 
-=== TEST 72: rooms_auth is one
+=== TEST 73: rooms_auth is one
 --- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
 --- user_files
 >>> rooms.conf
@@ -726,7 +736,7 @@ html/rooms.conf:2
 
 
 
-=== TEST 73: ... and has a value
+=== TEST 74: ... and has a value
 --- config
         rooms_auth;
 --- must_die
@@ -735,7 +745,7 @@ invalid number of arguments in "rooms_auth"
 
 
 
-=== TEST 74: rooms_tenant is one
+=== TEST 75: rooms_tenant is one
 --- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
 --- user_files
 >>> rooms.conf
@@ -748,7 +758,7 @@ html/rooms.conf:2
 
 
 
-=== TEST 75: ... and has a value
+=== TEST 76: ... and has a value
 --- config
         rooms_tenant;
 --- must_die
@@ -757,7 +767,7 @@ invalid number of arguments in "rooms_tenant"
 
 
 
-=== TEST 76: rooms_auth_issuer is one
+=== TEST 77: rooms_auth_issuer is one
 --- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
 --- user_files
 >>> rooms.conf
@@ -770,7 +780,7 @@ html/rooms.conf:2
 
 
 
-=== TEST 77: ... and has a value
+=== TEST 78: ... and has a value
 --- config
         rooms_auth_issuer;
 --- must_die
@@ -779,7 +789,7 @@ invalid number of arguments in "rooms_auth_issuer"
 
 
 
-=== TEST 78: rooms_auth_audience is one
+=== TEST 79: rooms_auth_audience is one
 --- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
 --- user_files
 >>> rooms.conf
@@ -792,7 +802,7 @@ html/rooms.conf:2
 
 
 
-=== TEST 79: ... and has a value
+=== TEST 80: ... and has a value
 --- config
         rooms_auth_audience;
 --- must_die
@@ -801,7 +811,7 @@ invalid number of arguments in "rooms_auth_audience"
 
 
 
-=== TEST 80: rooms_auth_jwks_request is one
+=== TEST 81: rooms_auth_jwks_request is one
 --- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
 --- user_files
 >>> rooms.conf
@@ -814,7 +824,7 @@ html/rooms.conf:2
 
 
 
-=== TEST 81: ... and has a value
+=== TEST 82: ... and has a value
 --- config
         rooms_auth_jwks_request;
 --- must_die
@@ -823,7 +833,7 @@ invalid number of arguments in "rooms_auth_jwks_request"
 
 
 
-=== TEST 82: rooms_auth_jwks_file is one
+=== TEST 83: rooms_auth_jwks_file is one
 --- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
 --- user_files
 >>> rooms.conf
@@ -836,7 +846,7 @@ html/rooms.conf:2
 
 
 
-=== TEST 83: ... and has a value
+=== TEST 84: ... and has a value
 --- config
         rooms_auth_jwks_file;
 --- must_die
@@ -845,7 +855,7 @@ invalid number of arguments in "rooms_auth_jwks_file"
 
 
 
-=== TEST 84: rooms_auth_secret_file is one
+=== TEST 85: rooms_auth_secret_file is one
 --- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
 --- user_files
 >>> rooms.conf
@@ -858,7 +868,7 @@ html/rooms.conf:2
 
 
 
-=== TEST 85: ... and has a value
+=== TEST 86: ... and has a value
 --- config
         rooms_auth_secret_file;
 --- must_die
@@ -867,7 +877,7 @@ invalid number of arguments in "rooms_auth_secret_file"
 
 
 
-=== TEST 86: rooms_tenants is one
+=== TEST 87: rooms_tenants is one
 --- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
 --- user_files
 >>> rooms.conf
@@ -880,7 +890,7 @@ html/rooms.conf:2
 
 
 
-=== TEST 87: ... and has a value
+=== TEST 88: ... and has a value
 --- config
         rooms_tenants;
 --- must_die
@@ -889,7 +899,7 @@ invalid number of arguments in "rooms_tenants"
 
 
 
-=== TEST 88: rooms_server_name is one
+=== TEST 89: rooms_server_name is one
 --- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
 --- user_files
 >>> rooms.conf
@@ -902,7 +912,7 @@ html/rooms.conf:2
 
 
 
-=== TEST 89: ... and has a value
+=== TEST 90: ... and has a value
 --- config
         rooms_server_name;
 --- must_die
@@ -911,7 +921,7 @@ invalid number of arguments in "rooms_server_name"
 
 
 
-=== TEST 90: rooms_max_participants is one
+=== TEST 91: rooms_max_participants is one
 --- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
 --- user_files
 >>> rooms.conf
@@ -924,7 +934,7 @@ html/rooms.conf:2
 
 
 
-=== TEST 91: ... and has a value
+=== TEST 92: ... and has a value
 --- config
         rooms_max_participants;
 --- must_die
@@ -933,7 +943,7 @@ invalid number of arguments in "rooms_max_participants"
 
 
 
-=== TEST 92: tokens need keys
+=== TEST 93: tokens need keys
 --- config
         rooms on;
 --- must_die
@@ -942,7 +952,7 @@ rooms_auth "jwt" needs rooms_auth_jwks_file, rooms_auth_jwks_request or rooms_au
 
 
 
-=== TEST 93: what is accepted: times to wait, words with blanks, many words
+=== TEST 94: what is accepted: times to wait, words with blanks, many words
 --- http_config
     server {
         listen $TEST_NGINX_SERVER_PORT;
@@ -967,7 +977,7 @@ GET /
 
 
 
-=== TEST 94: ... every form of a store's address
+=== TEST 95: ... every form of a store's address
 --- http_config
     server {
         listen $TEST_NGINX_SERVER_PORT;
@@ -1036,7 +1046,7 @@ GET /
 
 
 
-=== TEST 95: ... directives of http, and rooms in some locations
+=== TEST 96: ... directives of http, and rooms in some locations
 --- http_config
     rooms_auth mock; rooms_redis_timeout 1s; rooms_max_rooms 5;
     server {
@@ -1061,7 +1071,7 @@ GET /
 
 
 
-=== TEST 96: rooms is not allowed in an "if"
+=== TEST 97: rooms is not allowed in an "if"
 --- config
         location / { if ($arg_x) { rooms on; } }
 --- must_die
@@ -1070,7 +1080,7 @@ GET /
 
 
 
-=== TEST 97: mock warns
+=== TEST 98: mock warns
 --- config
         rooms on; rooms_auth mock;
 --- request
@@ -1080,7 +1090,7 @@ for development only
 
 
 
-=== TEST 98: jwt does not
+=== TEST 99: jwt does not
 --- config
         rooms on; rooms_redis redis://$TEST_NGINX_REDIS/0;
         rooms_auth_secret_file $TEST_NGINX_DATA/secret;

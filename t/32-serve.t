@@ -443,3 +443,16 @@ HSET sw:{acme}:tenant max_rooms 3 -> limit
 --- calls
 ada POST /v1/rooms {"room_type": "group", "name": "d"} -> 201
 ada POST /v1/rooms {"room_type": "group", "name": "e"} -> 409 SW_TENANT_CAPACITY
+
+
+
+=== TEST 31: a server may have no limit inside of one
+--- http_config
+    rooms_max_rooms 1;
+--- config
+        rooms on;
+        rooms_max_rooms unlimited;
+        rooms_key_prefix free;
+--- calls
+ada POST /v1/rooms {"room_type": "group", "name": "a"} -> 201
+ada POST /v1/rooms {"room_type": "group", "name": "b"} -> 201

@@ -39,7 +39,7 @@ typedef enum {
     NGX_ROOMS_QUOTAS
 } ngx_rooms_quota_e;
 
-#define NGX_ROOMS_UNLIMITED  -1
+#define NGX_ROOMS_UNLIMITED  -2
 
 typedef struct {
     ngx_pool_t         *pool;
