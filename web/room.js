@@ -271,7 +271,7 @@ export class RoomView {
         const files = [c, ...(Array.isArray(c.attachments) ? c.attachments : [])].filter((f) => typeof f?.media_id === "string");
         const tools = !e.pending && !e.redacted_at && h("div", { class: "tools", role: "group", "aria-label": "Message actions" },
             iconButton("smile", "React", (ev) => this.pick(e, ev.currentTarget)),
-            mine && text && iconButton("pen", "Edit", () => this.edit(e)),
+            this.editable(e) && iconButton("pen", "Edit", () => this.edit(e)),
             (mine || this.room.me?.power_level >= 50) && iconButton("bin", "Delete", () => this.redact(e)));
 
         return h("article", { class: `message${joined ? " joined" : ""}${mine ? " mine" : ""}${e.pending ? " pending" : ""}${e.problem ? " failed" : ""}`,
@@ -350,9 +350,14 @@ export class RoomView {
     }
 
     /* The newest of one's own, by the key that everybody tries. */
+    /* One's own text of the last 24 hours: the server takes no other edit. */
+    editable(e) {
+        return e.sender_id === this.api.me.participant_id && !e.redacted_at && typeof e.content?.body === "string" && e.content.body
+               && !e.content._imported_sender && Date.now() - Date.parse(e.created_at) < 864e5;
+    }
+
     editLast() {
-        const own = [...this.events.values()].filter((e) => e.event_type === "swp.room.message" && e.sender_id === this.api.me.participant_id
-                                                            && !e.redacted_at && typeof e.content?.body === "string" && e.content.body);
+        const own = [...this.events.values()].filter((e) => e.event_type === "swp.room.message" && this.editable(e));
 
         if (own.length) { this.edit(own.reduce((a, b) => (a.stream_position > b.stream_position ? a : b))); }
     }
