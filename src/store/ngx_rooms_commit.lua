@@ -113,7 +113,8 @@ elseif A[5] ~= '' then
   call('SET', K[2], pos)
 end
 
--- clocks of nodes differ, and may be set back
+-- Clocks of nodes differ, and may be set back.  One that was a day ahead was
+-- wrong: its time doesn't hold up the room's.
 
 local high, low, room, room2 = byte(A[7], 1, 4)
 local time, later = A[11], nil
@@ -122,6 +123,7 @@ if room then
   local was = call('HGET', room, 'at')
   if was and #was < 16 and not was:find('%D')
      and (tonumber(was) or 0) > tonumber(time)
+     and tonumber(was) - tonumber(time) < 86400000
   then
     time, later = was, was
   end
