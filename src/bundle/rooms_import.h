@@ -43,7 +43,7 @@
 #define ROOMS_IMPORT_EDITS_MAX     100            /* of one message */
 #define ROOMS_IMPORT_ID_LEN        33             /* "evt-", 13, 16 */
 
-/* The least that an event takes in the store, with its position. */
+/* What an event takes in the store at least: a short row, and what Redis adds. */
 #define ROOMS_IMPORT_EVENT_MIN     256
 
 /* The new JSON of an event of `len` bytes has at most so many. */

@@ -554,6 +554,10 @@ ngx_rooms_send_recall(ngx_rooms_req_t *rq)
                        content, now, position);
     }
 
+    if (event.data == NULL) {
+        return NGX_ERROR;
+    }
+
     rq->status = NGX_HTTP_CREATED;
 
     return ngx_rooms_claim_again(rq, ngx_rooms_join(rq->pool,

@@ -380,8 +380,9 @@ rooms_stored_write(rooms_buf_t *b, const rooms_stored_t *e)
 size_t
 rooms_stored_shown(const rooms_stored_t *e, rooms_str_t room)
 {
-    return ROOMS_STORED_FRAME + room.len + e->type.len
-           + 2 * (e->sender.len + e->origin_id.len + e->origin_server.len)
+    return ROOMS_STORED_FRAME + room.len
+           + 2 * (e->type.len + e->sender.len + e->origin_id.len
+                  + e->origin_server.len)
            + e->content.len + e->original.len;
 }
 

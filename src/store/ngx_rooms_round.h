@@ -22,7 +22,7 @@
 #include "ngx_rooms_store.h"
 
 
-#define NGX_ROOMS_ROUND_BATCHES  8         /* kept at most */
+#define NGX_ROOMS_ROUND_BATCHES  10        /* kept at most */
 
 typedef struct ngx_rooms_round_s  ngx_rooms_round_t;
 
