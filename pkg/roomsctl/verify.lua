@@ -206,31 +206,42 @@ local function backed(index, allowed, counted)
 end
 
 -- A row of an event: see rooms_stored.h.
-local function parse_row(row)
+local function parse_words(row)
   local id, kind, sender, rest = string.match(row or '',
                                        '^(%x+) (%S+) (%S+) %d+ (.+)$')
   if not id or #id ~= 29 then return nil end
   local e = {id = 'evt-' .. id, type = kind, sender = sender}
-  while string.sub(rest, 1, 1) ~= '{' do
-    local word, more = string.match(rest, '^(%S+) (.+)$')
+  local at = 1
+  for _ = 1, 7 do
+    if string.sub(rest, at, at) == '{' then
+      return e, string.sub(rest, at)
+    end
+    local word = string.match(rest, '^%S+ ', at)
     if not word then return nil end
+    at = at + #word
+    word = string.sub(word, 1, -2)
     e.edited = e.edited or string.match(word, '^e%d')
     e.redacted = e.redacted or string.match(word, '^r%d')
     e.origin_id = e.origin_id or string.match(word, '^i(.+)$')
     e.origin_server = e.origin_server or string.match(word, '^s(.+)$')
     e.unlisted = word == 'x'
-    rest = more
   end
+  return nil
+end
+
+local function parse_row(row)
+  local e, rest = parse_words(row)
+  if not e then return nil end
   e.content = decode(string.match(rest, '^[^\n]+'))
   e.original = decode(string.match(rest, '\n(.+)$'))
   return e.content and e or nil
 end
 
--- The event at a position, if it has this id.
+-- The event at a position, if it has this id, without its content.
 local function event_at(r, at, id)
   if not at then return nil end
   local n = string.format('%.0f', at)
-  local e = parse_row(call('ZRANGEBYSCORE', r.key .. ':events', n, n)[1])
+  local e = parse_words(call('ZRANGEBYSCORE', r.key .. ':events', n, n)[1])
   return e and (not id or e.id == id) and e or nil
 end
 
