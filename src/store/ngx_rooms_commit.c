@@ -556,7 +556,10 @@ ngx_rooms_commit_append(ngx_rooms_commit_t *c, ngx_uint_t at,
             return;
         }
 
-        ngx_memcpy(grown, w->argv, w->argc * sizeof(rooms_str_t));
+        if (w->argc) {
+            ngx_memcpy(grown, w->argv, w->argc * sizeof(rooms_str_t));
+        }
+
         w->argv = grown;
     }
 
@@ -787,8 +790,11 @@ ngx_rooms_commit_put_writes(ngx_rooms_commit_t *c, rooms_str_t *argv,
         p = ngx_rooms_commit_two(c, p, w[i].argc);
 
         first[i] = a - argv + 1;
-        ngx_memcpy(a, w[i].argv, w[i].argc * sizeof(rooms_str_t));
-        a += w[i].argc;
+
+        if (w[i].argc) {
+            ngx_memcpy(a, w[i].argv, w[i].argc * sizeof(rooms_str_t));
+            a += w[i].argc;
+        }
     }
 
     argv[6] = (rooms_str_t) { p - plan, plan };
