@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Configurations: made, merged, and what they share. */
+/* Creates, merges and checks the configurations, and finds what they share. */
 
 #include "ngx_rooms_conf.h"
 #include "ngx_rooms_auth.h"
@@ -145,7 +145,10 @@ ngx_rooms_create_loc_conf(ngx_conf_t *cf)
 }
 
 
-/* "rooms_media" beside the folder that NGINX was built to keep bodies in. */
+/*
+ * The default of rooms_media_path: "rooms_media", in the folder that holds
+ * NGINX's client body temp folder.
+ */
 static ngx_path_t *
 ngx_rooms_media_default(ngx_conf_t *cf)
 {
@@ -183,7 +186,10 @@ ngx_rooms_media_default(ngx_conf_t *cf)
 }
 
 
-/* What can be told without making it, as `nginx -t` makes nothing. */
+/*
+ * Checks the folder without creating it, since `nginx -t` must create
+ * nothing.
+ */
 static ngx_int_t
 ngx_rooms_media_check(ngx_conf_t *cf, ngx_path_t *path)
 {
@@ -341,7 +347,7 @@ ngx_rooms_store_of(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
 }
 
 
-/* `rooms on` in a location of the operator's: it has to serve something. */
+/* `rooms on` in a location that the operator wrote must serve something. */
 static ngx_int_t
 ngx_rooms_own_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf,
     ngx_http_core_loc_conf_t *clcf)
@@ -380,7 +386,10 @@ ngx_rooms_own_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf,
 }
 
 
-/* What a directive names has to be there, or each request for it fails. */
+/*
+ * Checks that the location which a directive names exists.  Without it each
+ * request that needs the location would fail.
+ */
 static ngx_int_t
 ngx_rooms_named_check(ngx_conf_t *cf, const char *directive, ngx_str_t *uri,
     ngx_rooms_place_t *at)
@@ -408,7 +417,10 @@ ngx_rooms_named_check(ngx_conf_t *cf, const char *directive, ngx_str_t *uri,
         return NGX_ERROR;
     }
 
-    /* a default: what needs it fails, and all else works */
+    /*
+     * the directive has its default: only warn; requests that don't need the
+     * location still work
+     */
 
     rscf = ngx_http_conf_get_module_srv_conf(cf, ngx_rooms_module);
 
@@ -444,7 +456,7 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     if (conf->enable == NGX_CONF_UNSET) {
-        /* "if" and "limit_except" are of the location that they stand in */
+        /* an "if" or "limit_except" block takes this from its location */
         conf->enable = clcf->noname && prev->enable == 1;
 
         if (conf->enable && clcf->lmt_excpt && clcf->handler == NULL) {
@@ -461,8 +473,8 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     /*
-     * error_page of a server is for its pages: in our locations it counts
-     * only where the location itself has it.
+     * The server's error_page is for the operator's own pages.  In our
+     * locations error_page only counts if the location itself has it.
      */
 
     conf->error_pages = clcf->error_pages;

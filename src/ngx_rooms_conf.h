@@ -10,19 +10,19 @@
 #include "rooms_zip_reader.h"
 
 
-/* Between the module's own files. */
+/* What the module's own files share. */
 
-/* Configurations, and how they are merged (ngx_rooms_conf.c). */
+/* Create and merge the configurations (ngx_rooms_conf.c). */
 void *ngx_rooms_create_main_conf(ngx_conf_t *cf);
 void *ngx_rooms_create_srv_conf(ngx_conf_t *cf);
 char *ngx_rooms_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child);
 void *ngx_rooms_create_loc_conf(ngx_conf_t *cf);
 char *ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 
-/* rooms_import_limits, unless it says otherwise. */
+/* Defaults of rooms_import_limits. */
 extern const rooms_zip_limits_t  ngx_rooms_limits;
 
-/* What directives do (ngx_rooms_directives.c) ... */
+/* Handlers of directives (ngx_rooms_directives.c) ... */
 char *ngx_rooms_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_bitmask(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -41,7 +41,7 @@ char *ngx_rooms_media_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_media_sweep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* ... and what is looked at once a value is set. */
+/* ... and checks that run once a value is set. */
 char *ngx_rooms_check_jwks(ngx_conf_t *cf, void *post, void *data);
 char *ngx_rooms_check_secret(ngx_conf_t *cf, void *post, void *data);
 char *ngx_rooms_check_uri(ngx_conf_t *cf, void *post, void *data);

@@ -3,7 +3,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Directives that aren't just a value, and checks of those that are. */
+/*
+ * Handlers of directives that need more than one of NGINX's own slots, and
+ * checks of values.
+ */
 
 #include "ngx_rooms_conf.h"
 #include "ngx_rooms_auth.h"
@@ -20,7 +23,7 @@ ngx_rooms_place(ngx_conf_t *cf, ngx_rooms_place_t *at)
 }
 
 
-/* A value that is none of the choices: says which they are. */
+/* The error for a value that isn't one of the choices; it lists them. */
 static char *
 ngx_rooms_choices(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *choices,
     size_t stride)
@@ -188,7 +191,10 @@ ngx_rooms_fallback(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* The arguments from `first` on; they live as long as the configuration. */
+/*
+ * Sets *words to the arguments from `first` on.  They live as long as the
+ * configuration.
+ */
 static char *
 ngx_rooms_words(ngx_conf_t *cf, ngx_uint_t first, rooms_words_t *words)
 {
@@ -317,7 +323,7 @@ ngx_rooms_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* "off", or a size. */
+/* A size, or "off". */
 char *
 ngx_rooms_redis_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -381,7 +387,7 @@ ngx_rooms_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* A number, or "unlimited"; of bytes also with k, m, g behind it. */
+/* A number or "unlimited".  A number of bytes may end in k, m or g. */
 char *
 ngx_rooms_quota(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -430,7 +436,7 @@ static ngx_str_t  ngx_rooms_limit_names[] = {
 };
 
 
-/* What isn't named has its default. */
+/* A limit that the directive doesn't name keeps its default. */
 char *
 ngx_rooms_import_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -645,7 +651,7 @@ ngx_rooms_check_stream(ngx_conf_t *cf, void *post, void *data)
 {
     ngx_msec_t  *time = data;
 
-    /* more would not fit into a timer of NGINX */
+    /* NGINX's timers can't hold more */
 
     return *time >= 100 && *time <= 7 * 24 * 3600 * 1000
            ? NGX_CONF_OK : "must be from 100ms to 7d";

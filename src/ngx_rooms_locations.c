@@ -5,25 +5,27 @@
 
 /*
  * `rooms on;` in a server registers the location tree there, as if the
- * operator had written each location; and the operator's own go first.
+ * operator had written each location.  The operator's own locations have
+ * priority.
  *
- * Once the whole server is read, each of ours is settled by what NGINX would
- * choose without it:
+ * Once the whole server is read, each of our locations is settled by what
+ * NGINX would choose for its path without it:
  *
- *     a location that says `rooms on` or `off`        ours is taken out
- *     a regular expression, or "= PATH"              ours is taken out
- *     a prefix that covers all of ours               ours is taken out
+ *     a location that says `rooms on` or `off`        ours is removed
+ *     a regular expression, or "= PATH"              ours is removed
+ *     a prefix that covers all of ours               ours is removed
  *     a shorter prefix ("/", "/v1/"), or none        ours stays
  *
- * Where ours begins with a path and NGINX would look into a shorter location
- * for locations inside it, ours is moved there, as one more of these: so they
- * go first, too, and a "^~" holds.  Its settings remain the server's.
+ * If ours is a prefix, and NGINX would search a shorter location for nested
+ * ones, ours moves into that location as one more nested location.  So the
+ * operator's nested locations still have priority, and a "^~" keeps its
+ * effect.  Our location keeps the server's settings.
  */
 
 #include "ngx_rooms.h"
 
 
-/* Angie keeps what a location is matched by apart from its settings. */
+/* Angie keeps what matches a location apart from the location's settings. */
 #if (NGX_ROOMS_COMBINED_LOCATIONS)
 typedef ngx_http_core_loc_t       ngx_rooms_matched_t;
 #define ngx_rooms_settings(loc)   (loc)->conf
@@ -120,7 +122,7 @@ ngx_rooms_location_conf(ngx_conf_t *cf, const ngx_rooms_location_t *location)
     clcf->exact_match = location->exact;
     clcf->handler = ngx_rooms_handler;
 
-    /* JSON bodies stay in memory; an operator's error pages stay outside */
+    /* JSON bodies fit in memory; the server's error pages don't apply here */
 
     clcf->client_body_buffer_size = 128 * 1024 + 1024;
     clcf->error_pages = ngx_array_create(cf->pool, 1,
@@ -132,7 +134,7 @@ ngx_rooms_location_conf(ngx_conf_t *cf, const ngx_rooms_location_t *location)
     rlcf = ctx->loc_conf[ngx_rooms_module.ctx_index];
     rlcf->enable = 1;
 
-    /* where it stands doesn't change whose settings it has */
+    /* its settings are the server's, wherever it is moved to */
     rlcf->from = pctx->loc_conf[ngx_rooms_module.ctx_index];
 
     return clcf;
@@ -223,7 +225,7 @@ ngx_rooms_find_regex(ngx_queue_t *locations, ngx_str_t *uri)
 #endif
 
 
-/* The longest of the prefixes, and the exact one, at one level. */
+/* Of one level: the longest prefix that matches, and the exact match. */
 static ngx_rooms_matched_t *
 ngx_rooms_find_static(ngx_queue_t *locations, ngx_str_t *uri,
     ngx_rooms_matched_t **exact)
@@ -264,7 +266,10 @@ ngx_rooms_find_static(ngx_queue_t *locations, ngx_str_t *uri,
 }
 
 
-/* What NGINX chooses for the path among what is written so far, if anything. */
+/*
+ * The location that NGINX would choose for the path among those added so far,
+ * or NULL.
+ */
 static ngx_rooms_matched_t *
 ngx_rooms_find(ngx_queue_t *locations, ngx_str_t *uri)
 {
@@ -342,7 +347,10 @@ ngx_rooms_location_exists(ngx_http_core_loc_conf_t *server, ngx_str_t *uri)
 }
 
 
-/* `rooms on` or `rooms off`: it says itself what its part of the tree is. */
+/*
+ * Whether the location says `rooms on` or `rooms off` itself.  Then it
+ * decides alone what it serves.
+ */
 static ngx_uint_t
 ngx_rooms_location_says(ngx_rooms_matched_t *loc)
 {
@@ -354,7 +362,7 @@ ngx_rooms_location_says(ngx_rooms_matched_t *loc)
 }
 
 
-/* The location that ours has to stand in; NULL: it gives way. */
+/* The location that ours is placed in; NULL: ours is removed. */
 static ngx_http_core_loc_conf_t *
 ngx_rooms_location_place(ngx_http_core_loc_conf_t *server,
     const ngx_rooms_location_t *location)
@@ -429,7 +437,7 @@ ngx_rooms_locations_settle(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf,
         reg[i].conf->place = place;
     }
 
-    /* all are placed by the operator's own, before one of ours is back */
+    /* first find the places of all, among the operator's locations only */
 
     for (i = 0; i < rscf->locations->nelts; i++) {
         place = reg[i].conf->place;

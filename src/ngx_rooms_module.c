@@ -3,7 +3,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* The module as NGINX sees it, and its life: a worker starts and ends. */
+/*
+ * The module as NGINX sees it: its directives, and what it does when a worker
+ * starts and ends.
+ */
 
 #include "ngx_rooms_conf.h"
 #include "ngx_rooms_auth.h"
@@ -30,7 +33,7 @@ static ngx_int_t ngx_rooms_init_process(ngx_cycle_t *cycle);
 static void ngx_rooms_exit_process(ngx_cycle_t *cycle);
 
 
-/* Families of endpoints; each gives its rows to the one table. */
+/* The families of endpoints.  Each adds its rows to the one table. */
 extern const ngx_rooms_endpoint_t  ngx_rooms_endpoint_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_offboard_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_scim_rows[];
@@ -46,8 +49,9 @@ extern const ngx_rooms_endpoint_t  ngx_rooms_federation_rows[];
 extern const ngx_rooms_endpoint_t  ngx_rooms_ticket_rows[];
 
 /*
- * The first path that fits decides, so what has a word stands before what has
- * braces in its place: "/v1/rooms/import" before "/v1/rooms/{room}".
+ * The first path that matches wins.  So a path with a fixed word stands
+ * before one with a parameter in the same place: "/v1/rooms/import" before
+ * "/v1/rooms/{room}".
  */
 const ngx_rooms_endpoint_t  *const ngx_rooms_families[] = {
     ngx_rooms_import_rows,
@@ -540,7 +544,10 @@ ngx_rooms_init(ngx_conf_t *cf)
 }
 
 
-/* Made and given to the workers as NGINX's own temporary folders are. */
+/*
+ * Creates the folder and gives it to the workers' user, as NGINX does with
+ * its own temporary folders.
+ */
 static ngx_int_t
 ngx_rooms_make_folder(ngx_cycle_t *cycle, ngx_str_t *name)
 {
@@ -580,7 +587,10 @@ ngx_rooms_make_folder(ngx_cycle_t *cycle, ngx_str_t *name)
 }
 
 
-/* Before the workers: nginx -t ends here, and has to leave nothing behind. */
+/*
+ * Creates the folders here, before the workers start. `nginx -t` must leave
+ * nothing behind.
+ */
 static ngx_int_t
 ngx_rooms_init_module(ngx_cycle_t *cycle)
 {
@@ -601,7 +611,10 @@ ngx_rooms_init_module(ngx_cycle_t *cycle)
         if (ngx_rooms_make_folder(cycle, &paths[i]->name) != NGX_OK
             && paths[i]->conf_file && ngx_is_init_cycle(cycle->old_cycle))
         {
-            /* one that nobody asked for, or a reload: all else works */
+            /*
+             * only fatal at a first start, and for a folder that the operator
+             * named: otherwise all else still works
+             */
             return NGX_ERROR;
         }
     }

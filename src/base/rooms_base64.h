@@ -4,10 +4,10 @@
  */
 
 /*
- * base64url without padding (RFC 4648, section 5, as RFC 7515, section 2
- * narrows it), strict: one text for each sequence of bytes.  Padding,
- * white space, the "+/" alphabet and bits that are left over and not zero
- * are all refused, so a token can't be respelled and still be the same one.
+ * Strict base64url without padding (RFC 4648, section 5; RFC 7515, section
+ * 2).  Each sequence of bytes has exactly one spelling: padding, white space,
+ * the "+/" alphabet and leftover bits that aren't zero are refused.  So
+ * nobody can respell a token that stays valid.
  */
 
 #ifndef ROOMS_BASE64_H
@@ -17,17 +17,17 @@
 #include <sodium.h>
 
 
-/* Bytes that the decoding of len characters needs at most. */
+/* The most bytes that decoding len characters needs. */
 #define rooms_base64url_decoded_length(len)  ((len) / 4 * 3 + 2)
 
 
 /*
  * Decodes src into dst, which has room for cap bytes and must not overlap
- * src.  Returns the number of bytes written, or -1 if src is no base64url
- * or the bytes don't fit; dst may be partly written then.
+ * src.  Returns the number of bytes written, or -1 if src isn't base64url or
+ * the bytes don't fit; dst may then be partly written.
  *
- * libsodium is as strict, but for bytes from 128 on, which it takes for
- * digits (1.0.18).
+ * libsodium 1.0.18 is as strict, except that it takes some bytes from 128 on
+ * for digits; so these are refused first.
  */
 static inline long
 rooms_base64url_decode(unsigned char *dst, size_t cap, rooms_str_t src)

@@ -14,8 +14,9 @@ static const char *rooms_canonical_value(rooms_buf_t *b, json_t *value,
 
 
 /*
- * Bytes of UTF-8 are in the order of code points.  In UTF-16 what lies above
- * U+FFFF is written in surrogates, and so stands before U+E000 to U+FFFF.
+ * RFC 8785 orders keys by UTF-16 code units.  The order of UTF-8 bytes is
+ * that of code points, which differs in one place: in UTF-16 all above U+FFFF
+ * is written with surrogates, so it comes before U+E000 to U+FFFF.
  */
 
 int

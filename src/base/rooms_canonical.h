@@ -4,11 +4,11 @@
  */
 
 /*
- * Canonical JSON (RFC 8785), which is what an event's signature covers.
+ * Canonical JSON (RFC 8785).  An event's signature covers this form.
  *
- * Of numbers only integers up to 2^53 either way are taken: servers whose
- * JSON library knows no other number than a double would sign other bytes
- * than they were sent.
+ * The only numbers allowed are integers up to 2^53 either way.  A server
+ * whose JSON library knows only doubles would change others, and so sign
+ * other bytes than it received.
  */
 
 #ifndef ROOMS_CANONICAL_H
@@ -23,14 +23,14 @@
 
 
 /*
- * Writes a value; `skip`, if not NULL, names a member of the outermost
- * object that is left out.  Returns NULL, or what is wrong, in words; a
- * buffer that was too small says so in its `full`.  The text is never longer
- * than the one that was parsed.
+ * Writes a value in canonical form. `skip`, if not NULL, names a member of
+ * the outermost object that is left out.  Returns NULL, or a text that says
+ * what is wrong; if the buffer is too small, only its `full` is set.  The
+ * result is never longer than the text that was parsed.
  */
 const char *rooms_canonical(rooms_buf_t *b, json_t *value, const char *skip);
 
-/* The order of keys: by UTF-16 code units, of UTF-8 as it stands. */
+/* Compares two UTF-8 keys by their UTF-16 code units, as strcmp() does. */
 int rooms_canonical_order(const char *a, const char *b);
 
 #endif /* ROOMS_CANONICAL_H */

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Writing. */
+/* Writes JSON. */
 
 #include "rooms_json.h"
 #include "rooms_time.h"

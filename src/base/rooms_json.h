@@ -10,10 +10,10 @@
 
 
 /*
- * Levels of a content, counted on the content itself: {} has one.  An edit's
- * event holds the new content in a content of its own, one level deeper.  No
- * reader may give up before ROOMS_WRAPPED_DEPTH: what is put around contents
- * (events, bundles, requests to other servers) has fewer levels than that.
+ * The most levels of nesting in a content; {} has one.  An edit's event holds
+ * the new content inside its own, one level deeper.  No reader may refuse
+ * fewer than ROOMS_WRAPPED_DEPTH levels: what we wrap around contents
+ * (events, bundles, requests to other servers) stays within the difference.
  */
 #define ROOMS_CONTENT_DEPTH  64
 #define ROOMS_WRAPPED_DEPTH  (ROOMS_CONTENT_DEPTH + 8)
@@ -28,7 +28,7 @@
 
 void rooms_buf_init(rooms_buf_t *b, unsigned char *start, size_t size);
 void rooms_json_raw(rooms_buf_t *b, const void *data, size_t len);
-void rooms_json_str(rooms_buf_t *b, rooms_str_t s);    /* NULL: null */
+void rooms_json_str(rooms_buf_t *b, rooms_str_t s);    /* NULL data: null */
 void rooms_json_int(rooms_buf_t *b, int64_t n);
 void rooms_json_time(rooms_buf_t *b, int64_t ms);      /* quoted RFC 3339 */
 void rooms_json_bool(rooms_buf_t *b, int truth);
@@ -41,65 +41,71 @@ void rooms_json_escape(rooms_buf_t *b, rooms_str_t s);
 
 
 /*
- * Reading: a scanner that checks a text and finds bytes in it, for what must
- * stay as its author wrote it.  It builds no tree; jansson does that.
+ * Reading: a scanner that checks a text and finds values in it as byte
+ * ranges.  It is for texts that must keep their author's spelling.  It builds
+ * no tree; jansson does that.
  */
 
-/* Whether s is one JSON value and nothing else; depth is at most 128. */
+/* Whether s is one JSON value and nothing else, at most 128 levels deep. */
 int rooms_json_valid(rooms_str_t s);
 
 /*
- * Whether a text is an object that is valid, means the same to every reader
- * (no key twice, numbers that all can hold, no \\u), and is small: for those
- * the functions below do instead of a tree.  0: somebody else has to look.
+ * Whether a text is a valid object that is small and means the same to every
+ * reader: no key twice, no number that some can't hold, no \\u escape.  For
+ * such texts the functions below are enough.  0: a full parser has to look at
+ * it.
  */
 int rooms_json_plain(rooms_str_t text);
 
 /*
- * Of a valid string, what stands between its quotes: as UTF-8 into a buffer.
- * The length, or -1: it doesn't fit.
+ * Decodes the inside of a valid string (between its quotes) to UTF-8 in buf.
+ * Returns the length, or -1 if it doesn't fit.
  */
 ptrdiff_t rooms_json_unescape(rooms_str_t raw, unsigned char *buf,
     size_t size);
 
-/* Whether a raw key, with escapes or without, is that one (of ASCII). */
+/* Whether a raw key, with or without escapes, equals the ASCII name `key`. */
 int rooms_json_key_is(rooms_str_t raw, const char *key);
 
 /*
- * The value of a member of a valid object, as it stands there, or NULL; the
- * key may be written with escapes there.
+ * The raw value of a member of a valid object, or NULL.  The member's key may
+ * contain escapes.
  */
 rooms_str_t rooms_json_member(rooms_str_t object, const char *key);
 
 /*
- * The value of a string member, when it holds no escape (ids, times, enums
- * and whatever else we wrote); NULL otherwise.
+ * The inside of a string member that has no escapes, as ids, times and enums
+ * have none; NULL otherwise.
  */
 rooms_str_t rooms_json_member_str(rooms_str_t object, const char *key);
-/* The same of a value. */
+/* The same for a value: its inside if it is a string without escapes. */
 rooms_str_t rooms_json_inside(rooms_str_t value);
 int64_t rooms_json_member_int(rooms_str_t object, const char *key,
     int64_t otherwise);
 
 /*
- * Walks over the members of a valid object: value->data == NULL asks for the
- * first, afterwards both are left as they are.  The key is raw, between its
- * quotes.  0: there is no other.
+ * Walks over the members of a valid object.  Start with value->data == NULL,
+ * then leave both unchanged between calls.  The key is raw, without its
+ * quotes.  Returns 0 after the last member.
  */
 int rooms_json_next(rooms_str_t object, rooms_str_t *key, rooms_str_t *value);
 
 /*
- * After such a walk, its last value (NULL: there was none): whether it has
- * come to the object's end, and so the object was valid.
+ * Call it after such a walk, with the last value (NULL: there was none).
+ * Whether the walk reached the object's end, which means that the object is
+ * valid.
  */
 int rooms_json_ends(rooms_str_t object, rooms_str_t value);
 
-/* A value that is digits, at most 18 of them, and nothing else. */
+/*
+ * The number if the value is 1 to 18 digits and nothing else; else
+ * `otherwise`.
+ */
 int64_t rooms_json_whole(rooms_str_t value, int64_t otherwise);
 
 /*
- * A valid object anew, with other values for some members: in their place,
- * or at the end; a value of NULL drops the member.
+ * Writes a valid object with new values for some members.  Existing members
+ * keep their place, new ones go to the end; a NULL value drops the member.
  */
 typedef struct {
     const char   *key;
@@ -110,20 +116,23 @@ void rooms_json_rewrite(rooms_buf_t *b, rooms_str_t object,
     const rooms_json_set_t *set, unsigned n);
 
 /*
- * The next element of a valid array, which is cut down to what is behind it;
- * NULL: there is none, or it is no array.
+ * Returns the next element of a valid array and cuts *array down to what
+ * follows; NULL: there are no more, or it isn't an array.
  */
 rooms_str_t rooms_json_element(rooms_str_t *array);
 
-/* How many objects and arrays of a valid value stand inside each other. */
+/* How deep objects and arrays of a valid value nest. */
 int rooms_json_depth(rooms_str_t value);
 
-/* Copies a valid value without white space outside of strings. */
+/*
+ * Copies a valid value without white space outside of strings.  Returns the
+ * length; dst has room for value.len bytes.
+ */
 size_t rooms_json_minify(rooms_str_t value, unsigned char *dst);
 
 /*
- * The outermost object's member in which byte `offset` of a text, valid or
- * not, lies: its raw key; NULL: none.  To name the field of a syntax error.
+ * The raw key of the outermost object's member that byte `offset` lies in,
+ * also in an invalid text; NULL: none.  It names the field in a syntax error.
  */
 rooms_str_t rooms_json_key_at(rooms_str_t text, size_t offset);
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* What stands where in a text that the scanner has found valid. */
+/* Finds values in a text that the scanner has found valid. */
 
 #include <string.h>
 
@@ -86,7 +86,7 @@ rooms_json_unescape(rooms_str_t raw, unsigned char *buf, size_t size)
 }
 
 
-/* An escape only makes a key longer, by six times at most. */
+/* Escapes make a key at most six times as long. */
 int
 rooms_json_key_is(rooms_str_t raw, const char *key)
 {

@@ -4,10 +4,10 @@
  */
 
 /*
- * The reader: what is JSON and what isn't, in one walk, without a tree.
+ * The reader: checks in one pass, without a tree, whether a text is JSON.
  *
- * A plain text (rooms_json.h) is read by the same walk, which then keeps the
- * names of the objects around it, and refuses what readers differ about.
+ * The same pass reads plain texts (rooms_json_plain()).  Then it also keeps
+ * the names of the open objects, and refuses what readers disagree about.
  */
 
 #include "rooms_json_text.h"
@@ -15,10 +15,10 @@
 
 
 #define ROOMS_PLAIN_DEPTH    16
-#define ROOMS_PLAIN_KEYS     64          /* in objects around each other */
-#define ROOMS_PLAIN_DIGITS   15          /* exact in every reader */
+#define ROOMS_PLAIN_KEYS     64          /* of all open objects together */
+#define ROOMS_PLAIN_DIGITS   15          /* exact as a double */
 
-/* What a string has besides ASCII that stands for itself. */
+/* What a string contains besides unescaped ASCII. */
 #define ROOMS_JSON_WIDE      0x1         /* UTF-8 */
 #define ROOMS_JSON_ESCAPED   0x2
 #define ROOMS_JSON_UNICODE   0x4         /* \u */
@@ -68,7 +68,10 @@ rooms_json_hex4(const unsigned char *p, const unsigned char *end, unsigned *u)
 }
 
 
-/* An escape, behind its backslash; surrogates come in pairs, NUL not at all. */
+/*
+ * An escape, after its backslash.  Surrogates must come in pairs; NUL is
+ * refused.
+ */
 static const unsigned char *
 rooms_json_escape_end(const unsigned char *p, const unsigned char *end)
 {
@@ -249,7 +252,10 @@ rooms_json_read_word(rooms_json_reader_t *r, const unsigned char *p)
 }
 
 
-/* Whether a name is new in its object, whose names begin at `first`. */
+/*
+ * Adds a name to its object, whose names begin at `first`.  0: it is there
+ * already, or there are too many.
+ */
 static int
 rooms_json_fresh(rooms_json_names_t *names, unsigned first, rooms_str_t name)
 {
@@ -272,7 +278,7 @@ rooms_json_fresh(rooms_json_names_t *names, unsigned first, rooms_str_t name)
 }
 
 
-/* A member's name and its colon.  In plain text it has no escape. */
+/* A member's name and its colon.  A plain text has no escapes in names. */
 static const unsigned char *
 rooms_json_read_name(rooms_json_reader_t *r, const unsigned char *p,
     unsigned first)
@@ -301,7 +307,7 @@ rooms_json_read_name(rooms_json_reader_t *r, const unsigned char *p,
 }
 
 
-/* An object or an array, from its first byte. */
+/* An object or an array, from its opening bracket on. */
 static const unsigned char *
 rooms_json_read_container(rooms_json_reader_t *r, const unsigned char *p,
     int depth)

@@ -34,7 +34,7 @@ typedef enum {
 } rooms_json_state_e;
 
 
-/* what a step of a state says besides rooms_json_event_e: go on */
+/* a step returns this besides rooms_json_event_e: go on */
 #define ROOMS_JSON_GO       100
 
 static int rooms_json_structure(rooms_json_scan_t *s, const u_char **p,
@@ -131,7 +131,7 @@ rooms_json_scan(rooms_json_scan_t *s, const u_char **p, const u_char *end)
 }
 
 
-/* Between strings, numbers and literals. */
+/* Handles what stands outside of strings, numbers and literals. */
 
 static int
 rooms_json_structure(rooms_json_scan_t *s, const u_char **p,
@@ -208,9 +208,10 @@ rooms_json_structure(rooms_json_scan_t *s, const u_char **p,
 
 
 /*
- * A value that is told, and has nothing in it that is, is left to the reader of
- * whole texts.  What that doesn't take is cut off by the window, or no JSON:
- * byte by byte it becomes known which, and where.
+ * A value at the last reported level is read whole, which is fast, since
+ * nothing inside it is reported.  If that fails, the window cuts the value
+ * off, or it isn't JSON; reading byte by byte then finds out which, and
+ * where.
  */
 
 static int
@@ -329,7 +330,7 @@ rooms_json_string(rooms_json_scan_t *s, const u_char **pp,
             p += (rc != ROOMS_JSON_ERROR);
         }
 
-        /* the rest of a character that is whole in the window */
+        /* the rest of a character, as far as the window has it */
 
         while (s->state == ST_UTF8 && p < end && rc == ROOMS_JSON_GO) {
             rc = rooms_json_in_string(s, *p);
@@ -344,7 +345,7 @@ rooms_json_string(rooms_json_scan_t *s, const u_char **pp,
 }
 
 
-/* The table of RFC 3629, section 4, for the first byte. */
+/* The first byte of a character, by the table of RFC 3629, section 4. */
 
 static int
 rooms_json_string_byte(rooms_json_scan_t *s, u_char ch)
@@ -501,7 +502,10 @@ rooms_json_literal(rooms_json_scan_t *s, u_char ch)
 }
 
 
-/* The byte after a number belongs to what follows. */
+/*
+ * A number has no end of its own, so the byte after it is left for the next
+ * state.
+ */
 
 static int
 rooms_json_number(rooms_json_scan_t *s, const u_char **p, const u_char *end)

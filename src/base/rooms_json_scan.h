@@ -4,13 +4,13 @@
  */
 
 /*
- * An incremental scanner of one JSON text (RFC 8259) in windows of any size.
- * It checks the whole of the syntax, UTF-8 (RFC 3629), \u escapes (no lone
- * surrogate, no NUL) and the depth, and stops where values and keys near the
- * top begin and end, so that a caller can cut them out.  It keeps a few
- * words of state and no bytes.
+ * An incremental scanner of one JSON text (RFC 8259), in windows of any size.
+ * It checks the whole syntax, UTF-8 (RFC 3629), \u escapes (no lone
+ * surrogate, no NUL) and the depth.  It stops where values and keys near the
+ * top begin and end, so that the caller can cut them out.  Its state is small
+ * and holds no bytes of the text.
  *
- * Duplicate keys are the business of who parses the slices.
+ * It doesn't look for duplicate keys; whoever parses the pieces does that.
  */
 
 #ifndef ROOMS_JSON_SCAN_H
@@ -21,7 +21,7 @@
 #include <sys/types.h>
 
 
-/* containers inside each other; contents have a limit of their own */
+/* nested containers; contents have a lower limit (rooms_json.h) */
 #define ROOMS_JSON_DEPTH_MAX   128
 
 
@@ -37,11 +37,11 @@ typedef enum {
 
 typedef struct {
     const char    *error;             /* a static string */
-    uint64_t       offset;            /* of *p; of the fault on an error */
+    uint64_t       offset;            /* of *p; of the fault after an error */
 
     /*
-     * Values and keys in at most that many containers are told: 0 only the
-     * text itself, 1 its members too.  May be changed between two calls.
+     * Reports values and keys inside at most this many containers: 0 reports
+     * the text itself, 1 its members too.  May change between calls.
      */
     unsigned       report;
 
@@ -53,19 +53,22 @@ typedef struct {
     uint64_t       objects[2];        /* bit n: container n is an object */
     unsigned       announced;
     unsigned       in_key;
-    const char    *literal;           /* what is to come of one */
+    const char    *literal;           /* what is still to come of one */
     unsigned       hex;               /* digits to come */
     unsigned       unit;              /* of an escape, UTF-16 */
     unsigned       high;              /* a low surrogate must come */
     unsigned       more;              /* bytes to come of a character */
-    u_char         low_bound;         /* of the next of them */
+    u_char         low_bound;         /* of the next such byte */
     u_char         high_bound;
 } rooms_json_scan_t;
 
 
 void rooms_json_scan_init(rooms_json_scan_t *s);
 
-/* Advances *p.  After an error it returns the error again. */
+/*
+ * Advances *p up to the next event.  After an error it returns the error
+ * again.
+ */
 rooms_json_event_e rooms_json_scan(rooms_json_scan_t *s, const u_char **p,
     const u_char *end);
 

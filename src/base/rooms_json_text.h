@@ -10,8 +10,9 @@
 
 
 /*
- * Between the files of the reader.  Each takes a position in a text and
- * gives the one behind, or NULL where the text isn't JSON.
+ * What the files of the reader share.  Each function takes a position in a
+ * text and returns the position after what it read, or NULL if that isn't
+ * JSON.
  */
 
 #define ROOMS_JSON_DEPTH  128
@@ -24,7 +25,7 @@
     (((v) - ROOMS_JSON_ONES) & ~(v) & ROOMS_JSON_HIGHS)
 
 
-/* White space; never NULL. */
+/* Skips white space; never NULL. */
 static inline const unsigned char *
 rooms_json_space(const unsigned char *p, const unsigned char *end)
 {
@@ -39,11 +40,12 @@ rooms_json_space(const unsigned char *p, const unsigned char *end)
 
 
 /*
- * ASCII of a string that stands for itself: up to the quote, backslash,
- * control character or byte of UTF-8 that comes first.  Never NULL.
+ * Skips the characters of a string that need no further look: up to the next
+ * quote, backslash, control character or non-ASCII byte.  Never NULL.
  *
- * Most bytes of a text are of that kind: eight at a time, with the usual
- * tests.  A test may take a byte behind the first hit for a hit, too.
+ * Most bytes of a text are of that kind, so it tests eight at a time with the
+ * usual bit tricks.  A test may also flag a byte after a real hit, never
+ * before one, so the lowest hit is right.
  */
 static inline const unsigned char *
 rooms_json_run(const unsigned char *p, const unsigned char *end)
@@ -79,7 +81,7 @@ rooms_json_run(const unsigned char *p, const unsigned char *end)
 /* A string, with its quotes. */
 const unsigned char *rooms_json_scan_string(const unsigned char *p,
     const unsigned char *end);
-/* A value with white space before it, `depth` levels deep at most. */
+/* A value of at most `depth` levels, with white space before it. */
 const unsigned char *rooms_json_scan_value(const unsigned char *p,
     const unsigned char *end, int depth);
 

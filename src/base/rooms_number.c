@@ -6,8 +6,8 @@
 #include "rooms_number.h"
 
 
-#define ROOMS_WHOLE_DIGITS    16      /* of ROOMS_WHOLE_MAX */
-#define ROOMS_WHOLE_EXPONENT  10000   /* past it nothing is to be known */
+#define ROOMS_WHOLE_DIGITS    16      /* digits of ROOMS_WHOLE_MAX */
+#define ROOMS_WHOLE_EXPONENT  10000   /* larger ones are cut to it */
 
 typedef struct {
     const unsigned char  *p;
@@ -33,7 +33,10 @@ rooms_sign(rooms_digits_t *d)
 }
 
 
-/* "e+3"; 0 where there is none; past the bound it stays there. */
+/*
+ * Reads an exponent such as "e+3"; no exponent is 0.  Cuts its size to
+ * ROOMS_WHOLE_EXPONENT.
+ */
 static int
 rooms_exponent(rooms_digits_t *d, int *exponent)
 {
@@ -71,8 +74,8 @@ rooms_exponent(rooms_digits_t *d, int *exponent)
 
 
 /*
- * The number is kept as digits that end in no zero, and a power of ten: it is
- * whole if the power isn't negative.
+ * The number is kept as digits without trailing zeros, and a power of ten.
+ * It is whole if that power isn't negative.
  */
 int
 rooms_whole(rooms_str_t s, int64_t *n)

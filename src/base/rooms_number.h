@@ -9,12 +9,15 @@
 #include "rooms_str.h"
 
 
-/* What a double holds exactly, as JSON's numbers are in most languages. */
+/*
+ * The largest integer up to which a double is exact, as JSON's numbers are
+ * doubles in most languages.
+ */
 #define ROOMS_WHOLE_MAX  (INT64_C(1) << 53)
 
 /*
- * A whole number, however it is written: "5", "5.0", "50e-1".  0: it is one
- * of at most ROOMS_WHOLE_MAX either way; -1: it is none.
+ * Reads a whole number in any spelling: "5", "5.0", "50e-1".  Returns 0, or
+ * -1 if it isn't whole or is beyond ROOMS_WHOLE_MAX either way.
  */
 int rooms_whole(rooms_str_t s, int64_t *n);
 

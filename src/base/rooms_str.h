@@ -12,9 +12,9 @@
 
 
 /*
- * A counted string: bytes that somebody else owns, not NUL terminated.
- * data == NULL is "no value" (JSON null); len == 0 with data != NULL is the
- * empty string.
+ * A counted string.  It doesn't own its bytes, and they don't end in NUL.
+ * data == NULL means "no value" (JSON null); len == 0 with data != NULL is
+ * the empty string.
  */
 typedef struct {
     size_t                len;
@@ -42,7 +42,7 @@ rooms_str_eq(rooms_str_t a, rooms_str_t b)
 }
 
 
-/* Bytewise, as the store orders members of equal score. */
+/* Compares by bytes, as Redis orders members of equal score. */
 static inline int
 rooms_str_before(rooms_str_t a, rooms_str_t b)
 {
@@ -58,7 +58,8 @@ rooms_str_before(rooms_str_t a, rooms_str_t b)
 
 /*
  * An output buffer of fixed size.  Writers append at `last` and never pass
- * `end`; what doesn't fit sets `full`, and the caller checks that once.
+ * `end`.  If something doesn't fit, `full` is set, and the caller checks it
+ * once at the end.
  */
 typedef struct {
     unsigned char  *start;

@@ -4,8 +4,8 @@
  */
 
 /*
- * Text of every script: UTF-8, names, topics, aliases, and the words that a
- * search compares.
+ * Text in any script: UTF-8, names, topics, aliases, and the folded words
+ * that searches compare.
  */
 
 #include "rooms_text.h"
@@ -14,11 +14,11 @@
 
 #define ROOMS_TOPIC_MAX  1024
 
-/* The longest decompositions of a code point: of U+1F82, and of U+FDFA. */
+/* Code points of the longest decompositions: U+1F82 in NFD, U+FDFA in NFKD. */
 #define ROOMS_NFD        4
 #define ROOMS_NFKD       18
 
-/* So much of a name that is shaped is looked at: code points. */
+/* rooms_name_shape() reads at most this many code points. */
 #define ROOMS_NAME_READ  512
 
 #define ROOMS_SLUG_NUM   21               /* "-18446744073709551615" */
@@ -74,7 +74,7 @@ rooms_utf8_length(rooms_str_t s)
 }
 
 
-/* The next code point of a string that isn't at its end, or -1. */
+/* The next code point, or -1 if it is invalid; *p must be before the end. */
 
 static int32_t
 rooms_utf8_next(const unsigned char **p, const unsigned char *end)
@@ -206,7 +206,7 @@ rooms_name_make(rooms_str_t *name, unsigned char dst[ROOMS_NAME_SIZE])
         return problem;
     }
 
-    /* the limit is that of NFC: what is longer in another form may fit */
+    /* the limit counts code points in NFC: a longer form may still fit */
 
     n = rooms_nfc(*name, text, ROOMS_NFD * ROOMS_NAME_MAX);
 
@@ -221,7 +221,10 @@ rooms_name_make(rooms_str_t *name, unsigned char dst[ROOMS_NAME_SIZE])
 }
 
 
-/* What a trimmed name must be. */
+/*
+ * The rules for a name that has been trimmed.  Returns what is wrong, or
+ * NULL.
+ */
 
 static const char *
 rooms_name_rule(rooms_str_t name)
@@ -310,7 +313,7 @@ rooms_name_shape(rooms_str_t s, unsigned char dst[ROOMS_NAME_SIZE])
 }
 
 
-/* A topic may have lines and tabs; NULL is no topic. */
+/* A topic may contain line breaks and tabs; NULL: no topic. */
 
 const char *
 rooms_topic_check(rooms_str_t *topic)
@@ -418,7 +421,7 @@ rooms_is_control(int32_t c)
 }
 
 
-/* What no name has. */
+/* What no name may contain. */
 
 static int
 rooms_is_dropped(int32_t c)
@@ -436,8 +439,8 @@ rooms_is_override(int32_t c)
 
 
 /*
- * Whether a code point shows anything by itself.  What Unicode has no
- * character for yet may be a new one, which other programs know.
+ * Whether a code point is visible by itself.  An unassigned one counts as
+ * visible: a newer Unicode may have a character there.
  */
 
 static int
@@ -449,8 +452,8 @@ rooms_is_seen(int32_t c)
     case 0x1160:
     case 0x3164:
     case 0xffa0:
-    case 0x2800:                          /* a Braille pattern of no dots */
-    case 0x1d159:                         /* a musical note without a head */
+    case 0x2800:                          /* Braille pattern without dots */
+    case 0x1d159:                         /* musical note without a head */
         return 0;
     }
 
@@ -496,7 +499,7 @@ rooms_slug(rooms_str_t name, uint64_t n, unsigned char dst[ROOMS_SLUG_SIZE])
     }
 
     if (count < 0 || (size_t) count > sizeof(text) / sizeof(text[0])) {
-        /* no UTF-8, or longer than any name */
+        /* not UTF-8, or longer than any name */
         count = 0;
     }
 
@@ -526,9 +529,9 @@ rooms_slug(rooms_str_t name, uint64_t n, unsigned char dst[ROOMS_SLUG_SIZE])
 
 
 /*
- * Makes the words of an alias, in place, of a decomposed name: letters and
- * digits in lower case, single hyphens between them.  Marks stay with a
- * letter that isn't Latin.
+ * Makes an alias's words in place, from a decomposed name: letters and digits
+ * in lower case, with single hyphens between them.  Marks are kept only after
+ * letters that aren't Latin.
  */
 
 static size_t
@@ -649,7 +652,7 @@ rooms_is_latin(int32_t c)
 }
 
 
-/* Strokes and the like are accents, too, but Unicode doesn't decompose them. */
+/* Strokes are accents too, but Unicode doesn't decompose them. */
 
 static int32_t
 rooms_unstroke(int32_t c)
@@ -682,8 +685,8 @@ rooms_unstroke(int32_t c)
 
 
 /*
- * Each word stands behind a space.  A place inside of one where another word
- * may begin has a tab.
+ * Writes a space before each word, and a tab inside a word wherever another
+ * word may begin.
  */
 
 void
@@ -774,8 +777,9 @@ rooms_fold_char(int32_t c, int32_t *dst)
 
 
 /*
- * Marks that a reader may leave out, by their class: accents, and vowel signs
- * of Hebrew and Arabic.  Those of Indian and other scripts are letters.
+ * Marks that readers may leave out, by their combining class: accents, and
+ * vowel signs of Hebrew and Arabic.  Marks of Indic and other scripts are
+ * part of the letters.
  */
 
 static int
@@ -788,7 +792,7 @@ rooms_is_accent(int32_t c)
     }
 
     if (c == 0x640 || utf8proc_category(c) == UTF8PROC_CATEGORY_ME) {
-        /* a stroke that makes Arabic words longer; a ring around a letter */
+        /* the Arabic tatweel, which only stretches words; enclosing marks */
         return 1;
     }
 
@@ -799,8 +803,8 @@ rooms_is_accent(int32_t c)
 
 
 /*
- * Scripts that are written without spaces between words: Chinese, Japanese,
- * Thai, Lao, Burmese, Khmer; and pictures.
+ * Scripts written without spaces between words (Chinese, Japanese, Thai, Lao,
+ * Burmese, Khmer), and pictures.
  */
 
 static int

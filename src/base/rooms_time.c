@@ -33,9 +33,10 @@ static unsigned char *rooms_put_number(unsigned char *dst, int digits,
 
 
 /*
- * A leap second is refused: our time has no place for it.  What an offset
- * carries out of the years 0000-9999 could not be written again.  One valid
- * time would read as the error: it is taken for the millisecond before it.
+ * Refuses leap seconds, since milliseconds since the epoch can't express
+ * them, and times that their offset moves out of the years 0000 to 9999,
+ * since these couldn't be written again.  The valid time that would read as
+ * the error, -1, becomes -2.
  */
 
 int64_t
@@ -108,7 +109,7 @@ rooms_scan_number(rooms_scan_t *s, int digits, int min, int max)
 }
 
 
-/* RFC 3339 lets T, and Z below, be of lower case. */
+/* RFC 3339 also allows "t" and "z" in lower case. */
 
 static void
 rooms_scan_char(rooms_scan_t *s, unsigned char c)
@@ -124,7 +125,10 @@ rooms_scan_char(rooms_scan_t *s, unsigned char c)
 }
 
 
-/* Milliseconds of a fraction of 1-9 digits, cut and not rounded; or 0. */
+/*
+ * Milliseconds of a fraction of 1 to 9 digits, cut off and not rounded; 0
+ * without one.
+ */
 
 static int
 rooms_scan_fraction(rooms_scan_t *s)
@@ -203,8 +207,8 @@ rooms_month_days(int year, int month)
 
 
 /*
- * Days since the epoch.  Years begin in March here, so that the leap day is
- * their last, and are counted from -400, so that none is negative.
+ * Days since 1970-01-01.  Here years begin in March, so that the leap day is
+ * the last of its year, and count from -400, so that none is negative.
  */
 
 static int64_t
@@ -220,7 +224,9 @@ rooms_days(int year, int month, int day)
 }
 
 
-/* Past the years that four digits can tell, the first or last of them. */
+/*
+ * A time outside of the years 0000 to 9999 becomes the first or last of them.
+ */
 
 unsigned char *
 rooms_time_format(unsigned char *dst, int64_t ms)
@@ -255,7 +261,10 @@ rooms_time_format(unsigned char *dst, int64_t ms)
 }
 
 
-/* Whole cycles of 400 years; then the year, less the leap days so far. */
+/*
+ * First whole cycles of 400 years; then the year, after taking out the leap
+ * days so far.
+ */
 
 void
 rooms_time_date(int64_t days, int *year, int *month, int *day)

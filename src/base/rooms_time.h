@@ -4,8 +4,10 @@
  */
 
 /*
- * RFC 3339.  Parsing takes any offset and 1-9 digits of a second; -1 on
- * anything else.  Formatting gives UTC with milliseconds and Z, 24 bytes.
+ * Times of RFC 3339, and milliseconds since 1970-01-01 UTC.  Parsing accepts
+ * any offset and 1 to 9 digits of a fraction; -1 on anything else.
+ * Formatting writes UTC with milliseconds and Z: 24 bytes, without NUL;
+ * returns the end.
  */
 
 #ifndef ROOMS_TIME_H
@@ -19,7 +21,7 @@
 int64_t rooms_time_parse(rooms_str_t s);               /* ms */
 unsigned char *rooms_time_format(unsigned char *dst, int64_t ms);
 
-/* The day of a number of days since 1970-01-01; years -400 and later. */
+/* The date of a number of days since 1970-01-01, for years from -400 on. */
 void rooms_time_date(int64_t days, int *year, int *month, int *day);
 
 #endif /* ROOMS_TIME_H */

@@ -4,9 +4,9 @@
  */
 
 /*
- * The words of a text, as an index of their beginnings keeps them.  A folded
- * text has a space before each word, and a tab inside of one where another
- * may begin: in "a b<tab>c" these are "a", "b<tab>c" and "c".
+ * The words of a text, as an index by prefix keeps them.  A folded text has a
+ * space before each word, and a tab inside a word where another word may
+ * begin: "a b<tab>c" has the words "a", "b<tab>c" and "c".
  */
 
 #include "rooms_words.h"
@@ -31,7 +31,9 @@ rooms_word_cut(rooms_str_t word)
 }
 
 
-/* Puts a word in its place among n others; 0: it is there already. */
+/*
+ * Inserts a word into n sorted ones.  Returns 1, or 0 if it is there already.
+ */
 static unsigned
 rooms_words_insert(rooms_str_t *words, unsigned n, rooms_str_t word)
 {

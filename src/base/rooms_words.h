@@ -10,27 +10,28 @@
 
 
 /*
- * What an index keeps of a text: its words, folded (rooms_fold()), each once
- * and cut to so many bytes.  A search cuts its own words in the same way, so
- * an index finds all that a text has, and more only behind the cut.
+ * What an index keeps of a text: its folded words (rooms_fold()), each once
+ * and cut to ROOMS_WORD_SIZE bytes.  A search cuts its words in the same way.
+ * So the index never misses a match; it may give false ones only for longer
+ * words.
  */
 #define ROOMS_WORD_SIZE  32
 
-/* A word, at the end of a code point. */
+/* Cuts a word to ROOMS_WORD_SIZE bytes, between code points. */
 rooms_str_t rooms_word_cut(rooms_str_t word);
 
 /*
- * The first `max` different words of a folded text, in bytewise order.  They
- * point into the text.
+ * Writes the first `max` different words of a folded text, in bytewise order.
+ * Returns their number.  They point into the text.
  */
 unsigned rooms_words(rooms_str_t folded, rooms_str_t *words, unsigned max);
 
-/* The next word of a folded query, cut; NULL: there is none. */
+/* Takes the next word off a folded query, cut; NULL: there are no more. */
 rooms_str_t rooms_words_next(rooms_str_t *query);
 
 int rooms_has_prefix(rooms_str_t s, rooms_str_t prefix);
 
-/* The first of some words in order that begins so; NULL: none does. */
+/* The first of n sorted words that begins with the prefix, or NULL. */
 rooms_str_t rooms_words_first(const rooms_str_t *words, unsigned n,
     rooms_str_t prefix);
 

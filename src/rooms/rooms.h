@@ -4,10 +4,10 @@
  */
 
 /*
- * The pure core: what a room may do.  Functions here take values and return
- * a value: no NGINX, no Redis, no clock, no allocation.  Every string of an
- * input must outlive the change that is decided from it; a change points
- * into its input and owns nothing.
+ * The pure core: what a room may do.  Its functions take values and return a
+ * value: no NGINX, no Redis, no clock, no allocation.  A change points into
+ * its input and owns nothing, so every string of the input must outlive the
+ * change.
  */
 
 #ifndef ROOMS_H
@@ -28,7 +28,8 @@ typedef enum {
     ROOMS_PUBLIC,
     ROOMS_INCOGNITO,
     ROOMS_DM,
-    ROOMS_SIDEKICK,                   /* in the store, made by others */
+    ROOMS_SIDEKICK,                   /* may be in the store; we never create
+                                         one */
     ROOMS_BRIDGE,                     /* likewise */
     ROOMS_TYPE_MAX
 } rooms_type_e;
@@ -41,7 +42,7 @@ typedef enum {
 } rooms_state_e;
 
 typedef enum {
-    ROOMS_LEAVE = 0,                  /* no row: never was, or left */
+    ROOMS_LEAVE = 0,                  /* no row: never was a member, or left */
     ROOMS_INVITE,
     ROOMS_JOIN,
     ROOMS_BAN,
@@ -49,7 +50,7 @@ typedef enum {
 } rooms_membership_e;
 
 typedef enum {
-    ROOMS_OP_READ = 0,                /* GET: seen is enough */
+    ROOMS_OP_READ = 0,                /* GET: whoever sees the room */
     ROOMS_OP_READ_MEMBER,             /* members, messages: joined */
     ROOMS_OP_BANS,                    /* members?membership=ban */
     ROOMS_OP_JOIN,
@@ -69,15 +70,20 @@ typedef enum {
     ROOMS_OP_SEND,
     ROOMS_OP_EXPORT,
     ROOMS_OP_FEDERATE,                /* federate, backfill */
-    ROOMS_OP_FEDINVITE,               /* of somebody of another server */
+    ROOMS_OP_FEDINVITE,               /* invites a participant of another
+                                         server */
     ROOMS_OP_EXPEL,                   /* a foreign participant, when
                                          federation with its server ends */
-    ROOMS_OP_RETIRE,                  /* one who was deactivated goes */
-    ROOMS_OP_ERASE,                   /* what one has said, wherever it is */
+    ROOMS_OP_RETIRE,                  /* a deactivated participant leaves */
+    ROOMS_OP_ERASE,                   /* redacts what a participant wrote, in
+                                         any room */
     ROOMS_OP_MAX
 } rooms_op_e;
 
-/* Error codes of the contract, sections 3, 4 and 8; order is no contract. */
+/*
+ * Error codes of the contract, sections 3, 4 and 8.  Their numbers may
+ * change.
+ */
 typedef enum {
     ROOMS_OK = 0,
     ROOMS_E_VALIDATION,               /* 400 SW_VALIDATION_FAILED */
@@ -123,25 +129,29 @@ typedef struct {
     int64_t             updated_at;
     rooms_str_t         name;             /* NULL for a DM */
     rooms_str_t         topic;            /* or NULL */
-    rooms_str_t         alias;            /* "slug", without # and server */
+    rooms_str_t         alias;            /* or NULL; without # and server */
     rooms_str_t         workspace;        /* or NULL */
     rooms_str_t         peer[2];          /* a DM's sides, ordered bytewise */
-    rooms_str_t         last_member;      /* of a room that emptied */
+    rooms_str_t         last_member;      /* of an emptied room: who left
+                                             last */
     uint32_t            joined;
     uint32_t            invited;
     uint32_t            admins;           /* joined members at 100 */
     int64_t             position;         /* of its last event */
-    uint32_t            big;              /* bytes that no event exceeds;
-                                             0: few */
-    rooms_str_t         origin;           /* its server; NULL: this one */
+    uint32_t            big;              /* no event takes more bytes; 0:
+                                             all are small */
+    rooms_str_t         origin;           /* its home server; NULL: this one */
     rooms_str_t         origin_id;        /* its id there; NULL: the same */
-    unsigned            unaccepted:1;     /* a replica in which nobody of ours
-                                             has joined or said anything */
-    int64_t             told_at;          /* a replica: its home's position,
-                                             as of what was told last */
-    rooms_str_t         peers;            /* "server=members ...", or NULL */
-    rooms_str_t         guests;           /* of those the merely invited ones,
-                                             likewise */
+    unsigned            unaccepted:1;     /* a replica that none of our
+                                             participants has joined or
+                                             written in */
+    int64_t             told_at;          /* of a replica: the home's
+                                             position as of the snapshot used
+                                             last */
+    rooms_str_t         peers;            /* "server=members ..."
+                                             (rooms_peers_next()), or NULL */
+    rooms_str_t         guests;           /* the same, counting only those
+                                             who are invited */
 } rooms_room_t;
 
 typedef struct {
@@ -154,27 +164,31 @@ typedef struct {
 } rooms_member_t;
 
 
-/* One target of an operation: who, and what the store knows of them. */
+/* One target of an operation, and what the store knows of it. */
 typedef struct {
-    rooms_member_t      member;           /* their row, or ROOMS_LEAVE */
+    rooms_member_t      member;           /* their row; ROOMS_LEAVE without
+                                             one */
     unsigned            known:1;          /* a participant of the tenant */
     unsigned            gone:1;           /* ... who was deactivated */
 } rooms_target_t;
 
 
 /*
- * What a decision looks at.  `room` is NULL when the id names none.  `top`
- * holds the two first joined members in the order of succession (power
- * descending, then longest joined); n_top says how many there are.
+ * What a decision reads. `room` is NULL if there is no such room. `top` holds
+ * the first two joined members in the order of succession (highest power
+ * first, then longest joined); n_top is their number.
  */
 typedef struct {
     rooms_op_e             op;
     const rooms_room_t    *room;
-    rooms_member_t         actor;         /* caller's row, or ROOMS_LEAVE */
+    rooms_member_t         actor;         /* caller's row; ROOMS_LEAVE
+                                             without one */
     unsigned               tenant_admin:1;
-    const rooms_target_t  *targets;       /* kick, ban, unban, power: one */
+    const rooms_target_t  *targets;       /* kick, ban, unban, power: exactly
+                                             one */
     unsigned               ntargets;      /* invite: up to ROOMS_BATCH_MAX */
-    unsigned               batch:1;       /* invite: results, even of one */
+    unsigned               batch:1;       /* invite: a result for each
+                                             target, even for one */
     rooms_member_t         top[2];
     unsigned               ntop;
     uint32_t               max_participants;
@@ -189,18 +203,19 @@ typedef struct {
 } rooms_input_t;
 
 
-/* Room fields: which are written, and which a decision relied on. */
+/* Fields of a room: which a change writes, and which it relied on. */
 #define ROOMS_F_STATE        0x0001
 #define ROOMS_F_NAME         0x0002
 #define ROOMS_F_TOPIC        0x0004
 #define ROOMS_F_WORKSPACE    0x0008
 #define ROOMS_F_FEDERATED    0x0010
 #define ROOMS_F_LAST_MEMBER  0x0020
-#define ROOMS_F_JOINED       0x0040       /* guards only: counters move */
-#define ROOMS_F_ADMINS       0x0080       /* by member changes alone */
-#define ROOMS_F_TOP          0x0100       /* guard: input.top is still so */
+#define ROOMS_F_JOINED       0x0040       /* guards only: changes of members */
+#define ROOMS_F_ADMINS       0x0080       /* alone move these two counters */
+#define ROOMS_F_TOP          0x0100       /* guard: input.top hasn't changed */
 #define ROOMS_F_UPDATED      0x0200       /* updated_at = now */
-#define ROOMS_F_OTHERS       0x0400       /* guard: two admins, or more */
+#define ROOMS_F_OTHERS       0x0400       /* guard: there are two admins or
+                                             more */
 
 typedef enum {
     ROOMS_EV_NONE = 0,                    /* one's own settings */
@@ -221,9 +236,9 @@ typedef enum {
 
 
 /*
- * One row that changes, or that must stay as it is (before == after in
- * membership and power: a guard alone).  The store derives the indexes and
- * the counters from the transition, nowhere else.
+ * One row that changes, or that only must not have changed (before and after
+ * are equal in membership and power: a guard).  The store derives indexes and
+ * counters from these transitions alone.
  */
 typedef struct {
     rooms_member_t      before;
@@ -232,9 +247,10 @@ typedef struct {
 
 
 /*
- * A verdict.  code != ROOMS_OK: nothing may be written, `message` says why
- * and `field` (may be NULL) names the part of the input that is at fault.
- * code == ROOMS_OK and noop: the answer is the room (or row) as it stands.
+ * A verdict. code != ROOMS_OK: nothing may be written; `message` says why,
+ * and `field` (may be NULL) names the part of the input at fault. code ==
+ * ROOMS_OK and noop: nothing changes, and the answer shows the room or row as
+ * it is.
  */
 typedef struct {
     rooms_code_e        code;
@@ -242,14 +258,14 @@ typedef struct {
     const char         *field;
 
     unsigned            noop:1;
-    unsigned            wipe:1;           /* delete every event for good */
+    unsigned            wipe:1;           /* delete all events for good */
     unsigned            capacity:1;       /* guard: joined + invited + seats
                                              <= max_participants */
     uint32_t            seats;
 
     unsigned            guard;            /* ROOMS_F_* of input.room */
-    unsigned            write;            /* ROOMS_F_* of `room` */
-    rooms_room_t        room;             /* as it will be */
+    unsigned            write;            /* ROOMS_F_* of `room` that change */
+    rooms_room_t        room;             /* after the change */
 
     unsigned            nmembers;
 
@@ -257,20 +273,20 @@ typedef struct {
     rooms_str_t         reason;
     rooms_member_t      successor;        /* participant NULL: nobody */
 
-    /* invite of many: a code for each target, in the order of the input */
+    /* invite of many: a code for each target, in order */
     rooms_code_e        results[ROOMS_BATCH_MAX];
 
     /*
-     * The first nmembers of them; a snapshot may replace everybody.  What is
-     * behind the first one is not cleared.
+     * The first nmembers of these; a snapshot may replace everybody.  The
+     * others are not cleared.
      */
     rooms_transition_t  members[2 * ROOMS_BATCH_MAX + 3];
 
-    unsigned char       text[ROOMS_NAME_SIZE];  /* room.name may be here */
+    unsigned char       text[ROOMS_NAME_SIZE];  /* room.name may point here */
 } rooms_change_t;
 
 
-/* Decides every operation on a room that exists (or doesn't). */
+/* Decides any operation on a room, whether the room exists or not. */
 void rooms_decide(const rooms_input_t *in, rooms_change_t *out);
 
 /* Whether the caller sees the room (contract, section 3, "Sees"). */
@@ -278,7 +294,9 @@ int rooms_sees(const rooms_room_t *room, const rooms_member_t *actor,
     int tenant_admin);
 
 
-/* What a new room is made of; workspace_role is the caller's there. */
+/*
+ * What a new room is created from. workspace_role is the caller's role there.
+ */
 typedef struct {
     rooms_str_t         id;
     rooms_str_t         type;             /* as the client wrote it */
@@ -298,8 +316,9 @@ typedef struct {
 void rooms_decide_create(const rooms_create_t *in, rooms_change_t *out);
 
 /*
- * POST /v1/rooms/dm.  `existing` is the pair's room or NULL; the change is
- * a creation, a restoring (write has ROOMS_F_STATE), or a no-op.
+ * POST /v1/rooms/dm. `existing` is the pair's room or NULL.  The change
+ * creates a room, restores the old one (write has ROOMS_F_STATE), or is a
+ * no-op.
  */
 void rooms_decide_dm(rooms_str_t id, rooms_str_t caller, rooms_str_t other,
     int other_known, const rooms_room_t *existing, int64_t now,
@@ -307,8 +326,8 @@ void rooms_decide_dm(rooms_str_t id, rooms_str_t caller, rooms_str_t other,
 
 
 /*
- * A room that is at home on another server, as that one says it is.  `rows`
- * are those of whom it tells, with what is known of them here.
+ * What the home of a room says about it. `rows` are the participants that it
+ * names, with what we know of them.
  */
 typedef struct {
     rooms_member_t        before;
@@ -320,12 +339,12 @@ typedef struct {
 } rooms_mirror_row_t;
 
 typedef struct {
-    const rooms_room_t        *room;      /* NULL: it isn't known yet */
+    const rooms_room_t        *room;      /* NULL: we have no replica yet */
     rooms_room_t               told;
-    unsigned                   has_room:1; /* `told` is there */
+    unsigned                   has_room:1; /* `told` is set */
     const rooms_mirror_row_t  *rows;
     unsigned                   nrows;
-    rooms_event_e              event;     /* what it tells of */
+    rooms_event_e              event;     /* the kind of event that arrived */
     rooms_str_t                reason;
     uint32_t                   max_participants;
     int64_t                    now;       /* ms */
@@ -334,10 +353,10 @@ typedef struct {
 void rooms_mirror(const rooms_mirror_t *in, rooms_change_t *out);
 
 
-/* What may be done to an event that was sent (rooms_message.c). */
+/* What may be done to a sent event (rooms_message.c). */
 #define ROOMS_EDIT_WINDOW  (INT64_C(24) * 3600 * 1000)     /* ms */
-#define ROOMS_EMOJIS_MAX   50         /* different ones of one message */
-#define ROOMS_EDITS_MAX    100        /* of one message: a redaction wipes
+#define ROOMS_EMOJIS_MAX   50         /* different ones on one message */
+#define ROOMS_EDITS_MAX    100        /* of one message; a redaction wipes
                                          them all in one commit */
 
 typedef enum {
@@ -350,46 +369,51 @@ typedef enum {
 typedef struct {
     rooms_str_t         sender;
     int64_t             created_at;       /* ms */
-    unsigned            is_message:1;     /* swp.room.message, and no edit */
+    unsigned            is_message:1;     /* swp.room.message, and not an
+                                             edit */
     unsigned            redacted:1;
-    unsigned            reacted:1;        /* the caller, with this emoji */
-    unsigned            edits;            /* how many there were */
-    unsigned            emojis;           /* other ones than this, of all */
+    unsigned            reacted:1;        /* the caller reacted with this
+                                             emoji */
+    unsigned            edits;            /* how many edits it has */
+    unsigned            emojis;           /* how many other emojis it has,
+                                             from anybody */
 } rooms_message_t;
 
 /*
- * Edit, redaction, reaction.  `in` is as for ROOMS_OP_SEND; `message` is NULL
- * when the id names no event of the room.  The change's event is the one to
- * append: ROOMS_EV_MESSAGE for an edit.
+ * Edits, redactions, reactions. `in` is as for ROOMS_OP_SEND; `message` is
+ * NULL if the room has no such event.  The change's event is the one to
+ * append; an edit appends ROOMS_EV_MESSAGE.
  */
 void rooms_decide_message(const rooms_input_t *in, rooms_message_op_e op,
     const rooms_message_t *message, rooms_change_t *out);
 
-/* NULL, or what is wrong with it, in words. */
+/* NULL, or a text that says what is wrong. */
 const char *rooms_emoji_check(rooms_str_t emoji);  /* 1-32 code points */
 
 
 /* Workspaces (rooms_workspace.c). */
 typedef enum {
-    ROOMS_WORKSPACE_READ = 0,         /* it, and its members */
+    ROOMS_WORKSPACE_READ = 0,         /* the workspace, and its members */
     ROOMS_WORKSPACE_CHANGE,           /* name, description */
     ROOMS_WORKSPACE_DELETE,
-    ROOMS_WORKSPACE_ADD,              /* a member, or another role of one */
-    ROOMS_WORKSPACE_ROLE,             /* another role of a member */
+    ROOMS_WORKSPACE_ADD,              /* a member, or change a member's role */
+    ROOMS_WORKSPACE_ROLE,             /* change a member's role */
     ROOMS_WORKSPACE_REMOVE            /* a member */
 } rooms_workspace_op_e;
 
 typedef struct {
     rooms_workspace_op_e  op;
-    rooms_role_e          actor;      /* the caller's role; none: not in it */
+    rooms_role_e          actor;      /* the caller's role; none: not a
+                                         member */
     unsigned              personal:1;
     unsigned              used:1;     /* it has open rooms */
     uint32_t              owners;
     unsigned              known:1;    /* the target is a participant */
     unsigned              self:1;     /* the target is the caller */
-    unsigned              person:1;   /* ... is whose personal one it is */
-    rooms_role_e          had;        /* the target's */
-    rooms_role_e          role;       /* ... and what it is to be */
+    unsigned              person:1;   /* the workspace is the target's
+                                         personal one */
+    rooms_role_e          had;        /* the target's role */
+    rooms_role_e          role;       /* ... and the role it gets */
 } rooms_workspace_t;
 
 rooms_code_e rooms_decide_workspace(const rooms_workspace_t *in);
@@ -406,15 +430,19 @@ int rooms_membership_parse(rooms_str_t s);
 int rooms_role_parse(rooms_str_t s);
 
 
-/* Ids: "room-", "evt-", "ws-", "med-" and 26 Crockford base32 digits: 48
- * bits of milliseconds, 80 random bits; an event's are 13 hexadecimal digits
- * of its stream position and 16 random ones (so an id tells its position). */
+/*
+ * Ids: a prefix ("room-", "evt-", "ws-", "med-") and 26 Crockford base32
+ * digits: 48 bits of milliseconds, 80 random bits.  An event's id has 13
+ * hexadecimal digits of its stream position and 16 random ones, so the id
+ * tells the position.
+ */
 #define ROOMS_ID_MAX  64
 int rooms_id_valid(rooms_str_t id, const char *prefix);
 size_t rooms_id_make(const char *prefix, int64_t ms,
     const unsigned char random[10], unsigned char *dst);
-int64_t rooms_event_position(rooms_str_t event_id);    /* -1: no event id */
-/* The same of an id without its "evt-". */
+int64_t rooms_event_position(rooms_str_t event_id);    /* -1: not an event's
+                                                          id */
+/* The same for an id without its "evt-". */
 #define ROOMS_POSITION_DIGITS  13
 #define ROOMS_EVENT_DIGITS     (ROOMS_POSITION_DIGITS + 16)
 int64_t rooms_event_digits(rooms_str_t digits);
@@ -423,10 +451,10 @@ int rooms_participant_valid(rooms_str_t id);           /* visible ASCII */
 int rooms_tenant_valid(rooms_str_t id);
 
 /*
- * A display name (1-128 code points) and a local id (1-128 of A-Z a-z 0-9
- * . _ ~ + - @), made of what a token says (rooms_person.c); NULL: nothing is
- * left.  raw is valid UTF-8; dst has room for ROOMS_NAME_SIZE bytes, or for
- * raw.len of a local id.
+ * Make a display name (1 to 128 code points) or a local id (1 to 128 of A-Z
+ * a-z 0-9 . _ ~ + - @) of a token's claim (rooms_person.c).  NULL: nothing is
+ * left. raw is valid UTF-8; dst has room for ROOMS_NAME_SIZE bytes, or
+ * raw.len for a local id.
  */
 #define ROOMS_LOCAL_CHARS    128
 rooms_str_t rooms_display_name(rooms_str_t raw, unsigned char *dst);
@@ -435,17 +463,18 @@ int rooms_local_char(unsigned char c);
 
 
 /*
- * Participants of other servers (rooms_foreign.c) are called "@local:server"
- * here; nobody of this server can be, where it federates.  1, and the server:
- * it is such an id; self is our own server's name.
+ * A participant of another server has an id like "@local:server"
+ * (rooms_foreign.c).  A server that federates has no such ids of its own.
+ * Returns 1 and sets *server if the id is one; self is our server's name.
  */
 int rooms_foreign(rooms_str_t id, rooms_str_t self, rooms_str_t *server);
 
 /*
- * The servers in a room, "server=members ...", counting joined and invited:
- * takes the next, and 0 when there is none; all of them; those of one server,
- * and whether it has any; writes the list as it is after one has delta more,
- * at most peers.len + server.len + 16 bytes and a NUL, and returns its length.
+ * The list of servers in a room, "server=members ...", counting joined and
+ * invited participants.  In order: take the next off the list (0: there are
+ * no more); the sum; the count of one server; whether that is above 0; write
+ * the list with delta added to one server.  The last writes at most peers.len
+ * + server.len + 16 bytes and a NUL, and returns the length.
  */
 int rooms_peers_next(rooms_str_t *peers, rooms_str_t *server, uint32_t *n);
 uint64_t rooms_peers_total(rooms_str_t peers);

@@ -32,7 +32,10 @@ rooms_author_number(rooms_str_t content, rooms_str_t *number)
 }
 
 
-/* Nearly all events have none: that is told by one look at their bytes. */
+/*
+ * Nearly no event has an author.  A search in its bytes finds that out
+ * quickly.
+ */
 
 unsigned
 rooms_authors_find(rooms_authors_t *a, rooms_str_t event)
@@ -64,7 +67,7 @@ rooms_authors_find(rooms_authors_t *a, rooms_str_t event)
 }
 
 
-/* The contents, and then the event with them. */
+/* Room for both contents, and then for the event with them. */
 
 size_t
 rooms_authors_size(const rooms_authors_t *a, rooms_str_t event)

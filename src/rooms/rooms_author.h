@@ -4,10 +4,10 @@
  */
 
 /*
- * Who wrote an imported event.  Readers see content._imported_sender, an
- * object; in the store it is a number, by which the room's hash of authors
- * has the object once.  An event may have two: that of its content, and of
- * the original of one that was edited since.
+ * Who wrote an imported event.  Readers get content._imported_sender, an
+ * object.  The store has a number in its place, and keeps the object once,
+ * under that number, in the room's hash of authors.  An edited event may have
+ * two: one in its content and one in its original content.
  */
 
 #ifndef ROOMS_AUTHOR_H
@@ -19,20 +19,21 @@
 #define ROOMS_AUTHOR_MAX  4096            /* bytes of the object */
 
 typedef struct {
-    rooms_str_t  numbers[2];              /* digits; those that there are */
-    rooms_str_t  authors[2];              /* objects; NULL: not found */
+    rooms_str_t  numbers[2];              /* digits; n of them */
+    rooms_str_t  authors[2];              /* objects; NULL: the store has
+                                             none */
     unsigned     n;
 
-    unsigned     in_content:1;            /* the first is its content's */
+    unsigned     in_content:1;            /* the first belongs to the content */
 } rooms_authors_t;
 
 
-/* Looks for numbers in an event; 0: there are none. */
+/* Finds the authors' numbers in an event.  Returns how many there are. */
 unsigned rooms_authors_find(rooms_authors_t *a, rooms_str_t event);
 
 /*
- * The event as readers see it, into a buffer of so many bytes.  An author
- * that wasn't found is left out.
+ * Writes the event as readers see it, into a buffer of rooms_authors_size()
+ * bytes.  An author that wasn't found is left out.
  */
 size_t rooms_authors_size(const rooms_authors_t *a, rooms_str_t event);
 rooms_str_t rooms_authors_put(const rooms_authors_t *a, rooms_str_t event,

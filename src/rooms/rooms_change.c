@@ -13,9 +13,9 @@ static int rooms_has_row(const rooms_change_t *out, rooms_str_t participant);
 
 
 /*
- * Every request decides something, and few change many rows: those are written
- * before they are counted, and need no clearing, save the first, which is what
- * a change without rows is about.
+ * Clears a change, except for its rows from the second on.  Few changes have
+ * many rows, and each row is written before it is counted.  The first row is
+ * read even where a change has none.
  */
 
 void
@@ -48,7 +48,7 @@ rooms_noop(rooms_change_t *out)
 }
 
 
-/* Neither an error nor a no-op leaves anything to write. */
+/* An error and a no-op write nothing. */
 
 static void
 rooms_drop(rooms_change_t *out)
@@ -68,7 +68,7 @@ rooms_write(rooms_change_t *out, unsigned fields, int64_t now)
 }
 
 
-/* A row that the decision read and doesn't change: it must still be so. */
+/* Guards a row that the decision read and doesn't change. */
 
 void
 rooms_guard_row(rooms_change_t *out, const rooms_member_t *row)
@@ -87,8 +87,9 @@ rooms_guard_row(rooms_change_t *out, const rooms_member_t *row)
 
 
 /*
- * The one place where a row changes.  The counters of out->room follow, so
- * that the answer shows them; the store moves its own by the transition.
+ * The only function that changes a row.  It also updates the counters in
+ * out->room, for the answer; the store moves its own counters by the
+ * transition.
  */
 
 void
@@ -147,8 +148,8 @@ rooms_has_row(const rooms_change_t *out, rooms_str_t participant)
 
 
 /*
- * joined + invited <= max_participants.  The check here answers early; the
- * bound that the store guards is what holds when many come at once.
+ * Checks joined + invited <= max_participants.  This check only answers
+ * early: the store guards the same bound, which holds when many join at once.
  */
 
 rooms_code_e
@@ -170,8 +171,8 @@ rooms_take_seats(const rooms_input_t *in, rooms_change_t *out, uint32_t seats)
 
 
 /*
- * Making a room in a workspace, and moving it there, is for its editors.  To
- * who isn't in it, it doesn't exist.
+ * Only an editor of a workspace may create a room in it, or move one there.
+ * To others it doesn't exist.
  */
 
 rooms_code_e

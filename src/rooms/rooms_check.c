@@ -6,7 +6,7 @@
 #include "rooms_internal.h"
 
 
-/* What the type of a room says to an operation. */
+/* What a room's type allows. */
 typedef enum {
     ROOMS_MAY = 0,
     ROOMS_MAY_NOT,
@@ -20,7 +20,7 @@ static int rooms_power_waived(const rooms_input_t *in);
 static rooms_type_e rooms_kind(const rooms_room_t *room);
 
 
-/* y: may; n: may not; i: only who is invited; x: no export */
+/* y: allowed; n: not allowed; i: only if invited; x: no export */
 
 #define y  ROOMS_MAY
 #define n  ROOMS_MAY_NOT
@@ -101,7 +101,7 @@ rooms_sees(const rooms_room_t *room, const rooms_member_t *actor,
 }
 
 
-/* The last member of a room that emptied keeps a way back to it. */
+/* The last member of an emptied room may come back to it. */
 
 int
 rooms_is_heir(const rooms_room_t *room, const rooms_member_t *actor)
@@ -152,7 +152,10 @@ rooms_passes(const rooms_rule_t *rule, const rooms_input_t *in)
             return 0;
         }
 
-        /* an incognito room answers with its invariant */
+        /*
+         * the check of the type refuses an incognito room with a clearer
+         * error
+         */
 
         return membership == ROOMS_INVITE || in->room->is_public
                || rooms_is_incognito(in->room);

@@ -94,8 +94,8 @@ static const rooms_rule_t  rooms_rules[ROOMS_OP_MAX] = {
 
 
 /*
- * The order is contract: body, seen, joined, type, frozen, power, and then
- * the operation's own target and capacity.
+ * The contract fixes the order of the checks: body, seen, joined, type,
+ * frozen, power, then the operation's own target and capacity.
  */
 
 void
@@ -132,7 +132,7 @@ rooms_decide(const rooms_input_t *in, rooms_change_t *out)
         return;
     }
 
-    /* one's own settings go on in every state, and so rely on none */
+    /* a member's own settings don't depend on the state */
 
     if (in->op != ROOMS_OP_SETTINGS) {
         out->guard |= ROOMS_F_STATE;
@@ -148,7 +148,10 @@ rooms_decide(const rooms_input_t *in, rooms_change_t *out)
 }
 
 
-/* What is wrong whatever the room: it is said first, and gives nothing away. */
+/*
+ * Checks what doesn't depend on the room.  It comes first, so its errors
+ * reveal nothing about the room.
+ */
 
 static rooms_code_e
 rooms_check_body(rooms_input_t *in, rooms_change_t *out)

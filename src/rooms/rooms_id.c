@@ -14,9 +14,9 @@ static int rooms_hex(unsigned char c);
 
 
 /*
- * Our own tails are of 26 digits, but a room that others made may have
- * another kind: what matters is that no byte of it means anything in a key
- * or in a path.
+ * Our own ids have 26 digits after the prefix, but rooms from other servers
+ * may have other ids.  What matters is that no byte has a meaning in a key or
+ * a path.
  */
 
 int
@@ -39,7 +39,7 @@ rooms_id_valid(rooms_str_t id, const char *prefix)
 }
 
 
-/* As in ULID: the bits of time, then the random ones, five at a time. */
+/* As in ULID: the bits of the time, then the random bits, five to a digit. */
 
 size_t
 rooms_id_make(const char *prefix, int64_t ms, const unsigned char random[10],
@@ -61,7 +61,7 @@ rooms_id_make(const char *prefix, int64_t ms, const unsigned char random[10],
     len = strlen(prefix);
     memcpy(dst, prefix, len);
 
-    /* 128 bits are 26 digits less two bits, which stand before the first */
+    /* 26 digits hold 130 bits: two zero bits come before our 128 */
 
     acc = 0;
     bits = 2;
@@ -147,7 +147,7 @@ rooms_tenant_valid(rooms_str_t id)
 }
 
 
-/* 1 to max ASCII letters, digits, and the others that are named. */
+/* 1 to max bytes, each an ASCII letter, a digit, or one of `others`. */
 
 static int
 rooms_all_of(rooms_str_t s, size_t max, const char *others)
@@ -178,7 +178,7 @@ rooms_all_of(rooms_str_t s, size_t max, const char *others)
 }
 
 
-/* One spelling of an id: lower case only. */
+/* Lower case only, so that an id has one spelling. */
 
 static int
 rooms_hex(unsigned char c)

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* What the files of the core share among themselves, and nobody else uses. */
+/* What only the files of the core share. */
 
 #ifndef ROOMS_INTERNAL_H
 #define ROOMS_INTERNAL_H
@@ -11,7 +11,7 @@
 #include "rooms.h"
 
 
-/* rooms_change.c: how a verdict is put together */
+/* rooms_change.c: build a verdict */
 
 void rooms_undecided(rooms_change_t *out);
 rooms_code_e rooms_fail(rooms_change_t *out, rooms_code_e code,
@@ -27,19 +27,21 @@ rooms_code_e rooms_no_participant(rooms_change_t *out);
 rooms_code_e rooms_check_workspace(rooms_change_t *out, unsigned known,
     rooms_role_e role);
 
-/* Who gets past "seen" and "joined". */
+/* Who passes the checks "seen" and "joined". */
 typedef enum {
     ROOMS_WHO_SEES = 0,
     ROOMS_WHO_JOINED,
     ROOMS_WHO_MEMBER,                 /* joined, or invited */
     ROOMS_WHO_GUEST,                  /* invited, or the room is public */
-    ROOMS_WHO_HEIR,                   /* joined, or of an emptied room its
+    ROOMS_WHO_HEIR,                   /* joined; in an emptied room also its
                                          last member and tenant admins */
-    ROOMS_WHO_ADMIN                   /* joined, or a tenant admin, who for
-                                         this sees every room */
+    ROOMS_WHO_ADMIN                   /* joined, or a tenant admin, who then
+                                         sees every room */
 } rooms_who_e;
 
-/* In which states an operation goes on; elsewhere the room is frozen. */
+/*
+ * The states in which an operation is allowed; in others the room is frozen.
+ */
 #define ROOMS_IN_OPEN      (1 << ROOMS_OPEN)
 #define ROOMS_IN_ARCHIVED  (1 << ROOMS_ARCHIVED)
 #define ROOMS_IN_CLOSED    (1 << ROOMS_CLOSED)
@@ -49,9 +51,9 @@ typedef enum {
 #define ROOMS_POWER_NOBODY  (ROOMS_POWER_MAX + 1)
 
 /*
- * An operation's own part, after the checks that all have in common: target
- * and capacity, then the writes.  rooms_decide() adds what every change
- * guards: the state, and the caller's row.
+ * What is special to an operation, run after the checks that all share:
+ * checks its target and the capacity, then makes the writes. rooms_decide()
+ * adds what every change guards: the state, and the caller's row.
  */
 typedef void (*rooms_apply_pt)(const rooms_input_t *in, rooms_change_t *out);
 
@@ -63,7 +65,7 @@ typedef struct {
 } rooms_rule_t;
 
 
-/* rooms_check.c: the checks that all operations have in common */
+/* rooms_check.c: the checks that all operations share */
 
 rooms_code_e rooms_check_seen(const rooms_rule_t *rule,
     const rooms_input_t *in, rooms_change_t *out);
@@ -89,7 +91,7 @@ void rooms_kick(const rooms_input_t *in, rooms_change_t *out);
 void rooms_ban(const rooms_input_t *in, rooms_change_t *out);
 void rooms_unban(const rooms_input_t *in, rooms_change_t *out);
 
-/* rooms_power.c: power, and that no room is left without */
+/* rooms_power.c: power levels; no room loses its last admin */
 
 void rooms_depart(const rooms_input_t *in, rooms_change_t *out,
     const rooms_member_t *member);

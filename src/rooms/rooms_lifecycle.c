@@ -50,8 +50,8 @@ rooms_set_state(const rooms_input_t *in, rooms_change_t *out,
 
 
 /*
- * A member opens the room again.  Into an emptied one, its last member or a
- * tenant admin comes back to do so, and to be its admin.
+ * A member opens the room again.  If the room is empty, its last member or a
+ * tenant admin joins again as its admin.
  */
 
 void
@@ -158,7 +158,7 @@ rooms_create_body(rooms_create_t *in, rooms_type_e type, rooms_change_t *out)
 }
 
 
-/* Incognito and public exclude each other. */
+/* A room can't be both incognito and public. */
 
 static rooms_code_e
 rooms_create_type(const rooms_create_t *in, rooms_type_e type,
@@ -204,9 +204,9 @@ rooms_create_type(const rooms_create_t *in, rooms_type_e type,
 
 
 /*
- * One DM a pair: an archived one is restored, whichever side asks, and only
- * a closed one makes room for another.  The pair's key in the store keeps it
- * so when both ask at once.
+ * A pair has one DM.  If it is archived, either side's request restores it;
+ * only after it was closed does the pair get a new one.  The store has a key
+ * for the pair, so this also holds when both ask at the same time.
  */
 
 void
@@ -259,8 +259,8 @@ rooms_decide_dm(rooms_str_t id, rooms_str_t caller, rooms_str_t other,
 
 
 /*
- * A creation writes the whole room, which its event says; the flags name no
- * single field.
+ * A creation writes the whole room, as its event says.  So its flags name no
+ * single fields.
  */
 
 static void

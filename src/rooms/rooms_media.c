@@ -11,7 +11,7 @@
 #define ROOMS_ALNUM  "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"                   \
                      "abcdefghijklmnopqrstuvwxyz"
 
-/* RFC 9110, 5.6.2, and attr-char of RFC 8187, 3.2.1 */
+/* tchar of RFC 9110, section 5.6.2; attr-char of RFC 8187, section 3.2.1 */
 static const char  rooms_token_chars[] = ROOMS_ALNUM "!#$%&'*+-.^_`|~";
 static const char  rooms_attr_chars[] = ROOMS_ALNUM "!#$&+-.^_`|~";
 
@@ -79,7 +79,7 @@ rooms_media_mime(rooms_str_t type, unsigned char *dst)
         return 0;
     }
 
-    /* then nothing, or parameters */
+    /* only parameters may follow */
 
     for (slash = i; slash < type.len; slash++) {
         c = type.data[slash];
@@ -142,7 +142,7 @@ rooms_media_disposition(rooms_str_t name, int in_page, unsigned char *dst)
         p += sizeof(attachment) - 1;
     }
 
-    /* some clients decode "%", and unquote a backslash wrongly */
+    /* some clients decode "%", or handle a backslash wrongly */
 
     for (i = 0; i < name.len; i++) {
         c = name.data[i];
@@ -185,7 +185,7 @@ rooms_media_disposition(rooms_str_t name, int in_page, unsigned char *dst)
 }
 
 
-/* "%" is in no tenant's id, so no two ids have the same folder. */
+/* No tenant's id contains "%", so no two tenants share a folder. */
 
 size_t
 rooms_media_dir(rooms_str_t tenant, unsigned char *dst)
@@ -205,7 +205,7 @@ rooms_media_dir(rooms_str_t tenant, unsigned char *dst)
 }
 
 
-/* One walk over an object, since nearly all have none of the three. */
+/* Walks over the object only once, since nearly all have none of the three. */
 
 static void
 rooms_media_refs_look(rooms_media_refs_t *refs, rooms_str_t object,

@@ -19,7 +19,7 @@ rooms_join(const rooms_input_t *in, rooms_change_t *out)
         return;
     }
 
-    /* an invite holds a seat already */
+    /* an invite already holds a seat */
 
     if (in->actor.membership != ROOMS_INVITE
         && rooms_take_seats(in, out, 1) != ROOMS_OK)
@@ -34,8 +34,9 @@ rooms_join(const rooms_input_t *in, rooms_change_t *out)
 
 
 /*
- * The creator of an incognito room takes it along: nobody succeeds to it,
- * since a closed room needs no admin, and nobody finds a way back.
+ * When the creator of such an incognito room leaves, it closes and its events
+ * are deleted.  There is no successor, since a closed room needs no admin,
+ * and nobody can come back.
  */
 
 void
@@ -111,7 +112,7 @@ rooms_invite(const rooms_input_t *in, rooms_change_t *out)
 }
 
 
-/* One may be named twice: the row that stands already takes no other seat. */
+/* A participant may be named twice, and then takes only one seat. */
 
 static void
 rooms_invite_many(const rooms_input_t *in, rooms_change_t *out)
@@ -175,7 +176,7 @@ rooms_invitable(const rooms_target_t *target)
 }
 
 
-/* Kicking a banned participant changes nothing: only unban lifts a ban. */
+/* Kicking a banned participant is refused: only unban lifts a ban. */
 
 void
 rooms_kick(const rooms_input_t *in, rooms_change_t *out)
@@ -207,9 +208,9 @@ rooms_kick(const rooms_input_t *in, rooms_change_t *out)
 
 
 /*
- * Federation with a participant's server has ended, and with it this.  A DM is
- * its two sides: without one of them it is closed, and the two may make a new
- * one when federation is on again.
+ * Federation with the participant's server ended, so the participant leaves.
+ * A DM with a side missing is closed; the two may start a new one once
+ * federation is on again.
  */
 
 void
@@ -243,8 +244,8 @@ rooms_expel(const rooms_input_t *in, rooms_change_t *out)
 
 
 /*
- * A participant who was deactivated leaves, as if by leaving; an invite is
- * declined.  A DM is its two sides, and so is archived.
+ * A deactivated participant leaves, or declines the invite.  A DM keeps both
+ * sides, and is archived instead.
  */
 
 void
@@ -271,7 +272,10 @@ rooms_retire(const rooms_input_t *in, rooms_change_t *out)
 }
 
 
-/* A ban may come before any membership, and withdraws an invite. */
+/*
+ * Somebody who isn't a member can be banned too.  A ban also withdraws an
+ * invite.
+ */
 
 void
 rooms_ban(const rooms_input_t *in, rooms_change_t *out)
@@ -328,7 +332,10 @@ rooms_unban(const rooms_input_t *in, rooms_change_t *out)
 }
 
 
-/* Who has a row in the room is known, if only as somebody else's guest. */
+/*
+ * Whoever has a row in the room counts as known, also a guest of another
+ * server.
+ */
 
 static int
 rooms_is_known(const rooms_target_t *target)

@@ -22,8 +22,8 @@ static int rooms_is_sender(const rooms_input_t *in,
 
 
 /*
- * Who may send may also do these; then comes the event.  One that isn't
- * there is told before power, since whose it is decides what power it takes.
+ * First the checks for sending.  Then the event must exist.  This comes
+ * before the check of power, since the power needed depends on who sent it.
  */
 
 void
@@ -62,7 +62,7 @@ rooms_decide_message(const rooms_input_t *in, rooms_message_op_e op,
 }
 
 
-/* No power lets anybody put words into another's mouth. */
+/* Only the sender may edit, whatever power others have. */
 
 static void
 rooms_edit(const rooms_input_t *in, const rooms_message_t *message,
@@ -125,7 +125,7 @@ rooms_redact(const rooms_input_t *in, const rooms_message_t *message,
 }
 
 
-/* Taking a reaction back is possible whatever became of the message. */
+/* A reaction can be taken back whatever happened to the message. */
 
 static void
 rooms_react(const rooms_message_t *message, int active, rooms_change_t *out)
@@ -193,7 +193,7 @@ rooms_emoji_check(rooms_str_t emoji)
 
     for (p = emoji.data; p < end; p++) {
 
-        /* C0, DEL, and C1, which begins with 0xc2 */
+        /* C0, DEL, and C1 controls, which begin with 0xc2 */
 
         if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0)) {
             return "must not have control characters";

@@ -39,8 +39,8 @@ rooms_workspace(const rooms_input_t *in, rooms_change_t *out)
 
 
 /*
- * What is overwritten isn't relied on: of a hundred renames at once all are
- * made, one after another.
+ * Doesn't guard the old value, since it is only overwritten.  So a hundred
+ * renames at once all succeed, one after another.
  */
 
 static void
@@ -78,9 +78,9 @@ rooms_federate(const rooms_input_t *in, rooms_change_t *out)
 
 
 /*
- * Notification mode, mute and read marker belong to the member and not to
- * the room: the endpoint adds its own writes to a change that guards the
- * membership, and no event tells the others.
+ * Notification mode, mute and read marker belong to the member, not to the
+ * room.  The endpoint adds its own writes to this change, which guards the
+ * membership.  No event tells other members.
  */
 
 void

@@ -15,8 +15,8 @@ static rooms_event_e rooms_mirror_event(const rooms_mirror_t *in,
 
 
 /*
- * What the room's own server says is so, here: save that it can't have our
- * participants join.  A DM's two sides are in it from its first event.
+ * Applies to a replica what the room's home says.  The home can't make our
+ * participants join; only a DM has both sides from its first event on.
  */
 
 void
@@ -47,7 +47,7 @@ rooms_mirror(const rooms_mirror_t *in, rooms_change_t *out)
         rooms_mirror_dm(in, out);
     }
 
-    /* who leaves makes room for who comes */
+    /* those who leave make room for those who come */
 
     if (seats > 0) {
         out->seats = seats;
@@ -72,7 +72,7 @@ rooms_mirror(const rooms_mirror_t *in, rooms_change_t *out)
 }
 
 
-/* A closed room stays so, whatever anybody says. */
+/* A closed room stays closed, whatever its home says. */
 
 static void
 rooms_mirror_room(const rooms_mirror_t *in, rooms_change_t *out)
@@ -116,7 +116,7 @@ rooms_mirror_room(const rooms_mirror_t *in, rooms_change_t *out)
 }
 
 
-/* Without one of its sides a DM is closed, as rooms_expel() has it. */
+/* Closes a DM that lost one of its sides, as rooms_expel() does. */
 
 static void
 rooms_mirror_dm(const rooms_mirror_t *in, rooms_change_t *out)
@@ -136,7 +136,7 @@ rooms_mirror_dm(const rooms_mirror_t *in, rooms_change_t *out)
 }
 
 
-/* Gives the seats that are taken by it, or, below 0, given back. */
+/* Returns the seats taken (negative: freed). */
 
 static int
 rooms_mirror_row(const rooms_mirror_t *in, const rooms_mirror_row_t *row,
@@ -150,7 +150,7 @@ rooms_mirror_row(const rooms_mirror_t *in, const rooms_mirror_row_t *row,
     membership = row->membership;
     power = membership == ROOMS_JOIN ? row->power : 0;
 
-    /* a DM knows no others than its sides, nor invites, nor bans */
+    /* a DM has only its two sides, no invites and no bans */
 
     if (in->room && in->room->type == ROOMS_DM) {
 
@@ -168,7 +168,7 @@ rooms_mirror_row(const rooms_mirror_t *in, const rooms_mirror_row_t *row,
 
     if (row->ours) {
 
-        /* its own server says no more of one who was deactivated */
+        /* the home can't bring back a participant whom we deactivated */
 
         if (row->gone
             && (membership == ROOMS_JOIN || membership == ROOMS_INVITE))
@@ -182,7 +182,7 @@ rooms_mirror_row(const rooms_mirror_t *in, const rooms_mirror_row_t *row,
             return 0;
         }
 
-        /* the invite that was accepted meanwhile */
+        /* the participant has accepted that invite meanwhile */
 
         if (membership == ROOMS_INVITE
             && before->membership == ROOMS_JOIN)
@@ -205,7 +205,10 @@ rooms_mirror_row(const rooms_mirror_t *in, const rooms_mirror_row_t *row,
 }
 
 
-/* An event tells of a change: which one there was, if not the one told. */
+/*
+ * The event must describe what changed.  If the home's event doesn't, another
+ * one is chosen.
+ */
 
 static rooms_event_e
 rooms_mirror_event(const rooms_mirror_t *in, const rooms_change_t *out)
@@ -225,7 +228,7 @@ rooms_mirror_event(const rooms_mirror_t *in, const rooms_change_t *out)
 
     told = in->event;
 
-    /* a room that is new has not changed: it is made, or invites */
+    /* a new replica hasn't changed: it was created, or somebody invited */
 
     if (in->room == NULL) {
         return told == ROOMS_EV_MEMBER ? told : ROOMS_EV_CREATE;

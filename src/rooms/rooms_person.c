@@ -4,8 +4,8 @@
  */
 
 /*
- * A participant's names, made of what an identity provider says: no name is
- * too odd to come in with, it is only made fit to be shown or typed.
+ * Makes a participant's names of what an identity provider says.  No name
+ * keeps anybody out; it is only made fit to be shown or typed.
  */
 
 #include "rooms_internal.h"
@@ -26,8 +26,9 @@ rooms_display_name(rooms_str_t raw, unsigned char *dst)
 
 
 /*
- * Each run of what can't be in a local id becomes one hyphen, but not at the
- * ends; an "@" in front would be taken for that of an fqid.
+ * Each run of characters that a local id can't have becomes one hyphen,
+ * except at the ends.  A leading "@" is dropped too: it would look like an
+ * fqid.
  */
 rooms_str_t
 rooms_local_id(rooms_str_t raw, unsigned char *dst)
@@ -71,8 +72,8 @@ rooms_local_char(unsigned char c)
 
 
 /*
- * Drops C0, DEL and C1 (0xc2 0x80 to 0xc2 0x9f), and the separators of lines
- * and paragraphs (0xe2 0x80 0xa8 and 0xa9), of valid UTF-8.
+ * Copies valid UTF-8 without C0, DEL and C1 (0xc2 0x80 to 0xc2 0x9f), and
+ * without line and paragraph separators (0xe2 0x80 0xa8 and 0xa9).
  */
 static size_t
 rooms_uncontrolled(rooms_str_t raw, unsigned char *dst)

@@ -15,10 +15,10 @@ static int rooms_sole_admin(const rooms_input_t *in, rooms_change_t *out,
 
 
 /*
- * A joined member goes, by leave, kick or ban.  This is where a room is kept
- * from being without an admin, or open without members.  Two who go at the
- * same time must not both believe that the other stays; hence the guards,
- * and hence none for the many who are neither last nor admins.
+ * A joined member goes: leaves, is kicked or banned.  This keeps a room from
+ * being without an admin, or open without members.  Two who go at the same
+ * time must not each rely on the other staying; hence the guards.  Members
+ * who are neither last nor admin need no guard, so many can leave at once.
  */
 
 void
@@ -34,7 +34,9 @@ rooms_depart(const rooms_input_t *in, rooms_change_t *out,
         rooms_succeed(in, out, member);
     }
 
-    /* rooms made by others may have no admin who would be the last to go */
+    /*
+     * a room made by others may have no admin, whose guards would catch this
+     */
 
     if (in->room->admins == 0 && in->room->state != ROOMS_CLOSED) {
         out->guard |= ROOMS_F_JOINED;
@@ -42,7 +44,10 @@ rooms_depart(const rooms_input_t *in, rooms_change_t *out,
 }
 
 
-/* The last member leaves: the room is archived, and theirs to bring back. */
+/*
+ * The last member leaves: the room is archived, and that member may reopen
+ * it.
+ */
 
 static void
 rooms_empty(const rooms_input_t *in, rooms_change_t *out,
@@ -64,7 +69,9 @@ rooms_empty(const rooms_input_t *in, rooms_change_t *out,
 }
 
 
-/* The highest-powered, longest-joined of the others comes to power 100. */
+/*
+ * The next in succession gets power 100: highest power, then longest joined.
+ */
 
 static void
 rooms_succeed(const rooms_input_t *in, rooms_change_t *out,
@@ -90,8 +97,8 @@ rooms_succeed(const rooms_input_t *in, rooms_change_t *out,
 
 
 /*
- * Whoever takes power 100 from a member relies on others' having it, however
- * many they are; or on there being none.
+ * Whether the member is the only admin.  Either way the answer is guarded:
+ * that another admin exists, however many, or that none does.
  */
 
 static int
@@ -114,8 +121,9 @@ rooms_sole_admin(const rooms_input_t *in, rooms_change_t *out,
 
 
 /*
- * Nobody gives more power than they have, or takes it from a peer, save a
- * tenant admin; but not even that one takes it from the last who has it all.
+ * Nobody gives more power than they have, or takes it from an equal, except a
+ * tenant admin.  But not even a tenant admin takes it from the last room
+ * admin.
  */
 
 void
@@ -160,7 +168,9 @@ rooms_power(const rooms_input_t *in, rooms_change_t *out)
 }
 
 
-/* Power is 0 unless joined, so this holds oneself and one's peers. */
+/*
+ * The caller must have more power than the target.  Power is 0 unless joined.
+ */
 
 rooms_code_e
 rooms_outranks(const rooms_input_t *in, rooms_change_t *out)

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Who acts, and which claims of a token say so. */
+/* Who acts, and the claims of a token that tell it. */
 
 #ifndef ROOMS_PRINCIPAL_H
 #define ROOMS_PRINCIPAL_H
@@ -11,13 +11,13 @@
 #include "rooms.h"
 
 
-/* Strings, NUL terminated. */
+/* Strings that end in NUL. */
 typedef struct {
     const rooms_str_t          *word;
     unsigned                    n;
 } rooms_words_t;
 
-/* Claims that may stand elsewhere than usual. */
+/* Claims whose names can be configured, with their defaults. */
 typedef enum {
     ROOMS_CLAIM_PARTICIPANT = 0,           /* "sub" */
     ROOMS_CLAIM_TENANT,                    /* "tenant_id" */
@@ -28,8 +28,8 @@ typedef enum {
 } rooms_claim_e;
 
 /*
- * Who acts.  The strings point into a buffer of the caller who had it filled
- * in (rooms_jwt.h).
+ * Who acts.  The strings point into a buffer that the caller owns
+ * (rooms_jwt.h).
  */
 typedef struct {
     rooms_str_t                 sub;       /* rooms_participant_valid() */

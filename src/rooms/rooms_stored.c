@@ -8,10 +8,10 @@
 #include "rooms.h"
 
 
-/* The longest that the words have besides strings. */
+/* The most bytes of a row's words, apart from its strings. */
 #define ROOMS_STORED_WORDS  (ROOMS_EVENT_DIGITS + 4 * (ROOMS_JSON_INT + 2) + 16)
 
-/* Likewise of the JSON, member names and all. */
+/* The same for the JSON, with the names of its members. */
 #define ROOMS_STORED_FRAME  420
 
 
@@ -33,7 +33,7 @@ rooms_content_deep(rooms_str_t content)
 {
     int  depth;
 
-    /* a level takes two bytes */
+    /* each level takes two bytes */
 
     if (content.len <= 2 * ROOMS_CONTENT_DEPTH) {
         return 0;
@@ -47,7 +47,7 @@ rooms_content_deep(rooms_str_t content)
 }
 
 
-/* Whether there are more than `levels` of them. */
+/* Whether the value nests deeper than `levels`. */
 
 static int
 rooms_tree_deep(const json_t *value, unsigned levels)
@@ -71,7 +71,7 @@ rooms_tree_deep(const json_t *value, unsigned levels)
         }
     }
 
-    /* an iterator changes nothing, though it takes no const */
+    /* the iterator takes no const, but changes nothing */
 
     o = (json_t *) value;
 
@@ -96,7 +96,7 @@ rooms_content_tree_deep(const json_t *content)
 }
 
 
-/* Of what can't be read nothing is given but where it is. */
+/* If the row can't be read, only its position and id are kept. */
 
 void
 rooms_stored_read(rooms_str_t row, int64_t position, rooms_stored_t *e)
@@ -120,7 +120,7 @@ rooms_stored_read(rooms_str_t row, int64_t position, rooms_stored_t *e)
         e->redacted_at = ROOMS_STORED_NEVER;
         e->position = position;
 
-        /* unless the id leads elsewhere */
+        /* keep the id unless it names another position */
 
         if (position == 0 || rooms_event_digits(digits) == position) {
             e->digits = digits;
@@ -150,7 +150,7 @@ rooms_stored_parse(rooms_str_t row, rooms_stored_t *e)
 
     e->digits = word;
 
-    /* no event is at 0 */
+    /* positions begin at 1 */
 
     if (position == 0) {
         return -1;
@@ -171,7 +171,7 @@ rooms_stored_parse(rooms_str_t row, rooms_stored_t *e)
 
     e->origin_ts = e->created_at / 1000;
 
-    /* in their order, each once */
+    /* in this order, each at most once */
 
     word = rooms_stored_word(&row);
 
@@ -193,7 +193,7 @@ rooms_stored_parse(rooms_str_t row, rooms_stored_t *e)
         return -1;
     }
 
-    /* the rest begins with this word */
+    /* the content begins with the word just read */
 
     return rooms_stored_contents((rooms_str_t) {
                                      row.data + row.len - word.data,
@@ -232,7 +232,7 @@ rooms_stored_contents(rooms_str_t text, rooms_stored_t *e)
 }
 
 
-/* Takes the next word; NULL: there is none. */
+/* Takes the next word off the row; NULL: there are no more. */
 
 static rooms_str_t
 rooms_stored_word(rooms_str_t *row)
@@ -256,7 +256,10 @@ rooms_stored_word(rooms_str_t *row)
 }
 
 
-/* A word that begins with this letter is taken, and the next one read. */
+/*
+ * If the word begins with this letter, takes its value and reads the next
+ * word.  Returns 0, or -1 if the value is invalid.
+ */
 
 static int
 rooms_stored_option(rooms_str_t *word, rooms_str_t *row, unsigned char letter,
@@ -375,7 +378,7 @@ rooms_stored_write(rooms_buf_t *b, const rooms_stored_t *e)
 }
 
 
-/* Visible ASCII: an escape has two bytes. */
+/* The words are visible ASCII, so an escape takes two bytes. */
 
 size_t
 rooms_stored_shown(const rooms_stored_t *e, rooms_str_t room)
@@ -513,8 +516,10 @@ rooms_stored_narrow(rooms_buf_t *b, const rooms_stored_t *e,
         return 0;
     }
 
-    /* the id as it stands there, the new array, the content with it, and the
-     * event around that */
+    /*
+     * in turn: the participant's id as JSON, the new array, the content with
+     * it, and the event around that
+     */
 
     start = b->last;
     rooms_json_str(b, participant);

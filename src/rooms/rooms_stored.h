@@ -4,21 +4,23 @@
  */
 
 /*
- * An event as the store holds it, and how deep a content may be.
+ * An event as the store holds it, and the limit on a content's depth.
  *
- * A row is words with one space between, and then the content:
+ * A row is words with one space between them, and then the content:
  *
  *     DIGITS TYPE SENDER CREATED [eMS] [rMS] [tS] [iID] [sSERVER] [x] CONTENT
  *
  * DIGITS is the id without its "evt-": 13 hexadecimal digits of the position
- * and 16 random ones.  TYPE is the type without its "swp.room.", CREATED is
- * ms.  Words that are left out most often begin with a letter: when the event
- * was edited and redacted (ms), origin_ts where it isn't CREATED in seconds,
- * the event's id and server where those are others, and do_not_index.  Behind
- * the content of an edited event follow a line feed and its first content.
+ * and 16 random ones.  TYPE is the type without its "swp.room.".  CREATED is
+ * in ms.
  *
- * What a reader sees is JSON, and that is made here, too: of one that can't be
- * read, what is known of it, so that no event ends a page.
+ * The optional words begin with a letter: when the event was edited and
+ * redacted (ms); origin_ts (seconds), if it isn't CREATED; the event's id and
+ * server at its origin, if these differ; and x for do_not_index.  If the
+ * event was edited, a line feed and its original content follow the content.
+ *
+ * Readers see JSON, which is also written here.  An event that can't be read
+ * is shown with what is known of it, so that it doesn't break a page.
  */
 
 #ifndef ROOMS_STORED_H
@@ -31,8 +33,8 @@
 #define ROOMS_CONTENT_DEEP   "must not nest more than 64 levels deep"
 
 /*
- * Whether a content nests too deep; an edit's may have one level more.  Of a
- * valid text, and of a tree.
+ * Whether a content nests too deep; an edit's content may have one level
+ * more.  One takes a valid text, the other a tree.
  */
 int rooms_content_deep(rooms_str_t content);
 int rooms_content_tree_deep(const json_t *content);
@@ -40,7 +42,7 @@ int rooms_content_tree_deep(const json_t *content);
 
 #define ROOMS_STORED_TYPE    "swp.room."
 
-/* A time that an event doesn't have. */
+/* The event was never edited, or never redacted. */
 #define ROOMS_STORED_NEVER   (-1)
 
 /* Strings point into the row. */
@@ -48,11 +50,11 @@ typedef struct {
     rooms_str_t   digits;            /* NULL: not known */
     int64_t       position;          /* 0: not known */
 
-    /* of a readable event */
+    /* if it is readable */
     rooms_str_t   type;              /* without "swp.room." */
     rooms_str_t   sender;
     rooms_str_t   content;           /* an object */
-    rooms_str_t   original;          /* NULL: it wasn't edited */
+    rooms_str_t   original;          /* NULL: never edited */
     rooms_str_t   origin_id;         /* or NULL */
     rooms_str_t   origin_server;     /* or NULL */
     int64_t       created_at;        /* ms */
@@ -60,21 +62,21 @@ typedef struct {
     int64_t       redacted_at;       /* ms, or never */
     int64_t       origin_ts;         /* s */
 
-    /* of one that was shown: as the reader sees it */
+    /* after rooms_stored_show(): as readers see it */
     rooms_str_t   json;
-    rooms_str_t   id;                /* in it; NULL: not known */
+    rooms_str_t   id;                /* points into it; NULL: not known */
 
     unsigned      readable:1;
     unsigned      unlisted:1;        /* do_not_index */
     unsigned      message:1;         /* swp.room.message */
-    unsigned      edit:1;            /* such a one, of another message */
+    unsigned      edit:1;            /* a message that edits another */
 } rooms_stored_t;
 
 
 /*
- * Reads an event.  `position` is where it was found, 0 if that is not known.
- * What can't be read has an id, if one stands where ours begin, and the
- * position that was given.
+ * Reads an event. `position` says where the row was found; 0: unknown.  An
+ * event that can't be read gets that position, and an id if the row begins
+ * with one that agrees with it.
  */
 void rooms_stored_read(rooms_str_t row, int64_t position, rooms_stored_t *e);
 
@@ -82,27 +84,30 @@ void rooms_stored_read(rooms_str_t row, int64_t position, rooms_stored_t *e);
 int rooms_stored_is(const rooms_stored_t *e, rooms_str_t id);
 
 /*
- * Writes a row, of at most so many bytes; of `e` those fields count that a row
- * has.  The words alone, with a space behind them, and then the contents.
+ * Writes a row of at most rooms_stored_size() bytes, from those fields of `e`
+ * that a row has. rooms_stored_words() writes only the words, with a space at
+ * the end; rooms_stored_write() also the contents.
  */
 size_t rooms_stored_size(const rooms_stored_t *e);
 void rooms_stored_words(rooms_buf_t *b, const rooms_stored_t *e);
 void rooms_stored_write(rooms_buf_t *b, const rooms_stored_t *e);
 
 /*
- * Shows an event: appends its JSON, of at most so many bytes, and sets e->json
- * and e->id.  One that can't be read is {"unreadable":true, ...} with what is
- * known of it.  `position` is written in place of a number, unless it is NULL.
+ * Appends the event's JSON, at most rooms_stored_shown() bytes, and sets
+ * e->json and e->id.  An event that can't be read becomes {"unreadable":true,
+ * ...} with what is known of it. `position`, if not NULL, is written in place
+ * of the event's own.
  */
 size_t rooms_stored_shown(const rooms_stored_t *e, rooms_str_t room);
 void rooms_stored_show(rooms_buf_t *b, rooms_stored_t *e, rooms_str_t room,
     rooms_str_t position);
 
 /*
- * An event that names several participants (an invite of many), as somebody is
- * told it who isn't in the room: of them all it names one, or those of one
- * server.  0: it names no several, and is told as it is.  The event, which was
- * shown, is from b->start to b->last, in a buffer of so many bytes.
+ * Hides the other participants of an event that names several (an invite of
+ * many), for a recipient outside of the room.  It keeps one participant, or
+ * those of one server.  Returns 0 if the event names no list, and so can be
+ * sent as it is.  The event must have been shown.  The result is from
+ * b->start to b->last, in a buffer of ROOMS_STORED_NARROW(len) bytes.
  */
 #define ROOMS_STORED_NARROW(len)  (3 * (len) + 2048)
 int rooms_stored_narrow(rooms_buf_t *b, const rooms_stored_t *e,

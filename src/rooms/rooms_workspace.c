@@ -10,8 +10,8 @@ static rooms_code_e rooms_workspace_member(const rooms_workspace_t *in);
 
 
 /*
- * To who isn't in a workspace it doesn't exist.  Owners change it and give
- * roles; whoever is in it may leave it.
+ * To non-members a workspace doesn't exist.  Owners change it and give roles;
+ * any member may leave.
  */
 
 rooms_code_e
@@ -67,7 +67,7 @@ rooms_workspace_member(const rooms_workspace_t *in)
         return ROOMS_E_WORKSPACE_NEEDS_OWNER;
     }
 
-    /* rooms of whose it is are made there, where nothing else is said */
+    /* the owner's new rooms are created there by default */
 
     return in->personal && in->person ? ROOMS_E_WORKSPACE_PERSONAL : ROOMS_OK;
 }
