@@ -4,8 +4,8 @@
  */
 
 /*
- * From a request to a principal.  Verified tokens are remembered, so that a
- * signature is checked once and not on each request.
+ * Turns a request into a principal.  Verified tokens are cached, so that a
+ * signature is checked once and not with each request.
  */
 
 #include "ngx_rooms_auth.h"
@@ -16,8 +16,8 @@
 
 
 /*
- * 8192 sets of 4: 10,000 callers at once hardly disturb each other.  A token
- * that is known takes some 200 bytes of a worker, at most about a KiB.
+ * 8192 sets of 4: even 10,000 active callers seldom displace each other.  A
+ * cached token takes about 200 bytes, at most about 1 KiB.
  */
 #define NGX_ROOMS_TOKENS    8192
 #define NGX_ROOMS_WAYS         4
@@ -52,7 +52,10 @@ ngx_rooms_auth_init_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t  i;
 
-    /* a process without a master has those of the configuration before */
+    /*
+     * a process without a master may still hold those of the old
+     * configuration
+     */
 
     for (i = 0; i < NGX_ROOMS_TOKENS * NGX_ROOMS_WAYS; i++) {
         if (ngx_rooms_tokens[i].auth) {
@@ -117,7 +120,7 @@ ngx_rooms_auth_check_file(ngx_conf_t *cf, ngx_str_t *path, ngx_uint_t secret)
 }
 
 
-/* Locations of a server{} with the same settings share their keys. */
+/* Locations of one server{} with the same settings share their keys. */
 static ngx_rooms_auth_t *
 ngx_rooms_auth_find(ngx_array_t *all, void *server,
     ngx_rooms_loc_conf_t *conf)
@@ -309,7 +312,7 @@ ngx_rooms_token_keep(ngx_rooms_req_t *rq, const u_char *hash)
         return;
     }
 
-    /* the one that was used longest ago gives way */
+    /* replaces the token that was used longest ago */
 
     for (set = t, i = 1; i < NGX_ROOMS_WAYS; i++) {
 
@@ -381,7 +384,7 @@ ngx_rooms_bearer(ngx_http_request_t *r)
 }
 
 
-/* It is said once, however often it is asked for. */
+/* Stores the refusal, so that it is logged only once. */
 static ngx_int_t
 ngx_rooms_auth_refuse(ngx_rooms_req_t *rq, ngx_uint_t error, const char *why)
 {
@@ -430,7 +433,7 @@ ngx_rooms_auth_result(ngx_rooms_req_t *rq, rooms_jwt_e result,
 }
 
 
-/* Nothing can be said before there are other keys. */
+/* Undecided until the keys change. */
 static ngx_int_t
 ngx_rooms_auth_undecided(ngx_rooms_req_t *rq, const char *why)
 {
@@ -442,8 +445,8 @@ ngx_rooms_auth_undecided(ngx_rooms_req_t *rq, const char *why)
 
 
 /*
- * A principal's strings are few bytes of a large buffer, which a request that
- * waits for long doesn't keep.
+ * Copies the principal's few strings out of the large work buffer and frees
+ * it, so that a request that waits long doesn't hold it.
  */
 static ngx_int_t
 ngx_rooms_auth_settle(ngx_rooms_req_t *rq, u_char *buf)
@@ -537,7 +540,7 @@ ngx_rooms_auth_jwt(ngx_rooms_req_t *rq, rooms_str_t token)
                    && auth->sets[NGX_ROOMS_SET_REMOTE] == NULL
                    && rooms_jwt_looks_like(token)))
     {
-        /* its key may be among those that were never fetched */
+        /* the key may be in the remote set, which we don't have yet */
         return ngx_rooms_auth_undecided(rq, why);
     }
 
@@ -546,9 +549,10 @@ ngx_rooms_auth_jwt(ngx_rooms_req_t *rq, rooms_str_t token)
 
 
 /*
- * By the header; else by a ticket or link in the query, where the row takes
- * one; else by a token from where the operator says.  NGX_OK: *token is one,
- * or NULL where a ticket or a link has filled in the principal.
+ * Finds the credential: the header; else a ticket or link in the query, if
+ * the row accepts one; else the token where the operator says it is.  NGX_OK:
+ * *token is the token, or NULL if a ticket or link has already set the
+ * principal.
  */
 static ngx_int_t
 ngx_rooms_credential(ngx_rooms_req_t *rq, rooms_str_t *token)
@@ -580,7 +584,7 @@ ngx_rooms_credential(ngx_rooms_req_t *rq, rooms_str_t *token)
 
     if (token->data) {
 
-        /* a browser sends a cookie whichever page asks it to */
+        /* a browser sends cookies whichever page makes the request */
 
         return rq->r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS)
                || ngx_rooms_cors_from_listed(rq)
@@ -643,7 +647,7 @@ ngx_rooms_auth_again(ngx_rooms_req_t *rq, rooms_str_t token, const char **why)
     ngx_pool_t         *pool;
     rooms_principal_t   before;
 
-    /* what is read of it goes at once, however often this is done */
+    /* this may happen often: use a pool of its own, freed below */
 
     pool = rq->pool;
     before = rq->principal;
@@ -668,7 +672,7 @@ ngx_rooms_auth_again(ngx_rooms_req_t *rq, rooms_str_t token, const char **why)
         exp = rq->principal.exp;
 
     } else {
-        /* another participant, or keys that aren't here */
+        /* another participant, or the keys at hand can't decide it */
         *why = ngx_rooms_error(NGX_ROOMS_E_AUTH_INVALID)->code;
     }
 
@@ -745,7 +749,9 @@ ngx_rooms_auth_keys(ngx_rooms_req_t *rq)
 
     auth = rq->conf->auth;
 
-    /* once for each request: a token can't make us fetch for ever */
+    /*
+     * only once for each request, so that a token can't cause endless fetches
+     */
 
     if (auth->request.len == 0 || rq->round) {
         rc = NGX_DECLINED;
@@ -773,7 +779,7 @@ ngx_rooms_auth_keys(ngx_rooms_req_t *rq)
 }
 
 
-/* The step: who calls, and may they call this at all. */
+/* The pipeline's step: who calls, and may they use this row? */
 ngx_int_t
 ngx_rooms_authenticate(ngx_rooms_req_t *rq)
 {
@@ -783,7 +789,7 @@ ngx_rooms_authenticate(ngx_rooms_req_t *rq)
     if (rq->endpoint
         && rq->endpoint->flags & (NGX_ROOMS_OPEN|NGX_ROOMS_PEER))
     {
-        /* no token names the tenant: the server is of one */
+        /* there is no token that names the tenant; the configuration does */
 
         if (ngx_rooms_keys_init(&rq->keys, rq->pool, &rq->conf->key_prefix,
                                 rooms_from_ngx(rq->conf->tenant)) != NGX_OK)
@@ -815,7 +821,7 @@ ngx_rooms_authenticate(ngx_rooms_req_t *rq)
     if (auth->sets[NGX_ROOMS_SET_REMOTE]
         && ngx_time() - auth->fetched > NGX_ROOMS_JWKS_TTL)
     {
-        /* stale keys serve while fresh ones are on their way */
+        /* stale keys are still used while fresh ones are fetched */
         (void) ngx_rooms_jwks_fetch(auth, rq->r);
     }
 

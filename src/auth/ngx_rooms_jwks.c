@@ -4,17 +4,19 @@
  */
 
 /*
- * Where keys come from: files, which are read again when they change, and a
- * location that is asked by a subrequest.  The last good set is kept through
- * any trouble of its source.
+ * Loads keys from files, which are read again when they change, and from a
+ * location that a subrequest asks.  The last good set stays in use while its
+ * source fails.
  */
 
 #include "ngx_rooms_jwks.h"
 
 
 #define NGX_ROOMS_JWKS_FILE_MAX  (256 * 1024)
-#define NGX_ROOMS_JWKS_WAIT      10000  /* ms, of one request */
-#define NGX_ROOMS_JWKS_GIVE_UP      60  /* s, a fetch that hangs */
+#define NGX_ROOMS_JWKS_WAIT      10000  /* ms, the longest that a request
+                                           waits */
+#define NGX_ROOMS_JWKS_GIVE_UP      60  /* s, after which a hanging fetch is
+                                           given up */
 
 static void
 ngx_rooms_jwks_replace(ngx_rooms_auth_t *auth, ngx_uint_t set,
@@ -207,7 +209,10 @@ ngx_rooms_jwks_failed(ngx_rooms_auth_t *auth, ngx_rooms_fetch_t *fetch,
 }
 
 
-/* They have asked for nothing yet: one of them carries the next fetch. */
+/*
+ * The request that carried the fetch has gone.  The waiting ones start again,
+ * and one of them carries the next fetch.
+ */
 static void
 ngx_rooms_jwks_abandoned(ngx_rooms_auth_t *auth)
 {
@@ -217,7 +222,7 @@ ngx_rooms_jwks_abandoned(ngx_rooms_auth_t *auth)
 }
 
 
-/* Once, and not at each fetch of the same set. */
+/* Logs which keys were skipped, but only when that changes. */
 static void
 ngx_rooms_jwks_passed(ngx_rooms_auth_t *auth, ngx_log_t *log, char *passed)
 {
@@ -246,7 +251,7 @@ ngx_rooms_jwks_done(ngx_rooms_fetch_t *fetch)
     auth = fetch->data;
 
     if (auth->fetching != fetch) {
-        /* given up long ago */
+        /* it was given up before */
         return;
     }
 

@@ -11,9 +11,9 @@
 #include "rooms_jwt.h"
 
 
-#define NGX_ROOMS_JWKS_TTL      300    /* s, a fetched set is fresh */
-#define NGX_ROOMS_JWKS_AGAIN     10    /* s, between two fetches */
-#define NGX_ROOMS_JWKS_RETRY      1    /* s, while there are none at all */
+#define NGX_ROOMS_JWKS_TTL      300    /* s, a fetched set is fresh for */
+#define NGX_ROOMS_JWKS_AGAIN     10    /* s, least time between two fetches */
+#define NGX_ROOMS_JWKS_RETRY      1    /* s, the same while there is no set */
 
 typedef enum {
     NGX_ROOMS_SET_FILE = 0,
@@ -32,12 +32,12 @@ typedef struct {
 } ngx_rooms_jwks_file_t;
 
 /*
- * The settings of some locations of one server{}, and what the worker knows
- * for them.  Servers share none: the same rooms_auth_jwks_request leads to
- * another location in each.
+ * The settings that some locations of one server{} share, and the worker's
+ * keys for them.  Two servers never share one: the same
+ * rooms_auth_jwks_request leads to another location in each.
  */
 struct ngx_rooms_auth_s {
-    void                  *server;         /* identity of the server{} */
+    void                  *server;         /* identifies the server{} */
     ngx_uint_t             mode;
     ngx_str_t              issuer;
     ngx_str_t              audience;
@@ -54,29 +54,30 @@ struct ngx_rooms_auth_s {
     ngx_str_t              request;        /* rooms_auth_jwks_request */
     time_t                 fetched;        /* last success */
     time_t                 tried;
-    uint32_t               said;           /* CRC of the last warning */
-    ngx_rooms_fetch_t     *fetching;       /* under way */
+    uint32_t               said;           /* CRC of the last warning logged */
+    ngx_rooms_fetch_t     *fetching;       /* a fetch under way, or NULL */
     ngx_queue_t            waiters;
 };
 
 
 /*
  * Loads a file that is new or has changed; keeps the old set on errors.
- * `passed` (NGX_ROOMS_JWKS_TEXT bytes) gets the keys that can't be used, or "".
+ * `passed` (NGX_ROOMS_JWKS_TEXT bytes) gets a list of the keys that are
+ * unusable, or "".
  */
 #define NGX_ROOMS_JWKS_TEXT  512
 ngx_int_t ngx_rooms_jwks_load(ngx_rooms_auth_t *auth, ngx_uint_t set,
     ngx_log_t *log, ngx_uint_t level, char *passed);
-/* Looks once a second whether the files have changed. */
+/* Checks at most once a second whether the files have changed. */
 void ngx_rooms_jwks_refresh_files(ngx_rooms_auth_t *auth, ngx_log_t *log);
 
 /*
- * Starts to fetch the keys by a subrequest of r, if that is due and nobody
- * does.  NGX_OK: under way (or just not possible so soon: NGX_DECLINED).
+ * Starts a subrequest of r that fetches the keys, if they are due.  NGX_OK: a
+ * fetch is under way.  NGX_DECLINED: the last one was too recent.
  */
 ngx_int_t ngx_rooms_jwks_fetch(ngx_rooms_auth_t *auth, ngx_http_request_t *r);
 
-/* Runs rq again when the fetch has ended, well or not. */
+/* Runs rq again when the fetch has ended, successful or not. */
 ngx_int_t ngx_rooms_jwks_wait(ngx_rooms_auth_t *auth, ngx_rooms_req_t *rq);
 
 #endif /* NGX_ROOMS_JWKS_H */

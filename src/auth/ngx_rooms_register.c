@@ -4,14 +4,14 @@
  */
 
 /*
- * A caller becomes a participant of its tenant with its first request, and
- * its personal workspace is made with it.  Workers remember whom they have
- * seen, for a while and as long as the store's connection stands.
+ * A caller's first request creates their participant and personal workspace.
+ * Each worker remembers for a while whom it has seen, until its connection to
+ * the store is lost.
  *
- * The store may be emptied meanwhile.  Requests by which a caller comes into
- * anything (NGX_ROOMS_ENTERS) ask it all the same; all others fail there as
- * for anybody who is in nothing.  Once somebody who was seen isn't there, the
- * worker forgets everybody.
+ * The store may be emptied meanwhile.  So rows that make the caller a member
+ * of anything (NGX_ROOMS_ENTERS) ask the store nevertheless; all other rows
+ * then treat the caller like somebody without rooms.  When a participant who
+ * was seen turns out to be missing, the worker forgets everybody.
  */
 
 #include "ngx_rooms_auth.h"
@@ -19,10 +19,10 @@
 #include <sodium.h>
 
 
-#define NGX_ROOMS_SEEN      8192           /* sets of places, 24 bytes each */
-#define NGX_ROOMS_SEEN_WAYS    4           /* of a set */
+#define NGX_ROOMS_SEEN      8192           /* sets, of slots of 24 bytes */
+#define NGX_ROOMS_SEEN_WAYS    4           /* slots of a set */
 #define NGX_ROOMS_SEEN_TTL    30           /* s */
-#define NGX_ROOMS_SUFFIX       6           /* digits that are drawn */
+#define NGX_ROOMS_SUFFIX       6           /* random digits of a suffix */
 
 typedef enum {
     NGX_ROOMS_REG_BEGIN = 0,
@@ -38,13 +38,13 @@ typedef struct {
 } ngx_rooms_seen_t;
 
 static ngx_rooms_seen_t  ngx_rooms_seen[NGX_ROOMS_SEEN * NGX_ROOMS_SEEN_WAYS];
-static ngx_uint_t        ngx_rooms_forgotten;  /* so often */
+static ngx_uint_t        ngx_rooms_forgotten;  /* counts how often all were
+                                                  forgotten */
 
 
 /*
- * What was seen is one participant with one name, so that a token with another
- * name is looked at, and it is seen by one kind of server: a strict one asks
- * for more.
+ * The slot of a participant, keyed by id, name and kind of server: a token
+ * with another name, or a strict server, needs a new look at the store.
  */
 static ngx_rooms_seen_t *
 ngx_rooms_seen_slot(ngx_rooms_req_t *rq, uint64_t *who)
@@ -73,7 +73,7 @@ ngx_rooms_seen_slot(ngx_rooms_req_t *rq, uint64_t *who)
 
     *who = (*who ^ (uint64_t) (uintptr_t) rq->conf->store) | 1;
 
-    /* its own place, or that of who was seen longest ago */
+    /* its own slot, or the one seen longest ago */
 
     set = &ngx_rooms_seen[(*who >> 1) % NGX_ROOMS_SEEN * NGX_ROOMS_SEEN_WAYS];
     slot = set;
@@ -93,7 +93,7 @@ ngx_rooms_seen_slot(ngx_rooms_req_t *rq, uint64_t *who)
 }
 
 
-/* Differs from all before when what was seen needn't be so any more. */
+/* A number that changes whenever what was seen may be outdated. */
 static ngx_uint_t
 ngx_rooms_register_epoch(ngx_rooms_req_t *rq)
 {
@@ -130,8 +130,8 @@ ngx_rooms_local_wish(ngx_rooms_req_t *rq, rooms_str_t id)
 
 
 /*
- * When another participant has the local id, a suffix is drawn: so it doesn't
- * matter how many have it.
+ * If another participant has the local id, appends random digits.  So it
+ * doesn't matter how many participants want the same one.
  */
 rooms_str_t
 ngx_rooms_local_free(ngx_rooms_req_t *rq, rooms_str_t local, rooms_str_t id,
@@ -206,7 +206,7 @@ ngx_rooms_unknown(ngx_rooms_req_t *rq, rooms_str_t id)
 }
 
 
-/* What the token says it is, or what the participant's id makes. */
+/* The local id that the token names, or one made of the participant's id. */
 static rooms_str_t
 ngx_rooms_register_wish(ngx_rooms_req_t *rq)
 {
@@ -215,7 +215,10 @@ ngx_rooms_register_wish(ngx_rooms_req_t *rq)
 }
 
 
-/* One who has no name is called by the local id, or by the participant's. */
+/*
+ * The display name: the token's, or one made of its local id or participant
+ * id.
+ */
 static rooms_str_t
 ngx_rooms_register_name(ngx_rooms_req_t *rq)
 {
@@ -246,7 +249,9 @@ ngx_rooms_register_send(ngx_rooms_req_t *rq)
 }
 
 
-/* A participant's last day with a request, in days since the epoch. */
+/*
+ * Stores the participant's last day with a request, in days since the epoch.
+ */
 static void
 ngx_rooms_register_seen_today(ngx_rooms_req_t *rq)
 {
@@ -291,9 +296,9 @@ ngx_rooms_register_commit(ngx_rooms_req_t *rq)
 
 
 /*
- * The name follows the token's, unless it was set by hand, or a token that was
- * issued later has given another: who comes with an old token and a new one,
- * from two devices, isn't renamed back and forth.
+ * Whether the stored name is replaced by the token's.  Not if it was set by
+ * hand, or came from a token issued later: so two devices, one with an old
+ * token, don't rename the participant back and forth.
  */
 static ngx_uint_t
 ngx_rooms_register_renames(ngx_rooms_req_t *rq)
@@ -309,8 +314,9 @@ ngx_rooms_register_renames(ngx_rooms_req_t *rq)
 
 
 /*
- * The first token of somebody whom an administrator or an invite has made: the
- * local id is the token's, unless it was given, or is another's.
+ * The first token of a participant whom an administrator or an invite
+ * created.  The local id becomes the token's, unless an administrator set it,
+ * or another participant has it.
  */
 static void
 ngx_rooms_register_takeover(ngx_rooms_req_t *rq)
@@ -339,7 +345,7 @@ ngx_rooms_register_takeover(ngx_rooms_req_t *rq)
 }
 
 
-/* What a request changes of a row that is there. */
+/* Updates an existing row with what the request changes. */
 static ngx_int_t
 ngx_rooms_register_update(ngx_rooms_req_t *rq, ngx_uint_t renames)
 {
@@ -432,8 +438,8 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
     }
 
     /*
-     * A token of ours doesn't make anybody a participant of elsewhere, nor one
-     * whom all would take for the owner of a local id here.
+     * Refuses a token whose id has the form of a participant of another
+     * server, or of a local id of this one.
      */
 
     if (rooms_foreign(rq->principal.sub, ROOMS_NULL, &server)
@@ -489,7 +495,7 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
         }
 
         if (rc == NGX_OK && rq->profile.server.data) {
-            /* a token of ours doesn't make anybody a member of elsewhere */
+            /* a token of ours can't act for another server's participant */
             return ngx_rooms_auth_refused(rq, "the participant is one of "
                                           "another server");
         }
@@ -542,14 +548,16 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
         if (result == NGX_ROOMS_COMMIT_CONFLICT
             && ++rq->races < NGX_ROOMS_RACES)
         {
-            /* registered or renamed meanwhile, or the local id was taken */
+            /*
+             * registered or renamed meanwhile, or the local id was just taken
+             */
             return ngx_rooms_register_look(rq);
         }
 
         if (result == NGX_ROOMS_COMMIT_CONFLICT
             && rq->round == NGX_ROOMS_REG_RENAMED)
         {
-            /* the next request will do */
+            /* leave it to the next request */
             rq->races = 0;
             rq->whole = 0;
             return NGX_OK;

@@ -4,11 +4,10 @@
  */
 
 /*
- * Who calls, where the Authorization header can't be sent: tickets of streams
- * and signed links, tokens in a cookie or in the query.  They are given out
- * here, too: POST /v1/auth/ticket, and the links of the rows that make some.
- * And what must not be seen of them: NGINX logs the request line with every
- * error.
+ * Credentials for when a client can't send the Authorization header: stream
+ * tickets and signed links, and tokens in a cookie or in the query.  Issues
+ * them: POST /v1/auth/ticket, and the links that some rows return.  And hides
+ * them from logs, since NGINX logs the request line with every error.
  */
 
 #include "ngx_rooms_ticket.h"
@@ -57,7 +56,7 @@ ngx_rooms_url_secret_wipe(void *data)
 }
 
 
-/* A newline at the end of the file is an editor's. */
+/* Drops one newline at the end of the file, which editors add. */
 static const char *
 ngx_rooms_url_secret_read(ngx_conf_t *cf, ngx_str_t *path,
     rooms_str_t *secret)
@@ -223,7 +222,7 @@ ngx_rooms_ticket_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
 /* Who calls */
 
 
-/* An argument as it stands: what we make needs no escapes. */
+/* An argument of the query, undecoded: our tickets need no escapes. */
 static rooms_str_t
 ngx_rooms_ticket_arg(ngx_http_request_t *r, const char *name)
 {
@@ -309,7 +308,7 @@ ngx_rooms_ticket_token(ngx_rooms_req_t *rq)
 }
 
 
-/* Of what only reads: a link that changes something is followed by robots. */
+/* Only for reads: robots follow links, so a link must not change anything. */
 rooms_str_t
 ngx_rooms_ticket_query_token(ngx_rooms_req_t *rq)
 {
@@ -341,10 +340,10 @@ ngx_rooms_ticket_query_token(ngx_rooms_req_t *rq)
 }
 
 
-/* What is given out */
+/* Issuing tickets and links */
 
 
-/* NULL: the answer is set, which is 404 where the server has no secret. */
+/* NULL: the answer is set.  It is 404 if the server has no secret. */
 static rooms_str_t
 ngx_rooms_ticket_make(ngx_rooms_req_t *rq, rooms_ticket_e purpose,
     int64_t exp, rooms_str_t object)
@@ -382,7 +381,7 @@ ngx_rooms_ticket_decide(ngx_rooms_req_t *rq)
 }
 
 
-/* Good as long as the token. */
+/* The ticket expires no later than the token. */
 static ngx_int_t
 ngx_rooms_ticket_show(ngx_rooms_req_t *rq)
 {
@@ -409,7 +408,7 @@ ngx_rooms_ticket_show(ngx_rooms_req_t *rq)
 }
 
 
-/* "expires_in", of the body where there is one, else of the query. */
+/* "expires_in", from the body if there is one, else from the query. */
 static ngx_int_t
 ngx_rooms_link_life(ngx_rooms_req_t *rq, int64_t *life)
 {
@@ -492,7 +491,10 @@ ngx_rooms_ticket_hidden(ngx_http_request_t *r, ngx_str_t *text)
 }
 
 
-/* Of any request: a server has one log for all of its locations. */
+/*
+ * $rooms_uri works for any request: a server has one log for all its
+ * locations.
+ */
 static ngx_int_t
 ngx_rooms_variable_uri(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
@@ -540,8 +542,8 @@ ngx_rooms_ticket_add_variables(ngx_conf_t *cf)
 
 
 /*
- * The first phase: from here on NGINX has only the line without secrets to
- * log, as $request and beside its errors.  The target itself stays as it is.
+ * Runs in the first phase.  From then on NGINX logs the request line without
+ * secrets, in $request and with its errors.  The target itself is unchanged.
  */
 static ngx_int_t
 ngx_rooms_ticket_hide_line(ngx_http_request_t *r)

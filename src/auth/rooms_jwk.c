@@ -110,7 +110,7 @@ rooms_jwk_serves(const rooms_jwk_t *key, rooms_alg_e alg)
 }
 
 
-/* A member that is null is taken for one that isn't there. */
+/* A member that is null counts as missing. */
 static const json_t *
 rooms_jwk_member(const json_t *jwk, const char *name)
 {
@@ -124,7 +124,7 @@ rooms_jwk_member(const json_t *jwk, const char *name)
 
 /*
  * Decodes the base64url member `name` into dst.  Returns the number of bytes,
- * or -1 with *why: missing, no string, no base64url, longer than cap.
+ * or -1 with *why: missing, not a string, not base64url, longer than cap.
  */
 static long
 rooms_jwk_bytes(const json_t *jwk, const char *name, unsigned char *dst,
@@ -153,7 +153,7 @@ rooms_jwk_bytes(const json_t *jwk, const char *name, unsigned char *dst,
 }
 
 
-/* Takes bld over.  NULL if OpenSSL finds the numbers to be no such key. */
+/* Frees bld.  Returns NULL if OpenSSL refuses the numbers. */
 static EVP_PKEY *
 rooms_jwk_build(const char *type, OSSL_PARAM_BLD *bld)
 {
@@ -182,10 +182,9 @@ rooms_jwk_build(const char *type, OSSL_PARAM_BLD *bld)
 
 
 /*
- * RFC 7518, section 6.3.1.  OpenSSL takes any pair of numbers for an RSA
- * key, so what keeps a nonsensical one out is here: a modulus of a sane size
- * and odd, an exponent that is odd, not 1 and, as FIPS 186-5 and everybody
- * else has it, small.
+ * RFC 7518, section 6.3.1.  OpenSSL accepts any pair of numbers as an RSA
+ * key, so we check them: the modulus is odd and of a sane size; the exponent
+ * is odd, not 1 and small, as FIPS 186-5 requires.
  */
 static int
 rooms_jwk_rsa(const json_t *jwk, rooms_jwk_t *key, const char **why)
@@ -235,8 +234,8 @@ rooms_jwk_rsa(const json_t *jwk, rooms_jwk_t *key, const char **why)
 
 
 /*
- * RFC 7518, section 6.2.1: coordinates of just the curve's size.  That the
- * point is on the curve is checked by OpenSSL as it reads the point.
+ * RFC 7518, section 6.2.1: the coordinates have exactly the curve's size.
+ * OpenSSL checks that the point is on the curve.
  */
 static int
 rooms_jwk_ec(const json_t *jwk, rooms_jwk_t *key, const char **why)
@@ -282,7 +281,7 @@ rooms_jwk_ec(const json_t *jwk, rooms_jwk_t *key, const char **why)
 }
 
 
-/* RFC 8037, section 2; the point must be of the prime-order group. */
+/* RFC 8037, section 2.  The point must be in the prime-order group. */
 static int
 rooms_jwk_ed25519(const json_t *jwk, rooms_jwk_t *key, const char **why)
 {
@@ -345,10 +344,7 @@ rooms_jwk_oct(const json_t *jwk, rooms_jwk_t *key, const char **why)
 }
 
 
-/*
- * RFC 7517, sections 4.2 and 4.3: whether the key is there to verify
- * signatures.
- */
+/* RFC 7517, sections 4.2 and 4.3: whether the key may verify signatures. */
 static int
 rooms_jwk_purpose(const json_t *jwk, const char **why)
 {
@@ -383,7 +379,7 @@ rooms_jwk_purpose(const json_t *jwk, const char **why)
 }
 
 
-/* Finds the row of rooms_jwk_kinds. */
+/* Finds the row of rooms_jwk_kinds for the key. */
 static int
 rooms_jwk_kind(const json_t *jwk, const rooms_jwk_kind_t **kind,
     const char **why)

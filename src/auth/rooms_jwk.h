@@ -4,8 +4,8 @@
  */
 
 /*
- * One verification key, read from a JWK (RFC 7517, section 4).  For the use
- * of rooms_jwks.c and rooms_jws.c; everybody else deals with sets.
+ * One verification key, read from a JWK (RFC 7517, section 4).  Only
+ * rooms_jwks.c and rooms_jws.c use it; all others use sets of keys.
  */
 
 #ifndef ROOMS_JWK_H
@@ -20,8 +20,8 @@
 #define ROOMS_JWK_RSA_MAX    8192
 
 /*
- * RFC 7518, section 3.2 wants 32 bytes of secret at least.  The 16 that we
- * ask for still can't be guessed if they are random; below, it's an error.
+ * RFC 7518, section 3.2 asks for at least 32 bytes of secret.  We accept 16,
+ * which still can't be guessed if they are random; fewer is an error.
  */
 #define ROOMS_SECRET_MIN      16              /* bytes */
 #define ROOMS_SECRET_MAX      4096
@@ -46,7 +46,7 @@ typedef enum {
     ROOMS_ALG_MAX
 } rooms_alg_e;
 
-/* The algorithm of that name, or ROOMS_ALG_NONE for any that isn't ours. */
+/* The algorithm of that name, or ROOMS_ALG_NONE if we don't support it. */
 rooms_alg_e rooms_alg_parse(const char *name, size_t len);
 
 
@@ -61,10 +61,11 @@ typedef enum {
 
 struct evp_pkey_st;
 
-/* Owns what it points to.  rooms_jws.c alone looks inside. */
+/* Owns what it points to.  Only rooms_jws.c reads the fields. */
 typedef struct {
     rooms_key_e          kind;
-    rooms_alg_e          alg;              /* its own "alg"; NONE: has none */
+    rooms_alg_e          alg;              /* the key's "alg"; NONE: it has
+                                              none */
     rooms_str_t          kid;              /* NULL: the key has none */
     struct evp_pkey_st  *pkey;             /* RSA, EC */
     unsigned char       *secret;           /* oct */
@@ -74,23 +75,23 @@ typedef struct {
 
 
 /*
- * Every algorithm is of one kind of key, and a key that names an algorithm
- * serves no other.  This closes the confusion of HS256 with an RSA key's
- * public bytes.
+ * Whether the key can verify the algorithm.  Each algorithm has one kind of
+ * key, and a key that names an algorithm serves no other.  So nobody can pass
+ * an HS256 token that is signed with the public bytes of an RSA key.
  */
 int rooms_jwk_serves(const rooms_jwk_t *key, rooms_alg_e alg);
 
 
 /*
- * Both fill in a zeroed key, to be given back by rooms_jwk_clear(), and
- * return 0; or -1, and then *why is a static text that says why the key can't
- * be used, and there is nothing to give back.
+ * Both fill in a zeroed key, which the caller frees with rooms_jwk_clear(),
+ * and return 0.  On failure they return -1, *why is a static text that says
+ * why, and there is nothing to free.
  */
 int rooms_jwk_read(const json_t *jwk, rooms_jwk_t *key, const char **why);
 int rooms_jwk_set_secret(rooms_jwk_t *key, const unsigned char *data,
     size_t len, const char **why);
 
-/* Wipes the secret, frees, and leaves the key zeroed. */
+/* Wipes the secret, frees what the key owns, and zeroes the key. */
 void rooms_jwk_clear(rooms_jwk_t *key);
 
 #endif /* ROOMS_JWK_H */

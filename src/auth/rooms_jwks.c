@@ -27,8 +27,8 @@ rooms_jwks_error(char *err, size_t errlen, const char *fmt, ...)
 
 
 /*
- * One line for all keys that are passed over: how many, and why the first
- * ones.  It ends where the buffer does.
+ * Appends a skipped key, and why, to the one line in err.  The line ends
+ * where the buffer does.
  */
 static void
 rooms_jwks_passed(char *err, size_t errlen, unsigned n, size_t i,
@@ -125,7 +125,7 @@ rooms_jwks_parse(const unsigned char *json, size_t len, char *err,
     root = json_loadb((const char *) json, len, JSON_REJECT_DUPLICATES,
                       &error);
 
-    /* The text of the error quotes its input, that is, maybe a secret. */
+    /* jansson's error text quotes the input, which may be a secret */
 
     if (root == NULL) {
         rooms_jwks_error(err, errlen, "%s in line %d, column %d",
@@ -136,8 +136,8 @@ rooms_jwks_parse(const unsigned char *json, size_t len, char *err,
     }
 
     /*
-     * What OpenSSL has to say about a bad key must not stay in the thread's
-     * queue: NGINX would log it as a stale error of an unrelated connection.
+     * What OpenSSL says about a bad key must not stay in the thread's error
+     * queue: NGINX would log it for an unrelated connection.
      */
     (void) ERR_set_mark();
     set = rooms_jwks_read(json_object_get(root, "keys"), err, errlen);

@@ -4,13 +4,12 @@
  */
 
 /*
- * Key sets: the keys that tokens are verified with, made from a JWK Set
- * (RFC 7517, RFC 7518 section 6, RFC 8037 section 2) or from the bytes of
- * a secret file.
+ * Key sets: the keys that verify tokens, from a JWK Set (RFC 7517; RFC 7518,
+ * section 6; RFC 8037, section 2) or from the bytes of a secret file.
  *
- * A set is built once and never changes, so that any number of workers and
- * threads may verify with it at the same time.  It owns everything that it
- * points to; its caller owns it, and frees it when no verification runs.
+ * A set never changes once it is built, so many threads may verify with it at
+ * the same time.  It owns everything that it points to.  The caller owns the
+ * set, and frees it when no verification runs.
  */
 
 #ifndef ROOMS_JWKS_H
@@ -32,26 +31,26 @@ struct rooms_jwks_s {
 
 
 /*
- * Parses a JWK Set: {"keys": [...]}.  Returns a set of at least one key, to be
- * freed with rooms_jwks_free(), or NULL.
+ * Parses a JWK Set: {"keys": [...]}.  Returns a set with at least one key,
+ * which the caller frees with rooms_jwks_free(), or NULL.
  *
- * Keys that can't be used are passed over (RFC 7517, section 5): a "use" other
- * than "sig", "key_ops" without "verify", a "kty", "crv" or "alg" that we
- * don't know, members that are missing, malformed or in conflict, a key that
- * is too short.  Only a set without a key that can be used is an error.
+ * Unusable keys are skipped (RFC 7517, section 5): a "use" other than "sig";
+ * "key_ops" without "verify"; an unknown "kty", "crv" or "alg"; missing,
+ * malformed or contradictory members; a key that is too short.  It is an
+ * error if no key is left.
  *
- * err (NUL terminated, at most errlen bytes) says what is wrong, or names the
- * keys that were passed over; it is empty if there is nothing to say.
+ * err (NUL terminated, at most errlen bytes) says what is wrong, or which
+ * keys were skipped; otherwise it is empty.
  *
- * The caller's json isn't kept and may be wiped afterwards.
+ * The set keeps no pointer into json, which may be wiped afterwards.
  */
 rooms_jwks_t *rooms_jwks_parse(const unsigned char *json, size_t len,
     char *err, size_t errlen);
 
 /*
- * A set of one "oct" key without "kid" from the bytes of a secret file; one
- * newline at the end ("\n" or "\r\n") is no part of it.  NULL and err as
- * above.  Tokens that do name a "kid" never match such a key.
+ * Makes a set of one "oct" key without "kid" from the bytes of a secret file.
+ * One newline at the end ("\n" or "\r\n") isn't part of the secret.  NULL and
+ * err are as above.  A token that names a "kid" never matches this key.
  */
 rooms_jwks_t *rooms_jwks_secret(const unsigned char *secret, size_t len,
     char *err, size_t errlen);

@@ -20,18 +20,20 @@
 
 
 typedef struct {
-    rooms_str_t         header;       /* as they stand in the token */
+    rooms_str_t         header;       /* each still in base64url */
     rooms_str_t         payload;
     rooms_str_t         signature;
-    rooms_str_t         input;        /* header "." payload: what is signed */
+    rooms_str_t         input;        /* header "." payload: what the
+                                         signature covers */
 } rooms_jws_parts_t;
 
-/* The keys that fit a header.  n may say more than are listed. */
+/* The keys that fit a header. n counts all, also those that aren't listed. */
 typedef struct {
     const rooms_jwk_t  *keys[ROOMS_JWS_TRIES];
     rooms_alg_e         alg;
     unsigned            n;
-    unsigned            named:1;      /* the header has a kid, and it exists */
+    unsigned            named:1;      /* the header has a kid, and a key has
+                                         it */
 } rooms_jws_keys_t;
 
 
@@ -71,13 +73,13 @@ rooms_jws_split(rooms_str_t token, rooms_jws_parts_t *parts)
     parts->signature = (rooms_str_t) { (size_t) (end - dot2 - 1), dot2 + 1 };
     parts->input = (rooms_str_t) { (size_t) (dot2 - p), p };
 
-    /* A third dot is no base64url and is found when the part is decoded. */
+    /* A third dot isn't base64url, so decoding that part will fail. */
 
     return (parts->header.len && parts->payload.len) ? 0 : -1;
 }
 
 
-/* The header as JSON, to be given back; NULL if it is no JSON object. */
+/* Parses the header.  The caller frees it; NULL: it isn't a JSON object. */
 static json_t *
 rooms_jws_header(rooms_str_t part, size_t flags, unsigned char *buf,
     size_t buflen)
@@ -103,9 +105,8 @@ rooms_jws_header(rooms_str_t part, size_t flags, unsigned char *buf,
 
 
 /*
- * A header that names a key gets the keys of that name only.  One that names
- * none gets all that serve its algorithm: with one key that is the usual
- * case, with several each has to be tried.
+ * Collects the keys that may have signed.  If the header names a key, these
+ * are the keys of that name; else all that serve its algorithm.
  */
 static void
 rooms_jws_fit(const rooms_jwks_t *const *sets, unsigned nsets,
@@ -221,8 +222,8 @@ rooms_jws_md(rooms_alg_e alg)
 
 
 /*
- * RFC 7518, sections 3.3 and 3.5.  The salt of PSS is as long as the hash;
- * the mask's hash is the same unless another is set.
+ * RFC 7518, sections 3.3 and 3.5.  The salt of PSS is as long as the hash,
+ * and OpenSSL uses the same hash for the mask.
  */
 static int
 rooms_jws_pkey(EVP_PKEY *pkey, rooms_alg_e alg, const unsigned char *sig,
@@ -253,9 +254,8 @@ rooms_jws_pkey(EVP_PKEY *pkey, rooms_alg_e alg, const unsigned char *sig,
 
 
 /*
- * RFC 7518, section 3.4: the signature is r and s, of the size of the curve's
- * coordinates each; OpenSSL wants them as a DER sequence.  It looks at their
- * range itself.
+ * RFC 7518, section 3.4: the signature is r and s, each as long as the
+ * curve's coordinates.  OpenSSL wants a DER sequence, and checks their range.
  */
 static int
 rooms_jws_ec(EVP_PKEY *pkey, rooms_alg_e alg, const unsigned char *sig,
@@ -351,8 +351,8 @@ rooms_jws_try(const rooms_jws_parts_t *parts, const rooms_jws_keys_t *fit,
     }
 
     /*
-     * A bad signature leaves errors in the thread's queue; NGINX would take
-     * them for those of its next TLS connection and log an alert.
+     * A bad signature leaves errors in the thread's queue.  NGINX would log
+     * them as an alert of its next TLS connection.
      */
     (void) ERR_set_mark();
 
@@ -438,10 +438,10 @@ rooms_jws_verify(rooms_str_t token, const rooms_jwks_t *const *sets,
 
 
 /*
- * Less strict than verifying on purpose: a header with a doubled member, an
- * "alg" of any kind, or the empty signature of "none" (RFC 7519, section 6)
- * is still a JWT, so that in hybrid mode it is refused as one, and doesn't
- * pass as a mock token.
+ * Deliberately less strict than verifying.  A header with a duplicate member
+ * or any "alg", or the empty signature of "none" (RFC 7519, section 6), still
+ * makes a JWT.  So hybrid mode refuses it, instead of taking it for a mock
+ * token.
  */
 int
 rooms_jwt_looks_like(rooms_str_t token)

@@ -38,7 +38,10 @@ rooms_jwt_string(const json_t *v)
 }
 
 
-/* Moves a string to *p; the JSON value that it is in goes away. */
+/*
+ * Copies a string to *p, since the JSON tree that it points into will be
+ * freed.
+ */
 static void
 rooms_jwt_keep(rooms_str_t *s, unsigned char **p)
 {
@@ -50,7 +53,10 @@ rooms_jwt_keep(rooms_str_t *s, unsigned char **p)
 }
 
 
-/* The value at the end of a path, or of the usual name; NULL: none, or null. */
+/*
+ * The value at the end of a path, or under the usual name; NULL if it is
+ * missing or null.
+ */
 static const json_t *
 rooms_jwt_claim(const json_t *claims, const rooms_words_t *path,
     const char *usual)
@@ -74,9 +80,9 @@ rooms_jwt_claim(const json_t *claims, const rooms_words_t *path,
 
 
 /*
- * A claim that the operator maps may be what their provider makes of it: a
- * string, a whole number, or an array of just one of them.  Writes a number to
- * *p.  NULL: it is none of these.
+ * The text of a claim.  If the operator mapped the claim, it may also be a
+ * whole number, or an array of just one value, as some providers send it.
+ * Writes a number to *p.  NULL: it is none of these.
  */
 static rooms_str_t
 rooms_jwt_text(const json_t *v, const rooms_words_t *path, unsigned char **p)
@@ -101,8 +107,8 @@ rooms_jwt_text(const json_t *v, const rooms_words_t *path, unsigned char **p)
 
 
 /*
- * Who it is.  A name that is odd is made fit, and what isn't one at all is
- * none; only ids must be as they are.  They are kept at *p, in order.
+ * Reads who it is.  Odd names are made fit, and names that can't be are
+ * ignored; only ids must be valid as they are.  Copies them to p, in order.
  */
 static rooms_jwt_e
 rooms_jwt_identity(const json_t *claims, const rooms_jwt_check_t *check,
@@ -174,7 +180,10 @@ rooms_jwt_is_one_of(const char *p, size_t len, const rooms_words_t *words)
 }
 
 
-/* Words of a string divided by spaces, or the strings of an array. */
+/*
+ * Whether one of the words is among those of a string, separated by spaces,
+ * or among the strings of an array.
+ */
 static int
 rooms_jwt_grants(const json_t *v, const rooms_words_t *words)
 {
@@ -208,8 +217,8 @@ rooms_jwt_grants(const json_t *v, const rooms_words_t *words)
 
 
 /*
- * The operator's words may be roles or permissions, wherever they stand; our
- * own ones are roles, and a permission.
+ * The operator's words match both roles and permissions.  Our defaults
+ * differ: some are roles, one is a permission.
  */
 static int
 rooms_jwt_admin(const json_t *claims, const rooms_jwt_check_t *check)
@@ -271,9 +280,9 @@ rooms_jwt_parties(const json_t *claims, const rooms_jwt_check_t *check,
 
 
 /*
- * A NumericDate (RFC 7519, section 2), which may have a fraction; it's cut.
- * Returns 1, 0 if there is none, -1 if it's no time.  The comparison is
- * written so that a NaN would fail it.
+ * Reads a NumericDate (RFC 7519, section 2); a fraction is cut off.  Returns
+ * 1, 0 if it is missing, -1 if it isn't a valid time.  A NaN fails the
+ * comparison, too.
  */
 static int
 rooms_jwt_time(const json_t *claims, const char *name, int64_t *t)
@@ -311,8 +320,8 @@ rooms_jwt_time(const json_t *claims, const char *name, int64_t *t)
 
 
 /*
- * RFC 7519, sections 4.1.4 to 4.1.6.  "exp" is the last thing that is looked
- * at: who is told "expired" needs a new token, and nothing else.
+ * RFC 7519, sections 4.1.4 to 4.1.6.  "exp" is checked last, so that
+ * "expired" means that only a fresh token is needed.
  */
 static rooms_jwt_e
 rooms_jwt_times(const json_t *claims, const rooms_jwt_check_t *check,
@@ -370,8 +379,8 @@ rooms_jwt_claims(const json_t *claims, const rooms_jwt_check_t *check,
     }
 
     /*
-     * Names come from the payload, whose bytes are fewer than 3/4 of the
-     * token's: behind the ids there is room for each of them.
+     * The names come from the payload, which has less than 3/4 of the token's
+     * bytes.  So buf has room for them after the ids.
      */
     rc = rooms_jwt_identity(claims, check, out, buf, why);
 

@@ -4,12 +4,12 @@
  */
 
 /*
- * From a bearer token to a principal: who calls, of which tenant, and
- * whether as an administrator of it.  Source: docs/api, "Authentication";
- * RFC 7519, sections 4.1 and 7.2; RFC 8725.
+ * Turns a bearer token into a principal: the participant, the tenant, and
+ * whether the participant administers it.  Source: docs/api.md,
+ * "Authentication"; RFC 7519, sections 4.1 and 7.2; RFC 8725.
  *
- * No state, no clock, no I/O: the same arguments give the same answer, from
- * any thread.  rooms_jwt_init() (rooms_jws.h) must have been called.
+ * There is no state, clock or I/O: the same arguments give the same result,
+ * in any thread.  Call rooms_jwt_init() (rooms_jws.h) first.
  */
 
 #ifndef ROOMS_JWT_H
@@ -20,19 +20,19 @@
 
 
 /*
- * Times of claims are seconds since the epoch from 0 to the end of the year
- * 9999.  A larger one is a fault of the issuer, most often milliseconds.
+ * Times in claims are seconds from 1970 to the end of the year 9999.  A
+ * larger one is the issuer's mistake, most often milliseconds.
  */
 #define ROOMS_JWT_TIME_MAX  253402300799
 
 
 /*
- * What tokens are held against.  Everything is the caller's.
+ * What a token must satisfy.  The caller owns all of it.
  *
- * `claims` are paths into nested objects; a claim with one is looked for there
- * alone.  `admins` are the roles and permissions that make an administrator;
- * none: "tenant_admin", "partner_admin", "super_admin", and the permission
- * "admin:access".
+ * `claims` are paths into nested objects; a claim that has a path is only
+ * read there. `admins` are the roles and permissions that make an
+ * administrator.  If it is empty, these are the roles "tenant_admin",
+ * "partner_admin", "super_admin", and the permission "admin:access".
  */
 typedef struct {
     const rooms_jwks_t *const  *sets;
@@ -43,32 +43,32 @@ typedef struct {
     int64_t                     now;       /* seconds */
     rooms_words_t               claims[ROOMS_CLAIM_MAX];
     rooms_words_t               admins;
-    rooms_str_t                 tenant;    /* of tokens that name none; NULL:
-                                              they are refused */
+    rooms_str_t                 tenant;    /* for tokens without one; NULL:
+                                              refuse these */
 } rooms_jwt_check_t;
 
 
 /*
- * Verifies signature and claims.  On ROOMS_JWT_OK *out is the principal; on
- * anything else it is all zero, and *why (if why isn't NULL) is a static
- * text that says which check failed, to the log and to the client.  buflen is
- * ROOMS_JWT_BUF at least.
+ * Verifies signature and claims.  On ROOMS_JWT_OK *out is the principal.  On
+ * anything else *out is all zero, and *why (if why isn't NULL) is a static
+ * text that says which check failed; it goes to the log and to the client.
+ * buflen is at least ROOMS_JWT_BUF.
  *
- * ROOMS_JWT_EXPIRED is said only of a token that is right in everything
- * else.  After ROOMS_JWT_UNKNOWN_KID the caller may fetch the keys anew and
- * call once more; still unknown then means invalid.  A principal may be
- * cached as long as the caller compares exp + leeway with its clock.
+ * ROOMS_JWT_EXPIRED means that all else is valid.  After
+ * ROOMS_JWT_UNKNOWN_KID the caller may fetch the keys again and call once
+ * more; if the key is still unknown, the token is invalid.  A principal may
+ * be cached while exp + leeway is in the future.
  */
 rooms_jwt_e rooms_jwt_verify(rooms_str_t token,
     const rooms_jwt_check_t *check, rooms_principal_t *out,
     unsigned char *buf, size_t buflen, const char **why);
 
 /*
- * Development: "mock:<participant>@<tenant>[:admin]" is that participant
- * (who may have "@" and ":" in the name: the last "@" divides); any other
- * token that isn't empty is mock-user of mock-tenant.  exp is
- * ROOMS_JWT_TIME_MAX.  ROOMS_JWT_INVALID: empty, longer than ROOMS_JWT_MAX,
- * or begins with "mock:" and doesn't go on as it should.
+ * For development: "mock:<participant>@<tenant>[:admin]" is that participant
+ * (whose name may contain "@" and ":", since the last "@" counts).  Any other
+ * token that isn't empty is mock-user of mock-tenant. exp is
+ * ROOMS_JWT_TIME_MAX.  Returns ROOMS_JWT_INVALID if the token is empty,
+ * longer than ROOMS_JWT_MAX, or begins with "mock:" and is malformed.
  */
 rooms_jwt_e rooms_mock_principal(rooms_str_t token, rooms_principal_t *out,
     unsigned char *buf, size_t buflen, const char **why);

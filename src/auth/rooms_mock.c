@@ -14,9 +14,9 @@ static const rooms_str_t  rooms_mock_tenant = rooms_string("mock-tenant");
 
 
 /*
- * "<participant>@<tenant>[:admin]".  A tenant has neither "@" nor ":", a
- * participant may have both: so the last "@" divides, and what follows the
- * tenant can only be the suffix.
+ * "<participant>@<tenant>[:admin]".  A tenant contains neither "@" nor ":",
+ * but a participant may contain both.  So the last "@" divides, and only the
+ * suffix can follow the tenant.
  */
 static int
 rooms_mock_parse(rooms_str_t s, rooms_principal_t *out)

@@ -86,7 +86,10 @@ rooms_ticket_make(rooms_str_t secret, rooms_ticket_e purpose,
 }
 
 
-/* Whether any of the secrets made it; each is tried, whichever fits. */
+/*
+ * Whether any of the secrets signed it.  Always tries all, so that the time
+ * taken tells nothing.
+ */
 static int
 rooms_ticket_signed(const rooms_str_t *secrets, unsigned nsecrets,
     const unsigned char *p, size_t len)
@@ -123,8 +126,8 @@ rooms_ticket_get(const unsigned char **p, const unsigned char *end,
 
 
 /*
- * Only what was signed by us is taken apart, and is looked at all the same:
- * another version may have signed it with the same secret.
+ * Parses a ticket whose signature is good.  Still checks everything: another
+ * version may have signed it with the same secret.
  */
 static int
 rooms_ticket_parse(const unsigned char *p, const unsigned char *end,
@@ -209,7 +212,7 @@ rooms_ticket_verify(rooms_str_t text, const rooms_str_t *secrets,
 }
 
 
-/* "ticket=" and the others: the length with the sign, or 0. */
+/* The length of "ticket=" or another secret argument's name at p; 0: none. */
 static size_t
 rooms_ticket_secret(const unsigned char *p, size_t len)
 {

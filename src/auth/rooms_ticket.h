@@ -4,12 +4,12 @@
  */
 
 /*
- * What stands for a token in a URL, where headers can't be sent: tickets of
- * streams, and links to one medium or to one room's export.  A ticket names
- * its purpose, whom it stands for, what it opens and when it ends, and is
- * signed with HMAC-SHA256; nothing of it is kept anywhere.
+ * Replaces a token in URLs, where a client can't send headers: tickets for
+ * streams, and links to one medium or one room's export.  A ticket contains
+ * its purpose, the participant, what it opens and its expiry, signed with
+ * HMAC-SHA256.  The server stores nothing for it.
  *
- * No state, no clock, no I/O: the same arguments give the same answer.
+ * There is no state, clock or I/O: the same arguments give the same result.
  */
 
 #ifndef ROOMS_TICKET_H
@@ -29,7 +29,7 @@
 #define ROOMS_TICKET_MAX   ((ROOMS_TICKET_RAW * 4 + 2) / 3)
 
 
-/* What a ticket is good for; the numbers are part of what is signed. */
+/* What a ticket is good for.  The signature covers the number. */
 typedef enum {
     ROOMS_TICKET_NONE = 0,
     ROOMS_TICKET_STREAM = 1,
@@ -39,23 +39,23 @@ typedef enum {
 
 
 /*
- * Signs a ticket of `who` for `object` (an id; empty for a stream) until
- * `exp`, in seconds.  dst has ROOMS_TICKET_MAX bytes and gets base64url.
- * Returns the length; 0: a string is too long, or exp isn't a time.
+ * Signs a ticket of `who` for `object` (an id; empty for a stream) that
+ * expires at `exp` (seconds).  Writes base64url to dst, which has
+ * ROOMS_TICKET_MAX bytes.  Returns the length; 0: a string is too long, or
+ * exp isn't a time.
  *
- * A link is a permission to read one thing, whoever asks: no role goes into
- * it.
+ * A link lets anybody who has it read one thing, so it contains no role.
  */
 size_t rooms_ticket_make(rooms_str_t secret, rooms_ticket_e purpose,
     const rooms_principal_t *who, int64_t exp, rooms_str_t object,
     unsigned char *dst);
 
 /*
- * Whether one of the secrets has signed the ticket for this purpose and
- * object, and it hasn't ended.  On ROOMS_JWT_OK *out is the principal, whose
- * strings point into buf, of ROOMS_TICKET_RAW bytes; otherwise it is all zero
- * and *why is a static text.  ROOMS_JWT_EXPIRED is said only of a ticket that
- * is right in everything else.
+ * Verifies that one of the secrets signed the ticket for this purpose and
+ * object, and that it hasn't expired.  On ROOMS_JWT_OK *out is the principal;
+ * its strings point into buf, which has ROOMS_TICKET_RAW bytes.  On anything
+ * else *out is all zero and *why is a static text.  ROOMS_JWT_EXPIRED means
+ * that all else is valid.
  */
 rooms_jwt_e rooms_ticket_verify(rooms_str_t text, const rooms_str_t *secrets,
     unsigned nsecrets, rooms_ticket_e purpose, rooms_str_t object,
@@ -64,12 +64,13 @@ rooms_jwt_e rooms_ticket_verify(rooms_str_t text, const rooms_str_t *secrets,
 
 
 /*
- * A request's target, or a whole request line, for logs: the values of
- * "ticket", "signature" and "token" become "-".  dst has text.len bytes at
- * least.  Returns the length; 0: there is nothing to hide, and dst wasn't
+ * Makes a request target, or a whole request line, fit for logs: the values
+ * of "ticket", "signature" and "token" become "-". dst has at least text.len
+ * bytes.  Returns the length; 0: nothing had to be hidden, and dst wasn't
  * written.
  *
- * Names are told apart as NGINX does it: without case, not percent-decoded.
+ * Names are compared as NGINX compares arguments: ignoring case, without
+ * decoding percent escapes.
  */
 size_t rooms_ticket_hide(rooms_str_t text, unsigned char *dst);
 
