@@ -153,6 +153,27 @@ is($again->{data}{id}, $sent[$one - 1]{data}{id}, 'a replay is none more');
 expect('201', 'POST', '/v1/rooms', 'ann',
        { room_type => 'group', name => 'without a key' });
 
+# an import is refused before anything of it is written
+
+sub import_one {
+    my ($body, $type) = RoomsTest::Bundle::form(RoomsTest::Bundle::bundle(
+        RoomsTest::Bundle::manifest(
+            events => [RoomsTest::Bundle::event(1, 'imported')])));
+
+    return RoomsTest::Calls::answer(RoomsTest::HTTP::http_req(
+        'POST', '/v1/rooms/import', token('ann'), $body,
+        'Content-Type' => $type, @_));
+}
+
+redis('CONFIG', 'RESETSTAT');
+is(refused('max_idempotency_keys', import_one('Idempotency-Key' => 'import')),
+   1, 'an import with a key is refused');
+unlike(redis('INFO', 'commandstats'), qr/cmdstat_multi:/,
+       'none of its events was written');
+is(import_one()->{status}, 201, 'without a key it is taken');
+like(redis('INFO', 'commandstats'), qr/cmdstat_multi:/,
+     'and its events are written');
+
 # those of more than a day ago don't count, and are shed
 
 my $day_ago = time() * 1000 - 86_500_000;

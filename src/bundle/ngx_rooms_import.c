@@ -35,8 +35,6 @@ static ngx_int_t ngx_rooms_import_caller(ngx_rooms_req_t *rq,
     ngx_rooms_import_t *im);
 static ngx_int_t ngx_rooms_import_room(ngx_rooms_req_t *rq,
     ngx_rooms_import_t *im);
-static ngx_int_t ngx_rooms_import_reserved(ngx_rooms_req_t *rq,
-    ngx_rooms_import_t *im);
 static ngx_int_t ngx_rooms_import_writing(ngx_rooms_req_t *rq,
     ngx_rooms_import_t *im);
 
@@ -250,6 +248,12 @@ ngx_rooms_import_load(ngx_rooms_req_t *rq)
             break;
 
         case NGX_ROOMS_IMPORT_P_RESERVE:
+
+            if (rq->round == 0) {
+                rq->round = 1;
+                return ngx_rooms_import_reserve(rq, im);
+            }
+
             rc = ngx_rooms_import_reserved(rq, im);
             break;
 
@@ -402,28 +406,6 @@ ngx_rooms_import_room(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
     return im->tables.room.data && im->events_key.data && im->copies_key.data
            && im->authors_key.data && im->tally_key.data
            && im->counts_key.data ? NGX_OK : NGX_ERROR;
-}
-
-
-static ngx_int_t
-ngx_rooms_import_reserved(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
-{
-    int64_t  position;
-
-    if (rq->round == 0) {
-        rq->round = 1;
-        return ngx_rooms_import_reserve(rq, im);
-    }
-
-    if (ngx_rooms_commit_result(rq->batch, &position, rq->r->connection->log)
-        != NGX_ROOMS_COMMIT_DONE)
-    {
-        return NGX_ERROR;
-    }
-
-    im->tables.position = position - (int64_t) im->tables.events + 1;
-
-    return NGX_OK;
 }
 
 

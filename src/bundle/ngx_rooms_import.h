@@ -190,6 +190,8 @@ ngx_int_t ngx_rooms_import_made(ngx_rooms_req_t *rq, ngx_rooms_import_t *im);
 /* The store's side (ngx_rooms_import_store.c). */
 ngx_int_t ngx_rooms_import_reserve(ngx_rooms_req_t *rq,
     ngx_rooms_import_t *im);
+ngx_int_t ngx_rooms_import_reserved(ngx_rooms_req_t *rq,
+    ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_send(ngx_rooms_req_t *rq, ngx_rooms_import_t *im);
 ngx_int_t ngx_rooms_import_sent(ngx_rooms_req_t *rq, ngx_rooms_import_t *im);
 void ngx_rooms_import_commit(ngx_rooms_req_t *rq, ngx_rooms_import_t *im);

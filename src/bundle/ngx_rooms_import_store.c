@@ -37,19 +37,73 @@ ngx_rooms_import_batch(ngx_rooms_req_t *rq)
 
 /*
  * Positions for all events at once.  What is written elsewhere meanwhile
- * comes after them; what isn't used, if the import fails, stays a gap.
+ * comes after them; what isn't used, if the import fails, stays a gap.  A
+ * tenant whose keys are used up is refused now, before anything is written;
+ * the last commit counts the key.
  */
 ngx_int_t
 ngx_rooms_import_reserve(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 {
-    if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_commit_reserve(rq->batch, &rq->keys, im->tables.events)
-           != NGX_OK)
-    {
+    ngx_rooms_keys_t    keys;
+    ngx_rooms_batch_t  *b;
+    ngx_rooms_commit_t  c;
+
+    b = ngx_rooms_batch(rq);
+    if (b == NULL) {
         return NGX_ERROR;
     }
 
+    keys = rq->keys;
+    keys.pool = b->pool;
+
+    if (ngx_rooms_commit_init(&c, b->pool, &keys) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_commit_positions(&c, im->tables.events);
+
+    if (rq->idem_claim.data) {
+        c.quotas = rq->conf->quotas;
+        ngx_rooms_commit_adds(&c, NGX_ROOMS_QUOTA_KEYS, 1);
+    }
+
+    /* by its id, the same script would do nothing a second time */
+    b->once = 1;
+
+    if (ngx_rooms_commit_build(&c, b, &keys, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    im->quota = c.quota[NGX_ROOMS_QUOTA_KEYS];
+
     return ngx_rooms_send(rq);
+}
+
+
+ngx_int_t
+ngx_rooms_import_reserved(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
+{
+    int64_t  position;
+
+    switch (ngx_rooms_commit_result(rq->batch, &position,
+                                    rq->r->connection->log))
+    {
+
+    case NGX_ROOMS_COMMIT_DONE:
+        im->tables.position = position - (int64_t) im->tables.events + 1;
+        return NGX_OK;
+
+    case NGX_ROOMS_COMMIT_CONFLICT:
+
+        if (im->quota && position == (int64_t) im->quota) {
+            return ngx_rooms_full(rq, NGX_ROOMS_QUOTA_KEYS);
+        }
+
+        /* fall through */
+
+    default:
+        return NGX_ERROR;
+    }
 }
 
 
