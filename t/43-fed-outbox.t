@@ -103,6 +103,7 @@ sub room {
         redis('ZADD', key("r:$id:list"), 0, $bob);
         redis('HINCRBY', key("r:$id"), 'joined', 1);
         redis('ZADD', key("peers:$peer->{name}:rooms"), 0, $id);
+        redis('ZADD', key('peers:names'), 0, $peer->{name});
     }
 
     redis('HSET', key("r:$id"), 'federated', 1, 'peers',

@@ -288,6 +288,8 @@ is(counted() . ' ' . unaccepted($b), '3 60', 'closed, it frees its place');
 {
     redis('HSET', 'sw:{t}:peers', map { (sprintf('p%04d.example', $_), 1) }
                                   1 .. 500);
+    redis('ZADD', 'sw:{t}:peers:names', map { (0, sprintf('p%04d.example',
+                                                          $_)) } 1 .. 500);
     redis('HSET', 'sw:{t}:peers:errors', 'p0007.example',
           '{"code":"x","message":"y","at":"2026-01-01T00:00:00.000Z"}');
 

@@ -33,7 +33,7 @@ sub store {
 
     for my $key (@{redis('KEYS', key('*'))}) {
         next if $key =~ /:(?:commit:|idem:|lease:|outbox|peers:errors
-                            |peers:reached|profiles)/x;
+                            |peers:reached|peers:names|profiles)/x;
 
         my $type = redis('TYPE', $key);
 
@@ -325,11 +325,15 @@ round_of('what is left behind',
 # lists of outboxes change by themselves here: they are looked at alone
 redis('ZADD', key('outbox:y.example'), 1, 's room-x');
 redis('ZADD', key('outboxes'), 9 ** 15, 'z.example');
+redis('HSET', key('peers'), 'w.example', 5);
 
 my $told = roomsctl('verify', '--fix', 'acme');
 
 like($told, qr/^outboxes lacks y\.example \(mended\)$/m, 'a lost outbox');
 like($told, qr/^outboxes lists z\.example \(mended\)$/m, 'an empty one');
+like($told, qr/^names of servers lacks w\.example \(mended\)$/m,
+     'a server that the list of them lacks');
+redis('HDEL', key('peers'), 'w.example');
 redis('DEL', key('outbox:y.example'));
 redis('ZREM', key('outboxes'), 'y.example');
 

@@ -8,6 +8,8 @@ use strict;
 use warnings;
 use utf8;
 
+use File::Temp ();
+use MIME::Base64 qw(encode_base64);
 use Test::More;
 
 use lib 't/lib';
@@ -169,6 +171,69 @@ for my $row (map { $_->[0] } rows({ room => '-', workspace => '-' })) {
        && $big->[1] <= $most * $small->[1] + 64,
        "$row: $small->[0] commands and $small->[1] bytes with 8, "
        . "$big->[0] and $big->[1] with $large");
+}
+
+# A page of the servers that are known reads what it shows, and a retry its
+# own; the policy names at most 1,000 of them.
+
+{
+    my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
+    my %all;
+
+    open my $out, '>', "$dir/key" or die "$dir/key: $!\n";
+    print $out encode_base64('a' x 32, '');
+    close $out or die "$dir/key: $!\n";
+    chmod 0640, "$dir/key";
+
+    for my $case (['few', 8], ['many', 10 * $large]) {
+        my ($name, $n) = @$case;
+        my @servers = map { sprintf 's%05d.example', $_ } 1 .. $n;
+        my @rows = (['peers', 'GET', '/v1/admin/federation/peers?limit=5',
+                     'root!'],
+                    ['retry', 'POST', '/v1/admin/federation/peers/'
+                     . "$servers[3]/retry", 'root!']);
+
+        start("rooms_federation on; rooms_federation_key $dir/key;"
+              . "rooms_tenant $name;");
+        tenant($name);
+        redis('HSET', key('peers'), map { ($_, 1700000000000) } @servers);
+        redis('HSET', key('peers:errors'), map { ($_, '{"code":"x"}') }
+                                           @servers);
+        redis('HSET', key('outboxes:state'), map { ($_, '1 0') } @servers);
+        redis('ZADD', key('peers:names'), map { (0, $_) } @servers);
+
+        # nothing that is due: else another worker's requests are counted
+        redis('ZADD', key('outboxes'), map { (9e15, $_) } @servers);
+        call(@$_[1 .. 3]) for @rows;
+
+        for my $row (@rows) {
+            my @least;
+
+            for (1 .. 5) {
+                my @now = cost($row, $_);
+
+                for (0, 1) {
+                    $least[$_] = $now[$_]
+                        if !defined $least[$_] || $now[$_] < $least[$_];
+                }
+            }
+
+            $all{$row->[0]}{$name} = \@least;
+        }
+
+        redis('DEL', key('outboxes'));
+    }
+
+    for my $row (sort keys %all) {
+        my ($small, $big) = @{$all{$row}}{qw(few many)};
+
+        ok($big->[0] <= $most * $small->[0]
+           && $big->[1] <= $most * $small->[1] + 64,
+           "$row: $small->[0] commands and $small->[1] bytes with 8 servers, "
+           . "$big->[0] and $big->[1] with " . 10 * $large);
+    }
+
+    start('rooms_max_participants 2000;');
 }
 
 # A page of a sync looks once into each room, and reads what it shows: of 600

@@ -5,15 +5,32 @@
 -- was noted one after the other; every change since then is an event, so the
 -- rooms that changed are those with a newer position.  KEYS[1]: the tenant's
 -- hash.  ARGV: the position that is known.  Answers "ok", "room ID PLACE" for
--- each that changed, "at POSITION", then "more", or, when nothing is left,
--- the counters of this same moment: "is tenant COUNT", "is SERVER COUNT".
+-- each that changed, "at POSITION", and "more" if there are others; and the
+-- counters of this same moment: "is SERVER COUNT" of these rooms' homes, "is
+-- tenant COUNT".
+--
+-- With a cursor behind the position it answers a page of the servers'
+-- counters, "is SERVER COUNT", and "next CURSOR".  These are read first: one
+-- that changes later does so with a room of that server.
 
 local prefix = string.sub(KEYS[1], 1, -7)
 local call = redis.call
 local out = {'ok'}
+
+if ARGV[2] then
+  local counts = call('HSCAN', prefix .. 'peers:unaccepted', ARGV[2], 'COUNT',
+                      500)
+  for i = 1, #counts[2], 2 do
+    out[#out + 1] = 'is ' .. counts[2][i] .. ' ' .. counts[2][i + 1]
+  end
+  if counts[1] ~= '0' then out[#out + 1] = 'next ' .. counts[1] end
+  return out
+end
+
 local page = call('ZRANGEBYSCORE', prefix .. 'active', '(' .. ARGV[1],
                   '+inf', 'WITHSCORES', 'LIMIT', 0, 1000)
 local at = ARGV[1]
+local homes = {}
 
 local function sum(text)
   local n = 0
@@ -41,21 +58,20 @@ for i = 1, last, 2 do
               or 'none'
     end
     out[#out + 1] = 'room ' .. id .. ' ' .. place
+    if h[3] then homes[h[3]] = true end
   end
 end
 
 out[#out + 1] = 'at ' .. at
 
-if full then
-  out[#out + 1] = 'more'
-  return out
+for server in pairs(homes) do
+  out[#out + 1] = 'is ' .. server .. ' '
+                  .. (call('HGET', prefix .. 'peers:unaccepted', server)
+                      or '0')
 end
 
 out[#out + 1] = 'is tenant ' .. (call('HGET', KEYS[1], 'rooms') or '0')
 
-local homes = call('HGETALL', prefix .. 'peers:unaccepted')
-for i = 1, #homes, 2 do
-  out[#out + 1] = 'is ' .. homes[i] .. ' ' .. homes[i + 1]
-end
+if full then out[#out + 1] = 'more' end
 
 return out

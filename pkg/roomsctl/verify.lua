@@ -700,15 +700,24 @@ local workspace_phases = {
       end
     end)
   end,
-  function(w)
-    local owners, roles = 0, call('HVALS', w.key .. ':members')
-    for _, role in ipairs(roles) do
-      if role == 'owner' then owners = owners + 1 end
-    end
-    if call('EXISTS', w.key) == 1 then
+  function(w, s)
+    return scan('HSCAN', w.key .. ':members', s, function(_, role)
+      if role == 'owner' then s.owners = s.owners + 1 end
+    end)
+  end,
+  function(w, s)
+    -- pages saw it at several moments: only if they differ, all at one
+    budget = budget - 5
+    if call('EXISTS', w.key) == 1
+       and call('HGET', w.key, 'owners') ~= string.format('%d', s.owners)
+    then
+      local owners, roles = 0, call('HVALS', w.key .. ':members')
+      for _, role in ipairs(roles) do
+        if role == 'owner' then owners = owners + 1 end
+      end
       field(w.name, w.key, 'owners', string.format('%d', owners))
+      budget = budget - #roles
     end
-    budget = budget - #roles - 5
     return true
   end,
 }
@@ -731,6 +740,10 @@ local peer_phases = {
 
 
 -- The tenant as a whole
+
+local function known_peer(server)
+  entry('names of servers', key('peers:names'), server, '0')
+end
 
 local tenant_phases = {
   function(t, s)
@@ -853,10 +866,15 @@ local tenant_phases = {
       end
     end)
   end,
+  function(t, s) return scan('HSCAN', key('peers'), s, known_peer) end,
+  function(t, s) return scan('HSCAN', key('peers:errors'), s, known_peer) end,
+  function(t, s) return scan('ZSCAN', key('peers:servers'), s, known_peer) end,
   function(t, s)
     return scan('ZSCAN', key('outboxes'), s, function(server)
       if call('EXISTS', key('outbox:', server)) == 0 then
         entry('outboxes', key('outboxes'), server)
+      else
+        known_peer(server)
       end
     end)
   end,
@@ -945,7 +963,7 @@ local kinds = {
   tenant = {function() return {} end, tenant_phases},
 }
 
-local numbers = {'list', 'order', 'admins', 'big'}
+local numbers = {'list', 'order', 'admins', 'big', 'owners'}
 
 local function resume(text)
   local words = {}

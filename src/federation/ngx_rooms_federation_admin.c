@@ -20,29 +20,35 @@
 #define NGX_ROOMS_PEERS_LIMIT 1000
 #define NGX_ROOMS_PEERS_SIZE  (1024 * 1024)
 
+/* Replies of the first round; a retry asks for the score instead. */
 typedef enum {
     NGX_ROOMS_PEERS_POLICY = 0,
-    NGX_ROOMS_PEERS_SEEN,
-    NGX_ROOMS_PEERS_ERRORS,
-    NGX_ROOMS_PEERS_OUTBOXES,
-    NGX_ROOMS_PEERS_STATE
+    NGX_ROOMS_PEERS_KNOWN
 } ngx_rooms_peers_reply_e;
 
-/* What the store knows of them: pairs of a name and its value. */
+/* Replies of the second: one for all names, and then some for each. */
+typedef enum {
+    NGX_ROOMS_PEERS_SEEN = 0,
+    NGX_ROOMS_PEERS_ERRORS,
+    NGX_ROOMS_PEERS_STATE,                 /* of outboxes */
+    NGX_ROOMS_PEERS_EACH
+} ngx_rooms_peers_rows_e;
+
+typedef enum {
+    NGX_ROOMS_PEERS_NEXT = 0,              /* when its outbox is tried */
+    NGX_ROOMS_PEERS_PENDING,
+    NGX_ROOMS_PEERS_INVITED,               /* in how many rooms of ours */
+    NGX_ROOMS_PEERS_REPLIES
+} ngx_rooms_peers_each_e;
+
 typedef struct {
     rooms_policy_t     *policy;
-    redisReply         *seen;
-    redisReply         *errors;
-    redisReply         *outboxes;          /* those that hold anything */
-    redisReply         *state;             /* of outboxes */
 
     int64_t             limit;
     rooms_str_t         after;             /* NULL: from the beginning */
     rooms_str_t        *names;             /* of the page, sorted */
     ngx_uint_t          n;
-    ngx_rooms_batch_t  *rows;              /* of each name the size of its
-                                              outbox, and in how many rooms of
-                                              ours it is */
+    ngx_rooms_batch_t  *rows;
     unsigned            more:1;
     unsigned            now:1;             /* they are tried at once */
 } ngx_rooms_peers_t;
@@ -55,8 +61,6 @@ typedef enum {
 
 
 static ngx_int_t ngx_rooms_peers_ask(ngx_rooms_req_t *rq,
-    ngx_rooms_peers_t *peers);
-static ngx_int_t ngx_rooms_peers_take(ngx_rooms_req_t *rq,
     ngx_rooms_peers_t *peers);
 static ngx_int_t ngx_rooms_peers_page(ngx_rooms_req_t *rq,
     ngx_rooms_peers_t *peers);
@@ -338,9 +342,7 @@ ngx_rooms_peers_load(ngx_rooms_req_t *rq)
 
     case 1:
 
-        if (ngx_rooms_peers_take(rq, peers) != NGX_OK
-            || ngx_rooms_peers_page(rq, peers) != NGX_OK)
-        {
+        if (ngx_rooms_peers_page(rq, peers) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -353,53 +355,31 @@ ngx_rooms_peers_load(ngx_rooms_req_t *rq)
 }
 
 
+/* One more than is shown says that there are more, and one may be our own. */
 static ngx_int_t
 ngx_rooms_peers_ask(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
 {
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGETALL"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PEERS,
-                                           ROOMS_NULL));
-    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGETALL"),
+        || ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys) != NGX_OK
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYLEX"),
                              ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_PEER_ERRORS,
-                                           ROOMS_NULL));
-    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGE"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOXES,
+                                           NGX_ROOMS_KEY_PEER_NAMES,
                                            ROOMS_NULL),
-                             ngx_rooms_s("0"), ngx_rooms_s("-1"),
-                             ngx_rooms_s("WITHSCORES"));
-    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGETALL"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_OUTBOX_STATE,
-                                           ROOMS_NULL));
-
-    if (rq->batch->failed) {
+                             peers->after.data
+                             ? ngx_rooms_join(rq->pool, ngx_rooms_s("("),
+                                              peers->after)
+                             : ngx_rooms_s("-"),
+                             ngx_rooms_s("+"), ngx_rooms_s("LIMIT"),
+                             ngx_rooms_s("0"),
+                             ngx_rooms_number(rq->pool, peers->limit + 2))
+           != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
     rq->round = 1;
 
     return ngx_rooms_send(rq);
-}
-
-
-static ngx_int_t
-ngx_rooms_peers_take(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
-{
-    peers->policy = ngx_rooms_fedpolicy_take(rq,
-                            ngx_rooms_reply(rq, NGX_ROOMS_PEERS_POLICY));
-    peers->seen = ngx_rooms_reply(rq, NGX_ROOMS_PEERS_SEEN);
-    peers->errors = ngx_rooms_reply(rq, NGX_ROOMS_PEERS_ERRORS);
-    peers->outboxes = ngx_rooms_reply(rq, NGX_ROOMS_PEERS_OUTBOXES);
-    peers->state = ngx_rooms_reply(rq, NGX_ROOMS_PEERS_STATE);
-
-    return peers->policy ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -413,31 +393,31 @@ ngx_rooms_peers_order(const void *one, const void *two)
 }
 
 
-/* Servers that were here, that failed, that wait, and that the policy names. */
+/* Servers that are known here, and those that the policy names. */
 static ngx_int_t
 ngx_rooms_peers_page(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
 {
-    size_t        i, n, k;
-    redisReply   *lists[] = { peers->seen, peers->errors, peers->outboxes };
+    size_t        i, n;
+    redisReply   *known;
     rooms_str_t   name, *names;
 
-    n = json_array_size(peers->policy->peers);
-
-    for (k = 0; k < 3; k++) {
-        n += lists[k]->elements / 2;
+    peers->policy = ngx_rooms_fedpolicy_take(rq,
+                            ngx_rooms_reply(rq, NGX_ROOMS_PEERS_POLICY));
+    if (peers->policy == NULL) {
+        return NGX_ERROR;
     }
 
-    names = ngx_palloc(rq->pool, (n + 1) * sizeof(rooms_str_t));
+    known = ngx_rooms_reply(rq, NGX_ROOMS_PEERS_KNOWN);
+
+    names = ngx_palloc(rq->pool, (known->elements + 1
+                                  + json_array_size(peers->policy->peers))
+                                 * sizeof(rooms_str_t));
     if (names == NULL) {
         return NGX_ERROR;
     }
 
-    n = 0;
-
-    for (k = 0; k < 3; k++) {
-        for (i = 0; i + 1 < lists[k]->elements; i += 2) {
-            names[n++] = ngx_rooms_reply_str(lists[k]->element[i]);
-        }
+    for (n = 0; n < known->elements; n++) {
+        names[n] = ngx_rooms_reply_str(known->element[n]);
     }
 
     for (i = 0; i < json_array_size(peers->policy->peers); i++) {
@@ -476,24 +456,45 @@ static ngx_int_t
 ngx_rooms_peers_rows(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
 {
     ngx_uint_t          i;
+    rooms_str_t        *argv, name;
     ngx_rooms_batch_t  *b;
+
+    static const ngx_rooms_key_e  hashes[NGX_ROOMS_PEERS_EACH] = {
+        [NGX_ROOMS_PEERS_SEEN] = NGX_ROOMS_KEY_PEERS,
+        [NGX_ROOMS_PEERS_ERRORS] = NGX_ROOMS_KEY_PEER_ERRORS,
+        [NGX_ROOMS_PEERS_STATE] = NGX_ROOMS_KEY_OUTBOX_STATE
+    };
 
     if (peers->n == 0) {
         return NGX_OK;
     }
 
     b = ngx_rooms_batch(rq);
-    if (b == NULL) {
+    argv = ngx_palloc(rq->pool, (peers->n + 2) * sizeof(rooms_str_t));
+
+    if (b == NULL || argv == NULL) {
         return NGX_ERROR;
     }
 
+    ngx_memcpy(argv + 2, peers->names, peers->n * sizeof(rooms_str_t));
+    argv[0] = ngx_rooms_s("HMGET");
+
+    for (i = 0; i < NGX_ROOMS_PEERS_EACH; i++) {
+        argv[1] = ngx_rooms_key(&rq->keys, hashes[i], ROOMS_NULL);
+        (void) ngx_rooms_batch_add(b, argv, peers->n + 2);
+    }
+
     for (i = 0; i < peers->n; i++) {
+        name = peers->names[i];
+
+        (void) ngx_rooms_command(b, ngx_rooms_s("ZSCORE"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_OUTBOXES,
+                                               ROOMS_NULL), name);
         (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
                                  ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_OUTBOX,
-                                               peers->names[i]));
-        (void) ngx_rooms_fedpolicy_ask_invited(b, &rq->keys,
-                                               peers->names[i]);
+                                               NGX_ROOMS_KEY_OUTBOX, name));
+        (void) ngx_rooms_fedpolicy_ask_invited(b, &rq->keys, name);
     }
 
     if (b->failed) {
@@ -506,30 +507,36 @@ ngx_rooms_peers_rows(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
 }
 
 
-/* Where a name's value is in a reply of pairs; 0: it isn't there. */
-static ngx_uint_t
-ngx_rooms_peers_at(redisReply *pairs, rooms_str_t name)
+/* What a hash has of the n-th of the page; NULL: nothing. */
+static rooms_str_t
+ngx_rooms_peers_of(ngx_rooms_peers_t *peers, ngx_rooms_peers_rows_e hash,
+    ngx_uint_t n)
 {
-    ngx_uint_t  i;
+    redisReply  *reply;
 
-    for (i = 0; i + 1 < pairs->elements; i += 2) {
-        if (rooms_str_eq(ngx_rooms_reply_str(pairs->element[i]), name)) {
-            return i + 1;
-        }
-    }
+    reply = peers->rows->replies[hash];
 
-    return 0;
+    return n < reply->elements ? ngx_rooms_reply_str(reply->element[n])
+                               : ROOMS_NULL;
 }
 
 
-static rooms_str_t
-ngx_rooms_peers_find(redisReply *pairs, rooms_str_t name)
+static redisReply *
+ngx_rooms_peers_each(ngx_rooms_peers_t *peers, ngx_uint_t n,
+    ngx_rooms_peers_each_e which)
 {
-    ngx_uint_t  i;
+    return peers->rows->replies[NGX_ROOMS_PEERS_EACH
+                                + n * NGX_ROOMS_PEERS_REPLIES + which];
+}
 
-    i = ngx_rooms_peers_at(pairs, name);
 
-    return i ? ngx_rooms_reply_str(pairs->element[i]) : ROOMS_NULL;
+/* Whether anything waits for it. */
+static ngx_uint_t
+ngx_rooms_peers_waits(ngx_rooms_peers_t *peers, ngx_uint_t n)
+{
+    return ngx_rooms_reply_str(ngx_rooms_peers_each(peers, n,
+                                                    NGX_ROOMS_PEERS_NEXT))
+           .data != NULL;
 }
 
 
@@ -562,27 +569,28 @@ static void
 ngx_rooms_peers_outbox(ngx_rooms_req_t *rq, rooms_buf_t *b, ngx_uint_t n)
 {
     int64_t             next;
-    ngx_uint_t          at;
-    rooms_str_t         name, state;
+    ngx_uint_t          waits;
+    rooms_str_t         state;
     ngx_rooms_peers_t  *peers;
 
     peers = rq->data;
-    name = peers->names[n];
-    at = ngx_rooms_peers_at(peers->outboxes, name);
-    state = ngx_rooms_peers_find(peers->state, name);
+    waits = ngx_rooms_peers_waits(peers, n);
+    state = ngx_rooms_peers_of(peers, NGX_ROOMS_PEERS_STATE, n);
 
     rooms_json_lit(b, ",\"outbox\":{\"pending\":");
-    rooms_json_int(b, at ? ngx_rooms_reply_int(peers->rows->replies[2 * n], 0)
-                         : 0);
+    rooms_json_int(b, waits ? ngx_rooms_reply_int(ngx_rooms_peers_each(peers,
+                                            n, NGX_ROOMS_PEERS_PENDING), 0)
+                            : 0);
     rooms_json_lit(b, ",\"dropped\":");
     rooms_json_int(b, ngx_rooms_peers_state(state, 1));
     rooms_json_lit(b, ",\"failures\":");
     rooms_json_int(b, ngx_rooms_peers_state(state, 0));
     rooms_json_lit(b, ",\"next_attempt_at\":");
 
-    if (at) {
+    if (waits) {
         next = peers->now ? 0
-               : ngx_rooms_reply_int(peers->outboxes->element[at], 0);
+               : ngx_rooms_reply_int(ngx_rooms_peers_each(peers, n,
+                                                   NGX_ROOMS_PEERS_NEXT), 0);
         rooms_json_time(b, ngx_max(next, rq->now));
 
     } else {
@@ -604,8 +612,8 @@ ngx_rooms_peers_row(ngx_rooms_req_t *rq, ngx_uint_t n)
 
     peers = rq->data;
     name = peers->names[n];
-    seen = ngx_rooms_peers_find(peers->seen, name);
-    error = ngx_rooms_peers_find(peers->errors, name);
+    seen = ngx_rooms_peers_of(peers, NGX_ROOMS_PEERS_SEEN, n);
+    error = ngx_rooms_peers_of(peers, NGX_ROOMS_PEERS_ERRORS, n);
 
     b = ngx_rooms_out(&rq->out, 384 + ROOMS_JSON_STR(name.len) + error.len);
     start = b->last;
@@ -614,7 +622,8 @@ ngx_rooms_peers_row(ngx_rooms_req_t *rq, ngx_uint_t n)
     rooms_json_str(b, name);
     rooms_json_lit(b, ",\"allowed\":");
     rooms_json_bool(b, rooms_policy_allows(peers->policy, name,
-                       ngx_rooms_reply_int(peers->rows->replies[2 * n + 1], 0)
+                       ngx_rooms_reply_int(ngx_rooms_peers_each(peers, n,
+                                              NGX_ROOMS_PEERS_INVITED), 0)
                        > 0));
     rooms_json_lit(b, ",\"last_seen\":");
 
@@ -701,18 +710,31 @@ ngx_rooms_retry_load(ngx_rooms_req_t *rq)
 
         rq->data = peers;
 
-        return ngx_rooms_peers_ask(rq, peers);
+        if (ngx_rooms_batch(rq) == NULL
+            || ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys) != NGX_OK
+            || ngx_rooms_command(rq->batch, ngx_rooms_s("ZSCORE"),
+                                 ngx_rooms_key(&rq->keys,
+                                               NGX_ROOMS_KEY_PEER_NAMES,
+                                               ROOMS_NULL), name) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rq->round = 1;
+
+        return ngx_rooms_send(rq);
 
     case 1:
-
-        if (ngx_rooms_peers_take(rq, peers) != NGX_OK) {
+        peers->policy = ngx_rooms_fedpolicy_take(rq,
+                            ngx_rooms_reply(rq, NGX_ROOMS_PEERS_POLICY));
+        if (peers->policy == NULL) {
             return NGX_ERROR;
         }
 
         if (rooms_str_eq(name, rooms_from_ngx(rq->conf->server_name))
-            || (ngx_rooms_peers_at(peers->seen, name) == 0
-                && ngx_rooms_peers_at(peers->errors, name) == 0
-                && ngx_rooms_peers_at(peers->outboxes, name) == 0
+            || (ngx_rooms_reply_str(ngx_rooms_reply(rq,
+                                           NGX_ROOMS_PEERS_KNOWN)).data
+                == NULL
                 && !rooms_policy_lists(peers->policy, name)))
         {
             return ngx_rooms_fail(rq, NGX_ROOMS_E_PATH,
@@ -738,9 +760,7 @@ ngx_rooms_retry_decide(ngx_rooms_req_t *rq)
 
     peers = rq->data;
 
-    if (ngx_rooms_peers_at(peers->outboxes, rq->param[NGX_ROOMS_P_SERVER])
-        == 0)
-    {
+    if (!ngx_rooms_peers_waits(peers, 0)) {
         return NGX_OK;
     }
 

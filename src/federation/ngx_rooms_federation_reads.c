@@ -339,6 +339,11 @@ ngx_rooms_peer_note(ngx_rooms_req_t *rq)
                                            ROOMS_NULL),
                              rq->signer->signature.server,
                              ngx_rooms_number(rq->pool, rq->now));
+    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZADD"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PEER_NAMES,
+                                           ROOMS_NULL),
+                             ngx_rooms_s("0"),
+                             rq->signer->signature.server);
 
     /* who is here can be told what waits for it */
 

@@ -1241,6 +1241,10 @@ ngx_rooms_fedsend_correct(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
                              ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOXES,
                                            ROOMS_NULL),
                              ngx_rooms_s("NX"), ngx_rooms_s("0"), s->peer);
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZADD"),
+                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PEER_NAMES,
+                                           ROOMS_NULL),
+                             ngx_rooms_s("0"), s->peer);
 
     if (b->failed) {
         return NGX_ERROR;

@@ -706,6 +706,11 @@ ngx_rooms_outbox_writes(ngx_rooms_outbox_t *o)
                                              NGX_ROOMS_KEY_PEER_ERRORS,
                                              ROOMS_NULL),
                                o->server, o->trouble);
+        ngx_rooms_commit_write(c, "ZADD",
+                               ngx_rooms_key(&o->keys,
+                                             NGX_ROOMS_KEY_PEER_NAMES,
+                                             ROOMS_NULL),
+                               ngx_rooms_s("0"), o->server);
     }
 
     switch (o->end) {

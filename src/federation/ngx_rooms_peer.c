@@ -625,7 +625,13 @@ ngx_rooms_peer_trouble(ngx_rooms_req_t *rq)
                                            NGX_ROOMS_KEY_PEER_ERRORS,
                                            ROOMS_NULL),
                              rq->signer->signature.server,
-                             (rooms_str_t) { b.last - p, p }) != NGX_OK)
+                             (rooms_str_t) { b.last - p, p }) != NGX_OK
+        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZADD"),
+                             ngx_rooms_key(&rq->keys,
+                                           NGX_ROOMS_KEY_PEER_NAMES,
+                                           ROOMS_NULL),
+                             ngx_rooms_s("0"),
+                             rq->signer->signature.server) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -75,6 +75,10 @@ ngx_rooms_apply_peers_list(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_PEER_SERVERS,
                                          ROOMS_NULL),
                            ngx_rooms_s("0"), server);
+    ngx_rooms_commit_write(c, "ZADD",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_PEER_NAMES,
+                                         ROOMS_NULL),
+                           ngx_rooms_s("0"), server);
 }
 
 

@@ -42,6 +42,8 @@ static const struct {
     [NGX_ROOMS_KEY_PEERS] = { ngx_string("peers"), ngx_null_string },
     [NGX_ROOMS_KEY_PEER_ERRORS] =
         { ngx_string("peers:errors"), ngx_null_string },
+    [NGX_ROOMS_KEY_PEER_NAMES] =
+        { ngx_string("peers:names"), ngx_null_string },
     [NGX_ROOMS_KEY_PEER_REACHED] =
         { ngx_string("peers:reached"), ngx_null_string },
     [NGX_ROOMS_KEY_PEER_ROOMS] =

@@ -96,6 +96,7 @@ typedef enum {
     NGX_ROOMS_KEY_FEDERATION,          /* hash: policy */
     NGX_ROOMS_KEY_PEERS,               /* hash: server -> last seen */
     NGX_ROOMS_KEY_PEER_ERRORS,         /* hash: server -> last error */
+    NGX_ROOMS_KEY_PEER_NAMES,          /* zset: all that are known here */
     NGX_ROOMS_KEY_PEER_REACHED,        /* hash: server -> last answer */
     NGX_ROOMS_KEY_PEER_ROOMS,          /* zset: rooms with its members */
     NGX_ROOMS_KEY_PEER_SERVERS,        /* zset: that are in any room */
