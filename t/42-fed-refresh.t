@@ -1,7 +1,9 @@
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Two servers that sign to each other: a foreign participant's profile.
+# A foreign participant's profile, which an administrator has asked for anew:
+# we are a.example.  The server of the participant is b.example, another one
+# of this module in the same NGINX, or c.example, which says what it likes.
 
 use strict;
 use warnings;
@@ -9,213 +11,239 @@ use warnings;
 use File::Temp ();
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64);
-use Test::More;
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Calls qw(answer);
-use RoomsTest::Signer;
+use RoomsTest::Process qw(write_file);
+use Test::Nginx::Socket 'no_plan';
 
-my $json = JSON::PP->new->utf8->canonical;
 my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
-my ($port_a, $port_b, $port_c) = map { free_port() } 1 .. 3;
-my ($a, $b, $c) = map { "127.0.0.1:$_" } $port_a, $port_b, $port_c;
 
-sub key_file {
-    my ($letter) = @_;
-
-    RoomsTest::Signer::write_file("$dir/$letter.key",
-                                  encode_base64($letter x 32, ''));
+for my $letter (qw(a b)) {
+    write_file("$dir/$letter.key", encode_base64($letter x 32, ''));
     chmod 0640, "$dir/$letter.key";
-
-    return "$dir/$letter.key";
 }
 
+# What a server of this module has; what it dials is in this NGINX, unless
+# something else is named.
 sub server {
-    my ($letter, $name) = @_;
-    my $file = key_file($letter);
+    my ($letter, $dials) = @_;
+
+    $dials //= '127.0.0.1:$TEST_NGINX_SERVER_PORT';
 
     return <<"END";
+        server_name $letter.example;
         rooms on;
         rooms_auth mock;
         rooms_redis redis://\$TEST_NGINX_REDIS/0;
         rooms_key_prefix $letter;
-        rooms_server_name $name;
+        rooms_server_name $letter.example;
         rooms_tenant t-$letter;
         rooms_federation on;
-        rooms_federation_key $file;
+        rooms_federation_key $dir/$letter.key;
         rooms_federation_allow_private on;
         location = /_rooms_peer {
             internal;
-            proxy_pass http://\$rooms_peer\$rooms_peer_uri;
+            proxy_pass http://$dials\$rooms_peer_uri;
             proxy_set_header Host \$rooms_peer;
         }
 END
 }
 
-run_nginx(server('a', $a), port => $port_a, workers => 2, http => <<"END");
-    server {
-        listen 127.0.0.1:$port_b;
-        access_log $dir/b.log;
-@{[ server('b', $b) ]}
-    }
-    server {
-        listen 127.0.0.1:$port_c;
-        root $dir;
-        location /_scaiwave/ { try_files /answer =404; }
-    }
-END
+default_config(server('a'));
 
-sub call {
-    my ($port, $method, $path, $token, $body) = @_;
+# c.example's profiles are below its name.
+sub http {
+    my ($c) = @_;
 
-    server_port_is($port);
-
-    my $res = answer(http_req($method, $path, $token, $body));
-
-    server_port_is($port_a);
-
-    return $res;
+    return "    server {\n        listen \$TEST_NGINX_SERVER_PORT;\n"
+           . server('b') . "    }\n"
+           . "    server {\n        listen \$TEST_NGINX_SERVER_PORT;\n"
+           . "        server_name c.example;\n$c    }\n";
 }
 
-sub policy {
-    my ($letter, $port, $policy) = @_;
+add_block_preprocessor(sub {
+    my ($block) = @_;
 
-    return call($port, 'PUT', '/v1/admin/federation/policy',
-                "mock:root\@t-$letter:admin", $policy);
-}
+    $block->set_value(http_config => http($block->http_config // ''));
+});
 
-# Others put foreign participants into the store.
+# Events of others put foreign participants into the store.
 sub foreign {
-    my ($id, $local, $server) = @_;
+    my ($local, $server) = @_;
 
-    redis('HSET', 'a:{t-a}:participants', $id,
-          $json->encode({ local_id => $local, display_name => 'Old',
-                          workspace_id => undef, participant_type => 'user',
-                          server_name => $server, avatar_url => undef,
-                          created_at => '2026-01-01T00:00:00.000Z' }));
+    redis('HSET', 'a:{t-a}:participants', "\@$local:$server",
+          JSON::PP->new->canonical->encode({
+              local_id => $local, display_name => 'Old',
+              workspace_id => undef, participant_type => 'user',
+              server_name => $server, avatar_url => undef,
+              created_at => '2026-01-01T00:00:00.000Z' }));
 }
 
-my $admin = 'mock:root@t-a:admin';
+no_shuffle();
+run_tests();
 
-sub refresh {
-    my ($id, $token) = @_;
+__DATA__
 
-    $id =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ge;
+=== TEST 1: two servers with a participant each, which let each other in
+--- calls
+ann@t-a POST /v1/auth/register -> 200
+root@t-a! PUT /v1/admin/federation/policy {"allowed_peers": ["b.example"]} -> 200
+bob@t-b POST /v1/auth/register -> 200
+    > Host: b.example
+root@t-b! PUT /v1/admin/federation/policy {"allowed_peers": ["a.example"]} -> 200
+    > Host: b.example
 
-    return call($port_a, 'POST', "/v1/admin/federation/foreign/$id/refresh",
-                $token // $admin);
-}
 
-sub stored {
-    return $json->decode(redis('HGET', 'a:{t-a}:participants', $_[0]));
-}
 
-call($port_b, 'POST', '/v1/auth/register', 'mock:bob@t-b');
-call($port_a, 'POST', '/v1/auth/register', 'mock:ann@t-a');
-policy('a', $port_a, { allowed_peers => [$b] });
-policy('b', $port_b, { allowed_peers => [$a] });
+=== TEST 2: a server with which no room is shared tells nothing
+--- init
+main::foreign('bob', 'b.example');
+--- calls
+root@t-a! POST /v1/admin/federation/foreign/%40bob%3Ab.example/refresh -> 404 SW_PARTICIPANT_NOT_FOUND
+--- store
+HGET a:{t-a}:participants @bob:b.example ~ "display_name":"Old"
 
-my $bob = "\@bob:$b";
 
-foreign($bob, 'bob', $b);
-is(refresh($bob)->{code}, 'SW_PARTICIPANT_NOT_FOUND',
-   'a server with which no room is shared tells nothing');
 
-redis('ZADD', "b:{t-b}:$_:rooms", 1, 'room-0' . '0' x 25)
-    for 'p:bob', "peers:$a";
+=== TEST 3: one with which bob shares a room with us is asked
+--- init
+RoomsTest::redis('ZADD', "b:{t-b}:$_:rooms", 1, 'room-00000000000000000000000000')
+    for 'p:bob', 'peers:a.example';
+--- calls
+root@t-a! POST /v1/admin/federation/foreign/%40bob%3Ab.example/refresh -> 200
+    data # 7
+    data.participant_id = @bob:b.example
+    data.fqid = @bob:b.example
+    data.local_id = bob
+    data.server_name = b.example
+    data.display_name = bob
+    data.participant_type = federated
+    data.avatar_url null
+--- access_log eval
+[qr{"GET /_scaiwave/federation/v1/profile/bob HTTP/1\.[01]" 200}]
 
-my $res = refresh($bob);
 
-is_deeply($res->{data},
-          { participant_id => $bob, fqid => $bob, local_id => 'bob',
-            server_name => $b, display_name => 'bob',
-            participant_type => 'federated', avatar_url => undef },
-          'the other server tells how its participant is called')
-    || diag("$res->{status} $res->{code} $res->{message}");
-is(stored($bob)->{display_name}, 'bob', 'and that is kept');
-like(RoomsTest::Process::slurp("$dir/b.log"),
-     qr{"GET /_scaiwave/federation/v1/profile/bob HTTP/1\.[01]" 200},
-     'the other server was asked');
-is(scalar(@{call($port_b, 'GET', '/v1/admin/federation/peers',
-                 'mock:root@t-b:admin')->{data}}), 1,
-   'which has seen us');
 
-is(refresh($bob, 'mock:ann@t-a')->{code}, 'SW_AUTH_INSUFFICIENT_PERMISSION',
-   'only an admin may ask');
-is(refresh('ann')->{code}, 'SW_PARTICIPANT_NOT_FOUND', 'nobody of ours');
-is(refresh('nobody')->{code}, 'SW_PARTICIPANT_NOT_FOUND', 'nor nobody');
+=== TEST 4: what it tells is kept; it has seen us
+--- calls
+root@t-b! GET /v1/admin/federation/peers -> 200
+    > Host: b.example
+    data # 1
+    data[0].server_name = a.example
+--- store
+HGET a:{t-a}:participants @bob:b.example ~ "display_name":"bob"
 
-my $res_token = call($port_a, 'GET', '/v1/rooms/archived',
-                     "mock:$bob\@t-a");
-is($res_token->{code}, 'SW_AUTH_INVALID_TOKEN',
-   'a token of ours does not make anybody a participant of elsewhere');
 
-foreign("\@eve:$b", 'eve', $b);
-is(refresh("\@eve:$b")->{code}, 'SW_PARTICIPANT_NOT_FOUND',
-   'somebody whom the other server does not know');
-foreign("\@odd:$b", 'o/../d', $b);
-is(refresh("\@odd:$b")->{code}, 'SW_FED_PEER_UNKNOWN',
-   'a local id that would be another path');
 
-# Policies
+=== TEST 5: who may ask, and of whom
+--- calls
+ann@t-a POST /v1/admin/federation/foreign/%40bob%3Ab.example/refresh -> 403 SW_AUTH_INSUFFICIENT_PERMISSION
+root@t-a! POST /v1/admin/federation/foreign/<ann|nobody>/refresh -> 404 SW_PARTICIPANT_NOT_FOUND
 
-policy('b', $port_b, {});
-$res = refresh($bob);
-is("$res->{status} $res->{code}", '502 SW_FED_PEER_UNREACHABLE',
-   'the other server does not let us in');
-is(stored($bob)->{display_name}, 'bob', 'what was known stays');
-policy('a', $port_a, { default_mode => 'allowlist' });
-is(refresh($bob)->{code}, 'SW_FED_POLICY', 'nor do we ask, when closed');
 
-# A server that says what it likes
 
-policy('a', $port_a, { default_mode => 'open' });
-foreign("\@carl:$c", 'carl', $c);
+=== TEST 6: a token of ours does not make anybody a participant of elsewhere
+--- calls
+@bob:b.example@t-a GET /v1/rooms/archived -> 401 SW_AUTH_INVALID_TOKEN
 
-sub says {
-    my ($data) = @_;
 
-    RoomsTest::Signer::write_file("$dir/answer.new",
-                                  ref $data ? $json->encode($data) : $data);
-    rename "$dir/answer.new", "$dir/answer" or die "answer: $!\n";
-}
 
-my %good = (local_id => 'carl', server_name => $c, display_name => 'Carl',
-            avatar_url => 'https://c.example/a.png');
+=== TEST 7: somebody whom the other server does not know; a local id that would be another path
+--- init
+main::foreign($_, 'b.example') for 'eve', 'o/../d';
+--- calls
+root@t-a! POST /v1/admin/federation/foreign/%40eve%3Ab.example/refresh -> 404 SW_PARTICIPANT_NOT_FOUND
+root@t-a! POST /v1/admin/federation/foreign/%40o%2F..%2Fd%3Ab.example/refresh -> 403 SW_FED_PEER_UNKNOWN
 
-says({ data => \%good });
-is(refresh("\@carl:$c")->{data}{avatar_url}, 'https://c.example/a.png',
-   'an avatar');
-says({ data => { %good, avatar_url => 'javascript:alert(1)' } });
-is(refresh("\@carl:$c")->{data}{avatar_url}, undef, 'one that is no URL');
 
-for (['another participant', { %good, local_id => 'ann' }],
-     ['another server', { %good, server_name => $a }],
-     ['no name', { %good, display_name => undef }],
-     ['an empty name', { %good, display_name => ' ' }],
-     ['a long name', { %good, display_name => 'x' x 200 }],
-     ['a control character', { %good, display_name => "a\nb" }],
-     ['no object', []])
-{
-    my ($name, $data) = @$_;
 
-    says({ data => $data });
-    is(refresh("\@carl:$c")->{code}, 'SW_FED_PEER_UNREACHABLE',
-       "refused: $name");
-}
+=== TEST 8: the other server does not let us in any more; what was known stays
+--- calls
+root@t-b! PUT /v1/admin/federation/policy {} -> 200
+    > Host: b.example
+root@t-a! POST /v1/admin/federation/foreign/%40bob%3Ab.example/refresh -> 502 SW_FED_PEER_UNREACHABLE
+--- store
+HGET a:{t-a}:participants @bob:b.example ~ "display_name":"bob"
 
-says('hello');
-is(refresh("\@carl:$c")->{code}, 'SW_FED_PEER_UNREACHABLE',
-   'refused: no JSON');
-is(stored("\@carl:$c")->{display_name}, 'Carl', 'what was good stays');
 
-foreign("\@dan:127.0.0.1:1", 'dan', '127.0.0.1:1');
-is(refresh("\@dan:127.0.0.1:1")->{code}, 'SW_FED_PEER_UNREACHABLE',
-   'a server that is down');
 
-unlike(nginx_log(), qr/\[alert\]/, 'nothing leaks');
+=== TEST 9: nor do we ask, when our policy is closed
+--- calls
+root@t-a! PUT /v1/admin/federation/policy {"default_mode": "allowlist"} -> 200
+root@t-a! POST /v1/admin/federation/foreign/%40bob%3Ab.example/refresh -> 403 SW_FED_POLICY
 
-stop_nginx();
 
-done_testing();
+
+=== TEST 10: an avatar is taken if it is a URL of the web
+--- http_config
+        location = /_scaiwave/federation/v1/profile/carl {
+            return 200 '{"data": {"local_id": "carl", "server_name": "c.example", "display_name": "Carl",
+                                  "avatar_url": "https://c.example/a.png"}}';
+        }
+        location = /_scaiwave/federation/v1/profile/script {
+            return 200 '{"data": {"local_id": "script", "server_name": "c.example", "display_name": "Script",
+                                  "avatar_url": "javascript:alert(1)"}}';
+        }
+--- init
+main::foreign($_, 'c.example') for qw(carl script);
+--- calls
+root@t-a! PUT /v1/admin/federation/policy {"default_mode": "open"} -> 200
+root@t-a! POST /v1/admin/federation/foreign/%40carl%3Ac.example/refresh -> 200
+    data.avatar_url = "https://c.example/a.png"
+root@t-a! POST /v1/admin/federation/foreign/%40script%3Ac.example/refresh -> 200
+    data.avatar_url null
+
+
+
+=== TEST 11: answers that are no profile of that participant; what was good stays
+--- http_config
+        location = /_scaiwave/federation/v1/profile/carl {
+            return 200 '{"data": {"local_id": "ann", "server_name": "c.example", "display_name": "Carl"}}';
+        }
+        location = /_scaiwave/federation/v1/profile/elsewhere {
+            return 200 '{"data": {"local_id": "elsewhere", "server_name": "a.example", "display_name": "X"}}';
+        }
+        location = /_scaiwave/federation/v1/profile/nameless {
+            return 200 '{"data": {"local_id": "nameless", "server_name": "c.example", "display_name": null}}';
+        }
+        location = /_scaiwave/federation/v1/profile/blank {
+            return 200 '{"data": {"local_id": "blank", "server_name": "c.example", "display_name": " "}}';
+        }
+        location = /_scaiwave/federation/v1/profile/long {
+            return 200 '{"data": {"local_id": "long", "server_name": "c.example", "display_name": "{{x*200}}"}}';
+        }
+        location = /_scaiwave/federation/v1/profile/control {
+            return 200 '{"data": {"local_id": "control", "server_name": "c.example", "display_name": "a\\nb"}}';
+        }
+        location = /_scaiwave/federation/v1/profile/list {
+            return 200 '{"data": []}';
+        }
+        location = /_scaiwave/federation/v1/profile/text {
+            return 200 'hello';
+        }
+        location = /_scaiwave/federation/v1/profile/good {
+            return 200 '{"data": {"local_id": "good", "server_name": "c.example", "display_name": "X"}}';
+        }
+--- init
+main::foreign($_, 'c.example') for qw(elsewhere nameless blank long control list text good);
+--- calls
+root@t-a! POST /v1/admin/federation/foreign/%40<carl|elsewhere|nameless|blank|long|control|list|text>%3Ac.example/refresh -> 502 SW_FED_PEER_UNREACHABLE
+root@t-a! POST /v1/admin/federation/foreign/%40good%3Ac.example/refresh -> 200
+    data.display_name = X
+--- store
+HGET a:{t-a}:participants @carl:c.example ~ "display_name":"Carl"
+HGET a:{t-a}:participants @control:c.example ~ "display_name":"Old"
+
+
+
+=== TEST 12: a server that is down
+--- config eval
+main::server('a', '$rooms_peer')
+--- init
+main::foreign('dan', '127.0.0.1:1');
+--- calls
+root@t-a! POST /v1/admin/federation/foreign/%40dan%3A127.0.0.1%3A1/refresh -> 502 SW_FED_PEER_UNREACHABLE
+--- error_log
+"/_scaiwave/federation/v1/profile/dan" of "127.0.0.1:1": no answer

@@ -6,358 +6,729 @@
 use strict;
 use warnings;
 
+use File::Temp ();
 use JSON::PP ();
-use Test::More;
+use MIME::Base64 qw(encode_base64);
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Stranger qw(call policy member);
+use RoomsTest::Process qw(write_file);
+use RoomsTest::Stranger qw(member);
+use Test::Nginx::Socket 'no_plan';
 
-my ($b, $c) = RoomsTest::Stranger::around('a.example', 't', qw(b c));
+my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
 
-sub events {
-    my ($who, $room) = @_;
+write_file("$dir/own.key", encode_base64('a' x 32, ''));
+chmod 0640, "$dir/own.key";
+$ENV{TEST_NGINX_DIR} = "$dir";
 
-    return @{ call($who, 'GET', "/v1/rooms/$room/messages"
-                   . '?direction=forward&limit=200')->{data} // [] };
-}
+# We are a.example; others sign what they tell us.  An event in a block has
+# what matters: its id, its times, the sender's server and profile, the signature, and
+# what else a room and its members have to say are added.
+my ($b, $c) = map { RoomsTest::Stranger->new("$_.example", $_ x 32,
+                                             'a.example') } qw(b c);
 
-sub members {
-    my ($who, $room) = @_;
-    my $res = call($who, 'GET', "/v1/rooms/$room/members");
+signs(map { $_->name => $_->signer_of_calls } $b, $c);
 
-    return join ' ', map { "$_->{participant_id}=$_->{membership}"
-                           . ($_->{power_level} ? "=$_->{power_level}" : '') }
-                     @{ $res->{data} // [] };
-}
+default_config(<<'END');
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_server_name a.example;
+        rooms_tenant t;
+        rooms_federation on;
+        rooms_federation_key $TEST_NGINX_DIR/own.key;
+        rooms_federation_allow_private on;
+        location = /_rooms_peer {
+            internal;
+            proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT$rooms_peer_uri;
+            proxy_set_header Host $rooms_peer;
+        }
+END
 
-sub outbox { redis('ZRANGE', 'sw:{t}:outbox:' . $_[0]->name, 0, -1) // [] }
+add_block_preprocessor(sub {
+    $_[0]->set_value(http_config => join '', map { $_->virtual } $b, $c);
+});
 
-call("$_\@t", 'POST', '/v1/auth/register') for 'ann', 'al';
+# Rooms of bob's, events that others refer to, and crowds.
+save(room => 'room-01111111111111111111111111',
+     none => 'room-02222222222222222222222222',
+     full => 'room-03333333333333333333333333',
+     declined => 'room-04444444444444444444444444',
+     dm => 'room-05555555555555555555555555',
+     late => 'room-0555555555555555555555555z',
+     invite => 'evt-00000000003e90000000000000001',
+     hello => 'evt-00000000003ea0000000000000001',
+     one => 'evt-0000000001b590000000000001b59',
+     two => 'evt-0000000001b5a0000000000001b5a',
+     map { my $n = $_;
+           ("crowd_of_$n" => JSON::PP->new->canonical->encode(
+                [map { member($b->fqid("m$_"), 'join') } 1 .. $n])) }
+         50, 101);
 
-my $bob = $b->fqid('bob');
-my $ann = '@ann:a.example';
-my $room = 'room-01111111111111111111111111';
+no_shuffle();
+run_tests();
 
-sub invites {
-    my ($who, $id, %o) = @_;
+__DATA__
 
-    return $b->event($id, 'bob', 'member',
-                     { fqid => $who, membership => 'invite' },
-                     room => $b->room('Of bob'),
-                     members => [member($who, 'invite'),
-                                 member($bob, 'join', 100)], %o);
-}
+=== TEST 1: who is not on the policy invites nobody
+--- calls
+ann@t,al@t POST /v1/auth/register -> 200
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@ann:a.example", "membership": "invite"},
+        "room": {"name": "Of bob"},
+        "members": [{"fqid": "@ann:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100}]
+    }]} -> 403 SW_FED_POLICY
+root@t! PUT /v1/admin/federation/policy {"allowed_peers":["b.example","c.example"]} -> 200
 
-is($b->tell(invites($ann, $room)), '403 SW_FED_POLICY',
-   'who is not on the policy invites nobody');
-policy({ allowed_peers => [$b->name, $c->name] });
 
-# An invite makes a replica
 
-is($b->tell(invites('@nobody:a.example', $room)),
-   'rejected SW_PARTICIPANT_NOT_FOUND', 'an invite for nobody');
-is(call('ann@t', 'GET', "/v1/rooms/$room")->{status}, 404, 'makes no room');
+=== TEST 2: an invite for nobody makes no room
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@nobody:a.example", "membership": "invite"},
+        "room": {"name": "Of bob"},
+        "members": [{"fqid": "@nobody:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100}]
+    }]} -> 200
+    data.results[*].status = ["rejected"]
+    data.results[*].code = ["SW_PARTICIPANT_NOT_FOUND"]
+ann@t GET /v1/rooms/{{room}} -> 404 SW_ROOM_NOT_FOUND
 
-my $invite = invites($ann, $room);
 
-is($b->tell($invite), 'applied', 'an invite');
-is($b->tell($invite), 'duplicate', 'once');
 
-my $seen = call('ann@t', 'GET', "/v1/rooms/$room")->{data};
+=== TEST 3: an invite makes a replica, once
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "id": "{{invite}}", "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@ann:a.example", "membership": "invite"},
+        "room": {"name": "Of bob"},
+        "members": [{"fqid": "@ann:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "id": "{{invite}}", "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@ann:a.example", "membership": "invite"},
+        "room": {"name": "Of bob"},
+        "members": [{"fqid": "@ann:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100}]
+    }]} -> 200
+    data.results[*].status = ["duplicate"]
+ann@t GET /v1/rooms/{{room}} -> 200
+    data.name = Of bob
+    data.creator_id = @bob:b.example
+    data.federated = true
+    data.me.membership = invite
+    data.members_count = 1
+    data.invited_count = 1
 
-is($seen->{name}, 'Of bob', 'is a room here');
-is($seen->{creator_id}, $bob, 'made by them');
-ok($seen->{federated}, 'federated');
-is($seen->{me}{membership}, 'invite', 'to which one of ours is invited');
-is($seen->{members_count} . $seen->{invited_count}, '11', 'with its counts');
-is(call('al@t', 'GET', "/v1/rooms/$room")->{status}, 404,
-   'others do not see it');
-is(call('ann@t', 'GET', '/v1/directory/rooms?membership=invite')
-       ->{data}[0]{id}, $room, 'it is in the directory');
 
-my ($news) = grep { $_->{room_id} eq $room }
-             @{ call('ann@t', 'GET', '/v1/sync?timeout=0')->{data}{events} };
 
-is($news->{content}{membership}, 'invite', 'and sync tells of it');
-is($news->{sender_id}, $bob, 'and by whom');
+=== TEST 4: ... which others do not see, and the directory and sync tell of
+--- calls
+al@t GET /v1/rooms/{{room}} -> 404 SW_ROOM_NOT_FOUND
+ann@t GET /v1/directory/rooms?membership=invite -> 200
+    data[0].id = "{{room}}"
+ann@t GET /v1/sync?timeout=0 -> 200
+    data.events[room_id={{room}}].content.membership = invite
+    data.events[room_id={{room}}].sender_id = @bob:b.example
 
-# It is accepted here, whether its home is there or not
 
-my $t = time;
 
-is(call('ann@t', 'POST', "/v1/rooms/$room/join")->{data}{membership}, 'join',
-   'it is accepted');
-is(scalar @{ outbox($b) }, 1, 'which its home is to be told');
-is(call('ann@t', 'POST', "/v1/rooms/$room/send",
-        { content => { body => 'hi' } })->{status}, 201, 'and written in');
-is(scalar @{ outbox($b) }, 2, 'which is to be told, too');
-is(call('al@t', 'POST', "/v1/rooms/$room/join")->{status}, 404,
-   'nobody else comes in');
+=== TEST 5: it is accepted, whether its home is there or not
+--- calls
+ann@t POST /v1/rooms/{{room}}/join -> 200
+    data.membership = join
+--- store
+ZCARD sw:{t}:outbox:b.example = 1
 
-# What its home tells
 
-is($b->tell($b->event($room, 'bob', 'members', {}, complete => JSON::PP::true,
-                      room => $b->room('Of bob'),
-                      members => [member($bob, 'join', 100),
-                                  member($ann, 'join'),
-                                  member($c->fqid('carl'), 'join', 10),
-                                  member($b->fqid('eve'), 'invite')])),
-   'applied', 'a snapshot');
-is(members('ann@t', $room),
-   join(' ', sort "$bob=join=100", $c->fqid('carl') . '=join=10',
-                  $b->fqid('eve') . '=invite', 'ann=join'),
-   'who is there');
-is(call('ann@t', 'GET', "/v1/rooms/$room")->{data}{members_count}, 3,
-   'the counts');
-is(scalar @{ outbox($b) }, 2, 'nothing of it is sent back');
-is(scalar @{ outbox($c) }, 0, 'nor to others: that is its home\'s business');
 
-my $said = $b->event($room, 'bob', 'message', { body => 'hello' });
+=== TEST 6: ... and written in, by nobody else
+--- calls
+ann@t POST /v1/rooms/{{room}}/send {"content":{"body":"hi"}} -> 201
+al@t POST /v1/rooms/{{room}}/join -> 404 SW_ROOM_NOT_FOUND
+--- store
+ZCARD sw:{t}:outbox:b.example = 2
 
-is($b->tell($said), 'applied', 'a message');
-is($b->tell($said), 'duplicate', 'once');
-is($b->tell($b->event($room, 'x', 'message', { body => 'of carl' },
-                      sender => $c->fqid('carl'))), 'applied',
-   'the home tells of others');
-is($b->tell($b->event($room, 'x', 'message', { body => 'forged' },
-                      sender => $ann)), 'rejected SW_FED_POLICY',
-   'but does not speak for ours');
-is_deeply([map { "$_->{sender_id} $_->{content}{body}" }
-           grep { $_->{content}{body} } events('ann@t', $room)],
-          ['ann hi', "$bob hello", $c->fqid('carl') . ' of carl'],
-          'what is read');
-is(call('ann@t', 'GET', "/v1/rooms/$room")->{data}{me}{unread_count}, 2,
-   'what is unread');
 
-my ($here) = grep { ($_->{content}{body} // '') eq 'hello' }
-             events('ann@t', $room);
-my $ref = "$said->{id}:" . $b->name;
 
-is($b->tell($b->event($room, 'bob', 'message',
-                      { replaces => $ref, content => { body => 'hallo' } })),
-   'applied', 'an edit');
-($here) = grep { $_->{id} eq $here->{id} } events('ann@t', $room);
-is($here->{content}{body}, 'hallo', 'is one');
-is(call('ann@t', 'POST', "/v1/rooms/$room/events/$here->{id}/reaction",
-        { emoji => '+1' })->{status}, 200, 'we react to it');
-is(call('ann@t', 'POST', "/v1/rooms/$room/events/$here->{id}/redact",
-        {})->{code}, 'SW_REDACT_FORBIDDEN', 'and have the power that we have');
-is($b->tell($b->event($room, 'bob', 'reaction',
-                      { event_id => $ref, emoji => 'x', action => 'remove' })),
-   'applied', 'a reaction of the past ends');
-is((events('ann@t', $room))[-1]{content}{action}, 'remove',
-   'and that is told here');
-is($b->tell($b->event($room, 'bob', 'redaction', { event_id => $ref })),
-   'applied', 'a redaction');
-($here) = grep { $_->{id} eq $here->{id} } events('ann@t', $room);
-is_deeply($here->{content}, {}, 'wipes');
+=== TEST 7: its home tells who is there; that isn't sent back, nor to others: it is its home's business
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.members", "content": {},
+        "complete": true,
+        "room": {"name": "Of bob"},
+        "members": [{"fqid": "@bob:b.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@ann:a.example", "membership": "join"},
+                    {"fqid": "@carl:c.example", "membership": "join", "power_level": 10},
+                    {"fqid": "@eve:b.example", "membership": "invite"}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t GET /v1/rooms/{{room}}/members -> 200
+    data # 4
+    data[participant_id=@bob:b.example].membership = join
+    data[participant_id=@bob:b.example].power_level = 100
+    data[participant_id=@carl:c.example].membership = join
+    data[participant_id=@carl:c.example].power_level = 10
+    data[participant_id=@eve:b.example].membership = invite
+    data[participant_id=@eve:b.example].power_level = 0
+    data[participant_id=ann].membership = join
+    data[participant_id=ann].power_level = 0
+ann@t GET /v1/rooms/{{room}} -> 200
+    data.members_count = 3
+--- store
+ZCARD sw:{t}:outbox:b.example = 2
+ZCARD sw:{t}:outbox:c.example = 0
 
-is($b->tell($b->event($room, 'bob', 'name', { name => 'New' },
-                      room => $b->room('New'), members => [])), 'applied',
-   'a name');
-is(call('ann@t', 'GET', "/v1/rooms/$room")->{data}{name}, 'New', 'is shown');
-is((events('ann@t', $room))[-1]{event_type}, 'swp.room.name', 'with its event');
-is(call('ann@t', 'PUT', "/v1/rooms/$room/name", { name => 'Mine' })->{code},
-   'SW_ROOM_FORBIDDEN', 'we may not, without power');
-is($b->tell($b->event($room, 'bob', 'power_level',
-                      { fqid => $ann, power_level => 60 },
-                      room => $b->room('New'),
-                      members => [member($ann, 'join', 60)])), 'applied',
-   'ours get power');
-is(call('ann@t', 'PUT', "/v1/rooms/$room/name", { name => 'Mine' })->{status},
-   200, 'and use it');
-is(call('ann@t', 'POST', "/v1/rooms/$room/invitations",
-        { fqid => $c->fqid('cid') })->{status}, 200,
-   'and invite from a third server');
 
-# What its home may not
 
-my $al = '@al:a.example';
+=== TEST 8: messages: once each; the home tells of others, and does not speak for ours
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "id": "{{hello}}", "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.message",
+        "content": {"body": "hello"}
+    }]} -> 200
+    data.results[*].status = ["applied"]
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "id": "{{hello}}", "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.message",
+        "content": {"body": "hello"}
+    }]} -> 200
+    data.results[*].status = ["duplicate"]
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "@carl:c.example", "event_type": "swp.room.message",
+        "content": {"body": "of carl"}
+    }]} -> 200
+    data.results[*].status = ["applied"]
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "@ann:a.example", "event_type": "swp.room.message",
+        "content": {"body": "forged"}
+    }]} -> 200
+    data.results[*].status = ["rejected"]
+    data.results[*].code = ["SW_FED_POLICY"]
+ann@t GET /v1/rooms/{{room}}/messages?limit=4 -> 200
+    save here: json data[1].id
+    data[*].sender_id = ["@carl:c.example","@bob:b.example","@bob:b.example","ann"]
+    data[*].content.body = ["of carl","hello","hi"]
+ann@t GET /v1/rooms/{{room}} -> 200
+    data.me.unread_count = 2
 
-is($b->tell($b->event($room, 'bob', 'member',
-                      { fqid => $al, membership => 'join' },
-                      room => $b->room('Mine'),
-                      members => [member($al, 'join')])), 'applied',
-   'one of ours who joins by another\'s word');
-unlike(members('ann@t', $room), qr/\bal=/, 'does not');
-is($c->tell($c->event($room, 'carl', 'message', { body => 'by c' })),
-   'rejected SW_ROOM_NOT_FOUND', 'another server than its home is not heard');
-is($c->tell($c->event($room, 'carl', 'member',
-                      { fqid => $al, membership => 'invite' },
-                      room => $c->room('Of carl'),
-                      members => [member($al, 'invite')])),
-   'applied', 'what it calls so as a home is another room');
-unlike(members('ann@t', $room), qr/\bal=/, 'and not this one');
 
-my $ours = call('ann@t', 'POST', '/v1/rooms',
-                { room_type => 'group', name => 'Ours' })->{data}{id};
 
-is($b->tell(invites($al, $ours)), 'rejected SW_ROOM_NOT_FOUND',
-   'a room of ours stays ours');
+=== TEST 9: an edit; a reaction of ours; a redaction that takes more power than we have
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.message",
+        "content": {"replaces": "{{hello}}:b.example", "content": {"body": "hallo"}}
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t GET /v1/rooms/{{room}}/messages -> 200
+    data[id={{here}}].content.body = hallo
+ann@t POST /v1/rooms/{{room}}/events/{{here}}/reaction {"emoji":"+1"} -> 200
+ann@t POST /v1/rooms/{{room}}/events/{{here}}/redact {} -> 403 SW_REDACT_FORBIDDEN
 
-for (['no room', room => undef], ['a type that is not shared',
-      room => $b->room('x', room_type => 'incognito')],
-     ['a sidekick', room => $b->room('x', room_type => 'sidekick')],
-     ['no name', room => $b->room(undef)],
-     ['a bad name', room => $b->room("a\nb")],
-     ['no creator', room => $b->room('x', creator => undef)],
-     ['a public one that is not', room => $b->room('x', room_type => 'public')],
-     ['one that is not federated',
-      room => $b->room('x', federated => JSON::PP::false)],
-     ['a closed one', room => $b->room('x', state => 'closed')],
-     ['nobody of ours', members => [member($bob, 'join', 100)]],
-     ['somebody of ours who has joined', members => [member($al, 'join')]],
-     ['101 members', members => [map { member($b->fqid("m$_"), 'join') }
-                                 1 .. 101]],
-     ['members that are none', members => { a => 1 }],
-     ['a member without a name', members => [{ membership => 'join' }]],
-     ['a member of power 101', members => [member($al, 'invite'),
-                                           member($bob, 'join', 101)]])
-{
-    my ($what, @o) = @$_;
-    my $event = invites($al, 'room-02222222222222222222222222', @o);
 
-    delete $event->{room} if exists $event->{room} && !defined $event->{room};
-    like($b->tell($event), qr/\Arejected SW_/, "no replica: $what");
-}
 
-is(call('al@t', 'GET', '/v1/rooms/room-02222222222222222222222222')->{status},
-   404, 'and there is none');
+=== TEST 10: a reaction of the past ends, which is told here; a redaction wipes
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.reaction",
+        "content": {"event_id": "{{hello}}:b.example", "emoji": "x", "action": "remove"}
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    data[0].content.action = remove
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.redaction",
+        "content": {"event_id": "{{hello}}:b.example"}
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t GET /v1/rooms/{{room}}/messages -> 200
+    data[id={{here}}].content = {}
 
-# The tenant's and the room's limits hold
 
-redis('HSET', 'sw:{t}:tenant', 'max_participants', 8);
-is($b->tell($b->event($room, 'bob', 'members', {}, room => $b->room('Mine'),
-                      members => [map { member($b->fqid("m$_"), 'join') }
-                                  1 .. 50])),
-   'rejected SW_ROOM_CAPACITY', 'a room does not grow past our limit');
-redis('HDEL', 'sw:{t}:tenant', 'max_participants');
-redis('HSET', 'sw:{t}:tenant', 'max_rooms', 1);
-is($b->tell(invites($al, 'room-03333333333333333333333333')),
-   'applied', 'an invite takes no place in the tenant');
-is(call('al@t', 'POST', '/v1/rooms/room-03333333333333333333333333/join')
-       ->{code}, 'SW_TENANT_CAPACITY', 'which does not grow past its limit');
-redis('HDEL', 'sw:{t}:tenant', 'max_rooms');
 
-# What is late undoes nothing
+=== TEST 11: a name is shown, with its event; we may not change it without power
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.name", "content": {"name": "New"},
+        "room": {"name": "New"}, "members": []
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t GET /v1/rooms/{{room}} -> 200
+    data.name = New
+ann@t GET /v1/rooms/{{room}}/messages?limit=1 -> 200
+    data[0].event_type = swp.room.name
+ann@t PUT /v1/rooms/{{room}}/name {"name":"Mine"} -> 403 SW_ROOM_FORBIDDEN
 
-{
-    my $id = 'room-0555555555555555555555555z';
-    my ($eve, $carl) = map { $b->fqid($_) } qw(eve carl);
-    my $told = sub {
-        my ($name, $as_of, @who) = @_;
 
-        return $b->tell($b->event($id, 'bob', 'members', {},
-            room => $b->room($name), $as_of ? (as_of => $as_of) : (),
-            complete => JSON::PP::true,
-            members => [member($ann, 'invite'), member($bob, 'join', 100),
-                        map { member($_, 'join') } @who]));
-    };
-    my $is = sub {
-        my $name = call('ann@t', 'GET', "/v1/rooms/$id")->{data}{name};
-        my %rows = @{ redis('HGETALL', "sw:{t}:r:$id:members") };
 
-        return join ' ', $name, map { /\A\@(\w+):/ ? $1 : () } sort keys %rows;
-    };
+=== TEST 12: ours get power, use it, and invite from a third server
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.power_level",
+        "content": {"fqid": "@ann:a.example", "power_level": 60},
+        "room": {"name": "New"},
+        "members": [{"fqid": "@ann:a.example", "membership": "join", "power_level": 60}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t PUT /v1/rooms/{{room}}/name {"name":"Mine"} -> 200
+ann@t POST /v1/rooms/{{room}}/invitations {"fqid":"@cid:c.example"} -> 200
 
-    is($b->tell(invites($ann, $id, as_of => 100)), 'applied', 'a room');
-    is($told->('Thirty', 130, $eve), 'applied', 'a snapshot');
-    is($told->('Twenty', 120, $carl), 'duplicate', 'one that is older');
-    is($is->(), 'Thirty bob eve', 'changes nothing');
-    is($told->('Thirty', 140, $eve), 'applied', 'one that says the same');
-    is($told->('Thirties', 135, $eve), 'duplicate', 'is newer, too');
-    is($b->tell($b->event($id, 'bob', 'name', { name => 'Fifty' },
-                          as_of => 150, room => $b->room('Fifty'))),
-       'applied', 'an event');
-    is($told->('Forty', 145, $carl), 'duplicate', 'as is an event');
-    is($told->('Fifty', 150, $carl), 'applied', 'as new as that');
-    is($is->(), 'Fifty bob carl', 'it sets who is there');
-    is($told->('Any', undef, $eve), 'applied', 'one that says nothing of it');
-    is($is->(), 'Any bob eve', 'is taken as it comes');
 
-    # two in parts, one between the other's
 
-    my @parts = map {
-        my ($name, $first, $last) = @$_;
-        my $of = sprintf 'evt-%013x%016x', $first, $first;
+=== TEST 13: one of ours doesn't join by another's word
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@al:a.example", "membership": "join"},
+        "room": {"name": "Mine"},
+        "members": [{"fqid": "@al:a.example", "membership": "join"}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t GET /v1/rooms/{{room}}/members -> 200
+    data[participant_id=ann] ?
+    data[participant_id=al] !
 
-        [map { $b->event($id, 'bob', 'members', {}, room => $b->room($name),
-                         members => $_->[1], part => { of => $of, n => $_->[0] },
-                         $_->[0] ? (complete => JSON::PP::true)
-                                 : (id => $of)) }
-             [0, [member($bob, 'join', 100), member($last, 'join')]],
-             [1, [member($ann, 'invite')]]];
-    } ['One', 7001, $eve], ['Two', 7002, $carl];
 
-    is($b->tell($_), 'applied', 'a part')
-        for $parts[0][0], $parts[1][0], $parts[0][1];
-    is($is->(), 'One bob eve', 'each is complete by itself');
-    is($b->tell($parts[1][1]), 'applied', 'the last part of the other one');
-    is($is->(), 'Two bob', 'too');
-}
 
-# A snapshot sets right what went astray
+=== TEST 14: another server than its home is not heard; what that calls so, as a home, is another room
+--- calls
+c.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "carl", "event_type": "swp.room.message",
+        "content": {"body": "by c"}
+    }]} -> 200
+    data.results[*].status = ["rejected"]
+    data.results[*].code = ["SW_ROOM_NOT_FOUND"]
+c.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "carl", "event_type": "swp.room.member",
+        "content": {"fqid": "@al:a.example", "membership": "invite"},
+        "room": {"name": "Of carl"},
+        "members": [{"fqid": "@al:a.example", "membership": "invite"}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t GET /v1/rooms/{{room}}/members -> 200
+    data[participant_id=ann] ?
+    data[participant_id=al] !
 
-is($b->tell($b->event($room, 'bob', 'members', {}, complete => JSON::PP::true,
-                      room => $b->room('Right'),
-                      members => [member($bob, 'join', 100),
-                                  member($ann, 'join')])), 'applied',
-   'another snapshot');
-is(members('ann@t', $room), join(' ', sort "$bob=join=100", 'ann=join'),
-   'is how it is');
-is(call('ann@t', 'GET', "/v1/rooms/$room")->{data}{name}, 'Right',
-   'the name, too');
 
-# Archived, and open again; kicked; declined
 
-is($b->tell($b->event($room, 'bob', 'state', { state => 'archived' },
-                      room => $b->room('Right', state => 'archived'))),
-   'applied', 'archived');
-is(call('ann@t', 'POST', "/v1/rooms/$room/send", { content => {} })->{code},
-   'SW_ROOM_FROZEN', 'is frozen');
-is($b->tell($b->event($room, 'bob', 'state', { state => 'open' },
-                      room => $b->room('Right'))), 'applied', 'open again');
-is($b->tell($b->event($room, 'bob', 'member',
-                      { fqid => $ann, membership => 'leave',
-                        reason => 'bye' },
-                      room => $b->room('Right'),
-                      members => [member($ann, 'leave')])), 'applied',
-   'kicked');
-is(call('ann@t', 'GET', "/v1/rooms/$room")->{status}, 404, 'is out');
+=== TEST 15: a room of ours
+--- calls
+ann@t POST /v1/rooms {"room_type":"group","name":"Ours"} -> 201
+    save ours: json data.id
 
-$room = 'room-04444444444444444444444444';
-is($b->tell(invites($ann, $room)), 'applied', 'another invite');
-is(call('ann@t', 'POST', "/v1/rooms/$room/leave")->{data}{membership},
-   'leave', 'is declined, with its home away');
-is(call('ann@t', 'GET', "/v1/rooms/$room")->{status}, 404, 'and gone');
-like(outbox($b)->[-1], qr/\Q$room\E/, 'its home will be told');
 
-# A DM
 
-my $dm = 'room-05555555555555555555555555';
-my @sides = (member($bob, 'join', 100), member($ann, 'join', 100));
-my %dm = (room_type => 'dm', creator => $bob);
+=== TEST 16: ... stays ours
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{ours}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@al:a.example", "membership": "invite"},
+        "room": {"name": "Of bob"},
+        "members": [{"fqid": "@al:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100}]
+    }]} -> 200
+    data.results[*].status = ["rejected"]
+    data.results[*].code = ["SW_ROOM_NOT_FOUND"]
 
-is($b->tell($b->event($dm, 'bob', 'create', {}, room => $b->room(undef, %dm),
-                      members => [@sides, member($al, 'join')])),
-   'rejected SW_VALIDATION_FAILED', 'a DM of three');
-is($b->tell($b->event($dm, 'bob', 'create', {}, room => $b->room(undef, %dm),
-                      members => [member($b->fqid('eve'), 'join', 100),
-                                  member($ann, 'join', 100)])),
-   'rejected SW_VALIDATION_FAILED', 'a DM of others');
-is($b->tell($b->event($dm, 'bob', 'create', {}, room => $b->room(undef, %dm),
-                      members => \@sides)), 'applied', 'a DM');
-$seen = call('ann@t', 'GET', "/v1/rooms/$dm")->{data};
-is($seen->{room_type} . $seen->{me}{membership} . $seen->{name},
-   'dmjoinBob', 'is one here, with the name of the other side');
-is(call('ann@t', 'POST', '/v1/me/federated-dms', { fqid => $bob })->{data}{id},
-   $dm, 'and ours');
-is(call('ann@t', 'POST', "/v1/rooms/$dm/send",
-        { content => { body => 'yes' } })->{status}, 201, 'to be answered');
 
-unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal/, 'the log is clean');
 
-stop_nginx();
+=== TEST 17: no replica of a room that is none, or may not be shared
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{none}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@al:a.example", "membership": "invite"},
+        "members": [{"fqid": "@al:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100}]
+    }]} -> 200
+    data.results[*].status = ["rejected"]
+    data.results[0].code ~ ^SW_
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{none}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@al:a.example", "membership": "invite"},
+        "room": {"name": "x", "room_type": "<incognito|sidekick|public>"},
+        "members": [{"fqid": "@al:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100}]
+    }]} -> 200
+    data.results[*].status = ["rejected"]
+    data.results[0].code ~ ^SW_
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{none}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@al:a.example", "membership": "invite"},
+        "room": {"name": <null|"a\nb">},
+        "members": [{"fqid": "@al:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100}]
+    }]} -> 200
+    data.results[*].status = ["rejected"]
+    data.results[0].code ~ ^SW_
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{none}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@al:a.example", "membership": "invite"},
+        "room": {"name": "x", <"creator": null|"federated": false|"state": "closed">},
+        "members": [{"fqid": "@al:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100}]
+    }]} -> 200
+    data.results[*].status = ["rejected"]
+    data.results[0].code ~ ^SW_
 
-done_testing();
+
+
+=== TEST 18: no replica without somebody of ours who is invited, or with members that are none
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{none}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@al:a.example", "membership": "invite"},
+        "room": {"name": "Of bob"},
+        "members": [<{"fqid": "@bob:b.example", "membership": "join", "power_level": 100}|{"fqid": "@al:a.example", "membership": "join"}>]
+    }]} -> 200
+    data.results[*].status = ["rejected"]
+    data.results[0].code ~ ^SW_
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{none}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@al:a.example", "membership": "invite"},
+        "room": {"name": "Of bob"},
+        "members": <{{crowd_of_101}}|{"a": 1}>
+    }]} -> 200
+    data.results[*].status = ["rejected"]
+    data.results[0].code ~ ^SW_
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{none}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@al:a.example", "membership": "invite"},
+        "room": {"name": "Of bob"},
+        "members": [<{"membership": "join"}|{"fqid": "@al:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 101}>]
+    }]} -> 200
+    data.results[*].status = ["rejected"]
+    data.results[0].code ~ ^SW_
+al@t GET /v1/rooms/{{none}} -> 404 SW_ROOM_NOT_FOUND
+
+
+
+=== TEST 19: a replica does not grow past our limit
+--- init
+RoomsTest::redis('HSET', 'sw:{t}:tenant', 'max_participants', 8);
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.members", "content": {},
+        "room": {"name": "Mine"},
+        "members": {{crowd_of_50}}
+    }]} -> 200
+    data.results[*].status = ["rejected"]
+    data.results[*].code = ["SW_ROOM_CAPACITY"]
+--- store
+HDEL sw:{t}:tenant max_participants = 1
+
+
+
+=== TEST 20: an invite takes no place in the tenant, which does not grow past its limit
+--- init
+RoomsTest::redis('HSET', 'sw:{t}:tenant', 'max_rooms', 1);
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{full}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@al:a.example", "membership": "invite"},
+        "room": {"name": "Of bob"},
+        "members": [{"fqid": "@al:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+al@t POST /v1/rooms/{{full}}/join -> 409 SW_TENANT_CAPACITY
+--- store
+HDEL sw:{t}:tenant max_rooms = 1
+
+
+
+=== TEST 21: a snapshot that is older than one before it changes nothing
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{late}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@ann:a.example", "membership": "invite"},
+        "room": {"name": "Of bob"},
+        "members": [{"fqid": "@ann:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100}],
+        "as_of": 100
+    }]} -> 200
+    data.results[*].status = ["applied"]
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{late}}", "sender": "bob", "event_type": "swp.room.members", "content": {},
+        "complete": true,
+        "room": {"name": "Thirty"},
+        "members": [{"fqid": "@ann:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@eve:b.example", "membership": "join"}],
+        "as_of": 130
+    }]} -> 200
+    data.results[*].status = ["applied"]
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{late}}", "sender": "bob", "event_type": "swp.room.members", "content": {},
+        "complete": true,
+        "room": {"name": "Twenty"},
+        "members": [{"fqid": "@ann:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@carl:b.example", "membership": "join"}],
+        "as_of": 120
+    }]} -> 200
+    data.results[*].status = ["duplicate"]
+ann@t GET /v1/rooms/{{late}} -> 200
+    data.name = Thirty
+--- store
+HEXISTS sw:{t}:r:{{late}}:members @bob:b.example = 1
+HEXISTS sw:{t}:r:{{late}}:members @carl:b.example = 0
+HEXISTS sw:{t}:r:{{late}}:members @eve:b.example = 1
+HLEN sw:{t}:r:{{late}}:members = 3
+
+
+
+=== TEST 22: ... nor one that is older than one that said nothing new, or than an event
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{late}}", "sender": "bob", "event_type": "swp.room.members", "content": {},
+        "complete": true,
+        "room": {"name": "Thirty"},
+        "members": [{"fqid": "@ann:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@eve:b.example", "membership": "join"}],
+        "as_of": 140
+    }]} -> 200
+    data.results[*].status = ["applied"]
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{late}}", "sender": "bob", "event_type": "swp.room.members", "content": {},
+        "complete": true,
+        "room": {"name": "Thirties"},
+        "members": [{"fqid": "@ann:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@eve:b.example", "membership": "join"}],
+        "as_of": 135
+    }]} -> 200
+    data.results[*].status = ["duplicate"]
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{late}}", "sender": "bob", "event_type": "swp.room.name", "content": {"name": "Fifty"},
+        "as_of": 150,
+        "room": {"name": "Fifty"}
+    }]} -> 200
+    data.results[*].status = ["applied"]
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{late}}", "sender": "bob", "event_type": "swp.room.members", "content": {},
+        "complete": true,
+        "room": {"name": "Forty"},
+        "members": [{"fqid": "@ann:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@carl:b.example", "membership": "join"}],
+        "as_of": 145
+    }]} -> 200
+    data.results[*].status = ["duplicate"]
+ann@t GET /v1/rooms/{{late}} -> 200
+    data.name = Fifty
+--- store
+HEXISTS sw:{t}:r:{{late}}:members @bob:b.example = 1
+HEXISTS sw:{t}:r:{{late}}:members @carl:b.example = 0
+HEXISTS sw:{t}:r:{{late}}:members @eve:b.example = 1
+HLEN sw:{t}:r:{{late}}:members = 3
+
+
+
+=== TEST 23: one as new as that event sets who is there
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{late}}", "sender": "bob", "event_type": "swp.room.members", "content": {},
+        "complete": true,
+        "room": {"name": "Fifty"},
+        "members": [{"fqid": "@ann:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@carl:b.example", "membership": "join"}],
+        "as_of": 150
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t GET /v1/rooms/{{late}} -> 200
+    data.name = Fifty
+--- store
+HEXISTS sw:{t}:r:{{late}}:members @bob:b.example = 1
+HEXISTS sw:{t}:r:{{late}}:members @carl:b.example = 1
+HEXISTS sw:{t}:r:{{late}}:members @eve:b.example = 0
+HLEN sw:{t}:r:{{late}}:members = 3
+
+
+
+=== TEST 24: one that says nothing of its age is taken as it comes
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{late}}", "sender": "bob", "event_type": "swp.room.members", "content": {},
+        "complete": true,
+        "room": {"name": "Any"},
+        "members": [{"fqid": "@ann:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@eve:b.example", "membership": "join"}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t GET /v1/rooms/{{late}} -> 200
+    data.name = Any
+--- store
+HEXISTS sw:{t}:r:{{late}}:members @bob:b.example = 1
+HEXISTS sw:{t}:r:{{late}}:members @carl:b.example = 0
+HEXISTS sw:{t}:r:{{late}}:members @eve:b.example = 1
+HLEN sw:{t}:r:{{late}}:members = 3
+
+
+
+=== TEST 25: two snapshots in parts, one between the other's: each is complete by itself
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "id": "{{one}}", "room_id": "{{late}}", "sender": "bob", "event_type": "swp.room.members",
+        "content": {}, "part": {"of": "{{one}}", "n": 0},
+        "room": {"name": "One"},
+        "members": [{"fqid": "@bob:b.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@eve:b.example", "membership": "join"}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "id": "{{two}}", "room_id": "{{late}}", "sender": "bob", "event_type": "swp.room.members",
+        "content": {}, "part": {"of": "{{two}}", "n": 0},
+        "room": {"name": "Two"},
+        "members": [{"fqid": "@bob:b.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@carl:b.example", "membership": "join"}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{late}}", "sender": "bob", "event_type": "swp.room.members", "content": {},
+        "part": {"of": "{{one}}", "n": 1}, "complete": true,
+        "room": {"name": "One"},
+        "members": [{"fqid": "@ann:a.example", "membership": "invite"}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t GET /v1/rooms/{{late}} -> 200
+    data.name = One
+--- store
+HEXISTS sw:{t}:r:{{late}}:members @bob:b.example = 1
+HEXISTS sw:{t}:r:{{late}}:members @carl:b.example = 0
+HEXISTS sw:{t}:r:{{late}}:members @eve:b.example = 1
+HLEN sw:{t}:r:{{late}}:members = 3
+
+
+
+=== TEST 26: ... and so is the other one
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{late}}", "sender": "bob", "event_type": "swp.room.members", "content": {},
+        "part": {"of": "{{two}}", "n": 1}, "complete": true,
+        "room": {"name": "Two"},
+        "members": [{"fqid": "@ann:a.example", "membership": "invite"}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t GET /v1/rooms/{{late}} -> 200
+    data.name = Two
+--- store
+HEXISTS sw:{t}:r:{{late}}:members @bob:b.example = 1
+HEXISTS sw:{t}:r:{{late}}:members @carl:b.example = 0
+HEXISTS sw:{t}:r:{{late}}:members @eve:b.example = 0
+HLEN sw:{t}:r:{{late}}:members = 2
+
+
+
+=== TEST 27: a snapshot sets right what went astray, the name, too
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.members", "content": {},
+        "complete": true,
+        "room": {"name": "Right"},
+        "members": [{"fqid": "@bob:b.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@ann:a.example", "membership": "join"}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t GET /v1/rooms/{{room}}/members -> 200
+    data # 2
+    data[participant_id=@bob:b.example].membership = join
+    data[participant_id=@bob:b.example].power_level = 100
+    data[participant_id=ann].membership = join
+    data[participant_id=ann].power_level = 0
+ann@t GET /v1/rooms/{{room}} -> 200
+    data.name = Right
+
+
+
+=== TEST 28: archived, which freezes; open again; kicked, and out
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.state",
+        "content": {"state": "archived"},
+        "room": {"name": "Right", "state": "archived"}
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t POST /v1/rooms/{{room}}/send {"content":{}} -> 409 SW_ROOM_FROZEN
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.state", "content": {"state": "open"},
+        "room": {"name": "Right"}
+    }]} -> 200
+    data.results[*].status = ["applied"]
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{room}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@ann:a.example", "membership": "leave", "reason": "bye"},
+        "room": {"name": "Right"},
+        "members": [{"fqid": "@ann:a.example", "membership": "leave"}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t GET /v1/rooms/{{room}} -> 404 SW_ROOM_NOT_FOUND
+
+
+
+=== TEST 29: an invite is declined, with its home away, which will be told
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{declined}}", "sender": "bob", "event_type": "swp.room.member",
+        "content": {"fqid": "@ann:a.example", "membership": "invite"},
+        "room": {"name": "Of bob"},
+        "members": [{"fqid": "@ann:a.example", "membership": "invite"},
+                    {"fqid": "@bob:b.example", "membership": "join", "power_level": 100}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t POST /v1/rooms/{{declined}}/leave -> 200
+    data.membership = leave
+ann@t GET /v1/rooms/{{declined}} -> 404 SW_ROOM_NOT_FOUND
+--- store
+ZRANGE sw:{t}:outbox:b.example -1 -1 ~ {{declined}}
+
+
+
+=== TEST 30: a DM is of two, and one of them is who tells of it
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{dm}}", "sender": "bob", "event_type": "swp.room.create", "content": {},
+        "room": {"room_type": "dm"},
+        "members": [{"fqid": "@bob:b.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@ann:a.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@al:a.example", "membership": "join"}]
+    }]} -> 200
+    data.results[*].status = ["rejected"]
+    data.results[*].code = ["SW_VALIDATION_FAILED"]
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{dm}}", "sender": "bob", "event_type": "swp.room.create", "content": {},
+        "room": {"room_type": "dm"},
+        "members": [{"fqid": "@eve:b.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@ann:a.example", "membership": "join", "power_level": 100}]
+    }]} -> 200
+    data.results[*].status = ["rejected"]
+    data.results[*].code = ["SW_VALIDATION_FAILED"]
+
+
+
+=== TEST 31: a DM is one here, with the name of the other side; and ours, to be answered
+--- calls
+b.example POST /_scaiwave/federation/v1/send {"events": [{
+        "room_id": "{{dm}}", "sender": "bob", "event_type": "swp.room.create", "content": {},
+        "room": {"room_type": "dm"},
+        "members": [{"fqid": "@bob:b.example", "membership": "join", "power_level": 100},
+                    {"fqid": "@ann:a.example", "membership": "join", "power_level": 100}]
+    }]} -> 200
+    data.results[*].status = ["applied"]
+ann@t GET /v1/rooms/{{dm}} -> 200
+    data.room_type = dm
+    data.me.membership = join
+    data.name = Bob
+ann@t POST /v1/me/federated-dms {"fqid":"@bob:b.example"} -> 200
+    data.id = "{{dm}}"
+ann@t POST /v1/rooms/{{dm}}/send {"content":{"body":"yes"}} -> 201

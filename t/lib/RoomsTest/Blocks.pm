@@ -24,10 +24,12 @@ package RoomsTest::Blocks;
 #         ~ "name":"x"               a regex that the body matches (one test)
 #     bob! DELETE /v1/rooms/{{room}} -> 403 SW_ROOM_FORBIDDEN
 #
+# A call goes on until its "->", over several lines if it is long.
 # "-> 201 x50" is that call fifty times, "ann,bob GET" is a call of each, and
 # "limit=<0|x|201>" one for each of these; the lines below are for all of them.
 # Who asks is a participant of acme, or of another tenant (ann@east), an
-# administrator (ann!), or nobody (-).  Behind the status stand an error's code
+# administrator (ann!), nobody (-), or another server, if the suite has said by
+# signs() how that signs.  Behind the status stand an error's code
 # and the field that its details name.  Every answer has to have X-Request-Id,
 # and to be JSON where one may have a body.
 #
@@ -65,7 +67,7 @@ use Text::ParseWords qw(shellwords);
 use RoomsTest::JSON ();
 use RoomsTest::Redis ();
 
-our @EXPORT_OK = qw(as default_config failure save saved sent);
+our @EXPORT_OK = qw(as default_config failure save saved sent signs);
 
 my @sent = qw(config http_config main_config request raw_request
               pipelined_requests more_headers user_files init);
@@ -76,7 +78,7 @@ my @regex = qw(body_match response_body_like response_body_unlike response_heade
                grep_error_log error_code_like);
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
-my (%saved, %original, $saved_more);
+my (%saved, %original, %signs, $saved_more);
 my ($registered, $media);
 
 my $default_config = <<'END';
@@ -100,6 +102,15 @@ sub saved {
     my ($name) = @_;
 
     return ref $saved{$name} ? $saved{$name}->() : $saved{$name};
+}
+
+# signs($who => $code, ...): who asks for something in "--- calls".  The code
+# gets the method, the target and the body, just before the block runs; it
+# gives the body that is sent, and the headers.
+sub signs {
+    my %new = @_;
+
+    @signs{keys %new} = values %new;
 }
 
 # For sections with "eval", where several requests stand in a list.
@@ -203,7 +214,7 @@ sub expand_calls {
 
     return if !defined $block->calls;
 
-    for my $line (lines($block->calls)) {
+    for my $line (whole_calls($name, lines($block->calls))) {
 
         if ($line !~ s/^\s+//) {
             my ($who, $method, $target, $body, $status, $code, $field, $n) =
@@ -226,8 +237,7 @@ sub expand_calls {
                                         . ($body ? "\n$body" : ''));
 
             for my $one (split /,/, $who) {
-                push @calls, map +{ request => $_, of => $call,
-                                    who => $one eq '-' ? [] : [as($one)] },
+                push @calls, map +{ of => $call, asked($one, $_) },
                                  (@requests) x ($n // 1);
             }
 
@@ -269,6 +279,42 @@ sub expand_calls {
 
         $block->set_value($section => @calls == 1 ? $values->[0] : $values);
     }
+}
+
+# Joins the lines of each call.
+sub whole_calls {
+    my ($name, @lines) = @_;
+    my @whole;
+
+    while (@lines) {
+        my $line = shift @lines;
+
+        while ($line =~ /^\S/ && $line !~ /\s->\s+\d/) {
+            die "$name - not a call: $line\n" if !@lines;
+
+            $line .= ' ' . shift(@lines) =~ s/^\s+//r;
+        }
+
+        push @whole, $line;
+    }
+
+    return @whole;
+}
+
+# A request, and the lines by which it says who asks.
+sub asked {
+    my ($who, $request) = @_;
+
+    return (request => $request, who => $who eq '-' ? [] : [as($who)])
+        if !$signs{$who};
+
+    # what is signed has to be known
+    my ($line, $body) = split /\n/, replaced($request, 0), 2;
+
+    ($body, my %headers) = $signs{$who}->(split(/ /, $line), $body);
+
+    return (request => join("\n", $line, $body // ()),
+            who => [map { "$_: $headers{$_}" } sort keys %headers]);
 }
 
 # "a<1|2>" is "a1" and "a2".

@@ -188,6 +188,63 @@ sub asked {
            RoomsTest::Process::slurp("$self->{served}/$self->{letter}.log");
 }
 
+# In suites of blocks: an event as a block writes it, with what that leaves out.
+# Of the sender, the name is enough; of the room and its members, what matters.
+sub completed {
+    my ($self, $event) = @_;
+    my %event = %$event;
+    my ($local) = $event{sender} =~ /\A\@?([^:]+)/;
+
+    $event{sender} = $self->fqid($local) if $event{sender} !~ /\A\@/;
+    $event{room} = $self->room(undef, %{$event{room}}) if ref $event{room};
+    $event{members} = [map {
+        { exists $_->{fqid} ? %{member(@$_{qw(fqid membership)})} : (), %$_ }
+    } @{$event{members}}] if ref $event{members} eq 'ARRAY';
+
+    return $self->event($event{room_id}, $local, '', {}, %event);
+}
+
+# What signs requests for signs() of RoomsTest::Blocks: completes and signs the
+# events in them, too.  The options are those of RoomsTest::Signer::headers,
+# and, to lie, the method and target that are signed; code is asked each time.
+sub signer_of_calls {
+    my ($self, %o) = @_;
+
+    return sub {
+        my ($method, $target, $body) = @_;
+        my $all = eval { RoomsTest::JSON::json_decode($body // '') };
+
+        $body = $json->encode({ %$all, events =>
+            [map { $self->signed($self->completed($_)) } @{$all->{events}}] })
+            if ref $all eq 'HASH' && ref $all->{events} eq 'ARRAY';
+
+        return ($body, $self->{signer}->headers(
+                           $o{method} // $method, $o{target} // $target,
+                           authority => $self->{to}, body => $body // '',
+                           map { $_ => ref $o{$_} ? $o{$_}->() : $o{$_} }
+                               keys %o));
+    };
+}
+
+# A server of NGINX that tells who this one is, beside that of the block, and
+# whatever else it is given.
+sub virtual {
+    my ($self, $more) = @_;
+    my $descriptor = $self->{signer}->descriptor;
+
+    $more //= '';
+
+    return <<"END";
+    server {
+        listen \$TEST_NGINX_SERVER_PORT;
+        server_name $self->{name};
+        location = /.well-known/scaiwave/server { return 200 '$descriptor'; }
+        location / { return 404; }
+        $more
+    }
+END
+}
+
 sub signed {
     my ($self, $event) = @_;
     my %event = %$event;
