@@ -13,7 +13,7 @@
 #include "rooms_principal.h"
 
 
-#define NGX_ROOMS_VERSION  "0.1.0"     /* and in pkg/debian/changelog */
+#define NGX_ROOMS_VERSION  "0.1.0"     /* keep equal to pkg/debian/changelog */
 
 
 /* Parts of the tree, as rooms_serve names them. */
@@ -32,7 +32,8 @@
 /* Whom rooms_directory_participants lets a participant find. */
 typedef enum {
     NGX_ROOMS_PEOPLE_ALL = 0,
-    NGX_ROOMS_PEOPLE_SHARED,               /* who is in a room with them */
+    NGX_ROOMS_PEOPLE_SHARED,               /* those who share a room with
+                                              them */
     NGX_ROOMS_PEOPLE_OFF
 } ngx_rooms_people_e;
 
@@ -53,12 +54,13 @@ typedef struct {
     ngx_array_t            auths;         /* of ngx_rooms_auth_t * */
     ngx_int_t              request_id;    /* index of $request_id */
     ngx_shm_zone_t        *status_zone;
-    ngx_uint_t             mock;          /* somewhere in the configuration */
+    ngx_uint_t             mock;          /* some location has a mode other
+                                             than jwt */
     ngx_array_t            sweeps;        /* of ngx_rooms_sweep_t */
     ngx_array_t            links;         /* of ngx_rooms_fedlink_t */
     ngx_array_t            offboards;     /* of ngx_rooms_offwalk_t */
     ngx_array_t            paths;         /* of ngx_path_t *, for media */
-    size_t                 cache;         /* of a worker, 0: off */
+    size_t                 cache;         /* bytes for each worker; 0: off */
 } ngx_rooms_main_conf_t;
 
 
@@ -67,13 +69,13 @@ typedef struct {
     ngx_array_t           *locations;     /* registered by `rooms on` */
     ngx_flag_t             enable;
     ngx_uint_t             warned;
-    ngx_uint_t             serves;        /* something of the tree */
+    ngx_uint_t             serves;        /* something of the tree is served */
 } ngx_rooms_srv_conf_t;
 
 
-/* Where a directive stands, for what is found wrong later. */
+/* The place of a directive, for errors that are found later. */
 typedef struct {
-    u_char                *file;          /* NULL: nowhere */
+    u_char                *file;          /* NULL: not set */
     ngx_uint_t             line;
 } ngx_rooms_place_t;
 
@@ -81,19 +83,24 @@ typedef struct {
 typedef struct ngx_rooms_loc_conf_s  ngx_rooms_loc_conf_t;
 
 struct ngx_rooms_loc_conf_s {
-    ngx_flag_t             enable;        /* this location is ours */
+    ngx_flag_t             enable;        /* this location serves the tree */
     ngx_rooms_place_t      enabled_at;
     ngx_uint_t             serve;
     ngx_str_t              fallback;
     ngx_rooms_place_t      fallback_at;
-    ngx_array_t           *error_pages;   /* as merged, to tell whose */
+    ngx_array_t           *error_pages;   /* as merged, to see where it comes
+                                             from */
 
-    /* of one that `rooms on` of the server made (ngx_rooms_locations.c) */
-    ngx_rooms_loc_conf_t      *from;      /* the server's */
-    ngx_http_core_loc_conf_t  *place;     /* what it stands in */
+    /*
+     * for a location that the server's `rooms on` made
+     * (ngx_rooms_locations.c)
+     */
+    ngx_rooms_loc_conf_t      *from;      /* the server's settings */
+    ngx_http_core_loc_conf_t  *place;     /* the location that it was placed
+                                             in */
 
     ngx_str_t              redis;         /* URL */
-    ngx_rooms_store_t     *parsed;        /* of this level's rooms_redis */
+    ngx_rooms_store_t     *parsed;        /* rooms_redis as set on this level */
     ngx_msec_t             redis_timeout;
     ngx_int_t              redis_wait;     /* replicas that confirm a commit */
     ngx_msec_t             redis_wait_timeout;
@@ -154,22 +161,27 @@ extern ngx_module_t  ngx_rooms_module;
 
 ngx_int_t ngx_rooms_handler(ngx_http_request_t *r);
 
-/* `rooms on` in a server: the tree's locations (ngx_rooms_locations.c). */
+/*
+ * `rooms on` in a server: adds the tree's locations (ngx_rooms_locations.c).
+ */
 char *ngx_rooms_locations_add(ngx_conf_t *cf, ngx_rooms_srv_conf_t *rscf);
-/* The whole server is read: ours give way to what the operator has written. */
+/*
+ * Called once the whole server is read: removes or moves those of our
+ * locations that the operator's own locations replace.
+ */
 ngx_int_t ngx_rooms_locations_settle(ngx_conf_t *cf,
     ngx_rooms_srv_conf_t *rscf, ngx_http_core_loc_conf_t *server);
-/* Whether there is a location for a path, or one of this "@name". */
+/* Whether there is a location for the path, or one with this "@name". */
 ngx_uint_t ngx_rooms_location_exists(ngx_http_core_loc_conf_t *server,
     ngx_str_t *uri);
-/* Parts of the tree that a location has something of; 0: none of it. */
+/* The parts of the tree that a location covers something of; 0: none. */
 ngx_uint_t ngx_rooms_location_parts(ngx_http_core_loc_conf_t *clcf);
-/* Whether a raw target is in what the server serves of the tree. */
+/* Whether a raw request target belongs to the parts that the server serves. */
 ngx_uint_t ngx_rooms_location_of_target(ngx_uint_t serve, u_char *p,
     u_char *last);
 
 ngx_int_t ngx_rooms_add_variables(ngx_conf_t *cf);
-/* Those of a list, which a variable without a name ends. */
+/* Adds the variables of a list, which ends with a variable without a name. */
 ngx_int_t ngx_rooms_variables_add(ngx_conf_t *cf, ngx_http_variable_t *v);
 ngx_int_t ngx_rooms_filter_init(ngx_conf_t *cf);
 

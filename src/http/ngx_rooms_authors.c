@@ -4,9 +4,10 @@
  */
 
 /*
- * Events in an answer.  Those of an import name their authors by number: when
- * all is written, these are asked for at once, each of them once, and put
- * where they belong.  An answer without such events asks for nothing.
+ * The authors of imported events in an answer.  Such an event has its author
+ * by number.  When the whole answer is written, all authors are read from the
+ * store in one batch, each once, and inserted.  An answer without such events
+ * asks for nothing.
  */
 
 #include "ngx_rooms_request.h"
@@ -16,7 +17,7 @@
 typedef struct {
     ngx_buf_t         *buf;
     rooms_authors_t    authors;
-    ngx_uint_t         asked[2];       /* which question has the author */
+    ngx_uint_t         asked[2];       /* index of its question */
 } ngx_rooms_shown_t;
 
 typedef struct {
@@ -70,7 +71,10 @@ ngx_rooms_shown_event(const ngx_rooms_shown_t *shown)
 }
 
 
-/* The authors of a page are few: they are found by looking at each. */
+/*
+ * Finds or adds the question for an author.  A page has few authors, so it
+ * compares them one by one.
+ */
 static ngx_int_t
 ngx_rooms_authors_question(ngx_array_t *questions, rooms_str_t room,
     rooms_str_t number, ngx_uint_t *which)
@@ -119,7 +123,7 @@ ngx_rooms_authors_ask(ngx_rooms_req_t *rq)
     }
 
     if (rq->committing) {
-        /* what was changed isn't answered with a fault of a question */
+        /* the change was made: a failing question must not make it an error */
         return ngx_rooms_authors_fill(rq, 0);
     }
 

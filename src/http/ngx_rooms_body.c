@@ -4,8 +4,8 @@
  */
 
 /*
- * JSON bodies and query arguments: read, decoded, and checked against what
- * the row says, before anything is loaded.
+ * JSON bodies and query arguments: reads and decodes them, and checks them
+ * against the row, before anything is loaded.
  */
 
 #include "ngx_rooms_request.h"
@@ -26,8 +26,9 @@ static ngx_int_t ngx_rooms_body_fields(ngx_rooms_req_t *rq);
 
 
 /*
- * Rows that ask for no field look at a body that is there all the same: what
- * is no object is refused everywhere.  A subrequest has that of the main one.
+ * A row without fields still checks a body that was sent: a body that isn't
+ * an object is refused everywhere.  A subrequest shows the body of the main
+ * request, and ignores it.
  */
 static ngx_uint_t
 ngx_rooms_body_expected(ngx_rooms_req_t *rq)
@@ -66,7 +67,7 @@ ngx_rooms_body_read(ngx_rooms_req_t *rq)
 
     if (upload) {
 
-        /* what is in memory is copied later: that has to be little */
+        /* the part in memory is copied later, so it has to be small */
 
         if (size < 0 || size > NGX_ROOMS_BODY_COPIED
             || rq->endpoint->flags & NGX_ROOMS_IN_FILE)
@@ -84,8 +85,8 @@ ngx_rooms_body_read(ngx_rooms_req_t *rq)
     }
 
     /*
-     * NGINX finalizes a request whose body can't be read, and counts on one
-     * reference: so ours is handed over, and comes back with the handler.
+     * If NGINX can't read the body, it finalizes the request and drops one
+     * reference.  So we hand ours over, and get it back with the handler.
      */
 
     rq->round = 1;
@@ -144,7 +145,10 @@ ngx_rooms_body_too_large(ngx_rooms_req_t *rq)
 }
 
 
-/* The body may be in memory, in a file, or both; request_body may be NULL. */
+/*
+ * Makes the text one piece.  It may be in memory, in a file, or both;
+ * request_body may be NULL.
+ */
 static ngx_int_t
 ngx_rooms_body_collect(ngx_rooms_req_t *rq)
 {
@@ -171,7 +175,9 @@ ngx_rooms_body_collect(ngx_rooms_req_t *rq)
     }
 
     if (size == 0) {
-        /* a buffer that only says "last" is neither in memory nor in a file */
+        /*
+         * a buffer that only marks the end is neither in memory nor in a file
+         */
         return NGX_OK;
     }
 
@@ -203,7 +209,7 @@ ngx_rooms_body_collect(ngx_rooms_req_t *rq)
             continue;
         }
 
-        /* written a moment ago, and at most 128 KB: from the page cache */
+        /* at most 128 KB, just written: the read comes from the page cache */
 
         got = ngx_read_file(b->file, p, n, b->file_pos);
 
@@ -236,7 +242,10 @@ ngx_rooms_body_parse(ngx_rooms_req_t *rq)
     if (rq->text.len >= 3 && !(rq->endpoint->flags & NGX_ROOMS_PEER)
         && ngx_memcmp(rq->text.data, "\xEF\xBB\xBF", 3) == 0)
     {
-        /* of UTF-8 that Windows wrote; a signed body is as it was signed */
+        /*
+         * a byte order mark, as Windows writes; a signed body is left as it
+         * is
+         */
         rq->text.data += 3;
         rq->text.len -= 3;
     }
@@ -279,7 +288,7 @@ ngx_rooms_body_parse(ngx_rooms_req_t *rq)
 }
 
 
-/* A whole number is one in any form: 5.0, 1e3. */
+/* Turns whole numbers in any spelling, such as 5.0 and 1e3, into integers. */
 static ngx_int_t
 ngx_rooms_body_wholes(json_t *body)
 {
@@ -309,7 +318,7 @@ ngx_rooms_body_wholes(json_t *body)
 }
 
 
-/* Says where jansson stumbled, in words of the client's own document. */
+/* Reports a syntax error, naming the field of the client's document. */
 static ngx_int_t
 ngx_rooms_body_fault(ngx_rooms_req_t *rq, json_error_t *error)
 {
@@ -363,7 +372,7 @@ ngx_rooms_body_fault(ngx_rooms_req_t *rq, json_error_t *error)
 }
 
 
-/* What a member of the body is: one of jansson's types, or NONE. */
+/* The type of a body's member: one of jansson's, or NGX_ROOMS_BODY_NONE. */
 static int
 ngx_rooms_body_type(ngx_rooms_req_t *rq, const char *name)
 {
@@ -475,7 +484,7 @@ ngx_rooms_body_get(ngx_rooms_req_t *rq, const char *name)
     json_t  *value;
 
     if (rq->plain && rq->body == NULL) {
-        /* somebody wants the tree after all */
+        /* some function needs the tree after all */
         rq->body = json_loadb((char *) rq->text.data, rq->text.len, 0, NULL);
     }
 
@@ -626,7 +635,7 @@ ngx_rooms_arg_time(ngx_rooms_req_t *rq, const char *name, int64_t *ms)
         return rc;
     }
 
-    /* "+02:00" whose plus was not escaped */
+    /* "+02:00" whose plus wasn't escaped */
 
     if (s.len > sizeof("+00:00") - 1) {
         plus = (u_char *) s.data + s.len - (sizeof("+00:00") - 1);
@@ -644,8 +653,8 @@ ngx_rooms_arg_time(ngx_rooms_req_t *rq, const char *name, int64_t *ms)
 
 
 /*
- * A cursor says which list it belongs to and names the last row shown, by
- * the list's whole sort key; so it stays good whatever changes meanwhile.
+ * A cursor names its list and the whole sort key of the last row shown.  So
+ * it stays valid whatever changes meanwhile.
  */
 rooms_str_t
 ngx_rooms_cursor(ngx_pool_t *pool, u_char kind, rooms_str_t value)

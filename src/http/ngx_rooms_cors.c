@@ -4,24 +4,25 @@
  */
 
 /*
- * Browsers: a page of another origin may read an answer only if the answer
- * says so, and asks with OPTIONS before it sends a token (the "CORS protocol"
- * of the Fetch standard).  The headers are on every answer of our locations,
- * NGINX's own errors too: a page that can't read a 429 can't wait.
+ * CORS: a page of another origin may read an answer only if the answer allows
+ * it, and its browser asks with OPTIONS before it sends a token ("CORS
+ * protocol" of the Fetch standard).  The headers are on every answer of our
+ * locations, also on NGINX's own errors: a page that can't read a 429 doesn't
+ * know to wait.
  */
 
 #include "ngx_rooms_cors.h"
 #include "ngx_rooms_status.h"
 
 
-#define NGX_ROOMS_CORS_MAX_AGE  "7200"     /* s, what browsers keep at most */
+#define NGX_ROOMS_CORS_MAX_AGE  "7200"     /* s, the most that browsers keep */
 
-/* what requests may carry, besides what needs no permission */
+/* request headers that need permission */
 #define NGX_ROOMS_CORS_REQUEST                                               \
     "Authorization, Content-Type, Idempotency-Key, If-Match, "               \
     "If-None-Match, Last-Event-ID, Range"
 
-/* what pages may read, besides what needs no permission */
+/* response headers that pages may read */
 #define NGX_ROOMS_CORS_RESPONSE                                              \
     "ETag, Location, Retry-After, X-Request-Id, Idempotency-Replayed, "      \
     "Content-Disposition"
@@ -101,8 +102,8 @@ ngx_rooms_cors_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 /*
- * scheme "://" host [":" port] (RFC 6454, section 6.2).  Not "null": any page
- * can make itself one that sends it.
+ * scheme "://" host [":" port] (RFC 6454, section 6.2).  "null" isn't
+ * allowed, since any page can have that origin.
  */
 static ngx_uint_t
 ngx_rooms_cors_is_origin(ngx_str_t *s)
@@ -236,7 +237,7 @@ ngx_rooms_cors_may_connect(ngx_rooms_req_t *rq)
         return 0;
     }
 
-    /* a page of ours: scheme "://", and the host that it asks */
+    /* a page of our own: scheme, "://", and the same host */
 
     host = &rq->r->headers_in.host->value;
     len = host->len + 3;
@@ -301,7 +302,7 @@ ngx_rooms_cors_options(ngx_rooms_req_t *rq)
         return ngx_rooms_fail(rq, NGX_ROOMS_E_PATH, NULL);
     }
 
-    /* it is the answer to "which methods?", no refusal */
+    /* the list of methods is the answer, not an error */
     rq->answer = ngx_rooms_cors_answer;
     rq->state = NGX_ROOMS_SHOW;
 

@@ -9,7 +9,7 @@
 #include "ngx_rooms_request.h"
 
 
-/* Which pages of other origins may read our answers; NULL: none. */
+/* The origins whose pages may read our answers. */
 struct ngx_rooms_cors_s {
     ngx_array_t               origins;    /* of ngx_str_t, lower case */
     unsigned                  any:1;      /* "*" */
@@ -19,25 +19,28 @@ struct ngx_rooms_cors_s {
 /* The directive: rooms_cors_origin ORIGIN... | * | off. */
 char *ngx_rooms_cors_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* After the merge: what can't stand together is an error of nginx -t. */
+/* Called after the merge: reports settings that contradict each other. */
 ngx_int_t ngx_rooms_cors_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf);
 
-/* Whether the page that opens a WebSocket, if one does, is listed or ours. */
+/*
+ * Whether the page that opens this WebSocket may: its origin is listed or our
+ * own, or the request names no origin.
+ */
 ngx_uint_t ngx_rooms_cors_may_connect(ngx_rooms_req_t *rq);
 
 /*
- * Adds the headers of the Fetch standard, "HTTP responses" in section "CORS
- * protocol", to any answer of our locations.  NGX_ERROR: no memory.
+ * Adds the CORS headers (Fetch standard, "HTTP responses" in section "CORS
+ * protocol") to any answer of our locations.  NGX_ERROR: out of memory.
  */
 ngx_int_t ngx_rooms_cors_headers(ngx_http_request_t *r,
     ngx_rooms_loc_conf_t *rlcf);
 
-/* Whether a request comes from a page of an origin that is listed. */
+/* Whether the request comes from a page of a listed origin. */
 ngx_uint_t ngx_rooms_cors_from_listed(ngx_rooms_req_t *rq);
 
 /*
- * A step of the pipeline: OPTIONS is answered before a token is looked at,
- * since a browser's preflight has none.  With rq->allow, the row's methods.
+ * Answers OPTIONS before the token is checked, since a browser's preflight
+ * has none. rq->allow has the row's methods.
  */
 ngx_int_t ngx_rooms_cors_options(ngx_rooms_req_t *rq);
 

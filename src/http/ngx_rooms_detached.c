@@ -42,8 +42,8 @@ ngx_rooms_detached_open(ngx_rooms_detached_t *d, ngx_pool_t *pool,
 
 
 /*
- * Both events are marked as active, so that NGINX never gives this
- * connection, which has no socket, to the event method.
+ * Both events are marked as active, so that NGINX never passes this
+ * connection, which has no socket, to the event module.
  */
 static ngx_int_t
 ngx_rooms_detached_connect(ngx_rooms_detached_t *d)
@@ -204,7 +204,7 @@ ngx_rooms_detached_close(ngx_rooms_detached_t *d)
 
     pool = c->pool;
 
-    /* a table of descriptors, where there is one, is asked for ours */
+    /* ngx_free_connection() may look the descriptor up in a table */
 
     c->fd = 0;
     ngx_free_connection(c);
@@ -218,7 +218,7 @@ ngx_rooms_detached_close(ngx_rooms_detached_t *d)
 ngx_uint_t
 ngx_rooms_detached(ngx_http_request_t *r)
 {
-    /* no request of a client is on a connection without a socket */
+    /* only our connections have no socket */
 
     return r->main->connection->fd == (ngx_socket_t) -1;
 }

@@ -10,15 +10,15 @@
 
 
 /*
- * A request without a client: for work that no client waits for, or that must
- * go on without it.  Its connection has no socket.  NGINX would close one that
- * has failed, and this one can't be closed: so whoever opens it takes all
- * errors on itself, and closes it from an event of its own, once NGINX's stack
- * has unwound.
+ * A request without a client, for work that no client waits for, or that must
+ * go on when the client has gone.  Its connection has no socket.  NGINX
+ * closes a connection that fails, but it must not close this one.  So the
+ * owner handles all errors, and closes it from an event of its own, when
+ * NGINX's functions have returned.
  */
 
 typedef struct {
-    ngx_http_conf_ctx_t      *ctx;         /* of the server that it is of */
+    ngx_http_conf_ctx_t      *ctx;         /* of its server */
     ngx_connection_t         *connection;
     ngx_http_request_t       *request;
     ngx_http_connection_t     hc;
@@ -28,17 +28,18 @@ typedef struct {
 
 
 /*
- * The pool is the connection's from now on, and destroyed with it, or when
- * NGX_ERROR is returned (no memory, or no connections left).  `d` may be in
- * it; the worker that exits waits for the closing.
+ * The connection owns the pool from now on, and destroys it when it is
+ * closed.  On NGX_ERROR (no memory, or no free connections) the pool is
+ * destroyed at once. `d` may live in it.  An exiting worker waits until it is
+ * closed.
  */
 ngx_int_t ngx_rooms_detached_open(ngx_rooms_detached_t *d, ngx_pool_t *pool,
     ngx_http_conf_ctx_t *ctx, ngx_str_t *method, ngx_str_t *uri);
 
-/* Frees all of it. */
+/* Frees everything. */
 void ngx_rooms_detached_close(ngx_rooms_detached_t *d);
 
-/* Whether a request, or the one that it is a subrequest of, has no client. */
+/* Whether the request, or the main request of a subrequest, has no client. */
 ngx_uint_t ngx_rooms_detached(ngx_http_request_t *r);
 
 #endif /* NGX_ROOMS_DETACHED_H */

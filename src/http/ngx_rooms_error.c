@@ -7,8 +7,8 @@
 
 
 /*
- * Every code of the contract with its status.  NOT_FOUND's message is the
- * same whether a room isn't there or isn't seen.
+ * All codes of the contract, with status and message.  ROOMS_E_NOT_FOUND has
+ * one message, whether the room doesn't exist or the caller can't see it.
  */
 static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
     [ROOMS_OK] = { 200, "", "" },

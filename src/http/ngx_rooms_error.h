@@ -11,7 +11,7 @@
 #include "rooms.h"
 
 
-/* The core's codes, and then those that only a server can have. */
+/* Error codes: the core's (rooms_code_e), then those of the server. */
 typedef enum {
     NGX_ROOMS_E_AUTH_INVALID = ROOMS_E_MAX,
     NGX_ROOMS_E_AUTH_EXPIRED,
@@ -53,12 +53,15 @@ typedef struct {
     const char   *message;
 } ngx_rooms_error_t;
 
-/* Of a rooms_code_e or ngx_rooms_error_e. */
+/* The status, code and message of a rooms_code_e or ngx_rooms_error_e. */
 const ngx_rooms_error_t *ngx_rooms_error(ngx_uint_t code);
 
 /* The code for a status that NGINX itself answers with. */
 ngx_uint_t ngx_rooms_error_of_status(ngx_uint_t status);
-/* What to say of it where the code's own message would be wrong, if it is. */
+/*
+ * A message for a status that NGINX answers with, if the code's own message
+ * would be wrong for it; else NULL.
+ */
 rooms_str_t ngx_rooms_error_said(ngx_uint_t status);
 
 #endif /* NGX_ROOMS_ERROR_H */

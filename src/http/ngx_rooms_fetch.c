@@ -6,7 +6,7 @@
 #include "ngx_rooms_fetch.h"
 
 
-#define NGX_ROOMS_FETCH_ROOM  4096     /* and doubled as it is needed */
+#define NGX_ROOMS_FETCH_ROOM  4096     /* bytes; doubled when needed */
 
 
 static void
@@ -24,8 +24,8 @@ ngx_rooms_fetch_end(ngx_rooms_fetch_t *fetch)
 
 
 /*
- * Called again for the page of an error, which we don't want.  NGX_OK in any
- * case: an error that went on from here would end the client's request.
+ * NGINX may call it again for an error page, which is ignored.  Always
+ * returns NGX_OK: an error would end the client's request.
  */
 static ngx_int_t
 ngx_rooms_fetch_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
@@ -59,8 +59,8 @@ ngx_rooms_fetch_cleanup(void *data)
 
 
 /*
- * A subrequest shares headers and body with the client's request unless told
- * not to: who is asked must see neither the token nor an upload's length.
+ * A subrequest shares headers and body with the client's request.  Removes
+ * them: the location must see neither the token nor an upload's length.
  */
 static ngx_int_t
 ngx_rooms_fetch_strip(ngx_http_request_t *sr)
@@ -147,7 +147,10 @@ ngx_rooms_fetch(ngx_http_request_t *r, ngx_str_t *uri, size_t max,
 }
 
 
-/* What is told by its post handler survives internal redirects. */
+/*
+ * Recognises the subrequest by its post handler, which survives internal
+ * redirects.
+ */
 ngx_rooms_fetch_t *
 ngx_rooms_fetch_of(ngx_http_request_t *r)
 {
@@ -157,7 +160,7 @@ ngx_rooms_fetch_of(ngx_http_request_t *r)
 }
 
 
-/* Room for n more bytes. */
+/* Makes room for n more bytes. */
 static ngx_int_t
 ngx_rooms_fetch_grow(ngx_rooms_fetch_t *fetch, size_t n)
 {

@@ -10,10 +10,10 @@
 
 
 /*
- * Asking a location of the operator's: a subrequest in the background whose
- * answer is kept, and never goes to the client.  NGINX's own in-memory
- * subrequests won't do: one that is too long marks the client's connection as
- * broken, and they can't be nested.
+ * Asks a location that the operator wrote: a background subrequest whose
+ * answer is kept and never reaches the client.  NGINX's own in-memory
+ * subrequests don't fit: an answer that is too long marks the client's
+ * connection as broken, and they can't be nested.
  */
 
 typedef struct ngx_rooms_fetch_s  ngx_rooms_fetch_t;
@@ -35,14 +35,14 @@ struct ngx_rooms_fetch_s {
 
 
 /*
- * A GET without anything of the client's in it: no header but Host, no body.
- * The handler is called once, with an answer or not; never from inside this
- * call.  NULL: it can't be done.
+ * Sends a GET with no header of the client's but Host, and no body.  The
+ * handler is called once, with or without an answer, never from within this
+ * call.  NULL: it couldn't start.
  */
 ngx_rooms_fetch_t *ngx_rooms_fetch(ngx_http_request_t *r, ngx_str_t *uri,
     size_t max, ngx_rooms_fetch_pt handler, void *data);
 
-/* For the filters: NULL if r is no fetch. */
+/* For the filters.  NULL: r isn't such a subrequest. */
 ngx_rooms_fetch_t *ngx_rooms_fetch_of(ngx_http_request_t *r);
 ngx_int_t ngx_rooms_fetch_body(ngx_rooms_fetch_t *fetch, ngx_chain_t *in);
 

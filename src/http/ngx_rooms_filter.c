@@ -4,8 +4,9 @@
  */
 
 /*
- * What NGINX itself answers inside our locations (limit_req's 429, 413, 502
- * and so on) leaves as JSON with a code too, and everything has X-Request-Id.
+ * Turns errors that NGINX itself answers in our locations (limit_req's 429,
+ * 413, 502 and so on) into JSON with a code, and adds X-Request-Id to every
+ * answer.
  */
 
 #include "ngx_rooms_request.h"
@@ -14,7 +15,7 @@
 #include "ngx_rooms_fetch.h"
 
 
-/* of ngx_http_limit_req_module.c and ngx_http_limit_conn_module.c */
+/* from ngx_http_limit_req_module.c and ngx_http_limit_conn_module.c */
 #define NGX_ROOMS_LIMIT_REQ_REJECTED   3
 #define NGX_ROOMS_LIMIT_CONN_REJECTED  2
 
@@ -28,9 +29,9 @@ static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
 
 
 /*
- * NGINX may refuse a request before it looks for a location: headers that are
- * too large, a certificate that is missing.  The raw target says whether one
- * of ours would have got it; it may have been cut off.
+ * NGINX may refuse a request before it looks for a location, because of
+ * headers that are too large or a missing certificate.  Then the raw target
+ * tells whether the request was for one of our locations.  It may be cut off.
  */
 static ngx_uint_t
 ngx_rooms_filter_early(ngx_http_request_t *r)
@@ -58,7 +59,7 @@ ngx_rooms_filter_early(ngx_http_request_t *r)
     if (b && r->uri_start >= b->start && r->uri_start < b->last
         && (last < r->uri_start || last > b->last))
     {
-        /* a line without an end: NGINX moves the end that it doesn't have */
+        /* without an end of line, NGINX's uri_end is no use */
         last = b->last;
     }
 
@@ -67,7 +68,7 @@ ngx_rooms_filter_early(ngx_http_request_t *r)
 }
 
 
-/* An answer of NGINX's own that has to become ours. */
+/* Whether an answer is NGINX's own, and has to become ours. */
 static ngx_uint_t
 ngx_rooms_filter_foreign(ngx_http_request_t *r, ngx_rooms_req_t *rq)
 {
@@ -76,7 +77,7 @@ ngx_rooms_filter_foreign(ngx_http_request_t *r, ngx_rooms_req_t *rq)
 }
 
 
-/* limit_req and limit_conn answer 503 unless told otherwise. */
+/* limit_req and limit_conn answer 503 unless configured otherwise. */
 static ngx_uint_t
 ngx_rooms_filter_limited(ngx_http_request_t *r)
 {
@@ -103,7 +104,7 @@ ngx_rooms_filter_replace(ngx_http_request_t *r, ngx_rooms_req_t *rq)
     if (r->headers_out.status == NGX_HTTP_INTERNAL_SERVER_ERROR
         && rq->state == NGX_ROOMS_READ_BODY)
     {
-        /* NGINX can't keep the body, and has logged why */
+        /* NGINX can't store the body, and has logged why */
         (void) ngx_rooms_fail_body(rq);
         r->headers_out.status = NGX_HTTP_SERVICE_UNAVAILABLE;
     }
@@ -144,7 +145,7 @@ ngx_rooms_filter_replace(ngx_http_request_t *r, ngx_rooms_req_t *rq)
             || (r->headers_out.status == NGX_HTTP_BAD_REQUEST
                 && r->lingering_close)))
     {
-        /* NGINX's 494 is told as 400, and the only one that lingers */
+        /* NGINX shows its 494 as 400; no other 400 sets lingering_close */
         rq->error_field = ngx_rooms_s("headers");
         rq->error_problem = ngx_rooms_s("more than "
                                         "large_client_header_buffers");
@@ -235,7 +236,7 @@ ngx_rooms_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_next_body_filter(r, in);
     }
 
-    /* NGINX's page is swallowed; ours goes out with its last buffer */
+    /* drops NGINX's page; ours goes out with its last buffer */
 
     for (cl = in; cl; cl = cl->next) {
         b = cl->buf;

@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Whether this worker serves, and whether its store answers. */
+/* Health checks: whether this worker serves, and whether its store answers. */
 
 #include "ngx_rooms_health.h"
 
 
-#define NGX_ROOMS_HEALTH_WAIT  5000    /* ms, at most, for the store */
+#define NGX_ROOMS_HEALTH_WAIT  5000    /* ms, the longest wait for the store */
 
 typedef struct {
     ngx_http_request_t   *r;
@@ -64,7 +64,7 @@ ngx_rooms_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* NGX_OK: go on; else what a handler returns. */
+/* NGX_OK: go on; anything else is the handler's result. */
 static ngx_int_t
 ngx_rooms_health_begin(ngx_http_request_t *r)
 {
@@ -184,7 +184,7 @@ ngx_rooms_health_answered(ngx_rooms_batch_t *b)
 
     } else if (reply->type == REDIS_REPLY_ERROR) {
 
-        /* what an answer without a token doesn't say, the log does */
+        /* the log has what the open answer must not tell */
 
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "rooms: not ready: redis answered: %s", reply->str);

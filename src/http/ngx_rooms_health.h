@@ -13,8 +13,8 @@
 #define NGX_ROOMS_HEALTH_READY  2
 
 /*
- * The directive: rooms_health live | ready.  "live" answers as long as the
- * worker does, and asks nobody: an outage of the store is no reason to restart
+ * The directive: rooms_health live | ready.  "live" answers while the worker
+ * runs and asks nobody, since an outage of the store is no reason to restart
  * NGINX.  "ready" asks the store.
  */
 char *ngx_rooms_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

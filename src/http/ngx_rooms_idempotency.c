@@ -5,22 +5,22 @@
 
 /*
  * Idempotency-Key.  A request claims its key before it looks at anything, and
- * the commit replaces the claim with the answer: so the change and the record
- * of it exist together or not at all.
+ * its commit replaces the claim with the answer.  So the change and the
+ * record of it exist together or not at all.
  *
- * The value is "p HASH NONCE" while the first request is in flight, and then
- * "d HASH STATUS LOCATION\nBODY".  A claim lives for five seconds and is made
- * longer while its request lives; so one whose worker has died is soon gone.
- * Whoever has let go of a claim, or lost it, can't commit any more: the commit
- * guards it.  HASH is of the request, so that the same
- * key on another request is noticed: of its JSON, or of the digest that the
- * endpoint made of an upload, which is taken in before its key is claimed.
+ * The key's value is "p HASH NONCE" while the first request is in flight, and
+ * then "d HASH STATUS LOCATION\nBODY".  A claim expires after five seconds
+ * and is renewed while its request runs; so the claim of a crashed worker
+ * soon goes away.  The commit guards the claim, so a request that has
+ * released or lost its claim can't commit.  HASH is of the request, so that
+ * the same key on another request is noticed: of its JSON, or of the digest
+ * of an upload, which is read before the key is claimed.
  *
- * Where the answer follows from the request, which is the same, it isn't kept:
- * the value is "e HASH" and what else its row needs to make it again.
+ * If the row can make the answer again from the same request, it isn't
+ * stored: the value is "e HASH" and what the row needs for that.
  *
- * What is sent to an incognito room must go with the room: there the value
- * is "r HASH ROOM", and the others stand in a hash of the room's.
+ * Answers about an incognito room must disappear with it.  There the value is
+ * "r HASH ROOM", and the answer is in a hash that belongs to the room.
  */
 
 #include "ngx_rooms_request.h"
@@ -28,8 +28,8 @@
 
 
 #define NGX_ROOMS_IDEM_MAX    255
-#define NGX_ROOMS_IDEM_CLAIM  "5000"   /* ms, of a claim */
-#define NGX_ROOMS_IDEM_RENEW   1500    /* ms, until it is made longer */
+#define NGX_ROOMS_IDEM_CLAIM  "5000"   /* ms, life of a claim */
+#define NGX_ROOMS_IDEM_RENEW   1500    /* ms, between two renewals */
 
 
 static void ngx_rooms_claim_renew(ngx_event_t *ev);
@@ -86,7 +86,7 @@ ngx_rooms_claim_make(ngx_rooms_req_t *rq, rooms_str_t name)
 }
 
 
-/* It does no harm to ask twice: the claim is known by its nonce. */
+/* Asking twice does no harm, since the nonce identifies the claim. */
 static ngx_int_t
 ngx_rooms_claim_send(ngx_rooms_req_t *rq)
 {
@@ -107,7 +107,7 @@ ngx_rooms_claim_send(ngx_rooms_req_t *rq)
 }
 
 
-/* Gives the recorded answer again. */
+/* Answers with the recorded answer. */
 static ngx_int_t
 ngx_rooms_claim_replay(ngx_rooms_req_t *rq, rooms_str_t value)
 {
@@ -189,7 +189,7 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
     }
 
     if (rq->round == 0 && rq->idem_claim.data) {
-        /* it expired while the request was in flight */
+        /* the claim expired while the request was in flight */
         return ngx_rooms_claim_send(rq);
     }
 
@@ -237,13 +237,13 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
         return NGX_OK;
     }
 
-    /* somebody else's: it isn't ours to release */
+    /* the claim is another request's: don't release it */
 
     claim = rq->idem_claim;
     ngx_rooms_claim_end(rq);
 
     if (value.len < claim.len - 17) {
-        /* expired between the two commands, or nonsense */
+        /* expired between the two commands, or invalid */
         rq->retry_after = 1;
         return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT, NULL);
     }
@@ -255,7 +255,7 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
     }
 
     if (value.data[0] != 'p' && !ngx_rooms_is_sure(rq)) {
-        /* what the first answer tells of might not outlive its primary */
+        /* the recorded change might be lost with its primary */
         rq->partly = 1;
         return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_LOST);
     }
@@ -276,9 +276,10 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
 
 
 /*
- * An answer holds names and texts: whoever erases a participant finds those
- * of its requests, and those that name it.  They live as long as the answers.
- * NULL: the list of all, by which the tenant's quota counts.
+ * Answers contain names and texts.  So each is listed under the participant
+ * who asked, and under one that it names, for an erasure to find.  NULL: the
+ * list of all, which the tenant's quota counts.  The lists live as long as
+ * the answers.
  */
 static void
 ngx_rooms_claim_index(ngx_rooms_req_t *rq, rooms_str_t participant)
@@ -296,7 +297,7 @@ ngx_rooms_claim_index(ngx_rooms_req_t *rq, rooms_str_t participant)
 }
 
 
-/* The answer, as it is kept. */
+/* Writes the answer in the form that is stored. */
 static ngx_int_t
 ngx_rooms_claim_show(ngx_rooms_req_t *rq, rooms_str_t *value)
 {
@@ -324,8 +325,8 @@ ngx_rooms_claim_show(ngx_rooms_req_t *rq, rooms_str_t *value)
 
 
 /*
- * Writes the answer before the commit, so that it is recorded with it.  The
- * position isn't known yet: the script puts it in.
+ * Writes the answer before the commit, so that the commit records it.  The
+ * script fills in the position.
  */
 ngx_int_t
 ngx_rooms_claim_record(ngx_rooms_req_t *rq)
@@ -400,7 +401,7 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
 }
 
 
-/* The commit is done: the answer, with its position. */
+/* The commit is done: shows the answer, with its position. */
 ngx_int_t
 ngx_rooms_claim_answer(ngx_rooms_req_t *rq)
 {
@@ -449,7 +450,7 @@ ngx_rooms_claim_answer(ngx_rooms_req_t *rq)
 }
 
 
-/* Nothing is done with it any more. */
+/* The request no longer uses its claim. */
 void
 ngx_rooms_claim_end(ngx_rooms_req_t *rq)
 {
@@ -462,9 +463,9 @@ ngx_rooms_claim_end(ngx_rooms_req_t *rq)
 
 
 /*
- * The key may be used again at once.  That is safe even if a commit is still
- * on its way: it was made before, and the claim is gone, or it finds the claim
- * gone and changes nothing.
+ * Deletes the claim, so that the key can be used again at once.  This is safe
+ * even if a commit is still on its way: it either ran before, and replaced
+ * the claim, or it finds no claim and changes nothing.
  */
 void
 ngx_rooms_claim_release(ngx_rooms_req_t *rq)
@@ -486,7 +487,10 @@ ngx_rooms_claim_renew(ngx_event_t *ev)
 }
 
 
-/* If the claim is ours still; nobody waits for the reply. */
+/*
+ * Renews or deletes the claim if it is still ours.  Nobody waits for the
+ * reply.
+ */
 static void
 ngx_rooms_claim_post(ngx_rooms_req_t *rq, ngx_uint_t renews)
 {

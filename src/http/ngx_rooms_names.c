@@ -4,18 +4,22 @@
  */
 
 /*
- * Names in a request become ids, before anything is loaded: an alias in the
- * path, "@local:server" of this server in the path and in bodies.  What isn't
- * found stays as it is, and is no id: the row says what is missing.
+ * Replaces names in a request by ids, before anything is loaded: an alias in
+ * the path, and "@local:server" of this server in the path and in bodies.  A
+ * name that isn't found stays.  It isn't a valid id, so the row says what is
+ * missing.
  */
 
 #include "ngx_rooms_request.h"
 
 
-/* Of a name: asks for its id, or puts that in its place. */
+/*
+ * The first pass asks for the ids of all names; the second replaces the
+ * names.
+ */
 typedef struct {
     ngx_rooms_req_t   *rq;
-    ngx_rooms_batch_t *asked;        /* NULL: this is the asking */
+    ngx_rooms_batch_t *asked;        /* NULL: the first pass */
     ngx_uint_t         n;            /* names so far */
 } ngx_rooms_names_t;
 
@@ -51,7 +55,7 @@ ngx_rooms_name_alias(ngx_rooms_req_t *rq, rooms_str_t name, rooms_str_t *slug)
 }
 
 
-/* "@local:server" of this server: those of others are ids themselves */
+/* "@local:server" of this server; those of other servers are ids already */
 static ngx_uint_t
 ngx_rooms_name_local(ngx_rooms_req_t *rq, rooms_str_t name, rooms_str_t *local)
 {
@@ -110,7 +114,7 @@ ngx_rooms_name(ngx_rooms_names_t *names, rooms_str_t *name)
         return NGX_DECLINED;
     }
 
-    /* a reply lives as long as its batch */
+    /* the reply is freed with its batch */
 
     *name = ngx_rooms_dup(rq->pool, key);
 
@@ -163,7 +167,7 @@ ngx_rooms_names_body(ngx_rooms_names_t *names)
         value = json_object_get(body, f->name);
         n = json_array_size(value);
 
-        /* a name is freed when its id takes its place */
+        /* setting the id frees the name */
 
         if (ngx_rooms_name_json(names, value, &id) == NGX_ERROR
             || (id && json_object_set_new(body, f->name, id) != 0))
@@ -172,7 +176,7 @@ ngx_rooms_names_body(ngx_rooms_names_t *names)
         }
 
         if (n > ROOMS_BATCH_MAX) {
-            /* the row refuses so many */
+            /* the row refuses that many */
             continue;
         }
 

@@ -20,7 +20,7 @@ ngx_rooms_out_init(ngx_rooms_out_t *out, ngx_pool_t *pool)
 }
 
 
-/* The buffer that is being written becomes what has been written of it. */
+/* Ends the buffer that is being written. */
 void
 ngx_rooms_out_close(ngx_rooms_out_t *out)
 {
@@ -77,7 +77,9 @@ ngx_rooms_out(ngx_rooms_out_t *out, size_t size)
     out->buf = start ? ngx_rooms_out_link(out) : NULL;
 
     if (out->buf == NULL) {
-        /* nothing fits, so nothing is written; the failure is told once */
+        /*
+         * nothing will fit, so nothing is written, and the end finds `failed`
+         */
         out->failed = 1;
         rooms_buf_init(&out->b, (u_char *) "", 0);
         return &out->b;

@@ -71,7 +71,7 @@ ngx_rooms_run(ngx_rooms_req_t *rq)
         rq->round = 0;
 
         if (rc == NGX_DECLINED) {
-            /* what was decided is no longer true: look again */
+            /* the decision is outdated: load and decide again */
             rq->state = rq->reclaim ? NGX_ROOMS_CLAIM : NGX_ROOMS_LOAD;
             rq->reclaim = 0;
             continue;
@@ -85,7 +85,10 @@ ngx_rooms_run(ngx_rooms_req_t *rq)
 }
 
 
-/* Another server asks in another version of what servers say to each other. */
+/*
+ * Whether another server asks in an unknown version of the federation
+ * protocol.
+ */
 static ngx_uint_t
 ngx_rooms_start_version(ngx_rooms_req_t *rq)
 {
@@ -105,7 +108,7 @@ ngx_rooms_start_version(ngx_rooms_req_t *rq)
 }
 
 
-/* Path and method are told only to those who have a token. */
+/* Unknown paths and methods are only reported after the token is checked. */
 static ngx_int_t
 ngx_rooms_start(ngx_rooms_req_t *rq)
 {
@@ -164,7 +167,7 @@ ngx_rooms_decide_step(ngx_rooms_req_t *rq)
 {
     ngx_int_t  rc;
 
-    /* an earlier decision whose commit was lost leaves nothing behind */
+    /* undo an earlier decision whose commit failed */
 
     rq->committing = 0;
     rq->status = 0;
@@ -189,8 +192,8 @@ ngx_rooms_begin(ngx_rooms_req_t *rq)
     }
 
     /*
-     * Whoever changes something is active when it is written: what a worker
-     * knows of its callers may be half a minute old.
+     * Guards that the caller is active: what the worker knows about its
+     * callers may be half a minute old.
      */
 
     if (rq->enclosing == NULL && rq->endpoint->envelope == NULL
@@ -272,7 +275,7 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
             ngx_rooms_hooks.posted(rq->conf);
         }
 
-        /* it is made, but might not outlive its primary */
+        /* the change is made, but too few replicas have it */
 
         return ngx_rooms_is_sure(rq) ? NGX_OK
                : ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_LOST);
@@ -307,7 +310,7 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
             return NGX_DECLINED;
         }
 
-        /* many want the same: each waits for as long as it draws */
+        /* many want the same: wait for a random time */
 
         return ngx_rooms_pause(rq, 1 + ngx_random()
                                % ((ngx_uint_t) 1 << ngx_min(rq->races, 6)));
@@ -356,7 +359,7 @@ ngx_rooms_show(ngx_rooms_req_t *rq)
         return ngx_rooms_authors_take(rq);
     }
 
-    /* an answer that was recorded with the commit is there already */
+    /* the commit has recorded the answer */
 
     if (rq->idem_claim.data) {
         return ngx_rooms_claim_answer(rq);

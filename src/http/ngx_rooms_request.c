@@ -3,7 +3,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* A request's state: made on first use, gone with its pool; and its errors. */
+/*
+ * A request's state, created on first use and freed with its pool; and its
+ * errors.
+ */
 
 #include "ngx_rooms_request.h"
 #include "ngx_rooms_hold.h"
@@ -40,7 +43,7 @@ ngx_rooms_handler(ngx_http_request_t *r)
         return ngx_http_named_location(r, &rq->conf->fallback);
     }
 
-    /* ours until the answer is finalized */
+    /* a reference of ours, until the answer is finalized */
 
     r->main->count++;
 
@@ -67,7 +70,10 @@ ngx_rooms_req(ngx_http_request_t *r)
         return NULL;
     }
 
-    /* it would begin another block of the pool, and leave most of it empty */
+    /*
+     * not from the pool: it would take a new block, and leave most of it
+     * empty
+     */
 
     rq = ngx_calloc(sizeof(ngx_rooms_req_t), r->connection->log);
     if (rq == NULL) {
@@ -96,7 +102,7 @@ ngx_rooms_req(ngx_http_request_t *r)
 
     ngx_http_set_ctx(r, rq, ngx_rooms_module);
 
-    /* each answer has the id, and each line of the log */
+    /* each answer and each log line has the id */
 
     (void) ngx_rooms_request_id(r);
 
@@ -114,7 +120,7 @@ ngx_rooms_req(ngx_http_request_t *r)
 }
 
 
-/* Whether so much fits into what the pool has without another block. */
+/* Whether `size` bytes fit into the pool without a new block. */
 static ngx_uint_t
 ngx_rooms_pool_has(ngx_pool_t *pool, size_t size)
 {
@@ -157,7 +163,7 @@ ngx_rooms_req_trim(ngx_rooms_req_t *rq)
         return rq;
     }
 
-    /* a block of NGINX's usual size still has room for it */
+    /* a block of NGINX's usual size still has room for this */
 
     size = offsetof(ngx_rooms_req_t, profile);
     pooled = ngx_rooms_pool_has(rq->r->pool, size);
@@ -183,9 +189,9 @@ ngx_rooms_req_trim(ngx_rooms_req_t *rq)
 
 
 /*
- * What the error log says of a request: as NGINX does, but without the query,
- * which may hold a ticket or the signature of a link, and with the id that
- * the client has got.
+ * What the error log says about a request: as NGINX does it, but without the
+ * query, which may hold a ticket or a link's signature, and with the request
+ * id that the client gets.
  */
 static u_char *
 ngx_rooms_req_log(ngx_http_request_t *r, ngx_http_request_t *sr, u_char *buf,
@@ -248,8 +254,8 @@ ngx_rooms_req_log_ext(ngx_log_t *log, u_char *buf, u_char *last, void *data)
 
 
 /*
- * A variable asked in an earlier phase, and a rewrite may have come since:
- * another path, and another location's settings.
+ * A variable created the state in an earlier phase.  Since then a rewrite may
+ * have changed the path, or the location.
  */
 static void
 ngx_rooms_req_again(ngx_http_request_t *r)
@@ -283,7 +289,7 @@ ngx_rooms_req_cleanup(void *data)
         ngx_del_timer(&rq->timer);
     }
 
-    /* of a request that was cut off */
+    /* if the request was cut off */
     ngx_rooms_claim_release(rq);
 
     ngx_rooms_forget(rq);
@@ -323,7 +329,7 @@ ngx_rooms_full(ngx_rooms_req_t *rq, ngx_rooms_quota_e quota)
             "the tenant has used too many Idempotency-Keys within a day"
     };
 
-    /* what the field means is the envelope's, where it isn't ours */
+    /* the field's name means something only in our own envelope */
 
     if (rq->endpoint->envelope == NULL) {
         rq->error_field = rooms_cstr(ngx_rooms_quota_name(quota));

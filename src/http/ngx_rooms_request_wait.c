@@ -4,8 +4,8 @@
  */
 
 /*
- * What a step waits for: a batch that the store answers, within its deadline,
- * or work in a thread.  Then the pipeline runs on.
+ * What a step waits for: a batch to be answered by the store in time, or work
+ * in a thread.  Then the pipeline goes on.
  */
 
 #include "ngx_rooms_request.h"
@@ -14,15 +14,17 @@
 
 
 #define NGX_ROOMS_RETRY_DELAY  100    /* ms, while the store is loading */
-#define NGX_ROOMS_MOVES          8    /* of a request's batches, in all */
-#define NGX_ROOMS_BODY_LATER    60    /* s, when its folder may have room */
+#define NGX_ROOMS_MOVES          8    /* all redirections of a request */
+#define NGX_ROOMS_BODY_LATER    60    /* s, after which its folder may have
+                                         room */
 
 
 /* A request that waits in a queue of others. */
 typedef struct {
     ngx_queue_t        queue;
     ngx_rooms_req_t   *rq;
-    ngx_event_t        event;          /* posted, or the end of its patience */
+    ngx_event_t        event;          /* posted when woken; its timer ends
+                                          the wait */
     unsigned           queued:1;
 } ngx_rooms_waiter_t;
 
@@ -44,11 +46,11 @@ ngx_rooms_batch(ngx_rooms_req_t *rq)
     rq->sure = 0;
 
     if (rq->batch) {
-        /* values that were read point into it */
+        /* values that were read point into the old batch */
         ngx_queue_insert_tail(&rq->batches, &rq->batch->queue);
     }
 
-    /* it may outlive the request, and so the connection and its log */
+    /* a batch may outlive the request, its connection and their log */
 
     rq->batch = ngx_rooms_batch_create(ngx_cycle->log);
 
@@ -92,9 +94,9 @@ ngx_rooms_send(ngx_rooms_req_t *rq)
 
 
 /*
- * WAIT counts the replicas that have all that was written before it, and holds
- * up its connection for as long: so these have a lane of their own.  Whatever
- * a batch reads or writes is as sure as its WAIT says.
+ * WAIT counts the replicas that have all earlier writes, and blocks its
+ * connection meanwhile.  So these batches have a lane of their own.  Whatever
+ * such a batch reads or writes is as safe as its WAIT says.
  */
 ngx_int_t
 ngx_rooms_send_sure(ngx_rooms_req_t *rq)
@@ -168,7 +170,7 @@ ngx_rooms_answered(ngx_rooms_batch_t *b)
         && ngx_rooms_store_moved(rq->conf->store, b, ngx_rooms_lane_of(rq))
            == NGX_AGAIN)
     {
-        /* the keys are elsewhere; the deadline stands */
+        /* the keys are on another node; the deadline stays */
         rq->moves++;
         return;
     }
@@ -190,10 +192,10 @@ ngx_rooms_answered(ngx_rooms_batch_t *b)
 
 
 /*
- * Within its deadline, the same batch goes again: after a moment, if the store
- * says that it can't do it now, and at once, if replies were lost.  That does
- * no harm: it reads, or writes the same once more.  A commit doesn't; its step
- * finds out what became of it.
+ * Sends the same batch again if the deadline allows: after a moment, if the
+ * store can't answer now; immediately, if replies were lost.  That does no
+ * harm, since the batch only reads, or writes the same again.  A commit isn't
+ * sent again; its step finds out what became of it.
  */
 static ngx_uint_t
 ngx_rooms_ask_again(ngx_rooms_req_t *rq, ngx_rooms_batch_t *b)
@@ -239,7 +241,7 @@ ngx_rooms_send_again(ngx_rooms_req_t *rq)
 }
 
 
-/* Errors that no step has to know of. */
+/* Handles errors that no step needs to know about. */
 static ngx_int_t
 ngx_rooms_check_replies(ngx_rooms_req_t *rq)
 {
@@ -271,8 +273,8 @@ ngx_rooms_check_replies(ngx_rooms_req_t *rq)
 
 
 /*
- * 503, and the truth about a change that was cut off: whether it was made
- * can't always be known from here.
+ * Sets a 503 that is honest about an interrupted change: whether it was made
+ * isn't always known.
  */
 ngx_int_t
 ngx_rooms_fail_store(ngx_rooms_req_t *rq, ngx_rooms_batch_status_e status)
@@ -334,7 +336,9 @@ ngx_rooms_send_timeout(ngx_event_t *ev)
     }
 
     if (!rq->waiting) {
-        /* a moment has passed: again, within what is left of the deadline */
+        /*
+         * the moment has passed: send again, within the rest of the deadline
+         */
         rq->waiting = 1;
         left = ngx_max((ngx_msec_int_t) (rq->deadline - ngx_current_msec), 1);
         ngx_add_timer(&rq->timer, left);
@@ -509,7 +513,7 @@ ngx_rooms_worked(ngx_rooms_work_t *w)
 
     rq = w->owner;
 
-    /* it may have been answered meanwhile: the store was lost */
+    /* it may have been answered meanwhile, as the store was lost */
 
     if (rq->state != NGX_ROOMS_DONE) {
         ngx_rooms_resume(rq, NGX_OK);

@@ -19,7 +19,7 @@ ngx_rooms_request_id(ngx_http_request_t *r)
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_rooms_module);
 
-    /* NGINX would ask the system for 16 random bytes each time */
+    /* NGINX would ask the system for random bytes for each request */
 
     vv = &r->main->variables[rmcf->request_id];
 
@@ -125,7 +125,7 @@ ngx_rooms_etag(ngx_rooms_req_t *rq)
     ngx_str_set(&h->key, "ETag");
     h->value = ngx_from_rooms(rq->etag);
 
-    /* the not-modified filter compares it with If-None-Match */
+    /* NGINX's not-modified filter compares it with If-None-Match */
     rq->r->headers_out.etag = h;
 
     return NGX_OK;
@@ -166,17 +166,17 @@ ngx_rooms_finish(ngx_rooms_req_t *rq, ngx_uint_t status, ngx_chain_t *chain,
     r = rq->r;
     rq->state = NGX_ROOMS_DONE;
 
-    /* a body that was never read must not be taken for the next request */
+    /* an unread body must not be taken for the next request */
 
     rc = ngx_http_discard_request_body(r);
 
     if (rc != NGX_OK) {
-        /* NGINX's own answer, which our filter translates */
+        /* NGINX's own answer, which our filter replaces */
         ngx_http_finalize_request(r, rc);
         return;
     }
 
-    /* what was changed is told, whatever a header says of reading it */
+    /* the answer to a change is always sent whole */
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         r->disable_not_modified = 1;
@@ -294,8 +294,8 @@ ngx_rooms_error_body(ngx_rooms_req_t *rq, ngx_pool_t *pool,
 
 
 /*
- * RFC 6750, section 3: who came without a token is told of no error.  Neither
- * quotes nor backslashes are allowed in the description.
+ * RFC 6750, section 3: a request without a token gets no error in the
+ * challenge.  The description may contain neither quotes nor backslashes.
  */
 static rooms_str_t
 ngx_rooms_challenge(ngx_rooms_req_t *rq)

@@ -4,8 +4,8 @@
  */
 
 /*
- * From a request's path to a row of the table.  The raw path is divided
- * first and decoded afterwards, so that %2F in an id divides nothing.
+ * Finds the row of the table for a request's path.  Splits the raw path first
+ * and decodes the segments afterwards, so that %2F in an id doesn't split it.
  */
 
 #include "ngx_rooms_request.h"
@@ -20,7 +20,7 @@ typedef struct {
 } ngx_rooms_path_t;
 
 
-/* One behind them has no path. */
+/* The row after the last one has no path. */
 static ngx_rooms_endpoint_t  ngx_rooms_rows[NGX_ROOMS_ROWS + 1];
 
 const ngx_rooms_endpoint_t  *ngx_rooms_endpoints = ngx_rooms_rows;
@@ -41,7 +41,7 @@ static const struct {
 };
 
 
-/* NGX_DECLINED: more segments than any path of ours has. */
+/* NGX_DECLINED: it has more segments than any of our paths. */
 static ngx_int_t
 ngx_rooms_path_split(ngx_rooms_path_t *path, rooms_str_t uri)
 {
@@ -76,7 +76,9 @@ ngx_rooms_path_split(ngx_rooms_path_t *path, rooms_str_t uri)
 }
 
 
-/* How many segments a row's template has; counted once in a process. */
+/*
+ * The number of segments in a row's template, counted once for each process.
+ */
 static ngx_uint_t
 ngx_rooms_path_segments(const ngx_rooms_endpoint_t *e)
 {
@@ -104,7 +106,7 @@ ngx_rooms_path_segments(const ngx_rooms_endpoint_t *e)
 }
 
 
-/* Both have as many segments. */
+/* Both have the same number of segments. */
 static ngx_uint_t
 ngx_rooms_path_matches(const char *template, const ngx_rooms_path_t *path)
 {
@@ -132,7 +134,7 @@ ngx_rooms_path_matches(const char *template, const ngx_rooms_path_t *path)
 }
 
 
-/* Fills rq->param from the segments that the template has in braces. */
+/* Fills rq->param from the segments that are parameters in the template. */
 static ngx_int_t
 ngx_rooms_path_params(ngx_rooms_req_t *rq, const ngx_rooms_path_t *path,
     ngx_uint_t raw)
@@ -240,7 +242,7 @@ ngx_rooms_route(ngx_rooms_req_t *rq)
 
     r = rq->r;
 
-    /* a rewritten URI and a subrequest's have no raw form */
+    /* a rewritten URI and a subrequest have no raw form */
 
     raw = r->valid_unparsed_uri && r == r->main;
     uri = rooms_from_ngx(raw ? r->unparsed_uri : r->uri);
@@ -272,7 +274,7 @@ ngx_rooms_route(ngx_rooms_req_t *rq)
                 continue;
             }
 
-            /* rows with words stand before those with braces */
+            /* rows with fixed words come before those with parameters */
             template = e->path;
 
         } else if (ngx_strcmp(e->path, template) != 0) {
@@ -325,8 +327,8 @@ ngx_rooms_route_init(ngx_conf_t *cf)
 
 
 /*
- * From what the row says anyway.  Who comes into a room that is there is
- * "join", an invite's acceptance too; who makes something is "create".
+ * Derived from what the row says.  Joining a room, also by accepting an
+ * invite, is "join"; creating something is "create".
  */
 const char *
 ngx_rooms_endpoint_class(const ngx_rooms_endpoint_t *e)

@@ -56,7 +56,7 @@ ngx_rooms_spool_take(ngx_rooms_spool_t *s, ngx_http_request_t *r,
             continue;
         }
 
-        /* all of a body is in one file */
+        /* the whole body has only one file */
 
         if (s->fd == NGX_INVALID_FILE) {
             s->fd = ngx_rooms_spool_dup(s, b->file, pool);

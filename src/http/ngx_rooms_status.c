@@ -12,11 +12,11 @@
 #define NGX_ROOMS_STATUS_ROWS     (NGX_ROOMS_ROWS + 1)
 #define NGX_ROOMS_STATUS_CLASSES    3      /* 2xx and 3xx, 4xx, 5xx */
 #define NGX_ROOMS_STATUS_BUCKETS   17
-#define NGX_ROOMS_STATUS_WARNED    32      /* nodes, of each kind */
+#define NGX_ROOMS_STATUS_WARNED    32      /* nodes remembered for each kind */
 
 typedef struct {
     ngx_atomic_t    classes[NGX_ROOMS_STATUS_CLASSES];
-    ngx_atomic_t    buckets[NGX_ROOMS_STATUS_BUCKETS];   /* not cumulated */
+    ngx_atomic_t    buckets[NGX_ROOMS_STATUS_BUCKETS];   /* not cumulative */
     ngx_atomic_t    sum;
 } ngx_rooms_status_row_t;
 
@@ -34,14 +34,14 @@ struct ngx_rooms_status_s {
     ngx_atomic_t            errors[NGX_ROOMS_E_MAX];
     ngx_atomic_t            gauges[NGX_MAX_PROCESSES][NGX_ROOMS_GAUGE_MAX];
 
-    /* nodes that a worker sees so; and of which one of them has warned */
+    /* nodes that this worker warns about; and those that were logged */
     ngx_atomic_t            warnings[NGX_MAX_PROCESSES]
                                     [NGX_ROOMS_INSPECT_KINDS];
     ngx_atomic_t            warned[NGX_ROOMS_INSPECT_KINDS]
                                   [NGX_ROOMS_STATUS_WARNED];
 };
 
-/* microseconds; what is slower is in the last bucket */
+/* microseconds; the last bucket has all that is slower */
 static const uint64_t  ngx_rooms_status_bounds[NGX_ROOMS_STATUS_BUCKETS - 1] =
 {
     50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000,
@@ -53,7 +53,7 @@ static const char  *ngx_rooms_status_classes[] = { "ok", "refused", "failed" };
 static ngx_uint_t ngx_rooms_status_inspected(ngx_str_t *node,
     ngx_uint_t kind, ngx_uint_t was, ngx_uint_t is);
 
-/* of the current cycle's zone, which every cycle sets anew */
+/* of the current cycle's zone; each cycle sets it */
 static ngx_rooms_status_t  *ngx_rooms_status;
 
 
@@ -103,7 +103,7 @@ ngx_rooms_status_zone(ngx_conf_t *cf)
 }
 
 
-/* Nobody has reset what a killed worker of this slot was doing. */
+/* A worker that was killed in this slot didn't reset its gauges. */
 void
 ngx_rooms_status_init_worker(void)
 {
@@ -125,7 +125,9 @@ ngx_rooms_status_exit_worker(void)
 }
 
 
-/* Whoever puts a node into the list first writes the warning. */
+/*
+ * The worker that adds a node to the list logs the warning; the others don't.
+ */
 static ngx_uint_t
 ngx_rooms_status_inspected(ngx_str_t *node, ngx_uint_t kind, ngx_uint_t was,
     ngx_uint_t is)
@@ -140,7 +142,7 @@ ngx_rooms_status_inspected(ngx_str_t *node, ngx_uint_t kind, ngx_uint_t was,
     }
 
     if (was != is) {
-        /* nobody else writes to it */
+        /* only this worker writes to it */
         ngx_rooms_status->warnings[ngx_process_slot][kind] += is ? 1 : -1;
     }
 
@@ -166,7 +168,7 @@ ngx_rooms_status_inspected(ngx_str_t *node, ngx_uint_t kind, ngx_uint_t was,
 }
 
 
-/* Nodes, as the worker sees it that knows of most. */
+/* The largest number of nodes with this warning that any worker sees. */
 static ngx_atomic_uint_t
 ngx_rooms_status_warnings(ngx_uint_t kind)
 {
@@ -219,7 +221,7 @@ ngx_rooms_status_request(ngx_rooms_req_t *rq, ngx_uint_t status)
         return;
     }
 
-    /* the last row is for what is no endpoint */
+    /* the last row is for requests that match no endpoint */
 
     i = rq->endpoint ? ngx_rooms_endpoint_index(rq->endpoint)
                      : NGX_ROOMS_STATUS_ROWS - 1;
@@ -266,7 +268,7 @@ ngx_rooms_status_doing(ngx_rooms_req_t *rq, ngx_rooms_gauge_e gauge)
         return;
     }
 
-    /* nobody else writes to them */
+    /* only this worker writes to them */
 
     mine = ngx_rooms_status->gauges[ngx_process_slot];
 
@@ -328,7 +330,7 @@ ngx_rooms_status_metric(ngx_rooms_out_t *out, const char *name,
 }
 
 
-/* A histogram as Prometheus has it: cumulated, in seconds. */
+/* A histogram in Prometheus's form: cumulative, in seconds. */
 static void
 ngx_rooms_status_histogram(ngx_rooms_out_t *out, const char *name,
     const char *labels, ngx_rooms_status_row_t *row)
@@ -423,7 +425,10 @@ ngx_rooms_status_errors(ngx_rooms_out_t *out, const char *fmt,
         code = ngx_rooms_error(i)->code;
         n = ngx_rooms_status->errors[i];
 
-        /* some codes of the contract have more than one row of ours */
+        /*
+         * several of our codes have the same name in the contract: add them
+         * up
+         */
 
         for (j = ROOMS_OK + 1; j < (ngx_uint_t) NGX_ROOMS_E_MAX; j++) {
 
@@ -640,7 +645,7 @@ ngx_rooms_status_json(ngx_rooms_out_t *out)
 }
 
 
-/* ?format= decides, else who asks: a browser gets the page. */
+/* ?format= decides; without it a browser gets the page. */
 static ngx_rooms_status_format_e
 ngx_rooms_status_format(ngx_http_request_t *r)
 {

@@ -10,11 +10,11 @@
 
 
 /*
- * Counters of all workers, in shared memory: atomic numbers and nothing else,
- * so a worker that is killed leaves nothing locked.  Times are microseconds.
+ * Counters of all workers in shared memory.  They are atomic numbers, so a
+ * killed worker leaves no lock behind.  Times are microseconds.
  */
 
-/* What goes up and down; each worker has its own, which die with it. */
+/* Gauges.  Each worker has its own, which are reset when it starts or ends. */
 typedef enum {
     NGX_ROOMS_GAUGE_NONE = 0,
     NGX_ROOMS_GAUGE_POLLS,                 /* waiting in GET /v1/sync */
@@ -22,22 +22,23 @@ typedef enum {
     NGX_ROOMS_GAUGE_WS,
     NGX_ROOMS_GAUGE_EXPORTS,
     NGX_ROOMS_GAUGE_IMPORTS,
-    NGX_ROOMS_GAUGE_OUTBOX,                /* what waits for other servers */
+    NGX_ROOMS_GAUGE_OUTBOX,                /* events that wait for other
+                                              servers */
     NGX_ROOMS_GAUGE_MAX
 } ngx_rooms_gauge_e;
 
-/* A monotonic clock that isn't as coarse as ngx_current_msec. */
+/* A monotonic clock in microseconds, finer than ngx_current_msec. */
 uint64_t ngx_rooms_usec(void);
 
-/* An answer: counts rq->endpoint, the time since rq->began, rq->error. */
+/* Counts an answer: rq->endpoint, the time since rq->began, rq->error. */
 void ngx_rooms_status_request(ngx_rooms_req_t *rq, ngx_uint_t status);
-/* A round to the store that began then. */
+/* Counts a round to the store; `began` is of ngx_rooms_usec(). */
 void ngx_rooms_status_store(uint64_t began, ngx_uint_t ok);
 void ngx_rooms_status_conflict(void);
-/* What a request is doing from now on, until it says otherwise or ends. */
+/* Counts the request under this gauge, until it names another one or ends. */
 void ngx_rooms_status_doing(ngx_rooms_req_t *rq, ngx_rooms_gauge_e gauge);
 
-/* A gauge of this worker moves. */
+/* Moves a gauge of this worker. */
 void ngx_rooms_status_move(ngx_rooms_gauge_e gauge, ngx_int_t by);
 
 ngx_shm_zone_t *ngx_rooms_status_zone(ngx_conf_t *cf);

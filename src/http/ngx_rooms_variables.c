@@ -96,8 +96,8 @@ ngx_rooms_variable_time(ngx_rooms_req_t *rq)
 
 
 /*
- * Who calls is known before our handler runs: limit_req asks in an earlier
- * phase.  A token that isn't verified names nobody.
+ * The caller is known before our handler runs, since limit_req needs it in an
+ * earlier phase.  A token that isn't verified names nobody.
  */
 static ngx_int_t
 ngx_rooms_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,

@@ -37,7 +37,7 @@ ngx_rooms_work_create(size_t size)
     ngx_pool_t        *pool;
     ngx_rooms_work_t  *w;
 
-    /* the log of a request doesn't live as long */
+    /* a request's log may not live as long */
 
     pool = ngx_create_pool(4096, ngx_cycle->log);
     if (pool == NULL) {

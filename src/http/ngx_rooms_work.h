@@ -15,30 +15,31 @@
 
 
 /*
- * Work that would block the event loop: files, hashes.  It runs in NGINX's
- * thread pool "default", or, where NGINX has no threads, in slices between
- * other events.  It owns all that it touches, so it may outlive whoever
- * ordered it.
+ * Work that would block the event loop, such as files and hashes.  It runs in
+ * NGINX's thread pool "default", or, if NGINX has no threads, in slices
+ * between other events.  It owns all that it uses, so it may outlive whoever
+ * started it.
  */
 
 typedef struct ngx_rooms_work_s  ngx_rooms_work_t;
 
 /*
- * A slice of some ten milliseconds at most, in a thread: it uses no NGINX
- * function but those that only need their arguments.  NGX_AGAIN: there is
- * more to do; anything else becomes w->rc.  One that finds itself abandoned
- * clears up, off the event loop, and comes to an end.
+ * One slice, of about ten milliseconds at most.  It may run in a thread, so
+ * it only uses NGINX functions that touch nothing but their arguments.
+ * NGX_AGAIN: there is more to do; anything else becomes w->rc.  If
+ * ngx_rooms_work_abandoned(), it cleans up, still off the event loop, and
+ * ends.
  */
 typedef ngx_int_t (*ngx_rooms_work_step_pt)(ngx_rooms_work_t *w);
-/* On the event loop, once; it, or who waited for it, frees the work. */
+/* Called once, on the event loop.  Whoever waits for the work frees it. */
 typedef void (*ngx_rooms_work_done_pt)(ngx_rooms_work_t *w);
 
 struct ngx_rooms_work_s {
     ngx_pool_t              *pool;     /* cleanups run on the event loop */
     ngx_rooms_work_step_pt   step;
     ngx_rooms_work_done_pt   done;
-    void                    *data;     /* of the step, in w->pool */
-    void                    *owner;    /* of done */
+    void                    *data;     /* the step's data, in w->pool */
+    void                    *owner;    /* data of `done` */
     ngx_int_t                rc;
 
     ngx_event_t              event;
@@ -50,16 +51,22 @@ struct ngx_rooms_work_s {
 };
 
 
-/* `size` bytes of data, zeroed. */
+/* Makes work with `size` zeroed bytes of data. */
 ngx_rooms_work_t *ngx_rooms_work_create(size_t size);
-/* Again once it is done, too.  `done` is called later, never from inside. */
+/*
+ * Starts it; once it is done, it may be started again. `done` is never called
+ * from within this call.
+ */
 ngx_int_t ngx_rooms_work_start(ngx_rooms_work_t *w);
-/* At any time: a running step finds itself abandoned, nobody is called. */
+/*
+ * May be called at any time.  A running step finds itself abandoned, and
+ * `done` isn't called.
+ */
 void ngx_rooms_work_free(ngx_rooms_work_t *w);
 
 #define ngx_rooms_work_abandoned(w)  ((w)->abandoned)
 
-/* While the configuration is read: the pool has to exist. */
+/* Called while the configuration is read, so that the thread pool exists. */
 ngx_int_t ngx_rooms_work_init(ngx_conf_t *cf);
 
 #endif /* NGX_ROOMS_WORK_H */
