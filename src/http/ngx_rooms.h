@@ -132,7 +132,8 @@ struct ngx_rooms_loc_conf_s {
     ngx_rooms_cors_t      *cors;          /* NULL: off */
     ngx_flag_t             cors_credentials;
     ngx_int_t              max_participants;
-    ngx_int_t              quotas[NGX_ROOMS_QUOTAS];   /* -1: unlimited */
+    ngx_int_t              quotas[NGX_ROOMS_QUOTAS];   /* or
+                                                          NGX_ROOMS_UNLIMITED */
 
     ngx_msec_t             stream_heartbeat;
     ngx_msec_t             stream_lifetime;

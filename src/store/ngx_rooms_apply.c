@@ -7,7 +7,7 @@
 #include "rooms_words.h"
 
 
-#define NGX_ROOMS_ROOM_WORDS  256      /* of a name, of a topic */
+#define NGX_ROOMS_ROOM_WORDS  256      /* words of a name, or of a topic */
 
 
 static void ngx_rooms_apply_guards(ngx_rooms_commit_t *c,
@@ -47,7 +47,7 @@ static const struct {
 };
 
 
-/* All that holds, or tells of, what was said in a room. */
+/* All keys that hold, or describe, what was written in a room. */
 static const ngx_rooms_key_e  ngx_rooms_apply_wiped[] = {
     NGX_ROOMS_KEY_EVENTS, NGX_ROOMS_KEY_UNREAD, NGX_ROOMS_KEY_MARKERS,
     NGX_ROOMS_KEY_UUIDS, NGX_ROOMS_KEY_COPIES, NGX_ROOMS_KEY_AUTHORS,
@@ -87,7 +87,7 @@ ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         && change->room.state == ROOMS_OPEN
         && a->before->state != ROOMS_OPEN)
     {
-        /* a DM comes back to both of its sides */
+        /* a DM is back for both of its sides */
         ngx_rooms_apply_active(c, keys, change->room.peer[0]);
         ngx_rooms_apply_active(c, keys, change->room.peer[1]);
     }
@@ -102,9 +102,9 @@ ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
 
 /*
- * Where a room counts: among the tenant's, or, until one of ours accepts it,
- * among those of its home.  A closed one counts nowhere, nor does one that
- * nobody of ours is invited to any more.
+ * Where a room counts: among the tenant's rooms, or, until one of ours
+ * accepts it, among its home's.  A closed room counts nowhere, and neither
+ * does an unaccepted one that none of ours is invited to any more.
  */
 typedef enum {
     NGX_ROOMS_PLACE_NONE = 0,
@@ -173,7 +173,10 @@ ngx_rooms_apply_move(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
-/* By who is in it afterwards: as they were counted before. */
+/*
+ * Moves the room's count if the change moves its place.  Guards what the old
+ * place was derived from.
+ */
 static void
 ngx_rooms_apply_count(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, rooms_str_t key)
@@ -234,7 +237,7 @@ ngx_rooms_apply_accept(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
-/* No number is no memory, and not a field that is absent. */
+/* A missing number means out of memory, not a missing field. */
 static rooms_str_t
 ngx_rooms_apply_number(ngx_rooms_commit_t *c, int64_t n)
 {
@@ -250,7 +253,7 @@ ngx_rooms_apply_number(ngx_rooms_commit_t *c, int64_t n)
 }
 
 
-/* A room field's value as the store writes it. */
+/* A room field's value in the store. */
 static rooms_str_t
 ngx_rooms_apply_value(ngx_rooms_commit_t *c, const rooms_room_t *room,
     ngx_uint_t field)
@@ -344,7 +347,7 @@ ngx_rooms_apply_create(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     room = &a->change->room;
 
-    /* a replica may begin closed: as the DM that had to give way */
+    /* a replica may start closed: a DM that lost to another one */
 
     closed = room->state == ROOMS_CLOSED;
 
@@ -468,7 +471,7 @@ ngx_rooms_apply_state(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         return;
     }
 
-    /* a closed room frees its name and its pair */
+    /* a closed room releases its alias, or its pair */
 
     if (room->alias.data) {
         ngx_rooms_commit_write(c, "HDEL",
@@ -489,7 +492,10 @@ ngx_rooms_apply_state(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
-/* One part of a room's text in the index: its words, and where they end. */
+/*
+ * Writes one part of a room's text to the index: its words, and the list of
+ * them in the room.
+ */
 static void
 ngx_rooms_apply_words(ngx_rooms_commit_t *c, rooms_str_t index,
     rooms_str_t key, rooms_str_t field, rooms_str_t end, rooms_str_t text,
@@ -548,10 +554,11 @@ ngx_rooms_apply_words(ngx_rooms_commit_t *c, rooms_str_t index,
 
 
 /*
- * Open public rooms are found by words: of their name and alias, and of their
- * topic, which is a part of its own, since each is overwritten without reading
- * the other.  The room lists what it has in the index, so that whoever writes
- * next takes out what is there then, not what was there when it looked.
+ * Open public rooms can be found by the words of their name and alias, and of
+ * their topic.  These are two parts, so that each can be overwritten without
+ * reading the other.  The room lists its words in the index, so that the
+ * commit removes the words that are there then, not those that were there
+ * when it was decided.
  */
 static void
 ngx_rooms_apply_found(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
@@ -621,8 +628,8 @@ ngx_rooms_apply_found(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
 
 /*
- * A workspace has a list of its open rooms.  What a room leaves must be what
- * it is in when it leaves it.
+ * A workspace lists its open rooms.  Guards that the room still is where it
+ * is taken from.
  */
 static void
 ngx_rooms_apply_place(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
@@ -665,8 +672,9 @@ ngx_rooms_apply_place(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
 
 /*
- * A room that somebody else brought back is no longer in the index of who
- * left it last; if it was they, the row of their join adds it again.
+ * If somebody else reopened the room, the last member loses the index entry
+ * that let them come back.  If the last member did, the row of their join
+ * adds the entry again.
  */
 static void
 ngx_rooms_apply_heir(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,

@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* What is told of a change: its event, and whom it wakes. */
+/* The event of a change, and whom it wakes. */
 
 #include "ngx_rooms_apply.h"
 
 
-/* What a head's marks of the position and of the time grow by. */
+/* How much longer a row gets when its marks are filled in. */
 #define NGX_ROOMS_POSITION_LEN  24
 
 
@@ -38,14 +38,14 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     unread = ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room->id);
 
     if (c->source_id.data) {
-        /* who sends it reads elsewhere */
+        /* the sender reads on another server */
         ngx_rooms_commit_write_at(c, "ZADD", unread,
                                   ngx_rooms_s(NGX_ROOMS_POS),
                                   ngx_rooms_s(NGX_ROOMS_HEX));
         return;
     }
 
-    /* one has read what one has written; no position is behind the new one */
+    /* senders have read what they wrote; the new position is the highest */
 
     name = ngx_rooms_join(c->pool, ngx_rooms_s("~"), sender);
 
@@ -83,7 +83,9 @@ ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     key = ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM, room->id);
 
-    /* an event of another server keeps its time, and moves nobody else's */
+    /*
+     * an event of another server keeps its time, and doesn't move the room's
+     */
 
     if (c->source_id.data == NULL) {
         ngx_rooms_apply_time(c, &head, &tail);
@@ -104,7 +106,7 @@ ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
-/* Doubling it, a room writes it eight times at most in its life. */
+/* Sizes double, so a room writes this field at most eight times. */
 void
 ngx_rooms_apply_size(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const rooms_room_t *room, size_t size)
@@ -137,9 +139,9 @@ ngx_rooms_apply_size(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
 
 /*
- * A read marker is no change of the room, and nobody else's business.  It
- * takes a position all the same, so that the reader's other devices meet it
- * in the order of everything else; the last one of each room is kept.
+ * A read marker isn't an event of the room and concerns only its reader.  It
+ * takes a position all the same, so that the reader's other devices see it in
+ * order.  Only the last one of each room is kept.
  */
 void
 ngx_rooms_apply_marker_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
@@ -174,7 +176,10 @@ ngx_rooms_apply_marker_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
-/* The head goes on to the time, of which the script decides. */
+/*
+ * Moves the border between head and tail behind the time, since the script
+ * decides the time.
+ */
 static void
 ngx_rooms_apply_time(ngx_rooms_commit_t *c, rooms_str_t *head,
     rooms_str_t *tail)
@@ -182,7 +187,7 @@ ngx_rooms_apply_time(ngx_rooms_commit_t *c, rooms_str_t *head,
     u_char  *row, *time, *rest;
     size_t   len;
 
-    /* "DIGITS TYPE SENDER CREATED ", in one piece */
+    /* "DIGITS TYPE SENDER CREATED ", contiguous in memory */
 
     row = (u_char *) head->data;
     len = head->len + 1 + c->event.type.len + 1 + c->event.sender.len + 1;
@@ -207,7 +212,7 @@ ngx_rooms_apply_time(ngx_rooms_commit_t *c, rooms_str_t *head,
 }
 
 
-/* An event's row in two parts: only the head names the position. */
+/* Makes an event's row in two parts.  Only the head contains marks. */
 static ngx_int_t
 ngx_rooms_apply_row(ngx_rooms_commit_t *c, const rooms_room_t *room,
     rooms_event_e type, rooms_str_t sender, rooms_str_t random,
@@ -259,9 +264,9 @@ ngx_rooms_apply_row(ngx_rooms_commit_t *c, const rooms_room_t *room,
 
 
 /*
- * In the store stands what has news, since when; a message tells those who
- * wait, on all workers of all servers, to look there.  The room is "-" where
- * there is none: an entry of a participant begins with a space.
+ * Records in the store who has news since which position, and publishes a
+ * message that makes waiting workers look there.  An entry of a participant
+ * begins with a space.  If no room has news, it is "-".
  */
 static void
 ngx_rooms_apply_publish(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
@@ -350,7 +355,7 @@ ngx_rooms_event_json(ngx_rooms_commit_t *c, int64_t position)
         return e.json;
     }
 
-    /* the digits of the position, and those that stand behind its mark */
+    /* the digits of the position, then those after its mark */
 
     (void) ngx_cpymem(ngx_sprintf(start, "%013xL", position),
                       e.digits.data + 1, e.digits.len - 1);

@@ -3,12 +3,15 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Who is in a room: a member's row, and what is counted and listed by it. */
+/*
+ * Members of a room: their rows, and the counters and lists that follow from
+ * these.
+ */
 
 #include "ngx_rooms_apply.h"
 
 
-/* Above any position; powers weigh more than any length of membership. */
+/* Above any position, so that power outweighs any length of membership. */
 #define NGX_ROOMS_RANK  (INT64_C(1) << 44)
 
 
@@ -35,7 +38,7 @@ ngx_rooms_member_admin(const rooms_member_t *m)
 }
 
 
-/* Counters move with transitions, and in one write for all of them. */
+/* Counts all transitions first, so that each counter is written once. */
 void
 ngx_rooms_apply_members(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, rooms_str_t key)
@@ -188,8 +191,8 @@ ngx_rooms_member_listed(const rooms_member_t *m)
 
 
 /*
- * A room stays in the index of whoever is in it, or may bring it back: the
- * last member of a room that emptied.
+ * A room is in the index of its joined and invited members, and of the last
+ * member of an emptied room, who may reopen it.
  */
 static void
 ngx_rooms_apply_index(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
@@ -238,8 +241,9 @@ ngx_rooms_apply_index(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
 
 /*
- * Who isn't in a room can't find there what became of an invite, or who
- * removed them: each participant has a list of such rooms, by position.
+ * Somebody who isn't in a room can't read there what became of their invite,
+ * or that they were removed.  So each participant has a list of such rooms,
+ * by position.
  */
 static void
 ngx_rooms_apply_news(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
@@ -272,7 +276,7 @@ ngx_rooms_apply_news(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
-/* The succession: power first, then who joined first. */
+/* The order of succession: highest power first, then longest joined. */
 static void
 ngx_rooms_apply_order(ngx_rooms_commit_t *c, rooms_str_t order,
     const rooms_member_t *m, ngx_uint_t joins)
@@ -296,11 +300,11 @@ ngx_rooms_apply_order(ngx_rooms_commit_t *c, rooms_str_t order,
 
 
 /*
- * Unread messages are counted by rank.  One set holds messages and markers by
- * position ("~" sorts after "evt-": a marker stands behind its message),
- * another the markers alone: how far a marker is from the end of
- * the first, less how far from the end of the second, is the number of
- * messages behind it.  Both are asked by name, so a room is read in one round.
+ * Unread messages are counted by rank.  One set has messages and read markers
+ * by position ("~" sorts after "evt-", so a marker comes after its message);
+ * another has only the markers.  The number of entries after a marker in the
+ * first set, minus the number after it in the second, is the number of unread
+ * messages.  Both are found by the marker's name, so one round reads a room.
  */
 static void
 ngx_rooms_apply_marker(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,

@@ -7,9 +7,9 @@
 
 
 /*
- * A room's field "peers" counts who is in it of other servers.  Whoever
- * writes an event relies on it: a server that comes in meanwhile would not be
- * told.
+ * A room's field "peers" counts its members of other servers.  Whoever writes
+ * an event guards it; otherwise a server that joins meanwhile would miss the
+ * event.
  */
 static void
 ngx_rooms_apply_peers_guard(ngx_rooms_commit_t *c, rooms_str_t key,
@@ -93,7 +93,9 @@ ngx_rooms_apply_peers_unlist(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
-/* Its home has the say of a replica, also with nobody in it any more. */
+/*
+ * The home of a replica stays listed, even when none of its members is left.
+ */
 static ngx_uint_t
 ngx_rooms_apply_peers_home(const rooms_room_t *room, rooms_str_t server)
 {
@@ -121,7 +123,7 @@ ngx_rooms_apply_peers(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     after = before;
     guests = a->before ? a->before->guests : ROOMS_NULL;
 
-    /* who is told: those that were there, and those that come */
+    /* notify the servers that were in the room, and those that join */
 
     if (a->change->room.federated || (a->before && a->before->federated)) {
         c->audience = before.data ? before : ngx_rooms_s("");
@@ -211,7 +213,7 @@ ngx_rooms_apply_post(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                                             server),
                               ngx_rooms_s(NGX_ROOMS_POS), item);
 
-    /* one that waits for its next try goes on waiting */
+    /* a server that waits for its next try keeps waiting */
 
     ngx_rooms_commit_write(c, "ZADD",
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_OUTBOXES,
@@ -220,7 +222,7 @@ ngx_rooms_apply_post(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
-/* Whether a change of membership is of somebody of a server. */
+/* Whether the change of membership concerns a participant of this server. */
 static ngx_uint_t
 ngx_rooms_apply_concerns(ngx_rooms_commit_t *c, rooms_str_t server)
 {
@@ -230,7 +232,7 @@ ngx_rooms_apply_concerns(ngx_rooms_commit_t *c, rooms_str_t server)
     p = (u_char *) c->concerned.data;
     last = p + c->concerned.len;
 
-    /* each stands behind a space */
+    /* each has a space before it */
 
     for ( /* void */ ; p < last; p = next) {
         next = ngx_strlchr(p + 1, last, ' ');
@@ -252,8 +254,8 @@ ngx_rooms_apply_concerns(ngx_rooms_commit_t *c, rooms_str_t server)
 
 
 /*
- * Who is merely invited doesn't read what is said in a room, nor who else
- * comes and goes, and nor does their server.  Once one of them joins, a
+ * Somebody who is only invited may read neither the messages nor who joins
+ * and leaves, and neither may their server.  Once one of them joins, a
  * snapshot tells who is there.
  */
 void
@@ -284,7 +286,7 @@ ngx_rooms_apply_outbox(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     if (room->origin.data) {
 
-        /* the room's own server tells the others */
+        /* the room's home tells the others */
 
         if (!foreign) {
             ngx_rooms_apply_post(c, keys, room->origin, item);

@@ -4,15 +4,15 @@
  */
 
 /*
- * Participants: a row, and what finds it.  Here, and nowhere else, a row is
- * written, and with it the entries of the index, in the same commit: those of
- * the old name go, those of the new one come.
+ * Participants: a row, and what finds it.  Only here are rows written.  The
+ * same commit updates the index: it removes the old name's entries and adds
+ * the new ones.
  *
- * "words:people" is a zset of entries in bytewise order (their scores are 0):
+ * "words:people" is a zset with entries in bytewise order (all scores are 0):
  *
- *     WORD ID            the beginning of WORD finds ID
- *     =EMAIL ID          the whole address does
- *     *LIST NAME ID      ID is of a list, in the order of folded names
+ *     WORD ID            a prefix of WORD finds ID
+ *     =EMAIL ID          the whole address finds ID
+ *     *LIST NAME ID      ID is in the list, ordered by folded names
  */
 
 #include "ngx_rooms_apply.h"
@@ -67,7 +67,7 @@ ngx_rooms_person_words(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
         return NGX_ERROR;
     }
 
-    /* a long name leaves room for the local id */
+    /* the local id comes first, so that a long name can't push it out */
 
     rooms_buf_init(&b, start, size);
     rooms_fold(&b, p->local);
@@ -82,7 +82,7 @@ ngx_rooms_person_words(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
 }
 
 
-/* All entries of a row; NGX_ERROR: no memory. */
+/* Makes all entries of a row; NGX_ERROR: out of memory. */
 static ngx_int_t
 ngx_rooms_person_entries(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
     ngx_rooms_entries_t *e)
@@ -152,7 +152,7 @@ ngx_rooms_entries_has(const ngx_rooms_entries_t *e, rooms_str_t entry)
 }
 
 
-/* One command for those of `e` that `other` hasn't. */
+/* Writes those entries of `e` that aren't in `other`, in one command. */
 static void
 ngx_rooms_entries_write(ngx_rooms_commit_t *c, rooms_str_t key,
     const char *command, ngx_rooms_entries_t *e,
@@ -187,8 +187,8 @@ ngx_rooms_entries_write(ngx_rooms_commit_t *c, rooms_str_t key,
 
 
 /*
- * What another server tells may name somebody twice in one commit.  The
- * second row then replaces the first, not what was read.
+ * A request of another server may name a participant twice in one commit.
+ * Then the second row replaces the first, not the one that was read.
  */
 static ngx_rooms_entries_t *
 ngx_rooms_person_written(ngx_rooms_commit_t *c, rooms_str_t id)

@@ -3,13 +3,14 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Batches: commands on their way out, and replies as they come in. */
+/* Batches: builds commands, and receives replies. */
 
 #include "ngx_rooms_lane.h"
 #include <ngx_sha1.h>
 
 
-#define NGX_ROOMS_REPLY_MAX  1000000   /* elements; no command asks for more */
+#define NGX_ROOMS_REPLY_MAX  1000000   /* elements; no command asks for as
+                                          many */
 
 
 ngx_rooms_batch_t *
@@ -53,7 +54,7 @@ ngx_rooms_batch_free(ngx_rooms_batch_t *b)
     if (b->lane != NULL) {
 
         if (b->sent) {
-            /* its replies are still to come, into its pool */
+            /* replies are still arriving into its pool */
             return;
         }
 
@@ -99,7 +100,7 @@ ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
     ngx_str_t   *cmd;
     ngx_uint_t   i;
 
-    /* hiredis looks behind the first argument, even if it is the last */
+    /* hiredis reads beyond the first argument, even if it is the only one */
 
     len = sizeof("*\r\n") + NGX_INT_T_LEN;
 
@@ -151,9 +152,8 @@ ngx_rooms_batch_done(ngx_rooms_batch_t *b)
 
 
 /*
- * Replies are built straight into the pool of the batch that they answer:
- * the first in flight.  Replies of a batch that was freed go there too, and
- * the pool goes with the last of them.
+ * Finds the pool for a reply: that of the first batch in flight.  This also
+ * holds for a batch that was freed; its pool goes away with its last reply.
  */
 
 
@@ -173,8 +173,8 @@ ngx_rooms_reply_pool(const redisReadTask *task)
     }
 
     /*
-     * Nothing was asked.  hiredis would take this for a subscription and
-     * abort; a reply that can't be made ends the connection instead.
+     * A reply without a question. hiredis would take it for a message and
+     * abort; failing to build it closes the connection instead.
      */
 
     ngx_log_error(NGX_LOG_ERR, lane->timer.log, 0,
@@ -299,7 +299,7 @@ ngx_rooms_reply_nil(const redisReadTask *task)
     reply = ngx_rooms_reply_integer(task, 0);
 
     if (reply) {
-        /* the task's type is of what could have been here */
+        /* the task's type is that of the missing value */
         reply->type = REDIS_REPLY_NIL;
     }
 

@@ -4,51 +4,54 @@
  */
 
 /*
- * What a worker remembers of rooms that it has read.
+ * What a worker remembers about rooms that it has read.
  *
- * Each Redis has a connection of its own for this, which tells which keys have
- * changed: CLIENT TRACKING in broadcasting mode, redirected to the connection
- * itself, as RESP2 has it.  All that is kept hangs on that connection:
+ * Each Redis has one more connection, which reports the keys that change:
+ * CLIENT TRACKING in broadcasting mode, redirected to the connection itself,
+ * as RESP2 requires.  The cache is valid only while that connection is.
  *
- * - A reply is kept only if nothing of the room was named as changed since the
- *   store was asked: asking leaves an empty entry, and a change removes it.
- *   The store names a change after it made it, so either the reply has the
- *   change, or the name comes after the asking.
- * - An answer is given only while the connection is known to live: a PONG says
- *   that all changes before its PING have been named, and it holds for a
- *   second.  So also a connection that was cut without a word gives nothing
- *   stale for longer.
- * - It must lead to where the lane leads that reads, and the lane must be the
- *   one of before: else the store may have moved, and all is forgotten.
- * - What this worker commits itself it forgets when the commit is answered, so
- *   a client reads what it wrote on the same worker.
+ * - A reply is kept only if no key of the room was reported since the store was
+ *   asked. Asking leaves an empty entry, and a change removes it. The store
+ *   reports a change after making it; so either the reply contains the change,
+ *   or the report arrives after the question.
+ * - A cached answer is given only while the connection is known to be alive. A
+ *   PONG proves that all changes before its PING were reported; it counts for
+ *   one second. So even a connection that broke silently can't give an answer
+ *   that is stale for longer.
+ * - The connection must lead to the same address as the lane that reads, and
+ *   the lane must not have reconnected. Otherwise the store may have moved, and
+ *   the cache is emptied.
+ * - What this worker commits, it forgets when the commit is answered. So a
+ *   client reads its own writes on the same worker.
  */
 
 #include "ngx_rooms_cache.h"
 #include "ngx_rooms_pubsub.h"
 
 
-#define NGX_ROOMS_CACHE_TRUST   1000   /* ms, since the last answered PING */
-#define NGX_ROOMS_CACHE_PING     300   /* ms, while it is used */
-#define NGX_ROOMS_CACHE_ASKED   2000   /* ms that one waits for a reply */
-#define NGX_ROOMS_CACHE_ENTRY      8   /* replies */
+#define NGX_ROOMS_CACHE_TRUST   1000   /* ms, that a PONG is trusted */
+#define NGX_ROOMS_CACHE_PING     300   /* ms, between PINGs while the cache
+                                          is used */
+#define NGX_ROOMS_CACHE_ASKED   2000   /* ms, that an entry waits for its
+                                          reply */
+#define NGX_ROOMS_CACHE_ENTRY      8   /* the most replies of an entry */
 
 typedef struct ngx_rooms_cache_s  ngx_rooms_cache_t;
 
 typedef struct {
-    ngx_str_node_t       sn;           /* the room's key */
+    ngx_str_node_t       sn;           /* its name is the room's key */
     ngx_queue_t          entries;
 } ngx_rooms_cache_room_t;
 
 typedef struct {
-    ngx_queue_t              queue;    /* of the room */
-    ngx_queue_t              used;     /* of the worker, newest first */
+    ngx_queue_t              queue;    /* in the room */
+    ngx_queue_t              used;     /* in the worker, newest first */
     ngx_rooms_cache_t       *cache;
     ngx_rooms_cache_room_t  *room;
     uint64_t                 ticket;
     ngx_msec_t               asked;
     size_t                   size;
-    u_char                  *data;     /* the replies; NULL: not yet here */
+    u_char                  *data;     /* the replies; NULL: not here yet */
     redisReply             **replies;
     size_t                   nviewer;
     u_char                   viewer[1];
@@ -61,26 +64,27 @@ static uint64_t     ngx_rooms_cache_tickets;
 static ngx_queue_t  ngx_rooms_cache_used;
 
 
-/* What a worker remembers of one Redis. */
+/* What a worker remembers from one Redis. */
 struct ngx_rooms_cache_s {
-    ngx_rooms_pubsub_t       track;    /* the connection that tells of it */
+    ngx_rooms_pubsub_t       track;    /* the connection that reports changes */
     ngx_rooms_server_t      *server;
-    ngx_str_t                prefix;   /* of the keys that it tells of */
+    ngx_str_t                prefix;   /* of the keys that it reports */
     ngx_rbtree_t             rooms;
     ngx_rbtree_node_t        sentinel;
-    ngx_uint_t               epoch;    /* of the lane that is read by */
-    ngx_msec_t               alive;    /* then it was, as is known */
+    ngx_uint_t               epoch;    /* of the lane that reads */
+    ngx_msec_t               alive;    /* time of the last PING that was
+                                          answered */
 
     enum {
         NGX_ROOMS_CACHE_DOWN = 0,
         NGX_ROOMS_CACHE_ID,
         NGX_ROOMS_CACHE_TRACKING,
         NGX_ROOMS_CACHE_SUBSCRIBING,
-        NGX_ROOMS_CACHE_TOLD           /* of what changes */
+        NGX_ROOMS_CACHE_TOLD           /* changes are reported */
     }                        round;
 
-    unsigned                 placed:1; /* where the lane is, too */
-    unsigned                 wanted:1; /* since the last PING */
+    unsigned                 placed:1; /* same address as the lane */
+    unsigned                 wanted:1; /* used since the last PING */
 };
 
 
@@ -113,7 +117,7 @@ ngx_rooms_cache_init_worker(size_t size)
 }
 
 
-/* The one of the Redis that has these keys; made when it is first wanted. */
+/* The cache of the Redis that has these keys; created when first needed. */
 static ngx_rooms_cache_t *
 ngx_rooms_cache_of(ngx_rooms_store_t *store, const ngx_rooms_keys_t *keys)
 {
@@ -125,7 +129,7 @@ ngx_rooms_cache_of(ngx_rooms_store_t *store, const ngx_rooms_keys_t *keys)
     cache = server->cache;
 
     if (cache) {
-        /* one connection tells of one prefix */
+        /* a connection tracks only one prefix */
         return keys->prefix.len > cache->prefix.len
                && ngx_memcmp(keys->prefix.data, cache->prefix.data,
                              cache->prefix.len) == 0
@@ -193,7 +197,7 @@ ngx_rooms_cache_same_peer(ngx_rooms_cache_t *cache)
 }
 
 
-/* Whether what comes in by the connection is of all that the lane reads. */
+/* Whether the connection reports all changes of what the lane reads. */
 static ngx_uint_t
 ngx_rooms_cache_stands(ngx_rooms_cache_t *cache)
 {
@@ -228,7 +232,7 @@ ngx_rooms_cache_stands(ngx_rooms_cache_t *cache)
 }
 
 
-/* "prefix{tenant}:r:room" of what begins so. */
+/* The key of the room, "prefix{tenant}:r:room", that this key begins with. */
 static ngx_str_t
 ngx_rooms_cache_key(const u_char *data, size_t len)
 {
@@ -327,7 +331,10 @@ ngx_rooms_cache_room_drop(ngx_rooms_cache_t *cache,
 }
 
 
-/* A viewer's preferences are in what is kept of each room for them. */
+/*
+ * A viewer's preferences are part of each of their entries.  If they change,
+ * drops these entries.
+ */
 static void
 ngx_rooms_cache_viewer(ngx_rooms_cache_t *cache, const u_char *data,
     size_t len)
@@ -407,7 +414,7 @@ ngx_rooms_cache_empty(void *data)
 }
 
 
-/* The oldest go, until there is room for so many bytes more. */
+/* Drops the oldest entries until `size` more bytes fit. */
 static ngx_int_t
 ngx_rooms_cache_room_for(size_t size)
 {
@@ -521,7 +528,7 @@ ngx_rooms_cache_get(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
     e = ngx_rooms_cache_entry(ngx_rooms_cache_room(cache, &key), viewer);
 
     if (ngx_current_msec - cache->alive > NGX_ROOMS_CACHE_TRUST) {
-        /* the reply will be of use once it has answered */
+        /* the reply can be used once the PONG is here */
         ngx_rooms_pubsub_check(&cache->track);
 
         if (cache->round != NGX_ROOMS_CACHE_TOLD) {
@@ -538,7 +545,7 @@ ngx_rooms_cache_get(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
     if (e && e->data == NULL
         && ngx_current_msec - e->asked < NGX_ROOMS_CACHE_ASKED)
     {
-        /* another request waits for the same */
+        /* another request has asked for it already */
         return NGX_DECLINED;
     }
 
@@ -634,7 +641,7 @@ ngx_rooms_cache_put(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
     e = ngx_rooms_cache_entry(ngx_rooms_cache_room(cache, &key), viewer);
 
     if (e == NULL || e->ticket != ticket || e->data) {
-        /* something changed, or all was forgotten */
+        /* something changed, or the cache was emptied */
         return;
     }
 
@@ -644,7 +651,7 @@ ngx_rooms_cache_put(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
         size += ngx_rooms_cache_measure(replies[i]);
     }
 
-    /* it isn't among those that go for its own sake */
+    /* it must not be dropped to make room for itself */
 
     ngx_queue_remove(&e->used);
     ngx_queue_init(&e->used);
@@ -696,7 +703,7 @@ ngx_rooms_cache_changed(ngx_rooms_store_t *store,
 }
 
 
-/* The connection: CLIENT ID, CLIENT TRACKING, SUBSCRIBE, then what changes. */
+/* The connection: CLIENT ID, CLIENT TRACKING, SUBSCRIBE, then reports. */
 
 static void
 ngx_rooms_cache_greet(void *data)
@@ -735,7 +742,7 @@ ngx_rooms_cache_named(ngx_rooms_cache_t *cache, redisReply *keys)
     rooms_str_t  key;
 
     if (keys == NULL || keys->type != REDIS_REPLY_ARRAY) {
-        /* FLUSHALL names none */
+        /* FLUSHALL names no keys */
         ngx_rooms_cache_empty(cache);
         cache->round = NGX_ROOMS_CACHE_TOLD;
         return;
@@ -807,7 +814,7 @@ ngx_rooms_cache_take(void *data, redisReply *reply)
 }
 
 
-/* When the connection is to be asked again whether it lives. */
+/* ms until the next PING. */
 static ngx_msec_t
 ngx_rooms_cache_ping(void *data)
 {

@@ -6,7 +6,7 @@
 #include "ngx_rooms_commit.h"
 
 
-/* 2020-01-01T00:00:00Z in ms; positions of one ms; the highest floor. */
+/* 2020-01-01T00:00:00Z in ms; positions per ms; the highest floor. */
 #define NGX_ROOMS_POSITIONS_FROM   INT64_C(1577836800000)
 #define NGX_ROOMS_POSITIONS_MS     8
 #define NGX_ROOMS_POSITIONS_LEAD   30000   /* ms */
@@ -14,25 +14,30 @@
 
 
 /*
- * The script knows a commit by its number, which it keeps with the position in
- * a ring of the worker's last ones.  Whoever lost the reply asks for it there,
- * and bars the commit if it isn't: then a script that arrives late changes
- * nothing.  The ring is of a minute, so that it lives, and goes, as a whole.
+ * A lost reply.  The script identifies a commit by its number.  It records
+ * number and position in a ring of the worker's last commits.  A worker that
+ * lost the reply looks there, and bars the commit if it isn't there: if the
+ * script arrives later, it changes nothing.  Each minute has its own ring,
+ * which expires as a whole.
  *
- * A position is above the last one and not below a floor that follows the
- * clock.  A store that has lost its last writes (FLUSHALL, a backup, a replica
- * that was behind) therefore gives none of them again.
+ * A position is higher than the last one, and not below a floor that follows
+ * the clock.  So a store that lost its last writes (FLUSHALL, a backup, a
+ * replica that was behind) never gives out the same positions again.
  */
 #define NGX_ROOMS_COMMIT_KEPT     "180"    /* s */
 #define NGX_ROOMS_COMMIT_MINUTE     60     /* s */
 #define NGX_ROOMS_COMMIT_RING     4096
-#define NGX_ROOMS_COMMIT_PART       16     /* of it in one hash: Redis looks
-                                              through a small one */
+#define NGX_ROOMS_COMMIT_PART       16     /* of the ring in one hash, since
+                                              Redis scans small hashes */
 
-#define NGX_ROOMS_COMMIT_KEYS  86400000    /* ms that an answer is kept */
-#define NGX_ROOMS_COMMIT_SHED  "64"        /* members that a commit sheds */
+#define NGX_ROOMS_COMMIT_KEYS  86400000    /* ms, that a recorded answer is
+                                              kept */
+#define NGX_ROOMS_COMMIT_SHED  "64"        /* members that one SHED removes */
 
-/* What a write may be; the last four the script does in a way of its own. */
+/*
+ * The commands that a write may use.  The script executes the last four
+ * itself.
+ */
 #define NGX_ROOMS_COMMANDS                                                    \
     "'HSET','ZADD','HDEL','ZREM','HINCRBY','SET','ZINCRBY','UNLINK',"         \
     "'EXPIRE','PEXPIRE','PERSIST','ZREMRANGEBYLEX','ZREMRANGEBYRANK',"        \
@@ -44,7 +49,7 @@
 #define NGX_ROOMS_W_FORGET   16
 #define NGX_ROOMS_W_UNCOUNT  17
 
-/* As the script numbers them. */
+/* Kinds of guards, numbered as in the script. */
 typedef enum {
     NGX_ROOMS_G_FIELD = 1,
     NGX_ROOMS_G_NO_FIELD,
@@ -61,19 +66,21 @@ typedef enum {
     NGX_ROOMS_G_QUOTA
 } ngx_rooms_guard_e;
 
-#define NGX_ROOMS_WRITE_MAX  512       /* arguments of joined writes */
+#define NGX_ROOMS_WRITE_MAX  512       /* arguments that joined writes may
+                                          have */
 
-/* A write; writes of the same kind to one key are joined. */
+/* A write.  Consecutive writes of one kind to one key are joined. */
 typedef struct {
     ngx_uint_t          command;
     ngx_uint_t          key;
-    ngx_uint_t          also;          /* number of another key it touches */
+    ngx_uint_t          also;          /* number of another key that it
+                                          touches */
     rooms_str_t        *argv;
     ngx_uint_t          argc;
     ngx_uint_t          size;
 } ngx_rooms_write_t;
 
-/* Where in an argument of which write the position stands. */
+/* A mark: which write, which argument, and where in it. */
 typedef struct {
     ngx_uint_t          write;
     ngx_uint_t          arg;
@@ -185,7 +192,7 @@ ngx_rooms_commit_key(ngx_rooms_commit_t *c, rooms_str_t key)
 }
 
 
-/* A number of a plan, in two bytes. */
+/* Appends a number of a plan, in two bytes. */
 static u_char *
 ngx_rooms_commit_two(ngx_rooms_commit_t *c, u_char *p, ngx_uint_t n)
 {
@@ -336,7 +343,7 @@ ngx_rooms_commit_adds(ngx_rooms_commit_t *c, ngx_rooms_quota_e quota,
 }
 
 
-/* How what the tenant has is counted: a command on a key. */
+/* Which command on which key tells how much of a quota is used. */
 static const struct {
     const char       *name;
     const char       *command;
@@ -426,7 +433,7 @@ ngx_rooms_commit_guard_quotas(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys)
 }
 
 
-/* The number of a command among those that the script knows. */
+/* The script's number for a command. */
 static ngx_uint_t
 ngx_rooms_commit_number(rooms_str_t command)
 {
@@ -453,8 +460,9 @@ ngx_rooms_commit_number(rooms_str_t command)
 
 
 /*
- * The last write to this key, if another of the kind can be joined to it.
- * ZADD's scores are numbers; where it begins with a word, that is a condition.
+ * The last write to this key, if another one can be joined to it.  ZADD's
+ * scores are numbers; if its first argument is a word, it has a condition,
+ * and can't be joined.
  */
 static ngx_rooms_write_t *
 ngx_rooms_commit_joinable(ngx_rooms_commit_t *c, ngx_uint_t command,
@@ -512,7 +520,7 @@ ngx_rooms_commit_push(ngx_rooms_commit_t *c, ngx_uint_t command,
 }
 
 
-/* Where the position stands in an argument, if anywhere. */
+/* Notes the marks in an argument. */
 static void
 ngx_rooms_commit_mark(ngx_rooms_commit_t *c, ngx_uint_t write, ngx_uint_t arg,
     rooms_str_t s)
@@ -610,7 +618,10 @@ ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
 }
 
 
-/* What is no command of Redis names another key, by its number. */
+/*
+ * Adds a write that isn't a Redis command.  It names a second key, by its
+ * number.
+ */
 static void
 ngx_rooms_commit_special(ngx_rooms_commit_t *c, ngx_uint_t command,
     rooms_str_t index, rooms_str_t hash, rooms_str_t first, rooms_str_t second)
@@ -690,7 +701,7 @@ ngx_rooms_commit_positions(ngx_rooms_commit_t *c, int64_t n)
 }
 
 
-/* when this worker began to write to another Redis; 0: it has not begun */
+/* when this worker began to write to another Redis; 0: not yet */
 static ngx_msec_t  ngx_rooms_commit_began;
 
 
@@ -702,15 +713,16 @@ ngx_rooms_store_begins(void)
 
 
 /*
- * Positions of one millisecond are 8; what is given faster than that runs
- * ahead of the clock, and waits for it as soon as less comes.  A clock that is
- * far off moves all positions, but never out of what 44 bits hold.
+ * The lowest position that a commit may get.  A millisecond has 8 positions.
+ * If more are needed, positions run ahead of the clock, until fewer are
+ * needed again.  A clock that is far off moves all positions, but never
+ * beyond 44 bits.
  *
- * For some seconds after a failover, workers that don't know of it may still
- * write to the old primary, and followers read there.  What the new one gets
- * must be behind their cursors.  So for as long as that a worker that has just
- * connected gives positions that lie some seconds ahead: nobody gets that far
- * at the old one.
+ * For some seconds after a failover, workers that haven't noticed it may
+ * still write to the old primary, and followers read there.  What the new
+ * primary gets must come after those followers' cursors.  So for that time a
+ * worker that has just connected uses positions some seconds ahead; the old
+ * primary never gets that far.
  */
 static int64_t
 ngx_rooms_commit_floor(void)
@@ -736,11 +748,11 @@ ngx_rooms_commit_floor(void)
 }
 
 
-/* The arguments before those of guards and writes: see the script. */
+/* Arguments before those of guards and writes: see the script. */
 #define NGX_ROOMS_COMMIT_ARGS  11
 #define NGX_ROOMS_COMMIT_HEAD   9
 
-#define NGX_ROOMS_COMMIT_STEP   5      /* bytes of a write, of a mark */
+#define NGX_ROOMS_COMMIT_STEP   5      /* bytes of a write, or of a mark */
 
 
 static u_char *
@@ -758,7 +770,7 @@ ngx_rooms_commit_put_mark(ngx_rooms_commit_t *c, u_char *p, ngx_uint_t arg,
 }
 
 
-/* The writes' plan and arguments, and the marks in these. */
+/* Writes the plan and the arguments of the writes, and the marks. */
 static rooms_str_t *
 ngx_rooms_commit_put_writes(ngx_rooms_commit_t *c, rooms_str_t *argv,
     rooms_str_t *a)
@@ -816,8 +828,8 @@ ngx_rooms_commit_put_writes(ngx_rooms_commit_t *c, rooms_str_t *argv,
 
 
 /*
- * A batch may be built again, when the store doesn't know the script, so
- * nothing here is kept but the event's marks, and these once.
+ * A batch may be built again if the store doesn't know the script.  So this
+ * changes nothing in the commit that a second call would add to.
  */
 ngx_int_t
 ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
@@ -930,7 +942,7 @@ ngx_rooms_commit_reserve(ngx_rooms_batch_t *b, const ngx_rooms_keys_t *keys,
 
     ngx_rooms_commit_positions(&c, n);
 
-    /* by its id, the same script would do nothing a second time */
+    /* a second run has the same number, and would do nothing */
     b->once = 1;
 
     return ngx_rooms_commit_build(&c, b, &own, 1);
@@ -1004,7 +1016,7 @@ ngx_rooms_commit_took(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b)
 
     ms = time.len ? ngx_atoof((u_char *) time.data, time.len) : NGX_ERROR;
 
-    /* an event of another server has its own */
+    /* an event of another server keeps its own time */
 
     if (ms != NGX_ERROR && c->source_id.data == NULL) {
         c->event.created_at = ms;
@@ -1028,7 +1040,7 @@ ngx_rooms_commit_resolved(ngx_rooms_batch_t *b, int64_t *position)
         return NGX_ROOMS_COMMIT_UNKNOWN;
     }
 
-    /* the time, if there is one, is none of it */
+    /* the position may be followed by the time */
 
     *position = ngx_atoof((u_char *) value.data,
                           ngx_rooms_commit_first(value));

@@ -11,25 +11,25 @@
 
 
 /*
- * A guarded commit: guards that must hold, writes, and at most one event,
- * all at once or nothing.  The one script that does it is generic; what a
- * room may do is decided before, in src/rooms.
+ * A guarded commit: guards that must hold, writes, and at most one event, all
+ * at once or not at all.  One generic script executes it.  What a room may do
+ * was decided before, in src/rooms.
  *
  * In the arguments of ngx_rooms_commit_write_at(), and in an event's head,
- * byte 1 stands for the new position as 13 hexadecimal digits and byte 2 for
- * the same in decimal.
+ * these bytes are marks: byte 1 becomes the new position as 13 hexadecimal
+ * digits, byte 2 the position in decimal.
  */
 #define NGX_ROOMS_HEX  "\1"
 #define NGX_ROOMS_POS  "\2"
-/* ... and byte 3 for the event's time, in ms. */
+/* ... and byte 3 the event's time, in ms. */
 #define NGX_ROOMS_MS   "\3"
 
-/* Of the keys and values of a tenant, as docs/data-model.md has them. */
+/* The version of the tenant's keys and values (docs/data-model.md). */
 #define NGX_ROOMS_SCHEMA  "1"
 
 /*
- * What a tenant may have at most: a field of its hash, or a directive.  Rooms
- * are guarded with a bound of their own (ngx_rooms_apply.c).
+ * Quotas of a tenant, set by a field of its hash or by a directive.  Rooms
+ * have a guard of their own (ngx_rooms_apply.c).
  */
 typedef enum {
     NGX_ROOMS_QUOTA_ROOMS = 0,
@@ -44,103 +44,112 @@ typedef enum {
 typedef struct {
     ngx_pool_t         *pool;
     ngx_array_t         keys;          /* of rooms_str_t, each once */
-    ngx_array_t         guards;        /* of u_char: see the script */
-    ngx_array_t         args;          /* of rooms_str_t: the guards' */
+    ngx_array_t         guards;        /* of u_char, as the script reads them */
+    ngx_array_t         args;          /* of rooms_str_t: the guards'
+                                          arguments */
     ngx_array_t         writes;        /* of ngx_rooms_write_t */
     ngx_array_t         marks;         /* of ngx_rooms_mark_t */
     ngx_uint_t          nguards;
-    rooms_str_t         events;        /* key; NULL: no event */
-    rooms_stored_t      event;         /* with a mark of its position */
+    rooms_str_t         events;        /* its key; NULL: no event */
+    rooms_stored_t      event;         /* digits contain a mark */
     rooms_str_t         room;          /* the event's */
     rooms_str_t         head;
     rooms_str_t         tail;
-    rooms_str_t         timed;         /* key of its room; NULL: no time */
-    int64_t             time;          /* ms; a later one may be taken */
-    int64_t             takes;         /* positions, without an event */
-    rooms_str_t         id;            /* key of the ring that it is kept in */
-    rooms_str_t         number;        /* among the worker's */
-    rooms_str_t         place;         /* in the ring */
-    ngx_array_t        *people;        /* whose rows are written */
-    rooms_str_t         concerned;     /* " participant" of each whose
+    rooms_str_t         timed;         /* key of the room whose time it
+                                          moves; NULL: none */
+    int64_t             time;          /* ms; the script may take a later one */
+    int64_t             takes;         /* positions taken without an event */
+    rooms_str_t         id;            /* key of the ring that records it */
+    rooms_str_t         number;        /* the worker's number of the commit */
+    rooms_str_t         place;         /* its place in the ring */
+    ngx_array_t        *people;        /* participants whose rows it writes */
+    rooms_str_t         concerned;     /* " participant" for each one whose
                                           membership changes */
-    rooms_str_t         actor;         /* is guarded to be active, or NULL */
+    rooms_str_t         actor;         /* guarded to be active, or NULL */
     ngx_uint_t          active;        /* number of that guard */
 
-    const ngx_int_t    *quotas;        /* the directives', -1: unlimited */
+    const ngx_int_t    *quotas;        /* of the directives, or
+                                          NGX_ROOMS_UNLIMITED */
     int64_t             adds[NGX_ROOMS_QUOTAS];
     ngx_uint_t          quota[NGX_ROOMS_QUOTAS];  /* numbers of the guards */
 
-    /* where the tenant federates */
-    rooms_str_t         server;        /* our own name; NULL: it doesn't */
-    rooms_str_t         audience;      /* the room's peers, those that a
-                                          change removes, too */
+    /* if the tenant federates */
+    rooms_str_t         server;        /* our name; NULL: it doesn't */
+    rooms_str_t         audience;      /* the servers to notify: peers before
+                                          and after the change */
     rooms_str_t         source_id;     /* the event's id on its server */
     rooms_str_t         source_server;
     int64_t             source_at;     /* ms, when it was made there */
-    uint32_t            big;           /* written as the room's; or 0 */
-    unsigned            peers:1;       /* guarded already */
+    uint32_t            big;           /* the size it writes for the room; 0:
+                                          none */
+    unsigned            peers:1;       /* has a guard already */
     unsigned            guests:1;      /* likewise */
 
     unsigned            guarded:1;     /* quotas are among the guards */
-    unsigned            posts:1;       /* into an outbox */
+    unsigned            posts:1;       /* it writes to an outbox */
     unsigned            failed:1;      /* out of memory */
 } ngx_rooms_commit_t;
 
 typedef enum {
     NGX_ROOMS_COMMIT_DONE = 0,
     NGX_ROOMS_COMMIT_CONFLICT,         /* a guard didn't hold */
-    NGX_ROOMS_COMMIT_NOSCRIPT,         /* send it again, whole */
-    NGX_ROOMS_COMMIT_UNKNOWN,          /* too late to find out */
+    NGX_ROOMS_COMMIT_NOSCRIPT,         /* send it again with the script's
+                                          text */
+    NGX_ROOMS_COMMIT_UNKNOWN,          /* it is too late to find out */
     NGX_ROOMS_COMMIT_ERROR
 } ngx_rooms_commit_e;
 
 ngx_int_t ngx_rooms_commit_init(ngx_rooms_commit_t *c, ngx_pool_t *pool,
     ngx_rooms_keys_t *keys);
 
-/* Guards: a hash's field has this value (NULL: is absent) ... */
+/* Guards: a hash's field has this value (NULL: there is no such field) ... */
 void ngx_rooms_commit_guard_field(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t field, rooms_str_t value);
-/* ... a string key has this value (NULL: is absent) ... */
+/* ... a string key has this value (NULL: there is no such key) ... */
 void ngx_rooms_commit_guard_string(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t value);
-/* ... integers in two fields of a hash, and what is added, stay in a bound */
+/* ... two integer fields of a hash plus `add` don't exceed the bound ... */
 void ngx_rooms_commit_guard_bound(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t field1, rooms_str_t field2, int64_t add, int64_t bound);
-/* ... the number that a field begins with (none: 0) is so large, at least */
+/*
+ * ... the number that a field begins with (no field: 0) is at least this ...
+ */
 void ngx_rooms_commit_guard_least(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t field, int64_t least);
-/* ... or is smaller than that ... */
+/* ... or is below this ... */
 void ngx_rooms_commit_guard_below(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t field, int64_t bound);
-/* ... a zset's first two members by score, descending, are "a b" */
+/* ... the first two members of a zset, by descending score, are "a b" ... */
 void ngx_rooms_commit_guard_top(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t top);
-/* ... a zset has this member, or hasn't. */
+/* ... a zset has this member, or doesn't have it ... */
 void ngx_rooms_commit_guard_member(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t member);
 void ngx_rooms_commit_guard_no_member(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t member);
 
-/* ... it has it at this score. */
+/* ... has it with this score ... */
 void ngx_rooms_commit_guard_score(ngx_rooms_commit_t *c, rooms_str_t key,
     rooms_str_t member, int64_t score);
-/* ... ZCARD, HLEN and the like say so many. */
+/* ...  ZCARD, HLEN or the like returns this. */
 void ngx_rooms_commit_guard_count(ngx_rooms_commit_t *c, const char *command,
     rooms_str_t key, int64_t n);
 
 /*
- * The commit adds so much to what the tenant has: refused if that is more than
- * its quota.  These are the last guards, so nothing else is wrong then.
+ * The commit adds this much to what the tenant uses; a quota may refuse it.
+ * These guards come last, so if one fails, all others hold.
  */
 void ngx_rooms_commit_adds(ngx_rooms_commit_t *c, ngx_rooms_quota_e quota,
     int64_t n);
-/* The quota that the guard of a number is of, or NGX_ROOMS_QUOTAS. */
+/*
+ * The quota that the guard with this number belongs to, or NGX_ROOMS_QUOTAS.
+ */
 ngx_rooms_quota_e ngx_rooms_commit_exceeds(const ngx_rooms_commit_t *c,
     int64_t guard);
-/* The quota's name, as the tenant's hash has it, and roomsctl. */
+/* The quota's name in the tenant's hash and in roomsctl. */
 const char *ngx_rooms_quota_name(ngx_rooms_quota_e quota);
 
-/* A write: a Redis command on one key, with the rest of its arguments. */
+/* A write: a Redis command on one key, with its other arguments. */
 void ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
     rooms_str_t command, rooms_str_t key, const rooms_str_t *argv,
     ngx_uint_t argc);
@@ -159,63 +168,68 @@ void ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("UNLINK"), key, NULL, 0)
 
 /*
- * Removes from a zset the words that a field lists at that moment, with spaces
- * between them, each with `end` behind it.
+ * Removes words from a zset: those that the hash's field lists at that
+ * moment, separated by spaces, each with `end` appended.
  */
 void ngx_rooms_commit_forget(ngx_rooms_commit_t *c, rooms_str_t index,
     rooms_str_t hash, rooms_str_t field, rooms_str_t end);
 
 /*
- * Removes from a zset the members from `min` to `max`, as ZRANGEBYLEX knows
- * them, and from a hash the fields of the same names.
+ * Removes the members from `min` to `max` (as in ZRANGEBYLEX) from a zset,
+ * and the fields of the same names from a hash.
  */
 void ngx_rooms_commit_uncount(ngx_rooms_commit_t *c, rooms_str_t index,
     rooms_str_t hash, rooms_str_t min, rooms_str_t max);
 
 /*
- * Removes from a zset members up to a score, some of them: an index of what
- * expires by itself is kept small by who adds to it.
+ * Removes some of a zset's members up to this score.  Each commit that adds
+ * to an index of things that expire also removes a few old entries, so that
+ * the index stays small.
  */
 void ngx_rooms_commit_shed(ngx_rooms_commit_t *c, rooms_str_t index,
     int64_t score);
 
-/* The one event of the change: head (with its position) and tail of its row. */
+/*
+ * Sets the commit's event: the head (with the marks) and the tail of its row.
+ */
 void ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
     rooms_str_t head, rooms_str_t tail);
 
 /*
- * The time of the event: the later of this one and that of the room's last
- * event, which the room has in `at`, and then has anew.
+ * Sets the event's time: the later of this one and the room's last one.  The
+ * room keeps it in its field "at".
  */
 void ngx_rooms_commit_timed(ngx_rooms_commit_t *c, rooms_str_t room,
     int64_t ms);
 
-/* No event, but positions all the same: so many, up to the one answered. */
+/* Takes n positions without an event; the last of them is answered. */
 void ngx_rooms_commit_positions(ngx_rooms_commit_t *c, int64_t n);
 
 
-/* Puts the commit into a batch, by the script's hash or with its text. */
+/* Adds the commit to a batch, with the script's hash or with its text. */
 ngx_int_t ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys, ngx_uint_t whole);
 /*
- * Whether a tenant's schema, NULL if it has none yet, is the one that this
- * module reads and writes; if not, the log says so.
+ * Whether this module knows the tenant's schema (NULL: the tenant has none
+ * yet).  If not, it logs an error.
  */
 ngx_uint_t ngx_rooms_schema_known(rooms_str_t prefix, rooms_str_t tenant,
     rooms_str_t schema, ngx_log_t *log);
 
-/* A whole commit that does nothing but take n positions. */
+/* Adds a complete commit that only takes n positions. */
 ngx_int_t ngx_rooms_commit_reserve(ngx_rooms_batch_t *b,
     const ngx_rooms_keys_t *keys, int64_t n);
 ngx_rooms_commit_e ngx_rooms_commit_result(ngx_rooms_batch_t *b,
     int64_t *position, ngx_log_t *log);
 
-/* Of one that is done, or was resolved: which time has been taken. */
+/*
+ * After a commit is done or resolved: sets the event's time to the one taken.
+ */
 void ngx_rooms_commit_took(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b);
 
 /*
- * A reply was lost.  The batch asks what became of the commit and, if the
- * store hasn't seen it, bars it for good: afterwards the answer is certain.
+ * A commit's reply was lost.  The batch asks what became of the commit.  If
+ * the store hasn't seen it, the store bars it, so that the answer stays true.
  */
 ngx_int_t ngx_rooms_commit_build_resolve(ngx_rooms_commit_t *c,
     ngx_rooms_batch_t *b);

@@ -10,7 +10,7 @@
 #define NGX_ROOMS_LATER  60
 
 
-/* A text that an error begins with. */
+/* An error that begins with this text. */
 typedef struct {
     const char         *text;
     ngx_rooms_fault_e   fault;
@@ -18,7 +18,7 @@ typedef struct {
 
 static const ngx_rooms_fault_reply_t  ngx_rooms_fault_replies[] = {
 
-    /* it starts, fails over, moves slots, or runs somebody's long script */
+    /* it is starting, failing over, moving slots, or running a long script */
     { "LOADING ", NGX_ROOMS_FAULT_PASSES },
     { "BUSY ", NGX_ROOMS_FAULT_PASSES },
     { "READONLY ", NGX_ROOMS_FAULT_PASSES },
@@ -28,7 +28,7 @@ static const ngx_rooms_fault_reply_t  ngx_rooms_fault_replies[] = {
     { "MOVED ", NGX_ROOMS_FAULT_PASSES },
     { "ASK ", NGX_ROOMS_FAULT_PASSES },
 
-    /* it can't write now, or doesn't let us */
+    /* it can't write now, or doesn't allow us to */
     { "OOM ", NGX_ROOMS_FAULT_AWAY },
     { "MISCONF ", NGX_ROOMS_FAULT_AWAY },
     { "NOREPLICAS ", NGX_ROOMS_FAULT_AWAY },
@@ -40,10 +40,10 @@ static const ngx_rooms_fault_reply_t  ngx_rooms_fault_replies[] = {
     { "ERR Script killed by user", NGX_ROOMS_FAULT_AWAY },
     { "ERR max number of clients", NGX_ROOMS_FAULT_AWAY },
 
-    /* of our own script: the store is of another version */
+    /* our own script's error: the store has another schema */
     { "SCHEMA ", NGX_ROOMS_FAULT_AWAY },
 
-    /* what the store holds isn't what we take it for */
+    /* the store holds something unexpected */
     { "WRONGTYPE ", NGX_ROOMS_FAULT_OURS },
     { "CROSSSLOT ", NGX_ROOMS_FAULT_OURS },
 
@@ -62,7 +62,7 @@ typedef struct {
 
 static const ngx_rooms_fault_disk_t  ngx_rooms_fault_errors[] = {
 
-    /* somebody has to make room, or to mend something */
+    /* an operator has to make room, or to repair something */
     { ENOSPC, NGX_ROOMS_FAULT_AWAY, NGX_ROOMS_LATER },
     { EDQUOT, NGX_ROOMS_FAULT_AWAY, NGX_ROOMS_LATER },
     { EROFS, NGX_ROOMS_FAULT_AWAY, NGX_ROOMS_LATER },
@@ -75,7 +75,7 @@ static const ngx_rooms_fault_disk_t  ngx_rooms_fault_errors[] = {
     { EHOSTUNREACH, NGX_ROOMS_FAULT_AWAY, NGX_ROOMS_LATER },
     { ENOTCONN, NGX_ROOMS_FAULT_AWAY, NGX_ROOMS_LATER },
 
-    /* too much is open or in use at the moment */
+    /* too much is open or in use right now */
     { EMFILE, NGX_ROOMS_FAULT_AWAY, NGX_ROOMS_SOON },
     { ENFILE, NGX_ROOMS_FAULT_AWAY, NGX_ROOMS_SOON },
     { ENOMEM, NGX_ROOMS_FAULT_AWAY, NGX_ROOMS_SOON },
@@ -88,8 +88,9 @@ static const ngx_rooms_fault_disk_t  ngx_rooms_fault_errors[] = {
 
 
 /*
- * Redis before 7 quotes what stopped a script: "ERR Error running script
- * (call to ...): @user_script:1: @user_script: 1: -OOM command not ...".
+ * Redis before 7 quotes the error that stopped a script: "ERR Error running
+ * script (call to ...): @user_script:1: @user_script: 1: -OOM command not
+ * ...".  Returns the inner error.
  */
 static const char *
 ngx_rooms_fault_quoted(const char *text)

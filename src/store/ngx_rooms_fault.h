@@ -10,23 +10,26 @@
 
 
 /*
- * What an error of the store or of the disk means for whoever met it.  This
- * is the only list of such errors; what isn't in it is a fault of ours.
+ * What an error of the store or the disk means.  This is the only list of
+ * such errors; any other error is our own fault.
  */
 
 typedef enum {
     NGX_ROOMS_FAULT_NONE = 0,
-    NGX_ROOMS_FAULT_PASSES,            /* nothing was done; ask again in a
-                                          moment, until the deadline: 503 */
+    NGX_ROOMS_FAULT_PASSES,            /* nothing was done; ask again until
+                                          the deadline, then 503 */
     NGX_ROOMS_FAULT_AWAY,              /* nothing was done: 503 */
     NGX_ROOMS_FAULT_OURS               /* 500 */
 } ngx_rooms_fault_e;
 
-/* Of a reply; NOSCRIPT, which its caller expects, is none. */
+/*
+ * Classifies a reply.  NOSCRIPT counts as no error, since its caller expects
+ * it.
+ */
 ngx_rooms_fault_e ngx_rooms_fault_reply(redisReply *reply);
 
 /*
- * Of a batch that was answered: the worst one.  `reply` becomes the error,
+ * Classifies an answered batch by its worst reply. *reply becomes that error,
  * whose text the caller logs.
  */
 ngx_rooms_fault_e ngx_rooms_fault_batch(ngx_rooms_batch_t *b,
@@ -35,7 +38,7 @@ ngx_rooms_fault_e ngx_rooms_fault_batch(ngx_rooms_batch_t *b,
 /* The same, and logs it. */
 ngx_rooms_fault_e ngx_rooms_fault_log(ngx_rooms_batch_t *b, ngx_log_t *log);
 
-/* Of an errno; `after`: when to try again, in seconds. */
+/* Classifies an errno; *after says in how many seconds to try again. */
 ngx_rooms_fault_e ngx_rooms_fault_disk(ngx_err_t err, ngx_uint_t *after);
 
 #endif /* NGX_ROOMS_FAULT_H */

@@ -13,8 +13,8 @@ static void ngx_rooms_hold_handler(ngx_event_t *ev);
 
 
 /*
- * One timer for all: it stays in the tree, and is cancelable or not.  That
- * costs a request nothing.
+ * One timer for all.  It stays in the timer tree, and only its flag
+ * `cancelable` changes, so holding costs a request nothing.
  */
 static ngx_event_t  ngx_rooms_hold_event;
 static ngx_uint_t   ngx_rooms_holds;

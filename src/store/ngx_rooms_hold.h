@@ -12,11 +12,11 @@
 
 
 /*
- * A worker that was told to exit leaves its loop when no timer is left but
- * cancelable ones.  It looks neither at events that are posted for the next
- * turn nor at threads.  So whatever must come to its end holds the worker: a
- * request of ours for as long as it lives, work in a thread, a request to
- * another server, a round to the store that nobody else waits for.
+ * Keeps an exiting worker alive while work is unfinished.  Such a worker
+ * leaves its loop when only cancelable timers are left; it doesn't consider
+ * posted events or threads.  So all that must finish holds the worker:
+ * requests, work in a thread, requests to other servers, and rounds to the
+ * store without a request.
  */
 
 void ngx_rooms_hold(void);

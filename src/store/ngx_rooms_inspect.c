@@ -4,9 +4,9 @@
  */
 
 /*
- * What a Redis says of itself when a worker has connected to it, and what of
- * that would cost an operator data.  Nothing waits for it, and a provider that
- * hides INFO has nothing to warn of.
+ * Reads the settings of a Redis when a worker has connected to it, and warns
+ * of those that may lose an operator's data.  Nothing waits for it.  If a
+ * provider hides INFO, there is no warning.
  */
 
 #include "ngx_rooms_inspect.h"
@@ -37,7 +37,7 @@ ngx_rooms_inspect(ngx_rooms_lane_t *lane)
 
     node = lane->node;
 
-    /* one of the lanes that come up together asks */
+    /* of several lanes that connect together, one asks */
 
     if (!node->inspected || node->looking || ngx_exiting) {
         return;
@@ -48,7 +48,7 @@ ngx_rooms_inspect(ngx_rooms_lane_t *lane)
         return;
     }
 
-    /* a worker that ends frees what is the lane's own */
+    /* a worker that ends frees the batches whose data is the lane */
 
     b->handler = ngx_rooms_inspected;
     b->data = lane;
@@ -97,7 +97,7 @@ ngx_rooms_inspected(ngx_rooms_batch_t *b)
 }
 
 
-/* The value of a line "name:value"; NULL: there is none. */
+/* The value of a line "name:value" of INFO; NULL: there is none. */
 static rooms_str_t
 ngx_rooms_inspect_line(rooms_str_t info, const char *name)
 {

@@ -9,10 +9,11 @@
 #include "ngx_rooms_redis.h"
 
 
-/* What is worth a warning about a Redis: bits of a node's `warnings`. */
+/* Settings of a Redis that deserve a warning: bits of a node's `warnings`. */
 typedef enum {
     NGX_ROOMS_INSPECT_OLD = 0,             /* older than 6.2 */
-    NGX_ROOMS_INSPECT_EVICTION,            /* it deletes when it is full */
+    NGX_ROOMS_INSPECT_EVICTION,            /* it evicts keys when memory is
+                                              full */
     NGX_ROOMS_INSPECT_NO_AOF,
     NGX_ROOMS_INSPECT_REPLICA,             /* read-only */
     NGX_ROOMS_INSPECT_KINDS
@@ -21,16 +22,16 @@ typedef enum {
 extern const char  *ngx_rooms_inspect_kinds[NGX_ROOMS_INSPECT_KINDS];
 
 /*
- * Told of each kind after each look at a node: whether it was so at the last
- * look of this worker, and whether it is.  Returns whether this worker has to
- * write the warning into the log.
+ * Called for each kind after each look at a node, with what this worker saw
+ * at the last look and what it sees now.  Returns whether this worker should
+ * log the warning.
  */
 typedef ngx_uint_t (*ngx_rooms_inspect_pt)(ngx_str_t *node, ngx_uint_t kind,
     ngx_uint_t was, ngx_uint_t is);
 
 extern ngx_rooms_inspect_pt  ngx_rooms_inspect_hook;
 
-/* The lane stands: asks its Redis what it is. */
+/* Called when a lane has connected: asks its Redis for its settings. */
 void ngx_rooms_inspect(ngx_rooms_lane_t *lane);
 
 #endif /* NGX_ROOMS_INSPECT_H */

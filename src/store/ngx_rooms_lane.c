@@ -6,9 +6,10 @@
 /*
  * A lane: hiredis's asynchronous context on NGINX's event loop.
  *
- * hiredis frees its context from inside its own handlers when a connection
- * breaks, and calls back from there.  So nothing here frees, reconnects or
- * answers from a callback: callbacks mark, and the posted event `reap` acts.
+ * When a connection breaks, hiredis frees its context inside its own
+ * handlers, and calls back from there.  So nothing here frees, reconnects or
+ * answers from a callback.  Callbacks only set marks, and the posted event
+ * `reap` acts on them.
  */
 
 #include "ngx_rooms_lane.h"
@@ -20,7 +21,8 @@
 #define NGX_ROOMS_BACKOFF_MAX   1000
 
 
-#define NGX_ROOMS_PING  15000              /* ms, of a lane that is idle */
+#define NGX_ROOMS_PING  15000              /* ms, until an idle lane sends a
+                                              PING */
 
 
 static void ngx_rooms_lane_greeted(ngx_rooms_batch_t *b);
@@ -97,7 +99,7 @@ ngx_rooms_lane_wants(ngx_queue_t *batches)
 }
 
 
-/* Whether a request waits for something here. */
+/* Whether a request waits for a batch of this lane. */
 static ngx_uint_t
 ngx_rooms_lane_wanted(ngx_rooms_lane_t *lane)
 {
@@ -132,8 +134,9 @@ ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
         && (ngx_msec_int_t) (lane->heard - lane->node->silent) <= 0)
     {
         /*
-         * The other lane has found out, and nothing has come here since.
-         * What is in flight, if only a PING, hides nothing.
+         * Another lane has found the node silent, and nothing has arrived
+         * here since.  Even if only a PING is in flight, this lane is no
+         * better.
          */
         ngx_rooms_lane_silent(lane, NULL);
     }
@@ -167,8 +170,9 @@ ngx_rooms_lane_late(ngx_rooms_lane_t *lane)
     silence = ngx_current_msec - lane->last_read;
 
     /*
-     * A deadline may begin some milliseconds before its batch is written, by
-     * which last_read moves.  They must not make the next one wait, too.
+     * A deadline may begin some milliseconds before its batch is written,
+     * which moves last_read.  Allow for that, so that the next request
+     * doesn't have to wait as well.
      */
     if (lane->state == NGX_ROOMS_LANE_READY
         && silence >= lane->node->timeout - lane->node->timeout / 8)
@@ -198,7 +202,10 @@ ngx_rooms_batch_left(ngx_rooms_batch_t *b, ngx_msec_t timeout)
 }
 
 
-/* It lasts: not a blip, so nobody is made to wait for its end. */
+/*
+ * Whether the outage has lasted longer than a request would wait.  Then
+ * nobody waits for its end.
+ */
 static ngx_uint_t
 ngx_rooms_lane_outage(ngx_rooms_lane_t *lane)
 {
@@ -230,7 +237,7 @@ ngx_rooms_lane_connect(ngx_rooms_lane_t *lane)
         ac = redisAsyncConnectUnix((char *) node->path.data);
 
     } else {
-        /* sentinels haven't said yet where the primary is */
+        /* sentinels haven't named the primary yet */
         ac = NULL;
     }
 
@@ -291,7 +298,10 @@ ngx_rooms_lane_greet(ngx_rooms_lane_t *lane)
                            { ngx_sprintf(db, "%i", node->db) - db, db });
     }
 
-    /* PING finds out LOADING and MASTERDOWN before anybody depends on it */
+    /*
+     * PING reveals LOADING and MASTERDOWN before a request depends on the
+     * lane
+     */
 
     (void) ngx_rooms_command(b, ngx_rooms_s("PING"));
 
@@ -316,7 +326,10 @@ ngx_rooms_lane_greet(ngx_rooms_lane_t *lane)
 }
 
 
-/* Who may not ask for its ROLE says an error, and is taken as it is. */
+/*
+ * If we may not ask for the ROLE, the reply is an error, and the server is
+ * accepted.
+ */
 static ngx_uint_t
 ngx_rooms_lane_replica(redisReply *role)
 {
@@ -359,7 +372,7 @@ ngx_rooms_lane_greeted(ngx_rooms_batch_t *b)
         } else if (lane->node->primary
                    && ngx_rooms_lane_replica(b->replies[n]))
         {
-            /* down(): sentinels are asked again */
+            /* down() asks the sentinels again */
             ngx_rooms_lane_drop(lane, "is a replica");
 
         } else {
@@ -426,7 +439,7 @@ ngx_rooms_lane_release(ngx_rooms_lane_t *lane)
 }
 
 
-/* It lives: for the other lanes, too, the outage is over. */
+/* This lane is up again, so the other lanes to the node try again at once. */
 static void
 ngx_rooms_lane_others(ngx_rooms_lane_t *lane)
 {
@@ -444,7 +457,7 @@ ngx_rooms_lane_others(ngx_rooms_lane_t *lane)
 }
 
 
-/* The context is gone.  Tries again after a while, as long as it takes. */
+/* The context is gone.  Tries again later, for as long as it takes. */
 static void
 ngx_rooms_lane_down(ngx_rooms_lane_t *lane)
 {
@@ -503,8 +516,8 @@ ngx_rooms_lane_drop(ngx_rooms_lane_t *lane, const char *why)
 
 
 /*
- * One that hangs is out since its last word, as one that is gone is since its
- * connection was closed.  So nobody else waits for it.
+ * The node hangs.  Its outage began with its last byte, as that of a lost
+ * connection begins when it is closed.  So no other request waits for it.
  */
 static void
 ngx_rooms_lane_silent(ngx_rooms_lane_t *lane, const char *why)
@@ -544,7 +557,7 @@ ngx_rooms_lane_write(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
     ngx_uint_t   i;
 
     if (ngx_queue_empty(&lane->inflight)) {
-        /* silence counts from the first command that waits for an answer */
+        /* silence counts from the first command that awaits a reply */
         lane->last_read = ngx_current_msec;
     }
 
@@ -560,7 +573,7 @@ ngx_rooms_lane_write(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
                                        (char *) cmd[i].data, cmd[i].len)
             != REDIS_OK)
         {
-            /* what was queued is answered when the context is freed */
+            /* queued commands get their callback when the context is freed */
             b->queued = i;
             b->lost = 1;
 
@@ -579,8 +592,8 @@ ngx_rooms_lane_write(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
 
 
 /*
- * Called by hiredis for each reply, in order, and with NULL for what will
- * never be answered, while the context is being freed.
+ * hiredis calls this for each reply, in order; and with NULL for each command
+ * without one, while it frees the context.
  */
 static void
 ngx_rooms_lane_reply(redisAsyncContext *ac, void *reply, void *data)
@@ -639,7 +652,7 @@ ngx_rooms_lane_fail_waiting(ngx_rooms_lane_t *lane)
         }
     }
 
-    /* a handler may free any other batch: take them one at a time */
+    /* a handler may free any other batch, so take them one at a time */
 
     while (!ngx_queue_empty(&failed)) {
         q = ngx_queue_head(&failed);
@@ -660,7 +673,7 @@ ngx_rooms_lane_reap_handler(ngx_event_t *ev)
     lane = ev->data;
 
     if (lane->dead && lane->ac) {
-        /* ngx_rooms_lane_cleanup() takes it from here */
+        /* this calls ngx_rooms_lane_cleanup() */
         redisAsyncFree(lane->ac);
     }
 
@@ -684,8 +697,8 @@ ngx_rooms_lane_reap_handler(ngx_event_t *ev)
 
 
 /*
- * A lane's socket on NGINX's event loop.  Events are level-triggered here:
- * hiredis reads 16 KB at a time and doesn't say whether the socket has more.
+ * Puts a lane's socket on NGINX's event loop.  Events are level-triggered:
+ * hiredis reads 16 KB at a time and doesn't say whether there is more.
  */
 
 
@@ -747,7 +760,7 @@ ngx_rooms_lane_read_handler(ngx_event_t *ev)
         c->close = 0;
 
         if (c->error) {
-            /* worker_shutdown_timeout: whoever waits here is ended, too */
+            /* worker_shutdown_timeout: requests that wait here end, too */
             ngx_rooms_lane_drop(lane, NULL);
             return;
         }
@@ -755,7 +768,7 @@ ngx_rooms_lane_read_handler(ngx_event_t *ev)
         ngx_rooms_lane_close_idle(lane);
 
         if (lane->dead) {
-            /* at once: a worker without timers doesn't turn its loop again */
+            /* now: a worker without timers doesn't run its loop again */
             ngx_rooms_lane_reap_handler(&lane->reap);
         }
 
@@ -795,7 +808,7 @@ ngx_rooms_lane_write_handler(ngx_event_t *ev)
         return;
     }
 
-    /* hiredis finds out by itself whether the connection stands */
+    /* hiredis finds out itself whether it is connected */
 
     redisAsyncHandleWrite(lane->ac);
 
@@ -822,7 +835,7 @@ ngx_rooms_lane_flush_handler(ngx_event_t *ev)
 }
 
 
-/* A worker that is about to exit gives up lanes no request waits for. */
+/* An exiting worker closes lanes that no request waits for. */
 static void
 ngx_rooms_lane_close_idle(ngx_rooms_lane_t *lane)
 {
@@ -861,9 +874,9 @@ ngx_rooms_lane_del_read(void *data)
 
 
 /*
- * A command was queued: it leaves at the end of this turn of the loop, with
- * all others of the turn.  Only when the socket takes no more do we ask to
- * be told.
+ * A command was queued.  It is written at the end of this turn of the event
+ * loop, with all others of the turn.  Only when the socket is full do we wait
+ * for a write event.
  */
 static void
 ngx_rooms_lane_add_write(void *data)
@@ -898,7 +911,7 @@ ngx_rooms_lane_del_write(void *data)
 }
 
 
-/* Off the event loop.  hiredis closes the socket itself. */
+/* Takes the lane off the event loop. hiredis closes the socket. */
 static void
 ngx_rooms_lane_detach(ngx_rooms_lane_t *lane)
 {
@@ -942,7 +955,7 @@ ngx_rooms_lane_detach(ngx_rooms_lane_t *lane)
 }
 
 
-/* hiredis is freeing the context. */
+/* Called by hiredis while it frees the context. */
 static void
 ngx_rooms_lane_cleanup(void *data)
 {
@@ -975,7 +988,7 @@ ngx_rooms_lane_end(ngx_rooms_lane_t *lane)
         redisAsyncFree(ac);
     }
 
-    /* those of the lane itself, and those that nobody waits for any more */
+    /* batches of the lane itself, and those that nobody waits for any more */
 
     while (!ngx_queue_empty(&lane->inflight)) {
         q = ngx_queue_head(&lane->inflight);
@@ -990,8 +1003,8 @@ ngx_rooms_lane_end(ngx_rooms_lane_t *lane)
 
 
 /*
- * A lane's only timer: for the next try to connect, for an answer to that, and
- * for a PING once it is idle.
+ * A lane's only timer: for the next try to connect, the connection's timeout,
+ * and the PING of an idle lane.
  */
 
 
@@ -1012,7 +1025,7 @@ ngx_rooms_lane_timer_handler(ngx_event_t *ev)
         }
 
         if (lane->node->out && ngx_queue_empty(&lane->waiting)) {
-            /* a node that has left its cluster isn't tried for ever */
+            /* don't try a node that has left its cluster for ever */
             lane->attempts = 0;
             lane->down_since = 0;
             return;

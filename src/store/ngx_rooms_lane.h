@@ -9,12 +9,14 @@
 #include "ngx_rooms_redis.h"
 
 
-/* Between a lane and its batches; nobody else needs it. */
+/* What only lanes and batches share. */
 
-/* Answered, or given up: calls the handler, if there is one still. */
+/*
+ * The batch is answered or given up: calls its handler, if it still has one.
+ */
 void ngx_rooms_batch_done(ngx_rooms_batch_t *b);
 
-/* Builds replies into the pool of the batch that they answer. */
+/* Make hiredis build replies in the pool of the batch that they answer. */
 extern redisReplyObjectFunctions  ngx_rooms_reply_functions;
 
 #endif /* NGX_ROOMS_LANE_H */

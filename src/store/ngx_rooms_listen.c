@@ -4,50 +4,54 @@
  */
 
 /*
- * Who listens to what, and how they hear of it.
+ * Who listens to what, and how listeners learn of news.
  *
  * Listeners are found by the room or the participant that a commit names, so
- * that news touch nobody else; they are called some at a time, so that news of
- * a great room don't hold up the worker.
+ * news reach nobody else.  They are called a few at a time, so that news of a
+ * large room don't hold up the worker.
  *
- * What has news is read in the store, for all listeners of a tenant at once: a
- * sweep.  Each commit that tells anything writes its position into `active`,
- * at its room and at each participant whom it concerns, in the same script.  A
- * sweep reads the counter, and then all entries of `active` above `head`.
+ * A sweep reads from the store what has news, for all listeners of a tenant
+ * at once.  The script of each commit with news writes its position into
+ * `active`, under its room and under each participant concerned.  A sweep
+ * reads the counter, and then all entries of `active` above `head`.
  *
- * Why no commit is missed.  Positions grow, and the store runs one script at a
- * time.  When a sweep reads the counter C, each commit up to C is made, and
- * stands in `active` at its own position or, where the same room has had news
- * since, at a higher one: all of them are above `head` if the commit was.  So
- * the sweep finds each topic with news in (head, C], and `head` becomes C.
- * Commits that come later have positions above C, so the next sweep finds
- * their topics.  By induction each topic with news is found after each of its
- * commits, by the first sweep that is made after the commit.
+ * Why no commit is missed: positions grow, and the store runs one script at a
+ * time.  When a sweep reads the counter C, every commit up to C is complete,
+ * and `active` has its topics at its own position, or at a higher one if the
+ * topic has had news since.  So for each commit above `head` all its topics
+ * are above `head`.  The sweep finds each topic with news in (head, C], and
+ * `head` becomes C.  Later commits have positions above C, so the next sweep
+ * finds their topics.  By induction, the first sweep after a commit finds all
+ * its topics.
  *
- * Nothing here relies on a message.  One makes the next sweep come at once, if
- * it names a topic of a listener here and a position above `head`; else the
- * next tick does.  So a message that is late or doubled costs nothing, and one
- * that is lost or overtaken costs time.  Over which node of a cluster it comes
- * doesn't matter: a sweep asks the node that has the tenant's keys.
+ * Nothing here relies on messages.  A message only makes the next sweep start
+ * now, if it names a topic of a listener here and a position above `head`.
+ * Otherwise the next tick starts it.  So a late or doubled message costs
+ * nothing, and a lost or overtaken one costs time.  It doesn't matter which
+ * node of a cluster delivers it: a sweep asks the node that has the tenant's
+ * keys.
  *
- * A listener that begins while sweeps go on misses nothing either, if it reads
- * the store after it began to listen: each commit up to that reading is read,
- * and each later one is found by a later sweep, since `head` is never above
- * what the counter was when the last sweep was made.
+ * A listener that begins between sweeps misses nothing either, if it reads
+ * the store after it began to listen.  That reading has every commit up to
+ * then, and a later sweep finds each later one, since `head` is never above
+ * the counter's value at the last sweep.
  *
  * A store that has lost writes (it was emptied, or a replica took over that
- * was behind) has a counter below `head`: then all listeners look.  Its next
+ * was behind) has a counter below `head`.  Then all listeners look.  Its next
  * positions are above the lost ones, since they follow the clock.
  */
 
 #include "ngx_rooms_pubsub.h"
 
 
-#define NGX_ROOMS_LISTEN_LINGER  60000    /* ms, a channel without listeners */
-#define NGX_ROOMS_LISTEN_TURN      128    /* called in one turn of the loop */
-#define NGX_ROOMS_LISTEN_TICK     5000    /* ms, between sweeps at most ... */
+#define NGX_ROOMS_LISTEN_LINGER  60000    /* ms, until a channel without
+                                             listeners ends */
+#define NGX_ROOMS_LISTEN_TURN      128    /* listeners called in one turn of
+                                             the loop */
+#define NGX_ROOMS_LISTEN_TICK     5000    /* ms, the longest time between
+                                             sweeps ... */
 #define NGX_ROOMS_LISTEN_DEAF     1000    /* ... without a subscription */
-#define NGX_ROOMS_LISTEN_SWEEP    1000    /* topics of one sweep */
+#define NGX_ROOMS_LISTEN_SWEEP    1000    /* topics that one sweep reads */
 #define NGX_ROOMS_LISTEN_MOVES       8
 
 
@@ -131,7 +135,7 @@ ngx_rooms_channel_idle(ngx_event_t *ev)
 }
 
 
-/* Nobody listens: nobody has to be told of anything. */
+/* Nobody listens: stops the sweeps. */
 static void
 ngx_rooms_channel_quiet(ngx_rooms_channel_t *ch)
 {
@@ -323,7 +327,7 @@ ngx_rooms_listen(ngx_rooms_pubsub_t *ps, ngx_rooms_listener_t *l,
 }
 
 
-/* A topic lives as long as somebody is interested. */
+/* A topic exists while somebody listens to it. */
 static void
 ngx_rooms_listen_unlink(ngx_rooms_listener_t *l)
 {
@@ -348,7 +352,7 @@ ngx_rooms_listen_unlink(ngx_rooms_listener_t *l)
     l->nlinks = 0;
 
     if (l->topic) {
-        /* it may be gone: what it stood for has to be looked for */
+        /* the topic may be freed now, so look at everything */
         l->topic = NULL;
         l->full = 1;
     }
@@ -414,12 +418,12 @@ ngx_rooms_listen_wake(ngx_rooms_listener_t *l, ngx_rooms_topic_t *topic,
 
     ngx_queue_insert_tail(&ps->woken, &l->woken);
 
-    /* a worker that begins to exit looks at these alone before it sleeps */
+    /* an exiting worker still runs these events before it sleeps */
     ngx_post_event(&ps->wake, &ngx_posted_next_events);
 }
 
 
-/* All have to look. */
+/* Makes all listeners look. */
 void
 ngx_rooms_channel_wake(ngx_rooms_channel_t *ch)
 {
@@ -454,8 +458,8 @@ ngx_rooms_topic_wake(ngx_rooms_topic_t *topic, ngx_uint_t full,
 
 
 /*
- * A message: "position room participant ..."; the room is "-" where there is
- * none.  What nobody here listens for is left to the next sweep.
+ * Handles a message: "position room participant ..."; the room is "-" if
+ * there is none.  News that nobody here listens for wait for the next sweep.
  */
 void
 ngx_rooms_channel_news(ngx_rooms_channel_t *ch, rooms_str_t payload)
@@ -524,7 +528,7 @@ ngx_rooms_channel_sweep(ngx_rooms_channel_t *ch)
         return;
     }
 
-    /* whatever becomes of this one, there will be another */
+    /* if this sweep fails, there will be another */
 
     ngx_add_timer(&ch->tick, ngx_rooms_channel_pause(ch));
 
@@ -568,7 +572,7 @@ ngx_rooms_channel_sweep(ngx_rooms_channel_t *ch)
 }
 
 
-/* The store doesn't answer: who waits finds that out, too. */
+/* The store doesn't answer.  Listeners look, and so find out as well. */
 static void
 ngx_rooms_channel_late(ngx_event_t *ev)
 {
@@ -657,12 +661,12 @@ ngx_rooms_channel_swept(ngx_rooms_batch_t *b)
     counter = ngx_rooms_reply_int(b->replies[0], 0);
 
     if (counter < ch->head) {
-        /* writes were lost: what was told may be so no more */
+        /* writes were lost, so news told before may no longer be true */
         ch->head = counter;
         ngx_rooms_channel_wake(ch);
 
     } else if (ngx_rooms_channel_told(ch, topics)) {
-        /* there are more; of the last position perhaps not all were here */
+        /* there are more; some entries of the last position may be missing */
         last = ngx_rooms_reply_int(topics->element[topics->elements - 1], 0);
         ch->again = 1;
 
@@ -705,7 +709,7 @@ ngx_rooms_listen_wake_handler(ngx_event_t *ev)
         ngx_queue_remove(q);
         l->queued = 0;
 
-        /* it may stop listening, or free itself and others */
+        /* the handler may stop listening, and free itself and others */
 
         l->handler(l);
     }

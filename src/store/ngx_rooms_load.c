@@ -20,8 +20,8 @@ static const char  *ngx_rooms_modes[NGX_ROOMS_MODE_MAX] = {
 
 
 /*
- * Rows are words with one space between.  Takes the next; data == NULL: there
- * is none.
+ * Rows are words with one space between them.  Takes the next word; data ==
+ * NULL: there are no more.
  */
 rooms_str_t
 ngx_rooms_word(rooms_str_t *row)
@@ -76,8 +76,9 @@ ngx_rooms_word_int(rooms_str_t *row, int64_t max, int64_t *n)
 
 
 /*
- * All of it: Redis walks through a small hash once, where it would look for
- * each of twenty fields, of which half aren't there, from its beginning.
+ * Reads the whole hash.  Redis walks over a small hash once for that.  For
+ * twenty single fields, half of them missing, it would search from the start
+ * each time.
  */
 ngx_int_t
 ngx_rooms_load_room(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
@@ -182,7 +183,10 @@ ngx_rooms_reply_count(redisReply *reply, uint32_t *n)
 }
 
 
-/* As ngx_rooms_parse_room() takes them; what else a room has is an index's. */
+/*
+ * In the order of ngx_rooms_parse_room().  A room's other fields belong to
+ * indexes.
+ */
 static const rooms_str_t  ngx_rooms_room_fields[] = {
     rooms_string("meta"), rooms_string("state"), rooms_string("name"),
     rooms_string("topic"), rooms_string("alias"), rooms_string("workspace"),
@@ -310,7 +314,10 @@ ngx_rooms_format_member(ngx_pool_t *pool, const rooms_member_t *m,
 }
 
 
-/* A word, ms, and of the read marker "position event"; NULL: the default. */
+/*
+ * The mode is a word, the mute ms, the read marker "position event".  NULL:
+ * the default.
+ */
 ngx_int_t
 ngx_rooms_parse_own(rooms_str_t mode, rooms_str_t mute, rooms_str_t marker,
     ngx_rooms_own_t *own)
@@ -376,7 +383,7 @@ ngx_rooms_mode_parse(rooms_str_t s)
 }
 
 
-/* A copy of a string as it is read; NULL: it is none, or out of memory. */
+/* A decoded copy of a JSON string; NULL: it isn't one, or out of memory. */
 static rooms_str_t
 ngx_rooms_profile_str(ngx_pool_t *pool, rooms_str_t value)
 {
@@ -408,7 +415,7 @@ ngx_rooms_profile_flag(rooms_str_t value)
 }
 
 
-/* RFC 3339 in quotes; 0: it isn't. */
+/* RFC 3339 in quotes; 0: it isn't valid. */
 static int64_t
 ngx_rooms_profile_time(rooms_str_t value)
 {
@@ -563,7 +570,7 @@ ngx_rooms_format_profile(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
     rooms_json_lit(&b, ",\"created_at\":");
     rooms_json_time(&b, p->created ? p->created : now);
 
-    /* what most don't have isn't written */
+    /* fields that most profiles lack are only written if set */
 
     if (p->email.data) {
         rooms_json_lit(&b, ",\"email\":");
@@ -664,7 +671,7 @@ ngx_rooms_unreadable(ngx_log_t *log, const char *what, rooms_str_t id)
 {
     static time_t  said;
 
-    /* a page may hold hundreds of them, and be asked for again and again */
+    /* a page may have hundreds of them, and be read again and again */
 
     if (said != ngx_time()) {
         said = ngx_time();

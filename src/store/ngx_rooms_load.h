@@ -11,12 +11,12 @@
 
 
 /*
- * Values as the store keeps them, to and from the core's.  Nothing here is
- * trusted: what can't be parsed is NGX_ERROR, which becomes a 500 and a line
- * in the log.  Parsed strings point into the reply.
+ * Converts values between the store's form and the core's.  Nothing read from
+ * the store is trusted: what can't be parsed is NGX_ERROR, which becomes a
+ * 500 and a line in the log.  Parsed strings point into the reply.
  */
 
-/* A room that says nothing of its events' size has none that is longer. */
+/* If a room doesn't say how large its events are, none is larger than this. */
 #define NGX_ROOMS_EVENT_SMALL  1024
 
 typedef enum {
@@ -33,7 +33,8 @@ typedef enum {
 typedef struct {
     ngx_rooms_mode_e    mode;
     int64_t             muted_until;       /* ms, 0: not muted */
-    rooms_str_t         event;             /* last read, or NULL */
+    rooms_str_t         event;             /* id of the last one read, or
+                                              NULL */
     int64_t             position;          /* of the marker */
 } ngx_rooms_own_t;
 
@@ -45,18 +46,19 @@ typedef struct {
     rooms_str_t         local;
     rooms_str_t         name;              /* displayed */
     rooms_str_t         workspace;         /* the personal one */
-    rooms_str_t         type;              /* "human", ...; "federated" of
-                                              another server */
+    rooms_str_t         type;              /* "human", ...; "federated" for
+                                              another server's */
     rooms_str_t         server;            /* NULL: this one */
     rooms_str_t         avatar;            /* or NULL */
     rooms_str_t         email;             /* or NULL */
     rooms_str_t         bio;               /* or NULL */
-    int64_t             created;           /* ms; 0: the row is made */
-    int64_t             named;             /* when the token was issued that
+    int64_t             created;           /* ms; 0: not known */
+    int64_t             named;             /* issue time of the token that
                                               gave the name, s; 0: unknown */
     unsigned            deactivated:1;
-    unsigned            provisioned:1;     /* no token has come yet */
-    unsigned            own_name:1;        /* set by hand: tokens don't */
+    unsigned            provisioned:1;     /* has had no token yet */
+    unsigned            own_name:1;        /* set by hand, so tokens don't
+                                              change it */
     unsigned            own_local:1;       /* likewise, while provisioned */
 } ngx_rooms_profile_t;
 
@@ -68,16 +70,20 @@ ngx_int_t ngx_rooms_load_room(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
 ngx_int_t ngx_rooms_parse_room(redisReply *reply, rooms_str_t id,
     rooms_room_t *room);
 
-/* The next word of a row, which goes on behind it; and as a number up to max. */
+/*
+ * Takes the next word off a row; the second also parses it as a number up to
+ * max.
+ */
 rooms_str_t ngx_rooms_word(rooms_str_t *row);
 ngx_int_t ngx_rooms_word_int(rooms_str_t *row, int64_t max, int64_t *n);
 
-/* How the row of a joined member begins, for the store's scripts. */
+/* How a joined member's row begins, for scripts in the store. */
 #define NGX_ROOMS_ROW_JOINED  "join "
 
 /*
- * A member's row; no value is ROOMS_LEAVE.  One that begins gets the position
- * of the commit's event: for ngx_rooms_commit_write_at().
+ * A member's row; without one the membership is ROOMS_LEAVE.  If the
+ * membership begins, the row gets the position of the commit's event by a
+ * mark, for ngx_rooms_commit_write_at().
  */
 ngx_int_t ngx_rooms_parse_member(rooms_str_t row, rooms_str_t participant,
     rooms_member_t *member);
@@ -86,8 +92,8 @@ rooms_str_t ngx_rooms_format_member(ngx_pool_t *pool,
 
 /*
  * A participant's mode, mute and read marker are three fields, so that each
- * is overwritten without reading the others.  The space keeps participants
- * apart, since no id has one.
+ * can be overwritten without reading the others.  The space separates them
+ * from the participant's id, since ids have no spaces.
  */
 #define NGX_ROOMS_OWN_MODE  "mode "
 #define NGX_ROOMS_OWN_MUTE  "mute "
@@ -101,12 +107,15 @@ ngx_int_t ngx_rooms_parse_own(rooms_str_t mode, rooms_str_t mute,
 const char *ngx_rooms_mode_name(ngx_rooms_mode_e mode);
 ngx_int_t ngx_rooms_mode_parse(rooms_str_t s);         /* -1: none */
 
-/* NULL is "unknown": NGX_DECLINED. */
+/*
+ * Parses a profile.  NGX_DECLINED: json is NULL, so the participant is
+ * unknown.
+ */
 ngx_int_t ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json,
     rooms_str_t id, ngx_rooms_profile_t *profile);
 /*
- * The same to show it, in a list or beside something else: one that can't be
- * read is logged, and is as unknown, by the id alone.
+ * The same for showing it: one that can't be read is logged, and shown like
+ * an unknown participant, by the id alone.
  */
 ngx_int_t ngx_rooms_show_profile(ngx_pool_t *pool, ngx_log_t *log,
     rooms_str_t json, rooms_str_t id, ngx_rooms_profile_t *profile);
@@ -114,39 +123,40 @@ rooms_str_t ngx_rooms_format_profile(ngx_pool_t *pool,
     const ngx_rooms_profile_t *profile, int64_t now);
 
 /*
- * A stored event, for whoever reads one.  `position` is its score, 0 if that
- * wasn't read.  e->json, in the pool, is what is shown; of an event that can't
- * be read it is what is known of it, and a line in the log says so.
- * NGX_ERROR: no memory.
+ * Reads a stored event. `position` is its score; 0: not read.  Sets e->json,
+ * in the pool, to what is shown; for an event that can't be read that is what
+ * is known about it, and a line is logged.  NGX_ERROR: out of memory.
  */
 ngx_int_t ngx_rooms_parse_event(ngx_pool_t *pool, ngx_log_t *log,
     rooms_str_t row, rooms_str_t room, int64_t position, rooms_stored_t *e);
-/* The second half of that: of one that was read. */
+/* The second half of that, for an event already read. */
 ngx_int_t ngx_rooms_show_event(ngx_pool_t *pool, ngx_log_t *log,
     rooms_str_t room, rooms_stored_t *e);
-/* The row of an event; NULL: no memory. */
+/* Writes an event's row; NULL: out of memory. */
 rooms_str_t ngx_rooms_format_event(ngx_pool_t *pool, const rooms_stored_t *e);
 
 /*
- * Something in a list can't be read, and is passed over or shown by what is
- * known of it: a line in the log, at most one a second.
+ * Logs that something in a list can't be read, and so is skipped or shown in
+ * part.  Logs at most one line a second.
  */
 void ngx_rooms_unreadable(ngx_log_t *log, const char *what, rooms_str_t id);
 
-/* The room's "meta" field: what never changes. */
+/* The room's field "meta", which never changes. */
 rooms_str_t ngx_rooms_format_meta(ngx_pool_t *pool, const rooms_room_t *room);
 
 /*
- * A participant's id as it stands in a stored event, with its quotes or
- * without: it may hold escapes, as none of our own ids does.  NULL: it is no
- * such id.
+ * A participant's id from a stored event's JSON, with or without quotes.  It
+ * may contain escapes, though ours never do.  NULL: it isn't a valid id.
  */
 rooms_str_t ngx_rooms_json_id(ngx_pool_t *pool, rooms_str_t value);
 
-/* What is counted downwards: how many; 0 of no value, or of another. */
+/*
+ * The count in a value that is counted downwards from 0; 0 if there is none,
+ * or it isn't such a number.
+ */
 int64_t ngx_rooms_reply_down(redisReply *reply);
 
-/* Room fields by name, as the store spells them. */
+/* Names of room fields in the store. */
 extern const rooms_str_t  ngx_rooms_field_state;
 extern const rooms_str_t  ngx_rooms_field_joined;
 extern const rooms_str_t  ngx_rooms_field_invited;

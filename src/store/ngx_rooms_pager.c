@@ -11,11 +11,12 @@ static ngx_int_t ngx_rooms_pager_push(ngx_rooms_pager_t *p, redisReply *event,
 
 
 /*
- * Events with their positions and, where they were edited and that is asked
- * for, where their edits are: so many of them, or until there are so many
- * bytes.  The first element says whether bytes have ended it.
+ * Returns events with their positions and, if wanted, the edits of edited
+ * ones: up to a count, or until their bytes exceed a bound.  The first
+ * element says whether the bytes ended it.
  *
- * KEYS: events, perhaps copies.  ARGV: command, from, to, count, bytes.
+ * KEYS: events, and copies if edits are wanted.  ARGV: command, from, to,
+ * count, bytes.
  */
 static ngx_str_t  ngx_rooms_pager_script = ngx_string(
 "local from, out, n, size = ARGV[2], {0}, 1, 0\n"
@@ -97,7 +98,7 @@ ngx_rooms_pager_ask(ngx_rooms_pager_t *p, ngx_rooms_batch_t *b)
          : p->to == INT64_MAX ? ngx_rooms_s("+inf")
                               : ngx_rooms_number(b->pool, p->to);
 
-    /* one more tells whether there is another page */
+    /* one event more tells whether there is another page */
 
     left = p->bytes > p->size ? p->bytes - p->size : 1;
     p->asked = p->limit + 1 - p->page.nelts;
@@ -165,8 +166,8 @@ ngx_rooms_pager_take(ngx_rooms_pager_t *p, redisReply *reply)
 
 
 /*
- * NGX_DONE: the page is full.  NGX_AGAIN: where the event stands, or what its
- * edits are, has to be asked for.
+ * Adds an event.  NGX_DONE: the page is full.  NGX_AGAIN: only the script can
+ * tell its position or its edits.
  */
 static ngx_int_t
 ngx_rooms_pager_push(ngx_rooms_pager_t *p, redisReply *event,

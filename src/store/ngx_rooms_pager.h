@@ -10,21 +10,21 @@
 
 
 /*
- * A page of a room's events, bounded in events and in bytes, so that no
- * reader holds up the store: whoever reads more than one event reads them by
- * a pager.
+ * A page of a room's events, bounded in number and in bytes, so that no
+ * reader holds up the store.  Whoever reads more than one event uses a pager.
  *
- * A room knows a size that none of its events exceeds (its field "big").  If
- * so many events of that size fit, as nearly always, one plain command reads
- * the page.  Else a script does, which counts bytes; it costs the store some
- * eight times as much for each event.  So does a page that has an unreadable
- * event, whose position only its score tells, or, where edits are wanted, an
- * edited one: events and their edits have to be of the same moment.
+ * A room knows a size that none of its events exceeds (its field "big").
+ * Nearly always the page's events would fit even if all had that size.  Then
+ * one plain command reads the page.  Otherwise a script does, which counts
+ * bytes and costs the store about eight times as much for each event.  The
+ * script is also needed if the page has an unreadable event, since only its
+ * score tells its position; or, where edits are wanted, if it has an edited
+ * event, since an event and its edits must be read at the same moment.
  *
- *     ngx_rooms_pager_ask()      adds the one command to a batch
+ *     ngx_rooms_pager_ask()      adds the command to a batch
  *     ngx_rooms_pager_take()     NGX_AGAIN: ask once more
  *
- * Events point into replies, which must live as long as the page.
+ * Events point into the replies, which must live as long as the page.
  */
 
 #define NGX_ROOMS_PAGE_SIZE    (1024 * 1024)
@@ -41,18 +41,18 @@ typedef struct {
     rooms_str_t             room;
     rooms_str_t             events;      /* key */
     rooms_str_t             copies;      /* key, if edits are wanted */
-    uint32_t                big;         /* of the room */
+    uint32_t                big;         /* the room's */
 
-    int64_t                 from;        /* what is behind it is read next;
-                                            moves along */
-    int64_t                 to;          /* and nothing behind this one */
+    int64_t                 from;        /* the page begins after it; moves
+                                            along */
+    int64_t                 to;          /* the last position that is read */
     ngx_uint_t              limit;       /* events */
     size_t                  bytes;
     unsigned                back:1;      /* towards the beginning */
 
-    ngx_array_t             page;        /* of ngx_rooms_paged_t */
-    size_t                  size;        /* of its events */
-    unsigned                more:1;      /* there are, behind the page */
+    ngx_array_t             page;        /* of ngx_rooms_paged_t: the result */
+    size_t                  size;        /* bytes of its events */
+    unsigned                more:1;      /* there are more events after it */
 
     unsigned                exact:1;     /* the next command is the script */
 
@@ -62,14 +62,14 @@ typedef struct {
     unsigned                script:1;    /* the last command was the script */
 } ngx_rooms_pager_t;
 
-/* From a position on, back or forward; the fields may be changed. */
+/* Prepares it.  The caller may then change the fields above. */
 ngx_int_t ngx_rooms_pager_init(ngx_rooms_pager_t *p, ngx_pool_t *pool,
     ngx_log_t *log, ngx_rooms_keys_t *keys, const rooms_room_t *room,
     ngx_uint_t limit);
 ngx_int_t ngx_rooms_pager_ask(ngx_rooms_pager_t *p, ngx_rooms_batch_t *b);
 ngx_int_t ngx_rooms_pager_take(ngx_rooms_pager_t *p, redisReply *reply);
 
-/* The same pager once more, for what is behind its page. */
+/* Goes on with what follows the page. */
 ngx_int_t ngx_rooms_pager_next(ngx_rooms_pager_t *p, ngx_pool_t *pool);
 
 #endif /* NGX_ROOMS_PAGER_H */

@@ -4,13 +4,14 @@
  */
 
 /*
- * The connection that is subscribed.  What comes in are only pushes, to be
- * read as they come, so hiredis parses (redisReader) and NGINX does the rest:
- * its asynchronous context would bring a second table of the channels.
+ * The subscribed connection.  It only receives pushes, which are read as they
+ * come.  So hiredis only parses (redisReader) and NGINX does the rest;
+ * hiredis's asynchronous context would keep a second table of channels.
  *
- * A message is a hint to look into the store, and nothing more: it may be
- * late, doubled, out of order, or lost.  ngx_rooms_listen.c looks, also when a
- * channel is subscribed or can't be, and now and then without any message.
+ * A message is only a hint to look into the store: it may be late, doubled,
+ * out of order or lost. ngx_rooms_listen.c does the looking; also when a
+ * channel was subscribed or can't be, and from time to time without any
+ * message.
  */
 
 #include "ngx_rooms_pubsub.h"
@@ -104,7 +105,7 @@ ngx_rooms_pubsub_unsubscribe(ngx_rooms_pubsub_t *ps, ngx_rooms_channel_t *ch)
 }
 
 
-/* Any node of a cluster hears what is published at another. */
+/* In a cluster any node delivers what is published on another. */
 static ngx_rooms_node_t *
 ngx_rooms_pubsub_node(ngx_rooms_pubsub_t *ps)
 {
@@ -158,7 +159,7 @@ ngx_rooms_pubsub_open(ngx_rooms_pubsub_t *ps)
         pc.socklen = sizeof(struct sockaddr_un);
 
     } else {
-        /* sentinels haven't said yet where the primary is */
+        /* sentinels haven't named the primary yet */
         return NGX_ERROR;
     }
 
@@ -215,7 +216,7 @@ ngx_rooms_pubsub_connect(ngx_rooms_pubsub_t *ps)
 }
 
 
-/* TLS, where it is asked for, is here or has failed. */
+/* The TLS handshake, if there is one, has succeeded or failed. */
 static void
 ngx_rooms_pubsub_shaken(ngx_connection_t *c)
 {
@@ -339,7 +340,10 @@ ngx_rooms_pubsub_again(ngx_rooms_pubsub_t *ps)
 
     ngx_add_timer(&ps->timer, delay);
 
-    /* a first loss may be a blip; the second may be the store's */
+    /*
+     * the first loss may be a blip; the second may mean that the store is
+     * lost
+     */
 
     if (ps->attempts++ == 0) {
         return;
@@ -397,7 +401,7 @@ ngx_rooms_pubsub_close(ngx_rooms_pubsub_t *ps, const char *why)
 }
 
 
-/* This worker is about to exit: nobody waits here any longer. */
+/* The worker is about to exit: ends all waiting. */
 void
 ngx_rooms_pubsub_leave(ngx_rooms_pubsub_t *ps)
 {
@@ -476,7 +480,7 @@ ngx_rooms_pubsub_timer_handler(ngx_event_t *ev)
         return;
     }
 
-    /* a node that was taken out of its cluster answers, and hears nothing */
+    /* a node that has left its cluster still answers, but delivers no news */
 
     if (ps->store->kind == NGX_ROOMS_STORE_CLUSTER) {
         ngx_rooms_store_discover(ps->store);
@@ -500,7 +504,7 @@ ngx_rooms_pubsub_check(ngx_rooms_pubsub_t *ps)
 }
 
 
-/* What goes over the connection that is subscribed. */
+/* Makes room for output. */
 
 
 static ngx_int_t
@@ -601,7 +605,10 @@ ngx_rooms_pubsub_str(redisReply *reply, ngx_uint_t n)
 }
 
 
-/* NGX_ERROR: the connection is of no use. */
+/*
+ * Handles a push.  NGX_ERROR: the connection can't be used.  NGX_DONE: it was
+ * closed.
+ */
 static ngx_int_t
 ngx_rooms_pubsub_take(ngx_rooms_pubsub_t *ps, redisReply *reply)
 {
@@ -633,7 +640,7 @@ ngx_rooms_pubsub_take(ngx_rooms_pubsub_t *ps, redisReply *reply)
     ch = ngx_rooms_channel_find(ps, ngx_rooms_pubsub_str(reply, 1));
 
     if (ch == NULL) {
-        /* a PONG, or nobody listens there any more */
+        /* a PONG, or nobody listens to it any more */
         return NGX_OK;
     }
 
@@ -695,7 +702,7 @@ ngx_rooms_pubsub_read_handler(ngx_event_t *rev)
     }
 
     if (ps->state == NGX_ROOMS_PUBSUB_CONNECTING) {
-        /* what the write event will find out */
+        /* the write event will tell whether it is connected */
         return;
     }
 

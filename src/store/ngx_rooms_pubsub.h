@@ -11,10 +11,10 @@
 
 
 /*
- * News of commits, from every worker of every server: one connection a worker
- * and store, subscribed to the channel of each tenant for whom somebody here
- * is listening (ngx_rooms_pubsub.c), and who is to be told of what
- * (ngx_rooms_listen.c).
+ * News of commits from all workers of all servers.  Each worker has one
+ * connection to each store, subscribed to the channels of the tenants that
+ * somebody here listens for (ngx_rooms_pubsub.c). ngx_rooms_listen.c decides
+ * who is told of what.
  */
 
 typedef struct ngx_rooms_pubsub_s    ngx_rooms_pubsub_t;
@@ -25,7 +25,7 @@ typedef struct ngx_rooms_listener_s  ngx_rooms_listener_t;
 typedef void (*ngx_rooms_listener_pt)(ngx_rooms_listener_t *l);
 
 
-/* How long the connection may be silent, before it is asked: ms. */
+/* ms of silence before a PING. */
 #define NGX_ROOMS_PUBSUB_PING  15000
 
 typedef enum {
@@ -35,12 +35,13 @@ typedef enum {
     NGX_ROOMS_PUBSUB_READY
 } ngx_rooms_pubsub_state_e;
 
-/* Who uses a connection for something else than channels. */
+/* A user of a connection that isn't for channels. */
 typedef struct {
     void                     (*ready)(void *data);
     void                     (*lost)(void *data);
     ngx_int_t                (*push)(void *data, redisReply *reply);
-    ngx_msec_t               (*ping)(void *data);   /* silence before it, ms */
+    ngx_msec_t               (*ping)(void *data);   /* silence before the
+                                                       next PING, ms */
 } ngx_rooms_pubsub_owner_t;
 
 struct ngx_rooms_pubsub_s {
@@ -48,20 +49,22 @@ struct ngx_rooms_pubsub_s {
     ngx_log_t                 *log;
     ngx_rooms_pubsub_state_e   state;
     ngx_connection_t          *connection;
-    ngx_rooms_node_t          *node;       /* where it goes */
+    ngx_rooms_node_t          *node;       /* the node that it leads to */
     redisReader               *reader;
-    u_char                    *out;        /* what the socket hasn't taken */
+    u_char                    *out;        /* bytes that the socket hasn't
+                                              taken yet */
     size_t                     nout;
     size_t                     size;
     ngx_event_t                timer;      /* connect, backoff, ping */
     ngx_uint_t                 attempts;
     ngx_msec_t                 pinged;
 
-    const ngx_rooms_pubsub_owner_t  *owner;   /* NULL: it is for channels */
-    void                      *data;       /* the owner's */
-    ngx_rooms_node_t          *fixed;      /* at this Redis; or NULL */
+    const ngx_rooms_pubsub_owner_t  *owner;   /* NULL: the connection is for
+                                                 channels */
+    void                      *data;       /* belongs to the owner */
+    ngx_rooms_node_t          *fixed;      /* only to this Redis; or NULL */
     unsigned                   pinging:1;
-    unsigned                   refused:1;  /* it was told once */
+    unsigned                   refused:1;  /* an error was logged already */
 
     ngx_queue_t                channels;
     ngx_rbtree_t               names;      /* of the channels */
@@ -71,8 +74,8 @@ struct ngx_rooms_pubsub_s {
 };
 
 /*
- * A tenant's.  It stays for a while after its last listener.  Up to `head`
- * all that has news was read in the store, and its listeners were told.
+ * The channel of a tenant.  It stays for a while after its last listener.
+ * All news up to `head` was read from the store, and its listeners were told.
  */
 struct ngx_rooms_channel_s {
     ngx_str_node_t             sn;
@@ -83,14 +86,17 @@ struct ngx_rooms_channel_s {
     ngx_rbtree_t               topics;
     ngx_rbtree_node_t          sentinel;
     ngx_queue_t                listeners;
-    ngx_event_t                timer;      /* nobody listens */
+    ngx_event_t                timer;      /* ends the channel when nobody
+                                              listens */
 
     int64_t                    head;
     ngx_rooms_batch_t         *sweep;      /* in flight */
-    ngx_event_t                late;       /* it isn't answered */
-    ngx_event_t                tick;       /* the next, without a message */
-    ngx_uint_t                 moves;      /* followed in a cluster */
-    unsigned                   again:1;    /* a message came meanwhile */
+    ngx_event_t                late;       /* deadline of the sweep */
+    ngx_event_t                tick;       /* the next sweep, if no message
+                                              causes one */
+    ngx_uint_t                 moves;      /* redirections followed in a
+                                              cluster */
+    unsigned                   again:1;    /* a message came during the sweep */
     unsigned                   subscribed:1;
 };
 
@@ -107,9 +113,9 @@ typedef struct {
 } ngx_rooms_link_t;
 
 /*
- * One who waits.  `handler` is called, never from inside a call to here, when
- * there are news: `full` says that all has to be looked at, otherwise they
- * are in one room alone, that of `topic`, whose last event is at `position`.
+ * A listener that waits. `handler` is called when there is news, never from
+ * within a call of these functions. `full`: everything must be looked at;
+ * otherwise only the room of `topic` has news, up to `position`.
  */
 struct ngx_rooms_listener_s {
     ngx_rooms_listener_pt      handler;
@@ -127,42 +133,46 @@ struct ngx_rooms_listener_s {
 };
 
 
-/* One connection more, whose memory is the caller's. */
+/* Initializes one more connection in the caller's memory. */
 void ngx_rooms_pubsub_init(ngx_rooms_pubsub_t *ps, ngx_rooms_store_t *store,
     ngx_log_t *log);
 void ngx_rooms_pubsub_send(ngx_rooms_pubsub_t *ps, const rooms_str_t *argv,
     ngx_uint_t argc);
 
-/* Before the store's own, which may tell it already; and after its end. */
+/*
+ * Call the first before the store's own init, which may already use it; the
+ * second after its end.
+ */
 ngx_int_t ngx_rooms_pubsub_init_worker(ngx_rooms_store_t *store,
     ngx_cycle_t *cycle);
 void ngx_rooms_pubsub_leave(ngx_rooms_pubsub_t *ps);
 
 /*
- * Listens for news of one participant and of some rooms, and of no others any
- * more.  `counter` is the tenant's, as it was read before.  What is committed
- * after this call, the listener is told of, sooner or later.
+ * Makes l listen for news of one participant and some rooms, and of nothing
+ * else. `counter` is the tenant's position counter, read before the call.
+ * The listener is told, sooner or later, of all that is committed after this
+ * call.
  */
 ngx_int_t ngx_rooms_listen(ngx_rooms_pubsub_t *ps, ngx_rooms_listener_t *l,
     ngx_rooms_keys_t *keys, rooms_str_t participant,
     const rooms_str_t *rooms, ngx_uint_t n, int64_t counter);
 void ngx_rooms_listen_stop(ngx_rooms_listener_t *l);
 
-/* The id of a room that `topic` stands for. */
+/* The id of the topic's room. */
 rooms_str_t ngx_rooms_topic_room(ngx_rooms_topic_t *topic);
 
 
-/* Between its files: the connection (ngx_rooms_pubsub.c) ... */
+/* What the two files share: the connection (ngx_rooms_pubsub.c) ... */
 void ngx_rooms_pubsub_subscribe(ngx_rooms_pubsub_t *ps,
     ngx_rooms_channel_t *ch);
 void ngx_rooms_pubsub_unsubscribe(ngx_rooms_pubsub_t *ps,
     ngx_rooms_channel_t *ch);
 void ngx_rooms_pubsub_close(ngx_rooms_pubsub_t *ps, const char *why);
-/* Connects, if that isn't under way. */
+/* Connects, unless that is under way. */
 void ngx_rooms_pubsub_want(ngx_rooms_pubsub_t *ps);
-/* Asks at once whether the other side lives. */
+/* Sends a PING now. */
 void ngx_rooms_pubsub_check(ngx_rooms_pubsub_t *ps);
-/* ... and who listens (ngx_rooms_listen.c). */
+/* ... and listeners (ngx_rooms_listen.c). */
 ngx_rooms_channel_t *ngx_rooms_channel_find(ngx_rooms_pubsub_t *ps,
     rooms_str_t name);
 void ngx_rooms_channel_news(ngx_rooms_channel_t *ch, rooms_str_t payload);

@@ -16,8 +16,8 @@
 
 /*
  * A lane is one pipelined connection to one Redis, attached to the worker's
- * event loop.  A batch is a number of commands that are sent together and
- * answered together: one callback, when the last reply is here.
+ * event loop.  A batch is a number of commands that are sent together; one
+ * callback follows when the last reply is here.
  */
 
 typedef struct ngx_rooms_lane_s   ngx_rooms_lane_t;
@@ -26,32 +26,35 @@ typedef struct ngx_rooms_batch_s  ngx_rooms_batch_t;
 typedef void (*ngx_rooms_batch_pt)(ngx_rooms_batch_t *b);
 
 
-/* Where a Redis is, and how it wants to be greeted. */
+/* A Redis: its address, and how to log in. */
 typedef struct {
     ngx_str_t              name;           /* for the log */
     ngx_addr_t            *addrs;          /* of host:port, or NULL */
     ngx_uint_t             naddrs;
-    ngx_str_t              path;           /* of a Unix socket, NUL ended */
-    void                  *tls;            /* rediss://; or NULL */
+    ngx_str_t              path;           /* of a Unix socket, NUL
+                                              terminated */
+    void                  *tls;            /* for rediss://; or NULL */
     ngx_str_t              user;
     ngx_str_t              password;
     ngx_int_t              db;
     ngx_msec_t             timeout;
     ngx_msec_t             connect_timeout;
 
-    /* told when a connection is lost or can't be made; may be NULL */
+    /* called when a connection is lost or can't be made; may be NULL */
     void                 (*down)(void *data);
     void                  *data;
 
-    ngx_uint_t             primary;        /* 1: a replica is refused */
-    ngx_uint_t             held;           /* 1: nothing is sent for now */
-    ngx_uint_t             inspected;      /* whether it is; no sentinel is */
-    ngx_uint_t             looking;        /* a look is in flight */
-    ngx_uint_t             warnings;       /* ngx_rooms_inspect.h */
+    ngx_uint_t             primary;        /* 1: it must not be a replica */
+    ngx_uint_t             held;           /* 1: send nothing for now */
+    ngx_uint_t             inspected;      /* warn about its settings; not
+                                              for sentinels */
+    ngx_uint_t             looking;        /* its settings are being read */
+    ngx_uint_t             warnings;       /* bits, see ngx_rooms_inspect.h */
 
-    ngx_uint_t             out;            /* of the cluster, others say */
-    ngx_msec_t             silent;         /* since then, 0: it isn't */
-    ngx_rooms_lane_t      *lanes;          /* all that lead to it */
+    ngx_uint_t             out;            /* other nodes say it has left the
+                                              cluster */
+    ngx_msec_t             silent;         /* since when; 0: it isn't silent */
+    ngx_rooms_lane_t      *lanes;          /* all lanes to it */
     ngx_uint_t             nlanes;
 } ngx_rooms_node_t;
 
@@ -65,30 +68,31 @@ typedef enum {
 
 /*
  * A batch owns its memory: commands and replies live in its pool until
- * ngx_rooms_batch_free().  Freeing one in flight is allowed at any time: its
- * replies are then read and forgotten.
+ * ngx_rooms_batch_free().  It may be freed at any time, even in flight; its
+ * replies are then read and dropped.
  */
 struct ngx_rooms_batch_s {
     ngx_pool_t                *pool;
     ngx_array_t                commands;   /* of ngx_str_t, in RESP */
     redisReply               **replies;
-    ngx_uint_t                 queued;     /* commands that hiredis has */
+    ngx_uint_t                 queued;     /* commands passed to hiredis */
     ngx_uint_t                 received;
     ngx_rooms_batch_status_e   status;
 
     ngx_rooms_batch_pt         handler;    /* NULL once freed */
     void                      *data;
 
-    ngx_rooms_batch_t         *followed;   /* sent for this one, and freed */
-    ngx_rooms_batch_t         *older;      /* with it; `followed` of before */
+    ngx_rooms_batch_t         *followed;   /* the newest of the batches sent
+                                              for it */
+    ngx_rooms_batch_t         *older;      /* the one before, see `followed` */
     ngx_rooms_lane_t          *lane;       /* while queued or in flight */
     ngx_queue_t                queue;
     unsigned                   sent:1;
     unsigned                   failed:1;   /* out of memory */
-    unsigned                   lost:1;     /* some of its replies */
-    unsigned                   once:1;     /* not again, if that happens */
+    unsigned                   lost:1;     /* some replies were lost */
+    unsigned                   once:1;     /* don't send it again then */
     unsigned                   wanted:1;   /* a request waits for it, and so
-                                              does a worker that exits */
+                                              does an exiting worker */
 };
 
 
@@ -107,18 +111,19 @@ struct ngx_rooms_lane_s {
     ngx_connection_t          *connection;
 
     ngx_queue_t                waiting;    /* batches not sent yet */
-    ngx_queue_t                inflight;   /* in the order of their replies */
+    ngx_queue_t                inflight;   /* in the order of the replies */
     ngx_rooms_batch_t         *greeting;
 
-    ngx_event_t                flush;      /* posted: one write a turn */
+    ngx_event_t                flush;      /* posted: one write for each turn */
     ngx_event_t                reap;       /* posted: frees a dead context */
     ngx_event_t                timer;      /* connect, backoff, idle ping */
     ngx_uint_t                 attempts;
-    ngx_msec_t                 down_since; /* 0: it has been up */
-    ngx_msec_t                 last_read;  /* or written to after a rest */
-    ngx_msec_t                 heard;      /* the last byte came */
-    ngx_uint_t                 epoch;      /* counts connections */
-    unsigned                   bulk:1;     /* of long answers */
+    ngx_msec_t                 down_since; /* 0: it isn't down */
+    ngx_msec_t                 last_read;  /* last byte read, or first
+                                              command written after a pause */
+    ngx_msec_t                 heard;      /* the last byte read */
+    ngx_uint_t                 epoch;      /* number of the connection */
+    unsigned                   bulk:1;     /* for long replies */
     unsigned                   dead:1;
     unsigned                   flushing:1;
     unsigned                   pinging:1;
@@ -132,7 +137,10 @@ void ngx_rooms_batch_free(ngx_rooms_batch_t *b);
 ngx_int_t ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
     ngx_uint_t argc);
 
-/* Writes how many arguments ('*') or bytes ('$') follow. */
+/*
+ * Writes the RESP header for n arguments ('*') or n bytes ('$').  Returns its
+ * end.
+ */
 u_char *ngx_rooms_resp_size(u_char *p, u_char kind, size_t n);
 
 #define ngx_rooms_command(b, ...)                                             \
@@ -143,59 +151,62 @@ u_char *ngx_rooms_resp_size(u_char *p, u_char kind, size_t n);
 #define ngx_rooms_s(literal)                                                  \
     ((rooms_str_t) { sizeof(literal) - 1, (const u_char *) (literal) })
 
-/* A script that the store knows by its hash, once it was told its text. */
+/* A script.  The store knows it by its hash once it has seen the text. */
 typedef struct {
     ngx_str_t              text;
-    u_char                 hash[40];       /* made when it is needed */
+    u_char                 hash[40];       /* computed when first needed */
 } ngx_rooms_script_t;
 
 /*
- * Puts the first two arguments of a script's call, and gives the place of the
- * next one.  An answer NOSCRIPT means: again, whole.
+ * Writes the first two arguments of a script's call; returns the place of the
+ * next.  On NOSCRIPT call again with `whole`.
  */
 rooms_str_t *ngx_rooms_script_begin(ngx_rooms_script_t *script,
     ngx_uint_t whole, rooms_str_t *argv);
 
 /*
- * Sends a batch, now or as soon as the lane is up.  The handler is called
- * once, never from inside this call: with all replies, or with a status that
- * says how far it came.  The caller keeps the deadline.
+ * Sends a batch, as soon as the lane is up.  The handler is called once,
+ * never from within this call: with all replies, or with a status that says
+ * how far it came.  The caller watches the deadline.
  */
 void ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b);
 
 /*
- * This worker begins to write to a Redis that it may not have written to
- * before (ngx_rooms_commit.c says what follows).
+ * This worker starts to write to a Redis that it may not have written to
+ * before; for the consequences see ngx_rooms_commit_floor().
  */
 void ngx_rooms_store_begins(void);
 
 void ngx_rooms_lane_init(ngx_rooms_lane_t *lane, ngx_rooms_node_t *node,
     ngx_log_t *log);
 
-/* Gives the connection up, if there is one; it is made again when needed. */
+/* Closes the connection, if there is one.  The lane reconnects when needed. */
 void ngx_rooms_lane_drop(ngx_rooms_lane_t *lane, const char *why);
 
-/* The node has a new address: a backoff that runs is cut short. */
+/* The node has a new address: ends a running backoff early. */
 void ngx_rooms_lane_hurry(ngx_rooms_lane_t *lane);
 
-/* The process ends without having drained: what is in flight is dropped. */
+/* The process ends without draining: drops what is in flight. */
 void ngx_rooms_lane_end(ngx_rooms_lane_t *lane);
 
-/* Sends what has waited while the node was held. */
+/* Sends what waited while the node was held. */
 void ngx_rooms_lane_release(ngx_rooms_lane_t *lane);
 
-/* A caller's deadline has passed: a lane that is silent too is dropped. */
+/*
+ * A caller's deadline has passed.  If the lane was silent all that time,
+ * drops it.
+ */
 void ngx_rooms_lane_late(ngx_rooms_lane_t *lane);
 
 /*
- * How long a batch whose deadline has passed may still be waited for.  In the
- * bulk lane others' long answers come first: its own time, which is `timeout`,
- * begins with the last bytes that came.  0: it is late.
+ * How much longer to wait for a batch whose deadline has passed.  In the bulk
+ * lane other long replies may come first, so its own time, `timeout`, begins
+ * with the last byte that came.  0: it is late.
  */
 ngx_msec_t ngx_rooms_batch_left(ngx_rooms_batch_t *b, ngx_msec_t timeout);
 
 
-/* Reading replies: values that are of another type are "no value". */
+/* Read replies.  A value of another type counts as missing. */
 rooms_str_t ngx_rooms_reply_str(redisReply *reply);
 int64_t ngx_rooms_reply_int(redisReply *reply, int64_t otherwise);
 redisReply *ngx_rooms_reply_element(redisReply *reply, ngx_uint_t n);

@@ -24,7 +24,8 @@ ngx_rooms_round_init(ngx_rooms_round_t *round, ngx_rooms_store_t *store,
     round->timer.handler = ngx_rooms_round_timer;
     round->timer.data = round;
     round->timer.log = log;
-    round->timer.cancelable = 1;           /* the worker is held */
+    round->timer.cancelable = 1;           /* ngx_rooms_hold() keeps the
+                                              worker */
 }
 
 
@@ -36,7 +37,7 @@ ngx_rooms_round_batch(ngx_rooms_round_t *round)
     }
 
     if (round->batch) {
-        /* one that wasn't sent, after all */
+        /* a batch that was made and not sent */
         ngx_rooms_batch_free(round->batch);
     }
 

@@ -7,11 +7,11 @@
 #include "rooms_json.h"
 
 
-#define NGX_ROOMS_ASK_WORDS  32            /* of a line, at most */
+#define NGX_ROOMS_ASK_WORDS  32            /* the most words of a line */
 #include <sodium.h>
 
 
-/* All keys, as "prefix{tenant}:" + before + id + after. */
+/* All keys: "prefix{tenant}:" + before + id + after. */
 static const struct {
     ngx_str_t  before;
     ngx_str_t  after;
@@ -112,7 +112,7 @@ static const struct {
 };
 
 
-/* CRC-16 (XMODEM) of the hash tag, as the cluster specification has it. */
+/* CRC-16 (XMODEM) of the hash tag, as the cluster specification requires. */
 static ngx_uint_t
 ngx_rooms_slot(rooms_str_t tag)
 {
@@ -158,7 +158,7 @@ ngx_rooms_key(ngx_rooms_keys_t *keys, ngx_rooms_key_e kind, rooms_str_t id)
 }
 
 
-/* One step over a line: what stands next, in at most four parts. */
+/* The next piece of a line, in at most four parts. */
 typedef struct {
     rooms_str_t   parts[4];
     ngx_uint_t    n;
@@ -218,7 +218,10 @@ ngx_rooms_ask_part(const char *line, const ngx_rooms_keys_t *keys,
 }
 
 
-/* Twice over the line: how long the arguments are, and then they. */
+/*
+ * Walks over the line twice: first for the arguments' lengths, then for their
+ * bytes.
+ */
 ngx_int_t
 ngx_rooms_ask(ngx_rooms_batch_t *b, const ngx_rooms_keys_t *keys,
     const char *line, ...)
@@ -253,7 +256,7 @@ ngx_rooms_ask(ngx_rooms_batch_t *b, const ngx_rooms_keys_t *keys,
 
     va_end(a.args);
 
-    /* hiredis looks behind the first argument, even if it is the last */
+    /* hiredis reads beyond the first argument, even if it is the only one */
 
     len = sizeof("*\r\n") + NGX_INT_T_LEN;
 
@@ -365,8 +368,8 @@ ngx_rooms_number(ngx_pool_t *pool, int64_t n)
 
 
 /*
- * Randomness for ids comes from libsodium in blocks, so that not every id is
- * a system call.
+ * Takes random bytes from libsodium in blocks, so that not each id costs a
+ * system call.
  */
 void
 ngx_rooms_random(u_char *dst, size_t len)
@@ -464,12 +467,12 @@ ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
             (void) ngx_rooms_store_add(store, &seeds[i]);
         }
 
-        /* without one of them there is nobody to ask for the others */
+        /* without any of them nobody can name the others */
 
         return store->nservers ? NGX_OK : NGX_ERROR;
     }
 
-    /* sentinels are servers of their own, with neither password nor base */
+    /* sentinels are servers too, without password and database */
 
     for (i = 0; i < store->seeds->nelts && i < NGX_ROOMS_NODES_MAX; i++) {
         server = ngx_rooms_store_add(store, &seeds[i]);
@@ -485,7 +488,7 @@ ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
         }
     }
 
-    /* the primary's address is what they will say */
+    /* the sentinels will name the primary's address */
 
     if (store->nsentinels == 0) {
         return NGX_ERROR;
@@ -497,7 +500,7 @@ ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
 }
 
 
-/* Connections that are open still: the process was told to end at once. */
+/* Connections that are still open, since the process ends at once. */
 void
 ngx_rooms_store_exit_worker(ngx_rooms_store_t *store)
 {

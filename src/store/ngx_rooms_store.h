@@ -11,12 +11,12 @@
 
 
 /*
- * The store: one Redis, and the keys in it.  docs/data-model.md describes
- * every key; ngx_rooms_keys in ngx_rooms_store.c is their only list.
+ * The store: Redis, and the keys in it. docs/data-model.md describes every
+ * key; the table in ngx_rooms_store.c is the only list of their names.
  */
 
 #define NGX_ROOMS_LANE_FAST  0         /* requests and commits */
-#define NGX_ROOMS_LANE_BULK  1         /* long pages */
+#define NGX_ROOMS_LANE_BULK  1         /* long replies */
 #define NGX_ROOMS_LANE_SURE  2         /* commits that wait for replicas */
 #define NGX_ROOMS_LANES      3
 
@@ -33,29 +33,33 @@ typedef enum {
 typedef struct {
     ngx_rooms_node_t         node;
     ngx_rooms_lane_t         lanes[NGX_ROOMS_LANES];
-    struct ngx_rooms_cache_s  *cache;  /* NULL: nothing was cached yet */
+    struct ngx_rooms_cache_s  *cache;  /* NULL: nothing cached yet */
 
     struct ngx_rooms_store_s  *store;
-    ngx_rooms_batch_t       *question; /* about the topology, in flight */
-    ngx_msec_t               asked;    /* when */
-    ngx_msec_t               said;     /* a sentinel's last answer, 0: none */
-    int64_t                  epoch;    /* of the configuration it named */
-    ngx_uint_t               leads;    /* 1: a failover */
+    ngx_rooms_batch_t       *question; /* asks for the topology, in flight */
+    ngx_msec_t               asked;    /* when that was */
+    ngx_msec_t               said;     /* time of a sentinel's last answer,
+                                          0: none */
+    int64_t                  epoch;    /* of the configuration that it named */
+    ngx_uint_t               leads;    /* 1: it leads a failover */
 } ngx_rooms_server_t;
 
 /*
- * What rooms_redis names.  A single Redis and the primary that sentinels
- * name are servers[0]; a cluster has one for each node seen so far.
+ * The store that rooms_redis names.  A single Redis, or the primary that
+ * sentinels name, is servers[0].  A cluster has a server for each node seen
+ * so far.
  */
 typedef struct ngx_rooms_store_s {
     ngx_str_t                url;
-    ngx_str_t                name;     /* without a password, for the log */
+    ngx_str_t                name;     /* the URL without a password, for
+                                          logs */
     ngx_rooms_store_kind_e   kind;
     ngx_rooms_node_t         node;     /* settings that all nodes share */
-    ngx_array_t             *seeds;    /* of ngx_addr_t: cluster, sentinels */
-    ngx_str_t                primary;  /* its name, of sentinels */
+    ngx_array_t             *seeds;    /* of ngx_addr_t: nodes of a cluster,
+                                          or sentinels */
+    ngx_str_t                primary;  /* sentinels' name for it */
 
-    /* of this worker */
+    /* from here on set in each worker */
     ngx_log_t               *log;
     ngx_pool_t              *pool;
     ngx_rooms_server_t      *servers[NGX_ROOMS_NODES_MAX];
@@ -63,17 +67,19 @@ typedef struct ngx_rooms_store_s {
     uint16_t                *slots;    /* cluster: index into servers */
     ngx_rooms_server_t      *sentinels[NGX_ROOMS_NODES_MAX];
     ngx_uint_t               nsentinels;
-    ngx_uint_t               asking;   /* which of them is next */
-    ngx_msec_t               asked;    /* about the topology, 0: never */
-    ngx_event_t              watch;    /* asks sentinels again and again */
-    ngx_msec_t               held;     /* since when, for a failover; or 0 */
+    ngx_uint_t               asking;   /* the next to be asked */
+    ngx_msec_t               asked;    /* when the topology was last asked
+                                          for, 0: never */
+    ngx_event_t              watch;    /* timer that asks sentinels */
+    ngx_msec_t               held;     /* since when commands wait for a
+                                          failover; 0: they don't */
     struct ngx_rooms_pubsub_s  *pubsub;
 } ngx_rooms_store_t;
 
 
 typedef enum {
     NGX_ROOMS_KEY_TENANT = 0,          /* hash: limits, count of rooms */
-    NGX_ROOMS_KEY_POSITION,            /* counter: the last event's */
+    NGX_ROOMS_KEY_POSITION,            /* counter: position of the last event */
     NGX_ROOMS_KEY_ACTIVE,              /* zset: rooms and " participant"s, by
                                           the last position that concerns
                                           them */
@@ -86,10 +92,11 @@ typedef enum {
     NGX_ROOMS_KEY_SCIM_EXTERNALS,      /* hash: externalId -> id */
     NGX_ROOMS_KEY_SCIM_LIST,           /* zset: ids, by their creation */
     NGX_ROOMS_KEY_DEACTIVATED,         /* hash: id -> when, ms */
-    NGX_ROOMS_KEY_OFFBOARD,            /* zset: participants who are on their
-                                          way out, by when to go on */
-    NGX_ROOMS_KEY_TENANTS,             /* zset: "tenant minute" of those with
-                                          such; of no tenant */
+    NGX_ROOMS_KEY_OFFBOARD,            /* zset: participants being
+                                          offboarded, by the time of the next
+                                          step */
+    NGX_ROOMS_KEY_TENANTS,             /* zset: "tenant minute" of tenants
+                                          with such; it belongs to no tenant */
     NGX_ROOMS_KEY_ALIASES,             /* hash: slug -> room */
     NGX_ROOMS_KEY_PUBLIC,              /* zset: open public rooms, by id */
     NGX_ROOMS_KEY_DMS,                 /* hash: "a b" -> room */
@@ -98,16 +105,18 @@ typedef enum {
     NGX_ROOMS_KEY_PEER_ERRORS,         /* hash: server -> last error */
     NGX_ROOMS_KEY_PEER_NAMES,          /* zset: all that are known here */
     NGX_ROOMS_KEY_PEER_REACHED,        /* hash: server -> last answer */
-    NGX_ROOMS_KEY_PEER_ROOMS,          /* zset: rooms with its members */
-    NGX_ROOMS_KEY_PEER_SERVERS,        /* zset: that are in any room */
-    NGX_ROOMS_KEY_UNACCEPTED,          /* hash: server -> replicas in which
-                                          nobody of ours has joined */
-    NGX_ROOMS_KEY_OUTBOXES,            /* zset: server, by the next try */
+    NGX_ROOMS_KEY_PEER_ROOMS,          /* zset: rooms with members of a
+                                          server */
+    NGX_ROOMS_KEY_PEER_SERVERS,        /* zset: servers that are in any room */
+    NGX_ROOMS_KEY_UNACCEPTED,          /* hash: server -> number of replicas
+                                          that none of ours has joined */
+    NGX_ROOMS_KEY_OUTBOXES,            /* zset: server, by the time of the
+                                          next try */
     NGX_ROOMS_KEY_OUTBOX,              /* zset: "kind room ...", by position */
     NGX_ROOMS_KEY_OUTBOX_STATE,        /* hash: server -> failures, ... */
     NGX_ROOMS_KEY_ENDINGS,             /* zset: "room server admin" */
     NGX_ROOMS_KEY_PROFILES,            /* zset: foreign participants whose
-                                          names are asked for, by when */
+                                          names are due, by when */
 
     NGX_ROOMS_KEY_USER_ROOMS,          /* zset: joined or invited, by id */
     NGX_ROOMS_KEY_USER_KINDS,          /* zset: "type room", "invite room" */
@@ -117,9 +126,9 @@ typedef enum {
                                           position of the last change of
                                           membership, read marker */
     NGX_ROOMS_KEY_USER_MARKERS,        /* hash: room -> JSON of the marker */
-    NGX_ROOMS_KEY_USER_ANSWERS,        /* zset: recorded answers of its requests
-                                          or that name it, by when */
-    NGX_ROOMS_KEY_USER_OFFBOARD,       /* hash: how far it is */
+    NGX_ROOMS_KEY_USER_ANSWERS,        /* zset: recorded answers to it, or
+                                          that name it, by time */
+    NGX_ROOMS_KEY_USER_OFFBOARD,       /* hash: progress of a deactivation */
     NGX_ROOMS_KEY_WORKSPACE,           /* hash */
     NGX_ROOMS_KEY_WORKSPACE_MEMBERS,   /* hash: participant -> role */
     NGX_ROOMS_KEY_WORKSPACE_LIST,      /* zset: members, by id */
@@ -127,7 +136,7 @@ typedef enum {
 
     NGX_ROOMS_KEY_ROOM,                /* hash */
     NGX_ROOMS_KEY_MEMBERS,             /* hash: participant -> row */
-    NGX_ROOMS_KEY_OWN,                 /* hash: participant -> settings */
+    NGX_ROOMS_KEY_OWN,                 /* hash: settings of participants */
     NGX_ROOMS_KEY_ORDER,               /* zset: joined, by succession */
     NGX_ROOMS_KEY_LIST,                /* zset: joined and invited, by id */
     NGX_ROOMS_KEY_BANS,                /* zset: banned, by id */
@@ -136,29 +145,31 @@ typedef enum {
     NGX_ROOMS_KEY_MARKERS,             /* zset: the markers alone */
     NGX_ROOMS_KEY_ANSWERS,             /* hash: Idempotency-Key -> answer */
     NGX_ROOMS_KEY_UUIDS,               /* hash: "sender uuid" -> event id */
-    NGX_ROOMS_KEY_COPIES,              /* hash: event id -> where more of its
-                                          body is: its edits' ids */
+    NGX_ROOMS_KEY_COPIES,              /* hash: event id -> ids of its edits,
+                                          which hold its body too */
     NGX_ROOMS_KEY_AUTHORS,             /* hash: number -> JSON of one who
                                           wrote imported events */
     NGX_ROOMS_KEY_REACTIONS,           /* zset: "event sender emoji" */
     NGX_ROOMS_KEY_TALLY,               /* zset: "event emoji" */
-    NGX_ROOMS_KEY_COUNTS,              /* hash: "event emoji" -> minus how
-                                          many */
-    NGX_ROOMS_KEY_JOURNAL,             /* hash: media id -> sha256, of a room
-                                          that isn't made yet */
+    NGX_ROOMS_KEY_COUNTS,              /* hash: "event emoji" -> minus the
+                                          count */
+    NGX_ROOMS_KEY_JOURNAL,             /* hash: media id -> sha256, while the
+                                          room is imported */
     NGX_ROOMS_KEY_TOLD,                /* zset: whom a snapshot has named;
-                                          "room:id of its first part" */
+                                          key "room:id of its first part" */
 
     NGX_ROOMS_KEY_MEDIA,               /* hash: media id -> metadata */
     NGX_ROOMS_KEY_BLOBS,               /* hash: sha256 -> references */
-    NGX_ROOMS_KEY_IMPORTS,             /* zset: rooms with a journal, by the
-                                          time of its last step */
+    NGX_ROOMS_KEY_IMPORTS,             /* zset: rooms with a journal, by time
+                                          of the last step */
 
-    NGX_ROOMS_KEY_LEASE,               /* string: who does a chore */
+    NGX_ROOMS_KEY_LEASE,               /* string: the worker that does a
+                                          chore */
     NGX_ROOMS_KEY_CHANNEL,             /* pub/sub: "position room who ..." */
-    NGX_ROOMS_KEY_COMMIT,              /* string: result of a commit, 60 s */
+    NGX_ROOMS_KEY_COMMIT,              /* hash: ring of a worker's commits,
+                                          180 s */
     NGX_ROOMS_KEY_IDEMPOTENCY,         /* string: first answer, 24 h */
-    NGX_ROOMS_KEY_KEPT,                /* zset: of all answers, by when */
+    NGX_ROOMS_KEY_KEPT,                /* zset: all recorded answers, by time */
     NGX_ROOMS_KEY_MAX
 } ngx_rooms_key_e;
 
@@ -174,18 +185,18 @@ ngx_int_t ngx_rooms_keys_init(ngx_rooms_keys_t *keys, ngx_pool_t *pool,
     ngx_str_t *prefix, rooms_str_t tenant);
 
 /*
- * The key of a kind; id is what its name holds (room, participant, ...), or
- * ROOMS_NULL.  data == NULL: out of memory.
+ * The key of a kind. id is part of its name (a room, a participant, ...), or
+ * ROOMS_NULL. data == NULL: out of memory.
  */
 rooms_str_t ngx_rooms_key(ngx_rooms_keys_t *keys, ngx_rooms_key_e kind,
     rooms_str_t id);
 
 
 /*
- * Appends a command that is written as one line: words with one space between,
- * each an argument.  In a word stands %k for a key (its kind, and an id as for
- * ngx_rooms_key()), %s for a rooms_str_t, %d for an int64_t, %_ for a space.
- * NGX_ERROR: out of memory.
+ * Appends a command that is written as one line: its arguments, with one
+ * space between them.  An argument may contain %k for a key (its kind, and an
+ * id as in ngx_rooms_key()), %s for a rooms_str_t, %d for an int64_t, %_ for
+ * a space.  NGX_ERROR: out of memory.
  */
 ngx_int_t ngx_rooms_ask(ngx_rooms_batch_t *b, const ngx_rooms_keys_t *keys,
     const char *line, ...);
@@ -193,7 +204,7 @@ ngx_int_t ngx_rooms_ask(ngx_rooms_batch_t *b, const ngx_rooms_keys_t *keys,
 
 /*
  * Parses a rooms_redis URL and resolves its hosts (ngx_rooms_url.c).  NULL,
- * or what is wrong with it.
+ * or a text that says what is wrong.
  */
 char *ngx_rooms_store_parse(ngx_conf_t *cf, ngx_str_t *url,
     ngx_rooms_store_t *store);
@@ -201,28 +212,32 @@ ngx_int_t ngx_rooms_store_init_worker(ngx_rooms_store_t *store,
     ngx_cycle_t *cycle);
 void ngx_rooms_store_exit_worker(ngx_rooms_store_t *store);
 
-/* The Redis, or the connection, that serves a slot's keys now. */
+/* The server, or the lane to it, that now serves a slot's keys. */
 ngx_rooms_server_t *ngx_rooms_store_at(ngx_rooms_store_t *store,
     ngx_uint_t slot);
 ngx_rooms_lane_t *ngx_rooms_store_lane(ngx_rooms_store_t *store,
     ngx_uint_t slot, ngx_uint_t lane);
 
 /*
- * The store has moved (ngx_rooms_topology.c): MOVED and ASK of a cluster,
- * READONLY of what was a primary.  Looks at an answered batch.  NGX_AGAIN: it
- * goes elsewhere, and its handler is called again when that is answered.
+ * Follows the store when it moves (ngx_rooms_topology.c): MOVED and ASK of a
+ * cluster, READONLY of a former primary.  Looks at an answered batch.
+ * NGX_AGAIN: it was sent to another node, and its handler will be called
+ * again.
  */
 ngx_int_t ngx_rooms_store_moved(ngx_rooms_store_t *store,
     ngx_rooms_batch_t *b, ngx_uint_t lane);
-/* Asks for the topology, unless that was done a moment ago. */
+/* Asks for the topology, unless that happened a moment ago. */
 void ngx_rooms_store_discover(ngx_rooms_store_t *store);
-/* A server by its address, which is added if it is new; NULL: no room. */
+/*
+ * Finds a server by its address, or adds it; NULL: too many servers, or out
+ * of memory.
+ */
 ngx_rooms_server_t *ngx_rooms_store_server(ngx_rooms_store_t *store,
     ngx_str_t *host, ngx_uint_t port);
 ngx_rooms_server_t *ngx_rooms_store_add(ngx_rooms_store_t *store,
     ngx_addr_t *addr);
 void ngx_rooms_topology_init(ngx_rooms_store_t *store);
-/* A node's `down`. */
+/* The `down` callback of a node. */
 void ngx_rooms_topology_down(void *data);
 
 
@@ -238,7 +253,7 @@ ngx_from_rooms(rooms_str_t s)
     return (ngx_str_t) { s.len, (u_char *) s.data };
 }
 
-/* Copies and concatenation into a pool; data == NULL: out of memory. */
+/* Copy and concatenate in a pool; data == NULL: out of memory. */
 rooms_str_t ngx_rooms_dup(ngx_pool_t *pool, rooms_str_t s);
 rooms_str_t ngx_rooms_concat(ngx_pool_t *pool, const rooms_str_t *parts,
     ngx_uint_t n);
@@ -248,7 +263,7 @@ rooms_str_t ngx_rooms_concat(ngx_pool_t *pool, const rooms_str_t *parts,
                      / sizeof(rooms_str_t))
 rooms_str_t ngx_rooms_number(ngx_pool_t *pool, int64_t n);
 
-/* Random bytes, and hexadecimal digits (at most 64, an even number). */
+/* Random bytes; or random hexadecimal digits (an even number, at most 64). */
 void ngx_rooms_random(u_char *dst, size_t len);
 void ngx_rooms_random_hex(u_char *dst, size_t len);
 

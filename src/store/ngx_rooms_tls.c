@@ -4,8 +4,8 @@
  */
 
 /*
- * TLS to the store.  hiredis speaks it on the lanes, NGINX on the connection
- * that is subscribed; both with the same settings.
+ * TLS to the store. hiredis handles it on the lanes, NGINX on the subscribed
+ * connection; both use the same settings.
  */
 
 #include "ngx_rooms_tls.h"
@@ -19,7 +19,7 @@
 typedef struct {
     SSL_CTX    *lanes;
     ngx_ssl_t   subscribed;
-    u_char     *host;                      /* NUL ended */
+    u_char     *host;                      /* NUL terminated */
 } ngx_rooms_tls_t;
 
 
@@ -30,7 +30,7 @@ static int ngx_rooms_tls_verify(int ok, X509_STORE_CTX *store);
 static ngx_int_t ngx_rooms_tls_name(SSL *ssl, u_char *host);
 
 
-/* "name=value" of a query, unescaped; NULL: it isn't there. */
+/* The value of "name=value" in a query, unescaped; NULL: it isn't there. */
 static char *
 ngx_rooms_tls_argument(ngx_conf_t *cf, u_char *p, u_char *last,
     const char *name)
@@ -166,7 +166,10 @@ ngx_rooms_tls_settings(SSL_CTX *ctx, char *ca, char *cert, char *key)
 }
 
 
-/* hiredis tells of a failed handshake, and not why it failed. */
+/*
+ * Logs why verification failed, since hiredis only says that the handshake
+ * failed.
+ */
 static int
 ngx_rooms_tls_verify(int ok, X509_STORE_CTX *store)
 {
@@ -181,7 +184,10 @@ ngx_rooms_tls_verify(int ok, X509_STORE_CTX *store)
 }
 
 
-/* Which host it has to be; an address is in a certificate, too. */
+/*
+ * Sets the host that the certificate must be for; it may also be an IP
+ * address.
+ */
 static ngx_int_t
 ngx_rooms_tls_name(SSL *ssl, u_char *host)
 {
@@ -243,7 +249,7 @@ ngx_rooms_tls_handshake(ngx_connection_t *c, ngx_rooms_node_t *node,
         return NGX_OK;
     }
 
-    /* NGINX keeps what belongs to TLS in the connection's pool */
+    /* NGINX keeps its TLS state in the connection's pool */
 
     if (c->pool == NULL) {
         c->pool = ngx_create_pool(512, c->log);

@@ -10,22 +10,25 @@
 
 
 /*
- * rediss://, where hiredis has TLS (NGX_ROOMS_TLS, which `config` finds out).
- * The store proves that it is the host of the URL, by a certificate of an
- * authority that the URL's "ca" names, or the system knows.
+ * TLS for rediss://, if hiredis has it (NGX_ROOMS_TLS, set by `config`).  The
+ * store must present a certificate for the URL's host, from an authority that
+ * the URL's "ca" names, or that the system trusts.
  */
 
 /*
- * Makes what a node's connections need, from "ca=FILE&cert=FILE&key=FILE".
- * NULL, or what is wrong with it.
+ * Prepares TLS for a node from "ca=FILE&cert=FILE&key=FILE".  NULL, or a text
+ * that says what is wrong.
  */
 char *ngx_rooms_tls_parse(ngx_conf_t *cf, u_char *p, u_char *last,
     ngx_str_t *host, ngx_rooms_node_t *node);
 
-/* A lane that connects: TLS is on it before anything is sent. */
+/* Sets up TLS on a connecting lane, before anything is sent. */
 ngx_int_t ngx_rooms_tls_lane(ngx_rooms_lane_t *lane);
 
-/* The subscription's connection stands: NGX_AGAIN: `done` will be called. */
+/*
+ * The same for the subscription's connection.  NGX_AGAIN: `done` will be
+ * called.
+ */
 ngx_int_t ngx_rooms_tls_handshake(ngx_connection_t *c, ngx_rooms_node_t *node,
     void (*done)(ngx_connection_t *c));
 void ngx_rooms_tls_close(ngx_connection_t *c);

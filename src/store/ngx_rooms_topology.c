@@ -4,19 +4,19 @@
  */
 
 /*
- * Where the keys are, when that can change: slots of a Redis Cluster, and the
- * primary that sentinels have elected.  Both are asked when the worker first
- * needs them, when a connection is lost, and when a reply says that things
- * have moved; never more often than twice a second.
+ * Finds out where the keys are, when that can change: the slots of a Redis
+ * Cluster, and the primary that sentinels elected.  Asks when the worker
+ * first needs it, when a connection is lost, and when a reply says that
+ * something has moved; at most twice a second.
  *
- * A cluster's node that has given a slot away says MOVED.  A primary that
- * sentinels have replaced says nothing: it takes writes for many seconds more,
- * and they are lost when it becomes a replica.  So all sentinels are asked
- * five times a second for as long as the worker lives.  The sentinel that
- * leads a failover names the new primary first, with a higher epoch of the
- * configuration; the others follow.  The answer with the highest epoch counts.
- * It names it a second after the replica was promoted, but says before that a
- * failover is in progress: from then on nothing is sent to the old one.
+ * A cluster node that has given a slot away says MOVED.  A primary that
+ * sentinels have replaced says nothing: it accepts writes for many seconds,
+ * which are lost when it becomes a replica.  So all sentinels are asked five
+ * times a second while the worker lives.  The sentinel that leads a failover
+ * names the new primary first, with a higher configuration epoch; the others
+ * follow.  The answer with the highest epoch counts.  The leader names the
+ * new primary a second after the promotion, but it says before that a
+ * failover is in progress.  From then on nothing is sent to the old primary.
  */
 
 #include "ngx_rooms_pubsub.h"
@@ -24,8 +24,9 @@
 
 #define NGX_ROOMS_DISCOVER_EVERY  500      /* ms */
 #define NGX_ROOMS_SENTINEL_EVERY  200      /* ms */
-#define NGX_ROOMS_SENTINEL_HOLD   10000    /* ms, of a failover at most */
-#define NGX_ROOMS_SENTINEL_FRESH  5000     /* ms, an answer is remembered */
+#define NGX_ROOMS_SENTINEL_HOLD   10000    /* ms, the longest wait for a
+                                              failover */
+#define NGX_ROOMS_SENTINEL_FRESH  5000     /* ms, that an answer counts */
 #define NGX_ROOMS_ADDRESS_POOL    512
 
 
@@ -64,7 +65,7 @@ ngx_rooms_store_server(ngx_rooms_store_t *store, ngx_str_t *host,
     ngx_pool_t          *temp;
     ngx_rooms_server_t  *server;
 
-    /* the worker's pool only grows, and this is asked for all the time */
+    /* the worker's pool never shrinks, and this runs very often */
 
     temp = ngx_create_pool(NGX_ROOMS_ADDRESS_POOL, store->log);
     if (temp == NULL) {
@@ -125,8 +126,8 @@ ngx_rooms_topology_addr(ngx_pool_t *pool, ngx_addr_t *from)
 
 
 /*
- * A node that can be asked: the first that is up, or the next in turn.  One
- * that was taken out of the cluster may live on, and knows nothing.
+ * Chooses a node to ask: one that is up, or the next in turn.  A node that
+ * has left the cluster may still run, but knows nothing.
  */
 static ngx_rooms_server_t *
 ngx_rooms_discover_source(ngx_rooms_store_t *store)
@@ -218,7 +219,10 @@ ngx_rooms_discover_ask(ngx_rooms_server_t *source)
             return;
         }
 
-        /* it doesn't answer: the lane finds out why, or another is asked */
+        /*
+         * it doesn't answer: its lane finds out why; for a cluster another
+         * node is asked
+         */
         ngx_rooms_batch_free(source->question);
         source->question = NULL;
         ngx_rooms_lane_late(&source->lanes[0]);
@@ -288,8 +292,9 @@ ngx_rooms_server_index(ngx_rooms_store_t *store, ngx_rooms_server_t *server)
 
 
 /*
- * A node is [endpoint, port, id, [key, value ...]]; the endpoint may be a
- * name, or missing, and then the address is among the pairs (Redis 7).
+ * Finds the server of a node [endpoint, port, id, [key, value ...]].  The
+ * endpoint may be a name, or missing; then one of the pairs has the address
+ * (Redis 7).
  */
 static ngx_rooms_server_t *
 ngx_rooms_slots_server(ngx_rooms_store_t *store, redisReply *node)
@@ -327,7 +332,10 @@ ngx_rooms_slots_server(ngx_rooms_store_t *store, redisReply *node)
 }
 
 
-/* News don't come to a node that isn't in the cluster. */
+/*
+ * Leaves a node that isn't in the cluster any more, since it delivers no
+ * news.
+ */
 static void
 ngx_rooms_topology_leave(ngx_rooms_store_t *store)
 {
@@ -341,7 +349,10 @@ ngx_rooms_topology_leave(ngx_rooms_store_t *store)
 }
 
 
-/* Nodes that no range names, primary or replica, are none any longer. */
+/*
+ * Marks nodes that no range names, neither as primary nor as replica, as out
+ * of the cluster.
+ */
 static void
 ngx_rooms_discovered_nodes(ngx_rooms_store_t *store, redisReply *reply)
 {
@@ -370,7 +381,7 @@ ngx_rooms_discovered_nodes(ngx_rooms_store_t *store, redisReply *reply)
         }
     }
 
-    /* by names that we don't resolve, perhaps */
+    /* the cluster may use host names, which we don't resolve */
 
     for (i = 0; i < store->nservers && !named; i++) {
         store->servers[i]->node.out = 0;
@@ -400,7 +411,7 @@ ngx_rooms_discovered_slots(ngx_rooms_server_t *source, redisReply *reply)
     }
 
     if (reply->elements == 0) {
-        /* it is in no cluster: another one is asked the next time */
+        /* it is in no cluster; next time another one is asked */
         source->node.out = 1;
         ngx_rooms_topology_leave(store);
         return;
@@ -433,7 +444,10 @@ ngx_rooms_discovered_slots(ngx_rooms_server_t *source, redisReply *reply)
 }
 
 
-/* The fields of SENTINEL MASTER are names and values in turn. */
+/*
+ * SENTINEL MASTER answers with names and values in turn.  Returns the value
+ * of a field, or NULL.
+ */
 static rooms_str_t
 ngx_rooms_sentinel_field(redisReply *described, rooms_str_t field)
 {
@@ -458,9 +472,9 @@ ngx_rooms_sentinel_field(redisReply *described, rooms_str_t field)
 
 
 /*
- * While a sentinel leads a failover, whatever the old primary acknowledged
- * would be lost.  What is asked for waits until the new one is named, within
- * its deadline.  A failover that takes too long isn't waited for.
+ * While a sentinel leads a failover, writes that the old primary acknowledges
+ * would be lost.  So commands wait until the new one is named, within their
+ * deadline; but not for a failover that takes too long.
  */
 static void
 ngx_rooms_sentinel_hold(ngx_rooms_server_t *source, redisReply *described)
@@ -524,7 +538,7 @@ ngx_rooms_sentinel_release(ngx_rooms_server_t *primary)
 }
 
 
-/* Another sentinel has named a later configuration just now. */
+/* Whether another sentinel has just named a later configuration. */
 static ngx_uint_t
 ngx_rooms_sentinel_behind(ngx_rooms_server_t *source)
 {
@@ -566,7 +580,7 @@ ngx_rooms_discovered_primary(ngx_rooms_server_t *source, redisReply *address,
         source->said = 0;
 
         if (!source->node.out) {
-            /* once, not five times a second */
+            /* log it once, not five times a second */
             source->node.out = 1;
             ngx_log_error(NGX_LOG_ERR, store->log, 0,
                           "rooms: sentinel \"%V\" of \"%V\" knows no such "
@@ -604,7 +618,7 @@ ngx_rooms_discovered_primary(ngx_rooms_server_t *source, redisReply *address,
         return;
     }
 
-    /* only its address is wanted: servers[0] is where everybody looks */
+    /* only the address is needed, since all use servers[0] */
 
     store->nservers = known;
 
@@ -623,7 +637,7 @@ ngx_rooms_discovered_primary(ngx_rooms_server_t *source, redisReply *address,
 
     primary->node.held = 0;
 
-    /* what is published at the new one may never be heard at the old one */
+    /* the old node may never deliver what is published on the new one */
 
     if (store->pubsub->connection) {
         ngx_rooms_pubsub_close(store->pubsub, "is to no primary any longer");
@@ -638,7 +652,7 @@ ngx_rooms_topology_down(void *data)
 
     ngx_rooms_store_discover(store);
 
-    /* it may be the same node that is subscribed at */
+    /* the subscription may be to the same node */
 
     ngx_rooms_pubsub_check(store->pubsub);
 }
@@ -666,7 +680,7 @@ ngx_rooms_moved_server(ngx_rooms_store_t *store, redisReply *reply,
     n = ngx_atoi(p + 1, space - p - 1);
 
     for (colon = last - 1; colon > space && *colon != ':'; colon--) {
-        /* the last one: addresses of IPv6 have more */
+        /* the last colon: IPv6 addresses have more */
     }
 
     port = ngx_atoi(colon + 1, last - colon - 1);
@@ -683,7 +697,7 @@ ngx_rooms_moved_server(ngx_rooms_store_t *store, redisReply *reply,
 }
 
 
-/* Answers of the other node take the places of those that said ASK. */
+/* Puts the other node's replies in the places of those that said ASK. */
 static void
 ngx_rooms_asked(ngx_rooms_batch_t *b)
 {
@@ -711,8 +725,8 @@ ngx_rooms_asked(ngx_rooms_batch_t *b)
 
 
 /*
- * While a slot is being moved, keys that have gone, or were never there, are
- * to be asked for at its new node, each command behind an ASKING.
+ * While a slot is being moved, keys that have moved, or never existed, must
+ * be asked for on the new node, with ASKING before each command.
  */
 static ngx_int_t
 ngx_rooms_ask_other(ngx_rooms_store_t *store, ngx_rooms_batch_t *first,
@@ -746,7 +760,7 @@ ngx_rooms_ask_other(ngx_rooms_store_t *store, ngx_rooms_batch_t *first,
             break;
         }
 
-        /* the bytes stay the first batch's, which lives longer */
+        /* the bytes belong to the first batch, which lives longer */
         *copy = cmd[i];
     }
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* rooms_redis: what its URL means. */
+/* Parses the URL of rooms_redis. */
 
 #include "ngx_rooms_store.h"
 #include "ngx_rooms_tls.h"
@@ -29,7 +29,9 @@ ngx_rooms_store_unescape(ngx_conf_t *cf, ngx_str_t *s)
 }
 
 
-/* "user:password@" or ":password@", percent-encoded, in front of a host. */
+/*
+ * Parses "user:password@" or ":password@", percent-encoded, before the host.
+ */
 static u_char *
 ngx_rooms_store_userinfo(ngx_conf_t *cf, u_char *p, u_char *last,
     ngx_rooms_node_t *node)
@@ -116,7 +118,7 @@ ngx_rooms_store_db(u_char *p, u_char *last, ngx_rooms_node_t *node)
 }
 
 
-/* "host:port", resolved now, as addresses are in NGINX. */
+/* Resolves "host:port" now, as NGINX does with addresses. */
 static char *
 ngx_rooms_store_host(ngx_conf_t *cf, u_char *p, u_char *last,
     ngx_uint_t port, ngx_url_t *u)
@@ -139,7 +141,7 @@ ngx_rooms_store_host(ngx_conf_t *cf, u_char *p, u_char *last,
 }
 
 
-/* "a:p,b:p" and so on: where to begin to look. */
+/* Parses "a:p,b:p" and so on: the first nodes or sentinels to ask. */
 static char *
 ngx_rooms_store_seeds(ngx_conf_t *cf, u_char *p, u_char *last,
     ngx_uint_t port, ngx_rooms_store_t *store)
@@ -183,7 +185,7 @@ ngx_rooms_store_seeds(ngx_conf_t *cf, u_char *p, u_char *last,
 }
 
 
-/* The URL as logs have it: scheme, hosts, and what is behind them. */
+/* Makes the URL for logs: without user and password. */
 static ngx_int_t
 ngx_rooms_store_name(ngx_conf_t *cf, ngx_rooms_store_t *store, size_t scheme,
     u_char *hosts, u_char *last)
