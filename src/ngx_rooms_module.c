@@ -309,10 +309,10 @@ static ngx_command_t  ngx_rooms_commands[] = {
 
     { ngx_string("rooms_directory_participants"),
       NGX_ROOMS_ANY|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_rooms_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_rooms_loc_conf_t, people),
-      &ngx_rooms_people },
+      ngx_rooms_people },
 
     { ngx_string("rooms_invite_unknown"),
       NGX_ROOMS_ANY|NGX_CONF_FLAG,

@@ -1099,3 +1099,12 @@ GET /
 --- no_error_log
 for development only
 rooms_auth is
+
+
+
+=== TEST 100: whom a participant finds is one of three
+--- config
+        rooms_directory_participants some;
+--- must_die
+--- error_log
+the invalid value "some": it takes "all", "shared", "off" in

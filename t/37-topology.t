@@ -9,12 +9,11 @@ use warnings;
 
 use lib 't/lib';
 use RoomsTest '-no_redis';
-use RoomsTest::Process qw(find_program);
 use RoomsTest::Topology qw(cluster_start redis_cli redis_end redis_signal
                            sentinels_start slot_move slowly topology_end);
 use Test::More;
 
-plan skip_all => 'no redis-server' unless find_program('redis-server');
+plan skip_all => 'no redis-server' unless RoomsTest::Redis::binary();
 
 my $tenant = 'acme';
 my $me = "mock:ada\@$tenant";

@@ -18,11 +18,11 @@ use Time::HiRes qw(sleep time);
 use lib 't/lib';
 use RoomsTest -no_redis;
 use RoomsTest::Deployment;
-use RoomsTest::Process qw(find_program patience wait_for);
+use RoomsTest::Process qw(patience wait_for);
 use RoomsTest::Topology qw(cluster_start redis_cli redis_end redis_signal
                            sentinels_start slot_move slowly);
 
-plan skip_all => 'no redis-server' unless find_program('redis-server');
+plan skip_all => 'no redis-server' unless RoomsTest::Redis::binary();
 
 my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
 my $tag = 'sw:{t}:';

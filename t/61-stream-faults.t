@@ -52,7 +52,7 @@ END
 
 sub store_start {
     $redis = start_process("$dir/redis.log",
-        find_program($ENV{TEST_NGINX_REDIS_BINARY} || 'redis-server'),
+        RoomsTest::Redis::binary(),
         '--port', $store, '--bind', '127.0.0.1', '--dir', "$dir",
         '--save', '', '--appendonly', 'yes', '--daemonize', 'no');
 }

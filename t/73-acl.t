@@ -11,9 +11,9 @@ use Test::More;
 
 use lib 't/lib';
 use RoomsTest -no_redis;
-use RoomsTest::Process qw(find_program slurp);
+use RoomsTest::Process qw(slurp);
 
-plan skip_all => 'no redis-server' if !find_program('redis-server');
+plan skip_all => 'no redis-server' if !RoomsTest::Redis::binary();
 
 my ($user, $rules) = slurp('docs/operations.md')
                      =~ /^ACL SETUSER (\S+) reset (.*)$/m;

@@ -3,6 +3,8 @@
 
 # conf/log.conf and conf/limits.conf as they are: what a log has, and that no
 # token, query, password or message is in any; who is limited, and by what.
+# Every other suite looks through NGINX's error logs, too (RoomsTest::Secrets);
+# here is that it would find something.
 
 use strict;
 use warnings;
@@ -18,6 +20,7 @@ use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Bundle ();
 use RoomsTest::Process qw(slurp wait_for);
+use RoomsTest::Secrets qw(secrets_in secrets_sent);
 use RoomsTest::Token qw(hs256);
 
 my $dir = File::Temp->newdir('rooms-logs-XXXXXXXX', TMPDIR => 1);
@@ -183,6 +186,31 @@ for my $log (['the log of requests', slurp("$dir/rooms.log")],
         || diag(grep { my $line = $_; grep { index($line, $_) >= 0 } @found }
                 $text =~ /.*\n/g);
 }
+
+
+# What all suites look for in the error log
+
+secrets_sent("POST /x HTTP/1.1\r\nAuthorization: Bearer opaque-token-of-one\r\n"
+             . "\r\n{\"content\": {\"body\": \"said by nobody else\"}}",
+             '{"data": {"ticket": "dGlja2V0IG9mIHNvbWVib2R5"}}');
+
+my @leaks = map { "2026/01/01 00:00:00 [error] 1#1: *1 $_\n" }
+    'rooms: odd token opaque-token-of-one, client: 127.0.0.1',
+    'rooms: cannot store said by nobody else',
+    'rooms: ticket dGlja2V0IG9mIHNvbWVib2R5 is late',
+    'rooms: by ' . hs256($secret, sub => 'zoe'),
+    'no handler, request: "GET /v1/sync?since=0&ticket=abc HTTP/1.1"',
+    'rooms: mock:ann@acme:admin is no token',
+    'rooms: "{\"content\":{\"x\":1}}" is odd',
+    'rooms: cannot connect to redis://rooms:password@127.0.0.1:1/0',
+    'rooms: header "Authorization: Bearer abc"';
+my @fine = map { "2026/01/01 00:00:00 [error] 1#1: *1 $_\n" }
+    'rooms: the store is away, client: 127.0.0.1, server: localhost, '
+    . 'request: "GET /v1/sync?ticket=-&since=5"',
+    'rooms: cannot connect to redis://127.0.0.1:1/0',
+    'rooms: event evt-1 of room-2 cannot be read';
+
+is_deeply([secrets_in(@leaks, @fine)], \@leaks, 'what suites look for');
 
 
 # Limits

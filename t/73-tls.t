@@ -21,7 +21,7 @@ use RoomsTest::Process qw(end_process find_program free_port slurp
 my ($stream) = grep { -e } '/usr/lib/nginx/modules/ngx_stream_module.so';
 
 plan skip_all => 'no redis-server, or no openssl'
-    if !find_program('redis-server') || !find_program('openssl');
+    if !RoomsTest::Redis::binary() || !find_program('openssl');
 
 my $dir = File::Temp->newdir('rooms-tls-XXXXXXXX', TMPDIR => 1);
 my $port = free_port();
@@ -49,7 +49,7 @@ for my $name (qw(redis.example.com client other.example.com)) {
 sub start_store {
     my ($name) = @_;
 
-    $pid = start_process("$dir/redis.log", find_program('redis-server'),
+    $pid = start_process("$dir/redis.log", RoomsTest::Redis::binary(),
                          '--port', 0, '--tls-port', $port,
                          '--bind', '127.0.0.1', '--dir', $dir, '--save', '',
                          '--tls-cert-file', "$dir/$name.pem",

@@ -13,10 +13,9 @@ use Time::HiRes qw(sleep time);
 use lib 't/lib';
 use RoomsTest '-no_redis';
 use RoomsTest::Chaos;
-use RoomsTest::Process qw(find_program);
 use RoomsTest::Topology qw(cluster_start redis_cli redis_end slot_move slowly);
 
-plan(skip_all => 'no redis-server') unless find_program('redis-server');
+plan(skip_all => 'no redis-server') unless RoomsTest::Redis::binary();
 
 # primaries 0, 1 and 2, and replicas of the first two
 my @nodes = cluster_start(0, 1);

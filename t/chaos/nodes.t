@@ -15,11 +15,10 @@ use Time::HiRes qw(sleep time);
 use lib 't/lib';
 use RoomsTest '-no_redis';
 use RoomsTest::Chaos;
-use RoomsTest::Process qw(find_program);
 use RoomsTest::Topology qw(redis_args redis_cli redis_end redis_server
                            redis_signal topology_port);
 
-plan(skip_all => 'no redis-server') unless find_program('redis-server');
+plan(skip_all => 'no redis-server') unless RoomsTest::Redis::binary();
 
 my $dir = File::Temp->newdir('rooms-clock-XXXXXXXX', TMPDIR => 1);
 my $redis = topology_port();

@@ -13,11 +13,10 @@ use Time::HiRes qw(sleep time);
 use lib 't/lib';
 use RoomsTest '-no_redis';
 use RoomsTest::Chaos;
-use RoomsTest::Process qw(find_program);
 use RoomsTest::Topology qw(redis_args redis_cli redis_end redis_server
                            redis_signal sentinels_start slowly);
 
-plan(skip_all => 'no redis-server') unless find_program('redis-server');
+plan(skip_all => 'no redis-server') unless RoomsTest::Redis::binary();
 
 my ($primary, $replica, @sentinels) = sentinels_start();
 my $chaos = RoomsTest::Chaos->new(store => 'redis-sentinel://'

@@ -66,6 +66,7 @@ use Text::ParseWords qw(shellwords);
 
 use RoomsTest::JSON ();
 use RoomsTest::Redis ();
+use RoomsTest::Secrets qw(secrets_in secrets_sent);
 
 our @EXPORT_OK = qw(as default_config failure save saved sent signs);
 
@@ -177,9 +178,16 @@ sub no_alarm {
 
     seek $in, $read, 0;
 
-    my @bad = grep { /\[(?:alert|crit|emerg)\]/ } <$in>;
+    my @lines = <$in>;
+    my @bad = grep { /\[(?:alert|crit|emerg)\]/ } @lines;
+    my @secrets = secrets_in(@lines);
 
     $read = tell $in;
+
+    if (@secrets) {
+        Test::More::fail($block->name . ' - no secret in the log');
+        Test::More::diag(@secrets);
+    }
 
     return if !@bad || defined $block->must_die
               || grep { /\[(?:alert|crit|emerg)/ } as_list($block->error_log);
@@ -205,6 +213,8 @@ sub before_block {
     capture_headers($block);
     fill_in($block, 0, @sent);
     fill_in_answers($block);
+    secrets_sent(grep { !ref } map { as_list($block->$_) }
+                               qw(request more_headers));
 }
 
 sub expand_calls {

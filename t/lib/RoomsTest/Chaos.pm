@@ -22,6 +22,7 @@ use Time::HiRes qw(sleep time);
 use RoomsTest::HTTP qw(http_req server_port_is);
 use RoomsTest::Process qw(end_process find_program free_port keep_reports
                           patience slurp start_process wait_for);
+use RoomsTest::Secrets qw(secrets_warn);
 
 my $json = JSON::PP->new->utf8->canonical;
 my $owner = $$;
@@ -436,6 +437,7 @@ sub stop {
 
     for my $node (grep { $_ } splice @{$self->{nodes}}) {
         end_process($node->{pid}, 'TERM', 10);
+        secrets_warn("$node->{dir}/error.log");
         keep_reports("$node->{dir}/stderr.log", "$node->{dir}/error.log");
     }
 

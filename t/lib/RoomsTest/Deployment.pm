@@ -15,8 +15,10 @@ use Time::HiRes qw(sleep time);
 
 use RoomsTest::JSON ();
 use RoomsTest::HTTP qw(http_req server_port_is);
+use RoomsTest::Redis ();
 use RoomsTest::Process qw(end_process find_program free_port slurp
                           start_process wait_for);
+use RoomsTest::Secrets qw(secrets_warn);
 
 my $json = JSON::PP->new->utf8->canonical;
 
@@ -124,7 +126,7 @@ sub start_redis {
     return if $self->{redis} || $self->{elsewhere};
 
     $self->{redis} = start_process("$self->{dir}/redis.log",
-        find_program($ENV{TEST_NGINX_REDIS_BINARY} || 'redis-server'),
+        RoomsTest::Redis::binary(),
         '--port', $self->{store}, '--bind', '127.0.0.1',
         '--unixsocket', "$self->{dir}/redis.sock", '--dir', $self->{dir},
         '--save', '', '--appendonly', 'yes', '--daemonize', 'no');
@@ -166,7 +168,10 @@ sub start {
 sub stop_nginx {
     my ($self) = @_;
 
-    end_process($self->{nginx}, 'TERM', 10) if $self->{nginx};
+    return if !$self->{nginx};
+
+    end_process($self->{nginx}, 'TERM', 10);
+    secrets_warn("$self->{dir}/error.log");
     $self->{nginx} = undef;
 }
 

@@ -15,6 +15,7 @@ use IO::Socket::INET;
 use Time::HiRes qw(time);
 
 use RoomsTest::Process qw(patience);
+use RoomsTest::Secrets qw(secrets_sent);
 
 our @EXPORT_OK = qw(http_many http_raw http_req server_port_is);
 
@@ -76,12 +77,15 @@ sub http_many {
     my @bytes = map { ref $_ ? http_raw(@$_) : $_ } @$requests;
     my @responses;
 
+    secrets_sent(@bytes);
     $concurrency ||= @bytes;
 
     while (@bytes) {
         push @responses, round(($timeout // 10) * patience(), splice @bytes, 0,
                                $concurrency);
     }
+
+    secrets_sent(map { $_->[2] // '' } @responses);
 
     return \@responses;
 }

@@ -16,6 +16,7 @@ use POSIX qw(WNOHANG);
 use RoomsTest::HTTP ();
 use RoomsTest::Process qw(end_process find_program free_port keep_reports
                           slurp start_process wait_for);
+use RoomsTest::Secrets qw(secrets_warn);
 
 our @EXPORT_OK = qw(nginx_log nginx_pid nginx_reload run_nginx stop_nginx);
 
@@ -178,6 +179,7 @@ sub stop_nginx {
         $noise =~ s/^nginx: \[.*\n//mg;
         warn $noise if $noise =~ /\S/;
         warn $_ for nginx_alerts();
+        secrets_warn("$dir/error.log");
         keep_reports("$dir/stderr.log", "$dir/error.log");
         collect_valgrind_log();
     }

@@ -22,8 +22,9 @@ our @EXPORT_OK = qw(redis redis_pause redis_port redis_resume redis_start
 
 my ($dir, $port, $pid, $paused, $conn);
 
+# With TEST_ROOMS_REDIS suites use that server: another version, or Valkey.
 sub binary {
-    return find_program($ENV{TEST_NGINX_REDIS_BINARY} || 'redis-server');
+    return find_program($ENV{TEST_ROOMS_REDIS} || 'redis-server');
 }
 
 sub redis_port { return $port }

@@ -14,7 +14,8 @@ use File::Temp ();
 use IO::Socket::INET;
 use Time::HiRes qw(sleep time);
 
-use RoomsTest::Process qw(find_program patience start_process);
+use RoomsTest::Process qw(patience start_process);
+use RoomsTest::Redis ();
 
 our @EXPORT_OK = qw(cluster_start redis_args redis_cli redis_end
                     redis_server redis_signal sentinels_start slot_move
@@ -84,7 +85,7 @@ sub redis_server {
 
     mkdir "$dir/$port";
     $pids{$port} = start_process("$dir/$port/out",
-        find_program($ENV{TEST_NGINX_REDIS_BINARY} || 'redis-server'), @args);
+        RoomsTest::Redis::binary(), @args);
     slowly(20, sub {
         IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port)
             && redis_cli($port, 'PING') =~ /PONG|NOAUTH/;
