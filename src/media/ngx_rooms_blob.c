@@ -163,8 +163,8 @@ ngx_rooms_blob_seal(ngx_rooms_blob_t *b)
 
 
 /*
- * The order matters: the content is on the disk before its name is, and its
- * name before anybody can refer to it.
+ * The order matters: first the content is on the disk, then its name, and
+ * only then can anything refer to it.
  */
 ngx_int_t
 ngx_rooms_blob_keep(ngx_rooms_blob_t *b)
@@ -176,7 +176,7 @@ ngx_rooms_blob_keep(ngx_rooms_blob_t *b)
     if (ngx_rooms_blob_exists(b, path)) {
         b->existed = 1;
 
-        /* who put it there may not have come to this yet */
+        /* whoever put it there may not have synced it yet */
         return ngx_rooms_blob_sync(b, path, 1);
     }
 
@@ -192,7 +192,7 @@ ngx_rooms_blob_keep(ngx_rooms_blob_t *b)
 }
 
 
-/* Makes it young first: from then on the sweep leaves it alone. */
+/* Sets its time to now first; then the sweep leaves it alone. */
 static ngx_uint_t
 ngx_rooms_blob_exists(ngx_rooms_blob_t *b, const char *path)
 {
@@ -238,7 +238,10 @@ ngx_rooms_blob_place(ngx_rooms_blob_t *b, const char *path)
 }
 
 
-/* A tenant's folder may be a volume of its own. */
+/*
+ * A tenant's folder may be on a volume of its own, so rename() fails: copies
+ * instead.
+ */
 static ngx_int_t
 ngx_rooms_blob_copy(ngx_rooms_blob_t *b, const char *path)
 {
@@ -299,7 +302,7 @@ failed:
 }
 
 
-/* Makes the folders of a path, whose text is cut and mended meanwhile. */
+/* Creates the folders of a path; changes its text meanwhile. */
 static ngx_int_t
 ngx_rooms_blob_folders(ngx_rooms_blob_t *b, char *path)
 {
@@ -332,7 +335,7 @@ ngx_rooms_blob_folders(ngx_rooms_blob_t *b, char *path)
 }
 
 
-/* The folder that is `up` names above a path. */
+/* Syncs the folder that is `up` levels above a path. */
 static ngx_int_t
 ngx_rooms_blob_sync(ngx_rooms_blob_t *b, char *path, ngx_uint_t up)
 {
@@ -353,7 +356,7 @@ ngx_rooms_blob_sync(ngx_rooms_blob_t *b, char *path, ngx_uint_t up)
 
     rc = fsync(fd);
 
-    /* some file systems know no fsync() of a folder */
+    /* some file systems don't support fsync() on a folder */
 
     if (rc == -1 && ngx_errno != NGX_EINVAL) {
         (void) ngx_rooms_blob_fail(b, "fsync()");

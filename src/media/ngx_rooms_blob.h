@@ -14,17 +14,18 @@
 
 
 /*
- * Contents on disk, each once in a tenant:
+ * Files on the disk, by their content; each content exists once for each
+ * tenant:
  *
  *     ROOT/<tenant>/<first two digits>/<sha256>
  *     ROOT/.incoming/<random>            while it is being written
  *
- * No part of a path is a client's text: tenants are validated ids, whose
- * leading dot is written as %2E, and the rest is hexadecimal digits.
+ * No part of a path comes from a client's text: a tenant is a validated id,
+ * whose leading dot becomes %2E, and the rest is hexadecimal digits.
  *
- * What the store doesn't refer to is removed when it is a day old (see
- * ngx_rooms_sweep.c); so whoever adds a content that exists already makes it
- * young again.
+ * A file that the store doesn't refer to is removed when it is a day old
+ * (ngx_rooms_sweep.c).  So whoever adds a content that already exists sets
+ * its time to now.
  */
 
 #define NGX_ROOMS_SHA256       64      /* digits */
@@ -34,19 +35,21 @@
 #define NGX_ROOMS_INCOMING     "/.incoming"
 
 
-/* A content on its way to the disk; hashed as it comes. */
+/* A content on its way to the disk.  It is hashed as it comes. */
 typedef struct {
-    ngx_str_t        root;             /* lives as long as this */
+    ngx_str_t        root;             /* must live as long as this */
     rooms_str_t      tenant;           /* likewise */
 
     off_t            size;
     uint32_t         crc32;            /* as in ZIP */
-    u_char           sha256[NGX_ROOMS_SHA256];   /* once it is sealed */
-    rooms_image_t    image;            /* its size, if it is one */
-    ngx_uint_t       existed;          /* it was there; once it is kept */
+    u_char           sha256[NGX_ROOMS_SHA256];   /* set when it is sealed */
+    rooms_image_t    image;            /* width and height, if it is a
+                                          picture */
+    ngx_uint_t       existed;          /* it existed before; set when it is
+                                          kept */
 
-    ngx_err_t        err;              /* of what failed, */
-    const char      *failed;           /* and its name */
+    ngx_err_t        err;              /* errno of the failure, */
+    const char      *failed;           /* and the call that failed */
 
     ngx_fd_t         fd;
     EVP_MD_CTX      *md;
@@ -55,29 +58,33 @@ typedef struct {
 
 
 /*
- * All of these block, and may be called in any thread.  In order: create,
- * append as often as needed, seal, keep (or not), discard in any case.
+ * These functions block, and may be called in any thread.  Call them in this
+ * order: create, append as often as needed, seal, perhaps keep, and always
+ * discard.
  */
 ngx_int_t ngx_rooms_blob_create(ngx_rooms_blob_t *b, ngx_str_t root,
     rooms_str_t tenant);
 ngx_int_t ngx_rooms_blob_append(ngx_rooms_blob_t *b, const u_char *p,
     size_t len);
-/* Size, CRC and sha256 are known now; nothing can be appended. */
+/* Computes sha256; nothing can be appended afterwards. */
 ngx_int_t ngx_rooms_blob_seal(ngx_rooms_blob_t *b);
-/* On the disk for good, and visible under its hash. */
+/* Makes it durable, and visible under its hash. */
 ngx_int_t ngx_rooms_blob_keep(ngx_rooms_blob_t *b);
-/* Frees what it holds, and what wasn't kept; of a zeroed one too. */
+/*
+ * Frees everything, and the temporary file if it wasn't kept.  Works on a
+ * zeroed structure too.
+ */
 void ngx_rooms_blob_discard(ngx_rooms_blob_t *b);
 
-/* Where a content is; NUL ended.  `sha256` is 64 digits. */
+/* Writes a content's path, NUL terminated.  `sha256` is 64 digits. */
 void ngx_rooms_blob_path(u_char *path, ngx_str_t root, rooms_str_t tenant,
     const u_char *sha256);
 
 /*
- * On the event loop, as NGINX's own handlers open files: for sending, with
- * NGINX's buffers.  NGX_DECLINED: it isn't there whole; NGX_ERROR: it can't
- * be opened, errno says why; both were logged.  The file is closed with the pool, or by
- * ngx_pool_run_cleanup_file(pool, file->fd).
+ * Opens a content for sending.  Called on the event loop, as NGINX opens
+ * files.  NGX_DECLINED: the file is missing or has the wrong size; NGX_ERROR:
+ * it can't be opened, see errno.  Both are logged.  The file is closed with
+ * the pool, or by ngx_pool_run_cleanup_file(pool, file->fd).
  */
 ngx_int_t ngx_rooms_blob_open(ngx_file_t *file, ngx_pool_t *pool,
     ngx_log_t *log, ngx_str_t root, rooms_str_t tenant, const u_char *sha256,

@@ -4,8 +4,9 @@
  */
 
 /*
- * GET /v1/media/{id}/info, and GET /v1/media/download/{id}: a file of
- * somebody's, which a browser must neither run nor show as ours.
+ * GET /v1/media/{id}/info, and GET /v1/media/download/{id}.  The file is
+ * somebody else's, so a browser must not run it, or show it as part of our
+ * site.
  */
 
 #include "ngx_rooms_request.h"
@@ -18,7 +19,7 @@
 typedef struct {
     ngx_rooms_medium_t   medium;
     ngx_file_t          *file;
-    ngx_uint_t           in_page;      /* shown there, not saved */
+    ngx_uint_t           in_page;      /* shown inline, not saved */
 } ngx_rooms_download_t;
 
 
@@ -52,7 +53,10 @@ const ngx_rooms_endpoint_t  ngx_rooms_download_rows[] = {
 };
 
 
-/* The same answer whether it never was, is another tenant's, or was lost. */
+/*
+ * One answer for a medium that never existed, belongs to another tenant, or
+ * was lost.
+ */
 static ngx_int_t
 ngx_rooms_no_medium(ngx_rooms_req_t *rq)
 {
@@ -135,7 +139,10 @@ ngx_rooms_medium_show(ngx_rooms_req_t *rq)
 }
 
 
-/* NGX_OK: "disposition=inline"; NGX_DECLINED: not; NGX_ERROR: neither. */
+/*
+ * NGX_OK: "disposition=inline"; NGX_DECLINED: absent, or "attachment";
+ * NGX_ERROR: invalid.
+ */
 static ngx_int_t
 ngx_rooms_arg_inline(ngx_rooms_req_t *rq)
 {
@@ -199,7 +206,7 @@ ngx_rooms_download_show(ngx_rooms_req_t *rq)
 }
 
 
-/* Whoever may download it may make a link to it. */
+/* Whoever may download a medium may make a link to it. */
 static ngx_int_t
 ngx_rooms_medium_link_show(ngx_rooms_req_t *rq)
 {
@@ -295,7 +302,10 @@ ngx_rooms_download_headers(ngx_rooms_req_t *rq,
 }
 
 
-/* The refusal is no file, and is given its X-Request-Id by itself. */
+/*
+ * Removes the file's headers from the refusal; our filter adds X-Request-Id
+ * to it again.
+ */
 static void
 ngx_rooms_download_no_range(ngx_http_request_t *r)
 {
@@ -335,7 +345,7 @@ ngx_rooms_download_send(ngx_rooms_req_t *rq, ngx_rooms_download_t *d)
 
     if (rc == NGX_ERROR || rc > NGX_OK) {
 
-        /* a 412 or a 416 of NGINX's filters, which ours translates */
+        /* a 412 or 416 of NGINX's filters, which our filter replaces */
 
         if (rc == NGX_HTTP_RANGE_NOT_SATISFIABLE) {
             ngx_rooms_download_no_range(r);

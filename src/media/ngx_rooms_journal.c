@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* What is written into a journal (see ngx_rooms_journal.h). */
+/* Writes the journal (see ngx_rooms_journal.h). */
 
 #include "ngx_rooms_journal.h"
 #include "ngx_rooms_media.h"
@@ -38,7 +38,7 @@ ngx_rooms_journal_step(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                                ngx_rooms_s("1"));
     }
 
-    /* not after an undoing, and not twice; ids are new and random */
+    /* guards against a step after an undo, and against doing a step twice */
 
     ngx_rooms_commit_guard_count(c, "HLEN", journal, before);
 

@@ -60,7 +60,7 @@ ngx_rooms_media_side(json_t *object, const char *key)
 }
 
 
-/* What becomes part of a path or of a header is looked at again. */
+/* Checks again what becomes part of a path or of a header. */
 static ngx_int_t
 ngx_rooms_media_check(const ngx_rooms_medium_t *m, json_t *size, json_t *crc)
 {
@@ -110,7 +110,7 @@ ngx_rooms_media_parse(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
     size = json_object_get(object, "size");
     crc = json_object_get(object, "crc32");
 
-    /* of a medium that is no picture, or was there before we looked */
+    /* missing if it isn't a picture, or is older than this field */
 
     m->width = ngx_rooms_media_side(object, "width");
     m->height = ngx_rooms_media_side(object, "height");

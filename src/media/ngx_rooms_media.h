@@ -12,9 +12,9 @@
 
 
 /*
- * Media: what the store knows of them.  `media` has the metadata by id, and
- * `blobs` counts the ids that refer to a content; the contents themselves
- * are files (ngx_rooms_blob.h).
+ * Media in the store: `media` has their metadata by id, and `blobs` counts
+ * the ids that refer to each content.  The contents are files
+ * (ngx_rooms_blob.h).
  */
 
 typedef struct {
@@ -31,24 +31,25 @@ typedef struct {
 } ngx_rooms_medium_t;
 
 
-/* Appends one command whose reply has an element for each id, in order. */
+/* Appends one command.  Its reply has an element for each id, in order. */
 ngx_int_t ngx_rooms_media_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
     const rooms_str_t *ids, ngx_uint_t n);
 
 /*
- * An element of that reply; strings are copied into the pool.  NGX_DECLINED:
- * the tenant has no such medium; NGX_ERROR: the store holds nonsense.
+ * Parses an element of that reply; copies strings into the pool.
+ * NGX_DECLINED: the tenant has no such medium; NGX_ERROR: the stored value is
+ * invalid.
  */
 ngx_int_t ngx_rooms_media_parse(ngx_pool_t *pool, rooms_str_t json,
     rooms_str_t id, ngx_rooms_medium_t *m);
 
 /*
- * As clients see it, with the comma before it: width and height, and that
- * there is neither a thumbnail nor a scanner.
+ * Appends what clients see: a comma, width and height, and that there is no
+ * thumbnail and no scanner.
  */
 void ngx_rooms_media_extent(rooms_buf_t *b, const ngx_rooms_medium_t *m);
 
-/* The JSON that the store keeps, which has NGX_ROOMS_MEDIUM_JSON(m) at most. */
+/* Appends the stored JSON, at most NGX_ROOMS_MEDIUM_JSON(m) bytes. */
 void ngx_rooms_media_put(rooms_buf_t *b, const ngx_rooms_medium_t *m);
 
 #define NGX_ROOMS_MEDIUM_JSON(m)                                              \
@@ -56,13 +57,13 @@ void ngx_rooms_media_put(rooms_buf_t *b, const ngx_rooms_medium_t *m);
      + ROOMS_JSON_STR((m)->mime.len) + ROOMS_JSON_STR((m)->name.len)          \
      + ROOMS_JSON_STR((m)->owner.len))
 
-/* Bytes of media come to those of the tenant, within its quota, or go. */
+/* Adds to the tenant's bytes of media, within its quota; negative: removes. */
 void ngx_rooms_media_count(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     int64_t bytes);
 
 /*
- * Adds a medium to a commit: a guard that its id is new, the metadata, and a
- * reference to its content, which was kept before.
+ * Adds a new medium to a commit: a guard that its id is new, its metadata,
+ * and a reference to its content, which must have been kept before.
  */
 void ngx_rooms_media_register(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_medium_t *m);

@@ -4,8 +4,9 @@
  */
 
 /*
- * The sweep's part on the event loop.  One worker of a node walks; a lease in
- * the store, which lasts for an interval, makes it one node for each tenant:
+ * The sweep's part on the event loop.  One worker of each node walks.  A
+ * lease in the store, which lasts for one interval, lets only one node sweep
+ * a tenant:
  *
  *   timer -> walk to a tenant -> lease -> old journals undone -+
  *                ^                 |                           |
@@ -15,16 +16,17 @@
  *                       |              ^
  *                       +-> removing --+
  *
- * A tenant of which the store knows no content at all is left alone: more
- * likely than a tenant who never finished an upload is the wrong store.
+ * If the store knows no content of a tenant at all, the tenant is skipped:
+ * more likely this is the wrong store than a tenant without any finished
+ * upload.
  */
 
 #include "ngx_rooms_sweep.h"
 #include "ngx_rooms_journal.h"
 
 
-#define NGX_ROOMS_SWEEP_FIRST  60000   /* at most, after a start */
-#define NGX_ROOMS_SWEEP_PAUSE  20      /* between two steps */
+#define NGX_ROOMS_SWEEP_FIRST  60000   /* ms, at most, after a start */
+#define NGX_ROOMS_SWEEP_PAUSE  20      /* ms, between two steps */
 
 
 static void ngx_rooms_sweep_timer(ngx_event_t *ev);
@@ -272,7 +274,10 @@ ngx_rooms_sweep_ask(ngx_rooms_sweep_t *s, ngx_uint_t lease)
 }
 
 
-/* It isn't given back: so a tenant is swept once in an interval. */
+/*
+ * The lease isn't given back, so that a tenant is swept once in each
+ * interval.
+ */
 static ngx_int_t
 ngx_rooms_sweep_ask_lease(ngx_rooms_sweep_t *s, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys)
@@ -321,7 +326,7 @@ ngx_rooms_sweep_answered(ngx_rooms_round_t *round, ngx_rooms_batch_t *b)
     s = round->data;
 
     if (b == NULL) {
-        /* another time */
+        /* the store failed: try again in the next interval */
         ngx_rooms_sweep_stop(s);
         return;
     }
@@ -348,7 +353,10 @@ ngx_rooms_sweep_answered(ngx_rooms_round_t *round, ngx_rooms_batch_t *b)
 }
 
 
-/* First, since files that become free by it are old enough, too. */
+/*
+ * Undoes journals first, since files that this frees are old enough to be
+ * removed as well.
+ */
 static void
 ngx_rooms_sweep_undo(ngx_rooms_sweep_t *s)
 {
@@ -378,7 +386,7 @@ ngx_rooms_sweep_undone(void *data)
 }
 
 
-/* What the store doesn't answer in so many words is kept. */
+/* Keeps every file for which the store gave no clear answer. */
 static void
 ngx_rooms_sweep_judge(ngx_rooms_sweep_t *s, redisReply *reply)
 {

@@ -4,8 +4,8 @@
  */
 
 /*
- * What an import registered for a room that never came is unregistered (see
- * ngx_rooms_journal.h), some media at a time:
+ * Unregisters what an import registered for a room that was never created
+ * (see ngx_rooms_journal.h), some media at a time:
  *
  *   find -> page -> counts -> commit
  *    ^ |     ^                  |
@@ -15,9 +15,9 @@
  *    | +-> over         |
  *    +------------------+
  *
- * Each commit guards that the media are still in the journal and that the
- * counts of their contents are those that were read, so undoing may stop
- * anywhere, and several may undo the same.
+ * Each commit guards that the media are still in the journal, and that their
+ * contents still have the counts that were read.  So undoing may stop
+ * anywhere, and several workers may undo the same journal.
  */
 
 #include "ngx_rooms_blob.h"
@@ -34,15 +34,16 @@
 typedef enum {
     NGX_ROOMS_UNDO_FIND = 0,           /* a room */
     NGX_ROOMS_UNDO_MEDIA,              /* some of its journal */
-    NGX_ROOMS_UNDO_COUNTS,             /* which are there, of their contents */
+    NGX_ROOMS_UNDO_COUNTS,             /* which rows exist, and the counts of
+                                          contents */
     NGX_ROOMS_UNDO_COMMIT,
-    NGX_ROOMS_UNDO_CLOSE               /* its journal is empty */
+    NGX_ROOMS_UNDO_CLOSE               /* the journal is empty */
 } ngx_rooms_undo_e;
 
 
 typedef struct {
     rooms_str_t             sha256;
-    ngx_uint_t              n;         /* references of the page */
+    ngx_uint_t              n;         /* references from this page */
 } ngx_rooms_undo_content_t;
 
 
@@ -52,15 +53,16 @@ typedef struct {
     ngx_rooms_undo_e           step;
     u_char                     id[ROOMS_ID_MAX];
     rooms_str_t                room;
-    int64_t                    old;        /* 0: of this room only */
+    int64_t                    old;        /* 0: only this room */
 
-    ngx_rooms_round_t          round;      /* keeps what media point into */
-    redisReply                *rows;       /* of media: they may be gone */
+    ngx_rooms_round_t          round;      /* media point into its batches */
+    redisReply                *rows;       /* rows of the media; some may be
+                                              gone */
     redisReply                *counts;
     rooms_str_t                ids[NGX_ROOMS_UNDO_PAGE];
     rooms_str_t                noted[NGX_ROOMS_UNDO_PAGE];
     ngx_uint_t                 content[NGX_ROOMS_UNDO_PAGE];
-    int64_t                    bytes;      /* of the page */
+    int64_t                    bytes;      /* bytes of this page */
     ngx_uint_t                 n;
     ngx_rooms_undo_content_t   contents[NGX_ROOMS_UNDO_PAGE];
     ngx_uint_t                 ncontents;
@@ -226,7 +228,7 @@ ngx_rooms_undo_ask_counts(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b,
 }
 
 
-/* The room must not be there: then its media are its own. */
+/* Guards that the room doesn't exist.  If it does, the media belong to it. */
 static ngx_int_t
 ngx_rooms_undo_commit(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys)
@@ -271,7 +273,9 @@ ngx_rooms_undo_media(ngx_rooms_undo_t *u, ngx_rooms_commit_t *c,
     for (i = 0; i < u->n; i++) {
         ngx_rooms_commit_guard_field(c, journal, u->ids[i], u->noted[i]);
 
-        /* an erasure of the importer may have taken the row, and counted it */
+        /*
+         * an erasure of the importer may have removed the row, and counted it
+         */
 
         row = ngx_rooms_reply_str(ngx_rooms_reply_element(u->rows, i));
 
@@ -421,7 +425,7 @@ ngx_rooms_undo_page(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
 }
 
 
-/* What is counted of those that are there. */
+/* Counts the references and bytes of the rows that still exist. */
 static void
 ngx_rooms_undo_sum(ngx_rooms_undo_t *u)
 {

@@ -4,9 +4,9 @@
  */
 
 /*
- * POST /v1/media/upload.  NGINX reads the body; a thread takes the file out
- * of it, hashes it and puts it on the disk; then a commit makes it a medium.
- * A content whose commit never comes is removed by the sweep.
+ * POST /v1/media/upload.  NGINX reads the body.  A thread extracts the file,
+ * hashes it and puts it on the disk.  Then a commit makes it a medium.  If
+ * the commit never happens, the sweep removes the content.
  */
 
 #include "ngx_rooms_request.h"
@@ -19,7 +19,7 @@
 #define NGX_ROOMS_UPLOAD_WINDOW  (256 * 1024)
 
 
-/* What the thread works on; owns all of it. */
+/* The thread's data; it owns all of it. */
 typedef struct {
     ngx_str_t             root;
     rooms_str_t           tenant;
@@ -248,7 +248,7 @@ ngx_rooms_upload_taken(ngx_rooms_req_t *rq, ngx_rooms_upload_t *u)
         return NGX_ERROR;
     }
 
-    /* these live as long as the work, and that as long as the request */
+    /* they live as long as the work, which lives as long as the request */
 
     m->sha256 = (rooms_str_t) { NGX_ROOMS_SHA256, u->blob.sha256 };
     m->size = u->blob.size;

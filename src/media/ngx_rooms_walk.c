@@ -3,14 +3,17 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* The sweep's part in the thread: it lists and removes, and judges nothing. */
+/*
+ * The sweep's part in the thread: it lists and removes files; it doesn't
+ * decide which.
+ */
 
 #include "ngx_rooms_sweep.h"
 #include "rooms_zip_name.h"
 #include <sodium.h>
 
 
-#define NGX_ROOMS_WALK_ENTRIES  256    /* looked at in a step */
+#define NGX_ROOMS_WALK_ENTRIES  256    /* read in one step */
 
 
 static ngx_int_t ngx_rooms_walk_incoming(ngx_rooms_walk_t *walk);
@@ -110,7 +113,10 @@ ngx_rooms_walk_incoming(ngx_rooms_walk_t *walk)
 }
 
 
-/* A folder's name back to the tenant that ngx_rooms_blob_path() made it of. */
+/*
+ * Turns a folder's name back into the tenant, as ngx_rooms_blob_path() made
+ * it.
+ */
 static ngx_uint_t
 ngx_rooms_walk_is_tenant(ngx_rooms_walk_t *walk, const char *name)
 {
@@ -171,7 +177,7 @@ ngx_rooms_walk_tenant(ngx_rooms_walk_t *walk)
 }
 
 
-/* At the end of the tenant there are no files, and its last shard is done. */
+/* Returns at the tenant's end with no files and shard 256. */
 static ngx_int_t
 ngx_rooms_walk_files(ngx_rooms_walk_t *walk)
 {
@@ -222,7 +228,7 @@ ngx_rooms_walk_files(ngx_rooms_walk_t *walk)
         } else if (name.data[0] == '.'
                    && unlinkat(dirfd(walk->folder), e->d_name, 0) == 0)
         {
-            /* a copy that was never finished */
+            /* an unfinished copy */
             walk->removed++;
         }
     }
@@ -249,9 +255,9 @@ ngx_rooms_walk_remove(ngx_rooms_walk_t *walk)
 
 
 /*
- * Somebody may be adding the same content at this moment.  They make the file
- * young before they rely on it, and take theirs if it is gone: so it is taken
- * away first, and only then looked at for the last time.
+ * Somebody may be adding the same content right now.  They set its time to
+ * now before they rely on the file, and place their own if it is gone.  So
+ * the file is renamed first, and only then its time is checked once more.
  */
 static void
 ngx_rooms_walk_bury(ngx_rooms_walk_t *walk, const u_char *sha256)

@@ -39,7 +39,7 @@ rooms_image_le(const unsigned char *p, unsigned n)
 }
 
 
-/* A picture without an extent has no size. */
+/* A width or height of 0 means that the size isn't known. */
 static void
 rooms_image_done(rooms_image_t *im, uint32_t width, uint32_t height)
 {
@@ -52,7 +52,7 @@ rooms_image_done(rooms_image_t *im, uint32_t width, uint32_t height)
 }
 
 
-/* RFC 9649: a lossy frame, a lossless one, or a header of its own. */
+/* RFC 9649: a lossy frame, a lossless one, or an extended header. */
 static void
 rooms_image_webp(rooms_image_t *im)
 {
@@ -93,7 +93,10 @@ rooms_image_begins(const rooms_image_t *im, const char *with, unsigned len)
 }
 
 
-/* How many bytes must be here before the head can be read; 0: it was. */
+/*
+ * Returns how many bytes the header needs before it can be read; 0: it was
+ * read.
+ */
 static unsigned
 rooms_image_start(rooms_image_t *im)
 {
@@ -150,7 +153,7 @@ rooms_image_start(rooms_image_t *im)
 }
 
 
-/* Segments are passed over by their lengths, up to the first frame's. */
+/* Skips segments by their lengths, up to the first frame. */
 static unsigned
 rooms_image_marker(rooms_image_t *im)
 {
@@ -168,7 +171,7 @@ rooms_image_marker(rooms_image_t *im)
     marker = im->head[1];
 
     if (marker == 0xff) {
-        /* a marker may be preceded by any number of these */
+        /* any number of these may precede a marker */
         im->have = 1;
         return 2;
     }
@@ -208,7 +211,7 @@ rooms_image_marker(rooms_image_t *im)
 }
 
 
-/* Height and width, which a frame of JPEG has in this order. */
+/* Reads height and width; JPEG has them in this order. */
 static unsigned
 rooms_image_frame(rooms_image_t *im)
 {
@@ -229,7 +232,7 @@ rooms_image_frame(rooms_image_t *im)
 }
 
 
-/* One step; the number of bytes that the head must have for the next. */
+/* Runs one step; returns the number of bytes that the next one needs. */
 static unsigned
 rooms_image_step(rooms_image_t *im)
 {
@@ -266,7 +269,7 @@ rooms_image_feed(rooms_image_t *im, const unsigned char *p, size_t len)
             continue;
         }
 
-        /* one at a time: a head has 30 bytes, and a segment four */
+        /* byte by byte: headers have at most 30 bytes, and segments four */
 
         im->head[im->have++] = *p++;
         len--;

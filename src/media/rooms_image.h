@@ -4,10 +4,10 @@
  */
 
 /*
- * Width and height of a picture, from its header bytes: PNG, JPEG, GIF, WebP.
- * Bytes come as they arrive, in pieces of any length; nothing is kept but a
- * few of them.  Nothing is decoded, and what the bytes behind the header are
- * is not looked at: a size is no proof of a picture.
+ * Finds a picture's width and height in its header: PNG, JPEG, GIF, WebP.  It
+ * takes the bytes as they arrive, in pieces of any length, and keeps only a
+ * few.  It decodes nothing and ignores all bytes after the header, so a size
+ * doesn't prove that it is a picture.
  *
  * No allocation, no I/O.
  */
@@ -24,24 +24,25 @@
 typedef enum {
     ROOMS_IMAGE_START = 0,
     ROOMS_IMAGE_MARKER,                /* JPEG: between two segments */
-    ROOMS_IMAGE_FRAME,                 /* JPEG: the one that has the size */
-    ROOMS_IMAGE_DONE                   /* known, or never to be */
+    ROOMS_IMAGE_FRAME,                 /* JPEG: in the segment that has the
+                                          size */
+    ROOMS_IMAGE_DONE                   /* the size is known, or there is none */
 } rooms_image_state_e;
 
-/* All zero before the first piece. */
+/* Must be zeroed before the first piece. */
 typedef struct {
     rooms_image_state_e  state;
     uint32_t             width;        /* 0: not known */
     uint32_t             height;
-    uint64_t             skip;         /* bytes that aren't looked at */
+    uint64_t             skip;         /* bytes to skip */
     unsigned             have;
     unsigned char        head[ROOMS_IMAGE_HEAD];
 } rooms_image_t;
 
 
 /*
- * Takes the next piece.  Once the state is ROOMS_IMAGE_DONE it changes nothing
- * more; width and height are then both known, or both 0.
+ * Takes the next piece.  Once the state is ROOMS_IMAGE_DONE, nothing changes
+ * any more; width and height are then either both known or both 0.
  */
 void rooms_image_feed(rooms_image_t *im, const unsigned char *p, size_t len);
 

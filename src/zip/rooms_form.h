@@ -4,10 +4,10 @@
  */
 
 /*
- * The form of `POST /v1/rooms/import` and of `POST /v1/media/upload`: one
- * part `file`, told by its place in the body, and small fields.  Unknown
- * fields are ignored; a field that comes twice, a second file, or none, is
- * an error.  Nothing is allocated; the form is 12 KiB.
+ * The form of `POST /v1/rooms/import` and `POST /v1/media/upload`: one part
+ * `file`, reported by its place in the body, and small fields.  Unknown
+ * fields are ignored.  A doubled field is an error, and so are a second file
+ * or a missing one.  Nothing is allocated; the structure takes 12 KiB.
  */
 
 #ifndef ROOMS_FORM_H
@@ -32,7 +32,7 @@ typedef struct {
     uint64_t             file_len;
     unsigned             files;
     rooms_str_t          filename;    /* cleaned, or ROOMS_NULL */
-    rooms_str_t          type;        /* the client's word, or ROOMS_NULL */
+    rooms_str_t          type;        /* as the client sent it, or ROOMS_NULL */
 
     rooms_str_t          fields[ROOMS_FORM_FIELDS];   /* UTF-8, or NULL */
 
@@ -40,7 +40,7 @@ typedef struct {
 
     /* the rest is private */
 
-    int                  field;       /* under way; -1: none of ours */
+    int                  field;       /* the current one; -1: not one of ours */
     unsigned             in_file;
     u_char               filename_buf[ROOMS_FILE_NAME_MAX];
     u_char               type_buf[ROOMS_MULTIPART_TYPE_MAX];
@@ -54,9 +54,9 @@ typedef struct {
 int rooms_form_init(rooms_form_t *f, rooms_str_t content_type);
 
 /*
- * The next chunk of the body.  `sink`, if not NULL, gets the bytes of the
- * file as they pass (an upload on its way to disk); it returns 0, or -1 to
- * stop.
+ * Parses the next chunk of the body. `sink`, if not NULL, gets the file's
+ * bytes as they come (an upload on its way to the disk).  It returns 0, or -1
+ * to stop.
  */
 int rooms_form_feed(rooms_form_t *f, const u_char *p, size_t len,
     int (*sink)(void *ctx, const u_char *data, size_t len), void *ctx);

@@ -4,9 +4,8 @@
  */
 
 /*
- * The headers of a part (RFC 7578, section 4) and the boundary in a
- * Content-Type (RFC 2045, section 5.1): as they should be, and as clients
- * send them.
+ * Parses multipart/form-data in chunks: finds the delimiters, then parses the
+ * headers of each part.
  */
 
 #include "rooms_multipart.h"
@@ -18,7 +17,7 @@
 
 typedef enum {
     ROOMS_MP_PREAMBLE = 0,
-    ROOMS_MP_TAIL,                    /* past a delimiter */
+    ROOMS_MP_TAIL,                    /* after a delimiter */
     ROOMS_MP_TAIL_DASH,
     ROOMS_MP_TAIL_PADDING,
     ROOMS_MP_TAIL_LF,
@@ -135,9 +134,9 @@ rooms_multipart_finish(rooms_multipart_t *mp)
 
 
 /*
- * A CR can only be the first byte of a delimiter.  So when a match that
- * began in an earlier chunk fails, all that was held back is data, and the
- * byte that broke it is looked at afresh.
+ * A delimiter contains CR only as its first byte.  So if a match that began
+ * in an earlier chunk fails, all that was held back is data, and the byte
+ * that broke it is looked at again.
  */
 
 static rooms_multipart_event_e
@@ -184,7 +183,7 @@ rooms_multipart_data(rooms_multipart_t *mp, const u_char **p,
 }
 
 
-/* The first place where a delimiter is, or may begin before the end. */
+/* Finds a delimiter, or a possible beginning of one before the end. */
 
 static const u_char *
 rooms_multipart_scan(rooms_multipart_t *mp, const u_char *p,
@@ -306,7 +305,7 @@ rooms_multipart_head(rooms_multipart_t *mp, u_char ch)
 /*
  * The headers of a part (RFC 7578, section 4) and the boundary in a
  * Content-Type (RFC 2045, section 5.1): as they should be, and as clients
- * send them.
+ * actually send them.
  */
 
 
@@ -327,7 +326,7 @@ rooms_mp_skip_space(rooms_mp_cursor_t *c)
 }
 
 
-/* RFC 2045, 5.1: no space, control character or tspecial */
+/* RFC 2045, 5.1: no spaces, control characters or tspecials */
 
 static rooms_str_t
 rooms_mp_token(rooms_mp_cursor_t *c)
@@ -391,7 +390,7 @@ rooms_multipart_init(rooms_multipart_t *mp, rooms_str_t content_type)
                                             "bytes, or ends in a space");
         }
 
-        /* more than RFC 2046, 5.1.1, has: clients send "*****", or "&#~$" */
+        /* more than RFC 2046, 5.1.1 allows: clients send "*****", or "&#~$" */
 
         for (i = 0; i < len; i++) {
             if (value[i] < 0x20 || value[i] > 0x7e) {
@@ -411,7 +410,7 @@ rooms_multipart_init(rooms_multipart_t *mp, rooms_str_t content_type)
                                                : "there is no boundary");
     }
 
-    mp->matched = 2;                  /* as if a line had ended before */
+    mp->matched = 2;                  /* as if a line had just ended */
 
     return 0;
 }
@@ -518,8 +517,8 @@ rooms_mp_header(rooms_multipart_t *mp, const u_char *line, size_t len)
 
 
 /*
- * RFC 7578, 4.2.  It knows no `filename*`, but some clients send it, beside
- * `filename` or alone: then it is the exact one, whatever their order.
+ * RFC 7578, 4.2 doesn't allow `filename*`, but some clients send it, alone or
+ * with `filename`.  If it is valid, it wins, in any order.
  */
 static int
 rooms_mp_disposition(rooms_multipart_t *mp, rooms_str_t value)
@@ -591,7 +590,7 @@ rooms_mp_disposition(rooms_multipart_t *mp, rooms_str_t value)
 }
 
 
-/* An empty one is none: nothing was chosen. */
+/* An empty name means that no file was chosen. */
 static void
 rooms_mp_filename(rooms_multipart_t *mp, rooms_str_t raw)
 {
@@ -617,7 +616,7 @@ rooms_mp_hex(u_char ch)
 }
 
 
-/* "utf-8" and its kin, or what Latin-1 has: 1 or 2; 0: another one. */
+/* 1 for "utf-8" and what it includes, 2 for Latin-1, 0 for others. */
 static int
 rooms_mp_charset(rooms_str_t name)
 {
@@ -627,7 +626,7 @@ rooms_mp_charset(rooms_str_t name)
 }
 
 
-/* A byte of such a charset, as UTF-8; NULL: no room. */
+/* Appends a byte of such a charset as UTF-8; NULL: no room. */
 static u_char *
 rooms_mp_put(u_char *p, const u_char *end, int charset, u_char ch)
 {
@@ -646,7 +645,10 @@ rooms_mp_put(u_char *p, const u_char *end, int charset, u_char ch)
 }
 
 
-/* RFC 8187, 3.2: charset'language'text.  The length; -1: it is none. */
+/*
+ * Decodes charset'language'text (RFC 8187, 3.2).  Returns the length; -1: it
+ * isn't of that form.
+ */
 static ssize_t
 rooms_mp_extended(rooms_str_t value, u_char *out, size_t max)
 {
@@ -695,7 +697,7 @@ rooms_mp_extended(rooms_str_t value, u_char *out, size_t max)
 }
 
 
-/* The text of one word, behind its encoding; NULL: it is malformed. */
+/* Decodes the text of one encoded word; NULL: it is malformed. */
 static u_char *
 rooms_mp_word(rooms_str_t text, int charset, int base64, u_char *p,
     const u_char *end)
@@ -746,8 +748,8 @@ rooms_mp_word(rooms_str_t text, int charset, int base64, u_char *p,
 
 
 /*
- * RFC 2047, 2: a value of nothing but "=?charset?B?text?=", as .NET sends
- * them, which cuts a long one into several.  -1: it is none.
+ * Decodes a value that consists only of "=?charset?B?text?=" (RFC 2047, 2),
+ * as .NET sends it, which splits long ones. -1: it isn't of that form.
  */
 static ssize_t
 rooms_mp_words(rooms_str_t value, u_char *out, size_t max)
@@ -799,7 +801,7 @@ rooms_mp_words(rooms_str_t value, u_char *out, size_t max)
             return -1;
         }
 
-        /* space between two words is none */
+        /* space between two encoded words doesn't count */
 
         for (at += 2; at < end && (*at == ' ' || *at == '\t'); at++) {
             /* void */
@@ -811,8 +813,9 @@ rooms_mp_words(rooms_str_t value, u_char *out, size_t max)
 
 
 /*
- * One `; attribute=value`.  1: `attr` points into the header, the value is
- * in `out`; *len past `max` tells that it didn't fit.  0: no more.  -1: bad.
+ * Parses one `; attribute=value`.  1: `attr` points into the header, and the
+ * value is in `out`; if *len exceeds `max`, it didn't fit.  0: there are no
+ * more. -1: malformed.
  */
 
 static int
@@ -849,8 +852,8 @@ rooms_mp_param(rooms_mp_cursor_t *c, rooms_str_t *attr, u_char *out,
     }
 
     /*
-     * Not a token in earnest: clients send boundaries with "=" or "/" and
-     * file names in UTF-8 without quotes.
+     * More than a token: clients send boundaries that contain "=" or "/", and
+     * file names in UTF-8, without quotes.
      */
 
     value.data = c->p;
@@ -871,8 +874,8 @@ rooms_mp_param(rooms_mp_cursor_t *c, rooms_str_t *attr, u_char *out,
 
 
 /*
- * A backslash escapes a quote and itself, as curl writes them; before any
- * other character it is one of a Windows path.
+ * A backslash escapes a quote or a backslash, as curl writes them.  Before
+ * other characters it is part of a Windows path.
  */
 
 static int

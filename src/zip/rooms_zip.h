@@ -4,9 +4,9 @@
  */
 
 /*
- * What the ZIP writer and the ZIP reader share: the record signatures, flag
- * bits and sizes of PKWARE's APPNOTE.TXT 6.3.9, sections 4.3 (records) and
- * 4.4 (fields), and little-endian access to unaligned bytes.
+ * What the ZIP writer and the ZIP reader share: record signatures, flag bits
+ * and sizes from PKWARE's APPNOTE.TXT 6.3.9, sections 4.3 (records) and 4.4
+ * (fields), and little-endian access to unaligned bytes.
  */
 
 #ifndef ROOMS_ZIP_H
@@ -45,10 +45,11 @@
 #define ROOMS_ZIP_X_TIME            0x5455        /* Info-ZIP "UT" */
 #define ROOMS_ZIP_X_UNICODE_PATH    0x7075        /* 4.6.9 */
 
-#define ROOMS_ZIP_MAX16             0xffffu       /* "see ZIP64" */
+#define ROOMS_ZIP_MAX16             0xffffu       /* the value is in a ZIP64
+                                                     record */
 #define ROOMS_ZIP_MAX32             0xffffffffu   /* likewise */
 
-#define ROOMS_ZIP_NAME_MAX          512           /* ours, in bytes */
+#define ROOMS_ZIP_NAME_MAX          512           /* our own limit, in bytes */
 #define ROOMS_ZIP_PATH_MAX          (3 * 512)     /* likewise, as UTF-8 */
 
 

@@ -8,8 +8,8 @@
 #endif
 
 /*
- * What an archive says of itself: its end, the central directory, and the
- * rules for each of its entries.
+ * Reads the end of an archive and the central directory, and checks the rules
+ * for each entry.
  */
 
 #include "rooms_zip_reader.h"
@@ -48,11 +48,11 @@ static int rooms_zip_index_names(rooms_zip_reader_t *rd);
 
 
 /*
- * The end record is the last thing of a file, but for a comment that can
- * hold anything, another end record too; programs disagree which one then
- * counts.  Ours is the last signature in the file, whose comment must
- * reach just to the end, and no earlier one may claim the same.  NULs may
- * follow, with which bsdtar fills its last block.
+ * The end record is the last record, but the comment after it may contain
+ * anything, even another end record.  Programs disagree which one counts
+ * then.  We take the last signature in the file.  Its comment must reach
+ * exactly to the end, and no earlier signature may fit as well.  NULs may
+ * follow, since bsdtar fills its last block with them.
  */
 
 static size_t
@@ -188,8 +188,8 @@ rooms_zip_read_end(rooms_zip_reader_t *rd)
 
 
 /*
- * 4.3.14, 4.3.15.  The record and its locator stand right before the end
- * record, and say the same wherever that one can hold it.
+ * 4.3.14, 4.3.15.  The ZIP64 end record and its locator stand right before
+ * the end record, and must agree with it in all that fits there.
  */
 
 static int
@@ -268,7 +268,7 @@ rooms_zip_read_end64(rooms_zip_reader_t *rd, uint64_t end, uint64_t *stop)
 }
 
 
-/* The central directory: its walk, and the rules for each entry. */
+/* Walks over the central directory and checks each entry. */
 
 
 int
@@ -277,7 +277,7 @@ rooms_zip_read_directory(rooms_zip_reader_t *rd)
     size_t    n;
     uint64_t  i, pos;
 
-    /* bounded by the limit, and by the bytes that are really there */
+    /* bounded by the limit, and by the bytes that are there */
 
     n = rd->declared ? (size_t) rd->declared : 1;
 
@@ -381,7 +381,7 @@ rooms_zip_read_item(rooms_zip_reader_t *rd, uint64_t *pos)
 }
 
 
-/* On a fault of the extra fields the name alone. */
+/* If the extra fields are malformed, uses only the name. */
 static const char *
 rooms_zip_item_path(rooms_zip_reader_t *rd, const u_char *rec,
     rooms_str_t *zip64, rooms_str_t *path)
@@ -403,8 +403,8 @@ rooms_zip_item_path(rooms_zip_reader_t *rd, const u_char *rec,
 
 
 /*
- * The Unicode path (4.6.9) goes before the name, if it is of this name; where
- * the name says that it is UTF-8, both must be the same.
+ * A Unicode path (4.6.9) replaces the name, if its CRC is of this name.  If
+ * the name is marked as UTF-8, both must be equal.
  */
 
 const char *
@@ -480,8 +480,8 @@ rooms_zip_keep_name(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
 
 
 /*
- * 4.5.3: the ZIP64 field holds those that are all ones, and no others; but
- * some writers put all of them there, needed or not.
+ * 4.5.3: the ZIP64 field has only the values that are all ones in the header.
+ * But some writers put all values there.
  */
 
 const char *
@@ -642,8 +642,8 @@ rooms_zip_item_rules(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
 
 
 /*
- * Extra fields (4.5.1): a sequence of id, length, data.  A tail shorter than
- * a header is padding.
+ * Extra fields (4.5.1): a sequence of id, length and data.  A rest shorter
+ * than a header is padding.
  */
 
 const char *
@@ -687,10 +687,10 @@ rooms_zip_extra(const u_char *p, size_t len, rooms_str_t *zip64,
 }
 
 
-/* The order of the entries in the file, and their names in order. */
+/* Sorts the entries by offset, and their names. */
 
 
-/* Sorted, a double is the neighbour. */
+/* Once the names are sorted, equal ones are neighbours. */
 
 static int
 rooms_zip_index_names(rooms_zip_reader_t *rd)
@@ -699,7 +699,9 @@ rooms_zip_index_names(rooms_zip_reader_t *rd)
     rooms_str_t         a, b;
     rooms_zip_item_t   *item;
 
-    /* reads go through the file once: items in its order, from now on */
+    /*
+     * from now on items are in the order of the file, so it is read only once
+     */
 
     qsort(rd->items, rd->nitems, sizeof(rooms_zip_item_t),
           rooms_zip_cmp_offsets);

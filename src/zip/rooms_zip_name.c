@@ -9,7 +9,7 @@
 #include <strings.h>
 
 
-/* The upper half of IBM's code page 437, which a name is in by default. */
+/* The upper half of IBM's code page 437, the default encoding of names. */
 static const uint16_t  rooms_cp437[128] = {
     0x00c7, 0x00fc, 0x00e9, 0x00e2, 0x00e4, 0x00e0, 0x00e5, 0x00e7,
     0x00ea, 0x00eb, 0x00e8, 0x00ef, 0x00ee, 0x00ec, 0x00c4, 0x00c5,
@@ -35,7 +35,10 @@ static const char *rooms_zip_component_fault(const u_char *p, size_t len);
 static int rooms_file_name_reserved(const u_char *p, size_t len);
 
 
-/* The table of RFC 3629, section 4.  0: not the start of a character. */
+/*
+ * The length of a character, by the table of RFC 3629, section 4.  0: no
+ * valid character.
+ */
 
 static size_t
 rooms_utf8_char(const u_char *p, size_t len)
@@ -311,7 +314,9 @@ rooms_file_name_clean(rooms_str_t raw, u_char *out)
 }
 
 
-/* The devices that Windows opens whatever the extension and the folder. */
+/*
+ * Names that Windows treats as devices, in any folder and with any extension.
+ */
 
 static int
 rooms_file_name_reserved(const u_char *p, size_t len)

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Opening and closing, the window, errors. */
+/* Opens and closes an archive, reads it by windows, and reads entries. */
 
 #include "rooms_zip_reader.h"
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 
-/* flags that both headers must agree on */
+/* flags that both headers must have in common */
 #define ROOMS_ZIP_SAME_FLAGS                                                  \
     (ROOMS_ZIP_F_ENCRYPTED | ROOMS_ZIP_F_DESCRIPTOR | ROOMS_ZIP_F_PATCH       \
      | ROOMS_ZIP_F_STRONG | ROOMS_ZIP_F_UTF8 | ROOMS_ZIP_F_MASKED)
@@ -114,7 +114,7 @@ rooms_zip_reader_rewind(rooms_zip_reader_t *rd)
 }
 
 
-/* Exactly `len` bytes into `buf`; the file may have become shorter. */
+/* Reads exactly `len` bytes; fails if the file has become shorter. */
 
 static int
 rooms_zip_pread(rooms_zip_reader_t *rd, u_char *buf, size_t len,
@@ -149,8 +149,9 @@ rooms_zip_pread(rooms_zip_reader_t *rd, u_char *buf, size_t len,
 
 
 /*
- * `len` bytes at `offset`, in the window until the next call; a read takes
- * `ahead` bytes if it can.  Both are at most ROOMS_ZIP_WINDOW_MAX.
+ * Returns `len` bytes at `offset`, which stay in the window until the next
+ * call.  Reads `ahead` bytes if possible.  Both are at most
+ * ROOMS_ZIP_WINDOW_MAX.
  */
 
 const u_char *
@@ -217,7 +218,7 @@ rooms_zip_fail(rooms_zip_reader_t *rd, rooms_zip_error_e code,
 }
 
 
-/* A name is a stranger's: into ASCII, its end rather than its beginning. */
+/* Makes an untrusted name printable ASCII; of a long one it keeps the end. */
 
 static void
 rooms_zip_print_name(char *dst, size_t size, rooms_str_t name)
@@ -242,7 +243,7 @@ rooms_zip_print_name(char *dst, size_t size, rooms_str_t name)
 }
 
 
-/* In a dry run a fault of one entry doesn't end the walk. */
+/* In a dry run, reports the fault of one entry and goes on. */
 
 int
 rooms_zip_soft(rooms_zip_reader_t *rd)
@@ -259,12 +260,12 @@ rooms_zip_soft(rooms_zip_reader_t *rd)
 }
 
 
-/* Local headers and data descriptors against the central directory. */
+/* Compares local headers and data descriptors with the central directory. */
 
 
 /*
- * Items are in the order of their offsets here, so two of them overlap if
- * and only if two neighbours do.
+ * Items are ordered by offset here.  So if any two overlap, two neighbours
+ * do.
  */
 
 static int
@@ -301,9 +302,9 @@ rooms_zip_check_locals(rooms_zip_reader_t *rd)
 
 
 /*
- * What the directory doesn't tell of, a program that reads from the front
- * would find all the same.  In a dry run, entries that were refused before
- * leave gaps of their own.
+ * Bytes that the directory doesn't mention could still be read by a program
+ * that starts at the front.  In a dry run, entries that were refused before
+ * leave gaps.
  */
 
 static int
@@ -400,8 +401,8 @@ rooms_zip_check_local(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
 
 
 /*
- * Where a data descriptor follows, the header's fields are zero; programs
- * that can seek write the values there too, and then they must be right.
+ * If a data descriptor follows, these fields of the header are zero.
+ * Programs that can seek fill them in as well; then they must be right.
  */
 
 static const char *
@@ -440,9 +441,8 @@ rooms_zip_local_sizes(const rooms_zip_item_t *item, const u_char *rec,
 
 
 /*
- * 4.3.9: the signature is optional, and the sizes have 4 or 8 bytes; which
- * is nowhere said for sure.  One of the four forms must say what the
- * central directory says.
+ * 4.3.9: the signature is optional, and sizes have 4 or 8 bytes, but nothing
+ * says which.  One of the four forms must agree with the central directory.
  */
 
 static int
@@ -495,7 +495,7 @@ rooms_zip_descriptor(rooms_zip_reader_t *rd, const rooms_zip_item_t *item,
 }
 
 
-/* The data of an entry: inflated, counted, summed. */
+/* Reads the data of an entry: inflates it, counts it, computes its CRC. */
 
 
 int
@@ -585,8 +585,8 @@ rooms_zip_read_stored(rooms_zip_reader_t *rd, u_char *buf, size_t size)
 
 
 /*
- * Never asks for more than one byte past the declared size, so that a lie
- * about it costs nothing.
+ * Never asks for more than one byte beyond the declared size, so that a false
+ * size costs nothing.
  */
 
 static ssize_t
@@ -609,7 +609,7 @@ rooms_zip_read_deflated(rooms_zip_reader_t *rd, u_char *buf, size_t size)
             left = rd->item->csize - rd->item_in;
             n = left < ROOMS_ZIP_WINDOW ? (size_t) left : ROOMS_ZIP_WINDOW;
 
-            /* with none left, zlib may still hold output back */
+            /* even without more input zlib may still hold output back */
 
             if (rooms_zip_pread(rd, rd->window, n, pos) != 0) {
                 return -1;
@@ -653,7 +653,7 @@ rooms_zip_read_deflated(rooms_zip_reader_t *rd, u_char *buf, size_t size)
 }
 
 
-/* The limits, by bytes that are really there. */
+/* Checks the limits against bytes that were actually read. */
 
 static int
 rooms_zip_account(rooms_zip_reader_t *rd, const u_char *buf, size_t n,

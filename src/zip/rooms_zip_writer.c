@@ -9,9 +9,9 @@
 
 
 /*
- * Above this many bytes an entry of unknown size takes the ZIP64 form:
- * 4 GiB less 1/256, so that what deflate adds to incompressible data (5
- * bytes a block of 16 KiB or more) can't pass the 32 bits of its sizes.
+ * An entry of unknown size that may exceed this takes the ZIP64 form.  It is
+ * 4 GiB minus 1/256: deflate adds 5 bytes to each block of 16 KiB or more of
+ * incompressible data, and the size must still fit into 32 bits.
  */
 #define ROOMS_ZIP_SMALL     0xff000000u
 
@@ -169,7 +169,7 @@ rooms_zip_deflate_start(rooms_zip_writer_t *w, int level)
 }
 
 
-/* 4.3.7; a ZIP64 field in a local header must hold both sizes (4.5.3) */
+/* 4.3.7; the ZIP64 field of a local header must have both sizes (4.5.3) */
 
 static u_char *
 rooms_zip_local(rooms_zip_writer_t *w, u_char *p)
@@ -219,9 +219,9 @@ rooms_zip_time_extra(rooms_zip_writer_t *w, u_char *p)
 
 
 /*
- * The DOS time has no zone and steps of 2 s; we write UTC, and the exact
- * second in an extra field that Info-ZIP, 7-Zip and Java prefer, where it
- * fits in its 31 bits.
+ * DOS times have no zone and steps of 2 s.  We write UTC, and the exact
+ * second in an extra field, if it fits into 31 bits; Info-ZIP, 7-Zip and Java
+ * prefer that.
  */
 
 static void
@@ -381,7 +381,7 @@ rooms_zip_cap32(uint64_t v)
 }
 
 
-/* 4.3.12; here a ZIP64 field holds just what doesn't fit (4.5.3) */
+/* 4.3.12; here the ZIP64 field has only what doesn't fit (4.5.3) */
 
 static int
 rooms_zip_central(rooms_zip_writer_t *w)

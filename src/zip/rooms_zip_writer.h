@@ -4,30 +4,32 @@
  */
 
 /*
- * An incremental ZIP encoder (APPNOTE.TXT 6.3.9).  It makes headers and
- * trailers as short byte strings in the caller's buffers and deflates; the
- * caller sends those bytes, and a stored file's own data, in order.  A file
- * whose CRC-32 and size are known is never touched: it can go by sendfile.
+ * An incremental ZIP encoder (APPNOTE.TXT 6.3.9).  It writes headers and
+ * trailers, which are short, into the caller's buffers, and deflates.  The
+ * caller sends these bytes, and a stored file's own data, in order.  A file
+ * whose CRC-32 and size are known is never read here, so it can be sent by
+ * sendfile.
  *
  *     rooms_zip_writer_init()
  *     for each entry:
  *         rooms_zip_begin()            -> local header
  *         known:    send e.size bytes of the file
- *         STORE:    rooms_zip_stored() over each span that is sent
+ *         STORE:    rooms_zip_stored() for each span that is sent
  *         DEFLATE:  rooms_zip_deflate() until rooms_zip_deflated()
  *         rooms_zip_end()              -> data descriptor, or nothing
  *     rooms_zip_finish() until it returns 0 -> central directory and end
  *     rooms_zip_writer_cleanup()       at any time: frees zlib's state
  *
- * Memory: the writer (1 KiB), zlib's state (268 KB) from the first deflated
- * entry until the cleanup, and for each entry its central directory record
- * (55 to 83 bytes and the name) in chunks of 8 KiB from the caller's
- * allocator, which the writer never frees: a pool serves.  Nothing is
- * written to the allocator's memory after rooms_zip_finish() began.
+ * Memory: the writer (1 KiB); zlib's state (268 KB) from the first deflated
+ * entry until the cleanup; and for each entry its record in the central
+ * directory (55 to 83 bytes and the name).  These records are in chunks of 8
+ * KiB from the caller's allocator, for example a pool; the writer never frees
+ * them, and doesn't write to them once rooms_zip_finish() began.
  *
- * Errors: -1, and `error` is a static string.  They are a caller's faults
- * (wrong order, wrong name, a size past its bound), a lack of memory, or a
- * buffer too small.  An archive with an error must not be completed.
+ * Errors: -1, and `error` is a static string.  They are mistakes of the
+ * caller (wrong order, wrong name, a size beyond its bound), lack of memory,
+ * or a buffer that is too small.  An archive with an error must not be
+ * completed.
  */
 
 #ifndef ROOMS_ZIP_WRITER_H
@@ -45,7 +47,7 @@
 #define ROOMS_ZIP_UNBOUNDED        UINT64_MAX
 
 
-/* Memory that lives as long as the writer; NULL: none left. */
+/* Returns memory that lives as long as the writer; NULL: out of memory. */
 typedef void *(*rooms_zip_alloc_pt)(void *ctx, size_t size);
 
 
@@ -53,15 +55,16 @@ typedef struct {
     rooms_str_t                 name;       /* UTF-8; copied */
     int64_t                     mtime;      /* ms since the epoch, UTC */
     int                         method;     /* ROOMS_ZIP_STORE, _DEFLATE */
-    int                         level;      /* 0-9, of ROOMS_ZIP_DEFLATE */
+    int                         level;      /* 0-9, for ROOMS_ZIP_DEFLATE */
 
     /*
-     * Known ahead, for ROOMS_ZIP_STORE only: crc and size hold, no data
-     * descriptor follows.  Else size is an upper bound of the bytes to
-     * come, or ROOMS_ZIP_UNBOUNDED: only if it could reach 4 GiB does the
-     * entry get the ZIP64 form, whose descriptor Java's ZipInputStream and
-     * other old readers of streams can't take; nor do they take a stored
-     * entry of unknown size.  Who reads the directory takes all.
+     * Known in advance, for ROOMS_ZIP_STORE only: crc and size are set, and
+     * no data descriptor follows.  Otherwise size is an upper bound of the
+     * bytes to come, or ROOMS_ZIP_UNBOUNDED.  The ZIP64 form is only used if
+     * an entry could reach 4 GiB, since readers that stream, such as Java's
+     * ZipInputStream, don't understand its descriptor.  Nor do they
+     * understand a stored entry of unknown size.  Programs that read the
+     * directory understand all of these.
      */
     unsigned                    known;
     uint32_t                    crc;
@@ -102,14 +105,14 @@ typedef struct {
     rooms_zip_chunk_t          *last;
     uint64_t                    directory;  /* bytes in the chunks */
 
-    /* the entry under way */
+    /* the current entry */
     uint64_t                    local;      /* offset of its header */
     uint64_t                    csize;
     uint64_t                    usize;
     uint64_t                    bound;
     uint32_t                    crc;
     uint32_t                    dos;        /* date << 16 | time */
-    int64_t                     unix_time;  /* s, or -1: doesn't fit */
+    int64_t                     unix_time;  /* s; -1: out of range */
     uint16_t                    flags;
     uint16_t                    method;
     unsigned                    zip64;      /* of the local header */
@@ -119,7 +122,7 @@ typedef struct {
     z_stream                    zstream;
     int                         zlevel;     /* -1: not initialised */
 
-    /* the directory on its way out */
+    /* the directory while it is sent */
     rooms_zip_chunk_t          *out;
     size_t                      out_pos;
     size_t                      end_len;
@@ -133,18 +136,21 @@ void rooms_zip_writer_init(rooms_zip_writer_t *w, rooms_zip_alloc_pt alloc,
     void *ctx);
 void rooms_zip_writer_cleanup(rooms_zip_writer_t *w);
 
-/* `size` of the buffer: at least ROOMS_ZIP_HEADER_MAX.  Returns bytes made. */
+/*
+ * `size` of the buffer must be at least ROOMS_ZIP_HEADER_MAX.  Returns the
+ * number of bytes written.
+ */
 ssize_t rooms_zip_begin(rooms_zip_writer_t *w, const rooms_zip_entry_t *e,
     u_char *buf, size_t size);
 
-/* Counts and sums bytes that the caller sends as they are. */
+/* Counts bytes that the caller sends unchanged, and adds them to the CRC. */
 int rooms_zip_stored(rooms_zip_writer_t *w, const u_char *data, size_t len);
 
 /*
- * Deflates from *in, advancing *in and *len, into `out`.  Returns the bytes
- * made; less than `size` means that all input is taken in (and, with
- * `finish`, that the stream is closed: rooms_zip_deflated() then holds).  As
- * long as it returns `size`, call again.
+ * Deflates from *in, advancing *in and *len, into `out`.  Returns the number
+ * of bytes written.  If that is `size`, call again.  If it is less, all input
+ * was taken; with `finish` the stream is then complete, and
+ * rooms_zip_deflated() is true.
  */
 ssize_t rooms_zip_deflate(rooms_zip_writer_t *w, const u_char **in,
     size_t *len, u_char *out, size_t size, int finish);
@@ -155,10 +161,10 @@ rooms_zip_deflated(rooms_zip_writer_t *w)
     return w->state == ROOMS_ZIP_DEFLATED;
 }
 
-/* `size`: at least ROOMS_ZIP_DESCRIPTOR_LEN.  May return 0: no bytes. */
+/* `size` must be at least ROOMS_ZIP_DESCRIPTOR_LEN.  May return 0: no bytes. */
 ssize_t rooms_zip_end(rooms_zip_writer_t *w, u_char *buf, size_t size);
 
-/* Up to `size` bytes of the rest of the archive; 0: it is complete. */
+/* Writes up to `size` bytes of the rest of the archive; 0: it is complete. */
 ssize_t rooms_zip_finish(rooms_zip_writer_t *w, u_char *buf, size_t size);
 
 #endif /* ROOMS_ZIP_WRITER_H */
