@@ -4,10 +4,10 @@
  */
 
 /*
- * GET /v1/rooms/{room}/export: a room as a ZIP, streamed.
+ * GET /v1/rooms/{room}/export: streams a room as a ZIP.
  *
- * The pipeline loads the room and asks the core, as for every row; what it
- * answers with is begun here, and goes on in ngx_rooms_export_run.c.
+ * The pipeline loads the room and asks the core, as for every row.  The
+ * answer starts here and goes on in ngx_rooms_export_run.c.
  */
 
 #include "ngx_rooms_export.h"
@@ -133,7 +133,7 @@ ngx_rooms_export_args(ngx_rooms_req_t *rq, ngx_rooms_export_t *x)
 }
 
 
-/* How many events there are decides the form of the manifest's entry. */
+/* The number of events decides whether the manifest's entry needs ZIP64. */
 static ngx_int_t
 ngx_rooms_export_count(ngx_rooms_req_t *rq)
 {
@@ -159,7 +159,7 @@ ngx_rooms_export_show(ngx_rooms_req_t *rq)
 }
 
 
-/* It acts as its maker: when that member has left, it opens nothing. */
+/* A link acts for its maker: once that member has left, it opens nothing. */
 static ngx_int_t
 ngx_rooms_export_link_show(ngx_rooms_req_t *rq)
 {
@@ -212,7 +212,7 @@ ngx_rooms_export_answer(ngx_rooms_req_t *rq)
 }
 
 
-/* "<name of the room>.zip", which neither path nor header can be hurt by. */
+/* "<name of the room>.zip", made safe for a path and for the header. */
 static ngx_int_t
 ngx_rooms_export_disposition(ngx_rooms_req_t *rq, rooms_str_t *value)
 {
@@ -264,7 +264,7 @@ ngx_rooms_export_headers(ngx_rooms_req_t *rq)
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
 
-    /* it has no validators, and is compressed already */
+    /* it has no validators, and is already compressed */
 
     r->disable_not_modified = 1;
 #if (NGX_HTTP_GZIP)
@@ -312,7 +312,7 @@ ngx_rooms_export_start(ngx_rooms_req_t *rq, ngx_rooms_export_t *x)
     rooms_id_set_init(&x->contents, key, ngx_rooms_export_alloc, rq->pool);
     rooms_zip_writer_init(&x->zip, ngx_rooms_export_alloc, rq->pool);
 
-    /* names that each page needs are made once */
+    /* keys that each page needs are made once */
 
     x->key_room = ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM, room);
     x->key_events = ngx_rooms_key(keys, NGX_ROOMS_KEY_EVENTS, room);

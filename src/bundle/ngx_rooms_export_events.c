@@ -4,15 +4,15 @@
  */
 
 /*
- * An export's events: pages of them, each event as it was when the export
- * began.
+ * An export's events: reads them in pages, and shows each as it was when the
+ * export began.
  *
- * What was sent since then has a higher position.  An edit made since then
- * has changed an event in place, but each edit has left an event of its own
- * with the new body, so that the body of before is still in the store: that
- * of the last edit up to the snapshot's position, or the original.  So a
- * snapshot costs writers nothing.  One thing is not undone: a body that was
- * redacted meanwhile is gone here too.
+ * Events sent since then have a higher position.  An edit made since then has
+ * changed its event in place.  But each edit is also an event of its own with
+ * the new body, so the store still has the older body: in the last edit
+ * before the snapshot, or in the original content.  So a snapshot costs
+ * writers nothing.  One thing isn't undone: a body that was redacted
+ * meanwhile is missing here too.
  */
 
 #include "ngx_rooms_export.h"
@@ -39,10 +39,10 @@ static ngx_int_t ngx_rooms_export_insert(ngx_rooms_export_t *x,
 
 
 /*
- * So many events that the plain command can read them (ngx_rooms_pager.h), or,
- * if that showed one that the script has to read, a whole page from there.  An
- * edit may make an event longer than the room's were before: what they are is
- * asked with each page.
+ * Reads as many events as the plain command may (ngx_rooms_pager.h).  If it
+ * met one that needs the script, the script reads a whole page from there.
+ * An edit may make an event larger than all before, so the room's largest
+ * size is asked with each page.
  */
 ngx_int_t
 ngx_rooms_export_ask_page(ngx_rooms_export_t *x)
@@ -64,7 +64,7 @@ ngx_rooms_export_ask_page(ngx_rooms_export_t *x)
 
     b = ngx_rooms_export_ask(x);
 
-    /* the page lives in its first batch */
+    /* the page lives in its first batch's pool */
 
     if (b == NULL || ngx_rooms_pager_next(&x->pager, b->pool) != NGX_OK) {
         return ngx_rooms_export_fail(x, "no memory");
@@ -154,8 +154,8 @@ ngx_rooms_export_page(ngx_rooms_export_t *x)
 
 
 /*
- * The page, less what is out of the times that were asked for.  NGX_AGAIN: it
- * has to be asked for once more, by the script.
+ * The page without events outside of the requested times.  NGX_AGAIN: the
+ * script has to read it.
  */
 static ngx_int_t
 ngx_rooms_export_list(ngx_rooms_export_t *x)
@@ -203,7 +203,7 @@ ngx_rooms_export_list(ngx_rooms_export_t *x)
         return ngx_rooms_export_fail(x, "no memory");
     }
 
-    /* where nothing is left, events were removed: this is the end */
+    /* if nothing is left, the rest was removed: this is the end */
 
     x->after = x->pager.more ? x->pager.from : x->upto;
 
@@ -236,8 +236,8 @@ ngx_rooms_export_within(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
 
 
 /*
- * Whether the event has been edited since the snapshot.  If so, `edit` is the
- * last edit of before, if there was one.
+ * Whether the event was edited since the snapshot.  If so, sets `edit` to the
+ * last edit before it, if there was one.
  */
 static ngx_uint_t
 ngx_rooms_export_edited(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
@@ -307,7 +307,7 @@ ngx_rooms_export_edits(ngx_rooms_export_t *x)
 }
 
 
-/* The event as it was when the export began. */
+/* Makes the event as it was when the export began. */
 static ngx_int_t
 ngx_rooms_export_older(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e,
     rooms_str_t edit)
@@ -323,7 +323,7 @@ ngx_rooms_export_older(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e,
 }
 
 
-/* Its JSON with the body of an edit, or its first one. */
+/* Its JSON with the body of that edit, or with the original one. */
 static ngx_int_t
 ngx_rooms_export_revert(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e,
     rooms_str_t edit)
@@ -356,7 +356,7 @@ ngx_rooms_export_revert(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e,
     body = s.readable ? rooms_json_member(s.content, "content") : ROOMS_NULL;
 
     if (body.data == NULL) {
-        /* it was redacted a moment ago, and its edits with it */
+        /* it was redacted a moment ago, together with its edits */
 
         body = rooms_json_member(s.json, "redacted_at");
 
@@ -376,7 +376,7 @@ ngx_rooms_export_revert(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e,
 }
 
 
-/* A copy with other values, in the page's pool. */
+/* Makes a copy with other values, in the page's pool. */
 static ngx_int_t
 ngx_rooms_export_rewrite(ngx_rooms_export_t *x, rooms_str_t *json,
     const rooms_json_set_t *set, ngx_uint_t n)
@@ -406,8 +406,8 @@ ngx_rooms_export_rewrite(ngx_rooms_export_t *x, rooms_str_t *json,
 
 
 /*
- * Writes the next events of the page: short ones together, since each call of
- * zlib and of the checksum costs as much as some hundred bytes.
+ * Writes the next events of the page.  Writes short ones together, since each
+ * call of zlib and of the checksum costs as much as some hundred bytes.
  */
 ngx_int_t
 ngx_rooms_export_events(ngx_rooms_export_t *x)
@@ -475,7 +475,7 @@ ngx_rooms_export_events(ngx_rooms_export_t *x)
 }
 
 
-/* Whoever wrote an imported event, in place of the number. */
+/* Replaces the authors' numbers of an imported event by the authors. */
 static ngx_int_t
 ngx_rooms_export_authors(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
 {
@@ -507,7 +507,10 @@ ngx_rooms_export_authors(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
 }
 
 
-/* Who is not of this tenant is introduced in each event: see api.md. */
+/*
+ * Adds who wrote it, if the sender isn't a participant of this server
+ * (docs/export-import.md).
+ */
 static ngx_int_t
 ngx_rooms_export_sender(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
 {
@@ -522,7 +525,7 @@ ngx_rooms_export_sender(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
         return NGX_OK;
     }
 
-    /* nearly always the event is as it was read, and so is its content */
+    /* nearly always the event and its content are as they were read */
 
     content = e->stored.content;
 
@@ -544,7 +547,7 @@ ngx_rooms_export_sender(ngx_rooms_export_t *x, ngx_rooms_export_event_t *e)
 }
 
 
-/* One member more at the end of an object that stands in the event. */
+/* Adds a member at the end of an object inside the event. */
 static ngx_int_t
 ngx_rooms_export_insert(ngx_rooms_export_t *x, rooms_str_t *json,
     rooms_str_t object, rooms_str_t name, rooms_str_t value)

@@ -3,7 +3,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* What stands around an export's events: the rest of the manifest, media. */
+/*
+ * The parts of an export around its events: the rest of the manifest, and
+ * media.
+ */
 
 #include "ngx_rooms_export.h"
 #include "ngx_rooms_fault.h"
@@ -11,11 +14,14 @@
 #include "rooms_zip_name.h"
 
 
-#define NGX_ROOMS_EXPORT_PEOPLE   64       /* profiles asked for at a time */
-#define NGX_ROOMS_EXPORT_RECHECK  1000     /* ms between looks whether the
-                                              caller is still in */
+#define NGX_ROOMS_EXPORT_PEOPLE   64       /* profiles in one batch */
+#define NGX_ROOMS_EXPORT_RECHECK  1000     /* ms between two checks that the
+                                              caller is a member */
 
-/* A manifest of no more events can't reach the 4 GiB that take ZIP64. */
+/*
+ * A manifest with at most this many events can't reach 4 GiB, which would
+ * need ZIP64.
+ */
 #define NGX_ROOMS_EXPORT_SMALL    12000
 #define NGX_ROOMS_EXPORT_BOUND    UINT64_C(0xff000000)
 
@@ -27,7 +33,7 @@ static ngx_int_t ngx_rooms_export_open(ngx_rooms_export_t *x,
     ngx_rooms_medium_t *m);
 
 
-/* The content is lost: nothing is listed under media, no entry follows. */
+/* Marks a lost content: it isn't listed under media, and has no entry. */
 static ngx_rooms_medium_t  ngx_rooms_export_lost;
 
 
@@ -66,7 +72,7 @@ ngx_rooms_export_begin(ngx_rooms_export_t *x)
 }
 
 
-/* The members that are known before any event was read. */
+/* Writes the members that are known before any event is read. */
 static ngx_int_t
 ngx_rooms_export_head(ngx_rooms_export_t *x)
 {
@@ -168,7 +174,7 @@ ngx_rooms_export_ask_people(ngx_rooms_export_t *x)
 }
 
 
-/* "id":{"display_name","fqid","avatar_url"} of the next one */
+/* Writes the next "id":{"display_name","fqid","avatar_url"} */
 ngx_int_t
 ngx_rooms_export_people(ngx_rooms_export_t *x)
 {
@@ -235,9 +241,9 @@ ngx_rooms_export_people(ngx_rooms_export_t *x)
 
 
 /*
- * Contents are looked at here, since the manifest comes before them and has
- * to say which are lost; what vanishes later ends the export.  NGX_DECLINED:
- * lost; but not because of a fault that passes, which ends the export, too.
+ * Checks a content now, since the manifest comes before the contents and must
+ * say which are lost.  If one disappears later, the export ends.
+ * NGX_DECLINED: it is lost.  A temporary error ends the export as well.
  */
 static ngx_int_t
 ngx_rooms_export_look(ngx_rooms_export_t *x, ngx_rooms_medium_t *m)
@@ -439,7 +445,7 @@ ngx_rooms_export_manifest_end(ngx_rooms_export_t *x)
 }
 
 
-/* Whoever is put out of the room gets no further medium either. */
+/* A caller who has been removed from the room gets no more media. */
 ngx_int_t
 ngx_rooms_export_ask_file(ngx_rooms_export_t *x)
 {
@@ -523,7 +529,7 @@ ngx_rooms_export_file(ngx_rooms_export_t *x)
 }
 
 
-/* The client has it: at most one file is open. */
+/* The client has the file, so at most one file is open. */
 ngx_int_t
 ngx_rooms_export_file_sent(ngx_rooms_export_t *x)
 {

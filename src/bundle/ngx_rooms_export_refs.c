@@ -4,10 +4,10 @@
  */
 
 /*
- * Whom and what the events of a page name: people and media that no page
- * before named are looked up, so that an event of a stranger can say who that
- * is, and that only media of the tenant have to be remembered.  Authors of
- * imported events are looked up for each page, and forgotten with it.
+ * Looks up the people and media that a page's events name and no earlier page
+ * did.  So an event of somebody from elsewhere can say who that is, and only
+ * media of the tenant are remembered.  Authors of imported events are looked
+ * up for each page, and then forgotten.
  */
 
 #include "ngx_rooms_export.h"
@@ -33,7 +33,7 @@ static rooms_str_t *ngx_rooms_export_stranger(ngx_rooms_export_t *x,
     const ngx_rooms_profile_t *p, ngx_uint_t known);
 
 
-/* People of this tenant need no introduction. */
+/* Marks participants of this server, who need no introduction. */
 static rooms_str_t  ngx_rooms_export_own = { 0, (u_char *) "" };
 
 
@@ -84,7 +84,7 @@ ngx_rooms_export_collect(ngx_rooms_export_t *x)
 }
 
 
-/* The sender, and who is invited, removed or given power. */
+/* The sender, and participants who are invited, removed or given power. */
 static ngx_int_t
 ngx_rooms_export_collect_people(ngx_rooms_export_t *x,
     const rooms_stored_t *e)
@@ -178,7 +178,10 @@ ngx_rooms_export_collect_authors(ngx_rooms_export_t *x,
 }
 
 
-/* Of what it says, of what its edit says, and of what it said first. */
+/*
+ * References in the content, in the body of an edit, and in the original
+ * content.
+ */
 static ngx_int_t
 ngx_rooms_export_collect_media(ngx_rooms_export_t *x, const rooms_stored_t *e)
 {
@@ -356,7 +359,7 @@ ngx_rooms_export_take_people(ngx_rooms_export_t *x, redisReply *reply)
 }
 
 
-/* {display_name, avatar_url, fqid}, for as long as the export lasts */
+/* Makes {display_name, avatar_url, fqid}, which lives as long as the export */
 static rooms_str_t *
 ngx_rooms_export_stranger(ngx_rooms_export_t *x, const ngx_rooms_profile_t *p,
     ngx_uint_t known)
@@ -405,8 +408,8 @@ ngx_rooms_export_stranger(ngx_rooms_export_t *x, const ngx_rooms_profile_t *p,
 
 
 /*
- * Media that the store doesn't know are told, but anybody may write ids of
- * such: no more of them are remembered than fit a list for people.
+ * Media that the store doesn't know are listed too.  But anybody can write
+ * any number of such ids, so only a limited number is kept.
  */
 static ngx_int_t
 ngx_rooms_export_take_media(ngx_rooms_export_t *x, redisReply *reply)
@@ -429,7 +432,7 @@ ngx_rooms_export_take_media(ngx_rooms_export_t *x, redisReply *reply)
             if (ngx_rooms_media_parse(x->rq->pool, json, rooms_id_str(id), m)
                 != NGX_OK)
             {
-                /* what can't be read is lost */
+                /* what can't be parsed counts as lost */
                 ngx_rooms_unreadable(x->rq->r->connection->log, "medium",
                                      rooms_id_str(id));
                 m = NULL;

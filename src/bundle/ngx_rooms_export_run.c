@@ -4,7 +4,7 @@
  */
 
 /*
- * The machine that makes an archive, which one function advances:
+ * The state machine that makes an archive.  One function advances it:
  *
  *   begin -> ask page -> page -> edits -> refs -> events -+-> people -> media
  *              ^                                          |             |
@@ -36,7 +36,7 @@ static const ngx_rooms_export_pt  ngx_rooms_export_steps[NGX_ROOMS_X_MAX] = {
 };
 
 
-/* Exports of this worker that have something to do. */
+/* The exports of this worker that have work to do. */
 static ngx_queue_t  ngx_rooms_exports;
 static ngx_event_t  ngx_rooms_export_event;
 
@@ -62,7 +62,7 @@ ngx_rooms_export_ask(ngx_rooms_export_t *x)
 
     rq = x->rq;
 
-    /* that of before us holds the room's values, and stays */
+    /* the batch that loaded the room is kept: values point into it */
 
     if (x->asking) {
 
@@ -95,7 +95,7 @@ ngx_rooms_export_asked(ngx_rooms_export_t *x)
 }
 
 
-/* Whoever is no member any more gets nothing any more. */
+/* Stops if the caller has left. */
 static ngx_int_t
 ngx_rooms_export_still_in(ngx_rooms_export_t *x)
 {
@@ -193,8 +193,8 @@ ngx_rooms_export_run(ngx_rooms_export_t *x, size_t *budget)
 
 
 /*
- * However many exports run, all of them together deflate so much and no more
- * before the other events' turn.
+ * All exports together deflate this much before other events get a turn,
+ * however many they are.
  */
 static void
 ngx_rooms_export_turn(ngx_event_t *ev)
@@ -275,8 +275,8 @@ ngx_rooms_export_zip_fail(ngx_rooms_export_t *x)
 
 
 /*
- * An archive that isn't complete must not look so: the connection is closed,
- * or the stream reset, with neither a last chunk nor a directory.
+ * An incomplete archive must not look complete.  So the connection is closed,
+ * or the stream reset, without a last chunk or a directory.
  */
 static void
 ngx_rooms_export_end(ngx_rooms_export_t *x, ngx_int_t rc)
@@ -297,8 +297,8 @@ ngx_rooms_export_end(ngx_rooms_export_t *x, ngx_int_t rc)
 
 
 /*
- * An export's bytes on their way out: deflated into one buffer, which goes to
- * the filters when it is full and comes back when the client has taken it.
+ * The output: deflated into a buffer, which goes to the filters when it is
+ * full, and comes back when the client has taken it.
  */
 
 
@@ -393,7 +393,7 @@ ngx_rooms_export_buffer(ngx_rooms_export_t *x)
     }
 
     if (x->nbufs == NGX_ROOMS_EXPORT_BUFS) {
-        /* a filter has them all, and says nothing */
+        /* a filter holds all buffers without saying so */
         x->blocked = 1;
         return ngx_rooms_export_wait(x) == NGX_OK ? NGX_BUSY : NGX_ERROR;
     }
@@ -413,8 +413,8 @@ ngx_rooms_export_buffer(ngx_rooms_export_t *x)
 
 
 /*
- * Everything is flushed: what a filter holds back until more comes would
- * never be taken by the client, for whom we wait.
+ * Flushes everything: we wait for the client, who would never get what a
+ * filter holds back until more comes.
  */
 ngx_int_t
 ngx_rooms_export_send(ngx_rooms_export_t *x, ngx_buf_t *file, ngx_uint_t last)
@@ -428,7 +428,7 @@ ngx_rooms_export_send(ngx_rooms_export_t *x, ngx_buf_t *file, ngx_uint_t last)
     r = x->rq->r;
 
     if (last && x->buf->pos == x->buf->last) {
-        /* what ends it must be no buffer of memory when it is empty */
+        /* an empty buffer in memory can't end the response */
         return ngx_http_send_special(r, NGX_HTTP_LAST);
     }
 
@@ -476,7 +476,7 @@ ngx_rooms_export_send(ngx_rooms_export_t *x, ngx_buf_t *file, ngx_uint_t last)
     ngx_rooms_export_taken(x, rc, out);
 
     if (rc == NGX_ERROR) {
-        /* the client has gone, most likely, and NGINX has said so */
+        /* most likely the client has gone, which NGINX has logged */
         return NGX_ERROR;
     }
 
@@ -503,7 +503,7 @@ ngx_rooms_export_taken(ngx_rooms_export_t *x, ngx_int_t rc, ngx_chain_t *out)
 }
 
 
-/* As NGINX's own writer does, with its timeout. */
+/* Waits for the client, with NGINX's own timeout. */
 static ngx_int_t
 ngx_rooms_export_wait(ngx_rooms_export_t *x)
 {
@@ -558,7 +558,7 @@ ngx_rooms_export_writer(ngx_http_request_t *r)
     }
 
     if (wev->delayed || r->aio) {
-        /* limit_rate, or a file that is being read */
+        /* limit_rate, or a file is being read */
         rc = NGX_AGAIN;
 
     } else {

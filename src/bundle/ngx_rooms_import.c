@@ -12,9 +12,10 @@
 
 /* What the event loop waits for, or does next. */
 typedef enum {
-    NGX_ROOMS_IMPORT_P_CHECK = 0,      /* the bundle */
-    NGX_ROOMS_IMPORT_P_CALLER,         /* still a participant, after that */
-    NGX_ROOMS_IMPORT_P_ROOM,           /* workspace, alias, room's number */
+    NGX_ROOMS_IMPORT_P_CHECK = 0,      /* checks the bundle */
+    NGX_ROOMS_IMPORT_P_CALLER,         /* checks that the caller is still a
+                                          participant */
+    NGX_ROOMS_IMPORT_P_ROOM,           /* workspace, alias, number of rooms */
     NGX_ROOMS_IMPORT_P_RESERVE,
     NGX_ROOMS_IMPORT_P_WRITE
 } ngx_rooms_import_phase_e;
@@ -66,7 +67,7 @@ ngx_rooms_import_cleanup(void *data)
         return;
     }
 
-    /* the client has left, or has its refusal */
+    /* the client has left, or was refused */
 
     ngx_rooms_import_abandon(rq, rq->work->data);
 }
@@ -125,7 +126,7 @@ ngx_rooms_import_start(ngx_rooms_req_t *rq)
         return ngx_rooms_invalid(rq, "Content-Type", im->form.err);
     }
 
-    /* the thread may outlive the request, and a reload */
+    /* the thread may outlive the request and its configuration */
 
     im->root = ngx_from_rooms(ngx_rooms_dup(w->pool,
                               rooms_from_ngx(rq->conf->media_path->name)));
@@ -149,7 +150,7 @@ ngx_rooms_import_start(ngx_rooms_req_t *rq)
 }
 
 
-/* "true" or "false", in the form or in the query. */
+/* "true" or "false", from the form or the query. */
 static ngx_int_t
 ngx_rooms_import_dry(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 {
@@ -261,7 +262,7 @@ ngx_rooms_import_load(ngx_rooms_req_t *rq)
             rc = ngx_rooms_import_writing(rq, im);
 
             if (rc == NGX_OK) {
-                /* should a guard break, these are asked again */
+                /* if a guard breaks, these two are asked again */
                 im->phase = NGX_ROOMS_IMPORT_P_CALLER;
                 return NGX_OK;
             }
@@ -272,7 +273,7 @@ ngx_rooms_import_load(ngx_rooms_req_t *rq)
         }
 
         if (im->failure != NGX_ROOMS_IMPORT_OK) {
-            /* a dry run's faults */
+            /* a dry run shows these faults */
             return NGX_OK;
         }
 
@@ -288,7 +289,7 @@ ngx_rooms_import_checking(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
     if (rq->round == 0) {
         rq->round = 1;
 
-        /* from now on a client that leaves is noticed */
+        /* from now on notices when the client leaves */
         rq->r->read_event_handler = ngx_http_test_reading;
 
         return ngx_rooms_wait_work(rq, rq->work);
@@ -304,7 +305,7 @@ ngx_rooms_import_checking(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 }
 
 
-/* The new room, as if a client had asked for it. */
+/* Makes a body like that of a client who creates the new room. */
 static ngx_int_t
 ngx_rooms_import_checked(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 {
@@ -351,14 +352,14 @@ ngx_rooms_import_checked(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 }
 
 
-/* It may have taken minutes, and the store may have been emptied. */
+/* Reading the bundle may take minutes, and the store may be empty now. */
 static ngx_int_t
 ngx_rooms_import_caller(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 {
     ngx_int_t  rc;
 
     if (rq->round == 0) {
-        /* registering counts its own */
+        /* registration counts its own races */
         im->races = rq->races;
         rq->races = 0;
     }
@@ -373,7 +374,10 @@ ngx_rooms_import_caller(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 }
 
 
-/* Asks what a creation asks, before anything is written, and before the end. */
+/*
+ * Asks what creating a room asks: before anything is written, and again at
+ * the end.
+ */
 static ngx_int_t
 ngx_rooms_import_room(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 {
@@ -410,8 +414,8 @@ ngx_rooms_import_room(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 
 
 /*
- * The thread makes the next parcel while the store takes this one: so either
- * may be the one that calls.
+ * The thread makes the next parcel while the store takes this one, so either
+ * of them may call this.
  */
 static ngx_int_t
 ngx_rooms_import_writing(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)

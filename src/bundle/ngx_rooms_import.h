@@ -18,47 +18,48 @@
 
 
 /*
- * POST /v1/rooms/import.  A thread reads the bundle where it stands in the
- * temporary file of the body; the event loop talks to the store:
+ * POST /v1/rooms/import.  A thread reads the bundle where it is, in the
+ * temporary file of the body.  The event loop talks to the store:
  *
  *     thread                            event loop
  *     ------                            ----------
  *     the form, a hash of the file      claims the Idempotency-Key
  *     the archive's directory,
  *     manifest.json, every medium,
- *     what would be written             refuses; or looks at workspace, name
+ *     what would be written             refuses; or checks workspace, name
  *                                       and number of rooms; reserves
  *                                       positions
  *     media into the media path
- *     events, a parcel at a time        writes the parcel before that
+ *     events, a parcel at a time        writes the previous parcel
  *     edits, reactions, media: likewise
  *                                       the commit
  *
- * Nothing is written before all was found good.  That includes writing the
- * events anew, to nowhere: so a dry run and an import, which go the same way
- * so far, can't have different answers, and the bytes are counted that the
- * store would get.  What is written then is the
- * new room's own keys, which have a time to live, and which nobody can reach
- * as long as there is no room; contents that no medium refers to, which the
- * sweep removes; and media whose ids nobody knows, with a journal by which
- * they are removed again (ngx_rooms_journal.h).  The commit makes the room,
- * keeps the keys, and removes the journal.
+ * Nothing is written before everything was found good.  That includes
+ * converting the events once without storing them.  So a dry run and an
+ * import, which are the same up to here, can't give different answers, and
+ * the bytes for the store are counted.
+ *
+ * Then these are written: the new room's own keys, which expire, and which
+ * nobody can reach while there is no room; contents that no medium refers to,
+ * which the sweep removes; and media whose ids nobody knows, with a journal
+ * to remove them again (ngx_rooms_journal.h).  The commit creates the room,
+ * makes its keys permanent, and removes the journal.
  */
 
 #define NGX_ROOMS_IMPORT_WINDOW   (64 * 1024)
 #define NGX_ROOMS_IMPORT_PARCEL   (512 * 1024)
-#define NGX_ROOMS_IMPORT_EVENTS   400     /* of a parcel */
-#define NGX_ROOMS_IMPORT_TTL      "600"   /* s, of what isn't a room yet */
+#define NGX_ROOMS_IMPORT_EVENTS   400     /* of one parcel */
+#define NGX_ROOMS_IMPORT_TTL      "600"   /* s, life of keys without a room */
 
 
-/* What the thread does; in this order. */
+/* What the thread does, in this order. */
 typedef enum {
     NGX_ROOMS_IMPORT_FORM = 0,
     NGX_ROOMS_IMPORT_OPEN,
     NGX_ROOMS_IMPORT_SCAN,             /* manifest.json */
-    NGX_ROOMS_IMPORT_VERIFY,           /* all that is in media/ */
+    NGX_ROOMS_IMPORT_VERIFY,           /* everything in media/ */
     NGX_ROOMS_IMPORT_JUDGE,
-    NGX_ROOMS_IMPORT_MEASURE,          /* what would be written */
+    NGX_ROOMS_IMPORT_MEASURE,          /* counts what would be written */
 
     NGX_ROOMS_IMPORT_EXTRACT,
     NGX_ROOMS_IMPORT_REWRITE,          /* manifest.json again */
@@ -71,29 +72,30 @@ typedef enum {
 } ngx_rooms_import_state_e;
 
 
-/* Why not. */
+/* Why it failed. */
 typedef enum {
     NGX_ROOMS_IMPORT_OK = 0,
-    NGX_ROOMS_IMPORT_FORM_FAULT,       /* the request's */
-    NGX_ROOMS_IMPORT_INVALID,          /* the bundle's: see faults */
+    NGX_ROOMS_IMPORT_FORM_FAULT,       /* the form is invalid */
+    NGX_ROOMS_IMPORT_INVALID,          /* the bundle is invalid: see faults */
     NGX_ROOMS_IMPORT_TOO_LARGE,        /* likewise */
     NGX_ROOMS_IMPORT_REFUSED,          /* likewise */
-    NGX_ROOMS_IMPORT_SYSTEM            /* what, err */
+    NGX_ROOMS_IMPORT_SYSTEM            /* see `what` and `err` */
 } ngx_rooms_import_failure_e;
 
 
 typedef enum {
-    NGX_ROOMS_PARCEL_EVENTS = 0,       /* first: JSON; positions */
+    NGX_ROOMS_PARCEL_EVENTS = 0,       /* first: row; positions */
     NGX_ROOMS_PARCEL_COPIES,           /* first: id of a message; second: ids
                                           of its edits */
     NGX_ROOMS_PARCEL_AUTHORS,          /* first: number; second: JSON */
     NGX_ROOMS_PARCEL_TALLY,            /* first: "event emoji" */
-    NGX_ROOMS_PARCEL_COUNTS,           /* second: minus how many */
+    NGX_ROOMS_PARCEL_COUNTS,           /* first: the same; second: minus the
+                                          count */
     NGX_ROOMS_PARCEL_MEDIA             /* rows */
 } ngx_rooms_parcel_e;
 
 
-/* What goes into the store in one round. */
+/* What goes to the store in one round. */
 typedef struct {
     ngx_rooms_parcel_e          kind;
     u_char                     *start;
@@ -106,14 +108,14 @@ typedef struct {
 } ngx_rooms_import_parcel_t;
 
 
-/* The work's data: the thread's while it runs. */
+/* The work's data.  It belongs to the thread while that runs. */
 typedef struct {
     ngx_rooms_import_state_e    state;
     ngx_rooms_import_failure_e  failure;
     const char                 *what;
     ngx_err_t                   err;
 
-    /* given */
+    /* input */
     ngx_str_t                   root;      /* of media */
     rooms_str_t                 tenant;
     rooms_str_t                 importer;
@@ -122,50 +124,52 @@ typedef struct {
     int64_t                     now;       /* ms */
     ngx_uint_t                  dry;
 
-    /* of the form */
+    /* from the form */
     rooms_form_t                form;
     off_t                       at;
     EVP_MD_CTX                 *md;
     u_char                      sha256[64];
 
-    /* of the bundle */
+    /* from the bundle */
     u_char                     *window;
     u_char                     *pos;       /* in it */
     u_char                     *last;
     rooms_faults_t              faults;
     rooms_zip_reader_t          zip;
     ngx_int_t                   entry;     /* manifest.json; < 0: none */
-    rooms_str_t                 folder;    /* that it is in */
+    rooms_str_t                 folder;    /* the folder that has it */
     rooms_manifest_t            manifest;
     rooms_manifest_check_t      check;
     rooms_import_t              tables;
-    size_t                      item;      /* which is next */
-    ngx_uint_t                  unreadable;  /* the manifest */
+    size_t                      item;      /* the next entry */
+    ngx_uint_t                  unreadable;  /* the manifest can't be read */
     ngx_rooms_blob_t            blob;
 
     ngx_rooms_import_parcel_t   parcel;
-    size_t                      longest;     /* event, as it is written */
-    uint64_t                    ncopies;   /* messages that were edited */
-    size_t                      author;    /* which is next */
+    size_t                      longest;     /* bytes of the largest event's
+                                                row */
+    uint64_t                    ncopies;   /* edited messages */
+    size_t                      author;    /* the next one */
     size_t                      medium;    /* likewise */
 
-    /* the event loop's */
+    /* for the event loop */
     ngx_uint_t                  phase;
     rooms_str_t                 events_key;
     rooms_str_t                 copies_key;
     rooms_str_t                 authors_key;
     rooms_str_t                 tally_key;
     rooms_str_t                 counts_key;
-    ngx_uint_t                  races;     /* of the commit, so far */
-    ngx_uint_t                  media;     /* that are registered */
-    ngx_uint_t                  quota;     /* number of its guard */
-    ngx_uint_t                  sent;      /* of a parcel on its way */
+    ngx_uint_t                  races;     /* of the commit so far */
+    ngx_uint_t                  media;     /* registered so far */
+    ngx_uint_t                  quota;     /* number of the guard */
+    ngx_uint_t                  sent;      /* items of the parcel in flight */
     ngx_rooms_parcel_e          sent_kind;
-    rooms_str_t                 name;      /* of the form */
+    rooms_str_t                 name;      /* from the form */
     rooms_str_t                 workspace;
-    unsigned                    staged:1;  /* all is in the store */
-    unsigned                    leftovers:1;  /* maybe some of it */
-    unsigned                    registering:1;  /* media, too */
+    unsigned                    staged:1;  /* everything is in the store */
+    unsigned                    leftovers:1;  /* something may be in the
+                                                 store */
+    unsigned                    registering:1;  /* media may be registered */
 
     unsigned                    zip_open:1;
     unsigned                    manifest_open:1;
@@ -175,7 +179,10 @@ typedef struct {
 } ngx_rooms_import_t;
 
 
-/* The thread's step (ngx_rooms_import_thread.c), and the end of its files. */
+/*
+ * The thread's step (ngx_rooms_import_thread.c), and the function that frees
+ * what it holds.
+ */
 ngx_int_t ngx_rooms_import_step(ngx_rooms_work_t *w);
 void ngx_rooms_import_close(void *data);
 

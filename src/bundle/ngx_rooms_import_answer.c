@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* What an import answers: refusals, a dry run's report, a new room. */
+/* An import's answers: refusals, the report of a dry run, the new room. */
 
 #include "ngx_rooms_import.h"
 
@@ -41,7 +41,7 @@ ngx_rooms_import_refuse(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 }
 
 
-/* The first fault is in the message and in the details. */
+/* The message and the details show the first fault. */
 static ngx_int_t
 ngx_rooms_import_refuse_bundle(ngx_rooms_req_t *rq, ngx_rooms_import_t *im,
     ngx_uint_t code)
@@ -106,7 +106,7 @@ ngx_rooms_import_put_room(ngx_rooms_req_t *rq)
 }
 
 
-/* Of a dry run. */
+/* Shows the report of a dry run. */
 ngx_int_t
 ngx_rooms_import_report(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 {

@@ -4,12 +4,12 @@
  */
 
 /*
- * On the event loop: what the thread made goes into the store.
+ * The event loop's part: writes to the store what the thread made.
  *
- * The room's own keys are written under their final names.  They have a time
- * to live from the first byte on (MULTI, so that no crash comes between),
- * which the commit takes away; until then no key leads to them.  Media, which
- * others count too, go by way of a journal.
+ * The room's own keys already have their final names.  They expire from the
+ * first byte on (MULTI makes this crash-safe), until the commit makes them
+ * permanent.  Before that no key leads to them.  Media are counted by others
+ * too, so they need a journal.
  */
 
 #include "ngx_rooms_import.h"
@@ -22,7 +22,7 @@ static ngx_int_t ngx_rooms_import_sent_media(ngx_rooms_req_t *rq,
     ngx_rooms_import_t *im);
 
 
-/* Thousands of batches follow each other: none is kept. */
+/* Thousands of batches follow one another, so none is kept. */
 static ngx_rooms_batch_t *
 ngx_rooms_import_batch(ngx_rooms_req_t *rq)
 {
@@ -36,10 +36,10 @@ ngx_rooms_import_batch(ngx_rooms_req_t *rq)
 
 
 /*
- * Positions for all events at once.  What is written elsewhere meanwhile
- * comes after them; what isn't used, if the import fails, stays a gap.  A
- * tenant whose keys are used up is refused now, before anything is written;
- * the last commit counts the key.
+ * Takes positions for all events at once.  Whatever is written elsewhere
+ * meanwhile comes after them.  If the import fails, they stay a gap.  A tenant
+ * that has used up its keys is refused now, before anything is written; the
+ * last commit counts the key.
  */
 ngx_int_t
 ngx_rooms_import_reserve(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
@@ -179,7 +179,7 @@ ngx_rooms_import_send_pairs(ngx_rooms_import_t *im, ngx_rooms_batch_t *b)
         key = im->events_key;
     }
 
-    /* the first command names a key, so that a cluster can answer MOVED */
+    /* the first command has a key, so that a cluster can answer MOVED */
 
     if (ngx_rooms_command(b, ngx_rooms_s("EXPIRE"), im->events_key,
                           ngx_rooms_s(NGX_ROOMS_IMPORT_TTL)) != NGX_OK
@@ -302,7 +302,7 @@ ngx_rooms_import_sent_media(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
             return ngx_rooms_full(rq, NGX_ROOMS_QUOTA_MEDIA);
         }
 
-        /* the journal isn't what it was: the store has lost it */
+        /* the store has lost the journal */
         return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT, NULL);
 
     default:
@@ -311,7 +311,7 @@ ngx_rooms_import_sent_media(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 }
 
 
-/* What the commit that makes the room has to say besides. */
+/* Adds to the commit that creates the room. */
 void
 ngx_rooms_import_commit(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 {
@@ -320,7 +320,7 @@ ngx_rooms_import_commit(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 
     c = &rq->commit;
 
-    /* all of it is still there: none has expired */
+    /* guards that nothing has expired */
 
     ngx_rooms_commit_guard_count(c, "ZCARD", im->events_key,
                                  im->tables.events);
@@ -355,8 +355,8 @@ ngx_rooms_import_commit(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 
 
 /*
- * Removes what is in the store, unless it became a room: of a commit that
- * was cut off that isn't known here.
+ * Removes what is in the store, unless it became a room; after an interrupted
+ * commit that isn't known here.
  */
 void
 ngx_rooms_import_abandon(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
@@ -387,7 +387,7 @@ ngx_rooms_import_abandon(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
         return;
     }
 
-    /* behind what is on its way, and nobody waits for the reply */
+    /* goes after what is in flight; nobody waits for the reply */
 
     if (ngx_rooms_commit_build(&c, b, &rq->keys, 1) == NGX_OK) {
         ngx_rooms_lane_send(ngx_rooms_store_lane(rq->conf->store,

@@ -4,7 +4,7 @@
  */
 
 /*
- * In the thread: its steps, one of which takes a window of 64 KiB; the form;
+ * The thread's part.  A step handles one window of 64 KiB.  First the form,
  * and why an import fails.
  */
 
@@ -12,7 +12,7 @@
 #include "ngx_rooms_media.h"
 
 
-/* The longest that there is: rooms_event_position() is below 2^44. */
+/* The longest position: rooms_event_position() is below 2^44. */
 #define NGX_ROOMS_IMPORT_POSITION  INT64_C(10000000000000)
 #define NGX_ROOMS_IMPORT_DIGITS    14
 
@@ -58,7 +58,7 @@ static ngx_int_t ngx_rooms_import_counts(ngx_rooms_import_t *im);
 static ngx_int_t ngx_rooms_import_media(ngx_rooms_import_t *im);
 
 
-/* Ten seconds at most; then the event loop has a look at its claim. */
+/* Runs one step of the state machine. */
 ngx_int_t
 ngx_rooms_import_step(ngx_rooms_work_t *w)
 {
@@ -128,7 +128,7 @@ ngx_rooms_import_system(ngx_rooms_import_t *im, const char *what,
 }
 
 
-/* Sets the failure; NGX_ERROR. */
+/* Sets the failure; returns NGX_ERROR. */
 static ngx_int_t
 ngx_rooms_import_fail(ngx_rooms_import_t *im,
     ngx_rooms_import_failure_e failure)
@@ -139,7 +139,7 @@ ngx_rooms_import_fail(ngx_rooms_import_t *im,
 }
 
 
-/* After one of the tables' functions has failed. */
+/* Sets the failure after one of the tables' functions has failed. */
 static ngx_int_t
 ngx_rooms_import_table_failed(ngx_rooms_import_t *im)
 {
@@ -153,7 +153,7 @@ ngx_rooms_import_table_failed(ngx_rooms_import_t *im)
 }
 
 
-/* A fault of the archive: NGX_OK means that a dry run goes on. */
+/* Handles a fault of the archive.  NGX_OK: a dry run goes on. */
 static ngx_int_t
 ngx_rooms_import_zip_fault(ngx_rooms_import_t *im)
 {
@@ -180,7 +180,7 @@ ngx_rooms_import_zip_fault(ngx_rooms_import_t *im)
 }
 
 
-/* Whether what the store would get is within its limit: NGX_OK, NGX_ERROR. */
+/* Checks the limit of bytes for the store: NGX_OK or NGX_ERROR. */
 static ngx_int_t
 ngx_rooms_import_bounded(ngx_rooms_import_t *im)
 {
@@ -197,7 +197,7 @@ ngx_rooms_import_bounded(ngx_rooms_import_t *im)
 }
 
 
-/* After a fault: NGX_OK, or NGX_ERROR when one is enough. */
+/* After faults a dry run goes on (NGX_OK), and an import ends (NGX_ERROR). */
 static ngx_int_t
 ngx_rooms_import_faulty(ngx_rooms_import_t *im)
 {
@@ -272,9 +272,8 @@ ngx_rooms_import_hash(void *ctx, const u_char *data, size_t len)
 
 
 /*
- * In the thread: the bundle is looked at, and nothing is written.  An import
- * in earnest ends with the first fault; a dry run goes on as far as there is
- * sense in it.
+ * Checks the bundle without writing anything.  An import ends at the first
+ * fault; a dry run goes on as far as that makes sense.
  */
 
 
@@ -298,7 +297,7 @@ ngx_rooms_import_open(ngx_rooms_import_t *im)
     rooms_check_init(&im->check, &im->faults);
     rooms_manifest_init(&im->manifest, im->limits.entries);
 
-    /* NGINX was told to put all of the body into one file */
+    /* NGINX was told to put the whole body into one file */
 
     span = im->body.spans.elts;
 
@@ -315,7 +314,7 @@ ngx_rooms_import_open(ngx_rooms_import_t *im)
         if (im->dry && im->faults.total
             && im->zip.code == ROOMS_ZIP_INVALID)
         {
-            /* each was told */
+            /* each was reported */
             return ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_INVALID);
         }
 
@@ -340,7 +339,7 @@ ngx_rooms_import_open(ngx_rooms_import_t *im)
 
 
 /*
- * The next bytes of the entry that is open, in pos and last.  NGX_DONE: there
+ * Reads the next bytes of the open entry into pos and last.  NGX_DONE: there
  * are no more; NGX_DECLINED: see im->zip.
  */
 static ngx_int_t
@@ -432,7 +431,7 @@ ngx_rooms_import_scan_end(ngx_rooms_import_t *im)
     }
 
     if (im->unreadable) {
-        /* what it says of media isn't known */
+        /* what it says about media isn't known */
         return NGX_AGAIN;
     }
 
@@ -480,7 +479,7 @@ ngx_rooms_import_element(ngx_rooms_import_t *im, rooms_manifest_item_e kind)
             rc = rooms_import_event(&im->tables, m->slice, &e, m->index - 1);
         }
 
-        /* tables of events that are too many would grow without bound */
+        /* bounds the tables, which grow with each event */
 
         im->tables.stored = im->tables.events * ROOMS_IMPORT_EVENT_MIN;
 
@@ -524,7 +523,7 @@ ngx_rooms_import_element(ngx_rooms_import_t *im, rooms_manifest_item_e kind)
 }
 
 
-/* The room's name and topic become those of the new one. */
+/* Checks the room's name and topic, which the new room will get. */
 static void
 ngx_rooms_import_check_names(ngx_rooms_import_t *im)
 {
@@ -559,7 +558,7 @@ ngx_rooms_import_check_names(ngx_rooms_import_t *im)
 }
 
 
-/* Media: every entry's bytes are read, so that CRC and sha256 are known. */
+/* Media: reads every entry completely, to check its CRC and sha256. */
 
 
 static ngx_int_t
@@ -587,7 +586,7 @@ ngx_rooms_import_verify(ngx_rooms_import_t *im)
 }
 
 
-/* Directories and what a re-packer added are nothing to us. */
+/* Skips directories, and files that somebody added when repacking. */
 static ngx_int_t
 ngx_rooms_import_verify_next(ngx_rooms_import_t *im)
 {
@@ -689,14 +688,17 @@ ngx_rooms_import_judge(ngx_rooms_import_t *im)
 
 
 /*
- * In the thread: the bundle, which was found good, once more.  First events
- * are written to nowhere, and their bytes are counted.  Then contents go into
- * the media path, and events become parcels, which the event loop takes to
- * the store.
+ * Reads the bundle, which was found good, a second time.  First converts
+ * events without storing them, and counts their bytes.  Then puts contents
+ * into the media path, and makes parcels of events, which the event loop
+ * writes to the store.
  */
 
 
-/* It was good a moment ago, and nobody else has the file. */
+/*
+ * It was good a moment ago, and nobody else can write the file: an error of
+ * the disk.
+ */
 static ngx_int_t
 ngx_rooms_import_changed(ngx_rooms_import_t *im)
 {
@@ -716,8 +718,8 @@ ngx_rooms_import_blob_failed(ngx_rooms_import_t *im)
 
 
 /*
- * The next event of the manifest: NGX_OK; NGX_AGAIN: a window was read;
- * NGX_DONE: there is none.
+ * The next event of the manifest.  NGX_OK: here it is; NGX_AGAIN: a window
+ * was read; NGX_DONE: there are no more.
  */
 static ngx_int_t
 ngx_rooms_import_reread(ngx_rooms_import_t *im)
@@ -807,7 +809,7 @@ ngx_rooms_import_measure(ngx_rooms_import_t *im)
             }
         }
 
-        /* one that doesn't come along has written nothing */
+        /* an event that isn't imported has written nothing */
 
         if (im->parcel.b.last != im->parcel.start) {
             t->stored += im->parcel.b.last - im->parcel.start
@@ -823,7 +825,7 @@ ngx_rooms_import_measure(ngx_rooms_import_t *im)
 }
 
 
-/* Besides the events: names of edits, authors, reactions, media. */
+/* Counts what else is written: edits, authors, reactions, media. */
 static ngx_int_t
 ngx_rooms_import_measured(ngx_rooms_import_t *im)
 {
@@ -868,7 +870,7 @@ ngx_rooms_import_measured(ngx_rooms_import_t *im)
             ngx_rooms_import_parcel(im, NGX_ROOMS_PARCEL_MEDIA);
             ngx_rooms_import_row(im, &t->media[i]);
 
-            /* the row; its id and sha256, twice: in the journal, too */
+            /* the row; id and sha256 twice, since the journal has them too */
 
             t->stored += im->parcel.b.last - im->parcel.start
                          + 2 * (sizeof(t->media[i].id)
@@ -1086,7 +1088,7 @@ ngx_rooms_import_rewrite(ngx_rooms_import_t *im)
 }
 
 
-/* For each message that was edited: the events that have its bodies. */
+/* Lists edited messages, each with the events that have its bodies. */
 static ngx_int_t
 ngx_rooms_import_copies(ngx_rooms_import_t *im)
 {
@@ -1114,7 +1116,7 @@ ngx_rooms_import_copies(ngx_rooms_import_t *im)
 }
 
 
-/* Each once; they stand in the tables until the end. */
+/* Each author once.  The tables keep their texts until the end. */
 static ngx_int_t
 ngx_rooms_import_authors(ngx_rooms_import_t *im)
 {
@@ -1146,7 +1148,7 @@ ngx_rooms_import_authors(ngx_rooms_import_t *im)
 }
 
 
-/* Reactions, twice: which emojis a message has, and how many of each. */
+/* Reactions in two passes: first a message's emojis, then their counts. */
 static ngx_int_t
 ngx_rooms_import_counts(ngx_rooms_import_t *im)
 {
@@ -1203,7 +1205,7 @@ ngx_rooms_import_media(ngx_rooms_import_t *im)
 }
 
 
-/* The parcel has room for the largest event beyond its bound. */
+/* The parcel's memory has room for the largest event beyond its bound. */
 static void
 ngx_rooms_import_row(ngx_rooms_import_t *im,
     const rooms_import_medium_t *medium)
@@ -1234,7 +1236,10 @@ ngx_rooms_import_row(ngx_rooms_import_t *im,
 }
 
 
-/* When nobody uses it any more; in the thread, if that finds it out. */
+/*
+ * Called when nobody uses it any more; by the thread, if it finds the work
+ * abandoned.
+ */
 void
 ngx_rooms_import_close(void *data)
 {

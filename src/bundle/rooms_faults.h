@@ -4,10 +4,10 @@
  */
 
 /*
- * The faults that a dry run of an import found: the first 1000 with field
- * and problem, as in `details` of an error, and how many there were.  Memory
- * by malloc(), 256 bytes a fault; without memory only the number grows.
- * Both texts are printable ASCII, whatever the bundle held.
+ * The faults that a dry run of an import found: the first 1000 with field and
+ * problem, as in `details` of an error, and the number of all.  Memory comes
+ * from malloc(), 256 bytes for each fault; if there is none, only the number
+ * grows.  Both texts are printable ASCII, whatever the bundle contains.
  */
 
 #ifndef ROOMS_FAULTS_H
@@ -26,12 +26,12 @@ typedef struct {
 } rooms_fault_t;
 
 
-/* All zero is an empty list. */
+/* A zeroed structure is an empty list. */
 typedef struct {
     rooms_fault_t   *list;
     size_t           count;           /* in the list */
     size_t           size;
-    uint64_t         total;           /* found; total - count: "and N more" */
+    uint64_t         total;           /* found; total - count aren't listed */
 } rooms_faults_t;
 
 

@@ -54,7 +54,7 @@ rooms_id_set_add(rooms_id_set_t *set, rooms_str_t id)
     uint32_t      hash;
     rooms_id_t   *entry, **slot;
 
-    /* a quarter stays free, so that a search ends soon */
+    /* a quarter of the table stays free, so that searches are short */
 
     if (set->n + 1 > set->size / 4 * 3 && rooms_id_grow(set) != 0) {
         return NULL;
@@ -107,7 +107,7 @@ rooms_id_hash(const rooms_id_set_t *set, rooms_str_t id)
 }
 
 
-/* Where the id is, or would be. */
+/* The slot that has the id, or where it would go. */
 
 static rooms_id_t **
 rooms_id_slot(const rooms_id_set_t *set, rooms_str_t id, uint32_t hash)

@@ -4,12 +4,13 @@
  */
 
 /*
- * Ids that were met while a stream went by, each once, in the order of their
- * first appearance, with a pointer of the caller's.  An id takes 24 bytes, its
- * own, and 8 to 16 of the table.
+ * A set of ids seen in a stream, in the order of their first appearance, each
+ * with a pointer for the caller.  An id takes 24 bytes, its own bytes, and 8
+ * to 16 bytes of the table.
  *
- * Ids are other people's, so the hash is keyed; the table doubles by malloc()
- * and goes with rooms_id_set_cleanup(), the rest is the allocator's.
+ * The ids come from others, so the hash has a secret key.  The table comes
+ * from malloc() and is freed by rooms_id_set_cleanup(); all else comes from
+ * the allocator.
  */
 
 #ifndef ROOMS_ID_SET_H
@@ -22,13 +23,13 @@ typedef struct rooms_id_s  rooms_id_t;
 
 struct rooms_id_s {
     rooms_id_t      *next;            /* in order of appearance */
-    void            *data;            /* of the caller; NULL at first */
+    void            *data;            /* for the caller; NULL at first */
     uint32_t         hash;
     uint32_t         len;
     unsigned char    id[];
 };
 
-/* Memory that lives as long as the set; NULL: none left. */
+/* Returns memory that lives as long as the set; NULL: out of memory. */
 typedef void *(*rooms_id_alloc_pt)(void *ctx, size_t size);
 
 typedef struct {
@@ -50,7 +51,7 @@ void rooms_id_set_cleanup(rooms_id_set_t *set);
 
 rooms_id_t *rooms_id_set_find(rooms_id_set_t *set, rooms_str_t id);
 
-/* The one that is there, or a new one, copied; NULL: no memory. */
+/* Finds the id, or adds a copy; NULL: out of memory. */
 rooms_id_t *rooms_id_set_add(rooms_id_set_t *set, rooms_str_t id);
 
 static inline rooms_str_t

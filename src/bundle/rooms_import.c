@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* The first reading: the tables are filled. */
+/* The first reading: fills the tables. */
 
 #include "rooms_import.h"
 #include "rooms_manifest.h"
@@ -145,8 +145,10 @@ rooms_import_fault(rooms_import_t *im, uint64_t index, const char *key,
 }
 
 
-/* What is minified is as long as it will be stored, but for what ids are
- * called.  An author doesn't count: an export adds it. */
+/*
+ * The minified text is about as long as what will be stored, except that ids
+ * change.  An author doesn't count, since an export adds it.
+ */
 static void
 rooms_import_content_sizes(rooms_import_t *im, rooms_str_t content,
     const char *key, uint64_t index, int edit)
@@ -158,7 +160,7 @@ rooms_import_content_sizes(rooms_import_t *im, rooms_str_t content,
         return;
     }
 
-    /* a level takes two bytes, and no limit of bytes is lower than this */
+    /* a level takes two bytes, and no other limit is lower than this */
 
     if (content.len <= 2 * ROOMS_CONTENT_DEPTH) {
         return;
@@ -198,14 +200,17 @@ rooms_import_content_sizes(rooms_import_t *im, rooms_str_t content,
 }
 
 
-/* What the checks leave open: sizes, and a time that can be written. */
+/*
+ * Checks what the other checks leave open: sizes, and a time that can be
+ * written.
+ */
 static void
 rooms_import_event_sizes(rooms_import_t *im, const rooms_check_event_t *e,
     uint64_t index)
 {
     int  edit;
 
-    /* the body of an edit is one level further down */
+    /* an edit has its body one level deeper */
 
     edit = rooms_json_member(e->content, "replaces").data != NULL;
 
@@ -269,7 +274,10 @@ rooms_import_event(rooms_import_t *im, rooms_str_t slice,
 }
 
 
-/* As a tree: who reacted is compared whatever the order of members. */
+/*
+ * Parses a tree, since two authors are equal whatever the order of their
+ * members.
+ */
 static int
 rooms_import_reaction(rooms_import_t *im, rooms_str_t slice, uint32_t index)
 {
@@ -286,8 +294,8 @@ rooms_import_reaction(rooms_import_t *im, rooms_str_t slice, uint32_t index)
 
 
 /*
- * An edit holds a copy of a body, so a redaction has to find it; an edit of
- * what isn't in the bundle stands for itself.
+ * An edit has a copy of a body, so a redaction has to find it.  An edit of a
+ * message that isn't in the bundle stays an event of its own.
  */
 static int
 rooms_import_edit(rooms_import_t *im, rooms_str_t content, uint32_t index)
@@ -378,8 +386,8 @@ rooms_import_participant(rooms_import_t *im, rooms_str_t key, json_t *o)
 
 
 /*
- * Authors have numbers in the order in which they are met.  One of a
- * participant's row is in the text already; another one is added.
+ * Authors are numbered in the order in which they appear.  An author from
+ * `participants` is in the text already; another one is added.
  */
 int64_t
 rooms_import_author_number(rooms_import_t *im, rooms_str_t author)
@@ -500,7 +508,7 @@ rooms_import_medium(rooms_import_t *im, rooms_str_t key, json_t *o,
 }
 
 
-/* "media_id", or "media_ids": what contents call it. */
+/* The ids by which contents refer to a medium: "media_id" or "media_ids". */
 static int
 rooms_import_media_ids(rooms_import_t *im, json_t *o, uint32_t index,
     uint64_t at)
@@ -544,7 +552,7 @@ rooms_import_media_ids(rooms_import_t *im, json_t *o, uint32_t index,
 }
 
 
-/* A sha256, an id, or an object with either. */
+/* A sha256, an id, or an object with one or both. */
 int
 rooms_import_missing(rooms_import_t *im, rooms_str_t slice)
 {

@@ -4,25 +4,26 @@
  */
 
 /*
- * What an import has to remember of a bundle, and how its events become
- * events of the new room.  A manifest is read twice:
+ * What an import remembers of a bundle, and how its events become events of
+ * the new room.  A manifest is read twice:
  *
  *     first     rooms_import_event(), _participant(), _medium(), _missing()
  *               look at each element, add faults, and fill the tables;
  *               then rooms_import_finish()
- *     second    rooms_import_write() makes each event's new JSON,
- *               rooms_import_edits() lists what was edited by what,
- *               rooms_import_counts() how often it was reacted to
+ *     second    rooms_import_write() makes each event's new row,
+ *               rooms_import_edits() lists edited messages and their edits,
+ *               rooms_import_counts() counts reactions
  *
- * so that members may come in any order, and references in any direction.
+ * So members may come in any order, and references may point in any
+ * direction.
  *
- * Memory, by malloc(): 12 bytes an event in a table that is at most three
- * quarters full and doubles when it is, and a bit; 8 bytes an edit; 24 bytes
- * a reaction, and each emoji once; 100 bytes and its names a medium; an
- * author's names.  Each text table has 16 MiB at most.
+ * Memory, from malloc(): for each event 12 bytes in a table that doubles when
+ * it is three quarters full, and a bit; for each edit 8 bytes; for each
+ * reaction 24 bytes, and each different emoji once; for each medium 100 bytes
+ * and its names; authors' names.  Each text table has at most 16 MiB.
  *
- * A new event id is made of its position and of a keyed hash of it, so it
- * can be told again without being remembered.
+ * A new event id is made of the event's position and a keyed hash of it.  So
+ * it needn't be remembered.
  */
 
 #ifndef ROOMS_IMPORT_H
@@ -43,14 +44,20 @@
 #define ROOMS_IMPORT_EDITS_MAX     100            /* of one message */
 #define ROOMS_IMPORT_ID_LEN        33             /* "evt-", 13, 16 */
 
-/* What an event takes in the store at least: a short row, and what Redis adds. */
+/*
+ * The least bytes that an event takes in the store: a short row, and Redis's
+ * overhead.
+ */
 #define ROOMS_IMPORT_EVENT_MIN     256
 
-/* The new JSON of an event of `len` bytes has at most so many. */
+/* The most bytes of the new row of an event of `len` bytes. */
 #define ROOMS_IMPORT_JSON(len)     (4 * (len) + 2 * ROOMS_IMPORT_AUTHOR_MAX)
 
 
-/* Ids to numbers; of an id only a keyed hash of 64 bits is kept. */
+/*
+ * A map from ids to numbers.  It only keeps a keyed hash of 64 bits of each
+ * id.
+ */
 typedef struct {
     uint64_t      *hashes;            /* 0: free */
     uint32_t      *values;
@@ -61,17 +68,19 @@ typedef struct {
 
 void rooms_import_map_init(rooms_import_map_t *map);
 void rooms_import_map_free(rooms_import_map_t *map);
-/* 0; 1: it is there, and stays as it is; -1: no memory. */
+/*
+ * Returns 0; 1: the id is there already and isn't changed; -1: out of memory.
+ */
 int rooms_import_map_add(rooms_import_map_t *map, rooms_str_t id,
     uint32_t value);
 int64_t rooms_import_map_get(const rooms_import_map_t *map, rooms_str_t id);
-/* What may be looked up later, without its id. */
+/* The same in two steps, to look an id up later without keeping it. */
 uint64_t rooms_import_map_hash(const rooms_import_map_t *map, rooms_str_t id);
 int64_t rooms_import_map_get_hash(const rooms_import_map_t *map,
     uint64_t hash);
 
 
-/* Strings one after the other, each told by its offset. */
+/* Strings one after another, each known by its offset. */
 typedef struct {
     u_char        *data;
     size_t         len;
@@ -82,15 +91,15 @@ typedef struct {
 typedef struct {
     u_char         sha256[64];        /* digits */
     uint64_t       size;
-    uint32_t       crc;               /* once the content was read */
-    uint32_t       width;             /* likewise; 0: no picture */
+    uint32_t       crc;               /* set once the content was read */
+    uint32_t       width;             /* likewise; 0: not a picture */
     uint32_t       height;
     uint32_t       name;              /* in `text` */
     uint32_t       mime;
     uint32_t       content;           /* the first medium of this sha256 */
-    unsigned       found:1;           /* of the first: an entry has it */
+    unsigned       found:1;           /* of that first one: an entry has it */
     unsigned       kept:1;            /* likewise: it is on our disk */
-    u_char         id[30];            /* "med-" and 26: the new one */
+    u_char         id[30];            /* the new id: "med-" and 26 digits */
 } rooms_import_medium_t;
 
 
@@ -100,11 +109,11 @@ typedef struct {
 } rooms_import_edit_t;
 
 
-/* One that was added or taken back; once all are known: a count. */
+/* A reaction that was added or removed.  In the end: an emoji's count. */
 typedef struct {
-    uint64_t       message;           /* hash of its id; then: its index */
-    uint64_t       who;               /* likewise; then: how many */
-    uint32_t       event;             /* index: the last one holds */
+    uint64_t       message;           /* hash of its id; in the end its index */
+    uint64_t       who;               /* likewise; in the end the count */
+    uint32_t       event;             /* index; the last one wins */
     uint32_t       emoji:31;          /* in `emojis` */
     uint32_t       active:1;
 } rooms_import_reaction_t;
@@ -112,68 +121,69 @@ typedef struct {
 
 typedef struct {
     rooms_faults_t         *faults;
-    const char             *failed;   /* no memory; a text table is full */
-    const char             *problem;  /* of rooms_import_write() */
+    const char             *failed;   /* out of memory, or a text table is
+                                         full */
+    const char             *problem;  /* from rooms_import_write() */
     const char             *problem_key;
 
-    /* what the events will say, set before the second reading */
+    /* values for the events; set before the second reading */
     rooms_str_t             room;
     rooms_str_t             sender;
-    uint64_t                media_max;  /* ids of media, at most */
+    uint64_t                media_max;  /* the most ids of media */
     int64_t                 position; /* of the first event */
-    int64_t                 now;      /* ms, for the ids of media */
+    int64_t                 now;      /* ms, for media ids */
 
-    uint64_t                events;   /* that are imported */
-    uint64_t                stored;   /* bytes that they take, at least */
+    uint64_t                events;   /* number of imported events */
+    uint64_t                stored;   /* the least bytes that they take */
     size_t                  nmedia;
 
     /* the rest is private */
 
-    u_char                  key[16];  /* of event ids */
+    u_char                  key[16];  /* for event ids */
 
-    rooms_import_map_t      ids;      /* of events, to their indexes */
-    rooms_import_map_t      people;   /* to offsets in `authors` */
+    rooms_import_map_t      ids;      /* event ids -> their indexes */
+    rooms_import_map_t      people;   /* participants -> offsets in `authors` */
     rooms_import_text_t     authors;  /* JSON of _imported_sender */
-    rooms_import_map_t      numbers;  /* of that JSON, to its number */
-    uint32_t               *numbered; /* and back: offsets in `authors` */
+    rooms_import_map_t      numbers;  /* such JSON -> its number */
+    uint32_t               *numbered; /* numbers -> offsets in `authors` */
     size_t                  nauthors;
     size_t                  numbered_size;
 
     rooms_import_medium_t  *media;
     size_t                  media_size;
     rooms_import_map_t      media_ids;
-    rooms_import_map_t      contents; /* sha256, to the first medium */
+    rooms_import_map_t      contents; /* sha256 -> the first medium with it */
     rooms_import_map_t      missing;
     rooms_import_text_t     text;
 
     rooms_import_edit_t    *edits;
     size_t                  nedits;
     size_t                  edits_size;
-    size_t                  edits_at; /* of rooms_import_edits() */
+    size_t                  edits_at; /* next of rooms_import_edits() */
 
-    u_char                 *messages; /* bits: events to be reacted to */
+    u_char                 *messages; /* bits: events that can have reactions */
     size_t                  messages_size;
     rooms_import_reaction_t  *reactions;
     size_t                  nreactions;
     size_t                  reactions_size;
-    size_t                  counts_at;  /* of rooms_import_counts() */
+    size_t                  counts_at;  /* next of rooms_import_counts() */
     rooms_import_text_t     emojis;
-    rooms_import_map_t      emoji_ids;  /* to offsets in `emojis` */
+    rooms_import_map_t      emoji_ids;  /* emojis -> offsets in `emojis` */
 
-    u_char                 *scratch;  /* of an event */
-    u_char                 *decoded;  /* its strings */
+    u_char                 *scratch;  /* the current event, minified */
+    u_char                 *decoded;  /* the strings of the current event */
 } rooms_import_t;
 
 
-/* -1: no memory. */
+/* -1: out of memory. */
 int rooms_import_init(rooms_import_t *im, rooms_faults_t *faults);
 void rooms_import_cleanup(rooms_import_t *im);
 
 
 /*
- * First reading.  `slice` is the element's text, and `o` or `e` what the checks
- * (rooms_manifest_check.h) made of it.  0, or -1 with im->failed set; what is
- * wrong with the element becomes a fault.
+ * The first reading. `slice` is the element's text; `o` or `e` is what the
+ * checks (rooms_manifest_check.h) made of it.  Returns 0, or -1 with
+ * im->failed set.  Anything wrong with the element becomes a fault.
  */
 int rooms_import_event(rooms_import_t *im, rooms_str_t slice,
     const rooms_check_event_t *e, uint64_t index);
@@ -182,54 +192,60 @@ int rooms_import_medium(rooms_import_t *im, rooms_str_t key, json_t *o,
     uint64_t index);
 int rooms_import_missing(rooms_import_t *im, rooms_str_t slice);
 
-/* A fault of a member of an event. */
+/* Adds a fault of an event's member. */
 void rooms_import_fault(rooms_import_t *im, uint64_t index, const char *key,
     const char *problem);
 
-/* The medium of an entry "media/<sha256>/..."; NULL: none has it. */
+/*
+ * The medium of an entry "media/<sha256>/..."; NULL: no medium has this
+ * content.
+ */
 rooms_import_medium_t *rooms_import_content(rooms_import_t *im,
     rooms_str_t sha256);
 
-/* All was read: edits and media as a whole. */
+/*
+ * Call it when everything was read: checks edits and media as a whole, and
+ * counts reactions.
+ */
 void rooms_import_finish(rooms_import_t *im);
 
-/* Whether a medium comes along: its content was found. */
+/* Whether a medium is imported: its content was found. */
 int rooms_import_kept(const rooms_import_t *im, size_t i);
 
 rooms_str_t rooms_import_string(const rooms_import_t *im, uint32_t at);
 
 
 /*
- * The readings after that.  Writes the event's new JSON, and tells its
- * position; 1: an event that doesn't come along; -1: see im->problem.
+ * The later readings.  Writes an event's new row, and sets its position.  1:
+ * the event isn't imported; -1: see im->problem.
  */
 int rooms_import_write(rooms_import_t *im, rooms_str_t slice,
     rooms_buf_t *b, int64_t *position);
 
-/* ROOMS_IMPORT_ID_LEN bytes. */
+/* Writes ROOMS_IMPORT_ID_LEN bytes. */
 void rooms_import_event_id(const rooms_import_t *im, uint32_t index,
     u_char *dst);
 
 /*
- * The next message that was edited: its id and its edits' ids, with a space
- * between each two, go into the buffer.  0: there is none.
+ * The next edited message: writes its id, and its edits' ids with a space
+ * between them, to the buffer.  0: there are no more.
  */
 int rooms_import_edits(rooms_import_t *im, rooms_buf_t *b, rooms_str_t *id,
     rooms_str_t *edits);
 
 /*
- * How many there are of the next emoji of a message, once the tables are
- * finished: "event emoji" and minus the number, as the store has them.
+ * The next emoji of a message, after rooms_import_finish(): writes "event
+ * emoji" and minus the count, as the store has them.  0: there are no more.
  */
 int rooms_import_counts(rooms_import_t *im, rooms_buf_t *b, rooms_str_t *row,
     rooms_str_t *count);
 
 
-/* The authors of what was written; n < im->nauthors. */
+/* The author with number n < im->nauthors. */
 rooms_str_t rooms_import_author_json(const rooms_import_t *im, size_t n);
 
 
-/* Between the import's files */
+/* Shared by the import's files */
 
 /* The number of an author; -1: the tables are full. */
 int64_t rooms_import_author_number(rooms_import_t *im, rooms_str_t author);
@@ -241,11 +257,14 @@ rooms_str_t rooms_import_value(json_t *o, const char *key);
 int rooms_import_room_for(rooms_import_t *im, void **array, size_t n,
     size_t *size, size_t each);
 
-/* Reactions: the event of this index. */
+/* Notes for reactions whether the event of this index is a message. */
 int rooms_import_message(rooms_import_t *im, const rooms_check_event_t *e,
     uint32_t index);
 int rooms_import_react(rooms_import_t *im, json_t *o, uint32_t index);
-/* A string's value, into `buf` if it has escapes; NULL: none, or too long. */
+/*
+ * Decodes a string, into `buf` if it has escapes; NULL: not a string, or too
+ * long.
+ */
 rooms_str_t rooms_import_decode(rooms_str_t raw, u_char *buf, size_t size);
 void rooms_import_count(rooms_import_t *im);
 

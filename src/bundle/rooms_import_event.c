@@ -4,13 +4,12 @@
  */
 
 /*
- * The readings after the first: an event's new row.  Values go over as
- * their authors wrote them: numbers keep their digits, members their order
- * and the escapes of their keys; what is new is who sent it, where it stands,
- * and what the ids in it are called now.
+ * The second reading: makes an event's new row.  Values stay as their authors
+ * wrote them: numbers keep their digits, members their order, keys their
+ * escapes.  New are only the sender, the position, and the ids.
  *
- * An author goes into the event as a number: one may be longer than ten
- * events, and have written thousands.
+ * The row has an author as a number, since one author's JSON may be longer
+ * than ten events, and the author may have written thousands.
  */
 
 #include "rooms_import.h"
@@ -20,7 +19,7 @@
 #include <stdlib.h>
 
 
-/* What is read of an event: raw JSON, or decoded, in im->decoded. */
+/* An event's members: raw JSON, or decoded into im->decoded. */
 typedef struct {
     rooms_str_t    id;
     rooms_str_t    sender;
@@ -34,11 +33,12 @@ typedef struct {
     rooms_str_t    unreadable;
 } rooms_import_event_t;
 
-/* What a content's members mean depends on where it stands. */
+/* What a content's members mean depends on where the content is. */
 #define ROOMS_IMPORT_EVENT_ID   1     /* "event_id" is a reference */
-#define ROOMS_IMPORT_REPLACES   2     /* "replaces" is, "content" is one */
-#define ROOMS_IMPORT_AUTHOR     4     /* may have an author in it */
-#define ROOMS_IMPORT_SENDER     8     /* has one: else it is the sender */
+#define ROOMS_IMPORT_REPLACES   2     /* "replaces" is one, "content" is a
+                                         content */
+#define ROOMS_IMPORT_AUTHOR     4     /* may contain an author */
+#define ROOMS_IMPORT_SENDER     8     /* needs an author: else the sender */
 
 
 static int rooms_import_parse(rooms_import_t *im, rooms_str_t json,
@@ -151,8 +151,8 @@ rooms_import_write(rooms_import_t *im, rooms_str_t slice, rooms_buf_t *b,
 
 
 /*
- * All of an event's strings together are no longer than the event, so they
- * fit.  A key is what it says, with escapes or without.
+ * All strings of an event together are no longer than the event, so they fit.
+ * A key is compared by what it means, with or without escapes.
  */
 static int
 rooms_import_parse(rooms_import_t *im, rooms_str_t json,
@@ -256,7 +256,7 @@ rooms_import_put_event(rooms_import_t *im, const rooms_import_event_t *e,
     row.sender = im->sender;
     row.unlisted = 1;
 
-    /* the check has seen to the type's beginning */
+    /* the check has seen the prefix of the type */
 
     row.type.len = e->type.len - (sizeof(ROOMS_STORED_TYPE) - 1);
     row.type.data = e->type.data + sizeof(ROOMS_STORED_TYPE) - 1;
@@ -303,7 +303,10 @@ rooms_import_time(rooms_str_t time)
 }
 
 
-/* The limit is of what is written, since new ids may be longer than old. */
+/*
+ * Applies the limit to what is written, since new ids may be longer than the
+ * old ones.
+ */
 static int
 rooms_import_put_content(rooms_import_t *im, rooms_buf_t *b,
     const char *key, rooms_str_t content, unsigned flags,
@@ -424,8 +427,8 @@ rooms_import_put_attachments(rooms_import_t *im, rooms_buf_t *b,
 
 
 /*
- * An edit's content has the new body in a content of its own.  Returns the
- * bytes of the author, which don't count for the limit of a content.
+ * An edit has its new body in a content of its own.  Returns the bytes of the
+ * author, which don't count for the limit.
  */
 static size_t
 rooms_import_put_members(rooms_import_t *im, rooms_buf_t *b,
@@ -450,7 +453,7 @@ rooms_import_put_members(rooms_import_t *im, rooms_buf_t *b,
         if ((flags & ROOMS_IMPORT_AUTHOR)
             && rooms_json_key_is(key, "_imported_sender"))
         {
-            /* it came from somewhere else before */
+            /* it was imported before, from somewhere else */
 
             if (value.data[0] == '{') {
                 author = value;
@@ -485,7 +488,10 @@ rooms_import_put_members(rooms_import_t *im, rooms_buf_t *b,
 }
 
 
-/* 0: the value is none, and stays as it is. */
+/*
+ * Writes a value that is a reference, with its new id.  0: it isn't a
+ * reference.
+ */
 static int
 rooms_import_put_ref(rooms_import_t *im, rooms_buf_t *b, rooms_str_t key,
     rooms_str_t value, unsigned flags)
@@ -523,7 +529,7 @@ rooms_import_put_ref(rooms_import_t *im, rooms_buf_t *b, rooms_str_t key,
 }
 
 
-/* Who isn't among the participants is shown by the id alone. */
+/* A sender who isn't among the participants is shown by the id alone. */
 static rooms_str_t
 rooms_import_author(rooms_import_t *im, rooms_str_t sender, u_char *buf)
 {
@@ -546,8 +552,8 @@ rooms_import_author(rooms_import_t *im, rooms_str_t sender, u_char *buf)
 
 
 /*
- * One who finds no room in the tables stands in the event itself: that is no
- * longer than the bundle made it.
+ * If the tables have no room for an author, the event contains the whole
+ * author.  That is no longer than it was in the bundle.
  */
 static void
 rooms_import_put_author(rooms_import_t *im, rooms_buf_t *b,
@@ -604,17 +610,20 @@ rooms_import_edits(rooms_import_t *im, rooms_buf_t *b, rooms_str_t *id,
 
 
 /*
- * How many reactions a message has after an import.  Of each message, author
- * and emoji the last event holds: it is there, or was taken back.  The author
- * is the sender together with _imported_sender, since all that was imported
- * once has one sender.
+ * The counts of reactions after an import.  For each message, author and
+ * emoji the last event decides: the reaction is there, or was removed.  The
+ * author is the sender together with _imported_sender, since everything
+ * imported before has the same sender.
  *
- * Counts are all that the store gets: nobody in the new room is one of those
- * authors, so nobody can take such a reaction back, nor has it.
+ * The store only gets the counts: none of these authors is in the new room,
+ * so nobody can remove such a reaction, or owns it.
  */
 
 
-/* Edits are messages, too, and nobody reacts to them, or to what is wiped. */
+/*
+ * Edits are messages too, but nobody reacts to an edit, or to a redacted
+ * message.
+ */
 int
 rooms_import_message(rooms_import_t *im, const rooms_check_event_t *e,
     uint32_t index)
@@ -653,7 +662,7 @@ rooms_import_answerable(const rooms_import_t *im, uint64_t index)
 }
 
 
-/* -1: no memory. */
+/* -1: out of memory. */
 static int
 rooms_import_who(rooms_import_t *im, json_t *o, uint64_t *who)
 {
@@ -683,7 +692,7 @@ rooms_import_who(rooms_import_t *im, json_t *o, uint64_t *who)
 }
 
 
-/* The offset of an emoji; -1: see im->failed. */
+/* The offset of an emoji in the table; -1: see im->failed. */
 static int64_t
 rooms_import_emoji(rooms_import_t *im, rooms_str_t emoji)
 {
@@ -707,7 +716,7 @@ rooms_import_emoji(rooms_import_t *im, rooms_str_t emoji)
 }
 
 
-/* What isn't one of ours stays an event, and doesn't count. */
+/* A reaction in an unknown form stays an event, and isn't counted. */
 int
 rooms_import_react(rooms_import_t *im, json_t *o, uint32_t index)
 {
@@ -786,8 +795,8 @@ rooms_import_reaction_cmp(const void *one, const void *two)
 
 
 /*
- * All was read: reactions become counts, in their place.  Of a message's
- * emojis those count that the bundle has first, as many as there can be.
+ * When all was read: turns reactions into counts, in place.  A message keeps
+ * the emojis that come first in the bundle, up to the limit.
  */
 void
 rooms_import_count(rooms_import_t *im)

@@ -4,9 +4,9 @@
  */
 
 /*
- * Open addressing with linear probes.  The hash is SipHash under a random
- * key: two ids of a bundle that meet in all of its 64 bits can't be made on
- * purpose, and by chance a million ids do so once in 10^7 imports.
+ * Open addressing with linear probing.  The hash is SipHash with a random
+ * key.  So nobody can choose two ids with equal hashes of 64 bits, and by
+ * chance a million ids have such a pair once in 10^7 imports.
  */
 
 #include "rooms_import.h"

@@ -275,7 +275,7 @@ rooms_manifest_key_end(rooms_manifest_t *m, const u_char *p)
 
     m->slicing = 0;
 
-    /* two keys are the same however they are written */
+    /* keys are compared decoded, however they are spelled */
 
     raw.data++;
     raw.len -= 2;
@@ -293,7 +293,7 @@ rooms_manifest_key_end(rooms_manifest_t *m, const u_char *p)
 }
 
 
-/* A key of the top object: once only, and it says what its value is. */
+/* A key of the top object: must be new; tells what its value is. */
 
 static int
 rooms_manifest_member(rooms_manifest_t *m)
@@ -333,7 +333,7 @@ rooms_manifest_member(rooms_manifest_t *m)
 }
 
 
-/* The window ends inside a slice: what it has of it goes to the buffer. */
+/* The window ends inside a slice: copies this part of it into the buffer. */
 
 static int
 rooms_manifest_keep(rooms_manifest_t *m, const u_char *p)

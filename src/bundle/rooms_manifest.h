@@ -4,25 +4,25 @@
  */
 
 /*
- * Cuts a manifest.json that comes in windows of any size into slices of raw
- * JSON: each small member of the top object whole; of `events`,
- * `participants`, `media` and `missing_media` one element after the other.
- * The whole text's syntax is checked (rooms_json_scan.h); a slice is then
- * parsed by its consumer, with JSON_REJECT_DUPLICATES.
+ * Cuts a manifest.json, which comes in windows of any size, into slices of
+ * raw JSON: each small member of the top object, and each element of
+ * `events`, `participants`, `media` and `missing_media`.  It checks the
+ * syntax of the whole text (rooms_json_scan.h).  The caller parses each slice
+ * with JSON_REJECT_DUPLICATES.
  *
  *     rooms_manifest_init()
  *     for each window [p, end):
  *         while ((rc = rooms_manifest_next(m, &p, end)) > 0) ... m->slice
  *         rc == ROOMS_MANIFEST_AGAIN: the window is used up
  *     rooms_manifest_finish()          is the text complete?
- *     rooms_manifest_cleanup()         in any case
+ *     rooms_manifest_cleanup()         always
  *
- * One may stop between two elements for as long as one likes: what is left
- * of the window has to stay.  Members come in whatever order they stand.
+ * The caller may pause between two elements, as long as the rest of the
+ * window stays in place.  Members come in the order of the text.
  *
- * A slice points into the window, or, if it began in an earlier one, into a
- * buffer (by malloc()) that never holds more than one slice.  It and the key
- * hold until the next call.
+ * A slice points into the window; if it began in an earlier one, it is in a
+ * buffer (from malloc()) that never holds more than one slice.  The slice and
+ * the key are valid until the next call.
  *
  * Errors: -1; `err` has the reason, `scan.offset` the byte.
  */
@@ -55,7 +55,8 @@ typedef struct {
     rooms_str_t          slice;       /* raw JSON of the value */
     rooms_str_t          key;         /* decoded; ROOMS_NULL in an array */
     uint64_t             index;       /* of the element, from 0 */
-    uint64_t             at;          /* offset of the slice in the text */
+    uint64_t             at;          /* offset of the slice in the whole
+                                         text */
 
     char                 err[192];
 
@@ -65,27 +66,27 @@ typedef struct {
 
     unsigned             failed;
     uint64_t             elements_max;
-    rooms_manifest_item_e  section;   /* what is being cut */
+    rooms_manifest_item_e  section;   /* the kind of the current member */
     unsigned             listing;     /* inside one of the long members */
     unsigned             slicing;     /* inside a slice */
     size_t               limit;       /* of the slice, bytes */
-    const u_char        *begin;       /* of it in the window */
+    const u_char        *begin;       /* its beginning in the window */
 
-    u_char              *buf;         /* what earlier windows had of it */
+    u_char              *buf;         /* its bytes from earlier windows */
     size_t               len;
     size_t               size;
 
     u_char               key_buf[ROOMS_MANIFEST_KEY_MAX];
 
-    unsigned             members;     /* seen, for doubles */
+    unsigned             members;     /* number seen, to find duplicates */
     uint16_t             seen_len[ROOMS_MANIFEST_MEMBERS_MAX];
     u_char               seen[ROOMS_MANIFEST_MEMBERS_MAX][64];
 } rooms_manifest_t;
 
 
 /*
- * `elements_max`: of participants, of media and of missing_media each;
- * events are bounded by the unpacked bytes.
+ * `elements_max` bounds participants, media and missing_media each.  Events
+ * are bounded by the unpacked bytes.
  */
 void rooms_manifest_init(rooms_manifest_t *m, uint64_t elements_max);
 void rooms_manifest_cleanup(rooms_manifest_t *m);
@@ -96,7 +97,7 @@ rooms_manifest_item_e rooms_manifest_next(rooms_manifest_t *m,
 
 int rooms_manifest_finish(rooms_manifest_t *m);
 
-/* Whether the top object has had that key so far: for an empty list. */
+/* Whether the top object has had that key so far; finds empty lists, too. */
 int rooms_manifest_seen(const rooms_manifest_t *m, const char *key);
 
 #endif /* ROOMS_MANIFEST_H */

@@ -13,7 +13,7 @@
 #include <string.h>
 
 
-/* Where a fault is: "events[12]" and, below it, a member's name. */
+/* The place of a fault: "events[12]", and a member's name below it. */
 typedef struct {
     rooms_manifest_check_t  *check;
     char                     path[40];
@@ -23,7 +23,7 @@ typedef struct {
 
 static const char  *required[] = { "format", "version", "room" };
 
-/* Members of an event whose values are looked at as they stand. */
+/* Members of an event that are kept raw. */
 enum {
     ROOMS_CHECK_POSITION = 0,
     ROOMS_CHECK_ORIGIN_TS,
@@ -216,7 +216,7 @@ rooms_check_room(rooms_check_at_t *at, json_t *room)
 }
 
 
-/* The four kinds of section 6; NULL: none of them. */
+/* The four types that can't be imported; NULL: none of them. */
 
 static const char *
 rooms_check_kind(json_t *room, const char *type)
@@ -329,7 +329,7 @@ rooms_check_participant(rooms_manifest_check_t *c, rooms_str_t key,
 }
 
 
-/* A text that may be missing or null. */
+/* Checks a text that may be missing or null. */
 
 static void
 rooms_check_text(rooms_check_at_t *at, json_t *o, const char *key)
@@ -379,7 +379,10 @@ rooms_check_finish(rooms_manifest_check_t *c, int events)
 }
 
 
-/* What is read of a string: NULL, it is none; too long is none of any kind. */
+/*
+ * Decodes a string.  NULL: it isn't a string.  One that is too long gets a
+ * length that every check refuses.
+ */
 
 static rooms_str_t
 rooms_check_string(rooms_str_t raw, u_char *buf)
@@ -404,7 +407,7 @@ rooms_check_string(rooms_str_t raw, u_char *buf)
 }
 
 
-/* An integer, not negative, in `n`; else -1. */
+/* Reads an integer that isn't negative into *n; else returns -1. */
 
 static int
 rooms_check_integer(rooms_str_t raw, int64_t *n)
@@ -501,8 +504,9 @@ rooms_check_read(rooms_str_t slice, rooms_check_event_t *e)
 
 
 /*
- * Whether an element is an object that means the same to every reader.  Nearly
- * all are plain JSON; for what isn't, jansson says it, and what is wrong.
+ * Whether an element is an object that means the same to every reader.
+ * Nearly all are plain JSON; jansson checks the others, and says what is
+ * wrong.
  */
 
 static int
@@ -547,7 +551,7 @@ rooms_check_event(rooms_manifest_check_t *c, rooms_str_t slice,
     rooms_check_read(slice, e);
 
     if (e->unreadable) {
-        /* the store that it was exported from couldn't read it */
+        /* the server that exported it couldn't read it */
         return 0;
     }
 
