@@ -10,24 +10,25 @@
  *         ^                    |
  *         +--- told again -----+
  *
- * A sweep tells all listeners of a room, some in a turn.  They gather here
- * until the last has been told; then the room's events are read once, and
- * behind them the rows of all the readers' memberships, so that who was
- * removed by then gets nothing.  While news are handed on, those who are told
- * of the next gather for the next reading: the more comes, the more is read
- * at once.
+ * A sweep tells all listeners of a room, some in each turn.  They gather here
+ * until the last one was told.  Then the room's events are read once, and
+ * after them the membership rows of all these readers; so a participant who
+ * was removed before gets nothing.  While news are handed on, those who are
+ * told of more gather for the next reading.  So the more news come, the more
+ * are read at once.
  *
- * It is a short cut.  Whatever goes wrong, each reader looks by itself, with
- * the deadline and the retries of a request.
+ * It is only a short cut.  If anything goes wrong, each reader looks on its
+ * own, with the deadline and the retries of a request.
  */
 
 #include "ngx_rooms_fanout.h"
 #include "rooms_author.h"
 
 
-#define NGX_ROOMS_FANOUT_TURN   128        /* readers in a turn of the loop */
-#define NGX_ROOMS_FANOUT_ROWS   128        /* of a command */
-#define NGX_ROOMS_FANOUT_MOVES    8        /* followed in a cluster */
+#define NGX_ROOMS_FANOUT_TURN   128        /* readers handled in one turn */
+#define NGX_ROOMS_FANOUT_ROWS   128        /* rows of one command */
+#define NGX_ROOMS_FANOUT_MOVES    8        /* redirections followed in a
+                                              cluster */
 
 
 typedef enum {
@@ -36,9 +37,10 @@ typedef enum {
     NGX_ROOMS_FANOUT_HANDS_ON
 } ngx_rooms_fanout_state_e;
 
-/* Of a room; it lives while somebody waits for it. */
+/* The fan-out of a room; it exists while somebody waits for it. */
 struct ngx_rooms_fanout_s {
-    ngx_str_node_t            sn;         /* the key of the room's events */
+    ngx_str_node_t            sn;         /* its name is the key of the
+                                             room's events */
     ngx_pool_t               *pool;
     ngx_rooms_store_t        *store;
     ngx_uint_t                slot;
@@ -47,9 +49,10 @@ struct ngx_rooms_fanout_s {
     rooms_str_t               members;
 
     ngx_rooms_fanout_state_e  state;
-    ngx_queue_t               joining;    /* for the next reading */
-    ngx_queue_t               asked;      /* in the order of the rows */
-    int64_t                   from;       /* of those who join */
+    ngx_queue_t               joining;    /* readers for the next reading */
+    ngx_queue_t               asked;      /* readers in the order of their
+                                             rows */
+    int64_t                   from;       /* the range of those who join */
     int64_t                   at;
     int64_t                   asked_at;
     ngx_rooms_batch_t        *batch;
@@ -73,7 +76,7 @@ static void ngx_rooms_fanout_hand_on(ngx_rooms_fanout_t *f);
 static ngx_rbtree_t       ngx_rooms_fanouts;
 static ngx_rbtree_node_t  ngx_rooms_fanouts_sentinel;
 
-/* of the last one who joined: most often many join one after another */
+/* the last one used: usually many readers join the same one */
 static ngx_rooms_fanout_t  *ngx_rooms_fanout_recent;
 
 
@@ -111,7 +114,7 @@ void
 ngx_rooms_fanout_leave(ngx_rooms_reader_t *s)
 {
     if (s->fanout) {
-        /* a turn finds out that nobody is left */
+        /* if nobody is left, the next turn finds out */
         ngx_queue_remove(&s->fan);
         s->fanout = NULL;
     }
@@ -154,7 +157,7 @@ ngx_rooms_fanout_get(ngx_rooms_req_t *rq, rooms_str_t room)
     keys = rq->keys;
     keys.pool = pool;
 
-    /* stores may have rooms of the same names */
+    /* two stores may have rooms with the same names */
 
     key = ngx_rooms_join(pool, (rooms_str_t) { sizeof(rq->conf->store),
                                          (u_char *) &rq->conf->store },
@@ -239,7 +242,7 @@ ngx_rooms_fanout_turn(ngx_event_t *ev)
     }
 
     if (!ngx_queue_empty(&f->store->pubsub->woken)) {
-        /* some are still to be told */
+        /* some listeners are still to be told */
         ngx_post_event(&f->turn, &ngx_posted_next_events);
         return;
     }
@@ -281,7 +284,10 @@ ngx_rooms_fanout_ask_rows(ngx_rooms_fanout_t *f, ngx_rooms_batch_t *b)
 }
 
 
-/* The rows are read behind the events: who was removed by then gets none. */
+/*
+ * Reads the rows after the events, so that a participant who was removed
+ * before gets none.
+ */
 static void
 ngx_rooms_fanout_ask(ngx_rooms_fanout_t *f)
 {
@@ -375,7 +381,7 @@ ngx_rooms_fanout_late(ngx_event_t *ev)
 }
 
 
-/* NULL: not as it should be; then each has to look. */
+/* NULL: something is unexpected; then each reader looks on its own. */
 static ngx_rooms_news_t *
 ngx_rooms_fanout_news(ngx_rooms_fanout_t *f)
 {
@@ -399,7 +405,7 @@ ngx_rooms_fanout_news(ngx_rooms_fanout_t *f)
     if (n == 0 || n > NGX_ROOMS_READER_FEW
         || ngx_rooms_reply_int(events->element[2 * n - 1], 0) != f->asked_at)
     {
-        /* too many, or the event that was told of isn't there */
+        /* too many, or the event that caused this is missing */
         return NULL;
     }
 
@@ -448,7 +454,7 @@ failed:
 }
 
 
-/* Not all in one turn: others wait for the worker, too. */
+/* Hands on some in each turn, since others wait for the worker too. */
 static void
 ngx_rooms_fanout_hand_on(ngx_rooms_fanout_t *f)
 {
@@ -476,7 +482,7 @@ ngx_rooms_fanout_hand_on(ngx_rooms_fanout_t *f)
             s->member = ngx_rooms_page_joined(s->rq, f->room, row);
         }
 
-        /* it may join again, or be gone with others */
+        /* it may join again, or be freed together with others */
         ngx_rooms_continue(s->rq);
     }
 

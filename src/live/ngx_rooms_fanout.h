@@ -10,30 +10,31 @@
 
 
 /*
- * Readers of a worker who were told of the same room: its news are read once
- * for all of them, and their rows of membership by one command.
+ * For all readers of a worker who learn of the same room at the same time:
+ * its news are read once, and their membership rows with few commands.
  */
 
-/* Bytes on their way to one client or to many. */
+/* Bytes that are sent to one client or to many. */
 typedef struct {
     ngx_uint_t                refs;
     rooms_str_t               bytes;
 } ngx_rooms_text_t;
 
-/* NULL: no memory; it has one reference. */
+/* Has one reference; NULL: out of memory. */
 ngx_rooms_text_t *ngx_rooms_text_create(size_t len);
 void ngx_rooms_text_release(ngx_rooms_text_t *text);
 
 
 #define NGX_ROOMS_NEWS_TEXTS  3           /* one for each transport */
 
-/* A room's events, as they were read for all; freed with the last reader. */
+/* A room's events, read once for several readers; freed with the last one. */
 struct ngx_rooms_news_s {
     ngx_uint_t                refs;
     ngx_pool_t               *pool;
     ngx_rooms_reader_event_t *events;
     ngx_uint_t                nevents;
-    int64_t                   at;         /* all up to there is here */
+    int64_t                   at;         /* all events up to here are
+                                             included */
     ngx_rooms_text_t         *texts[NGX_ROOMS_NEWS_TEXTS];
 };
 
@@ -41,13 +42,13 @@ void ngx_rooms_news_release(ngx_rooms_news_t *news);
 
 
 /*
- * Joins those who wait for that room's events up to a position, behind
- * s->from.  The reader's step is called again when they are read: s->news is
- * NULL if that can't be done, and s->member says whether it may have them.
+ * Joins those who wait for the room's events after s->from, up to `at`.  When
+ * the events are read, the reader's step is called again.  Then s->news is
+ * NULL if that failed, and s->member says whether the reader may have them.
  */
 ngx_int_t ngx_rooms_fanout_join(ngx_rooms_reader_t *s, rooms_str_t room,
     int64_t at);
-/* The reader goes; it may have joined or not. */
+/* Call it when the reader goes, whether it has joined or not. */
 void ngx_rooms_fanout_leave(ngx_rooms_reader_t *s);
 
 #endif /* NGX_ROOMS_FANOUT_H */

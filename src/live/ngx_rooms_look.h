@@ -10,11 +10,12 @@
 
 
 /*
- * Between the files of the reader and the fan-out: a look at the store, and
+ * Shared by the files of the reader and the fan-out: a look at the store, and
  * its steps.
  */
 
-#define NGX_ROOMS_READER_FEW      16       /* events, however large */
+#define NGX_ROOMS_READER_FEW      16       /* events that are read without a
+                                              bound of bytes */
 #define NGX_ROOMS_READER_ACTIVE  512       /* entries of `active` */
 #define NGX_ROOMS_READER_PAGE    (1024 * 1024)
 
@@ -22,9 +23,10 @@
 typedef enum {
     NGX_ROOMS_READER_BEGIN = 0,
     NGX_ROOMS_READER_ROOMS,              /* the counter, and the rooms */
-    NGX_ROOMS_READER_EPOCH,              /* it was drawn */
-    NGX_ROOMS_READER_NEWS,               /* which of them have news */
-    NGX_ROOMS_READER_FIRSTS,             /* since when, if they are many */
+    NGX_ROOMS_READER_EPOCH,              /* a new epoch was written */
+    NGX_ROOMS_READER_NEWS,               /* which rooms have news */
+    NGX_ROOMS_READER_FIRSTS,             /* where the news begin, if there
+                                            are many rooms */
     NGX_ROOMS_READER_EVENTS,
     NGX_ROOMS_READER_WAIT,
     NGX_ROOMS_READER_HINT                /* the room that woke us */
@@ -33,65 +35,71 @@ typedef enum {
 
 typedef struct {
     rooms_str_t               id;
-    int64_t                   first;     /* nothing is new before that */
+    int64_t                   first;     /* nothing is new before this
+                                            position */
     unsigned                  news:1;
 } ngx_rooms_reader_room_t;
 
 typedef enum {
     NGX_ROOMS_PAGE_ROOM = 0,             /* its events */
-    NGX_ROOMS_PAGE_MEMBERSHIP,           /* the participant's own there */
+    NGX_ROOMS_PAGE_MEMBERSHIP,           /* the participant's own membership */
     NGX_ROOMS_PAGE_MARKER                /* the read marker */
 } ngx_rooms_page_kind_e;
 
-/* What a page is made of. */
+/* A source of a page. */
 typedef struct {
     rooms_str_t               room;
-    int64_t                   first;     /* nothing is before that */
+    int64_t                   first;     /* nothing before this position */
     ngx_rooms_page_kind_e     kind;
 } ngx_rooms_page_from_t;
 
-/* One look at everything; lives in the pool of its first batch. */
+/* One look at everything; it lives in the pool of its first batch. */
 struct ngx_rooms_look_s {
-    int64_t                   last;      /* the counter when it began */
-    ngx_rooms_reader_room_t  *rooms;     /* in the order of ids; then those
-                                            that may have news */
+    int64_t                   last;      /* the counter when it began:
+                                            nothing beyond is read */
+    ngx_rooms_reader_room_t  *rooms;     /* all rooms in the order of ids;
+                                            later only those that may have
+                                            news */
     ngx_uint_t                nrooms;
     redisReply               *news;
-    ngx_rooms_page_from_t    *own;       /* of it, up to `last` */
+    ngx_rooms_page_from_t    *own;       /* the participant's own news, up to
+                                            `last` */
     ngx_uint_t                nown;
-    ngx_rooms_page_from_t    *from;      /* by where they begin, or NULL */
+    ngx_rooms_page_from_t    *from;      /* all sources by `first`, or NULL */
     ngx_uint_t                nfrom;
-    int64_t                   at;        /* up to there they are all */
-    unsigned                  crowded:1; /* too much has happened in the
-                                            tenant to see whose it is */
-    unsigned                  cut:1;     /* there is more behind `at` */
-    unsigned                  beyond:1;  /* something is behind `last` */
+    int64_t                   at;        /* up to here the sources are
+                                            complete */
+    unsigned                  crowded:1; /* the tenant has more news than
+                                            `active` was read for: ask each
+                                            room */
+    unsigned                  cut:1;     /* there is more after `at` */
+    unsigned                  beyond:1;  /* there is something after `last` */
     unsigned                  whole:1;   /* send the script's text */
 };
 
 
-/* A batch, and keys that live as long as it.  NULL: no memory. */
+/* Makes a batch, and keys that live as long as it.  NULL: out of memory. */
 ngx_rooms_batch_t *ngx_rooms_reader_batch(ngx_rooms_req_t *rq,
     ngx_rooms_keys_t *keys);
 ngx_int_t ngx_rooms_reader_send(ngx_rooms_req_t *rq,
     ngx_rooms_reader_round_e round);
-/* "(position": an open bound of a range of scores. */
+/* "(position": a lower bound that excludes the position. */
 rooms_str_t ngx_rooms_reader_after(ngx_rooms_batch_t *b, int64_t position);
-/* NULL: the participant isn't in it, or it has no news. */
+/* The room, or NULL if the participant isn't in it, or it has no news. */
 ngx_rooms_reader_room_t *ngx_rooms_reader_room(ngx_rooms_look_t *look,
     rooms_str_t id);
-/* There is nothing up to the counter that was read. */
+/* Handles that there is nothing new up to the counter. */
 ngx_int_t ngx_rooms_reader_idle(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s);
 
-/* Steps of a page (ngx_rooms_page.c), each after a round to the store. */
+/* The steps of a page (ngx_rooms_page.c), each after a round to the store. */
 ngx_int_t ngx_rooms_page_begin(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s);
 ngx_int_t ngx_rooms_page_firsts(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s);
 ngx_int_t ngx_rooms_page_events(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s);
 
-/* Whether a row of the room's members says that the participant is one. */
+/* Whether a row of the room says that the participant is a member. */
 ngx_uint_t ngx_rooms_page_joined(ngx_rooms_req_t *rq, rooms_str_t room,
     redisReply *row);
-/* How many of the events make a page; one at least, however large. */
+/* How many of the events make a page: at least one, however large. */
 ngx_uint_t ngx_rooms_page_fits(ngx_rooms_reader_t *s);
 
 #endif /* NGX_ROOMS_LOOK_H */

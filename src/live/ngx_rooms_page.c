@@ -4,14 +4,14 @@
  */
 
 /*
- * A page of a look: from the rooms that may have news to the events that fit.
+ * Makes a page: from the rooms that may have news to the events that fit.
  *
- * A script merges its sources, which are the rooms and the participant's own
- * news, in the order of positions (ngx_rooms_page.lua).  It has to know where
- * each begins.  It finds out by itself when there are few rooms; else each
- * room is asked for that before, some in a step, so that others come in
- * between, and only those sources go into the script that a page can reach:
- * one more than it has events.
+ * A script merges the sources, which are the rooms and the participant's own
+ * news, in the order of positions (ngx_rooms_page.lua).  It must know where
+ * each source begins.  With few rooms it finds that out itself.  With more,
+ * each room is asked first, some in each script, so that other commands can
+ * run in between.  Then the page's script only gets the sources that the page
+ * can reach: one more than it has events.
  */
 
 #include "ngx_rooms_look.h"
@@ -19,8 +19,8 @@
 #include "ngx_rooms_page_lua.h"
 
 
-#define NGX_ROOMS_PAGE_ROOMS    32         /* without asking before */
-#define NGX_ROOMS_PAGE_STEP     64         /* rooms asked by one script */
+#define NGX_ROOMS_PAGE_ROOMS    32         /* more than these are asked first */
+#define NGX_ROOMS_PAGE_STEP     64         /* rooms that one script asks */
 #define NGX_ROOMS_PAGE_HEAD      5         /* arguments before the sources */
 
 
@@ -41,7 +41,7 @@ static ngx_rooms_script_t  ngx_rooms_page = {
 };
 
 
-/* From here on only rooms that may have news are of interest. */
+/* From here on only rooms that may have news matter. */
 ngx_int_t
 ngx_rooms_page_begin(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
@@ -69,7 +69,7 @@ ngx_rooms_page_begin(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 }
 
 
-/* "m room" and "r room", with their positions. */
+/* Reads the participant's own news: "m room" and "r room", with positions. */
 static ngx_int_t
 ngx_rooms_page_own(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
@@ -113,8 +113,8 @@ ngx_rooms_page_own(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 
     if (news->elements / 2 > (size_t) (2 * s->limit)) {
         /*
-         * There are more of them, behind the last of these.  If all of these
-         * lie behind the counter, none is up to it.
+         * There are more after the last of these.  If they are all beyond the
+         * counter, none of the others is below it.
          */
         own = &look->own[look->nown];
         look->at = look->nown ? own[-1].first : look->last;
@@ -125,7 +125,7 @@ ngx_rooms_page_own(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 }
 
 
-/* Whether the store has to be told a script's text. */
+/* Whether the store needs a script's text first. */
 static ngx_uint_t
 ngx_rooms_page_unknown(ngx_rooms_look_t *look, redisReply *reply)
 {
@@ -164,7 +164,9 @@ ngx_rooms_page_ask_firsts(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     for (i = 0; i < look->nrooms; /* void */) {
         n = ngx_min(look->nrooms - i, NGX_ROOMS_PAGE_STEP);
 
-        /* the text makes the script known to the commands behind it */
+        /*
+         * the first command has the text; the next ones then know the script
+         */
         a = ngx_rooms_script_begin(&ngx_rooms_firsts,
                                    look->whole && i == 0, argv);
         *a++ = ngx_rooms_number(b->pool, n);
@@ -194,7 +196,7 @@ ngx_rooms_page_firsts(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 
     look = s->look;
 
-    /* scripts may be flushed between two of the commands */
+    /* scripts may be flushed between two of these commands */
 
     for (i = 0; i < look->nrooms; i += NGX_ROOMS_PAGE_STEP) {
 
@@ -214,7 +216,7 @@ ngx_rooms_page_firsts(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
             return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_DOWN);
         }
 
-        /* none: they are gone */
+        /* no events: they were removed */
         look->rooms[i].first = ngx_rooms_reply_int(
                       ngx_rooms_reply_element(reply, i % NGX_ROOMS_PAGE_STEP),
                       INT64_MAX);
@@ -235,8 +237,8 @@ ngx_rooms_page_compare(const void *one, const void *two)
 
 
 /*
- * The sources that the page can reach.  Two of them may begin with the same
- * event, and more can't.
+ * Chooses the sources that the page can reach.  At most two of them begin
+ * with the same event.
  */
 static ngx_int_t
 ngx_rooms_page_sources(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
@@ -307,7 +309,7 @@ ngx_rooms_page_ask(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         return NGX_ERROR;
     }
 
-    /* what came behind the counter shows whether to look once more */
+    /* entries beyond the counter tell whether to look once more */
 
     if (look->crowded) {
         (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
@@ -375,13 +377,13 @@ ngx_rooms_page_ask(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 }
 
 
-/* Whether a row of the room's members says that the participant is one. */
+/* Whether a row of the room says that the participant is a member. */
 ngx_uint_t
 ngx_rooms_page_joined(ngx_rooms_req_t *rq, rooms_str_t room, redisReply *row)
 {
     rooms_member_t  m;
 
-    /* a row that can't be read lets nobody in, and stops nobody else */
+    /* an unreadable row lets nobody in, and doesn't stop others */
 
     if (ngx_rooms_parse_member(ngx_rooms_reply_str(row), rq->principal.sub,
                                &m) == NGX_OK)
@@ -396,8 +398,8 @@ ngx_rooms_page_joined(ngx_rooms_req_t *rq, rooms_str_t room, redisReply *row)
 
 
 /*
- * Who isn't in a room learns what became of itself there, and of nobody else
- * whom the same event names: an invite may be one of many.
+ * An event for a participant who isn't in the room.  If it names several, as
+ * an invite of many does, the others are removed from it.
  */
 static rooms_str_t
 ngx_rooms_page_personal(ngx_rooms_req_t *rq, const rooms_stored_t *e)
@@ -439,7 +441,7 @@ ngx_rooms_page_take(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
             return NGX_OK;
         }
 
-        /* what is told to those in the room holds more */
+        /* the room's version of the event has more */
         event--;
         s->nevents--;
     }
@@ -454,7 +456,7 @@ ngx_rooms_page_take(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
     }
 
     if (marker && e.position > position) {
-        /* it has moved meanwhile, behind all that is read */
+        /* the marker has moved meanwhile, beyond all that is read */
         return NGX_OK;
     }
 
@@ -492,7 +494,7 @@ ngx_rooms_page_fits(ngx_rooms_reader_t *s)
 }
 
 
-/* What the script has answered. */
+/* Takes the script's answer. */
 static ngx_int_t
 ngx_rooms_page_merged(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
     redisReply *rows, redisReply *events)
@@ -545,7 +547,9 @@ ngx_rooms_page_merged(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
 }
 
 
-/* Of a tenant where much has happened: in which rooms behind the counter? */
+/*
+ * In a crowded tenant: whether one of our rooms has news beyond the counter.
+ */
 static void
 ngx_rooms_page_beyond(ngx_rooms_look_t *look, redisReply *active)
 {

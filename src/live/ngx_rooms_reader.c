@@ -4,42 +4,43 @@
  */
 
 /*
- * A reader: what is new to a participant behind a position, in the order of
- * positions, over all rooms; if nothing is, it waits.
+ * A reader: what is new for a participant after a position, in the order of
+ * positions, in all of the participant's rooms.  If there is nothing, it
+ * waits.
  *
- * Why no event is skipped.  A position is given and its event is written by
- * one script, and the store runs one script at a time: once the counter reads
- * C, all events up to C can be read, and no other will ever come to stand
- * among them.  So a look reads the counter first, and no page goes beyond it.
- * It reads the list of the participant's rooms with the counter or later: a
- * join that the list shows too early brings events that the participant may
- * see, and a leave takes only such as it may no longer see.  Which of these
- * rooms have news says `active`: each room whose events were added to behind
- * `from` stands there behind `from`.  Where more happened in the tenant than
- * the participant has rooms, all of these are asked.  The cursor of a page is
- * the position up to which all these rooms were read.
+ * Why no event is skipped: one script takes a position and writes its event,
+ * and the store runs one script at a time.  So once the counter reads C, all
+ * events up to C can be read, and none will be added among them.  Each look
+ * reads the counter first, and no page goes beyond it.  The list of the
+ * participant's rooms is read with the counter, or later: if it shows a join
+ * too early, the participant may see these events; if it shows a leave too
+ * early, the participant may no longer see the missing ones. `active` tells
+ * which rooms have news: each room with an event after `from` is there after
+ * `from`.  If more has happened in the tenant than the participant has rooms,
+ * each of these rooms is asked.  The cursor of a page is the position up to
+ * which all these rooms were read.
  *
- * (What is imported or backfilled goes below positions that others have
- * passed, and isn't news: an event of its own tells that it came.)
+ * (Imported and backfilled events get positions that others have passed.
+ * They aren't news: an event of its own says that they came.)
  *
- * Why no news is slept through.  Once the list of rooms is known, the reader
- * listens for them and for its participant, and only then reads `active` and
- * the participant's own news.  What was committed before that reading, the
- * reading shows; what is committed later, a sweep finds and tells
- * (ngx_rooms_listen.c), whatever becomes of messages.  A room that was joined
- * before the reader listened and after the list was read shows in the
- * participant's own news.  What lies behind the counter doesn't belong to the
- * page; when the page is empty, the reader looks once more.
+ * Why no news is missed while waiting: once the list of rooms is known, the
+ * reader listens for these rooms and for its participant, and only then reads
+ * `active` and the participant's own news.  That reading has whatever was
+ * committed before it.  Whatever is committed later is found and reported by
+ * a sweep (ngx_rooms_listen.c), whatever happens to messages.  A room that
+ * was joined after the list was read and before the reader listened is in the
+ * participant's own news.  What is beyond the counter doesn't belong to the
+ * page; if the page is empty, the reader looks once more.
  *
- * Why the short way is right.  A reader that waits has read all up to `from`.
- * If all that sweeps have told it since is that one room has its last event at
- * P, then behind `from` and up to P there is nothing for it but what is in
- * that room.  The room's events up to P are read, and its row of membership
- * behind them, together with those of all others here who were told the same
- * (ngx_rooms_fanout.c).  The event at P has to be among them.  If it is,
- * this is the store that the sweep has read, or one that has taken over from
- * it with all commits up to P.  If it isn't, or there are too many, the reader
- * looks as if it knew nothing.
+ * Why the short way is right: a waiting reader has read everything up to
+ * `from`.  If all that sweeps have reported since is that one room has its
+ * last event at P, then nothing else between `from` and P is for this reader.
+ * So the room's events up to P are read, and after them the membership rows
+ * of this and all other readers here with the same report
+ * (ngx_rooms_fanout.c).  The event at P must be among them.  If it is, this
+ * is the store that the sweep has read, or one that took over from it with
+ * all commits up to P.  If it isn't, or if there are too many events, the
+ * reader looks from scratch.
  *
  *      BEGIN -> ROOMS -> NEWS [-> FIRSTS] -> EVENTS -> page
  *                 ^                            |
@@ -52,9 +53,9 @@
 #include "ngx_rooms_status.h"
 
 
-#define NGX_ROOMS_READER_LOOKS    64       /* without a pause */
-#define NGX_ROOMS_READER_SPARE    16       /* entries of `active` beside those
-                                              of one's own rooms */
+#define NGX_ROOMS_READER_LOOKS    64       /* looks in a row without a pause */
+#define NGX_ROOMS_READER_SPARE    16       /* entries of `active` besides
+                                              those of one's own rooms */
 
 
 static ngx_int_t ngx_rooms_reader_look(ngx_rooms_req_t *rq,
@@ -143,7 +144,7 @@ ngx_rooms_reader_step(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         return rc;
     }
 
-    /* what there was lies behind the counter, or is gone */
+    /* what was found is beyond the counter, or gone */
 
     if (++s->looks < NGX_ROOMS_READER_LOOKS) {
         return ngx_rooms_reader_look(rq, s);
@@ -181,7 +182,7 @@ ngx_rooms_reader_next(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 }
 
 
-/* A batch, and keys that live as long as it. */
+/* Makes a batch, and keys that live as long as it. */
 ngx_rooms_batch_t *
 ngx_rooms_reader_batch(ngx_rooms_req_t *rq, ngx_rooms_keys_t *keys)
 {
@@ -219,14 +220,14 @@ ngx_rooms_reader_after(ngx_rooms_batch_t *b, int64_t position)
 }
 
 
-/* Everything anew. */
+/* Looks at everything from scratch. */
 static ngx_int_t
 ngx_rooms_reader_look(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
     ngx_rooms_keys_t    keys;
     ngx_rooms_batch_t  *b;
 
-    /* whatever it was told of until now, this look finds */
+    /* this look will find all that was reported until now */
 
     s->listener.full = 0;
     s->listener.topic = NULL;
@@ -244,8 +245,9 @@ ngx_rooms_reader_look(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     }
 
     /*
-     * The epoch first: if the store is emptied meanwhile, what is read of the
-     * new one goes by the old epoch, and is refused with it; not the reverse.
+     * The epoch comes first.  If the store is emptied meanwhile, what is read
+     * from the new store comes with the old epoch, and is refused with it;
+     * never the other way round.
      */
 
     (void) ngx_rooms_command(b, ngx_rooms_s("HMGET"),
@@ -267,7 +269,7 @@ ngx_rooms_reader_look(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 }
 
 
-/* A store that nothing was written to yet, or that was emptied just now. */
+/* Writes schema and epoch to a store that is new, or was just emptied. */
 static ngx_int_t
 ngx_rooms_reader_draw(ngx_rooms_req_t *rq)
 {
@@ -296,7 +298,7 @@ ngx_rooms_reader_draw(ngx_rooms_req_t *rq)
 }
 
 
-/* NGX_DECLINED: draw one. */
+/* NGX_DECLINED: there is none yet, write one. */
 static ngx_int_t
 ngx_rooms_reader_epoch(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
     redisReply *tenant)
@@ -324,7 +326,7 @@ ngx_rooms_reader_epoch(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
     }
 
     if (s->expects.data == NULL) {
-        /* an answer is of one epoch, however long it is waited for */
+        /* one answer belongs to one epoch, however long the request waits */
         s->expects = (rooms_str_t) { epoch.len, s->epoch_buf };
         ngx_memcpy(s->epoch_buf, epoch.data, epoch.len);
     }
@@ -369,7 +371,7 @@ ngx_rooms_reader_listen(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 }
 
 
-/* Where more has news, the rooms are asked instead. */
+/* If there are more, each room is asked instead. */
 static ngx_uint_t
 ngx_rooms_reader_entries(ngx_rooms_look_t *look)
 {
@@ -404,7 +406,7 @@ ngx_rooms_reader_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     look->last = ngx_rooms_reply_int(ngx_rooms_reply(rq, 1), 0);
     ids = ngx_rooms_reply(rq, 2);
 
-    /* their deactivation has woken the reader */
+    /* the deactivation has woken the reader */
 
     if (ngx_rooms_reply_int(ngx_rooms_reply(rq, 3), 0)) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_DEACTIVATED, NULL);
@@ -478,7 +480,7 @@ ngx_rooms_reader_compare(rooms_str_t a, rooms_str_t b)
 }
 
 
-/* Rooms are in the order of their ids. */
+/* Finds a room by its id; they are sorted by ids. */
 ngx_rooms_reader_room_t *
 ngx_rooms_reader_room(ngx_rooms_look_t *look, rooms_str_t id)
 {
@@ -520,7 +522,7 @@ ngx_rooms_reader_news(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     active = ngx_rooms_reply(rq, 0);
     look->news = ngx_rooms_reply(rq, 1);
 
-    /* else each room knows its own */
+    /* then each room is asked for its own news */
     look->crowded = active->elements / 2 >= ngx_rooms_reader_entries(look);
 
     for (i = 0; i + 1 < active->elements && !look->crowded; i += 2) {
@@ -542,7 +544,7 @@ ngx_rooms_reader_news(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
  */
 
 
-/* Whether it was told of something that it hasn't looked at. */
+/* Whether something was reported that the reader hasn't looked at yet. */
 static ngx_uint_t
 ngx_rooms_reader_called(ngx_rooms_reader_t *s)
 {
@@ -551,7 +553,7 @@ ngx_rooms_reader_called(ngx_rooms_reader_t *s)
     l = &s->listener;
 
     if (l->topic && !l->full && l->position <= s->from) {
-        /* it was looked at when the sweep found it */
+        /* the reader looked after the sweep had found it */
         l->topic = NULL;
     }
 
@@ -588,14 +590,14 @@ ngx_rooms_reader_wait(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 
     r = rq->r;
 
-    /* the replies go; what stays is small */
+    /* frees the replies, so that a waiting reader is small */
 
     s->look = NULL;
     s->looks = 0;
     ngx_rooms_forget(rq);
 
     if (r == r->main && r->connection->read->pending_eof) {
-        /* it left before we began to look for that */
+        /* the client left before we watched for it */
         ngx_http_test_reading(r);
 
         if (r->connection->error) {
@@ -615,7 +617,7 @@ ngx_rooms_reader_wait(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 }
 
 
-/* May it wait, and has it to? */
+/* Whether to wait, or to look at what was reported. */
 static ngx_int_t
 ngx_rooms_reader_woken(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
@@ -653,7 +655,7 @@ ngx_rooms_reader_woken(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 }
 
 
-/* The room's news were read, for all who wait for them here. */
+/* The room's news were read, for all readers here that wait for them. */
 static ngx_int_t
 ngx_rooms_reader_hint(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
@@ -667,7 +669,7 @@ ngx_rooms_reader_hint(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     }
 
     if (!s->member) {
-        /* an invite alone shows nothing of what is said there */
+        /* somebody who is only invited may not see what is said there */
         ngx_rooms_fanout_leave(s);
         return ngx_rooms_reader_woken(rq, s);
     }
@@ -695,7 +697,7 @@ ngx_rooms_reader_hint(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 }
 
 
-/* A listener's handler: what a sweep has found. */
+/* The listener's handler: a sweep has found something. */
 static void
 ngx_rooms_reader_told(ngx_rooms_listener_t *l)
 {
@@ -714,7 +716,7 @@ ngx_rooms_reader_told(ngx_rooms_listener_t *l)
             s->leave(s);
         }
 
-        /* it looks at that before it waits */
+        /* the step that is running will see it before it waits */
         return;
     }
 
@@ -763,7 +765,7 @@ ngx_rooms_reader_reached(ngx_rooms_reader_t *s)
     l = &s->listener;
 
     if (s->waiting && !l->queued && l->channel->head > s->from) {
-        /* all up to there was found by sweeps, and nothing of it is ours */
+        /* sweeps have found everything up to there, and none of it is ours */
         s->from = l->channel->head;
     }
 

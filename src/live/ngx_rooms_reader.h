@@ -11,9 +11,9 @@
 
 
 /*
- * A reader follows a participant's rooms from a position on: it gives the next
- * page of what is new there, in the order of positions, and waits if nothing
- * is.  How a page is written is its owner's business (ngx_rooms_sync.c).
+ * A reader follows a participant's rooms from a position on.  It returns the
+ * next page of news, in the order of positions, and waits if there are none.
+ * Its owner decides how a page is written (ngx_rooms_sync.c).
  */
 
 typedef struct ngx_rooms_look_s    ngx_rooms_look_t;
@@ -26,73 +26,78 @@ typedef struct ngx_rooms_news_s    ngx_rooms_news_t;
 typedef struct {
     int64_t                   position;
     rooms_str_t               json;
-    unsigned                  imported:1;  /* of a stream's page */
+    unsigned                  imported:1;  /* its authors were looked up */
 } ngx_rooms_reader_event_t;
 
 struct ngx_rooms_reader_s {
-    /* what is asked for */
-    int64_t                   from;      /* nothing up to here is wanted */
-    int64_t                   limit;     /* events of a page */
+    /* what is wanted */
+    int64_t                   from;      /* only events after this position */
+    int64_t                   limit;     /* the most events of a page */
     rooms_str_t               expects;   /* the epoch; NULL: any */
-    ngx_msec_t                until;     /* waits so long, if it waits */
-    unsigned                  now:1;     /* `from` is where the store is */
+    ngx_msec_t                until;     /* waits until then, if it waits */
+    unsigned                  now:1;     /* begin at the store's position */
     unsigned                  waits:1;
-    unsigned                  stream:1;  /* until it is stopped, and `until`
-                                            says nothing */
-    unsigned                  tells:1;   /* of a stream: gives one empty page
-                                            before it waits */
-    /* of a stream: the worker is to exit, while no step is called */
+    unsigned                  stream:1;  /* goes on until it is stopped;
+                                            `until` isn't used */
+    unsigned                  tells:1;   /* of a stream: returns one empty
+                                            page before it waits */
+    /*
+     * of a stream: called when the worker should exit while no step is
+     * running
+     */
     void                    (*leave)(ngx_rooms_reader_t *s);
     void                     *owner;
 
-    /* the page, until the reader is asked for the next one */
+    /* the page, valid until the next one is requested */
     ngx_rooms_reader_event_t *events;
     ngx_uint_t                nevents;
-    int64_t                   cursor;    /* the next one's `from` */
-    const char               *reset;     /* why `from` was no good, or NULL */
-    rooms_str_t               epoch;     /* of the tenant */
+    int64_t                   cursor;    /* `from` of the next page */
+    const char               *reset;     /* why `from` can't be used, or NULL */
+    rooms_str_t               epoch;     /* the tenant's */
     unsigned                  more:1;
-    unsigned                  behind:1;  /* there may be: don't wait */
+    unsigned                  behind:1;  /* there may be more: don't wait */
 
-    /* the reader's own; while it waits, this is all that there is of it */
+    /* private; while the reader waits, it holds nothing else */
     ngx_rooms_req_t          *rq;
     ngx_rooms_listener_t      listener;
     ngx_event_t               timer;
     ngx_rooms_look_t         *look;
     ngx_uint_t                looks;
-    ngx_rooms_fanout_t       *fanout;    /* that it waits for, or NULL */
+    ngx_rooms_fanout_t       *fanout;    /* the fan-out that it waits for, or
+                                            NULL */
     ngx_queue_t               fan;
-    ngx_uint_t                row;       /* of its membership, there */
-    ngx_rooms_news_t         *news;      /* that the page is of, or NULL */
-    unsigned                  member:1;  /* of the news' room */
+    ngx_uint_t                row;       /* index of its membership row there */
+    ngx_rooms_news_t         *news;      /* the news that the page is from,
+                                            or NULL */
+    unsigned                  member:1;  /* of the room that has the news */
     unsigned                  waiting:1;
     unsigned                  late:1;
     u_char                    epoch_buf[NGX_ROOMS_EPOCH_MAX];
 };
 
 
-/* Made with the request's pool, ends with it.  NULL: no memory. */
+/*
+ * Creates a reader, which lives as long as the request's pool.  NULL: out of
+ * memory.
+ */
 ngx_rooms_reader_t *ngx_rooms_reader_create(ngx_rooms_req_t *rq);
 
 /*
- * A step of the pipeline: called until it gives NGX_OK, the page is there;
- * NGX_AGAIN and NGX_ERROR as any step.
+ * A step of the pipeline.  Call it until it returns NGX_OK: the page is
+ * there.  NGX_AGAIN and NGX_ERROR are as for any step.
  */
 ngx_int_t ngx_rooms_reader_step(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s);
 
-/*
- * Of a stream, when the page was taken: goes on behind it.  Afterwards the
- * same as a step.
- */
+/* For a stream whose page was taken: goes on after it.  Returns as above. */
 ngx_int_t ngx_rooms_reader_next(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s);
 
-/* It waits, and is to do nothing before ngx_rooms_reader_next(). */
+/* While it waits: makes it do nothing until ngx_rooms_reader_next(). */
 void ngx_rooms_reader_pause(ngx_rooms_reader_t *s);
 
-/* Up to where there is nothing for it that it hasn't given. */
+/* The position up to which the reader has returned everything. */
 int64_t ngx_rooms_reader_reached(ngx_rooms_reader_t *s);
 
-/* Wants no news any more. */
+/* Ends listening for news. */
 void ngx_rooms_reader_stop(ngx_rooms_reader_t *s);
 
 #endif /* NGX_ROOMS_READER_H */

@@ -6,23 +6,23 @@
 /*
  * A stream's life, whatever its transport.
  *
- *      reader: a page --> encoded --> on its way --> taken --> reader: next
+ *      reader: a page --> encoded --> being sent --> taken --> reader: next
  *                 |          ^
  *                 v          |
- *              imported events: who wrote them?
+ *              imported events: look up the authors
  *
- * One page at a time: the reader goes on when the client has taken all of the
- * last one, so a slow client holds one page, and its reader catches up when it
- * comes back.  A stream that waits holds no buffers, no batch and no page.
+ * One page at a time: the reader goes on when the client has taken the whole
+ * last one.  So a slow client costs one page, and its reader catches up
+ * later.  A waiting stream holds no buffers, no batch and no page.
  *
- * It ends at its lifetime, with its token, with the store, or with the worker,
- * and says so before.  Then its connection is closed.
+ * It ends with its lifetime, its token, the store or the worker.  It sends
+ * the reason, and then closes the connection.
  */
 
 #include "ngx_rooms_stream.h"
 
 
-/* Streams of one participant, in this worker. */
+/* Counts the streams of a participant in this worker. */
 struct ngx_rooms_crowd_s {
     ngx_str_node_t            sn;
     ngx_uint_t                n;
@@ -91,7 +91,7 @@ ngx_rooms_stream_create(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
     s->leave = ngx_rooms_stream_leave;
     s->owner = st;
 
-    /* not all that came in one moment leave in one */
+    /* spread, so that streams that began together don't end together */
 
     lifetime = rq->conf->stream_lifetime;
     lifetime = lifetime / 10 * 9 + ngx_random() % (lifetime / 5 + 1);
@@ -127,7 +127,9 @@ ngx_rooms_stream_extend(ngx_rooms_stream_t *st, int64_t exp)
 ngx_uint_t
 ngx_rooms_stream_retry(ngx_rooms_stream_end_e why)
 {
-    /* all streams of the worker end at once: they don't come back so */
+    /*
+     * all streams of the worker end together, but should not return together
+     */
 
     return why == NGX_ROOMS_STREAM_RELOAD ? 1000 + ngx_random() % 4001 : 2000;
 }
@@ -203,7 +205,7 @@ ngx_rooms_crowd_leave(ngx_rooms_stream_t *st)
 }
 
 
-/* The reader has its first page: from now on there is a stream. */
+/* The reader has its first page: starts the stream. */
 void
 ngx_rooms_stream_answer(ngx_rooms_req_t *rq)
 {
@@ -221,7 +223,7 @@ ngx_rooms_stream_answer(ngx_rooms_req_t *rq)
     rc = ngx_http_discard_request_body(r);
 
     if (rc == NGX_OK) {
-        /* nothing is to follow what never ends by itself */
+        /* no request can follow on this connection */
         r->keepalive = 0;
 
         r->disable_not_modified = 1;
@@ -257,7 +259,7 @@ ngx_rooms_stream_answer(ngx_rooms_req_t *rq)
 
     if (st->transport->read) {
         r->read_event_handler = st->transport->read;
-        /* something may have come by now */
+        /* the client may have sent something already */
         ngx_post_event(r->connection->read, &ngx_posted_events);
 
     } else if (!r->discard_body) {
@@ -341,7 +343,7 @@ ngx_rooms_stream_go(ngx_rooms_stream_t *st, ngx_int_t rc)
         }
 
         if (rc == NGX_DONE) {
-            /* the connection is no good */
+            /* the connection is broken */
             ngx_http_finalize_request(rq->r, NGX_ERROR);
             return;
         }
@@ -366,7 +368,7 @@ ngx_rooms_stream_go(ngx_rooms_stream_t *st, ngx_int_t rc)
 }
 
 
-/* News that others have got just so, and that were written for them. */
+/* Takes a text that another stream has written for the same news. */
 static ngx_uint_t
 ngx_rooms_stream_shared(ngx_rooms_stream_t *st)
 {
@@ -395,7 +397,7 @@ ngx_rooms_stream_shared(ngx_rooms_stream_t *st)
 }
 
 
-/* NGX_AGAIN: it has to be asked who wrote some of its events. */
+/* NGX_AGAIN: first the authors of imported events are looked up. */
 static ngx_int_t
 ngx_rooms_stream_page(ngx_rooms_stream_t *st)
 {
@@ -470,7 +472,7 @@ ngx_rooms_stream_flat(ngx_rooms_stream_t *st, ngx_rooms_out_t *out)
 }
 
 
-/* The page becomes bytes, and what it was made of is freed. */
+/* Turns the page into bytes, and frees what it was made of. */
 static ngx_int_t
 ngx_rooms_stream_encode(ngx_rooms_stream_t *st)
 {
@@ -489,7 +491,7 @@ ngx_rooms_stream_encode(ngx_rooms_stream_t *st)
     imported = st->rq->out.first;
     news = s->news;
 
-    /* the next one who gets just this gets it from here */
+    /* other streams may use the text if they send exactly this */
     shared = news && s->nevents == news->nevents && st->begun && st->caught
              && !st->says;
 
@@ -588,8 +590,8 @@ ngx_rooms_stream_hello(ngx_rooms_stream_t *st, rooms_buf_t *b)
 
 
 /*
- * NGX_OK: it was taken, or there is nothing; NGX_AGAIN: the client has to be
- * waited for; NGX_DONE: it is gone.
+ * NGX_OK: taken, or nothing to send; NGX_AGAIN: wait for the client;
+ * NGX_DONE: the connection is broken.
  */
 static ngx_int_t
 ngx_rooms_stream_send(ngx_rooms_stream_t *st, ngx_uint_t last)
@@ -648,7 +650,7 @@ ngx_rooms_stream_send(ngx_rooms_stream_t *st, ngx_uint_t last)
 }
 
 
-/* What is left to be sent waits for the client, but not for ever. */
+/* Waits for the client to take the rest, with a timeout. */
 static ngx_int_t
 ngx_rooms_stream_wait(ngx_rooms_stream_t *st)
 {
@@ -739,8 +741,8 @@ ngx_rooms_stream_writer(ngx_http_request_t *r)
 
 
 /*
- * Says why, and closes.  Who hasn't taken the last page yet hears it after
- * that, unless the worker can't wait.
+ * Sends the reason and closes.  If the client hasn't taken the last page yet,
+ * waits for that first, unless the worker can't wait.
  */
 void
 ngx_rooms_stream_end(ngx_rooms_stream_t *st, ngx_rooms_stream_end_e why)
@@ -788,7 +790,7 @@ ngx_rooms_stream_end(ngx_rooms_stream_t *st, ngx_rooms_stream_end_e why)
 }
 
 
-/* The worker is to exit.  Who isn't blocked finds out by itself. */
+/* The worker should exit.  Streams that aren't blocked find out themselves. */
 static void
 ngx_rooms_stream_leave(ngx_rooms_reader_t *s)
 {
@@ -806,7 +808,10 @@ ngx_rooms_stream_leave(ngx_rooms_reader_t *s)
 }
 
 
-/* A ping costs an answer: it comes every 30 s where a heartbeat does in 25. */
+/*
+ * A ping makes the client answer, so it comes every 30 s where a heartbeat
+ * comes every 25 s.
+ */
 static ngx_msec_t
 ngx_rooms_stream_period(ngx_rooms_stream_t *st)
 {
@@ -832,7 +837,7 @@ ngx_rooms_stream_tick(ngx_rooms_stream_t *st)
 }
 
 
-/* Something leaves at each heartbeat, if only to say that we live. */
+/* Sends something with each heartbeat, if only to show that we are alive. */
 static ngx_int_t
 ngx_rooms_stream_beat(ngx_rooms_stream_t *st)
 {
@@ -866,7 +871,7 @@ ngx_rooms_stream_beat(ngx_rooms_stream_t *st)
 }
 
 
-/* While the reader waits: what isn't of a page. */
+/* Sends something that isn't a page, while the reader waits. */
 static ngx_int_t
 ngx_rooms_stream_put(ngx_rooms_stream_t *st, ngx_rooms_out_t *out)
 {
@@ -882,7 +887,7 @@ ngx_rooms_stream_put(ngx_rooms_stream_t *st, ngx_rooms_out_t *out)
     }
 
     if (rc == NGX_AGAIN) {
-        /* nothing else can leave before it has */
+        /* nothing else can be sent before that */
         ngx_rooms_reader_pause(st->reader);
     }
 
@@ -899,7 +904,7 @@ ngx_rooms_stream_say(ngx_rooms_stream_t *st)
     st->says = 1;
 
     if (!st->reader->waiting || st->busy || st->ended) {
-        /* with the next page, or when this one is taken */
+        /* it goes with the next page, or after this one was taken */
         return;
     }
 
@@ -945,7 +950,7 @@ ngx_rooms_stream_timer(ngx_event_t *ev)
     } else if (!st->reader->waiting
                || ngx_current_msec - st->sent < ngx_rooms_stream_period(st))
     {
-        /* something is on its way, or left meanwhile */
+        /* something is being sent, or was sent meanwhile */
         if (!st->reader->waiting) {
             st->sent = ngx_current_msec;
         }

@@ -4,10 +4,9 @@
  */
 
 /*
- * GET /v1/sync: one page of a reader (ngx_rooms_reader.c), at once if there is
- * something, else as soon as there is; or a stream of events that a browser's
- * EventSource reads (HTML standard, "Server-sent events"), for whoever accepts
- * that.
+ * GET /v1/sync: one page of a reader (ngx_rooms_reader.c), as soon as there
+ * is something.  Or, if the client accepts that, a stream of events for a
+ * browser's EventSource (HTML standard, "Server-sent events").
  */
 
 #include "ngx_rooms_sync.h"
@@ -33,7 +32,7 @@ const ngx_rooms_endpoint_t  ngx_rooms_sync_rows[] = {
 };
 
 
-/* "Accept: text/event-stream", unless with "q=0". */
+/* Whether Accept has "text/event-stream" without "q=0". */
 static ngx_uint_t
 ngx_rooms_sync_wants_stream(ngx_rooms_req_t *rq)
 {
@@ -84,7 +83,7 @@ ngx_rooms_sync_since(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
                       : ROOMS_NULL;
 
     if (since.len) {
-        /* a browser that comes back says where it was */
+        /* a browser that reconnects says where it was */
         n = ngx_atoof((u_char *) since.data, since.len);
 
         if (n == NGX_ERROR || n > (off_t) (INT64_C(1) << 53)) {
@@ -107,7 +106,7 @@ ngx_rooms_sync_since(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 }
 
 
-/* A poll ends with its token. */
+/* A poll ends when its token does. */
 static ngx_msec_t
 ngx_rooms_sync_wait(ngx_rooms_req_t *rq, int64_t wait)
 {
@@ -174,7 +173,7 @@ ngx_rooms_sync_begin(ngx_rooms_req_t *rq)
     }
 
     if (rq->r == rq->r->main) {
-        /* a client that leaves is noticed at once */
+        /* notices immediately when the client leaves */
         rq->r->read_event_handler = ngx_http_test_reading;
     }
 
@@ -241,7 +240,8 @@ ngx_rooms_sync_show(ngx_rooms_req_t *rq)
 
 
 /*
- * Server-sent events.  What has no "event:" is for a page's onmessage.
+ * Server-sent events.  An event without "event:" goes to the page's
+ * onmessage.
  */
 
 
@@ -258,7 +258,7 @@ ngx_rooms_sse_header(ngx_rooms_stream_t *st)
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
 
-    /* proxies before us keep, change and hold back nothing */
+    /* proxies must not cache, change or delay it */
 
     if (ngx_rooms_header(r, "Cache-Control",
                          ngx_rooms_s("no-store, no-transform")) != NGX_OK)
@@ -284,7 +284,7 @@ ngx_rooms_sse_hello(ngx_rooms_stream_t *st, ngx_rooms_out_t *out)
 }
 
 
-/* A field's value is one line. */
+/* A field's value must be one line. */
 static void
 ngx_rooms_sse_json(ngx_rooms_out_t *out, rooms_str_t json)
 {
@@ -376,7 +376,7 @@ ngx_rooms_sse_end(ngx_rooms_stream_t *st, ngx_rooms_out_t *out,
                                "\"reconnect\":false}\n\n"));
 
     if (why == NGX_ROOMS_STREAM_RELOAD) {
-        /* all streams of the worker end now: not all come back at once */
+        /* all streams of the worker end now, but should not return together */
         rooms_json_lit(b, "retry: ");
         rooms_json_int(b, ngx_rooms_stream_retry(why));
         rooms_json_lit(b, "\n");

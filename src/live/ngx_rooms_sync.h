@@ -9,7 +9,7 @@
 #include "ngx_rooms_reader.h"
 
 
-/* Where a reader begins: since, limit, epoch; sets the error. */
+/* Reads where a reader begins: since, limit, epoch.  Sets the error. */
 ngx_int_t ngx_rooms_sync_args(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s);
 
 #endif /* NGX_ROOMS_SYNC_H */

@@ -4,13 +4,12 @@
  */
 
 /*
- * GET /v1/stream: a stream over a WebSocket (RFC 6455).  NGINX's header filter
- * writes the 101; from then on the request owns the connection, as an upgraded
- * one of ngx_http_upstream does: what comes from the client are frames, which
- * libwslay takes apart, and what leaves are frames, written by the same output
- * chain as any answer.
+ * GET /v1/stream: a stream over a WebSocket (RFC 6455).  NGINX's header
+ * filter writes the 101.  From then on the request owns the connection, like
+ * an upgraded one in ngx_http_upstream. libwslay parses the client's frames.
+ * Our frames go through the same output filters as any answer.
  *
- * Between frames there is neither a context of libwslay nor a buffer.
+ * Between two frames there is neither a context of libwslay nor a buffer.
  */
 
 #include "ngx_rooms_auth.h"
@@ -23,8 +22,9 @@
 
 
 #define NGX_ROOMS_WS_READ     4096        /* bytes at a time */
-#define NGX_ROOMS_WS_TURNS      16        /* reads in one turn of the loop */
-#define NGX_ROOMS_WS_PONGS       2        /* so many may be missing */
+#define NGX_ROOMS_WS_TURNS      16        /* reads in one turn of the event
+                                             loop */
+#define NGX_ROOMS_WS_PONGS       2        /* pongs that may be missing */
 
 #define NGX_ROOMS_WS_AUTH     4001
 #define NGX_ROOMS_WS_SILENT   4003
@@ -33,24 +33,25 @@
 typedef struct {
     ngx_rooms_stream_t       *st;
     wslay_frame_context_ptr   frames;     /* NULL: between frames */
-    uint64_t                  fed;        /* bytes, since it was made ... */
-    uint64_t                  used;       /* ... and those of whole frames */
+    uint64_t                  fed;        /* bytes since it was created ... */
+    uint64_t                  used;       /* ... and bytes of complete frames */
     uint64_t                  got;        /* of this frame's payload */
-    unsigned                  inside:1;   /* of a frame */
+    unsigned                  inside:1;   /* inside of a frame */
     rooms_ws_t                in;
-    u_char                   *text;       /* of a message; NULL: none */
+    u_char                   *text;       /* of a message, or NULL */
 
-    const u_char             *data;       /* what is read just now */
+    const u_char             *data;       /* the bytes being parsed */
     const u_char             *last;
 
     ngx_uint_t                missing;    /* pongs */
-    ngx_uint_t                code;       /* of the close, if it is ours */
+    ngx_uint_t                code;       /* of a close that we decide */
     const char               *why;
-    int64_t                   expires;    /* s, to be told; 0: nothing */
+    int64_t                   expires;    /* seconds, to be sent; 0: nothing */
     u_char                    pong[125];
     u_char                    npong;
-    unsigned                  pongs:1;    /* a ping isn't answered yet */
-    unsigned                  answers:1;  /* nor a message like one */
+    unsigned                  pongs:1;    /* a ping must be answered */
+    unsigned                  answers:1;  /* a message "ping" must be
+                                             answered */
 } ngx_rooms_ws_t;
 
 
@@ -186,8 +187,8 @@ ngx_rooms_ws_show(ngx_rooms_req_t *rq)
 
 
 /*
- * A bad token, or a participant who is deactivated, is told by a close: pages
- * can't read a refused handshake.
+ * Reports a bad token, or a deactivated participant, with a close frame,
+ * since pages can't read a refused handshake.
  */
 static ngx_int_t
 ngx_rooms_ws_refuse(ngx_rooms_req_t *rq)
@@ -210,7 +211,7 @@ ngx_rooms_ws_refuse(ngx_rooms_req_t *rq)
 }
 
 
-/* Whether a list of tokens has that one, RFC 9110, section 5.6.1. */
+/* Whether a list contains this token (RFC 9110, section 5.6.1). */
 static ngx_uint_t
 ngx_rooms_ws_has(rooms_str_t list, const char *token)
 {
@@ -316,7 +317,7 @@ ngx_rooms_ws_header(ngx_rooms_req_t *rq)
 }
 
 
-/* 101, and a close that says rq->error. */
+/* Answers 101, and then a close that says rq->error. */
 static void
 ngx_rooms_ws_reject(ngx_rooms_req_t *rq)
 {
@@ -367,7 +368,7 @@ ngx_rooms_ws_reject(ngx_rooms_req_t *rq)
 }
 
 
-/* What leaves: frames. */
+/* Writes frames. */
 
 
 static rooms_buf_t *
@@ -388,7 +389,7 @@ ngx_rooms_ws_open(ngx_rooms_out_t *out, size_t size, u_char **start)
 }
 
 
-/* The payload moves up to its header, which is as long as it says. */
+/* Moves the payload up to its header, whose length is known only now. */
 static void
 ngx_rooms_ws_close(rooms_buf_t *b, u_char *start, ngx_uint_t opcode)
 {
@@ -510,7 +511,7 @@ ngx_rooms_ws_reset(ngx_rooms_out_t *out, const char *why, int64_t position)
 }
 
 
-/* Answers that the client waits for, and a ping of ours. */
+/* Answers that the client waits for. */
 static void
 ngx_rooms_ws_more(ngx_rooms_stream_t *st, ngx_rooms_out_t *out)
 {
@@ -600,7 +601,7 @@ ngx_rooms_ws_end(ngx_rooms_stream_t *st, ngx_rooms_out_t *out,
     rooms_json_raw(b, text, ngx_strlen(text));
     ngx_rooms_ws_close(b, start, WSLAY_CONNECTION_CLOSE);
 
-    /* the client reads it before the connection is gone */
+    /* gives the client time to read it before the connection closes */
     st->rq->r->lingering_close = !ngx_exiting;
 }
 
@@ -622,7 +623,7 @@ ngx_rooms_ws_beat(ngx_rooms_stream_t *st)
 }
 
 
-/* What comes in. */
+/* Reads frames. */
 
 
 static void
@@ -649,7 +650,7 @@ ngx_rooms_ws_reader(ngx_http_request_t *r)
     for (i = 0; /* void */ ; i++) {
 
         if (r->header_in->pos < r->header_in->last) {
-            /* it didn't wait for our 101 */
+            /* the client didn't wait for our 101 */
             n = ngx_min(r->header_in->last - r->header_in->pos,
                         (ssize_t) sizeof(buf));
             ngx_memcpy(buf, r->header_in->pos, n);
@@ -697,7 +698,7 @@ ngx_rooms_ws_reader(ngx_http_request_t *r)
 }
 
 
-/* Code of the close that what came deserves, 0: none. */
+/* Returns the code to close with, or 0. */
 static ngx_uint_t
 ngx_rooms_ws_feed(ngx_rooms_ws_t *ws, const u_char *data, size_t len)
 {
@@ -798,7 +799,7 @@ ngx_rooms_ws_event(ngx_rooms_ws_t *ws, rooms_ws_event_e event)
     switch (event) {
 
     case ROOMS_WS_PING:
-        /* of several, the last one may be answered alone */
+        /* of several pings only the last must be answered */
         ws->npong = ws->in.control_len;
         ngx_memcpy(ws->pong, ws->in.control, ws->npong);
         ws->pongs = 1;

@@ -66,7 +66,7 @@ rooms_ws_frame(rooms_ws_t *ws, unsigned fin, unsigned rsv, unsigned opcode,
 }
 
 
-/* A character may end in another frame than it begins in. */
+/* Checks UTF-8; a character may continue in the next frame. */
 static int
 rooms_ws_utf8(rooms_ws_t *ws, const unsigned char *p, size_t len)
 {
@@ -203,7 +203,7 @@ rooms_ws_close_code(const rooms_ws_t *ws)
 
     code = ws->control[0] << 8 | ws->control[1];
 
-    /* those that may be sent: of the RFC, its registry, and free ones */
+    /* codes that may be sent: the RFC's, registered and private ones */
 
     if (!((code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014)
           || (code >= 3000 && code <= 4999)))
@@ -282,7 +282,10 @@ rooms_ws_says(rooms_str_t text, rooms_str_t *token)
 }
 
 
-/* A member of an event's content, or of the event, under another name. */
+/*
+ * A member of a flat object, and the member of the event, or of its content,
+ * that it is copied from.
+ */
 typedef struct {
     const char  *key;
     const char  *from;
@@ -367,7 +370,10 @@ rooms_ws_put(rooms_buf_t *b, const char *key, rooms_str_t value)
 }
 
 
-/* Whom a change of membership is about; of an invite of many, the n-th. */
+/*
+ * The participant whom a change of membership is about; for an invite of
+ * many, the n-th.
+ */
 static rooms_str_t
 rooms_ws_whom(rooms_str_t content, unsigned n)
 {

@@ -4,9 +4,9 @@
  */
 
 /*
- * WebSocket, as far as it needs neither NGINX nor a socket: what a client's
- * frames make together (RFC 6455, sections 5 and 8.1), what a message says,
- * and how an event is told as a flat object.
+ * The part of WebSocket that needs neither NGINX nor a socket: checks a
+ * client's frames (RFC 6455, sections 5 and 8.1), reads its messages, and
+ * writes an event as a flat object.
  */
 
 #ifndef ROOMS_WS_H
@@ -16,7 +16,8 @@
 #include <stdint.h>
 
 
-#define ROOMS_WS_FRAME_MAX  8192           /* bytes of a message, too */
+#define ROOMS_WS_FRAME_MAX  8192           /* bytes of a frame, and of a
+                                              message */
 
 /* Codes of a close, RFC 6455, section 7.4.1. */
 #define ROOMS_WS_CLOSE_PROTOCOL  1002
@@ -33,60 +34,63 @@ typedef enum {
     ROOMS_WS_PONG
 } rooms_ws_event_e;
 
-/* All zero when a connection begins. */
+/* Must be zeroed when a connection begins. */
 typedef struct {
-    unsigned char   opcode;                /* of this frame */
-    unsigned char   message;               /* of the message, 0: none */
+    unsigned char   opcode;                /* of the current frame */
+    unsigned char   message;               /* opcode of the message; 0: none */
     unsigned char   fin;
-    unsigned char   need;                  /* bytes of a character */
-    uint32_t        point;                 /* as far as it is known */
-    uint32_t        least;                 /* shorter would have done */
+    unsigned char   need;                  /* bytes still missing of a
+                                              character */
+    uint32_t        point;                 /* the character so far */
+    uint32_t        least;                 /* the least that needs this
+                                              length */
     size_t          len;                   /* of the message */
     size_t          control_len;
     unsigned char   control[125];
 } rooms_ws_t;
 
 
-/* A frame's header.  0, or the code of the close that it deserves. */
+/* Checks a frame's header.  Returns 0, or the code to close with. */
 unsigned rooms_ws_frame(rooms_ws_t *ws, unsigned fin, unsigned rsv,
     unsigned opcode, unsigned masked, uint64_t len);
 
 /*
- * Some of its payload, unmasked.  What is of a text goes to `text`, which has
- * room for ROOMS_WS_FRAME_MAX bytes; ws->len says how much of it there is.
+ * Takes a part of the frame's payload, unmasked.  Text is appended to `text`,
+ * which has ROOMS_WS_FRAME_MAX bytes; ws->len is its length so far.
  */
 unsigned rooms_ws_payload(rooms_ws_t *ws, unsigned char *text,
     const unsigned char *data, size_t len);
 
-/* The frame is whole. */
+/* Call it when the frame is complete. */
 unsigned rooms_ws_end(rooms_ws_t *ws, rooms_ws_event_e *event);
 
 /*
- * What to answer to a close of the client's: its code, or the code that it
- * deserves.  The payload is in ws->control.
+ * The code to answer a client's close with: its own, or the one for its
+ * fault.  The payload is in ws->control.
  */
 unsigned rooms_ws_close_code(const rooms_ws_t *ws);
 
-/* The header of a frame of ours, with opcode and FIN; its length. */
+/* Writes the header of a frame with opcode and FIN; returns its length. */
 #define ROOMS_WS_HEAD  10
 size_t rooms_ws_head(unsigned char *dst, unsigned opcode, uint64_t len);
 
 
 typedef enum {
-    ROOMS_WS_SAYS_NOTHING = 0,             /* that we know */
+    ROOMS_WS_SAYS_NOTHING = 0,             /* nothing that we know */
     ROOMS_WS_SAYS_PING,
     ROOMS_WS_SAYS_AUTH
 } rooms_ws_says_e;
 
-/* *token: into `text`. */
+/* Reads a message. *token points into `text`. */
 rooms_ws_says_e rooms_ws_says(rooms_str_t text, rooms_str_t *token);
 
 
 /*
- * An event as flat objects, one for each participant whom it names; n counts
- * from 0.  0: there is no such one, or the event isn't told in this way.
- * Nothing else than the event's bytes and the tenant's are copied, so
- * ROOMS_WS_FLAT(json.len + tenant.len) bytes are enough.
+ * Writes an event as a flat object.  An event that names several participants
+ * has one object for each; n counts them from 0.  Returns 0 if there is no
+ * n-th, or if this form doesn't have such events.  It copies nothing but the
+ * event's and the tenant's bytes, so ROOMS_WS_FLAT(json.len + tenant.len)
+ * bytes are enough.
  */
 #define ROOMS_WS_FLAT(len)  ((len) + 512)
 int rooms_ws_flat(rooms_buf_t *b, rooms_str_t tenant, int64_t position,
