@@ -3,15 +3,15 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Who may ask, what errors look like, and what SCIM has to say of itself. */
+/* Authentication, errors, and SCIM's descriptions of the service. */
 
 #include "ngx_rooms_scim.h"
 #include <sodium.h>
 
 
 #define NGX_ROOMS_SCIM_HASH     32
-#define NGX_ROOMS_SCIM_TOKEN    16         /* characters, at least */
-#define NGX_ROOMS_SCIM_FILE   8192         /* bytes, at most */
+#define NGX_ROOMS_SCIM_TOKEN    16         /* least characters */
+#define NGX_ROOMS_SCIM_FILE   8192         /* most bytes */
 
 
 static ngx_int_t ngx_rooms_scim_authenticate(ngx_rooms_req_t *rq);
@@ -63,11 +63,14 @@ const ngx_rooms_endpoint_t  ngx_rooms_scim_rows[] = {
 };
 
 
-/* Attributes of a User that are of interest here; others are kept, too. */
+/*
+ * The attributes of a User that the schema describes.  Others are stored,
+ * too.
+ */
 static const struct {
     const char  *name;
     const char  *type;
-    const char  *subs;                     /* of a complex one */
+    const char  *subs;                     /* sub-attributes of a complex one */
     unsigned     many:1;
     unsigned     required:1;
     unsigned     exact:1;
@@ -113,7 +116,7 @@ ngx_rooms_scim_fail(ngx_rooms_req_t *rq, ngx_uint_t code, const char *type,
 }
 
 
-/* All tokens are compared, each in the same time. */
+/* Compares with all tokens, each in constant time. */
 static ngx_int_t
 ngx_rooms_scim_authenticate(ngx_rooms_req_t *rq)
 {
@@ -196,7 +199,7 @@ ngx_rooms_scim_error(ngx_rooms_req_t *rq, ngx_pool_t *pool)
     }
 
     if (rq->error == ROOMS_E_VALIDATION && rq->error_problem.data) {
-        /* of the body, before it was looked at */
+        /* a fault of the body, found before the row looked at it */
         detail = rq->error_field;
         problem = rq->error_problem;
         type = ngx_rooms_s("invalidSyntax");
@@ -464,7 +467,7 @@ ngx_rooms_scim_schema_show(ngx_rooms_req_t *rq)
 }
 
 
-/* A token a line; empty lines and those with # are none. */
+/* One token on each line.  Empty lines and lines with # are ignored. */
 static const char *
 ngx_rooms_scim_tokens(ngx_array_t *tokens, u_char *p, u_char *last)
 {
@@ -580,7 +583,7 @@ ngx_rooms_scim_token_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* The paths of SCIM name no tenant. */
+/* SCIM's paths contain no tenant, so the configuration must name it. */
 ngx_int_t
 ngx_rooms_scim_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
 {

@@ -4,10 +4,11 @@
  */
 
 /*
- * SCIM 2.0: an identity provider keeps the participants of a tenant.
+ * SCIM 2.0: an identity provider manages the participants of a tenant.
  *
- * A User is a participant: its id is the externalId, or the userName where
- * there is none, and has to be what tokens name.  "active" false deactivates.
+ * A User is a participant.  Its id is the externalId, or the userName if
+ * there is none, and must be the one that tokens contain.  "active": false
+ * deactivates the participant.
  */
 
 #ifndef NGX_ROOMS_SCIM_H
@@ -17,24 +18,28 @@
 #include "rooms_scim.h"
 
 
-/* Rows with this answer as SCIM does, and take the tokens of the file. */
+/*
+ * Rows with this envelope answer as SCIM does, and take tokens from the file.
+ */
 extern const ngx_rooms_envelope_t  ngx_rooms_scim_envelope;
 
-/* Refuses a request as SCIM does, with a scimType (or NULL). */
+/* Sets an error with a scimType (or NULL); returns NGX_ERROR. */
 ngx_int_t ngx_rooms_scim_fail(ngx_rooms_req_t *rq, ngx_uint_t code,
     const char *type, const char *detail);
 
-/* "https://host/scim/v2/Users/" and the like; data == NULL: no memory. */
+/*
+ * "https://host/scim/v2/Users/ID" and the like; data == NULL: out of memory.
+ */
 rooms_str_t ngx_rooms_scim_url(ngx_rooms_req_t *rq, const char *path,
     rooms_str_t id);
 
-/* Puts a tree into the answer, and frees it. */
+/* Writes a tree to the answer, and frees it. */
 ngx_int_t ngx_rooms_scim_put(ngx_rooms_req_t *rq, json_t *tree);
 
 /* rooms_scim_token_file */
 char *ngx_rooms_scim_token_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-/* It needs a tenant. */
+/* Checks that the location also has rooms_tenant. */
 ngx_int_t ngx_rooms_scim_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf);
 
 #endif /* NGX_ROOMS_SCIM_H */

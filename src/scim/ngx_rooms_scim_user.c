@@ -4,9 +4,9 @@
  */
 
 /*
- * /scim/v2/Users.  A User is kept as it was sent, beside the participant's
- * row, and found by userName, externalId and address.  Each change is one
- * commit of both; a deactivation goes on as any other does.
+ * /scim/v2/Users.  A User is stored as it was sent, beside the participant's
+ * row, and can be found by userName, externalId and address.  Each change is
+ * one commit of both.  A deactivation continues like any other.
  *
  *   POST, PUT, PATCH, DELETE:  ANNOUNCED -> READ -> KEYS -> commit
  *   GET of one:                READ
@@ -19,7 +19,7 @@
 
 
 #define NGX_ROOMS_SCIM_PAGE   200
-#define NGX_ROOMS_SCIM_SIZE   (32 * 1024)  /* of a resource, bytes */
+#define NGX_ROOMS_SCIM_SIZE   (32 * 1024)  /* of a stored resource, bytes */
 #define NGX_ROOMS_SCIM_EMAIL  254
 #define NGX_ROOMS_SCIM_PHOTO  2048
 
@@ -29,7 +29,7 @@ typedef enum {
     NGX_ROOMS_SCIM_ANNOUNCED,
     NGX_ROOMS_SCIM_READ,
     NGX_ROOMS_SCIM_KEYS,
-    NGX_ROOMS_SCIM_FOUND,                  /* ids of a list */
+    NGX_ROOMS_SCIM_FOUND,                  /* the ids of a list */
     NGX_ROOMS_SCIM_LIST
 } ngx_rooms_scim_round_e;
 
@@ -37,15 +37,15 @@ typedef struct {
     rooms_str_t           id;
     ngx_uint_t            slot;            /* of the tenant's keys */
 
-    /* as it is kept */
-    rooms_str_t           row;             /* NULL: it isn't */
+    /* as it is stored */
+    rooms_str_t           row;             /* NULL: there is none */
     json_t               *kept;
     int64_t               created;         /* ms */
     int64_t               modified;
-    rooms_str_t           name;            /* keys that lead to it, or NULL */
+    rooms_str_t           name;            /* keys that find it, or NULL */
     rooms_str_t           external;
 
-    /* as it will be */
+    /* as it will be stored */
     json_t               *user;
     rooms_scim_user_t     u;
     rooms_str_t           new_name;
@@ -66,7 +66,7 @@ typedef struct {
     int64_t               start;
     int64_t               count;
     int64_t               total;
-    rooms_str_t          *ids;             /* from the third on */
+    rooms_str_t          *ids;             /* start with the third element */
     json_t               *resources;
 } ngx_rooms_scim_ctx_t;
 
@@ -166,7 +166,7 @@ ngx_rooms_scim_refuse(ngx_rooms_req_t *rq, const rooms_scim_fault_t *fault)
 }
 
 
-/* userName is compared without regard to case. */
+/* userName is compared ignoring case. */
 static rooms_str_t
 ngx_rooms_scim_fold(ngx_pool_t *pool, rooms_str_t s)
 {
@@ -187,7 +187,9 @@ ngx_rooms_scim_fold(ngx_pool_t *pool, rooms_str_t s)
 }
 
 
-/* {"created": ms, "modified": ms, "user": {...}}; NULL: it can't be read. */
+/*
+ * Parses {"created": ms, "modified": ms, "user": {...}}; NULL: it is invalid.
+ */
 static json_t *
 ngx_rooms_scim_parse(rooms_str_t row, int64_t *created, int64_t *modified)
 {
@@ -248,7 +250,7 @@ ngx_rooms_scim_ask(ngx_rooms_req_t *rq)
 }
 
 
-/* What is sent, or what an update makes of what is kept. */
+/* Makes the new User: what was sent, or the stored one with the update. */
 static ngx_int_t
 ngx_rooms_scim_make(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 {
@@ -323,7 +325,10 @@ ngx_rooms_scim_begin(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
         return ngx_rooms_scim_ask(rq);
     }
 
-    /* a deactivation may follow: ngx_rooms_offboard.c says why now */
+    /*
+     * a deactivation may follow, which must be announced first
+     * (ngx_rooms_offboard.c)
+     */
 
     if (ngx_rooms_batch(rq) == NULL
         || ngx_rooms_offboard_keys(&keys, rq->pool, &rq->conf->key_prefix)
@@ -342,7 +347,7 @@ ngx_rooms_scim_begin(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 }
 
 
-/* If-Match names the version that was read (RFC 7644, section 3.14). */
+/* A resource's version, for If-Match (RFC 7644, section 3.14). */
 static rooms_str_t
 ngx_rooms_scim_version(ngx_pool_t *pool, rooms_str_t row)
 {
@@ -439,7 +444,7 @@ ngx_rooms_scim_take(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 }
 
 
-/* Whose the names are that are asked for. */
+/* Asks who has the names that this User wants. */
 static ngx_int_t
 ngx_rooms_scim_ask_keys(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 {
@@ -540,7 +545,10 @@ ngx_rooms_scim_load(ngx_rooms_req_t *rq)
 }
 
 
-/* A key that leads to the User: the old one goes, the new one is nobody's. */
+/*
+ * Updates an index that finds the User: removes the old key, adds the new
+ * one, and guards that the new one was free.
+ */
 static void
 ngx_rooms_scim_index(ngx_rooms_req_t *rq, ngx_rooms_key_e kind,
     rooms_str_t was, rooms_str_t is)
@@ -620,7 +628,7 @@ ngx_rooms_scim_keep(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 }
 
 
-/* What the User's attributes make of the participant; else it stays. */
+/* Copies the User's attributes to the participant. */
 static ngx_int_t
 ngx_rooms_scim_person(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 {
@@ -652,7 +660,7 @@ ngx_rooms_scim_person(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
     name = rooms_display_name(raw, p);
 
     if (name.data) {
-        /* later tokens don't change it */
+        /* so later tokens don't change it */
         person->name = name;
         person->own_name = !person->provisioned;
     }
@@ -689,7 +697,7 @@ ngx_rooms_scim_person(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 }
 
 
-/* The participant's row, and whether it may do anything. */
+/* Writes the participant's row, and begins or ends a deactivation. */
 static ngx_int_t
 ngx_rooms_scim_apply(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 {
@@ -806,7 +814,7 @@ ngx_rooms_scim_change_decide(ngx_rooms_req_t *rq)
 }
 
 
-/* The User goes, and the participant is deactivated. */
+/* Removes the User and deactivates the participant. */
 static ngx_int_t
 ngx_rooms_scim_delete_decide(ngx_rooms_req_t *rq)
 {
@@ -857,7 +865,7 @@ ngx_rooms_scim_time(int64_t ms)
 }
 
 
-/* The resource as it is shown; `user` is kept. */
+/* Makes the resource that is shown; doesn't change `user`. */
 static json_t *
 ngx_rooms_scim_resource(ngx_rooms_req_t *rq, rooms_str_t id,
     const json_t *user, rooms_str_t row, int64_t created, int64_t modified)
@@ -929,7 +937,10 @@ ngx_rooms_scim_gone_show(ngx_rooms_req_t *rq)
 /* A list */
 
 
-/* Whole numbers; below what is allowed is what is allowed (section 3.4.2.4) */
+/*
+ * Reads a whole number; one out of range becomes the nearest allowed one (RFC
+ * 7644, section 3.4.2.4).
+ */
 static ngx_int_t
 ngx_rooms_scim_number(ngx_rooms_req_t *rq, const char *name, int64_t least,
     int64_t most, int64_t otherwise, int64_t *value)
@@ -1043,7 +1054,7 @@ ngx_rooms_scim_list_ask(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
         break;
 
     case ROOMS_SCIM_BY_ID:
-        /* what it isn't kept under isn't found */
+        /* the id is the key itself: nothing to search */
         break;
 
     default:
@@ -1070,7 +1081,7 @@ ngx_rooms_scim_list_ask(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 }
 
 
-/* Ids that were found become resources. */
+/* Reads the resources of the ids that were found. */
 static ngx_int_t
 ngx_rooms_scim_list_found(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 {

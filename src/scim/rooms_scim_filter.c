@@ -4,8 +4,8 @@
  */
 
 /*
- * Filters are evaluated while they are parsed: by recursive descent, with
- * "or" below "and" below "not".  Without a resource everything is parsed and
+ * A filter is evaluated while it is parsed, by recursive descent: "or" binds
+ * weakest, then "and", then "not".  Without a resource it is only parsed, and
  * nothing matches.
  */
 
@@ -26,7 +26,7 @@ rooms_scim_spaces(rooms_scim_parser_t *p)
 }
 
 
-/* A word of letters, as "and" and "eq" are; it is taken if it is that one. */
+/* Takes the word if it is next, as "and" and "eq" are. */
 static int
 rooms_scim_word(rooms_scim_parser_t *p, const char *word)
 {
@@ -56,8 +56,8 @@ rooms_scim_name_char(unsigned char c)
 
 
 /*
- * attrPath: [URI ":"] name ["." name].  The URI is taken off if it is the
- * User's own, since those attributes stand at the top.
+ * attrPath: [URI ":"] name ["." name].  The User's own URI is removed, since
+ * these attributes are at the top level.
  */
 int
 rooms_scim_attribute(rooms_scim_parser_t *p, rooms_scim_attr_t *a)
@@ -94,7 +94,7 @@ rooms_scim_attribute(rooms_scim_parser_t *p, rooms_scim_attr_t *a)
 
         } else {
 
-            /* "2.0:User" ends the URI of an extension */
+            /* here the URI ends with "2.0:User", which contains a dot */
 
             len = sizeof(ROOMS_SCIM_ENTERPRISE) - 1;
 
@@ -212,7 +212,7 @@ rooms_scim_value(rooms_scim_parser_t *p, json_t **value)
 
     len = p->p - start;
 
-    /* "True" is what some send */
+    /* some clients send "True" */
 
     if (len == 4 && strncasecmp((const char *) start, "true", 4) == 0) {
         *value = json_true();
@@ -231,7 +231,7 @@ rooms_scim_value(rooms_scim_parser_t *p, json_t **value)
 }
 
 
-/* Names are compared without regard to case; ids are exact. */
+/* Names are compared ignoring case; ids exactly. */
 static int
 rooms_scim_exact(const rooms_scim_attr_t *a)
 {
@@ -309,7 +309,7 @@ rooms_scim_compare(rooms_scim_op_e op, const json_t *is, const json_t *value,
     } else {
         rc = json_equal((json_t *) is, (json_t *) value) ? 0 : 1;
 
-        /* neither is more than the other */
+        /* different types have no order */
 
         return op == ROOMS_SCIM_EQ ? rc == 0
                : op == ROOMS_SCIM_NE ? rc != 0 : 0;
@@ -341,7 +341,7 @@ rooms_scim_compare(rooms_scim_op_e op, const json_t *is, const json_t *value,
 }
 
 
-/* Of what has many values one that compares is enough. */
+/* If an attribute has several values, one match is enough. */
 static int
 rooms_scim_holds(rooms_scim_op_e op, const json_t *is, rooms_str_t sub,
     const json_t *value, int exact)
@@ -391,7 +391,7 @@ rooms_scim_named(rooms_str_t name, const char *is)
 }
 
 
-/* Remembers an equality by which resources can be found. */
+/* Notes an equality that an index can search for. */
 static void
 rooms_scim_note(rooms_scim_parser_t *p, const rooms_scim_attr_t *a,
     rooms_scim_op_e op, const json_t *value)
@@ -488,7 +488,7 @@ rooms_scim_comparison(rooms_scim_parser_t *p, const rooms_scim_attr_t *a,
 }
 
 
-/* attr "[" filter "]": an element for which all of it holds. */
+/* attr "[" filter "]": matches if one element satisfies the whole filter. */
 static int
 rooms_scim_elements(rooms_scim_parser_t *p, const rooms_scim_attr_t *a,
     const json_t *at)

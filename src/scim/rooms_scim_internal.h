@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Between the files of SCIM's pure part. */
+/* Shared by the files of SCIM's pure part. */
 
 #ifndef ROOMS_SCIM_INTERNAL_H
 #define ROOMS_SCIM_INTERNAL_H
@@ -11,7 +11,8 @@
 #include "rooms_scim.h"
 
 
-typedef enum {                           /* in the order of their names */
+typedef enum {                           /* in the order of their names in
+                                            the parser */
     ROOMS_SCIM_EQ = 0,
     ROOMS_SCIM_NE,
     ROOMS_SCIM_CO,
@@ -33,19 +34,20 @@ typedef struct {
 typedef struct {
     const unsigned char   *p;
     const unsigned char   *last;
-    rooms_str_t            within;       /* the attribute of the brackets */
+    rooms_str_t            within;       /* the attribute before the brackets */
     unsigned               depth;
-    unsigned               doubt:1;      /* "or", "not": no key is enough */
+    unsigned               doubt:1;      /* contains "or" or "not": no key is
+                                            enough */
     rooms_scim_key_t      *key;          /* or NULL */
 } rooms_scim_parser_t;
 
 
 int rooms_scim_name_char(unsigned char c);
-/* 0; -1: there is none. */
+/* Parses an attribute's path.  0; -1: there is none. */
 int rooms_scim_attribute(rooms_scim_parser_t *p, rooms_scim_attr_t *a);
-/* The longest filter from here on: 1, 0, or -1. */
+/* Parses the longest filter from here on: 1, 0, or -1. */
 int rooms_scim_filter(rooms_scim_parser_t *p, const json_t *at);
-/* A member, whatever the case of its name, and its key. */
+/* A member by its name, ignoring case; *key is its actual spelling. */
 json_t *rooms_scim_member(const json_t *object, rooms_str_t name,
     const char **key);
 

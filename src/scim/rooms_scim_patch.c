@@ -4,10 +4,10 @@
  */
 
 /*
- * PATCH (RFC 7644, section 3.5.2), as the large identity providers send it,
- * too: operations in any case, values without a path, paths in the keys of
- * such a value, and "emails[type eq \"work\"].value" of an address that isn't
- * there yet, which is made.
+ * PATCH (RFC 7644, section 3.5.2), also in the forms that large identity
+ * providers send: operations in any case; values without a path; paths as
+ * keys of such a value; and "emails[type eq \"work\"].value" for an address
+ * that doesn't exist yet, and is added.
  */
 
 #include "rooms_scim_internal.h"
@@ -100,7 +100,7 @@ rooms_scim_put(json_t *object, rooms_str_t name, json_t *value)
         return -1;
     }
 
-    /* what is there already keeps its spelling */
+    /* an existing member keeps its spelling */
 
     if (rooms_scim_member(object, name, &is)) {
         name.data = (const unsigned char *) is;
@@ -124,7 +124,7 @@ rooms_scim_drop(json_t *object, rooms_str_t name)
 }
 
 
-/* What is added to many values is one of them, or several. */
+/* Adds one value, or several, to a list; skips those that are there. */
 static int
 rooms_scim_append(json_t *array, const json_t *value)
 {
@@ -173,7 +173,7 @@ rooms_scim_set(json_t *object, rooms_scim_verb_e verb, rooms_str_t name,
         return rooms_scim_append(is, value);
     }
 
-    /* of a complex attribute those that are named */
+    /* of a complex attribute only the named members change */
 
     if (json_is_object(is) && json_is_object(value)) {
 
@@ -200,7 +200,7 @@ rooms_scim_set(json_t *object, rooms_scim_verb_e verb, rooms_str_t name,
 }
 
 
-/* An element that isn't there yet, of which the filter says what it is. */
+/* Makes the missing element that the filter describes. */
 static json_t *
 rooms_scim_element(const rooms_scim_path_t *path)
 {
@@ -326,7 +326,7 @@ rooms_scim_selected(json_t *object, rooms_scim_verb_e verb,
 }
 
 
-/* {"name": {"sub": ...}} from "name.sub" */
+/* The object in member `name`; creates it if it is missing. */
 static json_t *
 rooms_scim_inside(json_t *object, rooms_str_t name)
 {
@@ -397,7 +397,7 @@ rooms_scim_at(json_t *user, rooms_scim_verb_e verb, const char *text,
 }
 
 
-/* Without a path: each member of the value is one, or has one as its name. */
+/* Without a path: each member's name is an attribute or a path. */
 static int
 rooms_scim_whole(json_t *user, rooms_scim_verb_e verb, const json_t *value,
     rooms_scim_fault_t *fault)

@@ -3,14 +3,14 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* A User: what is kept of it, and what of that is a participant's. */
+/* A User: what is stored, and which parts belong to the participant. */
 
 #include "rooms_scim_internal.h"
 #include <string.h>
 #include <strings.h>
 
 
-/* Names as the schemas spell them. */
+/* Names in the schemas' spelling. */
 static const char *const  rooms_scim_names[] = {
     "userName", "externalId", "name", "displayName", "nickName",
     "profileUrl", "title", "userType", "preferredLanguage", "locale",
@@ -19,7 +19,7 @@ static const char *const  rooms_scim_names[] = {
     ROOMS_SCIM_ENTERPRISE, NULL
 };
 
-/* The server's own, or a secret. */
+/* Members that belong to the server, or are secret. */
 static const char *const  rooms_scim_dropped[] = {
     "id", "meta", "schemas", "groups", "password", NULL
 };
@@ -120,7 +120,7 @@ rooms_scim_string(const json_t *value)
 }
 
 
-/* The primary one, else that of a type, else the first. */
+/* The primary value, else one of the type, else the first. */
 static rooms_str_t
 rooms_scim_value_of(const json_t *array, const char *type)
 {
