@@ -4,8 +4,8 @@
  */
 
 /*
- * POST /v1/auth/register.  The pipeline has registered the caller by now, or
- * has given them the name that the token has today: it is shown.
+ * POST /v1/auth/register.  By now the pipeline has registered the caller, or
+ * has updated their name from the token.  This only shows the result.
  */
 
 #include "ngx_rooms_endpoints.h"

@@ -3,7 +3,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* What an event tells of its change: who, what it was, what it is. */
+/*
+ * The content of the events that a change causes: who, the old value, the new
+ * one.
+ */
 
 #include "ngx_rooms_endpoints.h"
 
@@ -76,7 +79,7 @@ ngx_rooms_content_create(rooms_buf_t *b, const rooms_room_t *room,
 }
 
 
-/* An invite of many is one event that names all who were invited. */
+/* An invite of several participants is one event that names all of them. */
 static void
 ngx_rooms_content_many(rooms_buf_t *b, const rooms_change_t *change)
 {
@@ -126,7 +129,10 @@ ngx_rooms_content_member(rooms_buf_t *b, const rooms_change_t *change)
 }
 
 
-/* Who takes a room along, or comes back to an emptied one, is told with it. */
+/*
+ * When a member's move also changes the room's state, the event names that
+ * member: they left as the last one, or came back to an empty room.
+ */
 static void
 ngx_rooms_content_state(rooms_buf_t *b, const rooms_room_t *before,
     const rooms_change_t *change)

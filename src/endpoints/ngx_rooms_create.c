@@ -14,15 +14,19 @@
 typedef struct {
     rooms_str_t          id;
     rooms_create_t       in;
-    rooms_str_t          workspace;   /* as given, or NULL */
+    rooms_str_t          workspace;   /* from the body, or NULL */
     rooms_str_t          slugs[NGX_ROOMS_SLUGS];
-    rooms_str_t          slug;        /* the one that is free */
-    rooms_str_t          other;       /* a DM's other side */
-    ngx_rooms_profile_t  foreign;     /* of one on another server ... */
-    const ngx_rooms_dm_foreign_t  *federation;   /* ... or NULL */
-    ngx_rooms_profile_t  newcomer;    /* of one whom nobody has seen */
+    rooms_str_t          slug;        /* a free one */
+    rooms_str_t          other;       /* the other participant of a DM */
+    ngx_rooms_profile_t  foreign;     /* profile of a participant of another
+                                         server */
+    const ngx_rooms_dm_foreign_t  *federation;   /* not NULL: `foreign` is
+                                                    valid */
+    ngx_rooms_profile_t  newcomer;    /* profile of a participant whom the
+                                         tenant has not seen yet */
     unsigned             known:1;
-    unsigned             fresh:1;     /* a row is made for the newcomer */
+    unsigned             fresh:1;     /* the commit creates a row for the
+                                         newcomer */
 } ngx_rooms_create_ctx_t;
 
 
@@ -58,9 +62,10 @@ ngx_rooms_create_ctx(ngx_rooms_req_t *rq)
 
 
 /*
- * Candidates for the alias: the slug itself and its first numbers.  When many
- * rooms are called the same, numbers are drawn, of a range that grows with
- * each round: some round finds one that is free, however many there are.
+ * Candidates for the alias.  The first round tries the slug itself and its
+ * first numbers.  If all are taken, later rounds draw random numbers from a
+ * range that grows with each round, so some round finds a free one, however
+ * many rooms share a name.
  */
 static ngx_int_t
 ngx_rooms_create_slugs(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx,
@@ -168,7 +173,10 @@ ngx_rooms_create_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
 }
 
 
-/* The tenant's number of rooms, in full: SW_TENANT_CAPACITY. */
+/*
+ * Compares the tenant's number of rooms with its limit, for the core's
+ * capacity check.
+ */
 static ngx_int_t
 ngx_rooms_create_tenant(ngx_rooms_req_t *rq, redisReply *max,
     redisReply *rooms)
@@ -233,7 +241,10 @@ ngx_rooms_create_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
 }
 
 
-/* The workspace's role must hold when the room is written. */
+/*
+ * The commit is valid only while the caller's role in the workspace is
+ * unchanged.
+ */
 static void
 ngx_rooms_create_guard(ngx_rooms_req_t *rq, const rooms_create_t *in)
 {
@@ -328,7 +339,10 @@ ngx_rooms_create_decide(ngx_rooms_req_t *rq)
 }
 
 
-/* The room as its creator sees it: nothing of it has to be read back. */
+/*
+ * The room as its creator sees it.  The change has all of it, so nothing is
+ * read back.
+ */
 ngx_int_t
 ngx_rooms_create_show(ngx_rooms_req_t *rq)
 {
@@ -359,8 +373,8 @@ ngx_rooms_create_show(ngx_rooms_req_t *rq)
 
 
 /*
- * DM.  One key for each pair leads to its room; who loses the race to set it
- * finds the winner's room on the next look.
+ * DMs.  One key per pair of participants leads to their room.  A request that
+ * loses the race to set it finds the winner's room when it runs again.
  */
 
 

@@ -6,14 +6,15 @@
 /*
  * GET /v1/directory/rooms and GET /v1/rooms/archived.
  *
- * Walks down one or two sorted sets of room ids, which are in the order of
- * creation, and keeps what passes the filters.  The cursor is the id of the
- * last room shown.  A total is that of the whole list, whatever the page, so
- * it takes a walk through all of it.
+ * Walks down one or two sorted sets of room ids, newest first, and keeps the
+ * rooms that pass the filters.  The cursor is the id of the last room shown.
+ * A total covers the whole list, not the page, so it takes a walk through all
+ * of it.
  *
- * The one has the caller's rooms: all, those of a type, invites, or, instead
- * of both, a workspace's.  The other has public rooms: all, those of a type, or
- * what the rarest word of a query finds in the index.
+ * The first set has the caller's rooms: all of them, those of a type, the
+ * invites, or, instead, those of a workspace.  The second set has public
+ * rooms: all of them, those of a type, or the entries of the query's rarest
+ * word in the search index.
  */
 
 #include "ngx_rooms_endpoints.h"
@@ -21,65 +22,71 @@
 #include "rooms_words.h"
 
 
-#define NGX_ROOMS_DIRECTORY_PAGE    100   /* rooms of one round, at most */
-#define NGX_ROOMS_DIRECTORY_MAX    2000   /* of a request without a total */
-#define NGX_ROOMS_DIRECTORY_WORDS    16   /* of a query that are counted */
-#define NGX_ROOMS_DIRECTORY_HITS   1000   /* entries that are read at once */
+#define NGX_ROOMS_DIRECTORY_PAGE    100   /* rooms in one round, at most */
+#define NGX_ROOMS_DIRECTORY_MAX    2000   /* rooms in one request without a
+                                             total */
+#define NGX_ROOMS_DIRECTORY_WORDS    16   /* words of a query that are
+                                             counted */
+#define NGX_ROOMS_DIRECTORY_HITS   1000   /* entries that are read together */
 #define NGX_ROOMS_DIRECTORY_ROOM    800   /* bytes, without name and topic */
 #define NGX_ROOMS_DIRECTORY_QUERY   128   /* code points */
-#define NGX_ROOMS_DIRECTORY_TEXT  16384   /* of a room, folded */
+#define NGX_ROOMS_DIRECTORY_TEXT  16384   /* bytes of one room's folded text */
 
 typedef struct {
     int64_t              limit;
     int64_t              offset;
-    rooms_str_t          cursor;          /* shows rooms below it; or NULL */
+    rooms_str_t          cursor;          /* show rooms below it; or NULL */
     rooms_state_e        state;
     ngx_int_t            type;            /* -1: any */
     ngx_int_t            membership;      /* -1: any */
     rooms_str_t          workspace;
     rooms_str_t          q;               /* folded */
-    u_char              *text;            /* of one room, folded */
-    unsigned             public:1;        /* walks the public rooms, too */
-    unsigned             count:1;         /* to the end, for a total */
+    u_char              *text;            /* buffer for one room's folded
+                                             text */
+    unsigned             public:1;        /* also walk public rooms */
+    unsigned             count:1;         /* walk to the end, for a total */
 
-    /* what is walked, of the caller's rooms and of public ones */
-    rooms_str_t          own;             /* kind in front of ids, or NULL */
-    rooms_str_t          listed;          /* likewise, of a list; or NULL */
+    /* the sets to walk: the caller's rooms and public rooms */
+    rooms_str_t          own;             /* prefix of the ids in the index,
+                                             or NULL */
+    rooms_str_t          listed;          /* the same for public rooms; or
+                                             NULL */
     rooms_str_t          words[NGX_ROOMS_DIRECTORY_WORDS + 1];
     ngx_uint_t           nwords;
-    rooms_str_t         *hits;            /* all that a word finds, newest
+    rooms_str_t         *hits;            /* all rooms of a word, newest
                                              first; or NULL */
     ngx_uint_t           nhits;
 
     rooms_str_t          after;           /* the last id looked at, or NULL */
     u_char               after_text[ROOMS_ID_MAX];
-    ngx_uint_t           page;            /* ids asked for in one round */
+    ngx_uint_t           page;            /* ids per round */
     rooms_str_t          ids[NGX_ROOMS_DIRECTORY_PAGE];
-    ngx_uint_t           nids;            /* of those that may be shown */
-    rooms_str_t          last;            /* of all */
+    ngx_uint_t           nids;            /* of the ids that pass so far */
+    rooms_str_t          last;            /* of all ids of the round */
     ngx_uint_t           looked;
-    unsigned             end:1;           /* no ids behind these */
-    ngx_queue_t         *kept;            /* the last batch of before */
+    unsigned             end:1;           /* the lists are exhausted */
+    ngx_queue_t         *kept;            /* the last batch of earlier
+                                             rounds, which stays */
     ngx_rooms_batch_t   *rooms;           /* rows of the ids */
 
     ngx_rooms_view_t    *views;
     ngx_uint_t           nviews;
-    ngx_uint_t           held;            /* of rounds before */
-    size_t               size;            /* of them in JSON, about */
-    ngx_uint_t          *dms;             /* views that want a name */
+    ngx_uint_t           held;            /* views of earlier rounds */
+    size_t               size;            /* of the views in JSON, estimated */
+    ngx_uint_t          *dms;             /* views that still need a name */
     ngx_uint_t           ndms;
-    rooms_str_t          shown;           /* the last id */
+    rooms_str_t          shown;           /* the last id shown */
     unsigned             more:1;
     int64_t              total;
 } ngx_rooms_directory_t;
 
 typedef enum {
     NGX_ROOMS_DIRECTORY_BEGIN = 0,
-    NGX_ROOMS_DIRECTORY_COUNTED,          /* how many each word finds */
-    NGX_ROOMS_DIRECTORY_HIT,              /* what the rarest one finds */
+    NGX_ROOMS_DIRECTORY_COUNTED,          /* number of entries per word */
+    NGX_ROOMS_DIRECTORY_HIT,              /* entries of the rarest word */
     NGX_ROOMS_DIRECTORY_IDS,
-    NGX_ROOMS_DIRECTORY_TEXTS,            /* rooms alone, to look for q */
-    NGX_ROOMS_DIRECTORY_SEARCH,           /* and names of DMs */
+    NGX_ROOMS_DIRECTORY_TEXTS,            /* only the rooms, to search for q */
+    NGX_ROOMS_DIRECTORY_SEARCH,           /* names of DMs, to search for q */
     NGX_ROOMS_DIRECTORY_ROOMS,
     NGX_ROOMS_DIRECTORY_NAMES
 } ngx_rooms_directory_round_e;
@@ -142,7 +149,7 @@ ngx_rooms_directory_create(ngx_rooms_req_t *rq, rooms_state_e state)
     }
 
     d->after = d->cursor;
-    /* what is looked at is shown, until a filter proves that wrong */
+    /* without filters every room looked at is shown */
 
     d->page = ngx_min((ngx_uint_t) d->limit + 1, NGX_ROOMS_DIRECTORY_PAGE);
     rq->data = d;
@@ -226,7 +233,10 @@ ngx_rooms_directory_filters(ngx_rooms_req_t *rq, ngx_rooms_directory_t *d)
         d->workspace = s;
 
         if (d->membership < 0) {
-            /* its list has all of its open rooms, seen or not */
+            /*
+             * the workspace's list has all of its open rooms, of members and
+             * non-members
+             */
             d->public = 0;
             d->own = ROOMS_NULL;
         }
@@ -235,7 +245,7 @@ ngx_rooms_directory_filters(ngx_rooms_req_t *rq, ngx_rooms_directory_t *d)
     if (ngx_rooms_arg(rq, "count", &s) == NGX_OK) {
 
         if (rooms_str_eq(s, ngx_rooms_s("true"))) {
-            /* the total is of all pages: begins above the cursor */
+            /* a total counts all pages, so start above the cursor */
             d->count = 1;
             d->after = ROOMS_NULL;
 
@@ -287,7 +297,10 @@ ngx_rooms_directory_query(ngx_rooms_req_t *rq, ngx_rooms_directory_t *d,
 }
 
 
-/* From one round to the next, until the page is full, or all is counted. */
+/*
+ * Each case handles the replies of one round, until the page is full or all
+ * is counted.
+ */
 static ngx_int_t
 ngx_rooms_directory_walk(ngx_rooms_req_t *rq)
 {
@@ -321,8 +334,9 @@ ngx_rooms_directory_walk(ngx_rooms_req_t *rq)
 
 
 /*
- * Of public rooms, the words of the query and the type say which list of the
- * index is the shortest.  One that finds nothing costs one command.
+ * For public rooms: counts the index entries of the query's words and of the
+ * type, to choose the shortest list.  A word without entries costs only this
+ * command.
  */
 static ngx_int_t
 ngx_rooms_directory_count(ngx_rooms_req_t *rq)
@@ -370,9 +384,9 @@ ngx_rooms_directory_count(ngx_rooms_req_t *rq)
 
 
 /*
- * A list by type is in the order of ids, as the directory is; what a word
- * finds is not, so all of it is read, unless that is much: then public rooms
- * are walked as they come, and enough of them match.
+ * A list by type is sorted by id like the directory, so it can be walked.
+ * Entries of a word are not, so all of them are read.  If there are too many,
+ * the walk takes all public rooms instead: enough of them match.
  */
 static ngx_int_t
 ngx_rooms_directory_choose(ngx_rooms_req_t *rq)
@@ -436,7 +450,10 @@ ngx_rooms_directory_newest(const void *one, const void *two)
 }
 
 
-/* "word id", or "word id~": of a topic.  Each room once, newest first. */
+/*
+ * Entries are "word id", or "word id~" for a word of the topic.  Keeps each
+ * room once, newest first.
+ */
 static ngx_int_t
 ngx_rooms_directory_hits(ngx_rooms_req_t *rq)
 {
@@ -484,7 +501,7 @@ ngx_rooms_directory_hits(ngx_rooms_req_t *rq)
 }
 
 
-/* A page of a list, newest first; `kind` stands in front of its ids. */
+/* A page of ids, newest first; `kind` is the prefix of the ids in the set. */
 static void
 ngx_rooms_directory_ask_ids(ngx_rooms_directory_t *d, ngx_rooms_batch_t *b,
     rooms_str_t key, rooms_str_t kind)
@@ -520,7 +537,7 @@ ngx_rooms_directory_ids(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    /* what this round and the next ones read may be dropped together */
+    /* from here on, what the rounds read can be dropped together */
 
     d->kept = ngx_queue_last(&rq->batches);
 
@@ -575,13 +592,14 @@ ngx_rooms_str_compare(rooms_str_t a, rooms_str_t b)
 }
 
 
-/* Ids of one list, below those of the round before. */
+/* Ids of one list, below those of the previous round. */
 typedef struct {
-    redisReply   *reply;                  /* NULL: of hits, or of none */
-    size_t        kind;                   /* bytes in front of each id */
+    redisReply   *reply;                  /* NULL: a list of hits, or an
+                                             empty one */
+    size_t        kind;                   /* length of the prefix of each id */
     rooms_str_t  *hits;
     size_t        n;
-    unsigned      cut:1;                  /* there may be more */
+    unsigned      cut:1;                  /* the list may go on behind these */
 } ngx_rooms_directory_list_t;
 
 
@@ -601,7 +619,7 @@ ngx_rooms_directory_list(ngx_rooms_directory_t *d,
 }
 
 
-/* What a word has found: nothing of it is still to be asked for. */
+/* The hits of a word below `after`.  They are all in memory. */
 static void
 ngx_rooms_directory_list_hits(ngx_rooms_directory_t *d,
     ngx_rooms_directory_list_t *list)
@@ -643,9 +661,9 @@ ngx_rooms_directory_nth(const ngx_rooms_directory_list_t *list, size_t i)
 
 
 /*
- * Merges the two lists, newest first, each room once.  Where one list was cut
- * off at the page's size, nothing below its last id is certain, so the merged
- * page ends there.
+ * Merges the two lists, newest first, each room once.  If one list was cut at
+ * the page's size, the other may have ids that belong behind its unread ones,
+ * so the merged page ends at its last id.
  */
 static void
 ngx_rooms_directory_merge(ngx_rooms_directory_t *d,
@@ -721,7 +739,9 @@ ngx_rooms_directory_look(ngx_rooms_req_t *rq)
 }
 
 
-/* A search reads of most rooms only their row. */
+/*
+ * A search first reads only the row of each room, without the viewer's part.
+ */
 static ngx_int_t
 ngx_rooms_directory_texts(ngx_rooms_req_t *rq)
 {
@@ -786,7 +806,7 @@ ngx_rooms_directory_rooms(ngx_rooms_req_t *rq)
 }
 
 
-/* The filters that ask for the room alone. */
+/* The filters that depend only on the room. */
 static ngx_uint_t
 ngx_rooms_directory_wanted(ngx_rooms_directory_t *d, const rooms_room_t *room)
 {
@@ -798,8 +818,8 @@ ngx_rooms_directory_wanted(ngx_rooms_directory_t *d, const rooms_room_t *room)
 
 
 /*
- * All filters but the search.  The ids were read before the rows: who was
- * removed in between doesn't see the room any more.
+ * All filters except the search.  The ids were read before the rows, so a
+ * viewer who was removed in between no longer sees the room.
  */
 static ngx_uint_t
 ngx_rooms_directory_passes(ngx_rooms_directory_t *d,
@@ -829,7 +849,7 @@ ngx_rooms_directory_matches(ngx_rooms_directory_t *d,
 }
 
 
-/* One broken room must not hide all others. */
+/* One broken room must not hide the others. */
 static void
 ngx_rooms_directory_broken(ngx_rooms_req_t *rq, rooms_str_t id)
 {
@@ -839,7 +859,7 @@ ngx_rooms_directory_broken(ngx_rooms_req_t *rq, rooms_str_t id)
 }
 
 
-/* A room that is looked at for the search, without its viewer. */
+/* A room for the search: its row only. */
 static ngx_int_t
 ngx_rooms_directory_text(ngx_rooms_req_t *rq, ngx_uint_t i,
     ngx_rooms_view_t *view)
@@ -909,7 +929,7 @@ ngx_rooms_directory_take_name(ngx_rooms_req_t *rq, ngx_uint_t i,
 }
 
 
-/* A DM is found by the name that its viewer reads. */
+/* A DM is searched by the name that the viewer sees. */
 static ngx_int_t
 ngx_rooms_directory_search(ngx_rooms_req_t *rq)
 {
@@ -943,7 +963,7 @@ ngx_rooms_directory_search(ngx_rooms_req_t *rq)
 }
 
 
-/* Those that match are read whole. */
+/* Reads the matching rooms in full. */
 static ngx_int_t
 ngx_rooms_directory_found(ngx_rooms_req_t *rq)
 {
@@ -978,7 +998,7 @@ ngx_rooms_directory_found(ngx_rooms_req_t *rq)
 }
 
 
-/* NGX_DONE: the page is full, and nothing is counted. */
+/* NGX_DONE: the page is full, and no total is wanted. */
 static ngx_int_t
 ngx_rooms_directory_put(ngx_rooms_directory_t *d, rooms_str_t id,
     const ngx_rooms_view_t *view)
@@ -1057,7 +1077,7 @@ ngx_rooms_directory_take(ngx_rooms_req_t *rq)
 }
 
 
-/* Behind the last room that was looked at, if that is needed. */
+/* Continues below the last room that was looked at, if necessary. */
 static ngx_int_t
 ngx_rooms_directory_on(ngx_rooms_req_t *rq)
 {
@@ -1073,7 +1093,7 @@ ngx_rooms_directory_on(ngx_rooms_req_t *rq)
     d->after = (rooms_str_t) { d->last.len, d->after_text };
 
     if (d->nviews == d->held) {
-        /* a long walk holds on to what it shows, not to all that it saw */
+        /* a long walk keeps only the batches of the rooms it shows */
         ngx_rooms_directory_drop(rq, d);
     }
 
@@ -1084,7 +1104,7 @@ ngx_rooms_directory_on(ngx_rooms_req_t *rq)
     }
 
     if (d->looked >= NGX_ROOMS_DIRECTORY_MAX && !d->count) {
-        /* far enough for one request: the cursor goes on from here */
+        /* enough for one request: the next page continues from here */
         d->more = 1;
         d->shown = d->after;
         return ngx_rooms_directory_names(rq);
@@ -1096,7 +1116,7 @@ ngx_rooms_directory_on(ngx_rooms_req_t *rq)
 }
 
 
-/* DMs are called after their other side. */
+/* A DM is named after the other participant. */
 static ngx_int_t
 ngx_rooms_directory_names(ngx_rooms_req_t *rq)
 {

@@ -4,8 +4,8 @@
  */
 
 /*
- * GET /v1/directory/alias/{alias}: whose "#slug:server" or "@local:server" it
- * is.  What the caller can't see isn't there.
+ * GET /v1/directory/alias/{alias}: resolves "#slug:server" or
+ * "@local:server".  What the caller can't see answers 404.
  */
 
 #include "ngx_rooms_endpoints.h"
@@ -18,7 +18,10 @@ ngx_rooms_alias_of_room(ngx_rooms_req_t *rq)
 }
 
 
-/* The alias is a room or a participant, as those of other rows' paths. */
+/*
+ * Passes the alias on as the room or the participant of the path, which may
+ * be given by alias too.
+ */
 ngx_int_t
 ngx_rooms_alias_take(ngx_rooms_req_t *rq)
 {

@@ -9,37 +9,43 @@
 #include "ngx_rooms_request.h"
 
 
-/* A room to one viewer: five commands in one round. */
+/* A room as one viewer sees it: five commands in one round. */
 #define NGX_ROOMS_VIEW_COMMANDS  5
 ngx_int_t ngx_rooms_view_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
     rooms_str_t room, rooms_str_t viewer);
-/* NGX_ERROR: the store holds nonsense; view->exists says the rest. */
+/*
+ * NGX_ERROR: the stored row is malformed.  A missing room is NGX_OK; then
+ * view->exists is 0.
+ */
 ngx_int_t ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at,
     rooms_str_t room, rooms_str_t viewer, ngx_rooms_view_t *view);
 /*
- * What the viewer's rooms inherit, one command for all rooms of an answer:
- * asked behind a view, and kept with it.
+ * The viewer's default notification mode.  One command serves all rooms of an
+ * answer: append it behind the commands of the views.
  */
 ngx_int_t ngx_rooms_usual_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
     rooms_str_t viewer);
 ngx_rooms_mode_e ngx_rooms_usual_take(redisReply *reply);
-/* A DM's other side, whose name is the room's for this viewer. */
+/*
+ * The other participant of a DM.  Their name is the room's name for this
+ * viewer.
+ */
 rooms_str_t ngx_rooms_view_other(const ngx_rooms_view_t *view,
     rooms_str_t viewer);
-/* The room object; at most so many bytes. */
+/* An upper bound of the room object's size, in bytes. */
 size_t ngx_rooms_view_size(const ngx_rooms_view_t *view,
     const ngx_str_t *server);
-/* The same for nobody: without "me", and without the closing brace. */
+/* The room object without "me" and without the closing brace. */
 void ngx_rooms_view_room(rooms_buf_t *b, const ngx_rooms_view_t *view,
     const ngx_str_t *server);
 void ngx_rooms_view_json(rooms_buf_t *b, const ngx_rooms_view_t *view,
     const ngx_str_t *server, int64_t now);
-/* Of the room's metadata alone: what If-Match holds against. */
 void ngx_rooms_view_muted(rooms_buf_t *b, const ngx_rooms_view_t *view,
     int64_t now);
+/* A version of the room's metadata alone: If-Match is compared with it. */
 uint64_t ngx_rooms_view_version(const ngx_rooms_view_t *view);
 
-/* "@local:server", at most so many bytes in JSON. */
+/* "@local:server". */
 void ngx_rooms_fqid_json(rooms_buf_t *b, const ngx_rooms_profile_t *p,
     const ngx_str_t *server);
 void ngx_rooms_membership_json(rooms_buf_t *b, rooms_str_t room,
@@ -49,55 +55,60 @@ size_t ngx_rooms_membership_size(const ngx_rooms_profile_t *p,
     const ngx_str_t *server);
 
 
-/* The tenant's limits, in rq: appends the command, and takes its reply. */
+/*
+ * The tenant's limits: load appends the command, take stores its reply in rq.
+ */
 ngx_int_t ngx_rooms_tenant_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
 void ngx_rooms_tenant_take(ngx_rooms_req_t *rq, redisReply *reply);
 
-/* Steps that most rooms' rows share (ngx_rooms_room.c). */
+/* Steps that most rows for rooms share (ngx_rooms_room.c). */
 ngx_int_t ngx_rooms_room_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_room_remember(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_room_decide(ngx_rooms_req_t *rq);
-/* Adds rows of invited ones whom the tenant hasn't seen to the commit. */
+/*
+ * Adds rows for invited participants that are new to the tenant to the
+ * commit.
+ */
 void ngx_rooms_room_newcomers(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_room_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_membership_show(ngx_rooms_req_t *rq);
 
-/* What the core looks at, in rq->in; rq->change is there for its verdict. */
+/* Fills rq->in for the core, and allocates rq->change for its verdict. */
 ngx_int_t ngx_rooms_room_input(ngx_rooms_req_t *rq);
-/* What the core says of an operation that writes nothing by itself. */
+/* The core's verdict on an operation that writes nothing itself. */
 ngx_int_t ngx_rooms_room_permit(ngx_rooms_req_t *rq);
-/* A verdict's error, as an answer. */
+/* Answers with the error of a verdict. */
 ngx_int_t ngx_rooms_room_refuse(ngx_rooms_req_t *rq,
     const rooms_change_t *change);
-/* Guards, writes and event of a change become rq->commit. */
+/* Turns a change's guards, writes and event into rq->commit. */
 ngx_int_t ngx_rooms_room_commit(ngx_rooms_req_t *rq,
     const rooms_room_t *before, rooms_change_t *change);
-/* The same, with the event's content as it is given. */
+/* The same, with the given event content. */
 ngx_int_t ngx_rooms_room_commit_content(ngx_rooms_req_t *rq,
     const rooms_room_t *before, rooms_change_t *change, rooms_str_t content);
 /* Renders rq->view into rq->out, with its ETag. */
 ngx_int_t ngx_rooms_room_put(ngx_rooms_req_t *rq);
 
-/* A message's own part of the body, as it is stored. */
+/* The "content" of the body, in its stored form. */
 ngx_int_t ngx_rooms_message_content(ngx_rooms_req_t *rq, rooms_str_t *content);
-/* The room and the caller's row, from the first two replies. */
+/* Parses the room and the caller's member row, from the first two replies. */
 ngx_int_t ngx_rooms_message_room(ngx_rooms_req_t *rq);
-/* In a federated room: whether its content can be signed. */
+/* In a federated room: checks that the content can be signed. */
 ngx_int_t ngx_rooms_message_tellable(ngx_rooms_req_t *rq);
-/* Still a member, still open. */
+/* Guards that the sender is still a member, and the room still open. */
 void ngx_rooms_message_guards(ngx_rooms_req_t *rq);
 
-/* The event's content (ngx_rooms_content.c). */
+/* The event's content, JSON (ngx_rooms_content.c). */
 rooms_str_t ngx_rooms_content(ngx_rooms_req_t *rq,
     const rooms_room_t *before, const rooms_change_t *change);
-/* The transition that the change is about. */
+/* The member transition that the change's event is about. */
 const rooms_transition_t *ngx_rooms_subject(const rooms_change_t *change);
 
 /*
- * A DM with a participant of another server: what federation adds to it.
- * `ask` appends one command, whose reply `allow` judges; `keep` writes the
- * profile of one who is new here.  ngx_rooms_dm_with() comes before
- * ngx_rooms_dm_load(): the other side is in the room as soon as it is made.
+ * What federation adds to a DM with a participant of another server.  `ask`
+ * appends one command, and `allow` judges its reply.  `keep` writes the
+ * profile of a participant who is new here.  Call ngx_rooms_dm_with() before
+ * ngx_rooms_dm_load(): the room is created with the other side as a member.
  */
 typedef struct {
     ngx_int_t  (*ask)(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys);
@@ -114,16 +125,16 @@ ngx_int_t ngx_rooms_dm_with(ngx_rooms_req_t *rq,
 void ngx_rooms_list_open(ngx_rooms_req_t *rq);
 void ngx_rooms_list_close(ngx_rooms_req_t *rq, ngx_uint_t more,
     rooms_str_t cursor);
-/* The same, with meta.total, unless that is negative. */
+/* The same, with meta.total, unless `total` is negative. */
 void ngx_rooms_list_close_total(ngx_rooms_req_t *rq, ngx_uint_t more,
     rooms_str_t cursor, int64_t total);
 
 
-/* Rows of the table. */
+/* Steps of the table's rows. */
 ngx_int_t ngx_rooms_invite_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_create_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_create_decide(ngx_rooms_req_t *rq);
-/* The verdict alone, in rq->change. */
+/* Only the verdict, in rq->change. */
 ngx_int_t ngx_rooms_create_judge(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_create_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_dm_load(ngx_rooms_req_t *rq);

@@ -4,30 +4,32 @@
  */
 
 /*
- * What an erasure does in its turn: the name, what was said in each room,
- * recorded answers, media, and at last the local id.
+ * The phases of an erasure: the name, the events of each room, recorded
+ * answers, media, and at last the local id.
  *
- * What a participant has said is found in the rooms that it was ever in: each
- * change of its membership stands in its `news`, which nothing removes.  Their
- * events are read in pages, up to the position of the deactivation.
+ * The `news` of a participant have an entry for every change of its
+ * membership and are never trimmed.  So they list every room the participant
+ * was ever in.  The events of each of these rooms are read in pages, up to
+ * the position of the deactivation.
  */
 
 #include "ngx_rooms_media.h"
 #include "ngx_rooms_offboard_walk.h"
 
 
-#define NGX_ROOMS_ERASE_EVENTS    200      /* of a page */
+#define NGX_ROOMS_ERASE_EVENTS    200      /* in a page */
 #define NGX_ROOMS_ERASE_PATIENCE  (INT64_C(24) * 3600 * 1000)
-                                           /* ms, for other servers */
-#define NGX_ROOMS_ERASE_LATER   15000      /* ms, until it looks again */
-#define NGX_ROOMS_ERASE_WAITING  1000      /* items of an outbox, and ... */
-#define NGX_ROOMS_ERASE_PAUSE    2000      /* ... ms, until there are fewer */
+                                           /* ms to wait for other servers */
+#define NGX_ROOMS_ERASE_LATER   15000      /* ms until it looks again */
+#define NGX_ROOMS_ERASE_WAITING  1000      /* items in an outbox ... */
+#define NGX_ROOMS_ERASE_PAUSE    2000      /* ... that make the walk pause,
+                                              ms */
 
 
 static ngx_int_t ngx_rooms_erase_ask_waiting(ngx_rooms_offwalk_t *w);
 
 
-/* A row that says nothing of the person; as it is called from now on. */
+/* Writes a row without personal data, under the new name. */
 static void
 ngx_rooms_erase_rewrite(ngx_rooms_offwalk_t *w, rooms_str_t local,
     rooms_str_t name)
@@ -49,7 +51,7 @@ ngx_rooms_erase_rewrite(ngx_rooms_offwalk_t *w, rooms_str_t local,
 }
 
 
-/* The text of a JSON string. */
+/* The text of a JSON string.  "": it is no string.  NULL: no memory. */
 static rooms_str_t
 ngx_rooms_erase_text(ngx_rooms_offwalk_t *w, rooms_str_t json)
 {
@@ -72,7 +74,7 @@ ngx_rooms_erase_text(ngx_rooms_offwalk_t *w, rooms_str_t json)
 }
 
 
-/* What an identity provider has said of it (src/scim). */
+/* Removes the SCIM User that an identity provider sent (src/scim). */
 static void
 ngx_rooms_erase_scim(ngx_rooms_offwalk_t *w)
 {
@@ -109,8 +111,9 @@ ngx_rooms_erase_scim(ngx_rooms_offwalk_t *w)
 
 
 /*
- * The name goes first, since everybody sees it.  The local id stays until the
- * other servers have been told of the rest by it.
+ * The name goes first, since everybody sees it.  The local id stays to the
+ * end: other servers know the participant by it, and redactions are sent
+ * under it.
  */
 static ngx_int_t
 ngx_rooms_erase_names(ngx_rooms_offwalk_t *w)
@@ -178,7 +181,7 @@ ngx_rooms_erase_ask_news(ngx_rooms_offwalk_t *w)
 }
 
 
-/* "m room" stands for a change of membership; others are read markers. */
+/* "m ROOM" records a change of membership; other entries are read markers. */
 static ngx_int_t
 ngx_rooms_erase_news(ngx_rooms_offwalk_t *w, redisReply *news)
 {
@@ -249,7 +252,7 @@ ngx_rooms_erase_room(ngx_rooms_offwalk_t *w, redisReply *reply)
     rc = ngx_rooms_parse_room(reply, w->room.id, &w->room);
 
     if (rc != NGX_OK) {
-        /* nothing is there to be read */
+        /* the room is gone or unreadable: skip it */
         w->more = 0;
         return ngx_rooms_erase_paged(w);
     }
@@ -271,8 +274,9 @@ ngx_rooms_erase_room(ngx_rooms_offwalk_t *w, redisReply *reply)
 
 
 /*
- * An outbox that is too long loses its oldest items, and no snapshot of a room
- * says again what was redacted there: the walk waits for the other servers.
+ * An outbox that is too long drops its oldest items.  A snapshot of a room
+ * doesn't repeat redactions, so a dropped redaction would be lost.  The walk
+ * therefore waits until the outboxes of the room's servers are short enough.
  */
 static ngx_int_t
 ngx_rooms_erase_ask_waiting(ngx_rooms_offwalk_t *w)
@@ -289,7 +293,7 @@ ngx_rooms_erase_ask_waiting(ngx_rooms_offwalk_t *w)
     peers = w->room.peers;
 
     if (w->room.origin.data) {
-        /* it tells the others */
+        /* the home server tells the others */
         (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
                                  ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_OUTBOX,
                                                w->room.origin));
@@ -341,8 +345,9 @@ ngx_rooms_erase_waiting(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
 
 
 /*
- * A message that it has sent; who imported a room has sent what others wrote,
- * and that stays.  Or a reaction that it gave.
+ * Queues an errand if the event is a message the participant sent, or a
+ * reaction it gave.  Imported messages stay: the importer is their sender,
+ * but others wrote them.
  */
 static ngx_int_t
 ngx_rooms_erase_event(ngx_rooms_offwalk_t *w, const rooms_stored_t *e)
@@ -421,7 +426,7 @@ ngx_rooms_erase_page(ngx_rooms_offwalk_t *w, redisReply *reply)
 }
 
 
-/* A page of a room's events is through, or all of them: the cursor moves. */
+/* Moves the cursor behind a page of a room's events, or behind the room. */
 ngx_int_t
 ngx_rooms_erase_paged(ngx_rooms_offwalk_t *w)
 {
@@ -455,7 +460,7 @@ ngx_rooms_erase_paged(ngx_rooms_offwalk_t *w)
 }
 
 
-/* Recorded answers of its requests, and those that name it. */
+/* Recorded answers to its requests, and those that name it. */
 static ngx_int_t
 ngx_rooms_erase_ask_answers(ngx_rooms_offwalk_t *w)
 {
@@ -510,7 +515,7 @@ ngx_rooms_erase_answers(ngx_rooms_offwalk_t *w, redisReply *answers)
 }
 
 
-/* No index has media by owner: all of the tenant's are looked through. */
+/* No index has media by owner, so the walk scans all media of the tenant. */
 static ngx_int_t
 ngx_rooms_erase_ask_files(ngx_rooms_offwalk_t *w)
 {
@@ -580,7 +585,7 @@ ngx_rooms_erase_files(ngx_rooms_offwalk_t *w, redisReply *reply)
         return ngx_rooms_offwalk_step(w);
     }
 
-    /* the same page once more, when these are gone */
+    /* the cursor stays: the same page is read again once these are gone */
 
     b = ngx_rooms_round_batch(&w->round);
     if (b == NULL) {
@@ -598,7 +603,10 @@ ngx_rooms_erase_files(ngx_rooms_offwalk_t *w, redisReply *reply)
 }
 
 
-/* A content that nothing refers to any more is the sweep's. */
+/*
+ * Removes the rows of the media.  The sweep deletes contents without
+ * references.
+ */
 static ngx_int_t
 ngx_rooms_erase_contents(ngx_rooms_offwalk_t *w, redisReply *counts)
 {
@@ -629,7 +637,7 @@ ngx_rooms_erase_contents(ngx_rooms_offwalk_t *w, redisReply *counts)
         }
 
         if (k < i || m[i].sha256.data == NULL) {
-            /* counted with the first one */
+            /* counted with the first one of that content */
             continue;
         }
 
@@ -678,7 +686,10 @@ ngx_rooms_erase_ask_outboxes(ngx_rooms_offwalk_t *w)
 }
 
 
-/* Other servers know it by the local id: it goes once they were told. */
+/*
+ * Other servers know the participant by its local id, so it is replaced only
+ * once the outboxes are empty.
+ */
 static ngx_int_t
 ngx_rooms_erase_local(ngx_rooms_offwalk_t *w, redisReply *outboxes)
 {

@@ -4,8 +4,9 @@
  */
 
 /*
- * An errand is a request of a participant that nobody has sent: it begins
- * where the pipeline loads, and ends where it would answer.
+ * An errand is a request on behalf of a participant that no client has sent.
+ * It enters the pipeline at the loading step and leaves it where an answer
+ * would be sent.
  */
 
 #include "ngx_rooms_offboard.h"
@@ -20,7 +21,7 @@ static void ngx_rooms_errand_over(ngx_rooms_req_t *rq);
 static void ngx_rooms_errand_done(ngx_event_t *ev);
 
 
-/* What encloses each of the rows below. */
+/* The row that encloses each of the rows below. */
 static const ngx_rooms_endpoint_t  ngx_rooms_errand_row = {
     .method = NGX_HTTP_POST,
     .path = "(errand)",
@@ -61,7 +62,7 @@ static const ngx_rooms_endpoint_t  ngx_rooms_errand_rows[] = {
     }
 };
 
-/* What an errand that has changed something is counted as. */
+/* The counter that an errand increments when it has changed something. */
 static const rooms_str_t  ngx_rooms_errand_counts[] = {
     [NGX_ROOMS_ERRAND_RETIRE] = rooms_string("memberships"),
     [NGX_ROOMS_ERRAND_REDACT] = rooms_string(NGX_ROOMS_OFF_MESSAGES),
@@ -146,8 +147,8 @@ ngx_rooms_errand_run(ngx_rooms_errand_t *errand)
 
 
 /*
- * A worker that has lost the lease meanwhile, or that works on a deactivation
- * which was taken back, changes nothing.
+ * The commit fails if this worker has lost the lease, or if the deactivation
+ * was reversed.
  */
 static ngx_int_t
 ngx_rooms_errand_fence(ngx_rooms_req_t *rq)
@@ -218,7 +219,7 @@ ngx_rooms_errand_answer(ngx_rooms_req_t *rq)
 }
 
 
-/* NGINX's stack has to unwind before all is freed. */
+/* The caller's stack must unwind before the request is freed. */
 static void
 ngx_rooms_errand_over(ngx_rooms_req_t *rq)
 {

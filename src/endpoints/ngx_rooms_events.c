@@ -4,7 +4,7 @@
  */
 
 /*
- * GET /v1/rooms/{room}/messages: a page of events, as the store has them.
+ * GET /v1/rooms/{room}/messages: a page of events, in their stored form.
  *
  *   the room -> events -> ...
  *                 ^        |
@@ -16,10 +16,10 @@
 
 
 #define NGX_ROOMS_POSITION_DIGITS  16
-#define NGX_ROOMS_EMOJIS           2000     /* of all messages of a page */
+#define NGX_ROOMS_EMOJIS           2000     /* for all messages of a page */
 
 
-/* An emoji of a message: how many there are, and whether the caller's is. */
+/* One emoji of a message: its count, and whether the caller gave it. */
 typedef struct {
     rooms_str_t         event;
     rooms_str_t         emoji;
@@ -30,10 +30,10 @@ typedef struct {
 
 typedef struct {
     int64_t             limit;
-    int64_t             from;            /* position */
+    int64_t             from;            /* stream position */
     ngx_rooms_pager_t   pager;
     unsigned            forward:1;
-    unsigned            one:1;           /* event is asked for */
+    unsigned            one:1;           /* a request for one event */
 
     ngx_rooms_reaction_t  *reactions;    /* in the order of the page */
     ngx_uint_t          nreactions;
@@ -129,7 +129,7 @@ ngx_rooms_messages_begin(ngx_rooms_req_t *rq)
 }
 
 
-/* "from" is a position: that of an event, or one where there is none. */
+/* "from" is a position.  There needn't be an event at it. */
 static ngx_int_t
 ngx_rooms_messages_args(ngx_rooms_req_t *rq, ngx_rooms_messages_t *h)
 {
@@ -227,7 +227,10 @@ ngx_rooms_messages_ask(ngx_rooms_req_t *rq)
 }
 
 
-/* Edits of messages are messages, too, and answered by nobody. */
+/*
+ * Only original messages have reactions: edits are messages too, but nobody
+ * reacts to them.
+ */
 static ngx_uint_t
 ngx_rooms_messages_answered(const ngx_rooms_paged_t *e)
 {
@@ -236,8 +239,8 @@ ngx_rooms_messages_answered(const ngx_rooms_paged_t *e)
 
 
 /*
- * Ids are in the order of positions, so the emojis of a page's messages are
- * one range of the room's.
+ * Ids sort by position, so the emojis of a page's messages are one range of
+ * the room's set.
  */
 static ngx_int_t
 ngx_rooms_messages_emojis(ngx_rooms_req_t *rq)
@@ -294,7 +297,10 @@ ngx_rooms_messages_emojis(ngx_rooms_req_t *rq)
 }
 
 
-/* Where the emojis end, so does the page: the rest is on the next one. */
+/*
+ * The page ends where the emojis that were read end.  The rest is on the next
+ * page.
+ */
 static void
 ngx_rooms_messages_cut(ngx_rooms_messages_t *h, ngx_uint_t n)
 {
@@ -361,7 +367,7 @@ ngx_rooms_messages_counts(ngx_rooms_req_t *rq)
     }
 
     if (rows->elements > NGX_ROOMS_EMOJIS && n) {
-        /* of the last message there may be more */
+        /* the last message may have more emojis than were read */
 
         e = h->pager.page.elts;
 
@@ -399,7 +405,7 @@ ngx_rooms_messages_counts(ngx_rooms_req_t *rq)
 }
 
 
-/* Reactions make a page longer, which may end it earlier. */
+/* Reactions count towards the size of the page, so they may end it earlier. */
 static ngx_int_t
 ngx_rooms_messages_counted(ngx_rooms_req_t *rq)
 {
@@ -442,7 +448,7 @@ ngx_rooms_messages_counted(ngx_rooms_req_t *rq)
 }
 
 
-/* The event, with its reactions behind its last member. */
+/* The event, with "reactions" appended as its last member. */
 static ngx_int_t
 ngx_rooms_messages_put(ngx_rooms_req_t *rq, ngx_rooms_paged_t *e,
     ngx_uint_t *k)
@@ -484,7 +490,7 @@ ngx_rooms_messages_put(ngx_rooms_req_t *rq, ngx_rooms_paged_t *e,
 
     for (comma = "", n = 0; n < i - *k; n++) {
 
-        /* in the order of their emojis, whatever way they were read */
+        /* sorted by emoji, whichever way they were read */
         one = h->pager.back ? &r[i - 1 - n] : &r[*k + n];
 
         if (one->count <= 0) {
@@ -538,7 +544,7 @@ ngx_rooms_messages_show(ngx_rooms_req_t *rq)
         }
     }
 
-    /* forward it goes on from the last page, too: there will be more */
+    /* forward, the last page has a cursor too: newer events will follow */
 
     cursor = p->more || h->forward;
 
@@ -550,7 +556,7 @@ ngx_rooms_messages_show(ngx_rooms_req_t *rq)
 }
 
 
-/* One event, a page of its own: its id tells where it stands. */
+/* One event, as a page of one: its id contains its position. */
 
 
 ngx_int_t
@@ -636,7 +642,7 @@ ngx_rooms_event_room(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    /* one that has lost its id is known by its place alone */
+    /* a damaged event has no id; its position identifies it */
 
     if (e->stored.id.data && !rooms_str_eq(e->stored.id, id))
     {

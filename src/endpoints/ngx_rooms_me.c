@@ -4,10 +4,11 @@
  */
 
 /*
- * Oneself: GET and PUT /v1/me, GET and PUT /v1/me/preferences.
+ * The caller's own profile: GET and PUT /v1/me, GET and PUT
+ * /v1/me/preferences.
  *
  * Preferences are a hash of JSON values, one field each, so that devices that
- * put different ones don't disturb each other.
+ * set different preferences don't overwrite each other.
  */
 
 #include "ngx_rooms_endpoints.h"
@@ -24,12 +25,12 @@
 typedef struct {
     rooms_str_t         medium;            /* avatar_media_id, or NULL */
     ngx_rooms_medium_t  found;
-    rooms_str_t         had;               /* the row */
+    rooms_str_t         had;               /* the stored row */
 } ngx_rooms_me_t;
 
 typedef struct {
     rooms_str_t         name;
-    rooms_str_t         value;             /* JSON; NULL: taken away */
+    rooms_str_t         value;             /* JSON; NULL: remove it */
 } ngx_rooms_preference_t;
 
 
@@ -100,7 +101,7 @@ ngx_rooms_me_load(ngx_rooms_req_t *rq)
     if (rc == NGX_DECLINED
         || (rc == NGX_OK && !rooms_str_eq(me->found.owner, rq->principal.sub)))
     {
-        /* another's is nothing that one may show as oneself */
+        /* another participant's medium can't be the caller's avatar */
         return ngx_rooms_invalid(rq, "avatar_media_id",
                                  "is no medium of yours");
     }
@@ -138,7 +139,9 @@ ngx_rooms_me_bio(ngx_rooms_req_t *rq, ngx_rooms_profile_t *p)
 }
 
 
-/* A picture of one's own that browsers show. */
+/*
+ * The avatar must be a medium of the caller, in a format that browsers show.
+ */
 static ngx_int_t
 ngx_rooms_me_picture(ngx_rooms_req_t *rq, ngx_rooms_me_t *me,
     ngx_rooms_profile_t *p)
@@ -260,7 +263,7 @@ ngx_rooms_preferences_load(ngx_rooms_req_t *rq)
 }
 
 
-/* A value as it is stored; null is "taken away". */
+/* The value in its stored form; null removes the preference. */
 static ngx_int_t
 ngx_rooms_preference_value(ngx_rooms_req_t *rq, json_t *value,
     rooms_str_t *json)
@@ -323,7 +326,10 @@ ngx_rooms_preference_check(ngx_rooms_req_t *rq, const char *name,
 }
 
 
-/* How many there are afterwards, if nobody else puts any meanwhile. */
+/*
+ * The number of preferences after this request.  The commit guards the number
+ * before it.
+ */
 static ngx_int_t
 ngx_rooms_preferences_count(ngx_rooms_req_t *rq, redisReply *had)
 {
@@ -424,7 +430,7 @@ ngx_rooms_preference_put(ngx_rooms_req_t *rq, rooms_str_t name,
 }
 
 
-/* What was there and stays, and what came. */
+/* The stored preferences, overlaid with those of the request. */
 ngx_int_t
 ngx_rooms_preferences_show(ngx_rooms_req_t *rq)
 {

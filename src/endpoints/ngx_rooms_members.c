@@ -4,8 +4,8 @@
  */
 
 /*
- * GET /v1/rooms/{room}/members: a page of the index by participant id, and
- * then the rows and the profiles of the page in one command each.
+ * GET /v1/rooms/{room}/members: reads a page of ids from the index, and then
+ * the rows and the profiles of that page with one command each.
  *
  * GET /v1/rooms/{room}/state: the room and its first page of members, in the
  * same rounds.
@@ -15,8 +15,10 @@
 #include "ngx_rooms_pager.h"
 
 
-#define NGX_ROOMS_MEMBERS_LOOK  4096      /* filtered rows in one request */
-#define NGX_ROOMS_MEMBERS_ASK   256       /* at once: a profile has 4 KiB */
+#define NGX_ROOMS_MEMBERS_LOOK  4096      /* rows looked at in one request
+                                             with a filter */
+#define NGX_ROOMS_MEMBERS_ASK   256       /* per round: a profile has up to 4
+                                             KiB */
 #define NGX_ROOMS_STATE_MEMBERS 200
 
 typedef struct {
@@ -28,14 +30,15 @@ typedef struct {
     redisReply            *ids;
     ngx_uint_t             wanted;        /* ids asked for */
     ngx_uint_t             looked;
-    rooms_str_t            other;         /* a DM's, asked for with the rows */
+    rooms_str_t            other;         /* the other participant of a DM,
+                                             read with the rows */
 
     rooms_member_t        *members;
     ngx_rooms_profile_t   *profiles;
     ngx_uint_t             n;
     size_t                 size;          /* of the page in JSON */
     unsigned               more:1;
-    unsigned               named:1;       /* the room's name is wanted */
+    unsigned               named:1;       /* the answer has the room's name */
 } ngx_rooms_page_t;
 
 typedef enum {
@@ -218,7 +221,7 @@ ngx_rooms_members_begin(ngx_rooms_req_t *rq)
 }
 
 
-/* One id more than the page holds tells whether there is another page. */
+/* Asks for one id more than fits, to learn whether there is another page. */
 static ngx_int_t
 ngx_rooms_members_ids(ngx_rooms_req_t *rq, ngx_uint_t first)
 {
@@ -304,8 +307,10 @@ ngx_rooms_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
         }
     }
 
-    /* the other side of a DM gives it its name, whether its row is here or
-     * not */
+    /*
+     * the other participant gives the DM its name, even if their row isn't on
+     * this page
+     */
 
     if (page->other.data
         && ngx_rooms_command(b, ngx_rooms_s("HGET"),
@@ -323,7 +328,10 @@ ngx_rooms_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
 }
 
 
-/* At most so many bytes of JSON; of names as people have them, half of it. */
+/*
+ * An upper bound in bytes of JSON.  Names have no control characters, so an
+ * escape at most doubles them.
+ */
 static size_t
 ngx_rooms_members_size(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p)
 {
@@ -376,7 +384,7 @@ ngx_rooms_members_take(ngx_rooms_req_t *rq)
             continue;
         }
 
-        /* a row may have gone since the index was read */
+        /* the row may have changed since the index was read */
 
         if (m.membership == ROOMS_LEAVE
             || (page->membership >= 0
@@ -457,7 +465,7 @@ ngx_rooms_members_row(rooms_buf_t *b, ngx_rooms_req_t *rq,
         rooms_json_lit(b, "null");
     }
 
-    /* settings are nobody else's business */
+    /* only the caller sees their own settings */
 
     if (rooms_str_eq(p->id, rq->principal.sub)) {
         rooms_json_lit(b, ",\"notification_mode\":");

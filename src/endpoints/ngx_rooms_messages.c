@@ -13,9 +13,9 @@
 
 typedef struct {
     rooms_str_t    content;               /* JSON, without white space */
-    rooms_str_t    uuid;                  /* "sender uuid", or NULL */
-    int64_t        position;              /* of the first of a replay */
-    rooms_str_t    event;                 /* its JSON */
+    rooms_str_t    uuid;                  /* "SENDER UUID", or NULL */
+    int64_t        position;              /* of the first event, in a replay */
+    rooms_str_t    event;                 /* the first event's JSON */
 } ngx_rooms_message_t;
 
 
@@ -34,7 +34,7 @@ ngx_rooms_message_has(ngx_rooms_req_t *rq, const char *name)
 
 /*
  * The content is stored as its author wrote it: numbers keep their digits,
- * members their order.  Only white space between tokens goes.
+ * and members their order.  Only white space between tokens is removed.
  */
 ngx_int_t
 ngx_rooms_message_content(ngx_rooms_req_t *rq, rooms_str_t *content)
@@ -43,7 +43,10 @@ ngx_rooms_message_content(ngx_rooms_req_t *rq, rooms_str_t *content)
     u_char       *p;
     rooms_str_t   raw;
 
-    /* what makes an event an edit, or somebody else's, can't be forged */
+    /*
+     * clients can't forge the members that mark an edit or an imported
+     * message
+     */
 
     if (ngx_rooms_message_has(rq, "replaces")) {
         return ngx_rooms_invalid(rq, "content.replaces",
@@ -58,7 +61,7 @@ ngx_rooms_message_content(ngx_rooms_req_t *rq, rooms_str_t *content)
     raw = rooms_json_member(rooms_from_ngx(rq->text), "content");
 
     if (raw.data == NULL) {
-        /* the key was written with escapes */
+        /* the raw text has the key with escapes; use the parsed value */
         dump = json_dumps(ngx_rooms_body_get(rq, "content"), JSON_COMPACT);
 
         if (dump == NULL) {
@@ -143,12 +146,15 @@ ngx_rooms_send_ask(ngx_rooms_req_t *rq)
 }
 
 
-/* Rounds of its own, behind those of the room. */
+/* Rounds of its own, after those of the room. */
 #define NGX_ROOMS_SEND_FIRST   100
 #define NGX_ROOMS_SEND_TENANT  101
 
 
-/* Sending needs no unread count and no name, so it asks for less. */
+/*
+ * Sending needs neither the unread count nor the room's name, so it reads
+ * less than a view.
+ */
 static ngx_int_t
 ngx_rooms_send_begin(ngx_rooms_req_t *rq)
 {
@@ -191,7 +197,7 @@ ngx_rooms_send_begin(ngx_rooms_req_t *rq)
 }
 
 
-/* A replay of an event_uuid: the first event is the answer. */
+/* A repeated event_uuid is answered with the event of the first request. */
 static ngx_int_t
 ngx_rooms_send_first(ngx_rooms_req_t *rq, rooms_str_t id)
 {
@@ -265,7 +271,7 @@ ngx_rooms_message_room(ngx_rooms_req_t *rq)
     rq->view.exists = rc == NGX_OK;
 
     if (rq->trusted) {
-        /* the room's own server has decided that they may */
+        /* the room's home server has already allowed the message */
         rq->view.me.membership = ROOMS_JOIN;
         rq->view.me.power = ROOMS_POWER_MAX;
         rq->view.room.state = ROOMS_OPEN;
@@ -276,8 +282,8 @@ ngx_rooms_message_room(ngx_rooms_req_t *rq)
 
 
 /*
- * What can't be signed would be read here and nowhere else.  Canonical text is
- * never longer than the one that was parsed.
+ * Content that can't be signed could be read here but not on the other
+ * servers.  The canonical form is never longer than the text that was parsed.
  */
 ngx_int_t
 ngx_rooms_message_tellable(ngx_rooms_req_t *rq)
@@ -363,7 +369,7 @@ ngx_rooms_send_load(ngx_rooms_req_t *rq)
 }
 
 
-/* A DM that another server has made is accepted by an answer. */
+/* An answer accepts a DM that another server has created. */
 static ngx_uint_t
 ngx_rooms_send_accepts(ngx_rooms_req_t *rq)
 {
@@ -465,9 +471,9 @@ ngx_rooms_send_show(ngx_rooms_req_t *rq)
 
 
 /*
- * The answer to a message follows from its request, but for the event's id and
- * time: "DIGITS MS ROOM", and an "x" behind that if the room is incognito.  So
- * no body is kept for a replay.
+ * What is kept for a replay.  The answer follows from the request, except for
+ * the event's id and time, so only these are kept: "DIGITS MS ROOM", and an
+ * "x" if the room is incognito.
  */
 rooms_str_t
 ngx_rooms_send_keep(ngx_rooms_req_t *rq)
@@ -488,7 +494,10 @@ ngx_rooms_send_keep(ngx_rooms_req_t *rq)
 }
 
 
-/* The first answer; of what was redacted since, what is left of it. */
+/*
+ * Repeats the first answer.  If the message was redacted since, the answer
+ * shows what is left of it.
+ */
 ngx_int_t
 ngx_rooms_send_recall(ngx_rooms_req_t *rq)
 {

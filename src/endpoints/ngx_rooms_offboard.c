@@ -7,16 +7,16 @@
  * POST /v1/admin/participants/{id}/deactivate, /reactivate and /erase, and
  * GET .../erasure.
  *
- * A deactivation is one commit: from then on nothing of the participant is
- * written any more, and what waits for news ends.  The rest, which may be
- * long, is the walk's.
+ * A deactivation is one commit: after it the participant can write nothing
+ * more, and their waiting requests end.  The rest may take long and is left
+ * to the walk.
  */
 
 #include "ngx_rooms_offboard.h"
 #include "ngx_rooms_person.h"
 
 
-/* What is read of it, in this order. */
+/* The fields that are read, in the order of ngx_rooms_offboard_field_e. */
 static const char  *ngx_rooms_offboard_fields[] = {
     NGX_ROOMS_OFF_AT, NGX_ROOMS_OFF_LEFT, NGX_ROOMS_OFF_ERASE,
     NGX_ROOMS_OFF_ERASER, NGX_ROOMS_OFF_PHASE, NGX_ROOMS_OFF_ERASED,
@@ -47,8 +47,8 @@ typedef enum {
 
 typedef struct {
     rooms_str_t             id;
-    ngx_uint_t              slot;          /* of the tenant's keys */
-    rooms_str_t             had;           /* JSON of the participant */
+    ngx_uint_t              slot;          /* slot of the tenant's keys */
+    rooms_str_t             had;           /* the stored row, JSON */
     ngx_rooms_profile_t     profile;
     rooms_str_t             off[NGX_ROOMS_OFFBOARD_FIELDS];
 } ngx_rooms_offboard_ctx_t;
@@ -101,7 +101,7 @@ ngx_int_t
 ngx_rooms_offboard_keys(ngx_rooms_keys_t *keys, ngx_pool_t *pool,
     ngx_str_t *prefix)
 {
-    /* no tenant is called so */
+    /* "*" is no valid name of a tenant */
 
     return ngx_rooms_keys_init(keys, pool, prefix, ngx_rooms_s("*"));
 }
@@ -158,7 +158,7 @@ ngx_rooms_offboard_begin(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_DEACTIVATED,
                                          ROOMS_NULL), participant, at);
 
-    /* what came of an earlier one */
+    /* remove the progress of an earlier deactivation */
 
     ngx_rooms_commit_delete(c, off);
     ngx_rooms_commit_write_at(c, "HSET", off,
@@ -190,8 +190,9 @@ ngx_rooms_offboard_undo(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
 
 /*
- * The tenant is announced before anybody is on its list: so a worker that dies
- * between the two leaves a hint too many, and never one too few.
+ * The hint for the tenant is written before its list changes.  If the worker
+ * dies in between, there is a hint too many, which is harmless, and never one
+ * too few.
  */
 static ngx_int_t
 ngx_rooms_offboard_load(ngx_rooms_req_t *rq)
@@ -298,7 +299,7 @@ ngx_rooms_offboard_take(ngx_rooms_req_t *rq)
     }
 
     if (rc == NGX_DECLINED || ctx->profile.server.data) {
-        /* who is of another server is that one's to deactivate */
+        /* participants of other servers are deactivated there */
         return ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT, NULL);
     }
 
@@ -354,7 +355,7 @@ ngx_rooms_deactivate_decide(ngx_rooms_req_t *rq)
 }
 
 
-/* Memberships that have ended stay so; those that hadn't yet go on. */
+/* Memberships that have ended stay ended; the others continue. */
 static ngx_int_t
 ngx_rooms_reactivate_decide(ngx_rooms_req_t *rq)
 {
@@ -418,7 +419,7 @@ ngx_rooms_erase_decide(ngx_rooms_req_t *rq)
 
     off = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_USER_OFFBOARD, ctx->id);
 
-    /* the deactivation that was read, and no other erasure */
+    /* the same deactivation that was read, and no other erasure */
 
     ngx_rooms_commit_guard_field(c, off, ngx_rooms_s(NGX_ROOMS_OFF_AT),
                                  ctx->off[NGX_ROOMS_OFFBOARD_AT]);

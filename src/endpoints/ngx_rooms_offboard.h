@@ -4,15 +4,16 @@
  */
 
 /*
- * Participants who go: deactivation and erasure.  The request marks the
- * participant and puts it on the tenant's list; one worker of the fleet walks
- * the rest in bounded steps (ngx_rooms_offboard_walk.c), each of which is a
- * request of the participant's own to a row that others use, too
- * (ngx_rooms_errand.c): so succession, events, and what other servers are told
- * are those of any leave and any redaction.
+ * Offboarding of participants: deactivation and erasure.  The request marks
+ * the participant and adds it to the tenant's list.  One worker of the fleet
+ * then walks the list in bounded steps (ngx_rooms_offboard_walk.c).  Each
+ * step runs a request on the participant's behalf, through the same code as a
+ * client's request (ngx_rooms_errand.c).  So succession, events, and what
+ * other servers receive are the same as for any leave or redaction.
  *
- * Nothing comes behind the walk: a commit of a participant, and one by which a
- * participant comes into a room, guards that they aren't deactivated.
+ * Nothing new can appear behind the walk: every commit by a participant, and
+ * every commit that brings one into a room, guards that the participant isn't
+ * deactivated.
  */
 
 #ifndef NGX_ROOMS_OFFBOARD_H
@@ -25,43 +26,50 @@
 
 
 /*
- * Fields of a participant's progress, p:<participant>:offboard; and
- * NGX_ROOMS_OFF_ERASE and _SKIPPED, which others know, too.
+ * Fields of a participant's progress, p:<participant>:offboard.  Two more,
+ * NGX_ROOMS_OFF_ERASE and NGX_ROOMS_OFF_SKIPPED, are defined where others can
+ * use them.
  */
 #define NGX_ROOMS_OFF_AT         "at"          /* deactivated, ms */
 #define NGX_ROOMS_OFF_BY         "by"
-#define NGX_ROOMS_OFF_UNTIL      "until"       /* position of that */
-#define NGX_ROOMS_OFF_LEFT       "left_at"     /* memberships have ended */
+#define NGX_ROOMS_OFF_UNTIL      "until"       /* stream position of the
+                                                  deactivation */
+#define NGX_ROOMS_OFF_LEFT       "left_at"     /* all memberships have ended,
+                                                  ms */
 #define NGX_ROOMS_OFF_ERASER     "erase_by"
 #define NGX_ROOMS_OFF_PHASE      "phase"
-#define NGX_ROOMS_OFF_NAME       "name"        /* what it is called by then */
-#define NGX_ROOMS_OFF_ROOM       "room_at"     /* cursor over its rooms */
-#define NGX_ROOMS_OFF_EVENT      "event_at"    /* ... and in one of them */
-#define NGX_ROOMS_OFF_ERASED     "erased_at"   /* all of it is done */
-#define NGX_ROOMS_OFF_ROOMS      "rooms"       /* how many */
+#define NGX_ROOMS_OFF_NAME       "name"        /* the name that replaces the
+                                                  old one */
+#define NGX_ROOMS_OFF_ROOM       "room_at"     /* cursor over the rooms */
+#define NGX_ROOMS_OFF_EVENT      "event_at"    /* cursor over the events of
+                                                  that room */
+#define NGX_ROOMS_OFF_ERASED     "erased_at"   /* the erasure is complete, ms */
+#define NGX_ROOMS_OFF_ROOMS      "rooms"       /* counts */
 #define NGX_ROOMS_OFF_MESSAGES   "messages"
 #define NGX_ROOMS_OFF_REACTIONS  "reactions"
 #define NGX_ROOMS_OFF_MEDIA      "media"
 
 
 /*
- * A deactivation, and taking it back, save for the participant's row; the
- * latter guards that `erase`, the progress's field, is as it was read.
+ * A deactivation and its reversal, except for the participant's own row.  The
+ * reversal guards that `erase`, a field of the progress, is unchanged since
+ * it was read.
  */
 void ngx_rooms_offboard_begin(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t participant, rooms_str_t by, int64_t now);
 void ngx_rooms_offboard_undo(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t participant, rooms_str_t erase);
 
-/* The commit puts a participant on the list, or takes it off. */
+/* Adds a participant to the tenant's list in the commit, or removes it. */
 void ngx_rooms_offboard_enlist(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t participant, int64_t now);
 void ngx_rooms_offboard_delist(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t participant);
 
 /*
- * Workers find the tenant by this, which is no part of it: added before the
- * commit that enlists somebody, and dropped minutes after the list is empty.
+ * Workers find tenants by a list of hints.  A hint is not part of the commit:
+ * it is added before the commit that enlists a participant, and dropped
+ * minutes after the tenant's list is empty.
  */
 #define NGX_ROOMS_OFFBOARD_MINUTES  3
 ngx_int_t ngx_rooms_offboard_keys(ngx_rooms_keys_t *keys, ngx_pool_t *pool,
@@ -71,37 +79,39 @@ ngx_int_t ngx_rooms_offboard_announce(ngx_rooms_batch_t *b,
 
 
 /*
- * One step on behalf of a participant: a row of the table, without a client.
- * Its commit is fenced by the lease, and by the deactivation that it is of.
+ * One step on behalf of a participant: a row of the table, run without a
+ * client.  Its commit is fenced by the lease and by the deactivation it
+ * belongs to.
  */
 typedef struct ngx_rooms_errand_s  ngx_rooms_errand_t;
 
 typedef void (*ngx_rooms_errand_pt)(ngx_rooms_errand_t *errand);
 
 typedef enum {
-    NGX_ROOMS_ERRAND_RETIRE = 0,           /* leaves a room */
-    NGX_ROOMS_ERRAND_REDACT,               /* a message */
+    NGX_ROOMS_ERRAND_RETIRE = 0,           /* leave a room */
+    NGX_ROOMS_ERRAND_REDACT,               /* redact a message */
     NGX_ROOMS_ERRAND_UNREACT
 } ngx_rooms_errand_e;
 
 struct ngx_rooms_errand_s {
-    /* what it is about; strings live as long as the errand */
+    /* input; the strings must outlive the errand */
     ngx_http_conf_ctx_t   *ctx;
     ngx_rooms_loc_conf_t  *conf;
     ngx_rooms_lease_t     *lease;
     rooms_str_t            tenant;
     rooms_str_t            participant;
-    rooms_str_t            at;             /* when it was deactivated */
+    rooms_str_t            at;             /* time of the deactivation, as
+                                              stored */
     ngx_rooms_errand_e     kind;
     rooms_str_t            room;
     rooms_str_t            event;
     rooms_str_t            emoji;
 
-    /* called once, never at once */
+    /* called once, never from ngx_rooms_errand_run() itself */
     ngx_rooms_errand_pt    handler;
     void                  *data;
 
-    /* what became of it: an error's code, or 0 */
+    /* result: an error's code, or 0 */
     ngx_uint_t             error;
     unsigned               changed:1;
 
@@ -109,17 +119,20 @@ struct ngx_rooms_errand_s {
     ngx_event_t            done;
 };
 
-/* NGX_ERROR: no memory, or no connections left. */
+/*
+ * NGX_ERROR: no memory, or no connections left.  Then the handler isn't
+ * called.
+ */
 ngx_int_t ngx_rooms_errand_run(ngx_rooms_errand_t *errand);
 
 
-/* Of one of the configuration's walks. */
+/* Size of one element of the configuration's `walks`. */
 size_t ngx_rooms_offboard_size(void);
-/* A location that is ours: its server walks, if its tenant has somebody. */
+/* Registers a location: its server runs walks for its tenants. */
 ngx_int_t ngx_rooms_offboard_add(ngx_conf_t *cf, ngx_array_t *walks,
     ngx_rooms_loc_conf_t *conf);
 void ngx_rooms_offboard_init_worker(ngx_array_t *walks, ngx_cycle_t *cycle);
-/* Somebody was enlisted: this worker looks at once. */
+/* Somebody was enlisted: this worker looks at the list immediately. */
 void ngx_rooms_offboard_poke(ngx_rooms_loc_conf_t *conf);
 
 #endif /* NGX_ROOMS_OFFBOARD_H */

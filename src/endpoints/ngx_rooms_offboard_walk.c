@@ -4,7 +4,8 @@
  */
 
 /*
- * The walk: what becomes of participants who were deactivated, or are erased.
+ * The walk: ends the memberships of deactivated participants, and erases
+ * participants.
  *
  *   tenants -> lease -> due? -> who ----+--> rooms ----------> errands -+
  *      ^                  ^             |                               |
@@ -14,19 +15,20 @@
  *                         |                          |                  |
  *                         +------ commit <-----------+------------------+
  *
- * A step begins with what the store says and ends with a commit that the
- * lease and the deactivation fence, so it may stop anywhere and be taken up by
- * another worker: who has left isn't in the index of rooms any more, what was
- * redacted is passed over, and the cursors only save reading.
+ * A step begins with the state in the store and ends with a commit that is
+ * fenced by the lease and by the deactivation.  So it may stop anywhere, and
+ * another worker may resume it: rooms that were left are gone from the index,
+ * redacted messages are skipped, and the cursors only save reading.
  *
- * ngx_rooms_erase.c has what an erasure does in its turn.
+ * The phases of an erasure are in ngx_rooms_erase.c.
  */
 
 #include "ngx_rooms_offboard_walk.h"
 
 
 #define NGX_ROOMS_WALK_IDLE     1000       /* to 2000 ms */
-#define NGX_ROOMS_WALK_STEPS     500       /* of a turn, then others may */
+#define NGX_ROOMS_WALK_STEPS     500       /* per turn, then other tenants
+                                              get theirs */
 #define NGX_ROOMS_WALK_TENANTS   100
 
 
@@ -239,7 +241,10 @@ ngx_rooms_offwalk_send(ngx_rooms_offwalk_t *w, ngx_rooms_offwalk_e state)
 }
 
 
-/* A pool and keys of a step; of no tenant: where tenants are announced. */
+/*
+ * A new pool and new keys for a step.  Without a tenant, the keys are those
+ * of the hints.
+ */
 static ngx_int_t
 ngx_rooms_offwalk_fresh(ngx_rooms_offwalk_t *w, rooms_str_t tenant)
 {
@@ -302,7 +307,7 @@ ngx_rooms_offwalk_timer(ngx_event_t *ev)
 }
 
 
-/* NULL: the store has failed, or the worker exits. */
+/* A NULL batch: the store failed, or the worker exits. */
 static void
 ngx_rooms_offwalk_answered(ngx_rooms_round_t *round, ngx_rooms_batch_t *b)
 {
@@ -318,7 +323,7 @@ ngx_rooms_offwalk_answered(ngx_rooms_round_t *round, ngx_rooms_batch_t *b)
 }
 
 
-/* A server that federates for the tenant goes before others. */
+/* Prefers a server that federates for the tenant. */
 static ngx_rooms_offwalk_place_t *
 ngx_rooms_offwalk_find(ngx_rooms_offwalk_t *w, rooms_str_t tenant)
 {
@@ -347,7 +352,7 @@ ngx_rooms_offwalk_find(ngx_rooms_offwalk_t *w, rooms_str_t tenant)
 }
 
 
-/* One of those that are announced, whichever: nobody waits for ever. */
+/* Picks a random hint, so that every tenant gets its turn. */
 static ngx_int_t
 ngx_rooms_offwalk_tenant(ngx_rooms_offwalk_t *w, redisReply *hints)
 {
@@ -382,7 +387,7 @@ ngx_rooms_offwalk_tenant(ngx_rooms_offwalk_t *w, redisReply *hints)
         }
 
         if (!rooms_str_eq(tenant, w->tenant)) {
-            /* the lease of another one runs out by itself */
+            /* the lease for the previous tenant expires by itself */
             ngx_rooms_lease_init(&w->lease, ngx_rooms_s("offboard"));
             w->id.len = 0;
         }
@@ -455,7 +460,7 @@ ngx_rooms_offwalk_step(ngx_rooms_offwalk_t *w)
 }
 
 
-/* Nobody is on the tenant's list, and nobody was put there just now. */
+/* Drops the hint if the tenant's list is empty and the hint is old enough. */
 static ngx_int_t
 ngx_rooms_offwalk_nobody(ngx_rooms_offwalk_t *w, int64_t listed)
 {
@@ -535,7 +540,6 @@ ngx_rooms_offwalk_who(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *due)
 }
 
 
-/* A field of the progress; NULL: there is none. */
 rooms_str_t
 ngx_rooms_offwalk_field(ngx_rooms_offwalk_t *w, rooms_str_t name)
 {
@@ -562,7 +566,6 @@ ngx_rooms_offwalk_number(ngx_rooms_offwalk_t *w, rooms_str_t name)
 }
 
 
-/* The lease is ours, and this is still the deactivation that was read. */
 ngx_int_t
 ngx_rooms_offwalk_fence(ngx_rooms_offwalk_t *w)
 {
@@ -616,7 +619,6 @@ ngx_rooms_offwalk_commit(ngx_rooms_offwalk_t *w)
 }
 
 
-/* A commit that does nothing but set a field of the progress. */
 ngx_int_t
 ngx_rooms_offwalk_set(ngx_rooms_offwalk_t *w, rooms_str_t name,
     rooms_str_t value)
@@ -632,7 +634,7 @@ ngx_rooms_offwalk_set(ngx_rooms_offwalk_t *w, rooms_str_t name,
 }
 
 
-/* Off the list, as nothing is left to be done. */
+/* Takes the participant off the list: nothing is left to do. */
 static ngx_int_t
 ngx_rooms_offwalk_finish(ngx_rooms_offwalk_t *w)
 {
@@ -711,7 +713,7 @@ ngx_rooms_offwalk_leaves(ngx_rooms_offwalk_t *w, redisReply *rooms)
 }
 
 
-/* A page is through: the cursor moves. */
+/* A page is done: moves the cursor. */
 static ngx_int_t
 ngx_rooms_offwalk_paged(ngx_rooms_offwalk_t *w)
 {
@@ -738,7 +740,7 @@ ngx_rooms_offwalk_paged(ngx_rooms_offwalk_t *w)
 }
 
 
-/* The next errand of the page. */
+/* Runs the next errand of the page. */
 ngx_int_t
 ngx_rooms_offwalk_errands(ngx_rooms_offwalk_t *w)
 {
@@ -754,7 +756,7 @@ ngx_rooms_offwalk_errands(ngx_rooms_offwalk_t *w)
     }
 
     if (ngx_rooms_lease_due(&w->lease)) {
-        /* what is done by then isn't found again */
+        /* after renewing the lease, the step finds only the rest */
         return ngx_rooms_offwalk_step(w);
     }
 
@@ -800,7 +802,7 @@ ngx_rooms_offwalk_errand(ngx_rooms_errand_t *errand)
 
     case NGX_ROOMS_E_STORE:
     case NGX_ROOMS_E_CONFLICT:
-        /* the lease may be another's by now */
+        /* this worker may have lost the lease */
         rc = NGX_ERROR;
         break;
 
@@ -820,7 +822,7 @@ ngx_rooms_offwalk_errand(ngx_rooms_errand_t *errand)
 }
 
 
-/* Whose turn it is, and how far that one is. */
+/* Decides what to do next for the participant. */
 static ngx_int_t
 ngx_rooms_offwalk_turn(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
 {
@@ -830,7 +832,7 @@ ngx_rooms_offwalk_turn(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
     w->scim = ngx_rooms_reply_str(b->replies[3]);
 
     if (w->at.data == NULL) {
-        /* reactivated meanwhile, which has taken it off the list */
+        /* reactivated meanwhile, which also took it off the list */
         return ngx_rooms_offwalk_finish(w);
     }
 
@@ -848,7 +850,10 @@ ngx_rooms_offwalk_turn(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
 }
 
 
-/* NGX_AGAIN: it goes on; NGX_OK: in another turn, at once; else it pauses. */
+/*
+ * NGX_AGAIN: the turn goes on.  NGX_OK: the next turn starts immediately.
+ * Otherwise the walk pauses.
+ */
 static ngx_int_t
 ngx_rooms_offwalk_advance(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
 {
@@ -888,7 +893,7 @@ ngx_rooms_offwalk_advance(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
 
         case NGX_ROOMS_COMMIT_DONE:
         case NGX_ROOMS_COMMIT_CONFLICT:
-            /* whatever it was, the next step sees it */
+            /* done or not, the next step reads the new state */
             return ngx_rooms_offwalk_step(w);
 
         case NGX_ROOMS_COMMIT_NOSCRIPT:

@@ -4,19 +4,20 @@
  */
 
 /*
- * Whom one finds: GET /v1/directory/participants, and GET
+ * Searching participants: GET /v1/directory/participants, and GET
  * /v1/admin/participants.
  *
- * A list is a range of the index "words:people" (ngx_rooms_apply_person.c): of
- * a word's beginning, of an address, or of a list by name.  Where several
- * could do (the words of a query, a type), their lengths are asked for, and
- * the shortest is walked; the rows that it names are read and have to match
- * all the rest.  So a word that nobody has costs one command, however many
- * participants there are.
+ * The walk covers a range of the index "words:people"
+ * (ngx_rooms_apply_person.c): the entries that start with a word, those of an
+ * email address, or a list sorted by name.  If several ranges would do (the
+ * words of a query, a type), the walk asks for their lengths and takes the
+ * shortest.  It reads the rows that the entries name, and each row must match
+ * the rest of the query.  So a word without entries costs one command,
+ * however many participants there are.
  *
- * One who has several words that begin alike is shown at the first of them
- * alone.  An entry that its row wouldn't make is passed over: the row was
- * changed after the entry was read.
+ * A participant with several words that start alike is shown only at the
+ * first of them.  An entry that doesn't follow from its row is skipped: the
+ * row has changed after the entry was read.
  */
 
 #include "ngx_rooms_endpoints.h"
@@ -25,9 +26,10 @@
 
 
 #define NGX_ROOMS_PEOPLE_QUERY    128      /* code points */
-#define NGX_ROOMS_PEOPLE_WORDS     16      /* of a query that are counted */
-#define NGX_ROOMS_PEOPLE_LOOK     256      /* rows of a round, at most */
-#define NGX_ROOMS_PEOPLE_MAX     2000      /* of a request */
+#define NGX_ROOMS_PEOPLE_WORDS     16      /* words of a query that are
+                                              counted */
+#define NGX_ROOMS_PEOPLE_LOOK     256      /* rows in one round, at most */
+#define NGX_ROOMS_PEOPLE_MAX     2000      /* rows in one request */
 
 #define PEOPLE    NGX_ROOMS_PART_PEOPLE
 #define NULLABLE  NGX_ROOMS_T_NULL
@@ -35,43 +37,50 @@
 
 typedef struct {
     rooms_str_t           prefix;          /* of its entries */
-    u_char                kind;            /* of cursors */
+    u_char                kind;            /* letter that marks the range in
+                                              a cursor */
 } ngx_rooms_people_range_t;
 
 typedef struct {
     int64_t                    limit;
     int64_t                    offset;
     rooms_str_t                q;          /* folded */
-    rooms_str_t                email;      /* what q would be; or NULL */
+    rooms_str_t                email;      /* the query as an address; or
+                                              NULL */
     rooms_str_t                type;       /* or NULL */
     ngx_int_t                  deactivated;  /* -1: any */
     unsigned                   admin:1;
-    unsigned                   federated:1;  /* those of others, too */
+    unsigned                   federated:1;  /* also participants of other
+                                                servers */
 
-    /* of these the shortest is walked, behind that of the address */
+    /* the candidates; the shortest is walked, after `mail` */
     ngx_rooms_people_range_t   ranges[NGX_ROOMS_PEOPLE_WORDS + 2];
     ngx_uint_t                 nranges;
     ngx_rooms_people_range_t   mail;
-    ngx_rooms_people_range_t   foreign;    /* behind the last one */
-    ngx_rooms_people_range_t  *range;      /* that is walked now */
+    ngx_rooms_people_range_t   foreign;    /* walked after it */
+    ngx_rooms_people_range_t  *range;      /* the range being walked */
 
     rooms_str_t                after;      /* the last entry looked at */
-    ngx_uint_t                 look;       /* entries of the next round */
+    ngx_uint_t                 look;       /* entries to ask for in the next
+                                              round */
     ngx_uint_t                 looked;
-    ngx_uint_t                 most;       /* so many, then the page ends */
-    ngx_pool_t                *pool;       /* of a round, for comparing */
+    ngx_uint_t                 most;       /* end the page after this many */
+    ngx_pool_t                *pool;       /* for comparing, freed after each
+                                              round */
     redisReply                *entries;
     rooms_str_t               *ids;
-    ngx_rooms_profile_t       *found;      /* of the round: those that match */
+    ngx_rooms_profile_t       *found;      /* matching rows of the round */
     rooms_str_t               *found_at;   /* their entries */
     ngx_uint_t                 nfound;
-    ngx_uint_t                 checked;    /* whether they share a room */
+    ngx_uint_t                 checked;    /* of `found`, whether they share
+                                              a room */
 
     ngx_rooms_profile_t       *people;
     ngx_uint_t                 n;
     unsigned                   more:1;
     unsigned                   end:1;      /* of the range */
-    ngx_uint_t                 at_rows;    /* an administrator's: replies */
+    ngx_uint_t                 at_rows;    /* an administrator's details:
+                                              first reply */
 } ngx_rooms_people_t;
 
 typedef enum {
@@ -158,7 +167,10 @@ ngx_rooms_people_range(ngx_rooms_people_t *p, rooms_str_t prefix)
 }
 
 
-/* Words, and the whole as an address, if it may be one. */
+/*
+ * Splits the query into words, and takes it as an address too if it may be
+ * one.
+ */
 static ngx_int_t
 ngx_rooms_people_query(ngx_rooms_req_t *rq, ngx_rooms_people_t *p,
     rooms_str_t q)
@@ -218,7 +230,7 @@ ngx_rooms_people_query(ngx_rooms_req_t *rq, ngx_rooms_people_t *p,
 }
 
 
-/* What narrows the list down without words. */
+/* Ranges for the filters other than words. */
 static ngx_int_t
 ngx_rooms_people_lists(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 {
@@ -252,7 +264,7 @@ ngx_rooms_people_lists(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 }
 
 
-/* The range that the last page ended in, and where. */
+/* Reads the range and the entry from the cursor. */
 static ngx_int_t
 ngx_rooms_people_resume(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 {
@@ -393,7 +405,10 @@ ngx_rooms_people_last(ngx_pool_t *pool, rooms_str_t prefix)
 }
 
 
-/* The next range: by their lengths, if there are several to choose from. */
+/*
+ * Goes on with the next range.  If there are several candidates, asks for
+ * their lengths first.
+ */
 static ngx_int_t
 ngx_rooms_people_next(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 {
@@ -488,7 +503,7 @@ ngx_rooms_people_walk(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 }
 
 
-/* The id of an entry is what is behind its last space. */
+/* The id of an entry follows its last space. */
 static rooms_str_t
 ngx_rooms_people_id(rooms_str_t entry)
 {
@@ -534,7 +549,9 @@ ngx_rooms_people_read(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 }
 
 
-/* Whether the row would make this entry, and shows at it. */
+/*
+ * Whether the entry follows from the row, and is the one to show the row at.
+ */
 static ngx_int_t
 ngx_rooms_people_at(ngx_rooms_people_t *p, const ngx_rooms_profile_t *row,
     rooms_str_t entry)
@@ -557,7 +574,7 @@ ngx_rooms_people_at(ngx_rooms_people_t *p, const ngx_rooms_profile_t *row,
     }
 
     if (p->email.data && rooms_str_eq(email, p->email)) {
-        /* that is where they were shown */
+        /* already shown in the range of the address */
         return NGX_DECLINED;
     }
 
@@ -590,7 +607,7 @@ ngx_rooms_people_passes(ngx_rooms_people_t *p, const ngx_rooms_profile_t *row,
 }
 
 
-/* What of a round is on the page; NGX_DONE: it is full. */
+/* Adds a match to the page.  NGX_DONE: the page is full. */
 static ngx_int_t
 ngx_rooms_people_take(ngx_rooms_people_t *p, ngx_uint_t i)
 {
@@ -611,7 +628,7 @@ ngx_rooms_people_take(ngx_rooms_people_t *p, ngx_uint_t i)
 }
 
 
-/* Goes on behind the round, until enough was looked at. */
+/* Continues after the round, until enough rows were looked at. */
 static ngx_int_t
 ngx_rooms_people_on(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 {
@@ -636,7 +653,7 @@ ngx_rooms_people_on(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 }
 
 
-/* Those of a round's rows that match: p->found. */
+/* Collects the matching rows of the round in p->found. */
 static ngx_int_t
 ngx_rooms_people_match(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 {
@@ -714,7 +731,10 @@ ngx_rooms_people_matched(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 }
 
 
-/* The script may have had enough before the last one: it is asked again. */
+/*
+ * The script may stop before the last participant; then ask again for the
+ * rest.
+ */
 static ngx_int_t
 ngx_rooms_people_shared(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 {
@@ -747,7 +767,7 @@ ngx_rooms_people_shared(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 }
 
 
-/* An administrator sees more of those who are shown. */
+/* Administrators see more of each participant: reads the details. */
 static ngx_int_t
 ngx_rooms_people_done(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 {
@@ -820,7 +840,10 @@ ngx_rooms_people_admin_load(ngx_rooms_req_t *rq)
 }
 
 
-/* Where the page ends: its range, and the entry without what is the same. */
+/*
+ * The cursor: the range's letter, and the last entry without the range's
+ * prefix.
+ */
 static rooms_str_t
 ngx_rooms_people_cursor(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 {
@@ -831,7 +854,7 @@ ngx_rooms_people_cursor(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
     rest = (rooms_str_t) { p->after.len - n, p->after.data + n };
 
     if (p->after.data == NULL) {
-        /* above all of the range */
+        /* sorts before all entries of the range */
         rest = ngx_rooms_s("\x01");
     }
 

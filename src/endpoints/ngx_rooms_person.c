@@ -4,11 +4,11 @@
  */
 
 /*
- * One participant: as others see them, and as an administrator does.
+ * One participant, as other participants and as administrators see them.
  *
- * PUT /v1/admin/participants/{participant} makes one before any token has
- * come, or changes one who is there.  GET /v1/participants/{participant}
- * shows one.
+ * PUT /v1/admin/participants/{participant} creates one before their first
+ * token arrives, or changes an existing one.  GET
+ * /v1/participants/{participant} shows one.
  */
 
 #include "ngx_rooms_endpoints.h"
@@ -21,22 +21,23 @@
 
 
 typedef struct {
-    rooms_str_t  had;                  /* the row, or NULL */
-    rooms_str_t  wish;                 /* the local id that is asked for */
-    rooms_str_t  owner;                /* whose that is, or NULL */
-    rooms_str_t  erase;                /* it is being erased, or was; NULL */
+    rooms_str_t  had;                  /* the stored row, or NULL */
+    rooms_str_t  wish;                 /* the wanted local id */
+    rooms_str_t  owner;                /* the participant who has it, or NULL */
+    rooms_str_t  erase;                /* time of an erasure, running or
+                                          done; or NULL */
     unsigned     exists:1;
 } ngx_rooms_person_put_t;
 
 
 /*
- * Who shares a room with somebody: reads, and writes nothing.  For each of the
- * others the shorter of the two lists of rooms is walked, until there is a
- * room that both have joined.  It answers those that it got to when so many
- * rooms were looked at.
+ * Finds who shares a room with the caller.  A read-only script.  For each
+ * participant it walks the shorter of the two lists of rooms until it finds a
+ * room that both have joined.  It stops after about 2000 rooms and answers
+ * for the participants it has reached, at least one.
  *
- * KEYS: one's own rooms, and those of each other.  ARGV: what keys of rooms
- * begin with, oneself, and each other.
+ * KEYS: the caller's rooms, and the rooms of each participant.  ARGV: the
+ * prefix of rooms' keys, the caller, and each participant.
  */
 static ngx_str_t  ngx_rooms_shares_script = ngx_string(
 "local call = redis.call\n"
@@ -209,10 +210,10 @@ ngx_rooms_people_shares_ask(ngx_rooms_req_t *rq,
 }
 
 
-/* What a body says of somebody */
+/* Fields of the body */
 
 
-/* Whether the field is there, and what it holds; NULL: null. */
+/* Whether the body has the field, and its value; a null gives NULL. */
 static ngx_uint_t
 ngx_rooms_person_given(ngx_rooms_req_t *rq, const char *name,
     rooms_str_t *value)
@@ -235,7 +236,7 @@ ngx_rooms_person_name(ngx_rooms_req_t *rq, ngx_rooms_profile_t *p)
     }
 
     if (name.data == NULL) {
-        /* the token's again */
+        /* null: use the token's name again */
         p->own_name = 0;
         p->named = 0;
         return NGX_OK;
@@ -259,7 +260,10 @@ ngx_rooms_person_name(ngx_rooms_req_t *rq, ngx_rooms_profile_t *p)
 }
 
 
-/* An address of the web that a browser may follow, and no script. */
+/*
+ * An https URL that is safe to put into an attribute: no quotes, brackets,
+ * backslashes or spaces.
+ */
 ngx_int_t
 ngx_rooms_person_avatar(ngx_rooms_req_t *rq, ngx_rooms_profile_t *p)
 {
@@ -356,7 +360,10 @@ ngx_rooms_person_kind(ngx_rooms_req_t *rq, ngx_rooms_profile_t *p)
 /* PUT /v1/admin/participants/{participant} */
 
 
-/* The local id that is given, or, of somebody new, made of the id. */
+/*
+ * The given local id; for a new participant without one, derived from the
+ * participant id.
+ */
 static ngx_int_t
 ngx_rooms_person_wish(ngx_rooms_req_t *rq, ngx_rooms_person_put_t *put)
 {
@@ -520,7 +527,7 @@ ngx_rooms_person_put_decide(ngx_rooms_req_t *rq)
     }
 
     if (put->erase.data) {
-        /* an erasure that begins meanwhile takes what is written here */
+        /* an erasure that starts later removes what this writes */
         return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT,
                               NGX_ROOMS_OFFBOARD_ERASED_TEXT);
     }

@@ -9,14 +9,18 @@
 #include "ngx_rooms_request.h"
 
 
-/* Until a reactivation nothing is taken that would name it again. */
+/*
+ * Until it is reactivated, requests that would name the participant again are
+ * refused.
+ */
 #define NGX_ROOMS_OFFBOARD_ERASED_TEXT                                        \
     "the participant is erased: it has to be reactivated first"
 
 
 /*
- * A participant as others see them: an object without its closing brace; and
- * as an administrator does: the whole object.  At most so many bytes.
+ * A participant as JSON: what other participants see, without the closing
+ * brace; and what administrators see, complete.  ngx_rooms_person_size()
+ * bounds both, in bytes.
  */
 size_t ngx_rooms_person_size(ngx_rooms_req_t *rq,
     const ngx_rooms_profile_t *p);
@@ -25,21 +29,24 @@ void ngx_rooms_person_json(ngx_rooms_req_t *rq, rooms_buf_t *b,
 void ngx_rooms_person_admin_json(ngx_rooms_req_t *rq, rooms_buf_t *b,
     const ngx_rooms_profile_t *p, redisReply *seen, redisReply *rooms);
 
-/* Adds to rq->batch: the row, the last day, the number of rooms. */
+/*
+ * Appends to rq->batch: the row, the day of the last request, the number of
+ * rooms.
+ */
 #define NGX_ROOMS_PERSON_COMMANDS  3
 ngx_int_t ngx_rooms_person_ask(ngx_rooms_req_t *rq, rooms_str_t id);
 
 /*
- * Asks who of them is in a room that the caller is in: one number each, 0 or
- * not; maybe not of all, but of one at least.
+ * Asks which of them share a room with the caller.  The reply has one number
+ * each, 0 or 1.  It may cover fewer than `n`, but at least one.
  */
 ngx_int_t ngx_rooms_people_shares_ask(ngx_rooms_req_t *rq,
     const ngx_rooms_profile_t *people, ngx_uint_t n);
 
-/* A type's own name, or NULL. */
+/* The static string of a participant type, or NULL if unknown. */
 rooms_str_t ngx_rooms_person_type(rooms_str_t s);
 
-/* What a body says: into the profile, unless the field isn't there. */
+/* Copies a field of the body into the profile, if the body has it. */
 ngx_int_t ngx_rooms_person_name(ngx_rooms_req_t *rq, ngx_rooms_profile_t *p);
 ngx_int_t ngx_rooms_person_avatar(ngx_rooms_req_t *rq, ngx_rooms_profile_t *p);
 

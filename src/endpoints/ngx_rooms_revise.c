@@ -4,8 +4,8 @@
  */
 
 /*
- * Edits, redaction and reactions: the room and the event are read, and the
- * core is asked; then each writes what is its own.
+ * Edits, redactions and reactions.  They load the room and the event and ask
+ * the core in the same way; then each writes its own changes.
  */
 
 #include "ngx_rooms_endpoints.h"
@@ -19,22 +19,23 @@ typedef enum {
 
 typedef struct {
     rooms_message_op_e   op;
-    rooms_str_t          id;              /* of the event */
-    rooms_str_t          at;              /* its position */
+    rooms_str_t          id;              /* the event */
+    rooms_str_t          at;              /* its position, as a decimal */
     rooms_str_t          content;
     rooms_str_t          reason;
     rooms_str_t          emoji;
-    rooms_str_t          reaction;        /* "event sender emoji" */
-    rooms_str_t          counted;         /* "event emoji" */
-    int64_t              count;           /* of those */
-    unsigned             listed:1;        /* the reaction is */
+    rooms_str_t          reaction;        /* "EVENT SENDER EMOJI" */
+    rooms_str_t          counted;         /* "EVENT EMOJI" */
+    int64_t              count;           /* number of reactions with that
+                                             emoji */
+    unsigned             listed:1;        /* the reaction exists */
 
     rooms_message_t      message;
     rooms_stored_t       stored;
-    rooms_str_t          row;             /* of the event; NULL: none is */
-    rooms_str_t          event;           /* JSON, as it is shown */
+    rooms_str_t          row;             /* the stored event; NULL: none */
+    rooms_str_t          event;           /* the event as JSON for the answer */
     rooms_str_t          copies;
-    redisReply         **replies;         /* of the copies, in their order */
+    redisReply         **replies;         /* of the copies, in the same order */
 } ngx_rooms_revision_t;
 
 
@@ -148,7 +149,7 @@ ngx_rooms_revise_begin(ngx_rooms_req_t *rq)
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
     }
 
-    /* no event has position 0: an id that can't be one finds nothing */
+    /* no event has position 0, so a malformed id finds nothing */
 
     position = rooms_id_valid(v->id, "evt-") ? rooms_event_position(v->id)
                                              : 0;
@@ -244,7 +245,7 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
             return NGX_ERROR;
         }
 
-        /* what can't be read is no message */
+        /* an unreadable event is no message */
 
         if (v->stored.readable && rooms_str_eq(v->stored.id, v->id)) {
             v->row = row;
@@ -263,7 +264,7 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
                             : ngx_rooms_reply_int(ngx_rooms_reply(rq, 5), 0);
 
         if (rq->trusted && v->op == ROOMS_MESSAGE_UNREACT) {
-            /* the past of a replica has reactions, but they aren't listed */
+            /* a replica's history has reactions that aren't in the set */
             v->message.reacted = 1;
         }
 
@@ -279,7 +280,7 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
 }
 
 
-/* What the core asks about an event. */
+/* The facts about the event that the core asks for. */
 static void
 ngx_rooms_revise_message(ngx_rooms_revision_t *v)
 {
@@ -306,7 +307,7 @@ ngx_rooms_revise_message(ngx_rooms_revision_t *v)
 }
 
 
-/* The next word of "copies"; data == NULL: there is none. */
+/* Takes the next word of "copies"; data == NULL: none is left. */
 static rooms_str_t
 ngx_rooms_revise_word(rooms_str_t *row)
 {
@@ -331,8 +332,9 @@ ngx_rooms_revise_word(rooms_str_t *row)
 
 
 /*
- * Another server takes back what its own participant has said: it erases them,
- * and they have left before, or the room may be frozen by then.
+ * Another server erases its own participant's messages and reactions.  By
+ * then the participant may have left, or the room may be frozen, so the usual
+ * checks don't apply.
  */
 static ngx_uint_t
 ngx_rooms_revise_erases(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
@@ -419,8 +421,8 @@ ngx_rooms_revise_show(ngx_rooms_req_t *rq)
 
 
 /*
- * The stored event is rewritten at its position, and an event of the change's
- * own is appended: that is all of an edit, and a part of the others.
+ * An edit rewrites the stored event at its position, and appends an event
+ * about the change.  Redactions do the same and more.
  */
 
 
@@ -434,7 +436,7 @@ ngx_rooms_revise_edit(ngx_rooms_req_t *rq)
     v = rq->data;
     e = v->stored;
 
-    /* the first one stays, however often it is edited */
+    /* the first content stays, however often the message is edited */
 
     if (e.original.data == NULL) {
         e.original = e.content;
@@ -482,7 +484,7 @@ ngx_rooms_revise_guard(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
 }
 
 
-/* One event has one position, so this replaces it and nothing else. */
+/* Each event has its own position, so this replaces only that event. */
 static ngx_int_t
 ngx_rooms_revise_replace(ngx_rooms_req_t *rq, const rooms_stored_t *e)
 {
@@ -517,10 +519,13 @@ ngx_rooms_revise_append(ngx_rooms_req_t *rq, rooms_str_t content)
 }
 
 
-/* A redaction: the body goes, and so do its copies and its reactions. */
+/* A redaction removes the content, its copies, and the reactions. */
 
 
-/* A copy is an edit's event, or the record of an Idempotency-Key. */
+/*
+ * A copy is the event of an edit, or the recorded answer of an
+ * Idempotency-Key.
+ */
 static ngx_int_t
 ngx_rooms_revise_ask_copies(ngx_rooms_req_t *rq)
 {
@@ -606,7 +611,7 @@ ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
 
     v->event = e.json;
 
-    /* no edit came between, and the message counts as unread no more */
+    /* no edit came in between; the message no longer counts as unread */
 
     copies = ngx_rooms_key(keys, NGX_ROOMS_KEY_COPIES, room);
 
@@ -617,7 +622,7 @@ ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
                            (rooms_str_t) { ROOMS_POSITION_DIGITS,
                                            v->stored.digits.data });
 
-    /* all reactions, those too that came since the message was read */
+    /* all reactions, including those added since the message was read */
 
     min = ngx_rooms_join(rq->pool, ngx_rooms_s("["), v->id, ngx_rooms_s(" "));
     max = ngx_rooms_join(rq->pool, ngx_rooms_s("("), v->id, ngx_rooms_s("!"));
@@ -678,7 +683,7 @@ ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq)
         rooms_stored_read(edit, rooms_event_position(word), &stored);
 
         if (!stored.readable) {
-            /* whatever it holds of the body, nobody is shown it */
+            /* an unreadable copy is never shown, so it can stay */
             continue;
         }
 
@@ -694,7 +699,7 @@ ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq)
 }
 
 
-/* The answer that an Idempotency-Key would give again, as it is now. */
+/* Updates the recorded answer that an Idempotency-Key would repeat. */
 static void
 ngx_rooms_revise_record(ngx_rooms_req_t *rq, rooms_str_t word,
     rooms_str_t record, rooms_str_t event)
@@ -715,7 +720,7 @@ ngx_rooms_revise_record(ngx_rooms_req_t *rq, rooms_str_t word,
     body.data = line + 1;
     body.len = record.data + record.len - body.data;
 
-    /* the record may have expired, and the key been used again */
+    /* the record may have expired and the key been used for another event */
 
     if (!rooms_str_eq(rooms_json_member_str(rooms_json_member(body, "data"),
                                             "id"), v->id))
@@ -772,10 +777,10 @@ ngx_rooms_revise_reason(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
 }
 
 
-/* Reactions: who has answered a message with which emoji. */
+/* Reactions: who has reacted to which message with which emoji. */
 
 
-/* A DELETE may have no body, so its emoji may stand in the query. */
+/* A DELETE request often has no body, so the emoji may be in the query. */
 static ngx_int_t
 ngx_rooms_revise_emoji(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
 {
@@ -813,10 +818,13 @@ ngx_rooms_revise_emoji(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
 
 
 /*
- * How many there are of each emoji of a message is counted, so that a page of
- * messages costs by its emojis, and not by all who have answered.  It is
- * counted downwards, since guards bound from above: with two or more left
- * nobody who takes one back disturbs another, and the last one is the last.
+ * Counts the reactions with each emoji of a message.  So the cost of a page
+ * of messages depends on the number of emojis, not of reactions.
+ *
+ * The count goes downwards from 0 because a commit's bound guards against
+ * values that are too high.  While two or more reactions remain, removing one
+ * needs only this guard, so concurrent removals don't conflict.  Removing the
+ * last one guards the exact value.
  */
 static void
 ngx_rooms_revise_count(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
@@ -889,7 +897,7 @@ ngx_rooms_revise_react(ngx_rooms_req_t *rq)
         ngx_rooms_revise_discount(rq, v);
 
     } else {
-        /* of the past of a replica */
+        /* in a replica's history only */
         ngx_rooms_commit_guard_no_member(c, key, v->reaction);
     }
 

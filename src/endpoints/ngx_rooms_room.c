@@ -4,22 +4,23 @@
  */
 
 /*
- * Steps for every operation on one room, once ngx_rooms_room_load.c has what
- * the decision looks at: let the core decide, turn its verdict into a commit,
- * and show the outcome.
+ * Steps of every operation on one room, after ngx_rooms_room_load.c has
+ * loaded its input: let the core decide, turn the verdict into a commit, and
+ * show the result.
  */
 
 #include "ngx_rooms_endpoints.h"
 #include <sodium.h>
 
 
-#define NGX_ROOMS_ETAG  35             /* "16 digits-16 digits" */
+#define NGX_ROOMS_ETAG  35             /* bytes of "16 digits-16 digits",
+                                          with its quotes */
 
 
 ngx_int_t
 ngx_rooms_room_refuse(ngx_rooms_req_t *rq, const rooms_change_t *change)
 {
-    /* a room that isn't seen looks like one that isn't there, to the byte */
+    /* a hidden room must look exactly like a missing one */
 
     if (change->code == ROOMS_E_NOT_FOUND) {
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
@@ -32,7 +33,7 @@ ngx_rooms_room_refuse(ngx_rooms_req_t *rq, const rooms_change_t *change)
     } else if (change->code == ROOMS_E_FORBIDDEN
                && rq->view.me.membership != ROOMS_JOIN)
     {
-        /* it isn't power that lacks */
+        /* the reason is the membership, not a lack of power */
         rq->error_field = ngx_rooms_s("membership");
         rq->error_problem = rooms_cstr(
                               rooms_membership_name(rq->view.me.membership));
@@ -143,8 +144,8 @@ ngx_rooms_room_arguments(ngx_rooms_req_t *rq)
 
 
 /*
- * Whether one of a list of entity tags begins so.  A weak one, W/"...", never
- * does: RFC 9110, section 8.8.3.2.
+ * Whether the list has an entity tag that begins with `tag`.  Weak tags,
+ * W/"...", never match: RFC 9110, section 8.8.3.2.
  */
 static ngx_uint_t
 ngx_rooms_room_listed(rooms_str_t list, rooms_str_t tag)
@@ -175,7 +176,7 @@ ngx_rooms_room_listed(rooms_str_t list, rooms_str_t tag)
         }
 
         if (last - p < 3 || p[0] != 'W' || p[1] != '/' || p[2] != '"') {
-            /* the end, or no tag */
+            /* the end of the list, or malformed */
             return 0;
         }
 
@@ -190,7 +191,9 @@ ngx_rooms_room_listed(rooms_str_t list, rooms_str_t tag)
 }
 
 
-/* If-Match on metadata: the room must still be as the caller has read it. */
+/*
+ * If-Match on metadata: the room must be unchanged since the caller read it.
+ */
 static ngx_int_t
 ngx_rooms_room_match(ngx_rooms_req_t *rq)
 {
@@ -215,7 +218,7 @@ ngx_rooms_room_match(ngx_rooms_req_t *rq)
     if (ngx_rooms_room_listed(match, (rooms_str_t) { sizeof(version),
                                                      version }))
     {
-        /* and must be so when it is written */
+        /* and must still be unchanged at the commit */
         rq->change->guard |= ROOMS_F_STATE | ROOMS_F_NAME | ROOMS_F_TOPIC
                              | ROOMS_F_WORKSPACE | ROOMS_F_FEDERATED
                              | ROOMS_F_UPDATED;
@@ -247,7 +250,10 @@ ngx_rooms_room_decide(ngx_rooms_req_t *rq)
         return NGX_OK;
     }
 
-    /* a replica counts from the first of ours who joins */
+    /*
+     * a replica counts against the tenant's limit once a local participant
+     * joins
+     */
 
     if (rq->view.room.unaccepted && rq->tenant_full
         && (rq->op == ROOMS_OP_JOIN || rq->op == ROOMS_OP_REJOIN))
@@ -264,7 +270,7 @@ ngx_rooms_room_decide(ngx_rooms_req_t *rq)
     ngx_rooms_room_newcomers(rq);
 
     if (rq->endpoint->op == ROOMS_OP_WORKSPACE) {
-        /* the role in the workspace must hold, too */
+        /* the caller's role in the workspace must still hold */
         ngx_rooms_commit_guard_field(&rq->commit,
                        ngx_rooms_key(&rq->keys,
                                      NGX_ROOMS_KEY_WORKSPACE_MEMBERS,
@@ -324,7 +330,7 @@ ngx_rooms_room_commit_content(ngx_rooms_req_t *rq,
 }
 
 
-/* The view as it is after the change, without asking again. */
+/* Updates the view with the change, instead of reading it again. */
 static void
 ngx_rooms_room_advance(ngx_rooms_req_t *rq)
 {
@@ -376,7 +382,10 @@ ngx_rooms_room_put(ngx_rooms_req_t *rq)
     ngx_rooms_view_json(b, &rq->view, &rq->conf->server_name, rq->now);
     rooms_json_lit(b, "}\n");
 
-    /* of the metadata, for If-Match, and of all of it, for If-None-Match */
+    /*
+     * first a hash of the metadata for If-Match, then of everything for
+     * If-None-Match
+     */
 
     (void) crypto_shorthash((u_char *) &hash, start, b->last - start, key);
 
@@ -430,7 +439,10 @@ ngx_rooms_membership_show(ngx_rooms_req_t *rq)
 }
 
 
-/* One target: its membership.  Many: a result for each, in their order. */
+/*
+ * For one target: its membership.  For several: one result each, in the order
+ * of the request.
+ */
 ngx_int_t
 ngx_rooms_invite_show(ngx_rooms_req_t *rq)
 {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Loads what a decision on one room looks at, in as few rounds as it can. */
+/* Loads the input for a decision on one room, in as few rounds as possible. */
 
 #include "ngx_rooms_endpoints.h"
 #include "ngx_rooms_auth.h"
@@ -12,7 +12,7 @@
 
 typedef enum {
     NGX_ROOMS_R_BEGIN = 0,
-    NGX_ROOMS_R_VIEW,                  /* room, own row, targets */
+    NGX_ROOMS_R_VIEW,                  /* room, caller's row, targets */
     NGX_ROOMS_R_MORE                   /* what depends on those */
 } ngx_rooms_room_round_e;
 
@@ -24,7 +24,7 @@ static ngx_int_t ngx_rooms_room_more(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_room_take_more(ngx_rooms_req_t *rq);
 
 
-/* Operations after which the room may need another member at 100. */
+/* Operations that may leave the room without a member of power 100. */
 static ngx_uint_t
 ngx_rooms_room_succession(rooms_op_e op)
 {
@@ -33,7 +33,7 @@ ngx_rooms_room_succession(rooms_op_e op)
 }
 
 
-/* The tenant's limits, and how many rooms it has. */
+/* The tenant's limits and its number of rooms. */
 ngx_int_t
 ngx_rooms_tenant_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
 {
@@ -96,8 +96,9 @@ ngx_rooms_room_load(ngx_rooms_req_t *rq)
 
 
 /*
- * The room, for who only looks at it: as this worker remembers it, or read.  A
- * DM is called after its other side, which may be renamed.
+ * For requests that only show the room: takes it from this worker's cache, or
+ * reads it.  DMs aren't cached: their name is the other participant's, who
+ * may be renamed.
  */
 ngx_int_t
 ngx_rooms_room_remember(ngx_rooms_req_t *rq)
@@ -190,7 +191,7 @@ ngx_rooms_room_many(ngx_rooms_req_t *rq, json_t *ids)
 }
 
 
-/* Whom the operation is about; for join and leave the caller. */
+/* The participants the operation is about.  For join and leave, the caller. */
 static ngx_int_t
 ngx_rooms_room_targets(ngx_rooms_req_t *rq)
 {
@@ -248,7 +249,7 @@ ngx_rooms_room_targets(ngx_rooms_req_t *rq)
 }
 
 
-/* Everything whose name is known goes into one round. */
+/* Asks for everything whose key is already known, in one round. */
 static ngx_int_t
 ngx_rooms_room_ask(ngx_rooms_req_t *rq)
 {
@@ -326,7 +327,7 @@ ngx_rooms_room_ask(ngx_rooms_req_t *rq)
 
     rq->at_own = b->commands.nelts;
 
-    /* a row may add commands of its own: read markers, events */
+    /* a row may append its own commands: read markers, events */
 
     if (rq->ask && rq->ask(rq) != NGX_OK) {
         return NGX_ERROR;
@@ -343,8 +344,9 @@ ngx_rooms_room_ask(ngx_rooms_req_t *rq)
 
 
 /*
- * An invite may name somebody whom the tenant hasn't seen: a row is made with
- * it.  Two of them may make the same local id.
+ * An invite may name participants who are new to the tenant; their rows are
+ * created with it.  Two of them may derive the same local id, so an earlier
+ * one counts as its owner.
  */
 static ngx_int_t
 ngx_rooms_room_newcomer(ngx_rooms_req_t *rq, ngx_uint_t i, ngx_uint_t is_new,
@@ -391,7 +393,7 @@ ngx_rooms_room_newcomers(ngx_rooms_req_t *rq)
     for (i = 0; i < rq->ntargets; i++) {
         p = &rq->profiles[i];
 
-        /* one whose row was read has a time in it */
+        /* a row that was read has its time of creation */
 
         if (!p->provisioned || p->created) {
             continue;
@@ -506,8 +508,8 @@ ngx_rooms_room_take(ngx_rooms_req_t *rq)
 
 
 /*
- * A second round, only where it is needed: rows of the members in line for
- * succession, and a DM's other side, whose name the viewer reads.
+ * A second round, only if needed: rows of the members in line for succession,
+ * and the other participant of a DM, for the room's name.
  */
 static ngx_int_t
 ngx_rooms_room_more(ngx_rooms_req_t *rq)
@@ -576,7 +578,7 @@ ngx_rooms_room_take_more(ngx_rooms_req_t *rq)
         }
 
         if (rq->view.top[i].membership != ROOMS_JOIN) {
-            /* left between the two rounds: the guards will find out */
+            /* left between the two rounds: the commit's guards will fail */
             rq->view.top[i].membership = ROOMS_JOIN;
         }
     }

@@ -4,8 +4,9 @@
  */
 
 /*
- * One's own settings in a room: notification mode, mute, read marker.  They
- * are no change of the room, so they have no event and work in frozen rooms.
+ * The caller's own settings in a room: notification mode, mute, read marker.
+ * They don't change the room, so the room's timeline gets no event, and they
+ * work in frozen rooms.
  */
 
 #include "ngx_rooms_endpoints.h"
@@ -51,7 +52,10 @@ ngx_rooms_settings_mode(ngx_rooms_req_t *rq, ngx_rooms_own_t *own)
 }
 
 
-/* A time, a number of seconds, or true and false; a past time is "not". */
+/*
+ * Takes a time, a number of seconds, or true or false.  A time in the past
+ * unmutes.
+ */
 static ngx_int_t
 ngx_rooms_settings_mute(ngx_rooms_req_t *rq, ngx_rooms_own_t *own)
 {
@@ -81,7 +85,7 @@ ngx_rooms_settings_mute(ngx_rooms_req_t *rq, ngx_rooms_own_t *own)
                                      "must be a time as in RFC 3339");
         }
 
-        /* what is over is not kept */
+        /* don't store a mute that is over */
 
         if (own->muted_until <= rq->now) {
             own->muted_until = 0;
@@ -113,7 +117,7 @@ ngx_rooms_settings_mute(ngx_rooms_req_t *rq, ngx_rooms_own_t *own)
 }
 
 
-/* Still a member, as when it was read. */
+/* Begins a commit that guards the caller's membership. */
 static ngx_int_t
 ngx_rooms_settings_begin(ngx_rooms_req_t *rq)
 {
@@ -131,7 +135,7 @@ ngx_rooms_settings_begin(ngx_rooms_req_t *rq)
 }
 
 
-/* A field that has its default isn't there. */
+/* A field with its default value is deleted. */
 static void
 ngx_rooms_settings_write(ngx_rooms_req_t *rq, rooms_str_t field,
     rooms_str_t value, ngx_uint_t is_default)
@@ -149,7 +153,7 @@ ngx_rooms_settings_write(ngx_rooms_req_t *rq, rooms_str_t field,
 }
 
 
-/* Overwrites what changes, whatever was there. */
+/* Overwrites the changed fields, whatever they are by then. */
 static ngx_int_t
 ngx_rooms_settings_commit(ngx_rooms_req_t *rq, const ngx_rooms_own_t *before,
     const ngx_rooms_own_t *after)
@@ -243,8 +247,10 @@ ngx_rooms_settings_show(ngx_rooms_req_t *rq)
 /* The read marker */
 
 
-/* An event's id tells its position, so the event and what is behind it can be
- * asked for together with the room. */
+/*
+ * The event's id contains its position, so the event and the counts behind it
+ * can be read in the same round as the room.
+ */
 static ngx_int_t
 ngx_rooms_read_ask(ngx_rooms_req_t *rq)
 {
@@ -310,7 +316,7 @@ ngx_rooms_read_writes(ngx_rooms_req_t *rq, int64_t position)
 }
 
 
-/* The marker's field; NULL: there is none. */
+/* The stored form of a marker; NULL: none. */
 static rooms_str_t
 ngx_rooms_read_marker(ngx_rooms_req_t *rq, const ngx_rooms_own_t *own)
 {
@@ -383,7 +389,7 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
     name = ngx_rooms_own_field(rq->pool, NGX_ROOMS_OWN_READ,
                                rq->principal.sub);
 
-    /* one that is further already stays: then there is nothing to do */
+    /* the commit fails if the marker is already further */
 
     ngx_rooms_commit_guard_below(&rq->commit, key, name, read->position);
     ngx_rooms_commit_write(&rq->commit, "HSET", key, name,
@@ -399,7 +405,7 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
                                   ngx_rooms_s("}")),
                    rq->now);
 
-    /* it may stand before the join, which set a marker of its own */
+    /* the event may precede the join, which has set a marker of its own */
 
     if (ngx_rooms_reply_int(b->replies[rq->at_own + 3], 0) < read->position) {
         ngx_rooms_read_writes(rq, read->position);

@@ -4,9 +4,9 @@
  */
 
 /*
- * Rows of the table of endpoints for rooms, messages, people and workspaces.
- * A row says all that is special about one endpoint: nothing else knows its
- * path.  A path with a word stands before one that has braces in its place.
+ * The table's rows for rooms, messages, people and workspaces.  A row has all
+ * that is special about one endpoint; no other place knows its path.  A path
+ * with a fixed word comes before one that has a parameter in its place.
  */
 
 #include "ngx_rooms_endpoints.h"

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* A room as one caller sees it: from the store, and into JSON. */
+/* A room as one caller sees it: read from the store, and written as JSON. */
 
 #include "ngx_rooms_endpoints.h"
 #include <sodium.h>
@@ -76,7 +76,7 @@ ngx_rooms_usual_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
 }
 
 
-/* A JSON string; whatever else is there counts as nothing. */
+/* The stored value is a JSON string.  Anything else counts as the default. */
 ngx_rooms_mode_e
 ngx_rooms_usual_take(redisReply *reply)
 {
@@ -134,7 +134,7 @@ ngx_rooms_view_alias(rooms_buf_t *b, rooms_str_t alias,
 }
 
 
-/* A mute that is over is none. */
+/* An expired mute is shown as null. */
 void
 ngx_rooms_view_muted(rooms_buf_t *b, const ngx_rooms_view_t *view,
     int64_t now)
@@ -245,8 +245,10 @@ ngx_rooms_view_version(const ngx_rooms_view_t *view)
 
     room = &view->room;
 
-    /* updated_at moves with each write of metadata; the rest is for those
-     * of one millisecond */
+    /*
+     * updated_at changes with each write of metadata; the other fields tell
+     * apart two writes in the same millisecond
+     */
 
     rooms_buf_init(&b, text, sizeof(text));
     rooms_json_int(&b, room->updated_at);

@@ -4,23 +4,23 @@
  */
 
 /*
- * /v1/workspaces: the caller's own, one of them, and its members.  What may
- * be done is decided by rooms_decide_workspace(); here is what it looks at,
- * and what is written.
+ * /v1/workspaces: the caller's workspaces, one of them, and its members.
+ * rooms_decide_workspace() decides what is allowed; this file loads its input
+ * and writes the result.
  */
 
 #include "ngx_rooms_endpoints.h"
 
 
-#define NGX_ROOMS_WORKSPACE_PURGE  1000   /* members of one that is deleted,
-                                             whose lists lose it at once */
+#define NGX_ROOMS_WORKSPACE_PURGE  1000   /* members whose lists of
+                                             workspaces a deletion updates */
 
 typedef struct {
     rooms_str_t           id;
     rooms_str_t           name;
     rooms_str_t           description;    /* or NULL */
     rooms_str_t           kind;           /* "personal" or "shared" */
-    rooms_str_t           owner;          /* who made it */
+    rooms_str_t           owner;          /* who created it */
     int64_t               created_at;
     uint32_t              owners;
     rooms_role_e          role;           /* the caller's */
@@ -29,7 +29,7 @@ typedef struct {
 #define NGX_ROOMS_WORKSPACE_COMMANDS  2
 
 typedef struct {
-    /* a page, of workspaces or members */
+    /* a page of workspaces or members */
     int64_t               limit;
     rooms_str_t           after;
     redisReply           *ids;
@@ -38,13 +38,13 @@ typedef struct {
 
     ngx_rooms_workspace_t  one;
 
-    /* what is done with it */
+    /* the operation on `one` */
     rooms_workspace_op_e  op;
     rooms_str_t           target;
     rooms_role_e          had;
     rooms_role_e          role;
     ngx_rooms_profile_t   profile;        /* the target's */
-    ngx_uint_t            at_target;      /* first reply of each load */
+    ngx_uint_t            at_target;      /* first reply of each part */
     ngx_uint_t            at_rooms;
 } ngx_rooms_workspaces_t;
 
@@ -66,7 +66,7 @@ ngx_rooms_workspace_ask(ngx_rooms_req_t *rq, rooms_str_t id)
 }
 
 
-/* NGX_DECLINED: there is none, or the caller isn't in it. */
+/* NGX_DECLINED: the workspace doesn't exist, or the caller isn't a member. */
 static ngx_int_t
 ngx_rooms_workspace_parse(redisReply *fields, redisReply *role,
     rooms_str_t id, ngx_rooms_workspace_t *w)
@@ -155,7 +155,7 @@ ngx_rooms_workspaces_ctx(ngx_rooms_req_t *rq)
 }
 
 
-/* A name, and what it is about: made fit to be kept, or refused. */
+/* Checks and normalizes the name and the description. */
 static ngx_int_t
 ngx_rooms_workspace_texts(ngx_rooms_req_t *rq, ngx_rooms_workspace_t *w)
 {
@@ -209,7 +209,7 @@ ngx_rooms_workspace_describe(ngx_rooms_req_t *rq, ngx_rooms_workspace_t *w)
 }
 
 
-/* Pages: both lists are in the order of ids. */
+/* Pages: both lists are sorted by id. */
 
 
 static ngx_int_t
@@ -251,7 +251,7 @@ ngx_rooms_workspaces_close(ngx_rooms_req_t *rq, ngx_rooms_workspaces_t *l,
 }
 
 
-/* GET /v1/workspaces: the caller's own. */
+/* GET /v1/workspaces: the workspaces the caller is a member of. */
 
 
 ngx_int_t
@@ -343,7 +343,7 @@ ngx_rooms_workspaces_show(ngx_rooms_req_t *rq)
     for (i = 0; i < l->n; i++) {
         at = i * NGX_ROOMS_WORKSPACE_COMMANDS;
 
-        /* one may have gone since the list was read */
+        /* it may have been deleted since the list was read */
 
         if (ngx_rooms_workspace_parse(ngx_rooms_reply(rq, at),
                                       ngx_rooms_reply(rq, at + 1),
@@ -419,7 +419,7 @@ ngx_rooms_workspace_show(ngx_rooms_req_t *rq)
 }
 
 
-/* One workspace: a read, a change of it, or of one member's role. */
+/* One workspace: reading it, changing it, or changing a member's role. */
 
 
 static ngx_int_t
@@ -487,7 +487,7 @@ ngx_rooms_workspace_load(ngx_rooms_req_t *rq, rooms_workspace_op_e op)
 }
 
 
-/* What the core says to what was read. */
+/* The core's decision on what was loaded. */
 static ngx_int_t
 ngx_rooms_workspace_permit(ngx_rooms_req_t *rq, ngx_rooms_workspaces_t *l)
 {
@@ -520,7 +520,7 @@ ngx_rooms_workspace_permit(ngx_rooms_req_t *rq, ngx_rooms_workspaces_t *l)
             return NGX_ERROR;
         }
 
-        /* who is of another server can't come in here */
+        /* participants of other servers can't be members */
 
         in.known = rc == NGX_OK && l->profile.server.data == NULL
                    && (l->profile.deactivated == 0
@@ -546,7 +546,7 @@ ngx_rooms_workspace_permit(ngx_rooms_req_t *rq, ngx_rooms_workspaces_t *l)
 }
 
 
-/* The caller's own role must still be what the decision relied on. */
+/* The caller's role must still be the one the decision relied on. */
 static ngx_int_t
 ngx_rooms_workspace_begin(ngx_rooms_req_t *rq, ngx_rooms_workspaces_t *l)
 {
@@ -653,8 +653,9 @@ ngx_rooms_workspace_delete_load(ngx_rooms_req_t *rq)
 
 
 /*
- * Who makes a room in it guards a role there, so what is made before the
- * workspace goes is counted, and what would be made afterwards isn't made.
+ * Creating a room in a workspace guards the creator's role there.  So a room
+ * created before the deletion is counted by the guard here, and a room
+ * created after it fails its own guard.
  */
 ngx_int_t
 ngx_rooms_workspace_delete_decide(ngx_rooms_req_t *rq)
@@ -688,7 +689,7 @@ ngx_rooms_workspace_delete_decide(ngx_rooms_req_t *rq)
     ngx_rooms_commit_delete(c, ngx_rooms_key(&rq->keys,
                                        NGX_ROOMS_KEY_WORKSPACE_LIST, id));
 
-    /* an entry that stays in a list is one without a role, and not shown */
+    /* entries left in other lists have no role, so they aren't shown */
 
     for (i = 0; i < members->elements; i++) {
         ngx_rooms_commit_write(c, "ZREM",
@@ -826,7 +827,7 @@ ngx_rooms_workspace_members_show(ngx_rooms_req_t *rq)
         text = ngx_rooms_reply_str(ngx_rooms_reply_element(roles, i));
 
         if (text.data == NULL) {
-            /* gone since the list was read */
+            /* removed since the list was read */
             continue;
         }
 
@@ -854,8 +855,8 @@ ngx_rooms_workspace_members_show(ngx_rooms_req_t *rq)
 
 
 /*
- * POST /v1/workspaces/{workspace}/members gives a role, or another one; PATCH
- * and DELETE …/members/{participant} are for who has one.
+ * POST /v1/workspaces/{workspace}/members adds a member or changes their
+ * role.  PATCH and DELETE …/members/{participant} are for existing members.
  */
 
 
@@ -941,7 +942,10 @@ ngx_rooms_workspace_role_decide(ngx_rooms_req_t *rq)
     }
 
     if (l->had == ROOMS_ROLE_OWNER) {
-        /* of two owners who go at once, one finds itself the last */
+        /*
+         * if two owners leave at the same time, the second one fails as the
+         * last owner
+         */
         ngx_rooms_commit_guard_field(&rq->commit,
                            ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_WORKSPACE,
                                          l->one.id),
