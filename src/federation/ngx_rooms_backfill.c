@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Pages of a room's past: asking for them, and judging what is in them. */
+/* Requests pages of a room's history, and judges and imports their events. */
 
 #include "ngx_rooms_backfill.h"
 #include "ngx_rooms_peer.h"
@@ -13,7 +13,7 @@
 #include "ngx_rooms_profiles.h"
 
 
-/* What goes in: it is good, and isn't known here. */
+/* Whether the event is valid and new here, so that it is imported. */
 #define ngx_rooms_backfill_imports(item)                                      \
     ((item)->problem == NULL && (item)->refused == NULL && !(item)->known)
 
@@ -105,7 +105,7 @@ ngx_rooms_backfill_gone(void *data)
 }
 
 
-/* Of a page nothing is kept. */
+/* Frees all that belongs to the page. */
 static void
 ngx_rooms_backfill_forget(ngx_rooms_backfill_t *bf)
 {
@@ -171,9 +171,9 @@ ngx_rooms_backfill_run(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
 
 /*
- * Another page, if there is one: what is known already doesn't count, so
- * that a second request goes on where the first one ended; hence the bounds
- * on pages and time, for a peer that never comes to an end.
+ * Fetches another page if there is one.  Known events don't count towards the
+ * limit, so a second request continues where the first one ended.  The bounds
+ * on pages and time stop a peer whose history never ends.
  */
 static ngx_int_t
 ngx_rooms_backfill_next(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
@@ -307,7 +307,10 @@ ngx_rooms_backfill_meta(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 }
 
 
-/* Each event is parsed alone: one that is no JSON to us spoils no other. */
+/*
+ * Each event is parsed separately, so that one with invalid JSON doesn't
+ * spoil the others.
+ */
 static ngx_int_t
 ngx_rooms_backfill_read(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {
@@ -358,7 +361,7 @@ ngx_rooms_backfill_read(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 }
 
 
-/* A key that signed one of the events, and that isn't among those known. */
+/* A key that has signed one of the events and isn't known yet. */
 static rooms_str_t
 ngx_rooms_backfill_key(ngx_rooms_backfill_t *bf, ngx_rooms_peer_t *peer)
 {
@@ -427,7 +430,7 @@ ngx_rooms_backfill_verify(ngx_rooms_backfill_t *bf, ngx_rooms_peer_t *peer,
     const char   *problem;
     rooms_buf_t   work;
 
-    /* the canonical text is never longer than the one that was parsed */
+    /* the canonical text is never longer than the parsed one */
 
     size = json_dumpb(event, NULL, 0, JSON_COMPACT) + 1;
     problem = "can not be held in memory";
@@ -523,12 +526,15 @@ ngx_rooms_backfill_reject(ngx_rooms_backfill_t *bf,
 
 
 /*
- * A part of a page: how much of it there is, what of that is known here, and
- * at which positions the rest goes in; what became of it is counted.
+ * Parts of a page: what is in a part, which of its events are known, and
+ * which positions the others get.
  */
 
 
-/* What can't be imported is told at once, and counts. */
+/*
+ * Starts the next part.  Invalid events are recorded as rejected and count
+ * towards the limit.
+ */
 static ngx_int_t
 ngx_rooms_backfill_part(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {
@@ -573,7 +579,7 @@ ngx_rooms_backfill_ask(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     ngx_rooms_batch_t          *b;
     ngx_rooms_backfill_item_t  *item;
 
-    /* hundreds of parts may follow each other: of none a reply is kept */
+    /* there may be hundreds of parts: don't keep their replies */
 
     ngx_rooms_forget(rq);
 
@@ -592,7 +598,7 @@ ngx_rooms_backfill_ask(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
                              ngx_rooms_s("federated"),
                              ngx_rooms_field_big);
 
-    /* a space names nothing, and keeps the replies in their places */
+    /* a space is no key; it keeps the replies aligned */
 
     argv[0] = ngx_rooms_s("HMGET");
     argv[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS, bf->room);
@@ -632,7 +638,7 @@ ngx_rooms_backfill_ask(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
             continue;
         }
 
-        /* of a sender of ours: by its position, which is in its id */
+        /* a local sender: look at the position, which is in the id */
 
         at = ngx_rooms_number(bf->pool, rooms_event_position(item->past.id));
         (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"), events, at,
@@ -649,7 +655,7 @@ ngx_rooms_backfill_ask(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 }
 
 
-/* What our own participants, whom contents name, are called here. */
+/* Looks up the ids of local participants named in contents. */
 static ngx_int_t
 ngx_rooms_backfill_ask_names(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {
@@ -770,7 +776,7 @@ ngx_rooms_backfill_known(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 }
 
 
-/* Still the room that it was; and where its past goes. */
+/* Checks that it is still the same room, and reads its free positions. */
 static ngx_int_t
 ngx_rooms_backfill_room(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {
@@ -850,8 +856,8 @@ ngx_rooms_backfill_names(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
 
 /*
- * Positions from above, and the ids that are made of them; an event that a
- * page has twice is known once it was there.
+ * Assigns positions from the top, and ids derived from them.  An event that
+ * occurs twice in the part is known the second time.
  */
 static ngx_int_t
 ngx_rooms_backfill_place(ngx_rooms_backfill_t *bf)
@@ -957,7 +963,7 @@ ngx_rooms_backfill_count(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 }
 
 
-/* The commit of a part: events, and senders who aren't known here yet. */
+/* The commit of a part: its events, and the senders that are new here. */
 
 
 static ngx_int_t
@@ -1077,7 +1083,7 @@ ngx_rooms_backfill_row(ngx_rooms_backfill_t *bf,
 }
 
 
-/* Senders who aren't known here become so. */
+/* Creates the sender's profile if it is new. */
 static void
 ngx_rooms_backfill_sender(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf,
     ngx_uint_t i)
@@ -1141,8 +1147,8 @@ ngx_rooms_backfill_send(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
 
 /*
- * A commit that was lost ends the request: asked again, it finds out by
- * itself what was imported.
+ * If the commit's result is lost, the request fails.  When it is repeated, it
+ * finds out what was imported.
  */
 static ngx_int_t
 ngx_rooms_backfill_committed(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
@@ -1174,11 +1180,11 @@ ngx_rooms_backfill_committed(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
 
 /*
- * Where else the body of a message stands: in its edits.
+ * Edits hold further copies of a message's content.
  *
- * An edit comes before the message that it edits, as the past is told
- * backwards.  Until then the hash "copies" names it under the message's name
- * elsewhere, so that a redaction finds all that it has to wipe.
+ * History arrives newest first, so an edit comes before the message.  Until
+ * the message arrives, the hash "copies" lists the edit under the message's
+ * foreign name.  So a redaction finds all copies that it has to wipe.
  */
 
 
@@ -1240,7 +1246,7 @@ ngx_rooms_backfill_ask_copies(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 }
 
 
-/* Each edit is noted with the first one that is of the same message. */
+/* Notes each edit with the first edit of the same message in this part. */
 static ngx_int_t
 ngx_rooms_backfill_copies(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {
@@ -1283,7 +1289,7 @@ ngx_rooms_backfill_copies(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 }
 
 
-/* Where an edit is written down, if that isn't in this part. */
+/* The field of "copies" for an edit; NULL if the message is in this part. */
 static rooms_str_t
 ngx_rooms_backfill_edited(ngx_rooms_backfill_item_t *item)
 {
@@ -1296,7 +1302,7 @@ ngx_rooms_backfill_edited(ngx_rooms_backfill_item_t *item)
 }
 
 
-/* Where else the body of a message stands. */
+/* Writes the list of a message's copies. */
 static void
 ngx_rooms_backfill_note(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf,
     ngx_rooms_backfill_item_t *item)

@@ -3,7 +3,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Which worker drains the outboxes, and which of them are due. */
+/*
+ * Decides which worker sends the outboxes' items, and which outboxes are due.
+ */
 
 #include "ngx_rooms_drain.h"
 #include "ngx_rooms_endings.h"
@@ -109,7 +111,10 @@ ngx_rooms_link_init_worker(ngx_array_t *links, ngx_cycle_t *cycle)
 }
 
 
-/* The timer is lazy, and would keep a time that is a little later. */
+/*
+ * ngx_add_timer() keeps an older time that is only slightly different, so
+ * delete the timer first.
+ */
 static void
 ngx_rooms_link_after(ngx_rooms_fedlink_t *link, ngx_msec_t delay)
 {
@@ -137,7 +142,7 @@ ngx_rooms_link_poke(ngx_rooms_fedlink_t *link)
 
     left = link->timer.timer.key - ngx_current_msec;
 
-    /* a time that is near is kept, however often we are poked */
+    /* keep a time that is near, however often this is called */
 
     if (left > 1) {
         ngx_rooms_link_after(link, 1);
@@ -196,7 +201,7 @@ ngx_rooms_link_ask_due(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b,
 
     tp = ngx_timeofday();
 
-    /* those that are being told are due, too */
+    /* outboxes that are being sent stay due, too */
 
     (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
                              ngx_rooms_key(keys, NGX_ROOMS_KEY_OUTBOXES,
@@ -284,7 +289,7 @@ ngx_rooms_link_answered(ngx_rooms_round_t *round, ngx_rooms_batch_t *b)
 }
 
 
-/* How long until the next question; 0: one is on its way. */
+/* Returns the delay until the next round; 0: a round is under way. */
 static ngx_msec_t
 ngx_rooms_link_read(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
 {
@@ -295,7 +300,7 @@ ngx_rooms_link_read(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
         if (ngx_rooms_lease_answered(&link->lease, b, link->timer.log)
             == NGX_DECLINED)
         {
-            /* whoever has it counts */
+            /* the holder of the lease counts */
             ngx_rooms_link_pending(link, 0);
             return ngx_rooms_lease_pause();
         }
@@ -350,7 +355,7 @@ ngx_rooms_link_pending(ngx_rooms_fedlink_t *link, ngx_uint_t pending)
 }
 
 
-/* Asks each outbox how much is in it; the answer is kept with the round. */
+/* Asks for the length of each outbox. */
 static ngx_int_t
 ngx_rooms_link_count(ngx_rooms_fedlink_t *link, redisReply *reply)
 {
@@ -425,7 +430,7 @@ ngx_rooms_link_tells(ngx_rooms_fedlink_t *link, rooms_str_t server)
 }
 
 
-/* Those that are due and aren't being told: of what kind are they? */
+/* Looks up the kinds of the due outboxes that aren't being sent yet. */
 static ngx_int_t
 ngx_rooms_link_due(ngx_rooms_fedlink_t *link, redisReply *reply)
 {
@@ -444,7 +449,7 @@ ngx_rooms_link_due(ngx_rooms_fedlink_t *link, redisReply *reply)
 
     ngx_memzero(link->nwait, sizeof(link->nwait));
 
-    /* there may be more of them than are looked at together */
+    /* there may be more than one look covers */
 
     link->offset = reply->elements == NGX_ROOMS_LINK_DUE
                    ? link->offset + NGX_ROOMS_LINK_DUE : 0;
@@ -502,7 +507,7 @@ ngx_rooms_link_due(ngx_rooms_fedlink_t *link, redisReply *reply)
 }
 
 
-/* Somewhere in the middle begins who comes first: nobody always does. */
+/* Starts at a random place, so no server is always first. */
 static void
 ngx_rooms_link_sort(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
 {

@@ -4,10 +4,10 @@
  */
 
 /*
- * What has to end stands in "endings", or follows from the policy: a peer
- * that it doesn't allow has no place in any room of ours, nor have we in one
- * that is at home there.  All servers that were in a room are looked at when
- * the policy has changed, whoever changed it, and now and then.
+ * Works off what has to end.  Explicit endings are in the list "endings".
+ * The others follow from the policy: a peer it doesn't allow must leave all
+ * rooms at home here, and we leave the rooms whose home it is.  A pass over all
+ * servers in rooms finds these, when the policy has changed, and at intervals.
  *
  *   ending? --+--> room -> rows -> heirs -> commit --+
  *     |  none |                                      |
@@ -16,8 +16,8 @@
  *     ^                                              |
  *     +----------------------------------------------+
  *
- * Every step begins with what the store says, and is fenced by the lease: it
- * may stop anywhere, and be done by another worker.
+ * Every step begins with the state in the store and is fenced by the lease.  So
+ * it may stop anywhere, and another worker may continue.
  */
 
 #include "ngx_rooms_endings.h"
@@ -25,7 +25,7 @@
 #include "ngx_rooms_hold.h"
 
 
-#define NGX_ROOMS_ENDINGS_ROWS    50       /* looked at together */
+#define NGX_ROOMS_ENDINGS_ROWS    50       /* rows looked at together */
 
 typedef enum {
     NGX_ROOMS_E_ENDING = 0,
@@ -41,50 +41,56 @@ struct ngx_rooms_endings_s {
     ngx_rooms_fedlink_t    *link;
     ngx_rooms_round_t       store;
     ngx_uint_t              busy;
-    ngx_uint_t              steps;         /* of this tick */
-    ngx_msec_t              next;          /* look, once nothing was found */
+    ngx_uint_t              steps;         /* in this tick */
+    ngx_msec_t              next;          /* next look, after nothing was
+                                              found */
 
-    /* of all peers: how far it is */
+    /* the pass over all peers: its progress */
     u_char                  cursor[ROOMS_PEER_MAX];
     size_t                  cursor_len;
     u_char                  peer[ROOMS_PEER_MAX];
-    size_t                  peer_len;      /* 0: between two of them */
-    ngx_uint_t              offset;        /* of its rooms, that stay */
-    uint32_t                passed;        /* CRC of the policy then */
-    ngx_msec_t              pass;          /* when there is another one */
-    unsigned                once:1;        /* there was one */
+    size_t                  peer_len;      /* 0: between two peers */
+    ngx_uint_t              offset;        /* rooms of the peer that stay */
+    uint32_t                passed;        /* CRC of the policy at the last
+                                              pass */
+    ngx_msec_t              pass;          /* time of the next pass */
+    unsigned                once:1;        /* a pass has been made */
 
-    /* of a step */
+    /* of one step */
     ngx_pool_t             *pool;
     ngx_rooms_keys_t        keys;
     ngx_rooms_endings_e     state;
-    rooms_str_t             text;          /* of the policy, or NULL */
+    rooms_str_t             text;          /* the policy's text, or NULL */
     rooms_policy_t         *policy;
-    rooms_str_t             putter;        /* of the policy, or NULL */
-    rooms_str_t             ending;        /* NULL: it is the policy's */
+    rooms_str_t             putter;        /* who set the policy, or NULL */
+    rooms_str_t             ending;        /* NULL: it follows from the
+                                              policy */
     rooms_str_t             id;
     rooms_str_t             server;
     rooms_str_t             who;
-    int64_t                 until;         /* who came later stays; or -1 */
-    rooms_str_t             after;         /* of the room's list */
+    int64_t                 until;         /* later members stay; -1: all
+                                              leave */
+    rooms_str_t             after;         /* cursor over the room's list */
     rooms_room_t            room;
     rooms_str_t             found[NGX_ROOMS_ENDINGS_ROWS];
     ngx_uint_t              nfound;
-    unsigned                more:1;        /* of the list, behind those */
+    unsigned                more:1;        /* the list goes on after these */
     rooms_target_t          target;
     rooms_member_t          top[2];
     ngx_uint_t              ntop;
     ngx_rooms_commit_t      commit;
     u_char                  random[16];
     unsigned                whole:1;
-    unsigned                all:1;         /* rooms of ours, of a peer */
-    unsigned                invited:1;     /* it is in a room of ours */
+    unsigned                all:1;         /* all rooms at home here that the
+                                              peer is in */
+    unsigned                invited:1;     /* the peer is in a room at home
+                                              here */
 };
 
 
 #define NGX_ROOMS_ENDINGS_IDLE  1000       /* ms */
 
-#define NGX_ROOMS_ENDINGS_PEERS  100       /* looked at together */
+#define NGX_ROOMS_ENDINGS_PEERS  100       /* peers looked at together */
 
 
 static void ngx_rooms_endings_begin(ngx_rooms_endings_t *e);
@@ -149,7 +155,10 @@ ngx_rooms_endings_peer(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 }
 
 
-/* "@:server" is nobody, of that server: who leaves does so of themselves. */
+/*
+ * "@:SERVER" stands for that server itself: its participants leave on their
+ * own account.
+ */
 void
 ngx_rooms_endings_parted(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t room, rooms_str_t server, int64_t position)
@@ -256,7 +265,7 @@ ngx_rooms_endings_ask(ngx_rooms_endings_t *e, ngx_rooms_endings_e state)
 }
 
 
-/* Of each step: is there an ending, and what does the policy say. */
+/* Begins a step: reads the next ending and the policy. */
 static void
 ngx_rooms_endings_begin(ngx_rooms_endings_t *e)
 {
@@ -331,7 +340,10 @@ ngx_rooms_endings_answered(ngx_rooms_round_t *store, ngx_rooms_batch_t *b)
 }
 
 
-/* NGX_AGAIN: asked; NGX_OK: the step is done; else the tick is. */
+/*
+ * NGX_AGAIN: a round is under way; NGX_OK: the step is done; otherwise the
+ * tick is.
+ */
 static ngx_int_t
 ngx_rooms_endings_advance(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 {
@@ -363,7 +375,7 @@ ngx_rooms_endings_advance(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
         case NGX_ROOMS_COMMIT_DONE:
         case NGX_ROOMS_COMMIT_CONFLICT:
-            /* whatever it was, the next step sees it */
+            /* done or not, the next step reads the new state */
             return NGX_OK;
 
         case NGX_ROOMS_COMMIT_NOSCRIPT:
@@ -377,7 +389,7 @@ ngx_rooms_endings_advance(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 }
 
 
-/* The commit, which is the last of a step. */
+/* Sends the commit, the last round of a step. */
 static ngx_int_t
 ngx_rooms_endings_send(ngx_rooms_endings_t *e)
 {
@@ -455,7 +467,7 @@ ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         if (rooms_str_eq(e->id, ngx_rooms_s("*"))) {
 
             if (rooms_policy_allows(e->policy, e->server, 0)) {
-                /* by now it may be here again */
+                /* the server is allowed again */
                 return ngx_rooms_endings_drop(e, 0);
             }
 
@@ -507,7 +519,7 @@ ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 }
 
 
-/* The next one that the policy doesn't allow. */
+/* Looks for the next peer that the policy doesn't allow. */
 static ngx_int_t
 ngx_rooms_endings_peers(ngx_rooms_endings_t *e, redisReply *peers)
 {
@@ -601,7 +613,7 @@ ngx_rooms_endings_rooms(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         return NGX_OK;
     }
 
-    /* it is in no room: no need to look at it again */
+    /* the peer is in no room: forget it */
 
     c = &e->commit;
 
@@ -627,7 +639,7 @@ ngx_rooms_endings_rooms(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 }
 
 
-/* Nothing ends here, or nothing more does; as long as the room is so. */
+/* Nothing (more) ends here: removes the row if the room is unchanged. */
 static ngx_int_t
 ngx_rooms_endings_drop(ngx_rooms_endings_t *e, ngx_uint_t read)
 {
@@ -694,9 +706,9 @@ ngx_rooms_endings_ask_room(ngx_rooms_endings_t *e)
 
 
 /*
- * Whether it ends, still: the room may be federated again, or the policy may
- * allow the peer again.  In a room of another server only that one counts,
- * which has the say of who else is there; it may have left itself, too.
+ * Whether the ending still applies.  The room may be federated again, or the
+ * policy may allow the peer again.  In a room whose home is elsewhere, only
+ * the home counts, since it decides who else is in the room.
  */
 static ngx_uint_t
 ngx_rooms_endings_ends(ngx_rooms_endings_t *e)
@@ -735,8 +747,8 @@ ngx_rooms_endings_ends(ngx_rooms_endings_t *e)
 
 
 /*
- * Of the page those of the server: the first one, or several if it depends on
- * when they came.
+ * Collects the server's members on the page: the first one, or several if it
+ * depends on when they joined.
  */
 static void
 ngx_rooms_endings_candidates(ngx_rooms_endings_t *e, redisReply *ids)
@@ -764,7 +776,7 @@ ngx_rooms_endings_candidates(ngx_rooms_endings_t *e, redisReply *ids)
 }
 
 
-/* The next page has the room, too. */
+/* Reads the next page, with the room again. */
 static ngx_int_t
 ngx_rooms_endings_turn(ngx_rooms_endings_t *e, ngx_uint_t batches)
 {
@@ -903,7 +915,7 @@ ngx_rooms_endings_key(rooms_buf_t *b, const char *key, rooms_str_t value)
 }
 
 
-/* As the event of a kick is. */
+/* The content of the event, like that of a kick. */
 static rooms_str_t
 ngx_rooms_endings_content(ngx_rooms_endings_t *e,
     const rooms_change_t *change)
@@ -963,7 +975,7 @@ ngx_rooms_endings_now(void)
 }
 
 
-/* Guards, writes and event of a change, fenced by the lease. */
+/* Turns a change into a commit that is fenced by the lease. */
 static ngx_int_t
 ngx_rooms_endings_change(ngx_rooms_endings_t *e, rooms_change_t *change,
     rooms_str_t content)
@@ -983,7 +995,7 @@ ngx_rooms_endings_change(ngx_rooms_endings_t *e, rooms_change_t *change,
 
     c->server = rooms_from_ngx(e->link->conf->server_name);
 
-    /* what makes it end: the room is as it was, or the policy is */
+    /* the reason for the ending must still hold: the room, or the policy */
 
     ngx_rooms_commit_guard_field(c, ngx_rooms_key(&e->keys,
                                                   NGX_ROOMS_KEY_ROOM, e->id),
@@ -1009,7 +1021,10 @@ ngx_rooms_endings_change(ngx_rooms_endings_t *e, rooms_change_t *change,
     ngx_rooms_random_hex(e->random, sizeof(e->random));
     who = e->who;
 
-    /* "@:server": that server has ended it, and nobody of ours */
+    /*
+     * "@:SERVER": that server has ended it, so its own participant is the
+     * sender
+     */
 
     if (who.len > 1 && who.data[0] == '@' && who.data[1] == ':') {
         who = e->target.member.participant;
@@ -1039,7 +1054,7 @@ ngx_rooms_endings_heirs(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
             return ngx_rooms_endings_drop(e, 1);
         }
 
-        /* left between two questions: the guards will find out */
+        /* left between two rounds: the commit's guards will fail */
 
         e->top[i].membership = ROOMS_JOIN;
     }
@@ -1075,7 +1090,7 @@ ngx_rooms_endings_heirs(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
     }
 
     if (change->noop) {
-        /* they have left since, and the room has changed; or never will */
+        /* the member has left since and the room has changed */
         return ngx_rooms_endings_drop(e, 1);
     }
 
@@ -1091,9 +1106,10 @@ ngx_rooms_endings_heirs(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
 
 /*
- * The room is at home with a peer that is off the policy, and a room of our
- * own from now on: of all others of other servers we know by that peer alone.
- * It may be archived, or closed; federation is no part of that.
+ * The room's home is a peer that the policy no longer allows.  The replica
+ * becomes a room of our own, because we know the other servers' members only
+ * through that peer.  The room may be archived or closed; that changes
+ * nothing here.
  */
 static ngx_int_t
 ngx_rooms_endings_alone(ngx_rooms_endings_t *e)

@@ -3,7 +3,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Federation's directives: keys, and what must stand beside them. */
+/*
+ * Directives of federation: reads the keys, and checks what else is required.
+ */
 
 #include "ngx_rooms_federation.h"
 #include "rooms_peer.h"
@@ -101,7 +103,7 @@ ngx_rooms_federation_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        /* an old key is only shown to others, for what it has signed */
+        /* old keys only verify; their secret half is erased */
 
         if (i > 1) {
             sodium_memzero(pair->secret, sizeof(pair->secret));
@@ -123,7 +125,7 @@ ngx_rooms_federation_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
         needs = "rooms_federation_key";
 
     } else if (conf->tenant.len == 0) {
-        /* the paths that other servers ask name no tenant */
+        /* the paths for other servers don't name a tenant */
         needs = "rooms_tenant";
 
     } else if (!rooms_peer_valid(rooms_from_ngx(conf->server_name))) {

@@ -14,7 +14,7 @@
 char *ngx_rooms_federation_key(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
-/* What `rooms_federation on` needs beside it. */
+/* Checks what `rooms_federation on` requires. */
 ngx_int_t ngx_rooms_federation_check(ngx_conf_t *cf,
     ngx_rooms_loc_conf_t *conf);
 

@@ -4,8 +4,9 @@
  */
 
 /*
- * Who we are to other servers, and which of them we deal with: the public
- * descriptor, /v1/admin/federation/identity, and .../policy.
+ * This server's identity and its policy: the public descriptor,
+ * /v1/admin/federation/identity, and .../policy.  Also what administrators
+ * see of peers.
  */
 
 #include "ngx_rooms_federation_endpoints.h"
@@ -20,24 +21,24 @@
 #define NGX_ROOMS_PEERS_LIMIT 1000
 #define NGX_ROOMS_PEERS_SIZE  (1024 * 1024)
 
-/* Replies of the first round; a retry asks for the score instead. */
+/* Replies of the first round; a retry reads the peer's score instead. */
 typedef enum {
     NGX_ROOMS_PEERS_POLICY = 0,
     NGX_ROOMS_PEERS_KNOWN
 } ngx_rooms_peers_reply_e;
 
-/* Replies of the second: one for all names, and then some for each. */
+/* Replies of the second round: one per hash, then some for each name. */
 typedef enum {
     NGX_ROOMS_PEERS_SEEN = 0,
     NGX_ROOMS_PEERS_ERRORS,
-    NGX_ROOMS_PEERS_STATE,                 /* of outboxes */
+    NGX_ROOMS_PEERS_STATE,                 /* of the outboxes */
     NGX_ROOMS_PEERS_EACH
 } ngx_rooms_peers_rows_e;
 
 typedef enum {
-    NGX_ROOMS_PEERS_NEXT = 0,              /* when its outbox is tried */
+    NGX_ROOMS_PEERS_NEXT = 0,              /* when its outbox is due */
     NGX_ROOMS_PEERS_PENDING,
-    NGX_ROOMS_PEERS_INVITED,               /* in how many rooms of ours */
+    NGX_ROOMS_PEERS_INVITED,               /* number of our rooms it is in */
     NGX_ROOMS_PEERS_REPLIES
 } ngx_rooms_peers_each_e;
 
@@ -45,18 +46,18 @@ typedef struct {
     rooms_policy_t     *policy;
 
     int64_t             limit;
-    rooms_str_t         after;             /* NULL: from the beginning */
+    rooms_str_t         after;             /* NULL: from the start */
     rooms_str_t        *names;             /* of the page, sorted */
     ngx_uint_t          n;
     ngx_rooms_batch_t  *rows;
     unsigned            more:1;
-    unsigned            now:1;             /* they are tried at once */
+    unsigned            now:1;             /* they are tried immediately */
 } ngx_rooms_peers_t;
 
 typedef enum {
     NGX_ROOMS_F_BEGIN = 0,
-    NGX_ROOMS_F_PROFILE,                   /* as the store has it */
-    NGX_ROOMS_F_ANSWER                     /* of its server */
+    NGX_ROOMS_F_PROFILE,                   /* read the stored profile */
+    NGX_ROOMS_F_ANSWER                     /* handle its server's answer */
 } ngx_rooms_refresh_round_e;
 
 
@@ -72,7 +73,7 @@ static ngx_int_t ngx_rooms_refresh_take(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_refresh_read(ngx_rooms_req_t *rq, json_t *data);
 
 
-/* Our name, and our keys, each with its id. */
+/* Writes this server's name and its keys with their ids. */
 static rooms_buf_t *
 ngx_rooms_identity(ngx_rooms_req_t *rq)
 {
@@ -217,8 +218,8 @@ ngx_rooms_policy_format(ngx_rooms_req_t *rq, const rooms_policy_t *policy)
 
 
 /*
- * Who is taken off the list has nobody here any more, also where those who
- * were invited are allowed by that.
+ * A server that is taken off the list leaves all rooms here, even if the
+ * policy's mode would allow invited servers.
  */
 static void
 ngx_rooms_policy_end(ngx_rooms_req_t *rq, const rooms_policy_t *old,
@@ -270,7 +271,7 @@ ngx_rooms_policy_decide(ngx_rooms_req_t *rq)
     ngx_rooms_commit_write(&rq->commit, "HSET", key, ngx_rooms_s("policy"),
                            text);
 
-    /* peers that it doesn't allow are found by whoever drains the outboxes */
+    /* the worker with the lease finds the peers that it no longer allows */
 
     ngx_rooms_endings_policy(&rq->commit, &rq->keys, rq->principal.sub);
     ngx_rooms_policy_end(rq, &old, policy);
@@ -297,10 +298,7 @@ ngx_rooms_policy_show(ngx_rooms_req_t *rq)
 }
 
 
-/*
- * What the admin sees of other servers, GET /v1/admin/federation/peers, and
- * POST .../peers/{server}/retry.
- */
+/* GET /v1/admin/federation/peers, and POST .../peers/{server}/retry. */
 
 
 ngx_int_t
@@ -355,7 +353,10 @@ ngx_rooms_peers_load(ngx_rooms_req_t *rq)
 }
 
 
-/* One more than is shown says that there are more, and one may be our own. */
+/*
+ * One name more than is shown tells whether there are more, and one may be
+ * this server's own.
+ */
 static ngx_int_t
 ngx_rooms_peers_ask(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
 {
@@ -393,7 +394,7 @@ ngx_rooms_peers_order(const void *one, const void *two)
 }
 
 
-/* Servers that are known here, and those that the policy names. */
+/* Merges the known servers with those on the policy's list. */
 static ngx_int_t
 ngx_rooms_peers_page(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
 {
@@ -507,7 +508,7 @@ ngx_rooms_peers_rows(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
 }
 
 
-/* What a hash has of the n-th of the page; NULL: nothing. */
+/* A hash's value for the n-th name of the page; NULL: none. */
 static rooms_str_t
 ngx_rooms_peers_of(ngx_rooms_peers_t *peers, ngx_rooms_peers_rows_e hash,
     ngx_uint_t n)
@@ -530,7 +531,7 @@ ngx_rooms_peers_each(ngx_rooms_peers_t *peers, ngx_uint_t n,
 }
 
 
-/* Whether anything waits for it. */
+/* Whether its outbox has items. */
 static ngx_uint_t
 ngx_rooms_peers_waits(ngx_rooms_peers_t *peers, ngx_uint_t n)
 {
@@ -540,7 +541,7 @@ ngx_rooms_peers_waits(ngx_rooms_peers_t *peers, ngx_uint_t n)
 }
 
 
-/* A number of "failures dropped". */
+/* One number of "FAILURES DROPPED". */
 static int64_t
 ngx_rooms_peers_state(rooms_str_t state, ngx_uint_t second)
 {
@@ -601,7 +602,7 @@ ngx_rooms_peers_outbox(ngx_rooms_req_t *rq, rooms_buf_t *b, ngx_uint_t n)
 }
 
 
-/* The n-th of the page; gives its size. */
+/* Writes the n-th peer of the page; returns its size. */
 static size_t
 ngx_rooms_peers_row(ngx_rooms_req_t *rq, ngx_uint_t n)
 {
@@ -690,7 +691,7 @@ ngx_rooms_peers_show(ngx_rooms_req_t *rq)
 }
 
 
-/* The list of one, if it is in that at all. */
+/* The page with one peer, if it is known. */
 ngx_int_t
 ngx_rooms_retry_load(ngx_rooms_req_t *rq)
 {
@@ -794,7 +795,7 @@ ngx_rooms_retry_show(ngx_rooms_req_t *rq)
 
 /*
  * POST /v1/admin/federation/foreign/{participant_id}/refresh: asks a foreign
- * participant's server how it is called now.
+ * participant's server for the current name.
  */
 
 
@@ -829,7 +830,7 @@ ngx_rooms_refresh_load(ngx_rooms_req_t *rq)
 }
 
 
-/* Whether there is somebody to be asked, and whether we may ask. */
+/* Checks that the participant is foreign and that we may ask its server. */
 static ngx_int_t
 ngx_rooms_refresh_ask(ngx_rooms_req_t *rq)
 {
@@ -862,7 +863,7 @@ ngx_rooms_refresh_ask(ngx_rooms_req_t *rq)
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNKNOWN, NULL);
     }
 
-    /* who is known here was invited from here */
+    /* foreign participants known here were invited from here */
 
     if (!rooms_policy_allows(policy, p->server, 1)
         || ngx_rooms_peer_forbidden(rq->conf, p->server))
@@ -930,7 +931,7 @@ ngx_rooms_refresh_take(ngx_rooms_req_t *rq)
 }
 
 
-/* A peer's word: it has to be of whom was asked for, and fit to be shown. */
+/* Checks that the answer is about this participant and fit to be shown. */
 static ngx_int_t
 ngx_rooms_refresh_read(ngx_rooms_req_t *rq, json_t *data)
 {
@@ -956,7 +957,7 @@ ngx_rooms_refresh_decide(ngx_rooms_req_t *rq)
     rooms_str_t         had;
     ngx_rooms_batch_t  *b;
 
-    /* the last batch was the first round's */
+    /* rq->batch is still the one of the first round */
 
     b = rq->batch;
     had = ngx_rooms_reply_str(b->replies[1]);

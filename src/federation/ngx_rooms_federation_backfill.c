@@ -4,8 +4,8 @@
  */
 
 /*
- * POST /v1/admin/rooms/{room_id}/federation/backfill: has the past of a room
- * that is at home elsewhere told by its server.
+ * POST /v1/admin/rooms/{room_id}/federation/backfill: imports the history of
+ * a room from its home server.
  */
 
 #include "ngx_rooms_federation_endpoints.h"
@@ -55,7 +55,7 @@ ngx_rooms_fedbackfill_ask(ngx_rooms_req_t *rq)
 }
 
 
-/* Whether there is somebody to be asked, and whether we may ask. */
+/* Checks that the room has a foreign home and that we may ask it. */
 static ngx_int_t
 ngx_rooms_fedbackfill_source(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {

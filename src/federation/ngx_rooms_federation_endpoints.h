@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Endpoints of federation: rows of the table, and what they share. */
+/* The endpoints of federation: steps of their rows, and shared parts. */
 
 #ifndef NGX_ROOMS_FEDERATION_ENDPOINTS_H
 #define NGX_ROOMS_FEDERATION_ENDPOINTS_H
@@ -12,15 +12,17 @@
 
 
 /*
- * For every row of other servers: adds to rq->batch that the signer was here,
- * which ends a backoff; now and then, not for each request.
+ * Every row for other servers calls this.  It appends to rq->batch that the
+ * signer was active, which ends a backoff.  It does so at intervals, not for
+ * each request.
  */
 void ngx_rooms_peer_note(ngx_rooms_req_t *rq);
 
 /*
- * Somebody of another server (ngx_rooms_federation_invite.c): fills in a
- * profile by the name alone; whether the policy, in a reply, has a place for
- * them in this room; writes the profile of one who is new here.
+ * Participants of other servers (ngx_rooms_federation_invite.c).  check fills
+ * in a profile from the fqid; allow judges by the policy, a reply, whether
+ * there is a place in the room; keep writes the profile if the participant is
+ * new here.
  */
 ngx_int_t ngx_rooms_fqid_check(ngx_rooms_req_t *rq, rooms_str_t fqid,
     ngx_rooms_profile_t *p);
@@ -29,7 +31,7 @@ ngx_int_t ngx_rooms_fqid_allow(ngx_rooms_req_t *rq, redisReply *reply,
 void ngx_rooms_fqid_keep(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p);
 
 
-/* Rows of the table. */
+/* Steps of the table's rows. */
 ngx_int_t ngx_rooms_descriptor_show(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_fedbackfill_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_fedbackfill_show(ngx_rooms_req_t *rq);

@@ -4,11 +4,12 @@
  */
 
 /*
- * Inviting somebody of another server: POST /v1/admin/rooms/{room}/
- * federation/invite, and POST /v1/rooms/{room}/invitations of members.
+ * Invites a participant of another server: POST
+ * /v1/admin/rooms/{room}/federation/invite, and POST
+ * /v1/rooms/{room}/invitations for members.
  *
- * The invite stands once it is committed; the other server is told from the
- * outbox.  Whom it names becomes a participant here in the same step.
+ * The invite takes effect with the commit; the outbox sends it to the other
+ * server.  If the participant is new here, the same commit creates a profile.
  */
 
 #include "ngx_rooms_inbox.h"
@@ -72,7 +73,7 @@ ngx_rooms_fqid_allow(ngx_rooms_req_t *rq, redisReply *reply,
 }
 
 
-/* Exact, since the commit guards the list that is counted here. */
+/* Exact, since the commit guards the list of peers that is counted here. */
 ngx_int_t
 ngx_rooms_foreign_seat(ngx_rooms_req_t *rq, const rooms_policy_t *policy,
     const rooms_room_t *room)
@@ -110,7 +111,10 @@ ngx_rooms_fedinvite_ask(ngx_rooms_req_t *rq)
 }
 
 
-/* Whom we invite may federate by that; whom a guest does must already. */
+/*
+ * Whether a foreign member's invite would admit a server that the policy
+ * doesn't allow yet.  Only invites by our own members may do so.
+ */
 static ngx_uint_t
 ngx_rooms_fedinvite_widens(ngx_rooms_req_t *rq, rooms_str_t server)
 {
@@ -143,7 +147,7 @@ ngx_rooms_fedinvite_load(ngx_rooms_req_t *rq)
 
     rq->ask = ngx_rooms_fedinvite_ask;
 
-    /* who invites as a member is one, administrator or not */
+    /* this row is for members: being an administrator gives no right here */
 
     if (!(rq->endpoint->flags & NGX_ROOMS_ADMIN)) {
         rq->in.tenant_admin = 0;
@@ -172,7 +176,7 @@ ngx_rooms_fedinvite_decide(ngx_rooms_req_t *rq)
     p = &rq->profiles[0];
     known = t->known;
 
-    /* who is named here is known by that */
+    /* an invited participant is known from now on */
 
     t->known = 1;
 
@@ -216,7 +220,10 @@ ngx_rooms_fedinvite_decide(ngx_rooms_req_t *rq)
 }
 
 
-/* PUT .../federate: when it ends, those of other servers have to leave. */
+/*
+ * PUT .../federate: when it ends federation, foreign participants leave the
+ * room.
+ */
 ngx_int_t
 ngx_rooms_federate_decide(ngx_rooms_req_t *rq)
 {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* What other servers ask: GET .../profile/{local_id}. */
+/* Read requests of other servers: profiles, members, and history. */
 
 #include "ngx_rooms_federation_endpoints.h"
 #include "ngx_rooms_peer.h"
@@ -11,18 +11,21 @@
 #include "ngx_rooms_pdu.h"
 
 
-#define NGX_ROOMS_PEER_ROOM_IDS  500       /* looked at together */
+#define NGX_ROOMS_PEER_ROOM_IDS  500       /* ids looked at together */
 
 typedef struct {
     rooms_room_t       room;
-    rooms_str_t        server;             /* who asks */
-    unsigned           joined:1;           /* and not merely invited */
+    rooms_str_t        server;             /* the requesting server */
+    unsigned           joined:1;           /* one of its participants has
+                                              joined */
 
-    rooms_str_t       *ids;                /* theirs, of one page */
+    rooms_str_t       *ids;                /* ids of its participants on the
+                                              page */
     ngx_uint_t         nids;
-    uint32_t           left;               /* theirs, not looked at yet */
+    uint32_t           left;               /* of its participants, still to
+                                              be checked */
     rooms_str_t        after;
-    unsigned           last:1;             /* page of the list */
+    unsigned           last:1;             /* last page of the list */
 } ngx_rooms_peer_room_t;
 
 typedef enum {
@@ -30,14 +33,15 @@ typedef enum {
     NGX_ROOMS_W_ROOM,
     NGX_ROOMS_W_IDS,
     NGX_ROOMS_W_ROWS,
-    NGX_ROOMS_W_MAX                        /* rounds of the endpoint's own */
+    NGX_ROOMS_W_MAX                        /* first round of the endpoint
+                                              itself */
 } ngx_rooms_peer_room_round_e;
 
 
 #define NGX_ROOMS_PEER_MEMBERS       100
 #define NGX_ROOMS_PEER_MEMBERS_MAX   500
-#define NGX_ROOMS_PEER_MEMBERS_SIZE (1000 * 1024)   /* of rows, about */
-#define NGX_ROOMS_PEER_MEMBERS_LOOK 4096   /* ids, in one request */
+#define NGX_ROOMS_PEER_MEMBERS_SIZE (1000 * 1024)   /* of rows, estimated */
+#define NGX_ROOMS_PEER_MEMBERS_LOOK 4096   /* ids in one request */
 
 typedef struct {
     ngx_rooms_peer_room_t  pr;
@@ -49,7 +53,7 @@ typedef struct {
     ngx_uint_t             wanted;         /* ids asked for */
     ngx_uint_t             looked;
     ngx_uint_t             got;
-    rooms_str_t            tail;           /* the last one that was got */
+    rooms_str_t            tail;           /* the last id received */
 
     rooms_member_t        *members;
     ngx_rooms_profile_t   *profiles;
@@ -66,14 +70,15 @@ typedef enum {
 #define NGX_ROOMS_HISTORY         50
 #define NGX_ROOMS_HISTORY_MAX    100
 #define NGX_ROOMS_HISTORY_SIZE   (512 * 1024)
-#define NGX_ROOMS_HISTORY_CHUNK  16        /* stored events, read together */
+#define NGX_ROOMS_HISTORY_CHUNK  16        /* stored events per round */
 #define NGX_ROOMS_HISTORY_LOOK   (4 * 1024 * 1024)
 
 typedef struct {
     ngx_rooms_peer_room_t  pr;
     int64_t                limit;
-    rooms_str_t            before;         /* a position; NULL: the newest */
-    rooms_str_t            event;          /* "before" as an event's name */
+    rooms_str_t            before;         /* a position; NULL: newest */
+    rooms_str_t            event;          /* "before", if it is an event's
+                                              name */
 
     ngx_rooms_pdu_t       *pdu;
     ngx_rooms_pager_t      pager;
@@ -116,8 +121,8 @@ static ngx_int_t ngx_rooms_peer_room(ngx_rooms_req_t *rq,
 
 
 /*
- * A step's first rounds: the room, and whether one of the signer's
- * participants has joined.  For all others there is no such room.
+ * The first rounds of these rows: the room, and whether a participant of the
+ * signer has joined it.  Other servers get 404.
  */
 static ngx_int_t
 ngx_rooms_peer_room(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr)
@@ -187,7 +192,10 @@ ngx_rooms_peer_room_take(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr)
 }
 
 
-/* Those of other servers stand together in the list: '@' is first in all. */
+/*
+ * Foreign participants are adjacent in the list, since '@' sorts before all
+ * other ids.
+ */
 static ngx_int_t
 ngx_rooms_peer_room_ids(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr,
     ngx_uint_t first)
@@ -312,7 +320,7 @@ ngx_rooms_peer_room_judge(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr)
 }
 
 
-/* What other servers ask: GET .../profile/{local_id}. */
+/* GET .../profile/{local_id} */
 
 
 void
@@ -320,7 +328,7 @@ ngx_rooms_peer_note(ngx_rooms_req_t *rq)
 {
     ngx_rooms_peer_t  *peer;
 
-    /* names that strangers make up don't fill the store */
+    /* don't let unknown servers fill the store with names */
 
     if (!rq->signer->familiar) {
         return;
@@ -345,7 +353,7 @@ ngx_rooms_peer_note(ngx_rooms_req_t *rq)
                              ngx_rooms_s("0"),
                              rq->signer->signature.server);
 
-    /* who is here can be told what waits for it */
+    /* an active peer can be sent its items now */
 
     (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZADD"),
                              ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOXES,
@@ -356,8 +364,8 @@ ngx_rooms_peer_note(ngx_rooms_req_t *rq)
 
 
 /*
- * A participant by its local id: its id, and then its profile, for a server
- * that has somebody in a room with it.  For all others there is no such one.
+ * Looks up a participant's id by its local id, then its profile.  Only for
+ * servers with a participant in a common room; others get 404.
  */
 ngx_int_t
 ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq)
@@ -415,7 +423,7 @@ ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq)
             return NGX_ERROR;
         }
 
-        /* for others, only their own server speaks */
+        /* only their own servers may give profiles of others */
 
         return rc == NGX_OK && rq->profile.server.data == NULL
                && ngx_rooms_reply(rq, 1)->elements > 0
@@ -463,9 +471,9 @@ ngx_rooms_foreign_profile_show(ngx_rooms_req_t *rq)
 
 
 /*
- * GET /_scaiwave/federation/v1/rooms/{room_id}/members: who is in a room of
- * ours, for a server that has somebody there.  While its participants are
- * merely invited it sees their rows alone, as they would.
+ * GET /_scaiwave/federation/v1/rooms/{room_id}/members: the members of a room
+ * at home here, for a server with a participant in it.  If its participants
+ * are only invited, it gets just their rows.
  */
 
 
@@ -545,7 +553,7 @@ ngx_rooms_peer_members_ids(ngx_rooms_req_t *rq)
 
     page = rq->data;
 
-    /* one more than the page holds tells whether there is another page */
+    /* one more than fits tells whether there is another page */
 
     page->wanted = page->pr.joined ? (ngx_uint_t) page->limit + 1
                                    : NGX_ROOMS_PEER_ROOM_IDS;
@@ -652,7 +660,7 @@ ngx_rooms_peer_members_take(ngx_rooms_req_t *rq)
             continue;
         }
 
-        /* a row may have gone since the index was read */
+        /* the row may have changed since the index was read */
 
         if (m.membership != ROOMS_JOIN && m.membership != ROOMS_INVITE) {
             continue;
@@ -764,12 +772,13 @@ ngx_rooms_peer_members_show(ngx_rooms_req_t *rq)
 
 
 /*
- * GET /_scaiwave/federation/v1/rooms/{room_id}/backfill: the past of a room
- * of ours, newest first, for a server of which somebody has joined it.
+ * GET /_scaiwave/federation/v1/rooms/{room_id}/backfill: the history of a
+ * room
+ * at home here, newest first, for a server whose participant has joined it.
  *
- *   room -> (whose event is "before") -> stored events -> their names -> ...
- *                                            ^                            |
- *                                            +----- until it is full -----+
+ *   room -> (position of "before") -> stored events -> their names -> ...
+ *                                            ^                           |
+ *                                            +----- until it is full ----+
  */
 
 
@@ -805,7 +814,7 @@ ngx_rooms_history_load(ngx_rooms_req_t *rq)
             return rc;
         }
 
-        /* who is merely invited reads nothing */
+        /* invited participants can't read the history */
 
         if (!h->pr.joined) {
             return NGX_OK;
@@ -817,7 +826,7 @@ ngx_rooms_history_load(ngx_rooms_req_t *rq)
 }
 
 
-/* A cursor of ours has no colon, and an event's name has one. */
+/* An event's name has a colon; our cursors have none. */
 static ngx_int_t
 ngx_rooms_history_begin(ngx_rooms_req_t *rq)
 {
@@ -938,7 +947,7 @@ ngx_rooms_history_named(ngx_rooms_req_t *rq)
 }
 
 
-/* Some events at a time, each time a page of its own. */
+/* Reads the next chunk of events. */
 static ngx_int_t
 ngx_rooms_history_ask(ngx_rooms_req_t *rq)
 {
@@ -1036,7 +1045,7 @@ ngx_rooms_history_stored(ngx_rooms_req_t *rq)
 }
 
 
-/* One that can't be told is passed over; the cursor goes past it. */
+/* Events that can't be sent are skipped; the cursor moves past them. */
 static ngx_int_t
 ngx_rooms_history_take(ngx_rooms_req_t *rq)
 {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Rows of the table of endpoints: what administrators and other servers ask. */
+/* The table's rows for administrators and other servers. */
 
 #include "ngx_rooms_federation_endpoints.h"
 

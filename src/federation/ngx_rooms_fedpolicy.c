@@ -16,7 +16,7 @@ ngx_rooms_fedpolicy_ask(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
 }
 
 
-/* In a room of ours is who was invited from here. */
+/* Counts the rooms at home here (score 0) that the server is in. */
 ngx_int_t
 ngx_rooms_fedpolicy_ask_invited(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
     rooms_str_t server)

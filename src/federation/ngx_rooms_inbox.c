@@ -6,10 +6,11 @@
 /*
  * POST /_scaiwave/federation/v1/send.
  *
- * Each event is judged by itself.  One of a room that is at home here becomes
- * a request of its sender, to the same row of the table that a participant of
- * ours would ask: so it passes the same invariants, in the same order.  One
- * of a replica is what its home has decided, and is written as it is told.
+ * Each event is judged separately.  If the room's home is here, the event
+ * becomes a request by its sender, to the same row of the table that a local
+ * participant's request uses.  So the same invariants are checked in the same
+ * order.  In a replica, the event is what the home has decided, and is
+ * applied as it is.
  */
 
 #include "ngx_rooms_inbox.h"
@@ -25,7 +26,7 @@ typedef enum {
     NGX_ROOMS_S_KNOWN                      /* what is known of the event */
 } ngx_rooms_fedsend_round_e;
 
-/* replies of the round above */
+/* replies of that round */
 #define NGX_ROOMS_S_ROOM    0
 #define NGX_ROOMS_S_TWICE   1
 #define NGX_ROOMS_S_SENDER  2
@@ -56,7 +57,7 @@ static void ngx_rooms_fedsend_reset(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq);
 
 
-/* The server takes its participants out of the room. */
+/* A server takes its participants out of the room. */
 static const ngx_rooms_endpoint_t  ngx_rooms_origin_parting_row = {
     .method = NGX_HTTP_POST,
     .path = "(parting)",
@@ -81,7 +82,7 @@ ngx_rooms_fedsend_load(ngx_rooms_req_t *rq)
     case NGX_ROOMS_S_NEXT:
 
         if (rq->races) {
-            /* a guard broke: whatever was known of this event is old */
+            /* a guard failed: what was read for this event is outdated */
             races = rq->races;
             ngx_rooms_fedsend_reset(rq);
             rq->races = races;
@@ -108,7 +109,9 @@ ngx_rooms_fedsend_free(void *data)
 }
 
 
-/* The events as texts: each is parsed alone, when it is its turn. */
+/*
+ * Splits the body into texts of events.  Each is parsed when its turn comes.
+ */
 static ngx_int_t
 ngx_rooms_fedsend_split(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 {
@@ -198,7 +201,7 @@ ngx_rooms_fedsend_name(ngx_rooms_req_t *rq, rooms_str_t server,
 }
 
 
-/* The id that the room has here, as its own is another room's. */
+/* Derives the room's id here, if another room has its id. */
 static ngx_int_t
 ngx_rooms_fedsend_other(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 {
@@ -332,8 +335,8 @@ ngx_rooms_fedsend_sender(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 
 
 /*
- * The policy may have changed since the request was let in: its body can take
- * its time, and what was ended meanwhile must not begin again.
+ * The policy may have changed while the body arrived.  An ended peer must not
+ * start again.
  */
 static ngx_int_t
 ngx_rooms_fedsend_allowed(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
@@ -426,7 +429,7 @@ ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
 
     if (rc == NGX_OK && !rooms_str_eq(room.origin, s->peer)) {
 
-        /* another server's room of the same id */
+        /* another server's room has the same id */
 
         if (s->local.data == NULL) {
             return ngx_rooms_fedsend_other(rq, s) == NGX_OK
@@ -462,7 +465,7 @@ ngx_rooms_fedsend_as(ngx_rooms_req_t *rq, ngx_uint_t method,
     rq->endpoint = e;
     rq->body = body;
 
-    /* rows may look at the text, too */
+    /* some rows read the text, too */
 
     text = json_dumps(body, JSON_COMPACT);
     if (text == NULL) {
@@ -479,10 +482,7 @@ ngx_rooms_fedsend_as(ngx_rooms_req_t *rq, ngx_uint_t method,
 }
 
 
-/*
- * What the policy, and the room, said when the event was judged; they may say
- * less now.
- */
+/* Guards the policy and the room's state that the decision relied on. */
 static void
 ngx_rooms_fedsend_guard(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 {
@@ -504,7 +504,7 @@ ngx_rooms_fedsend_guard(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 
     if (!rooms_policy_allows(s->policy, s->peer, 0)) {
 
-        /* by being in a room of ours alone: it may be about to leave it */
+        /* it is allowed only by being in our rooms, and might leave them */
 
         ngx_rooms_commit_guard_count(&rq->commit, "ZCARD",
                                      ngx_rooms_key(&rq->keys,
@@ -514,7 +514,7 @@ ngx_rooms_fedsend_guard(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 }
 
 
-/* That the event was, and who its sender is. */
+/* Records the event as seen, and updates its sender's profile. */
 static void
 ngx_rooms_fedsend_note(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 {
@@ -555,7 +555,7 @@ ngx_rooms_fedsend_note(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 }
 
 
-/* Goes into the commit of every event. */
+/* Adds the federation guards to each event's commit. */
 ngx_int_t
 ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
 {
@@ -563,7 +563,7 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
     ngx_rooms_fedsend_t  *s;
 
     if (rq->endpoint == rq->enclosing) {
-        /* the last event was a duplicate: nothing is to be committed */
+        /* the last event was a duplicate: there is nothing to commit */
         return NGX_OK;
     }
 
@@ -584,8 +584,8 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
     }
 
     /*
-     * Who comes in wants to know who else is there; and what was decided
-     * here meanwhile may have crossed what was decided there.
+     * a newcomer's server needs to know who else is in the room; and changes
+     * made here meanwhile may have crossed those made there
      */
 
     if (s->changes) {
@@ -593,7 +593,7 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
                                  s->peer);
     }
 
-    /* a guard that breaks has all of this read again, not the row's alone */
+    /* if a guard fails, repeat everything for this event, not only the row */
 
     rq->endpoint = rq->enclosing;
 
@@ -601,10 +601,10 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
 }
 
 
-/* An event of another server: its form, its signature, whom it is about. */
+/* Reading an event of another server: form, signature, participants. */
 
 
-/* Whom an event is about, and which other event: named in its content. */
+/* Finds the participant and the event that the content refers to. */
 static ngx_int_t
 ngx_rooms_fedsend_mentions(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 {
@@ -654,7 +654,7 @@ ngx_rooms_fedsend_mentions(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 }
 
 
-/* Form, signature, and whether the peer may speak for the sender. */
+/* Checks form and signature, and that the peer may speak for the sender. */
 static ngx_int_t
 ngx_rooms_fedsend_read(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 {
@@ -688,7 +688,7 @@ ngx_rooms_fedsend_read(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
     rooms_told_own(s->peer, s->told.sender.server, &s->told.sender.name,
                    &s->told.sender.avatar);
 
-    /* canonical text is never longer than the one that was parsed */
+    /* the canonical text is never longer than the parsed one */
 
     if (s->work == NULL) {
         s->work = ngx_palloc(rq->pool, s->size);
@@ -716,7 +716,7 @@ ngx_rooms_fedsend_read(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 }
 
 
-/* What a participant of another server does in a room of ours. */
+/* Handles an event by a foreign participant in a room at home here. */
 
 
 static ngx_int_t
@@ -732,8 +732,9 @@ ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq)
     }
 
     /*
-     * A public room is seen by all that may federate.  Who has left may take
-     * back what they said, which shows nothing that their server doesn't know.
+     * Servers that may federate see public rooms.  A server may also redact
+     * its participants' messages after they have left; that shows it nothing
+     * new.
      */
 
     if (!rooms_peers_has(rq->view.room.peers, s->peer)
@@ -957,7 +958,7 @@ ngx_rooms_origin_part(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    /* the event's position is that of what follows */
+    /* takes one position, for the changes that follow */
 
     ngx_rooms_commit_positions(&rq->commit, 1);
 
@@ -965,10 +966,7 @@ ngx_rooms_origin_part(ngx_rooms_req_t *rq)
         return NGX_OK;
     }
 
-    /*
-     * One row, whoever there has ended it, and however often: others' endings
-     * wait behind it.
-     */
+    /* one row for the server, however often it says so */
 
     ngx_rooms_endings_parted(&rq->commit, &rq->keys, s->told.room, s->peer,
                              -1);
@@ -977,10 +975,7 @@ ngx_rooms_origin_part(ngx_rooms_req_t *rq)
 }
 
 
-/*
- * What is said in a room, of ours or of a replica, as the request that its
- * sender would have made here.
- */
+/* Messages, edits, redactions and reactions, as requests of their sender. */
 
 
 ngx_int_t
@@ -1056,13 +1051,10 @@ ngx_rooms_fedsend_message(ngx_rooms_req_t *rq)
 }
 
 
-/*
- * What became of each event, and what the sender is told of those that were
- * refused: the room as it is.
- */
+/* The results of the events, and corrections for refused ones. */
 
 
-/* Nothing of one event is left when the next begins. */
+/* Clears all state of the previous event. */
 static void
 ngx_rooms_fedsend_reset(ngx_rooms_req_t *rq)
 {
@@ -1123,7 +1115,7 @@ ngx_rooms_fedsend_done(ngx_rooms_req_t *rq, const char *status)
 }
 
 
-/* One that is refused doesn't stop the others; a fault of ours does. */
+/* A refused event doesn't stop the others; an internal error does. */
 static ngx_int_t
 ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq)
 {
@@ -1155,7 +1147,7 @@ ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq)
         s->astray = 1;
     }
 
-    /* the next one, or, if this was the last, what show() makes of it */
+    /* continue with the next event, or show the results after the last one */
 
     if (ngx_rooms_fedsend_done(rq, "rejected") == NGX_OK) {
         rq->state = NGX_ROOMS_SHOW;
@@ -1205,7 +1197,10 @@ ngx_rooms_fedsend_results(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 }
 
 
-/* A replica that has taken what isn't so is told how it is. */
+/*
+ * Queues a snapshot of each room whose replica applied something that was
+ * refused here.
+ */
 static ngx_int_t
 ngx_rooms_fedsend_correct(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 {

@@ -4,13 +4,13 @@
  */
 
 /*
- * A server is told what waits for it, in rounds.  One is a single request:
+ * Sends the waiting items to one server, in rounds of one request each:
  *
  *   items -> events, rooms -> names -> call -> commit -> (items ...)
  *        \-> excess -> commit        page of members for a snapshot
  *
- * Items leave the outbox when the peer has judged them, in the order of their
- * positions; a round that fails leaves them, and says when the next one is.
+ * Items leave the outbox once the peer has judged them, in the order of their
+ * positions.  A failed round leaves them and sets the time of the next attempt.
  */
 
 #include "ngx_rooms_outbox.h"
@@ -74,7 +74,7 @@ ngx_rooms_outbox_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
 }
 
 
-/* Forgets a round; replies that are still to come are read and dropped. */
+/* Drops the state of a round; replies that are still to come are discarded. */
 static void
 ngx_rooms_outbox_clear(ngx_rooms_outbox_t *o)
 {
@@ -121,7 +121,7 @@ ngx_rooms_outbox_ask(ngx_rooms_outbox_t *o, ngx_rooms_outbox_e state,
 }
 
 
-/* The call takes its time. */
+/* The call takes long. */
 static void
 ngx_rooms_outbox_late(ngx_event_t *ev)
 {
@@ -232,7 +232,7 @@ ngx_rooms_outbox_begin(ngx_rooms_outbox_t *o)
 }
 
 
-/* "failures dropped" */
+/* "FAILURES DROPPED" */
 static void
 ngx_rooms_outbox_state(ngx_rooms_outbox_t *o, rooms_str_t row)
 {
@@ -276,7 +276,7 @@ ngx_rooms_outbox_room(ngx_rooms_outbox_t *o, rooms_str_t id)
 }
 
 
-/* "e ROOM EVENT", "s ROOM", or "s ROOM EVENT" of what was refused */
+/* "e ROOM EVENT", "s ROOM", or "s ROOM EVENT" to answer a refused event */
 static void
 ngx_rooms_outbox_item(ngx_rooms_outbox_t *o, ngx_rooms_outbox_item_t *item)
 {
@@ -386,7 +386,10 @@ ngx_rooms_outbox_items(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
         return NGX_ERROR;
     }
 
-    /* one that was here: it is told that it is no longer, too */
+    /*
+     * an invited peer counts as allowed: it still has to learn that it was
+     * removed
+     */
 
     if (!rooms_policy_allows(policy, o->server, 1)
         || !rooms_peer_valid(o->server))
@@ -414,7 +417,7 @@ ngx_rooms_outbox_items(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
                                     NGX_ROOMS_LANE_BULK);
     }
 
-    /* a snapshot is told by itself */
+    /* a snapshot is sent alone */
 
     for (i = 0; i < o->nitems; i++) {
 
@@ -448,7 +451,7 @@ ngx_rooms_outbox_excess(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
         }
     }
 
-    /* snapshots of that many rooms: there is nothing shorter */
+    /* only snapshots wait: nothing can be replaced by something shorter */
 
     o->full = 1;
 
@@ -466,7 +469,7 @@ ngx_rooms_outbox_finish(ngx_rooms_outbox_t *o, ngx_rooms_outbox_end_e end)
 }
 
 
-/* "failures dropped" as they are now; nothing to tell: no row */
+/* Writes "FAILURES DROPPED"; deletes the row if both are 0. */
 static void
 ngx_rooms_outbox_put_state(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c)
 {
@@ -487,7 +490,7 @@ ngx_rooms_outbox_put_state(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c)
 }
 
 
-/* Takes the first items, `done` of them, out of the outbox. */
+/* Removes the first `done` items from the outbox. */
 static ngx_int_t
 ngx_rooms_outbox_remove(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
     rooms_str_t outbox)
@@ -515,7 +518,7 @@ ngx_rooms_outbox_remove(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
 }
 
 
-/* Where events were dropped, the room is told as it is. */
+/* Queues snapshots of the rooms whose events were dropped. */
 static void
 ngx_rooms_outbox_replace(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
     rooms_str_t outbox)
@@ -546,7 +549,7 @@ ngx_rooms_outbox_backoff(ngx_rooms_outbox_t *o)
 }
 
 
-/* The peer has refused what an erasure takes back. */
+/* Counts events of an erasure that the peer has refused. */
 static void
 ngx_rooms_outbox_write_skipped(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c)
 {
@@ -570,7 +573,9 @@ ngx_rooms_outbox_write_skipped(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c)
 }
 
 
-/* All that was told goes; the outbox, too, if nothing came meanwhile. */
+/*
+ * Removes the items that were sent, and the outbox if nothing has come since.
+ */
 static ngx_int_t
 ngx_rooms_outbox_write_sent(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
     rooms_str_t outbox, rooms_str_t outboxes)
@@ -578,7 +583,7 @@ ngx_rooms_outbox_write_sent(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
     ngx_uint_t   i;
     ngx_time_t  *tp;
 
-    /* whoever posts meanwhile finds the server still listed */
+    /* a concurrent commit that adds an item must find the server listed */
 
     if (o->empties) {
         ngx_rooms_commit_guard_count(c, "ZCARD", outbox, o->waiting);
@@ -586,7 +591,7 @@ ngx_rooms_outbox_write_sent(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
     }
 
     if (o->pdu && o->done) {
-        /* it may have been asked for again */
+        /* the snapshot may have been queued again */
         ngx_rooms_commit_guard_score(c, outbox, o->items[0].item,
                                      o->items[0].position);
     }
@@ -616,7 +621,7 @@ ngx_rooms_outbox_write_sent(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
 }
 
 
-/* The server is asked again when its backoff is over. */
+/* Sets the time of the next attempt. */
 static void
 ngx_rooms_outbox_write_failed(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
     rooms_str_t outboxes)
@@ -635,7 +640,10 @@ ngx_rooms_outbox_write_failed(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
 }
 
 
-/* The oldest items beyond the bound go; their rooms are told as they are. */
+/*
+ * Drops the oldest items beyond the bound, in favour of snapshots of their
+ * rooms.
+ */
 static ngx_int_t
 ngx_rooms_outbox_write_dropped(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
     rooms_str_t outbox)
@@ -664,7 +672,7 @@ ngx_rooms_outbox_write_dropped(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
 }
 
 
-/* The policy has no place for the server: nothing waits for it any more. */
+/* The policy doesn't allow the server: drops its whole outbox. */
 static void
 ngx_rooms_outbox_write_refused(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
     rooms_str_t outbox, rooms_str_t outboxes)
@@ -753,7 +761,7 @@ ngx_rooms_outbox_commit(ngx_rooms_outbox_t *o)
 }
 
 
-/* NGX_AGAIN: another round; NGX_DONE: the end. */
+/* NGX_AGAIN: start another round; NGX_DONE: stop. */
 static ngx_int_t
 ngx_rooms_outbox_committed(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 {
@@ -785,7 +793,7 @@ ngx_rooms_outbox_committed(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 
     case NGX_ROOMS_COMMIT_CONFLICT:
 
-        /* the first guard is the lease */
+        /* guard 1 is the lease */
 
         if (guard == 2 && o->empties) {
             o->empties = 0;

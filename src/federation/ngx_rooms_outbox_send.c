@@ -4,16 +4,16 @@
  */
 
 /*
- * The middle of a round: each item becomes its stored event, or a page of a
- * room's members; other servers know participants by names, which are looked
- * up; one request carries as many events as fit; its answer says what becomes
- * of each item.
+ * The middle of a round.  Each item becomes its stored event, or a page of a
+ * room's members.  Other servers know participants by names, which are looked
+ * up.  One request carries as many events as fit.  Its answer decides about
+ * each item.
  */
 
 #include "ngx_rooms_outbox.h"
 
 
-#define NGX_ROOMS_OUTBOX_SAID  200         /* bytes of a peer's words */
+#define NGX_ROOMS_OUTBOX_SAID  200         /* bytes of a peer's message */
 
 
 static ngx_int_t ngx_rooms_outbox_ask_names(ngx_rooms_outbox_t *o);
@@ -64,7 +64,10 @@ ngx_rooms_outbox_ask_events(ngx_rooms_outbox_t *o)
 }
 
 
-/* A server whose participants are merely invited: an invite of many, too. */
+/*
+ * A server whose participants are only invited gets only their part of an
+ * event, for example of an invite of many.
+ */
 static ngx_int_t
 ngx_rooms_outbox_narrow(ngx_rooms_outbox_t *o, ngx_rooms_outbox_room_t *room,
     rooms_stored_t *e)
@@ -97,7 +100,7 @@ ngx_rooms_outbox_narrow(ngx_rooms_outbox_t *o, ngx_rooms_outbox_room_t *room,
 }
 
 
-/* Who takes back what was said or reacted may be somebody who is erased. */
+/* A redaction or a reaction may belong to the erasure of its sender. */
 static ngx_int_t
 ngx_rooms_outbox_eraser(ngx_rooms_outbox_t *o, ngx_rooms_outbox_item_t *item,
     const rooms_stored_t *e)
@@ -166,7 +169,7 @@ ngx_rooms_outbox_events(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
         row = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[n++],
                                                           0));
 
-        /* a room that was wiped has taken its events along */
+        /* the room was wiped, and its events with it */
 
         if (row.data == NULL || !room->exists) {
             continue;
@@ -202,17 +205,17 @@ ngx_rooms_outbox_ask_page(ngx_rooms_outbox_t *o)
 
     room = &o->rooms[o->items[0].room].room;
 
-    /* only the origin knows who is in a room */
+    /* only the home knows the room's members */
 
     if (!o->rooms[o->items[0].room].exists || room->origin.data) {
         return ngx_rooms_outbox_send(o);
     }
 
-    /* who has left learns that, and nothing else, not even of the room */
+    /* a server that has left learns that, and nothing about the room */
 
     there = rooms_peers_has(room->peers, o->server);
 
-    /* and who is merely invited, of nobody else */
+    /* an invited server's snapshot has only its own participants */
 
     only = rooms_peers_count(room->guests, o->server)
            < rooms_peers_count(room->peers, o->server)
@@ -381,7 +384,7 @@ ngx_rooms_outbox_names(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 }
 
 
-/* Which texts go into the request: in o->texts, from o->told on. */
+/* Chooses the texts of the next request: in o->texts, from o->told on. */
 static ngx_int_t
 ngx_rooms_outbox_fill(ngx_rooms_outbox_t *o)
 {
@@ -445,7 +448,7 @@ ngx_rooms_outbox_fill(ngx_rooms_outbox_t *o)
     o->done = i;
     o->ntexts = o->sent;
 
-    /* don't read again and again what doesn't fit */
+    /* don't read again what doesn't fit into a request */
 
     o->window = i < o->nitems ? i : ngx_min(2 * o->window,
                                             NGX_ROOMS_OUTBOX_ITEMS);
@@ -508,7 +511,7 @@ ngx_rooms_outbox_send(ngx_rooms_outbox_t *o)
     if (o->pdu == NULL && o->nitems == 1 && o->items[0].valid
         && o->items[0].event.data == NULL)
     {
-        /* a snapshot of what isn't ours */
+        /* a snapshot of a room whose home is elsewhere */
         o->nitems = o->done = 1;
         return ngx_rooms_outbox_finish(o, NGX_ROOMS_O_SENT);
     }
@@ -555,8 +558,9 @@ ngx_rooms_outbox_send(ngx_rooms_outbox_t *o)
 
 
 /*
- * A server that doesn't answer gives its place to others of its kind, and is
- * asked again when its backoff is over: longer each time, as it may be slow.
+ * If other servers of its kind wait, a server that doesn't answer gives up
+ * its place until its backoff is over.  It gets more time after each failure,
+ * as it may be slow.
  */
 void
 ngx_rooms_outbox_waited(ngx_rooms_outbox_t *o)
@@ -608,7 +612,10 @@ ngx_rooms_outbox_called(ngx_rooms_peer_call_t *call)
 }
 
 
-/* A peer's words, fit for the log; they are valid UTF-8, of jansson. */
+/*
+ * A peer's message, made fit for the log.  jansson has checked that it is
+ * UTF-8.
+ */
 static rooms_str_t
 ngx_rooms_outbox_said(ngx_rooms_outbox_t *o, json_t *value)
 {
@@ -645,7 +652,10 @@ ngx_rooms_outbox_said(ngx_rooms_outbox_t *o, json_t *value)
 }
 
 
-/* What the admin is told, as the requests of peers have it. */
+/*
+ * The error that administrators see, in the form of the errors of peers'
+ * requests.
+ */
 static void
 ngx_rooms_outbox_trouble(ngx_rooms_outbox_t *o, rooms_str_t code,
     rooms_str_t message)
@@ -696,9 +706,9 @@ ngx_rooms_outbox_failed(ngx_rooms_outbox_t *o, rooms_str_t why)
 
 
 /*
- * A room of ours, and the peer has none like it: it has parted, or lost its
- * store.  Then none of its who came before what it was told is in the room,
- * whatever we thought; who was invited later is still to be told of.
+ * The room's home is here, but the peer says that it has no such room: it has
+ * left, or has lost its store.  Its members who joined before that position
+ * are gone; later invites still go out.
  */
 static ngx_int_t
 ngx_rooms_outbox_parted(ngx_rooms_outbox_t *o, ngx_uint_t n)
@@ -766,7 +776,7 @@ ngx_rooms_outbox_skip(ngx_rooms_outbox_t *o, rooms_str_t eraser)
 }
 
 
-/* NGX_DECLINED: the answer isn't of these events. */
+/* NGX_DECLINED: the answer doesn't match these events. */
 static ngx_int_t
 ngx_rooms_outbox_result(ngx_rooms_outbox_t *o, ngx_uint_t n, json_t *result)
 {
@@ -845,7 +855,7 @@ ngx_rooms_outbox_results(ngx_rooms_outbox_t *o, json_t *answer)
 }
 
 
-/* More of the request is sent, or the round ends. */
+/* Sends the rest of the texts, or ends the round. */
 static ngx_int_t
 ngx_rooms_outbox_judge(ngx_rooms_outbox_t *o, ngx_rooms_peer_call_t *call)
 {

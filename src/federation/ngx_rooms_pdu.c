@@ -3,7 +3,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Who is in a room, a page at a time, as its home tells it. */
+/*
+ * Signed events and snapshots of one room: looks up the names that they
+ * mention.
+ */
 
 #include "ngx_rooms_pdu.h"
 #include "rooms_fedevent.h"
@@ -77,7 +80,7 @@ ngx_rooms_pdu_free(void *data)
 }
 
 
-/* NULL: it can't be read, and so isn't told. */
+/* NULL: it is unreadable and isn't sent. */
 static json_t *
 ngx_rooms_pdu_load(rooms_str_t json)
 {
@@ -95,7 +98,7 @@ ngx_rooms_pdu_ask(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
 
     pdu->at = b->commands.nelts;
 
-    /* the room's creator is in what is told of it, and is always somebody */
+    /* the room object names its creator */
 
     if (rooms_pdu_mention(pdu->with.people, pdu->room->creator) != 0
         || rooms_pdu_mention(pdu->with.people, pdu->with.sides[0]) != 0
@@ -133,7 +136,10 @@ ngx_rooms_pdu_ask(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
 }
 
 
-/* Who wrote an imported event is a number in the store; NULL: it isn't. */
+/*
+ * The author of an imported event is stored as a number; NULL: it isn't
+ * imported.
+ */
 static json_t *
 ngx_rooms_pdu_author(json_t *event)
 {
@@ -177,7 +183,7 @@ ngx_rooms_pdu_ask_authors(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
 }
 
 
-/* In the order in which they were asked for. */
+/* In the order of ngx_rooms_pdu_ask_authors(). */
 static ngx_int_t
 ngx_rooms_pdu_found_authors(ngx_rooms_pdu_t *pdu, redisReply **r)
 {
@@ -256,7 +262,7 @@ ngx_rooms_pdu_ask_events(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
 
     json_object_foreach(pdu->with.events, id, value) {
 
-        /* no event is at -1: an id that can't be one finds nothing */
+        /* no event has position -1, so a malformed id finds nothing */
 
         at = ngx_rooms_number(b->pool, rooms_event_position(rooms_cstr(id)));
 
@@ -341,7 +347,7 @@ ngx_rooms_pdu_found_event(ngx_rooms_pdu_t *pdu, void *iter, redisReply *reply)
 }
 
 
-/* What the batch has found of all that is mentioned. */
+/* Fills in the names that the batch has found. */
 static ngx_int_t
 ngx_rooms_pdu_found(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
 {
@@ -444,7 +450,7 @@ ngx_rooms_pdu_take(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
 }
 
 
-/* Signs an event: sets its text, or returns what is wrong with it. */
+/* Signs an event and sets its text; or returns the problem. */
 static const char *
 ngx_rooms_pdu_text(ngx_rooms_pdu_t *pdu, json_t *event, rooms_str_t *text)
 {
@@ -464,7 +470,9 @@ ngx_rooms_pdu_text(ngx_rooms_pdu_t *pdu, json_t *event, rooms_str_t *text)
         return "is too large";
     }
 
-    /* what is signed is no longer than what is sent, and not needed after */
+    /*
+     * the signed form is no longer than the text, and isn't needed afterwards
+     */
 
     pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, pdu->log);
     if (pool == NULL) {
@@ -500,13 +508,13 @@ ngx_rooms_pdu_text(ngx_rooms_pdu_t *pdu, json_t *event, rooms_str_t *text)
 }
 
 
-/* Who is in a room, a page at a time, as its home tells it. */
+/* Snapshots: the room's members, a page at a time. */
 
 
 /*
- * Those in the room, those banned, each behind the page before; and somebody
- * of ours, whose word a snapshot is if its creator is not of this server.
- * Ids of others all begin with "@".
+ * Asks for a page of members and banned participants.  It also asks for a
+ * local member: if the room's creator is foreign, that member is the
+ * snapshot's sender.  Ids of foreign participants begin with "@".
  */
 ngx_int_t
 ngx_rooms_pdu_page(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
@@ -527,7 +535,7 @@ ngx_rooms_pdu_page(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
                                            at->after)
                           : first;
 
-    /* from "+" to "+" there is nothing */
+    /* the range from "+" to "+" is empty */
 
     (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"), list,
                              at->bans ? ngx_rooms_s("+") : after,
@@ -550,7 +558,7 @@ ngx_rooms_pdu_page(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
 }
 
 
-/* What of one of the two lists still fits into the page: 1, and all of it. */
+/* Adds what fits of a list to the page.  1: all of it did. */
 static ngx_int_t
 ngx_rooms_pdu_page_add(ngx_rooms_pdu_t *pdu, redisReply *list)
 {
@@ -709,7 +717,7 @@ ngx_rooms_pdu_part(ngx_rooms_pdu_t *pdu, json_t *members, ngx_uint_t last,
 }
 
 
-/* Names and avatars may be long: then a page is in several parts. */
+/* Long names and avatars may split a page into several parts. */
 ngx_int_t
 ngx_rooms_pdu_snapshot(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
     int64_t position)

@@ -4,8 +4,8 @@
  */
 
 /*
- * A request of another server: who signed it, may that server ask here, and
- * is it its key.  Only what the policy allows makes us ask anybody.
+ * Authenticates requests of other servers, and caches the keys of these
+ * servers.
  */
 
 #include "ngx_rooms_peer.h"
@@ -16,7 +16,7 @@
 
 
 
-/* Strangers, and those that are familiar. */
+/* Unknown servers, and familiar ones. */
 static struct {
     ngx_queue_t   queue;
     ngx_uint_t    n;
@@ -25,8 +25,8 @@ static struct {
 typedef enum {
     NGX_ROOMS_A_FIELDS = 0,
     NGX_ROOMS_A_POLICY,
-    NGX_ROOMS_A_KEY,                       /* the peer was asked for it */
-    NGX_ROOMS_A_NOTED                      /* that it didn't answer well */
+    NGX_ROOMS_A_KEY,                       /* the descriptor was fetched */
+    NGX_ROOMS_A_NOTED                      /* the peer's error was recorded */
 } ngx_rooms_peer_round_e;
 
 
@@ -52,8 +52,8 @@ ngx_rooms_peer_ctx(ngx_rooms_req_t *rq)
 
 
 /*
- * A place for one more.  Of those of its kind the one that wasn't asked for
- * longest goes, unless somebody waits for it.
+ * Allocates an entry.  If there are enough of its kind, it reuses the least
+ * recently used one that nobody waits for.
  */
 static ngx_rooms_peer_t *
 ngx_rooms_peer_new(ngx_uint_t familiar)
@@ -143,7 +143,7 @@ ngx_rooms_peer_find_entry(ngx_http_conf_ctx_t *ctx, rooms_str_t name)
 }
 
 
-/* A stranger that has become familiar takes its entry along. */
+/* Counts an entry as familiar from now on, if there is a place. */
 static void
 ngx_rooms_peer_meet(ngx_rooms_peer_t *peer)
 {
@@ -248,7 +248,7 @@ ngx_rooms_peer_find(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer,
         }
     }
 
-    /* once for each request, and for all that wait together */
+    /* once per request, and once for all requests that wait together */
 
     if (rq->round != to) {
         rc = peer->fetching ? NGX_OK : ngx_rooms_peer_fetch(rq, peer);
@@ -330,7 +330,7 @@ ngx_rooms_peer_speaks(json_t *versions)
 }
 
 
-/* What isn't one is passed over. */
+/* Invalid keys are skipped. */
 static void
 ngx_rooms_peer_old_keys(ngx_rooms_peer_t *peer, json_t *old)
 {
@@ -424,8 +424,9 @@ ngx_rooms_peer_read(ngx_rooms_peer_t *peer, ngx_rooms_peer_call_t *call)
 
 
 /*
- * A request of another server: who signed it, may that server ask here, and
- * is it its key.  Only what the policy allows makes us ask anybody.
+ * Authenticating a request: who has signed it, does the policy allow that
+ * server, and is it the server's key?  A key is fetched only after the policy
+ * has allowed the server.
  */
 
 
@@ -449,7 +450,7 @@ ngx_rooms_peer_authenticate(ngx_rooms_req_t *rq)
         return ngx_rooms_peer_verify(rq);
 
     default:
-        /* the error is set */
+        /* rq->error is set */
         return NGX_ERROR;
     }
 }
@@ -466,7 +467,10 @@ ngx_rooms_peer_mismatch(ngx_rooms_req_t *rq, const char *field,
 }
 
 
-/* A clock that is off is the one fault that an operator can see from here. */
+/*
+ * A wrong clock is the only cause that operators can recognise here, so the
+ * message has both times.
+ */
 static ngx_int_t
 ngx_rooms_peer_late(ngx_rooms_req_t *rq, int64_t created)
 {
@@ -586,8 +590,8 @@ ngx_rooms_peer_policy(ngx_rooms_req_t *rq)
 
 
 /*
- * The admin wants to know of a peer's trouble; names that a stranger makes up
- * don't fill the store.
+ * Records the error for administrators.  Unknown servers don't get a record,
+ * so they can't fill the store with names.
  */
 static ngx_int_t
 ngx_rooms_peer_trouble(ngx_rooms_req_t *rq)
@@ -657,7 +661,7 @@ ngx_rooms_peer_verify(ngx_rooms_req_t *rq)
     signer = rq->signer;
     sig = &signer->signature;
 
-    /* an entry may have gone to another name while we waited */
+    /* the entry may have been reused while we waited */
 
     peer = ngx_rooms_peer_get(rq, sig->server, signer->familiar);
     if (peer == NULL) {
@@ -702,7 +706,10 @@ ngx_rooms_peer_verify(ngx_rooms_req_t *rq)
 }
 
 
-/* The signature holds for the digest; this ties the body to it. */
+/*
+ * The signature covers the digest; this checks that the digest matches the
+ * body.
+ */
 ngx_int_t
 ngx_rooms_peer_digest(ngx_rooms_req_t *rq)
 {

@@ -10,7 +10,7 @@
 #include "rooms_peer.h"
 
 
-/* version 00 has 55 bytes; later ones may have more (W3C Trace Context) */
+/* version 00 has 55 bytes; later versions may have more (W3C Trace Context) */
 #define NGX_ROOMS_TRACEPARENT  256
 
 
@@ -136,7 +136,7 @@ failed:
 }
 
 
-/* The call that this request belongs to, or NULL. */
+/* The call that the request belongs to; NULL: none. */
 static ngx_rooms_peer_call_t *
 ngx_rooms_peer_call_of(ngx_http_request_t *r)
 {
@@ -159,8 +159,9 @@ ngx_rooms_peer_call_free(ngx_rooms_peer_call_t *call)
 
 
 /*
- * NGINX ends an upstream by the request's cleanups, as it does for a client
- * that has gone.  A thread that works for the request is waited for.
+ * Closing the request runs its cleanups, which end the upstream as if a
+ * client had gone.  If a thread works for the request, the call ends by
+ * itself later.
  */
 void
 ngx_rooms_peer_call_cancel(ngx_rooms_peer_call_t *call)
@@ -228,7 +229,7 @@ ngx_rooms_peer_answer(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     if (rc == NGX_OK && !sr->connection->error && sr->out) {
         b = sr->out->buf;
 
-        /* one that was cut off ends with NGX_OK, too */
+        /* a truncated answer ends with NGX_OK, too */
 
         if (sr->headers_out.content_length_n == -1
             || sr->headers_out.content_length_n == b->last - b->pos)
@@ -241,13 +242,13 @@ ngx_rooms_peer_answer(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     }
 
     /*
-     * Any failure is ours to tell: NGINX would close the connection, which
-     * has no socket to be closed.
+     * hide failures from NGINX: it would close the connection, which has no
+     * socket
      */
 
     sr->connection->error = 0;
 
-    /* nor would it ever be written, what is left of an answer too large */
+    /* the rest of an answer that is too large would never be written */
 
     sr->buffered = 0;
 
@@ -255,7 +256,9 @@ ngx_rooms_peer_answer(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 }
 
 
-/* The subrequest has ended.  Its stack has to unwind before all is freed. */
+/*
+ * The subrequest has ended.  Its stack must unwind before the call is freed.
+ */
 static void
 ngx_rooms_peer_end(ngx_http_request_t *r)
 {
@@ -290,7 +293,7 @@ ngx_rooms_peer_done(ngx_event_t *ev)
 }
 
 
-/* Of a request to another server; elsewhere there is no such thing. */
+/* Valid only in a request to another server. */
 static ngx_int_t
 ngx_rooms_variable_peer(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
@@ -317,7 +320,7 @@ ngx_rooms_variable_peer(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 }
 
 
-/* What a request to another server carries: a body, and its signature. */
+/* Headers and body of the request to another server. */
 
 
 static ngx_table_elt_t *
@@ -345,9 +348,9 @@ ngx_rooms_peer_call_header(ngx_rooms_peer_call_t *call, const char *name,
 
 
 /*
- * The subrequest has the headers and the body of the request; proxy_pass
- * takes the length from content_length_n, and what is read of a client's body
- * is here already.
+ * The subrequest shares the headers and the body of its main request.
+ * proxy_pass takes the length from content_length_n, and the body counts as
+ * already read.
  */
 ngx_int_t
 ngx_rooms_peer_call_body(ngx_rooms_peer_call_t *call, ngx_str_t *body)
@@ -407,7 +410,7 @@ ngx_rooms_peer_call_body(ngx_rooms_peer_call_t *call, ngx_str_t *body)
 }
 
 
-/* Nobody waits for it: a trace of its own begins here. */
+/* No client's request is behind the call: starts a new trace. */
 static ngx_int_t
 ngx_rooms_peer_call_own_trace(ngx_rooms_peer_call_t *call)
 {
@@ -521,7 +524,7 @@ ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call)
 }
 
 
-/* What a request to another server dials, and what it must not. */
+/* Choosing the address to connect to. */
 
 
 void
@@ -563,8 +566,9 @@ ngx_rooms_peer_forbidden(ngx_rooms_loc_conf_t *conf, rooms_str_t peer)
 
 
 /*
- * A name may resolve to any address.  We look at it before NGINX does, and
- * have it dial what we have seen: another answer can't slip in between.
+ * A name may resolve to any address.  So we resolve it first and check the
+ * result, and NGINX connects to the checked address.  No other answer can
+ * come in between.
  */
 static void
 ngx_rooms_peer_resolve(ngx_rooms_peer_call_t *call)
@@ -618,7 +622,7 @@ ngx_rooms_peer_public(struct sockaddr *sa)
 }
 
 
-/* With what the resolver has said: "Host not found" isn't "timed out". */
+/* Includes the resolver's reason, for example "Host not found". */
 static const char *
 ngx_rooms_peer_unresolved(ngx_rooms_peer_call_t *call, ngx_int_t state)
 {
@@ -722,7 +726,7 @@ ngx_rooms_peer_ask_create(ngx_rooms_req_t *rq)
 }
 
 
-/* A call can't be stopped: it ends by itself, and nobody is told. */
+/* The call can't be stopped here: it ends by itself, without a receiver. */
 static void
 ngx_rooms_peer_ask_gone(void *data)
 {

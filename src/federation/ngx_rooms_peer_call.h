@@ -5,8 +5,8 @@
 
 /*
  * A request to another server.  It leaves through the operator's location
- * (rooms_federation_pass), as a subrequest of a request of our own that has
- * no client: its connection has no socket, and nothing ever happens on it.
+ * (rooms_federation_pass), as a subrequest of a request without a client.
+ * That request's connection has no socket and never gets an event.
  */
 
 #ifndef NGX_ROOMS_PEER_CALL_H
@@ -29,82 +29,89 @@ struct ngx_rooms_peer_call_s {
 
     ngx_str_t                 peer;        /* host[:port] */
     ngx_str_t                 host;
-    ngx_str_t                 address;     /* what to dial */
+    ngx_str_t                 address;     /* the address to connect to */
     ngx_str_t                 method;
     ngx_str_t                 uri;
     ngx_str_t                 body;
 
-    /* the answer; status is 0 if there is none, and `error` says why */
+    /* the answer; status is 0 without one, and `error` has the reason */
     ngx_uint_t                status;
     ngx_str_t                 answer;
     const char               *error;
     unsigned                  traced:1;
 
-    ngx_rooms_peer_call_pt    handler;     /* called once, never at once; then
-                                              the call is freed */
+    ngx_rooms_peer_call_pt    handler;     /* called once, never from within
+                                              ngx_rooms_peer_call_start();
+                                              then the call is freed */
     void                     *data;
 };
 
 
-/* $rooms_peer and the like, which say in a location where a call goes. */
+/* $rooms_peer and others, which the location uses to reach the peer. */
 ngx_int_t ngx_rooms_peer_add_variables(ngx_conf_t *cf);
 
 /* The peer's name must be valid.  NULL: no memory, or no connections left. */
 ngx_rooms_peer_call_t *ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx,
     ngx_rooms_loc_conf_t *conf, ngx_str_t *peer, ngx_str_t *uri);
 
-/* Makes it a POST of this JSON, which is copied, before it is signed. */
+/* Makes it a POST with this JSON, which is copied.  Call it before signing. */
 ngx_int_t ngx_rooms_peer_call_body(ngx_rooms_peer_call_t *call,
     ngx_str_t *body);
 
 /*
- * Whose request it is made for: its X-Request-Id, and the client's
- * traceparent, go along.  Of one that isn't made for anybody's, both are new,
- * and the id is the trace's.
+ * Passes on the X-Request-Id and traceparent of the request it is made for.
+ * A call without such a request gets new ones, with the trace's id as request
+ * id.
  */
 ngx_int_t ngx_rooms_peer_call_trace(ngx_rooms_peer_call_t *call,
     ngx_http_request_t *r);
 
-/* Adds what proves that it is ours (RFC 9421), before it starts. */
+/* Signs the request (RFC 9421), before it starts. */
 ngx_int_t ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call);
 
-/* Checks the name, resolves it if it must, and sends the request. */
+/* Checks the name, resolves it if necessary, and sends the request. */
 void ngx_rooms_peer_call_start(ngx_rooms_peer_call_t *call);
 
-/* Whether a name must not be dialled, whatever it resolves to. */
+/*
+ * Whether the configuration forbids connecting to this name, whatever its
+ * addresses are.
+ */
 ngx_uint_t ngx_rooms_peer_forbidden(ngx_rooms_loc_conf_t *conf,
     rooms_str_t peer);
 
 
-/* Frees one that wasn't started. */
+/* Frees a call that wasn't started. */
 void ngx_rooms_peer_call_free(ngx_rooms_peer_call_t *call);
 
 /*
- * There will be no answer: closes what is under way.  The handler isn't
- * called, and the call is nobody's any more.  Not from inside of a call.
+ * Cancels a call: closes what is under way and frees it.  The handler isn't
+ * called.  Don't call it from within a call's handler.
  */
 void ngx_rooms_peer_call_cancel(ngx_rooms_peer_call_t *call);
 
 
 /*
- * What a step waits for, of another server: a signed GET, and its answer.
- * Then the pipeline runs on.
+ * A signed GET that a step waits for.  When it is answered, the pipeline
+ * continues.
  */
 typedef struct {
     ngx_rooms_req_t        *rq;
     ngx_rooms_peer_call_t  *call;          /* NULL: answered */
     ngx_pool_t             *pool;
-    ngx_uint_t              status;        /* 0: there is no answer */
+    ngx_uint_t              status;        /* 0: no answer */
     rooms_str_t             answer;        /* NULL: no memory */
 } ngx_rooms_peer_ask_t;
 
-/* For one after the other; freed with the request.  NULL: no memory. */
+/*
+ * Can be used for several calls, one after the other.  Freed with the
+ * request.  NULL: no memory.
+ */
 ngx_rooms_peer_ask_t *ngx_rooms_peer_ask_create(ngx_rooms_req_t *rq);
 
 /*
- * NGX_AGAIN: it is asked, and the pipeline runs on when it has answered, or
- * not, with rq->round = to.  The answer is in the pool, which is there until
- * then, or for as long as the request is.
+ * NGX_AGAIN: the request is under way, and the pipeline continues with
+ * rq->round = to when it has ended.  The answer is allocated from the pool,
+ * which must live until then.
  */
 ngx_int_t ngx_rooms_peer_ask(ngx_rooms_peer_ask_t *ask, ngx_pool_t *pool,
     rooms_str_t peer, ngx_str_t *uri, ngx_uint_t to);

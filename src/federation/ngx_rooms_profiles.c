@@ -4,17 +4,17 @@
  */
 
 /*
- * Asking a participant's own server how they are called:
+ * Asks the servers of foreign participants for their names:
  *
  *   due -> read -> call -> commit
  *             \             ^
- *              +------------+    the policy doesn't allow it, or nobody is
- *                                there any more
+ *              +------------+    the policy doesn't allow it, or the
+ *                                participant is gone
  *
- * "profiles" holds whom to ask for and when: the score is that time, times 8,
- * and how often it was tried.  A server is asked for one at a time, and a few
- * servers at once; one that doesn't answer soon is left for later, with all
- * its participants, so it costs the others nothing.
+ * "profiles" holds the participants to ask for.  A score is the time of the
+ * next attempt, times 8, plus the number of attempts.  A server is asked for
+ * one participant at a time, and a few servers at once.  A slow server's
+ * participants are all postponed, so they don't delay the others.
  */
 
 #include "ngx_rooms_profiles.h"
@@ -24,14 +24,15 @@
 #include "rooms_told.h"
 
 
-#define NGX_ROOMS_PROFILES_MAX    10000    /* that wait */
-#define NGX_ROOMS_PROFILES_LOOK     256    /* of those that are due */
-#define NGX_ROOMS_PROFILES_ASKED     16    /* servers at once */
-#define NGX_ROOMS_PROFILES_TRIES      6    /* less than 8 */
-#define NGX_ROOMS_PROFILES_FIRST   1000    /* ms: an invite arrives before */
+#define NGX_ROOMS_PROFILES_MAX    10000    /* waiting participants */
+#define NGX_ROOMS_PROFILES_LOOK     256    /* due ones read together */
+#define NGX_ROOMS_PROFILES_ASKED     16    /* servers asked at once */
+#define NGX_ROOMS_PROFILES_TRIES      6    /* attempts; less than 8 */
+#define NGX_ROOMS_PROFILES_FIRST   1000    /* ms; gives the invite time to
+                                              arrive first */
 #define NGX_ROOMS_PROFILES_NEXT     250
-#define NGX_ROOMS_PROFILES_AGAIN   2000    /* and doubled */
-#define NGX_ROOMS_PROFILES_WAIT    3000    /* for an answer */
+#define NGX_ROOMS_PROFILES_AGAIN   2000    /* ms, doubled with each attempt */
+#define NGX_ROOMS_PROFILES_WAIT    3000    /* ms to wait for an answer */
 
 typedef enum {
     NGX_ROOMS_PROFILES_READ = 0,
@@ -45,7 +46,7 @@ typedef struct {
     ngx_pool_t             *pool;
     ngx_rooms_keys_t        keys;
     ngx_rooms_round_t       store;
-    ngx_event_t             timer;         /* the call's */
+    ngx_event_t             timer;         /* limits the call */
     ngx_rooms_profiles_e    state;
     ngx_rooms_peer_call_t  *call;
     ngx_rooms_commit_t      commit;
@@ -54,9 +55,9 @@ typedef struct {
     rooms_str_t             server;
     rooms_str_t             local;
     rooms_str_t             had;           /* the stored profile */
-    rooms_str_t            *ids;           /* the first is asked for */
+    rooms_str_t            *ids;           /* the first one is asked for */
     ngx_uint_t             *tries;
-    ngx_uint_t              n;             /* all that are due there */
+    ngx_uint_t              n;             /* all due ones of that server */
 } ngx_rooms_profiles_t;
 
 
@@ -90,7 +91,7 @@ ngx_rooms_profiles_now(void)
 }
 
 
-/* Those beyond the bound are the ones that would be asked for last. */
+/* Beyond the bound, those that would be asked for last are dropped. */
 void
 ngx_rooms_profiles_want(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t fqid, int64_t now, ngx_uint_t nth)
@@ -174,7 +175,10 @@ ngx_rooms_profiles_due(ngx_rooms_fedlink_t *link, redisReply *reply)
 }
 
 
-/* One of a server's, and with it all others of it that are due. */
+/*
+ * Asks for one participant of a server.  Its other due participants are kept,
+ * to be postponed together.
+ */
 static void
 ngx_rooms_profiles_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
     redisReply *due, ngx_uint_t first)
@@ -292,7 +296,7 @@ ngx_rooms_profiles_end(ngx_rooms_profiles_t *p)
 }
 
 
-/* The server is late: as if it were away. */
+/* The answer is late: treats the server as unreachable. */
 static void
 ngx_rooms_profiles_late(ngx_event_t *ev)
 {
@@ -338,7 +342,7 @@ ngx_rooms_profiles_answered(ngx_rooms_round_t *store, ngx_rooms_batch_t *b)
 }
 
 
-/* Whether there is somebody to be asked for, and whether we may ask. */
+/* Checks that the participant exists and that we may ask its server. */
 static ngx_int_t
 ngx_rooms_profiles_take(ngx_rooms_profiles_t *p, ngx_rooms_batch_t *b)
 {
@@ -432,7 +436,10 @@ ngx_rooms_profiles_called(ngx_rooms_peer_call_t *call)
 }
 
 
-/* It may not know yet that one of ours is in a room with its participant. */
+/*
+ * A refusal may be temporary: the server may not know yet that one of our
+ * participants shares a room with its own.
+ */
 static ngx_int_t
 ngx_rooms_profiles_judge(ngx_rooms_profiles_t *p, ngx_rooms_peer_call_t *call)
 {
@@ -493,7 +500,7 @@ ngx_rooms_profiles_judge(ngx_rooms_profiles_t *p, ngx_rooms_peer_call_t *call)
 }
 
 
-/* The first n of them; who was asked for often enough isn't any more. */
+/* Postpones the first n; gives up those with too many attempts. */
 static ngx_int_t
 ngx_rooms_profiles_later(ngx_rooms_profiles_t *p, ngx_uint_t n)
 {

@@ -4,9 +4,8 @@
  */
 
 /*
- * Foreign participants whose names nobody here has heard of their own server.
- * They are shown by their local ids until the worker that holds the lease has
- * asked it.
+ * Foreign participants whose names aren't known yet.  They are shown by their
+ * local ids until the worker with the lease has asked their server.
  */
 
 #ifndef NGX_ROOMS_PROFILES_H
@@ -16,8 +15,8 @@
 
 
 /*
- * Adds to a commit that this participant's server is to be asked.  nth: of
- * several in one commit, which are asked for one after the other.
+ * Adds to a commit that the participant's server has to be asked.  nth: index
+ * of the participant in the commit; later ones are asked later.
  */
 void ngx_rooms_profiles_want(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t fqid, int64_t now, ngx_uint_t nth);

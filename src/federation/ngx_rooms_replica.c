@@ -4,8 +4,8 @@
  */
 
 /*
- * What the home of a room tells of it: who is in it and how it is called.
- * The first such event, which invites one of ours, makes the replica.
+ * Applies what a room's home sends about its members and its metadata.  The
+ * first such event, which invites a local participant, creates the replica.
  */
 
 #include "ngx_rooms_inbox.h"
@@ -13,54 +13,58 @@
 #include "ngx_rooms_profiles.h"
 
 
-/* Positions kept free before a replica's first event, for its history. */
+/* Positions kept free below a replica's first event, for its history. */
 #define NGX_ROOMS_HISTORY  10000
 
-/* Rows that end in one commit, as a snapshot doesn't name them. */
+/* Members that one commit removes because a snapshot doesn't name them. */
 #define NGX_ROOMS_REPLICA_GONE  100
 
 typedef enum {
     NGX_ROOMS_L_BEGIN = 0,
-    NGX_ROOMS_L_LOCALS,                    /* ids of our participants */
+    NGX_ROOMS_L_LOCALS,                    /* ids of local participants */
     NGX_ROOMS_L_ROOM,                      /* the room and the rows */
-    NGX_ROOMS_L_OTHER,                     /* the two's other DM */
-    NGX_ROOMS_L_HEARD,                     /* whether they know of it */
-    NGX_ROOMS_L_GONE,                      /* rows that weren't told */
-    NGX_ROOMS_L_UNHEARD,                   /* joins that wait to be told */
-    NGX_ROOMS_L_HISTORY                    /* free positions */
+    NGX_ROOMS_L_OTHER,                     /* the participants' other DM */
+    NGX_ROOMS_L_HEARD,                     /* whether the peer knows ours */
+    NGX_ROOMS_L_GONE,                      /* rows that the snapshot doesn't
+                                              name */
+    NGX_ROOMS_L_UNHEARD,                   /* joins the home hasn't received */
+    NGX_ROOMS_L_HISTORY                    /* reserve positions */
 } ngx_rooms_replica_round_e;
 
 typedef struct {
-    ngx_uint_t             n;              /* told, and known here */
+    ngx_uint_t             n;              /* named members that exist here */
     rooms_told_member_t   *told;
-    rooms_str_t           *ids;            /* here */
+    rooms_str_t           *ids;            /* their ids here */
     rooms_mirror_row_t    *rows;
     ngx_rooms_profile_t   *profiles;
-    rooms_str_t           *had;            /* their rows; NULL: none */
-    u_char                *known;          /* and unchanged */
-    ngx_uint_t             nrows;          /* those gone are behind n */
-    rooms_room_t           room;           /* as it was, unless ... */
-    unsigned               fresh:1;        /* ... there was none */
-    unsigned               closed:1;       /* it begins so */
-    unsigned               full:1;         /* of rooms of that server that
-                                              nobody has accepted */
+    rooms_str_t           *had;            /* stored profiles; NULL: none */
+    u_char                *known;          /* the profile is unchanged */
+    ngx_uint_t             nrows;          /* rows of removed members follow
+                                              the n */
+    rooms_room_t           room;           /* as it was */
+    unsigned               fresh:1;        /* the room is new here */
+    unsigned               closed:1;       /* it starts closed */
+    unsigned               full:1;         /* too many rooms of that server
+                                              wait to be accepted */
 
-    ngx_uint_t             at_marker;      /* replies, 0: not asked */
+    ngx_uint_t             at_marker;      /* indexes of replies, 0: not
+                                              asked */
     ngx_uint_t             at_gone;
     ngx_uint_t             at_refused;
     ngx_uint_t             at_rows;
     ngx_uint_t             at_dm;
 
     int64_t                history;        /* the last free position */
-    rooms_str_t            peer[2];        /* of a DM; NULL: no two sides */
+    rooms_str_t            peer[2];        /* of a DM; NULL: it isn't one of
+                                              two */
     rooms_str_t            other;          /* their other DM, or NULL */
 } ngx_rooms_replica_t;
 
 
-/* Between two parts of a snapshot, with all the backoff there may be. */
+/* The longest time between two parts of a snapshot, with all backoffs. */
 #define NGX_ROOMS_SNAPSHOT_TTL  "180000"       /* ms */
 
-/* A snapshot that was under way when somebody joined is older than that. */
+/* A snapshot may be this much older than a join: it was under way. */
 #define NGX_ROOMS_SNAPSHOT_AGE  (10 * 1000)    /* ms */
 
 
@@ -108,7 +112,7 @@ static const ngx_rooms_endpoint_t  ngx_rooms_replica_row = {
 
 
 
-/* One of ours, into a room that is shared; a DM has no invites. */
+/* Invites a local participant to a federated room.  DMs have no invites. */
 static ngx_uint_t
 ngx_rooms_replica_invites(ngx_rooms_fedsend_t *s)
 {
@@ -130,7 +134,7 @@ ngx_rooms_fedsend_replica(ngx_rooms_req_t *rq)
     if (rq->view.exists && !rq->view.room.federated
         && !ngx_rooms_replica_invites(s))
     {
-        /* it has become a room of ours: its home hears that there is none */
+        /* the room is our own now: its former home gets 404 */
 
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
     }
@@ -138,7 +142,7 @@ ngx_rooms_fedsend_replica(ngx_rooms_req_t *rq)
     if (rq->view.exists && s->told.type == ROOMS_TOLD_SNAPSHOT
         && s->told.as_of && s->told.as_of < rq->view.room.told_at)
     {
-        /* it was under way while something newer was told */
+        /* outdated: something newer was sent while it was under way */
 
         return ngx_rooms_fedsend_done(rq, "duplicate");
     }
@@ -149,7 +153,7 @@ ngx_rooms_fedsend_replica(ngx_rooms_req_t *rq)
             || s->told.type == ROOMS_EV_REDACTION
             || s->told.type == ROOMS_EV_REACTION)
         {
-            /* an edit was in time if its own server says so */
+            /* the home has checked that the edit was in time */
 
             rq->trusted = 1;
             rq->in.now = s->told.created_at;
@@ -293,7 +297,9 @@ ngx_rooms_replica_begin(ngx_rooms_req_t *rq)
 }
 
 
-/* With ids in hand: the room, and a row and a profile of each. */
+/*
+ * All ids are known: reads the room, and a row and a profile for each member.
+ */
 static ngx_int_t
 ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
@@ -311,7 +317,7 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
              ? ngx_rooms_reply_int(locals->replies[replica->at_marker], -1)
              : -1;
 
-    /* who isn't there is left out */
+    /* unknown local participants are left out */
 
     for (i = 0, n = replica->n, replica->n = 0; i < n; i++) {
         id = replica->ids[i];
@@ -389,7 +395,7 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 }
 
 
-/* A profile as it was told, unless it is as it was. */
+/* Takes over the name and avatar from the event, unless they are unchanged. */
 static ngx_int_t
 ngx_rooms_replica_profile(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     ngx_uint_t i, rooms_str_t json)
@@ -445,7 +451,7 @@ ngx_rooms_replica_profile(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 }
 
 
-/* Whether the id is among those told. */
+/* Whether the event names this member. */
 static ngx_uint_t
 ngx_rooms_replica_told(ngx_rooms_replica_t *replica, rooms_str_t id)
 {
@@ -461,7 +467,9 @@ ngx_rooms_replica_told(ngx_rooms_replica_t *replica, rooms_str_t id)
 }
 
 
-/* Nobody of ours is in it, has ever accepted it, and one is invited. */
+/*
+ * No local participant is in it or has ever accepted it, and one is invited.
+ */
 static ngx_uint_t
 ngx_rooms_replica_returning(ngx_rooms_replica_t *replica)
 {
@@ -520,7 +528,7 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     replica->fresh = rc == NGX_DECLINED;
 
-    /* another server may have been quicker */
+    /* another server may have created it first */
 
     if (!replica->fresh && !rooms_str_eq(replica->room.origin, s->peer)) {
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND,
@@ -581,7 +589,7 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 }
 
 
-/* Free positions, the last thing that is asked for a new replica. */
+/* Reserves positions; the last round for a new replica. */
 static ngx_int_t
 ngx_rooms_replica_ask_history(ngx_rooms_req_t *rq)
 {
@@ -599,17 +607,19 @@ ngx_rooms_replica_ask_history(ngx_rooms_req_t *rq)
 
 
 /*
- * A snapshot names everybody, if need be in several parts: who isn't named is
- * gone.  Whom the parts have named is kept beside the room meanwhile, and
- * which part was the last: one that is missing makes the whole incomplete.
+ * A snapshot names all members, if necessary in several parts.  Members that
+ * it doesn't name are gone.  A set beside the room collects the names from
+ * the parts, and the number of the last part; if one is missing, the snapshot
+ * is incomplete.
  *
- * What ours do is decided here before the home hears of it, so a snapshot may
- * be older than that, and says nothing of it then.  If it is the answer to
- * what the home has refused, it says so, and has the last word.
+ * Local actions are decided here before the home receives them.  So a
+ * snapshot may be older than a local action, and then says nothing about it.
+ * If it answers an event that the home has refused, it says so, and then it
+ * decides.
  */
 
 
-/* Of each snapshot by itself: two may be told at once. */
+/* One set for each snapshot, as two may be under way. */
 static rooms_str_t
 ngx_rooms_replica_key(ngx_rooms_req_t *rq)
 {
@@ -623,7 +633,10 @@ ngx_rooms_replica_key(ngx_rooms_req_t *rq)
 }
 
 
-/* No participant's id begins with a space. */
+/*
+ * Adds the part's names.  No participant id starts with a space, so the entry
+ * with the part's number can't collide.
+ */
 static ngx_int_t
 ngx_rooms_replica_name(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     rooms_str_t key)
@@ -654,7 +667,7 @@ ngx_rooms_replica_name(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 }
 
 
-/* Of a snapshot: adds commands to the batch that reads the room. */
+/* For a snapshot: adds commands to the batch that reads the room. */
 static ngx_int_t
 ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica, int64_t marker)
@@ -677,7 +690,7 @@ ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
                                                NGX_ROOMS_KEY_EVENTS, room),
                                  at, at);
 
-        /* what became of each of ours since */
+        /* what has happened to each of them since */
 
         for (i = 0; i < replica->n; i++) {
             (void) ngx_rooms_command(b, ngx_rooms_s("ZSCORE"),
@@ -727,8 +740,8 @@ ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
 
 
 /*
- * In the order of their ids, as many as one commit takes: those behind the
- * last one that was looked at before.
+ * Collects the members to remove, sorted by id, as many as one commit takes.
+ * It continues after the last one of the previous commit.
  */
 static ngx_int_t
 ngx_rooms_replica_missing(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
@@ -767,8 +780,8 @@ ngx_rooms_replica_missing(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 
 
 /*
- * One of ours that was removed by one of ours, which the home has refused:
- * that the home says they are in is not against their will, unless they have
+ * A local member was removed by another local one, and the home has refused
+ * that.  Then the home's "join" may bring the member back, unless they have
  * come and gone since.
  */
 static ngx_int_t
@@ -834,7 +847,7 @@ ngx_rooms_replica_snapshot(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     s = rq->parts;
     s->again = 0;
 
-    /* what a commit that was in vain has looked at is looked at again */
+    /* a failed commit's members are looked at again */
 
     s->comparing = s->compared;
 
@@ -910,7 +923,7 @@ ngx_rooms_replica_gone(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 }
 
 
-/* One of ours has joined, and the home doesn't say so. */
+/* A local member has joined, but the home says otherwise. */
 static ngx_uint_t
 ngx_rooms_replica_doubt(ngx_rooms_replica_t *replica, ngx_uint_t i)
 {
@@ -923,7 +936,7 @@ ngx_rooms_replica_doubt(ngx_rooms_replica_t *replica, ngx_uint_t i)
 }
 
 
-/* Whether the join still waits to be told. */
+/* Asks whether the join is still in the outbox. */
 static ngx_int_t
 ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica)
@@ -961,9 +974,10 @@ ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
 
 
 /*
- * If it does, or was told so lately that the snapshot may be older, the home
- * says nothing of it.  If not, or if it has refused that very join, or ours
- * have left it as federation ended, the home has the last word.
+ * If the join is still in the outbox, or left it so recently that the
+ * snapshot may be older, the local state stays.  Otherwise the home decides.
+ * It also decides if it has refused that join, or if local members have left
+ * because federation ended.
  */
 static ngx_int_t
 ngx_rooms_replica_unheard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
@@ -1003,19 +1017,19 @@ ngx_rooms_replica_unheard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
 
 /*
- * Both sides of a DM may make it at the same time, each at its own server.
- * Both servers then know of both rooms, and keep the one with the lower id,
- * which is the older one.  The other is closed by its home; elsewhere it
- * begins closed, so that what was said in it can be read on both sides.
+ * Both participants of a DM may create it at the same time, each at its own
+ * server.  Both servers then learn of both rooms and keep the one with the
+ * lower id, which is the older one.  The other is closed by its home; on the
+ * other server it starts closed, so that both sides can read its messages.
  *
- * A server that makes one while it knows of ours has closed ours, or forgotten
- * it.  What it knows is what no longer waits to be told to it.
+ * If a server creates a DM although it knows ours, it has closed or lost
+ * ours.  It knows ours once the event has left our outbox.
  */
 
 
 /*
- * A DM has two sides, of which one is the sender, and one is of ours; both
- * are in it, always.
+ * A DM has exactly two participants, the sender and a local one, and both
+ * have joined.
  */
 static void
 ngx_rooms_replica_sides(ngx_rooms_replica_t *replica, rooms_str_t sender)
@@ -1075,8 +1089,8 @@ ngx_rooms_replica_other_ask(ngx_rooms_req_t *rq, rooms_str_t id)
 
 
 /*
- * Closes the other DM in the name of our side, as either side may; the event
- * that told of the new one is then judged again.
+ * Closes the other DM in the name of the local participant; either may do
+ * that.  Then the event for the new one is judged again.
  */
 static ngx_int_t
 ngx_rooms_replica_other_close(ngx_rooms_req_t *rq,
@@ -1095,7 +1109,7 @@ ngx_rooms_replica_other_close(ngx_rooms_req_t *rq,
 
     ngx_memzero(&rq->view, sizeof(ngx_rooms_view_t));
 
-    /* which one it is, for those who have it open */
+    /* the room that replaces it, for clients that have it open */
 
     rq->in.text = ngx_rooms_join(rq->pool, ngx_rooms_s("replaced by "),
                                  s->told.room);
@@ -1133,13 +1147,13 @@ ngx_rooms_replica_other(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
                               "the two have another DM");
     }
 
-    /* of two that are at home there, it knows which one is the newer */
+    /* if both are at home there, that server knows which one is newer */
 
     if (other.origin.data || rooms_str_before(s->room, other.id)) {
         return ngx_rooms_replica_other_close(rq, replica);
     }
 
-    /* our side has been in it since the event that made it */
+    /* the local participant joined with the event that created the room */
 
     at = ngx_rooms_number(rq->pool, ours.position);
 
@@ -1170,10 +1184,10 @@ ngx_rooms_replica_heard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 }
 
 
-/* What is told of a replica, as a change of it. */
+/* Applying the home's event as a change of the replica. */
 
 
-/* The room as it is told, with names of here. */
+/* The room from the event, with local ids. */
 static ngx_int_t
 ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     rooms_room_t *room)
@@ -1204,7 +1218,7 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
         return NGX_OK;
     }
 
-    /* what makes a replica, of nothing or again, has somebody of ours in it */
+    /* a new or renewed replica needs a local member */
 
     if (replica->closed) {
         room->state = ROOMS_CLOSED;
@@ -1222,7 +1236,7 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     }
 
     if (ours == 0) {
-        /* of whom it is about nobody is here; or it isn't about any of ours */
+        /* the subject is unknown here, or nobody local is concerned */
 
         return ngx_rooms_fail(rq, rooms_str_eq(s->subject.server, s->self)
                                   ? ROOMS_E_PARTICIPANT : ROOMS_E_NOT_FOUND,
@@ -1253,7 +1267,7 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 }
 
 
-/* The one whom the event is about comes first: its content is of that one. */
+/* Puts the event's subject first, since the content is about the first row. */
 static void
 ngx_rooms_replica_subject(ngx_rooms_replica_t *replica, rooms_str_t id)
 {
@@ -1271,7 +1285,7 @@ ngx_rooms_replica_subject(ngx_rooms_replica_t *replica, rooms_str_t id)
 }
 
 
-/* A snapshot is told as one event that names all whom it changes. */
+/* A snapshot becomes one event that names all changed members. */
 static rooms_str_t
 ngx_rooms_replica_content(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     const rooms_change_t *change)
@@ -1324,7 +1338,10 @@ ngx_rooms_replica_content(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 }
 
 
-/* How those are called who are new, or whose own server says so anew. */
+/*
+ * Updates the profiles of new members, and those that their own server has
+ * changed.
+ */
 static void
 ngx_rooms_replica_names(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
@@ -1347,7 +1364,7 @@ ngx_rooms_replica_names(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 }
 
 
-/* How new this is: an older snapshot that comes later undoes nothing. */
+/* Records how new this is, so that a late, older snapshot changes nothing. */
 static void
 ngx_rooms_replica_note(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
@@ -1376,7 +1393,7 @@ ngx_rooms_replica_note(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 }
 
 
-/* Nothing of the room changes: it may be told for the names alone. */
+/* The room is unchanged, but names or the record may have changed. */
 static ngx_int_t
 ngx_rooms_replica_renames(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
@@ -1398,7 +1415,7 @@ ngx_rooms_replica_renames(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
         return NGX_ERROR;
     }
 
-    /* the note that the event was here has a position in it */
+    /* the record of the event needs a position */
 
     ngx_rooms_commit_positions(&rq->commit, 1);
     ngx_rooms_replica_names(rq, replica);
@@ -1493,7 +1510,7 @@ ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
     if (!replica->fresh && (change->write & ROOMS_F_FEDERATED)
         && !change->room.federated)
     {
-        /* the home has ended it: so do we, and its participants leave */
+        /* the home has ended federation: its participants leave here, too */
 
         ngx_rooms_endings_add(&rq->commit, &rq->keys, &change->room,
                               s->told.sender.fqid, rq->now);

@@ -36,9 +36,9 @@ static const rooms_range_t  rooms_ipv4_special[] = {
 };
 
 /*
- * Global unicast is 2000::/3; of it, IANA's registry takes these out.  What
- * lies outside of 2000::/3 is special as a whole, save the two ranges that
- * carry an IPv4 address, which is then judged instead.
+ * Global unicast is 2000::/3; these are the parts of it in IANA's registry.
+ * Everything outside of 2000::/3 is special, except the two ranges that embed
+ * an IPv4 address, which is then checked instead.
  */
 
 static const rooms_range_t  rooms_ipv6_special[] = {

@@ -31,7 +31,7 @@ rooms_fedevent_text(json_t *event, rooms_buf_t *work, rooms_str_t *text)
 }
 
 
-/* jansson's keys are C strings; names of servers hold no NUL. */
+/* jansson's keys are C strings; server names have no NUL. */
 
 static void
 rooms_fedevent_key(char *dst, rooms_str_t server)

@@ -4,8 +4,9 @@
  */
 
 /*
- * An event's own signature: detached, over the canonical JSON of the event
- * without "signatures", which is {"<server>": {"<key id>": "<base64>"}}.
+ * The signature of an event.  It is detached and covers the canonical JSON of
+ * the event without "signatures", an object {"<server>": {"<key id>":
+ * "<base64>"}}.
  */
 
 #ifndef ROOMS_FEDEVENT_H
@@ -16,13 +17,13 @@
 
 
 /*
- * Each takes work space for the canonical text, and returns NULL or what is
- * wrong, in words.  Signing replaces what stood in "signatures".
+ * Both take work space for the canonical text and return NULL or a problem in
+ * words.  Signing replaces the event's "signatures".
  */
 const char *rooms_fedevent_sign(json_t *event, rooms_str_t server,
     const rooms_fedkey_pair_t *pair, rooms_buf_t *work);
 
-/* One of the keys, nkeys of them, must have signed for the server. */
+/* Succeeds if one of the `nkeys` keys has signed for the server. */
 const char *rooms_fedevent_verify(json_t *event, rooms_str_t server,
     const rooms_fedkey_t *keys, unsigned nkeys, rooms_buf_t *work);
 

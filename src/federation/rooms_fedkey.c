@@ -134,7 +134,7 @@ rooms_fedkey_sign(const rooms_fedkey_pair_t *pair, rooms_str_t message,
 }
 
 
-/* libsodium refuses keys of small order and signatures that are malleable. */
+/* libsodium rejects keys of small order and malleable signatures. */
 
 int
 rooms_fedkey_verify(const rooms_fedkey_t *key, rooms_str_t message,

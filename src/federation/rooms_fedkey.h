@@ -4,8 +4,8 @@
  */
 
 /*
- * Ed25519 keys of a server.  A key's id is made of its public half, so that
- * no two servers, and no two keys of one, can disagree on what it names.
+ * Ed25519 keys of a server.  A key's id is derived from its public half, so
+ * an id always means the same key, for every server.
  */
 
 #ifndef ROOMS_FEDKEY_H
@@ -20,7 +20,7 @@
 #define ROOMS_FEDKEY_SIGNATURE  64
 #define ROOMS_FEDKEY_ID         16     /* hexadecimal digits */
 
-/* "ed25519:" and 32 bytes in base64; a signature in base64, each with NUL */
+/* "ed25519:" and 32 bytes in base64; a signature in base64; both with NUL */
 #define ROOMS_FEDKEY_TEXT       (8 + 44 + 1)
 #define ROOMS_FEDKEY_SIG_TEXT   (88 + 1)
 #define ROOMS_FEDKEY_FILE_MAX   128
@@ -36,13 +36,16 @@ typedef struct {
 } rooms_fedkey_pair_t;
 
 
-/* Once per process: 0, or -1 if libsodium can't start. */
+/* Call once per process: 0, or -1 if libsodium can't start. */
 int rooms_fedkey_init(void);
 
-/* A key file's text: base64 of the seed, white space around it.  -1: isn't. */
+/*
+ * A key file's text: base64 of the seed, possibly with white space around it.
+ * -1: invalid.
+ */
 int rooms_fedkey_read(rooms_str_t text, rooms_fedkey_pair_t *pair);
 
-/* "ed25519:<base64>"; the string is NUL terminated. */
+/* "ed25519:<base64>", NUL terminated.  Returns its length. */
 size_t rooms_fedkey_text(const rooms_fedkey_t *key,
     char text[ROOMS_FEDKEY_TEXT]);
 int rooms_fedkey_parse(rooms_str_t text, rooms_fedkey_t *key);
@@ -53,8 +56,8 @@ int rooms_fedkey_verify(const rooms_fedkey_t *key, rooms_str_t message,
     const unsigned char signature[ROOMS_FEDKEY_SIGNATURE]);
 
 /*
- * base64 with padding (RFC 4648, section 4), strict: -1 unless it is just
- * `len` bytes and the only spelling of them.
+ * Strict base64 with padding (RFC 4648, section 4): -1 unless the text is the
+ * canonical encoding of exactly `len` bytes.
  */
 int rooms_fedkey_base64(rooms_str_t text, unsigned char *dst, size_t len);
 

@@ -8,7 +8,7 @@
 #include "rooms_stored.h"
 
 
-/* All that an event of the past may have. */
+/* The fields that an event of the history may have. */
 static const char *const  rooms_past_fields[] = {
     "id", "room_id", "sender", "profile", "event_type", "content",
     "origin_ts", "created_at", "redacted_at", "signatures"
@@ -20,7 +20,7 @@ static const rooms_event_e  rooms_past_types[] = {
     ROOMS_EV_MESSAGE, ROOMS_EV_REACTION, ROOMS_EV_REDACTION
 };
 
-/* Members of a content that name somebody, and how they are called here. */
+/* Members of a content that name participants: as sent, and as stored. */
 static const struct {
     const char  *told;
     const char  *kept;
@@ -34,7 +34,7 @@ static const struct {
 #define ROOMS_PAST_N(a)  (sizeof(a) / sizeof((a)[0]))
 
 
-/* An id of another server is a word in the store's fields. */
+/* A foreign id becomes a word in the store's fields, so it has no spaces. */
 
 rooms_str_t
 rooms_past_id(json_t *event)
@@ -282,7 +282,10 @@ rooms_past_read(json_t *event, rooms_str_t room, int64_t now,
 }
 
 
-/* Messages are their authors': whatever they hold names nobody to us. */
+/*
+ * The content of messages belongs to their authors; names in it aren't
+ * translated.
+ */
 
 static int
 rooms_past_naming(const rooms_past_t *past)
@@ -389,7 +392,7 @@ rooms_past_name(json_t *names, json_t *value)
 }
 
 
-/* A member that has a meaning here, and none there, isn't kept. */
+/* Members that have a meaning only in the stored form aren't taken over. */
 
 static int
 rooms_past_foreign(const char *key)

@@ -4,8 +4,8 @@
  */
 
 /*
- * An event, or a part of a snapshot, as a whole; and as what others know a
- * participant, an event and a room.
+ * Makes events and snapshots, and the names of participants, events and rooms
+ * in them.
  */
 
 #include "rooms_pdu.h"
@@ -15,14 +15,14 @@
 #define ROOMS_PDU_FQID  (1 + ROOMS_LOCAL_MAX + 1 + ROOMS_PEER_MAX)
 
 
-/* What isn't here is nobody's business but ours. */
+/* Other event types stay local. */
 static const rooms_event_e  rooms_pdu_told[] = {
     ROOMS_EV_CREATE, ROOMS_EV_MEMBER, ROOMS_EV_NAME, ROOMS_EV_TOPIC,
     ROOMS_EV_STATE, ROOMS_EV_FEDERATION, ROOMS_EV_POWER_LEVEL,
     ROOMS_EV_MESSAGE, ROOMS_EV_REACTION, ROOMS_EV_REDACTION
 };
 
-/* Members of a content that name somebody, and how others call them. */
+/* Members of a content that name participants: as stored, and as sent. */
 static const struct {
     const char   *key;
     const char   *told;
@@ -59,7 +59,7 @@ rooms_pdu_str(json_t *value)
 }
 
 
-/* ROOMS_NULL is null in JSON. */
+/* ROOMS_NULL becomes null. */
 static json_t *
 rooms_pdu_json(rooms_str_t s)
 {
@@ -198,7 +198,7 @@ rooms_pdu_profile(json_t *person)
 }
 
 
-/* `room` and `members` are borrowed; what is NULL is left out. */
+/* Adds the members that aren't NULL; `room` and `members` are borrowed. */
 
 static int
 rooms_pdu_finish(json_t *pdu, json_t *room, int64_t as_of, json_t *members)
@@ -347,12 +347,12 @@ rooms_pdu_snapshot(const rooms_pdu_t *pdu, const rooms_pdu_part_t *part)
 
 
 /*
- * The content of an event, and those whom it is about: what they are called
- * here is noted, and once that was looked up, said as others know it.
+ * The content of an event and the participants it is about.  Their ids are
+ * collected first; after the look-up they are replaced by names.
  */
 
 
-/* "<id>:<server>" of an event that this one is about, by its id here. */
+/* The event that this one refers to, by its id here. */
 
 static json_t *
 rooms_pdu_reference(json_t *event)
@@ -375,7 +375,10 @@ rooms_pdu_reference(json_t *event)
 }
 
 
-/* Messages are their authors': whatever they hold names nobody to us. */
+/*
+ * The content of messages belongs to their authors; names in it aren't
+ * translated.
+ */
 
 static json_t *
 rooms_pdu_naming(json_t *event)
@@ -476,7 +479,7 @@ rooms_pdu_found(json_t *set, json_t *id)
 }
 
 
-/* What was found of one that is mentioned, borrowed; NULL: nothing. */
+/* The fqid that was looked up, borrowed; NULL: none. */
 static json_t *
 rooms_pdu_fqid(const rooms_pdu_t *pdu, json_t *id)
 {
@@ -484,7 +487,7 @@ rooms_pdu_fqid(const rooms_pdu_t *pdu, json_t *id)
 }
 
 
-/* Who can't be named to others is left out of a list of many. */
+/* A list leaves out participants that have no fqid. */
 
 static json_t *
 rooms_pdu_fqids(const rooms_pdu_t *pdu, json_t *ids)
@@ -626,7 +629,7 @@ rooms_pdu_content(const rooms_pdu_t *pdu, json_t *event, const char **why)
 }
 
 
-/* Those whom the event is about, each once. */
+/* Adds a participant to `members` once. */
 
 static int
 rooms_pdu_member_add(const rooms_pdu_t *pdu, json_t *members, json_t *id)
@@ -655,7 +658,7 @@ rooms_pdu_begins(json_t *event)
 }
 
 
-/* Those whom an event is about; NULL: no memory. */
+/* The participants that an event is about; NULL: no memory. */
 static json_t *
 rooms_pdu_members(const rooms_pdu_t *pdu, json_t *event)
 {
@@ -688,7 +691,7 @@ rooms_pdu_members(const rooms_pdu_t *pdu, json_t *event)
         }
     }
 
-    /* a DM has both in it from its first event, which names only one */
+    /* a DM's first event names only one of its two members */
 
     for (i = 0; i < 2 && rooms_pdu_begins(event); i++) {
         value = rooms_pdu_json(pdu->sides[i]);

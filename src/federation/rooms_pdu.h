@@ -4,9 +4,9 @@
  */
 
 /*
- * Events as other servers are told them (docs/federation-protocol.md), made
- * of events as the store holds them.  Names are looked up in between: first
- * what an event mentions is collected, then it is made with what was found.
+ * Turns stored events into the events that other servers receive
+ * (docs/federation-protocol.md).  First it collects the names an event
+ * mentions; the caller looks them up; then it makes the event.
  */
 
 #ifndef ROOMS_PDU_H
@@ -17,60 +17,64 @@
 
 
 typedef struct {
-    rooms_str_t   server;                  /* our name */
-    rooms_str_t   room_id;                 /* at its home; NULL: as here */
+    rooms_str_t   server;                  /* this server's name */
+    rooms_str_t   room_id;                 /* id at its home; NULL: same as
+                                              here */
 
     /*
-     * Objects with a member for each that is mentioned, null until it is
-     * found: participants as in "members", and events as "<id>:<server>".
+     * Objects with a member for everything mentioned, null until it is looked
+     * up: participants as in "members", and events as "<id>:<server>".
      */
     json_t       *people;
     json_t       *events;
 
-    json_t       *room;                    /* told with each, or NULL */
-    int64_t       as_of;                   /* the room's position then, or 0 */
-    unsigned      members:1;               /* so are those it is about */
-    rooms_str_t   sides[2];                /* of a DM, whom its beginning is
-                                              about; mentioned, or NULL */
+    json_t       *room;                    /* sent with each event, or NULL */
+    int64_t       as_of;                   /* the room's position at that
+                                              time, or 0 */
+    unsigned      members:1;               /* also send the members that
+                                              events are about */
+    rooms_str_t   sides[2];                /* a DM's participants, for its
+                                              create event; mentioned, or
+                                              NULL */
 } rooms_pdu_t;
 
 
-/* Notes what an event, or a room, mentions.  -1: no memory. */
+/* Collects what an event, or a room, mentions.  -1: no memory. */
 int rooms_pdu_mentions(rooms_pdu_t *pdu, json_t *event);
 int rooms_pdu_mention(json_t *set, rooms_str_t id);
 
 /*
- * A participant that was looked up; local is NULL for one of another server,
- * whose id is its name.  NULL: has none that others know, or no memory.
+ * A participant that was looked up.  `local` is NULL for one of another
+ * server, whose id is the fqid.  NULL: it has no fqid, or no memory.
  */
 json_t *rooms_pdu_person(const rooms_pdu_t *pdu, const rooms_member_t *member,
     rooms_str_t local, rooms_str_t name, rooms_str_t avatar);
 
-/* An event's name, of its JSON; NULL likewise. */
+/* An event's name "<id>:<server>", from its JSON; NULL likewise. */
 json_t *rooms_pdu_name(const rooms_pdu_t *pdu, json_t *event);
 
-/* What "room" says. */
+/* The value of "room". */
 json_t *rooms_pdu_room(const rooms_pdu_t *pdu, const rooms_room_t *room);
 
 /*
- * NULL: it isn't told, and why says what it is; why is NULL, too, where that
- * is as it should be: workspaces and read markers are nobody else's business.
+ * NULL: the event isn't sent, and `why` has the reason.  `why` is NULL too if
+ * that is intended: workspaces and read markers stay local.
  */
 json_t *rooms_pdu_make(const rooms_pdu_t *pdu, json_t *event,
     const char **why);
 
-/* A part of a snapshot; those that go on behind it have the same "of". */
+/* A part of a snapshot.  All parts have the same "of". */
 typedef struct {
     rooms_str_t   room;
     rooms_str_t   id;
     rooms_str_t   sender;
-    json_t       *members;                 /* of rooms_pdu_person() */
-    rooms_str_t   of;                      /* the first part's id; NULL: there
-                                              is but one */
+    json_t       *members;                 /* made by rooms_pdu_person() */
+    rooms_str_t   of;                      /* id of the first part; NULL: the
+                                              only part */
     unsigned      part;                    /* from 0 */
     unsigned      complete:1;              /* the last one */
-    rooms_str_t   refused;                 /* the receiver's event that it
-                                              answers, or NULL */
+    rooms_str_t   refused;                 /* the receiver's event that the
+                                              snapshot answers, or NULL */
     int64_t       now;                     /* ms */
 } rooms_pdu_part_t;
 

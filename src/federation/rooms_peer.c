@@ -27,7 +27,7 @@ rooms_letter(unsigned char c)
 }
 
 
-/* Divides "host:port" at the colon that isn't inside of brackets. */
+/* Splits "host:port" at the last colon outside of brackets. */
 
 static rooms_str_t
 rooms_peer_host(rooms_str_t name, rooms_str_t *port)
@@ -91,7 +91,7 @@ rooms_ipv4_parse(rooms_str_t s, unsigned char address[4])
     memcpy(text, s.data, s.len);
     text[s.len] = '\0';
 
-    /* unlike inet_aton(): four decimal parts; leading zeros are refused */
+    /* unlike inet_aton(): exactly four decimal parts without leading zeros */
 
     return inet_pton(AF_INET, text, address) == 1;
 }
@@ -127,7 +127,7 @@ rooms_ipv6_parse(rooms_str_t s, unsigned char address[16])
 }
 
 
-/* A label that could be read as a number of inet_aton(). */
+/* A label that inet_aton() could read as a number. */
 
 static int
 rooms_label_number(rooms_str_t label)

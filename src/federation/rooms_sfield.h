@@ -4,10 +4,10 @@
  */
 
 /*
- * The part of Structured Field Values (RFC 8941) that signatures need, read
- * strictly: what we take is written in the one canonical way, so the bytes
- * that stand in a field are the bytes that were signed.  After a failure
- * every function returns nothing.
+ * A strict reader for the part of Structured Field Values (RFC 8941) that
+ * signatures need.  It accepts only the canonical spelling, so the bytes in
+ * the field are the bytes that were signed.  After a failure every function
+ * returns nothing.
  */
 
 #ifndef ROOMS_SFIELD_H
@@ -25,20 +25,20 @@ typedef struct {
 
 void rooms_sfield_init(rooms_sfield_t *f, rooms_str_t field);
 
-/* A key, with the "=" behind it. */
+/* A key, and consumes the "=" behind it. */
 rooms_str_t rooms_sfield_key(rooms_sfield_t *f);
-/* A string, with its quotes; escapes in it are left, and none is needed. */
+/* A string with its quotes.  Escapes aren't decoded; none is needed. */
 rooms_str_t rooms_sfield_string(rooms_sfield_t *f);
-/* What stands between the colons of a byte sequence. */
+/* The content of a byte sequence, without the colons. */
 rooms_str_t rooms_sfield_bytes(rooms_sfield_t *f);
 int64_t rooms_sfield_integer(rooms_sfield_t *f);
 
 void rooms_sfield_expect(rooms_sfield_t *f, unsigned char c);
-/* Whether c stands here; it is passed over. */
+/* Consumes c if it is next, and returns whether it was. */
 int rooms_sfield_take(rooms_sfield_t *f, unsigned char c);
-/* Whether there is another member; passes over the comma before it. */
+/* Whether another member follows; consumes the comma. */
 int rooms_sfield_comma(rooms_sfield_t *f);
-/* Whether all of it was read, and nothing failed. */
+/* Whether the whole field was read without a failure. */
 int rooms_sfield_end(const rooms_sfield_t *f);
 
 #endif /* ROOMS_SFIELD_H */

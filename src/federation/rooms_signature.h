@@ -4,8 +4,8 @@
  */
 
 /*
- * A request's signature: HTTP Message Signatures (RFC 9421) over a fixed set
- * of components, the body through its digest (RFC 9530).
+ * HTTP Message Signatures (RFC 9421) of requests, over a fixed set of
+ * components.  The body is covered by its digest (RFC 9530).
  */
 
 #ifndef ROOMS_SIGNATURE_H
@@ -15,7 +15,7 @@
 #include "rooms_peer.h"
 
 
-#define ROOMS_SIGNATURE_WINDOW      60      /* s, either way */
+#define ROOMS_SIGNATURE_WINDOW      60      /* s, before or after now */
 #define ROOMS_SIGNATURE_COMPONENTS   4
 #define ROOMS_SIGNATURE_PARAMS     600      /* bytes of Signature-Input */
 
@@ -27,7 +27,7 @@
 typedef struct {
     rooms_str_t     method;
     rooms_str_t     authority;             /* the receiver's server name */
-    rooms_str_t     target;                /* raw, with its query */
+    rooms_str_t     target;                /* raw, with the query */
     rooms_str_t     digest;                /* the Content-Digest field */
 } rooms_signed_request_t;
 
@@ -36,20 +36,20 @@ typedef struct {
     rooms_str_t     value;
 } rooms_component_t;
 
-/* What the two fields say, before anything is proved. */
+/* The two fields, parsed but not yet verified. */
 typedef struct {
     rooms_str_t     names[ROOMS_SIGNATURE_COMPONENTS];
-    rooms_str_t     params;                /* of @signature-params */
+    rooms_str_t     params;                /* the value of @signature-params */
     int64_t         created;               /* s */
-    int64_t         expires;               /* 0: not said */
-    rooms_str_t     server;                /* of keyid */
+    int64_t         expires;               /* 0: missing */
+    rooms_str_t     server;                /* from the keyid */
     rooms_str_t     key_id;
     unsigned char   signature[ROOMS_FEDKEY_SIGNATURE];
 } rooms_signature_t;
 
 
 void rooms_digest_field(rooms_str_t body, char field[ROOMS_DIGEST_LEN + 1]);
-/* 0: the field has a sha-256, and it is the body's. */
+/* 0: the field has a sha-256 digest that matches the body. */
 int rooms_digest_check(rooms_str_t field, rooms_str_t body);
 
 /* The signature base, RFC 9421, section 2.5. */
@@ -57,24 +57,27 @@ void rooms_signature_base(rooms_buf_t *b, const rooms_component_t *components,
     unsigned n, rooms_str_t params);
 
 /*
- * Strict: one signature in each field, under one label; the four components
- * of ours, each once and without parameters; created, keyid and alg, each
- * once, and of others only expires, nonce and tag.  Returns NULL or what is
- * wrong, in words.  Everything points into the fields.
+ * Strict: one signature in each field, under one label; exactly our four
+ * components, each once and without parameters; created, keyid and alg, each
+ * once, and optionally expires, nonce and tag.  Returns NULL or a problem in
+ * words.  All strings point into the fields.
  */
 const char *rooms_signature_parse(rooms_str_t input, rooms_str_t signature,
     rooms_signature_t *sig);
 
-/* Within the window around now (s), and not expired? */
+/*
+ * Whether `created` is within the window around now (s), and `expires` isn't
+ * over.
+ */
 int rooms_signature_fresh(const rooms_signature_t *sig, int64_t now);
 
-/* 0: this key made it, for this request.  buf: work space. */
+/* 0: the key has signed this request. */
 int rooms_signature_verify(const rooms_signature_t *sig,
     const rooms_signed_request_t *request, const rooms_fedkey_t *key,
     rooms_buf_t *work);
 
 /*
- * The two fields of a request of ours, by `server` (us).  `input` needs
+ * The two fields for a request from `server`, which is us.  `input` needs
  * ROOMS_SIGNATURE_PARAMS bytes; -1: something doesn't fit.
  */
 int rooms_signature_make(const rooms_signed_request_t *request,

@@ -9,7 +9,8 @@
 
 
 #define ROOMS_TOLD_AVATAR  2048
-#define ROOMS_TOLD_AHEAD   (INT64_C(5) * 60 * 1000)   /* ms, of clocks */
+#define ROOMS_TOLD_AHEAD   (INT64_C(5) * 60 * 1000)   /* ms between the
+                                                         servers' clocks */
 
 
 rooms_str_t
@@ -28,7 +29,7 @@ rooms_told_str(json_t *object, const char *key)
 }
 
 
-/* A participant's id here is the name, so it must be fit to be one. */
+/* A foreign participant's id here is its fqid, so that must be a valid id. */
 
 static int
 rooms_told_fqid(rooms_str_t fqid, rooms_told_member_t *m)
@@ -217,7 +218,7 @@ rooms_told_room(json_t *room, rooms_told_t *told)
 }
 
 
-/* A snapshot is in one part, or in several that are told one by one. */
+/* A snapshot has one part, or several that are sent one after the other. */
 
 static const char *
 rooms_told_snapshot(json_t *event, rooms_told_t *told)
@@ -353,7 +354,7 @@ rooms_told_space(const unsigned char *p, const unsigned char *end)
 }
 
 
-/* Behind a string's closing quote; NULL: it has none. */
+/* The position after a string's closing quote; NULL: unterminated. */
 
 static const unsigned char *
 rooms_told_quoted(const unsigned char *p, const unsigned char *end)
@@ -368,7 +369,10 @@ rooms_told_quoted(const unsigned char *p, const unsigned char *end)
 }
 
 
-/* Behind a value: at a comma, or at what closes the one that holds it. */
+/*
+ * The position after a value: at a comma, or at the closing bracket around
+ * it.
+ */
 
 static const unsigned char *
 rooms_told_skip(const unsigned char *p, const unsigned char *end)
@@ -496,7 +500,7 @@ rooms_told_piece(rooms_str_t *array, rooms_str_t *value)
 }
 
 
-/* The time of the id stays in its place: ids sort by it. */
+/* The time stays at its place in the id, since ids sort by it. */
 
 size_t
 rooms_told_room_id(rooms_str_t home, rooms_str_t id, unsigned char *dst)

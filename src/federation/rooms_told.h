@@ -4,9 +4,8 @@
  */
 
 /*
- * What another server tells: an EVENT of docs/federation-protocol.md, read
- * from its JSON.  Nothing of it is trusted; what is read here has its form,
- * and no more than that.
+ * An EVENT of docs/federation-protocol.md, as read from another server's
+ * JSON.  This checks only its form; nothing in it is trusted.
  */
 
 #ifndef ROOMS_TOLD_H
@@ -18,7 +17,7 @@
 
 
 #define ROOMS_TOLD_EVENTS    50          /* in one request */
-#define ROOMS_TOLD_MEMBERS  100          /* of one event */
+#define ROOMS_TOLD_MEMBERS  100          /* in one event */
 #define ROOMS_TOLD_PARTS    (1 << 20)    /* of one snapshot */
 #define ROOMS_TOLD_SNAPSHOT ROOMS_EV_MAX /* swp.room.members */
 
@@ -28,8 +27,8 @@ typedef struct {
     rooms_str_t         server;
     rooms_membership_e  membership;
     int                 power;
-    int64_t             joined_at;       /* ms, 0: isn't joined */
-    rooms_str_t         name;            /* displayed; NULL: isn't told */
+    int64_t             joined_at;       /* ms; 0: not joined */
+    rooms_str_t         name;            /* display name; NULL: not given */
     rooms_str_t         avatar;
 } rooms_told_member_t;
 
@@ -43,8 +42,8 @@ typedef struct {
     int64_t             created_at;      /* ms */
 
     unsigned            has_room:1;
-    unsigned            complete:1;      /* with the parts before it, members
-                                            is everybody */
+    unsigned            complete:1;      /* together with the earlier parts,
+                                            the member list is complete */
     unsigned            is_public:1;
     unsigned            federated:1;
     rooms_type_e        room_type;
@@ -54,35 +53,35 @@ typedef struct {
     rooms_str_t         creator;
     int64_t             room_created_at;
 
-    int64_t             as_of;           /* the home's position when it said
-                                            how the room is, or 0 */
+    int64_t             as_of;           /* the home's position when it wrote
+                                            "room"; 0: not given */
 
     json_t             *members;         /* an array, or NULL */
-    rooms_str_t         of;              /* a snapshot: its first part's id,
-                                            or NULL: it is of none */
-    unsigned            part;            /* which one it is, from 0 */
-    rooms_str_t         refused;         /* the receiver's event that it is
-                                            the answer to, or NULL */
+    rooms_str_t         of;              /* of a snapshot: id of its first
+                                            part; NULL: not in parts */
+    unsigned            part;            /* number of the part, from 0 */
+    rooms_str_t         refused;         /* the receiver's event that it
+                                            answers, or NULL */
 } rooms_told_t;
 
 
-/* NULL, or what is wrong, in words; now is in ms. */
+/* Returns NULL or a problem in words.  `now` is in ms. */
 const char *rooms_told_read(json_t *event, int64_t now, rooms_told_t *told);
 const char *rooms_told_member(json_t *member, rooms_told_member_t *m);
 
 /*
- * A text of a peer's is taken apart before it is parsed, so that one event
- * that isn't JSON to us spoils no other.  Where a value ends is seen by its
- * brackets and quotes alone: 1, and the value; 0: there is none; -1: what
- * holds it has no end.  An array is what is left of it after each call.
+ * Split a peer's text before it is parsed, so that one event with invalid
+ * JSON doesn't spoil the others.  They find the end of a value only by its
+ * brackets and quotes.  1: found; 0: there is none; -1: the container is
+ * unterminated.  Each call of rooms_told_piece() shortens the array.
  */
 int rooms_told_find(rooms_str_t object, const char *key, rooms_str_t *value);
 int rooms_told_piece(rooms_str_t *array, rooms_str_t *value);
 
 /*
- * A room is known by its id and its home together.  It has the same id here,
- * unless another one has it already: then it has one that is made of both, and
- * ends with "_", as no id does that anybody may claim.  At most ROOMS_ID_MAX
+ * A room is identified by its id and its home together.  Here it keeps its
+ * id, unless another room has it.  Then its id is derived from both and ends
+ * with "_", which no id chosen by a server may do.  At most ROOMS_ID_MAX
  * bytes; returns the length.
  */
 #define ROOMS_TOLD_ROOM  (sizeof("room-") - 1 + 26 + 1)
@@ -90,31 +89,34 @@ size_t rooms_told_room_id(rooms_str_t home, rooms_str_t id,
     unsigned char *dst);
 int rooms_told_room_made(rooms_str_t id);
 
-/* The id of an event that can't be parsed, if one is to be seen, or NULL. */
+/* The id of an event that can't be parsed, if it can be found; or NULL. */
 rooms_str_t rooms_told_id(rooms_str_t event);
 
-/* "<event id>:<server>": 0, and both parts; -1: isn't one. */
+/* Splits "<event id>:<server>": 0, or -1 if invalid. */
 int rooms_told_ref(rooms_str_t s, rooms_str_t *id, rooms_str_t *server);
 
 /*
- * How somebody is called, and looks.  What isn't fit to be shown is NULL: it
- * is no reason to refuse more.
+ * Reads a display name and an avatar.  Unfit values become NULL; the rest is
+ * still used.
  */
 void rooms_told_profile(json_t *object, rooms_str_t *name,
     rooms_str_t *avatar);
 
 /*
- * Of its participants only a server itself says how they are called, and look:
- * what a speaker says of others is dropped.
+ * Only a participant's own server may give its name and avatar: drops them if
+ * the speaker is another server.
  */
 void rooms_told_own(rooms_str_t speaker, rooms_str_t server,
     rooms_str_t *name, rooms_str_t *avatar);
 
-/* A server's answer to "profile/{local_id}": 0; -1: isn't that profile. */
+/*
+ * A server's answer to "profile/{local_id}": 0, or -1 if it isn't that
+ * profile.
+ */
 int rooms_told_answer(json_t *data, rooms_str_t local, rooms_str_t server,
     rooms_str_t *name, rooms_str_t *avatar);
 
-/* A string member; NULL if it is absent or another thing. */
+/* A string member; NULL if it is missing or of another type. */
 rooms_str_t rooms_told_str(json_t *object, const char *key);
 
 #endif /* ROOMS_TOLD_H */
