@@ -21,7 +21,7 @@ inside(rooms_str_t s, rooms_str_t of)
 }
 
 
-/* A canonical text is no longer than its source, and is its own canon. */
+/* The canonical form is no longer than its source, and canonical itself. */
 static void
 canonical(rooms_str_t s)
 {
@@ -77,7 +77,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     all.len = size;
     all.data = data;
 
-    /* what a line divides: Signature-Input and Signature, field and body */
+    /* a newline separates Signature-Input and Signature, or field and body */
 
     for (i = 0; i < size && data[i] != '\n'; i++) { /* void */ }
 

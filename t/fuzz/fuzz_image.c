@@ -4,8 +4,8 @@
  */
 
 /*
- * libFuzzer: headers of pictures.  The first byte says how long the pieces are
- * in which the rest comes; the answer doesn't depend on it.
+ * libFuzzer: headers of images.  The first byte is the length of the pieces
+ * in which the rest is fed; the result must not depend on it.
  */
 
 #include <stdlib.h>
@@ -40,7 +40,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     for (left = size; left; left -= n, data += n) {
         n = left < step ? left : step;
 
-        /* of its own, so that reading past it is seen */
+        /* a separate allocation, so that ASan detects overreads */
         piece = malloc(n);
         check(piece);
         memcpy(piece, data, n);

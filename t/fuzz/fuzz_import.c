@@ -4,8 +4,8 @@
  */
 
 /*
- * Any bytes as the manifest.json of an import: what was found good is
- * written, as long as was measured, and can be imported again.
+ * libFuzzer: any bytes as the manifest.json of an import.  An accepted
+ * manifest can be written, has the measured size, and can be imported again.
  */
 
 #include "../unit/bundle_import.h"

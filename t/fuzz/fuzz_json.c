@@ -11,7 +11,7 @@
 #include "rooms_json_scan.h"
 
 
-/* Whether the text is JSON to whoever gets it in windows. */
+/* Whether the text is JSON for a reader that gets it in windows. */
 static int
 in_windows(const uint8_t *data, size_t size, size_t step, unsigned report)
 {
@@ -50,7 +50,7 @@ in_windows(const uint8_t *data, size_t size, size_t step, unsigned report)
         }
     }
 
-    /* a number is complete when something follows it */
+    /* a number ends only when something follows it */
 
     p = (const uint8_t *) " ";
     last = p + 1;
@@ -66,8 +66,8 @@ in_windows(const uint8_t *data, size_t size, size_t step, unsigned report)
 
 
 /*
- * The reader takes no text that jansson refuses, and stays inside of it.  In
- * windows it takes the same ones.
+ * The reader accepts no text that jansson refuses, and doesn't read past it.
+ * In windows it accepts the same texts.
  */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

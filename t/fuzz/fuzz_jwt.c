@@ -69,7 +69,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 }
 
 
-/* What must hold of any answer. */
+/* Invariants of every result. */
 static void
 judge(rooms_jwt_e rc, const rooms_principal_t *p, const unsigned char *buf,
     const char *why)
@@ -132,7 +132,7 @@ token(const unsigned char *data, size_t len)
 }
 
 
-/* Signed by the secret file's key: "alg" decides whether it is accepted. */
+/* Signed with the secret file's key: "alg" decides whether it is accepted. */
 static void
 signed_token(const unsigned char *data, size_t len)
 {
@@ -174,8 +174,8 @@ signed_token(const unsigned char *data, size_t len)
 
 
 /*
- * "a b,c" are the paths of the first claim (two words) and of the second; the
- * sixth are the words that make an administrator.
+ * "a b,c" has the paths of the first claim (two words) and of the second; the
+ * sixth list has the words that make an administrator.
  */
 static void
 mapped_token(const unsigned char *data, size_t len)

@@ -4,9 +4,9 @@
  */
 
 /*
- * Any bytes as a manifest.json, whole and in windows: both must find the
- * same, each slice must be JSON to jansson too, and what is complete must be
- * an object to it.
+ * libFuzzer: any bytes as a manifest.json, whole and in windows.  Both
+ * readings must agree, jansson must accept each slice, and a complete
+ * manifest must be an object for jansson.
  */
 
 #include <stdlib.h>
@@ -35,7 +35,7 @@ check(rooms_manifest_check_t *c, const rooms_manifest_t *m, int item)
     v = json_loadb((const char *) m->slice.data, m->slice.len,
                    JSON_DECODE_ANY, &error);
 
-    /* numbers that it can't hold are the one thing that it may refuse */
+    /* it may refuse only numbers that it can't represent */
 
     must(v != NULL || strstr(error.text, "too big") != NULL
          || strstr(error.text, "real number overflow") != NULL);
@@ -103,7 +103,7 @@ split(const uint8_t *data, size_t size, size_t step, int *complete)
 
     *complete = rooms_manifest_finish(&m) == 0;
 
-    /* what is too long is found out before its end if it comes in windows */
+    /* in windows, text that is too long is found before its end */
 
     if (*complete) {
         must(m.scan.offset == size);

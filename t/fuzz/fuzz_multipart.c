@@ -4,9 +4,9 @@
  */
 
 /*
- * The first line is a Content-Type, the rest a body: parsed whole, and in
- * chunks of a length that the first byte of the body chooses.  Both must
- * find the same.
+ * libFuzzer: the first line is a Content-Type, the rest a body.  It is parsed
+ * whole, and in chunks whose length the first byte of the body sets.  Both
+ * must give the same result.
  */
 
 #include <stdlib.h>
@@ -24,7 +24,7 @@ must(int ok)
 }
 
 
-/* A sum over all events but for how the data are cut. */
+/* A checksum of all events that doesn't depend on how the data are cut. */
 
 static uint64_t
 parse(rooms_str_t type, const uint8_t *body, size_t size, size_t step)

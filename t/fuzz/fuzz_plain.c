@@ -4,8 +4,8 @@
  */
 
 /*
- * Two readers of one body: what is plain, jansson takes, too, and reads the
- * same in it.
+ * libFuzzer: two readers of one body.  jansson must accept every body that
+ * counts as plain, and read the same from it.
  */
 
 #include <jansson.h>

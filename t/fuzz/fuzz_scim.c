@@ -4,8 +4,8 @@
  */
 
 /*
- * libFuzzer target for src/scim.  The first byte of the input says what the
- * rest is: a filter, a body of PATCH, or a User.
+ * libFuzzer target for src/scim.  The first byte selects what the rest is: a
+ * filter, a body of PATCH, or a User.
  */
 
 #include <stdlib.h>
@@ -39,7 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     case 0:
 
-        /* with a resource or without, it is a filter or isn't */
+        /* it is a valid filter both with and without a resource, or neither */
 
         if ((rooms_scim_match(text, tree) < 0)
             != (rooms_scim_match(text, NULL) < 0)

@@ -5,7 +5,8 @@
 
 /*
  * Writes seed corpora: `fuzz_seeds DIR` fills DIR/zip, DIR/multipart and
- * DIR/manifest, made by our own writer, and DIR/jwt.
+ * DIR/manifest with the output of our own writer, and other folders with the
+ * texts below.
  */
 
 #include "../unit/bundle_test.h"      /* first: _GNU_SOURCE */
@@ -78,7 +79,7 @@ save_zip(const char *name, int method, int level, int known, uint64_t bound)
 }
 
 
-/* an end record's ZIP64 form around what has none */
+/* adds a ZIP64 end record to an archive without one */
 
 static void
 save_zip64_end(const bytes_t *zip)
@@ -106,7 +107,7 @@ save_zip64_end(const bytes_t *zip)
 }
 
 
-/* The first byte says what it is; see fuzz_jwt.c. */
+/* The first byte selects the kind; see fuzz_jwt.c. */
 static void
 save_jwt(void)
 {
@@ -138,9 +139,7 @@ save_jwt(void)
 }
 
 
-/*
- * As it is packed again: a backslash, a byte of CP437, NULs behind the end.
- */
+/* As other tools pack it: a backslash, a byte of CP437, NULs after the end. */
 
 static void
 save_repacked(void)
@@ -167,7 +166,7 @@ save_repacked(void)
 }
 
 
-/* A ticket as it comes, one whose inside it is, targets; heads of pictures. */
+/* A ticket, the content of a ticket, request targets, image headers. */
 static void
 save_urls(void)
 {
@@ -189,7 +188,10 @@ save_urls(void)
 }
 
 
-/* A filter, a PATCH, a User: the first byte says which; see fuzz_scim.c. */
+/*
+ * A filter, a PATCH, a User: the first byte selects the kind; see
+ * fuzz_scim.c.
+ */
 static void
 save_scim(void)
 {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Rows of events as a store may hold them. */
+/* libFuzzer: stored rows of events, of any content. */
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -23,7 +23,10 @@ check(int good)
 }
 
 
-/* Each row is shown as valid JSON, and one that is read is written again. */
+/*
+ * Each row is shown as valid JSON, and a readable one is written again
+ * unchanged.
+ */
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

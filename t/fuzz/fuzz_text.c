@@ -74,7 +74,7 @@ fuzz_slug(rooms_str_t s)
     slug = (rooms_str_t) { rooms_slug(s, n, dst), dst };
     check(slug.len > 0 && slug.len <= sizeof(dst));
 
-    /* what is told is what is asked for */
+    /* an alias in our own output must be read as the same slug */
     again = (rooms_str_t) { rooms_slug_read(slug, more), more };
     check(rooms_str_eq(again, slug));
 

@@ -4,8 +4,8 @@
  */
 
 /*
- * libFuzzer: tickets and links as they come, tickets whose inside is the input
- * and whose signature is good, and what logs may show of a target.
+ * libFuzzer: tickets and links from clients, tickets with the input as
+ * content and a valid signature, and what a log may show of a target.
  */
 
 #include <stdlib.h>
@@ -67,7 +67,7 @@ fuzz_signed(rooms_str_t s)
 }
 
 
-/* What was hidden once has nothing left to hide but a dash. */
+/* After hiding, only dashes are left to hide. */
 static void
 fuzz_hide(rooms_str_t s)
 {

@@ -3,7 +3,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* What other servers tell: events of now and of the past, lists of servers. */
+/*
+ * libFuzzer: what other servers send: events, events of the history, server
+ * lists.
+ */
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -65,7 +68,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     peers((rooms_str_t) { size, data });
     (void) rooms_told_ref((rooms_str_t) { size, data }, &id, &server);
 
-    /* what is taken apart unparsed stays inside */
+    /* splitting unparsed text must stay inside it */
 
     text = (rooms_str_t) { size, data };
     (void) rooms_told_id(text);

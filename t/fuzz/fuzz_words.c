@@ -4,8 +4,8 @@
  */
 
 /*
- * libFuzzer: the words of an index.  The input is a text, and behind its first
- * line a query.
+ * libFuzzer: the words of an index.  The first line is a text, the rest a
+ * query.
  */
 
 #include <stdlib.h>
@@ -29,7 +29,7 @@ fold(rooms_str_t s, unsigned char *dst, size_t size)
 }
 
 
-/* Different words of the text, in order, none of them too long or cut. */
+/* The words of a text are distinct, sorted, none too long or badly cut. */
 static void
 fuzz_index(rooms_str_t folded, const rooms_str_t *words, unsigned n,
     int valid)
@@ -47,7 +47,7 @@ fuzz_index(rooms_str_t folded, const rooms_str_t *words, unsigned n,
 }
 
 
-/* What the text has, its index finds. */
+/* The index finds what the text contains. */
 static void
 fuzz_search(rooms_str_t text, rooms_str_t query, const rooms_str_t *words,
     unsigned n)

@@ -4,9 +4,10 @@
  */
 
 /*
- * What a client sends over a WebSocket: frames as libwslay takes them apart,
- * the messages that they make, and what these say.  And events as flat
- * objects.  The first byte says how long the pieces are that come at a time.
+ * libFuzzer: a client's input on a WebSocket: frames as libwslay splits them,
+ * the messages they form, and the content of these.  Also events as flat
+ * objects.  The first byte is the length of the pieces in which the input
+ * arrives.
  */
 
 #include <stdlib.h>
@@ -45,7 +46,7 @@ fuzz_recv(uint8_t *buf, size_t len, int flags, void *user)
 }
 
 
-/* 1: go on. */
+/* Returns 1 to go on. */
 static int
 fuzz_frame(rooms_ws_t *ws, struct wslay_frame_iocb *io, uint64_t *got,
     int *inside, unsigned char *text)

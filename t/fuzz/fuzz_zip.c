@@ -4,8 +4,9 @@
  */
 
 /*
- * Any bytes as a ZIP archive: opened, in the way of a dry run too, and all
- * its entries read.  What is accepted must keep its promises.
+ * libFuzzer: any bytes as a ZIP archive.  It is opened, also as in a dry run,
+ * and all its entries are read.  An accepted archive must keep the reader's
+ * promises.
  */
 
 #ifndef _GNU_SOURCE

@@ -4,8 +4,8 @@
  */
 
 /*
- * src/auth, what needs no signature: base64url, key sets, mock and hybrid
- * mode.  Tokens are in jwt_test.c.
+ * The parts of src/auth that need no signature: base64url, key sets, mock and
+ * hybrid mode.  Tokens are in jwt_test.c.
  */
 
 #include <setjmp.h>
@@ -31,7 +31,7 @@
 typedef struct {
     const char    *name;
     const char    *json;
-    const char    *error;             /* part of it; NULL: good */
+    const char    *error;             /* a part of it; NULL: accepted */
     unsigned       nkeys;
 } jwks_case_t;
 
@@ -68,8 +68,9 @@ test_base64(void **state)
     (void) state;
 
     /*
-     * libsodium's decoder must agree on anything, but for bytes from 128 on:
-     * 1.0.18 takes those for digits where char is signed.
+     * Must agree with libsodium's decoder on any input, except for bytes of
+     * 128 and more: version 1.0.18 reads these as digits where char is
+     * signed.
      */
 
     for (i = 0; i < 300000; i++) {
@@ -270,8 +271,8 @@ jwks_test(void **state)
 
 
 /*
- * A key that can't be used, whatever is wrong with it, is passed over: beside
- * a good one, each of the sets above that is no text is one that works.
+ * An unusable key is skipped, whatever is wrong with it: beside a good key,
+ * each set above that can be parsed works.
  */
 static void
 test_jwks_passed_over(void **state)
@@ -355,7 +356,7 @@ test_jwks_limits(void **state)
     assert_null(rooms_jwks_parse((void *) "{}", 2, err, 4));
     assert_int_equal(strlen(err), 3);
 
-    /* a secret that stands next to an error must not reach a log */
+    /* a secret beside an error must not reach the log */
 
     assert_null(rooms_jwks_parse((void *) "{\"k\":\"TOPSECRET\" x", 18, err,
                                  128));
@@ -424,7 +425,7 @@ test_looks_like(void **state)
         assert_int_equal(rooms_jwt_looks_like(rooms_cstr(t)), 1);
     }
 
-    /* an unsecured one: no mock token either */
+    /* an unsecured token isn't a mock token either */
 
     snprintf(t, sizeof(t), "%s.e30.", b64(h, sizeof(h), is[1],
              strlen(is[1])));

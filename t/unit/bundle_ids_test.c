@@ -55,7 +55,7 @@ number(char *buf, size_t n)
 }
 
 
-/* Past several doublings, each id is found, once, in order. */
+/* After several doublings each id is still found once, in order. */
 static void
 test_many(void **state)
 {
@@ -94,7 +94,7 @@ test_many(void **state)
 }
 
 
-/* Ids are bytes: a prefix, an empty one and one with a NUL are others. */
+/* Ids are bytes: a prefix, an empty id and an id with a NUL differ. */
 static void
 test_bytes(void **state)
 {
@@ -125,7 +125,7 @@ test_bytes(void **state)
 }
 
 
-/* Without memory nothing is added, and what was there stays. */
+/* Without memory nothing is added, and the old ids stay. */
 static void
 test_no_memory(void **state)
 {

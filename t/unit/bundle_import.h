@@ -4,9 +4,10 @@
  */
 
 /*
- * A manifest.json through all readings of an import: for the unit tests and
- * for the fuzzer.  What the first two find good the third must write, and
- * what it has written must be good again, as an export gives it out.
+ * Passes a manifest.json through all readings of an import, for the unit
+ * tests and the fuzzer.  What the first two readings accept, the third must
+ * be able to write.  What it writes must be accepted again, in the form of an
+ * export.
  */
 
 #ifndef BUNDLE_IMPORT_H
@@ -30,9 +31,9 @@ typedef struct {
     rooms_manifest_check_t   check;
 
     int                      good;
-    const char              *broken;   /* a promise */
+    const char              *broken;   /* the promise that was broken */
 
-    u_char                  *out;      /* the manifest of what was written */
+    u_char                  *out;      /* a manifest of the written rows */
     size_t                   len;
     uint64_t                 written;
 } import_t;
@@ -80,7 +81,7 @@ import_element(import_t *t, rooms_manifest_t *m, int kind)
 }
 
 
-/* The first reading: 0 if all is good. */
+/* The first reading: 0 if it accepts the manifest. */
 static int
 import_scan(import_t *t, const u_char *data, size_t len)
 {
@@ -109,7 +110,7 @@ import_scan(import_t *t, const u_char *data, size_t len)
 }
 
 
-/* As an export gives it out: as JSON, with its authors. */
+/* Shows a row as an export does: as JSON, with its authors. */
 static void
 import_show(import_t *t, rooms_str_t row)
 {
@@ -160,7 +161,7 @@ import_show(import_t *t, rooms_str_t row)
 }
 
 
-/* Another one: bytes that were written, or -1. */
+/* Another reading; returns the bytes written, or -1. */
 static int64_t
 import_write(import_t *t, const u_char *data, size_t len, int keep)
 {
@@ -294,7 +295,7 @@ import_run(import_t *t, const u_char *data, size_t len)
 }
 
 
-/* All of it, and once more with what came out. */
+/* Runs everything, and then again with its own output. */
 static void
 import_twice(import_t *t, const u_char *data, size_t len)
 {

@@ -56,7 +56,7 @@ see(const char *text, uint64_t index)
 }
 
 
-/* NUL ended; NULL: the event doesn't come along. */
+/* NUL terminated; NULL: the event isn't imported. */
 static const char *
 written(const char *text, size_t size, int64_t *position)
 {
@@ -76,7 +76,7 @@ written(const char *text, size_t size, int64_t *position)
 }
 
 
-/* What a reader sees of the row that was written last. */
+/* What a reader sees of the last row written. */
 static const char *
 shown(const char *row)
 {
@@ -104,7 +104,10 @@ static const char  message[] =
     "\"content\":{\"n\":1.10}" TIME;
 
 
-/* Past several doublings each id is found; a second one changes nothing. */
+/*
+ * After several doublings each id is still found; adding it again changes
+ * nothing.
+ */
 static void
 test_map(void **state)
 {
@@ -161,7 +164,7 @@ test_event(void **state)
 }
 
 
-/* Never past the end of the buffer, whatever its size. */
+/* Never writes past the end of the buffer, whatever its size. */
 static void
 test_event_fits(void **state)
 {
@@ -179,7 +182,7 @@ test_event_fits(void **state)
 }
 
 
-/* A key is the same however it is written. */
+/* A key is recognised in every spelling. */
 static void
 test_event_escapes(void **state)
 {
@@ -204,7 +207,7 @@ test_event_escapes(void **state)
 }
 
 
-/* An author is kept once, however much there is of him. */
+/* An author is stored once, however often and however long. */
 static void
 test_authors(void **state)
 {
@@ -227,12 +230,12 @@ test_authors(void **state)
         assert_true(strlen(written(text, sizeof(out) - 1, &position)) < 400);
     }
 
-    /* s and t say the same; u, and whoever came from somewhere else */
+    /* s and t have the same author; u and the one from elsewhere differ */
 
     assert_int_equal(im.nauthors, 3);
     assert_true(im.authors.len < 4000);
 
-    /* the tables are full: this one stands in its event */
+    /* the tables are full: this author is stored in its event */
 
     im.authors.len = ROOMS_IMPORT_TEXT_MAX - 10;
     strcpy(text, "{\"id\":\"v\",\"sender_id\":\"v\",\"event_type\":"
@@ -276,7 +279,7 @@ test_read_markers(void **state)
 }
 
 
-/* Edits of two messages, mixed, come out by message. */
+/* Edits of two messages, mixed, are sorted by message. */
 static void
 test_edits(void **state)
 {
@@ -315,7 +318,7 @@ test_edits(void **state)
 }
 
 
-/* A manifest with that event in it, through all readings. */
+/* A manifest with this event, through all readings. */
 static void
 run(import_t *t, const char *event)
 {
@@ -373,7 +376,7 @@ react(const char *id, const char *message, const char *sender,
 }
 
 
-/* All rows, without the ids of their events: "index emoji=count". */
+/* All rows without their events' ids: "INDEX EMOJI=COUNT". */
 static char *
 counts(void)
 {
@@ -405,7 +408,7 @@ counts(void)
 }
 
 
-/* One of each message, author and emoji, unless it was taken back. */
+/* One reaction per message, author and emoji, unless it was taken back. */
 static void
 test_reactions(void **state)
 {
@@ -420,7 +423,7 @@ test_reactions(void **state)
     react("8", "a", "s", NULL, "w", "add");
     react("9", "a", "u", NULL, "w", "remove");
 
-    /* no emoji, no action, no message */
+    /* no valid emoji, no valid action, no message */
     react("10", "a", "s", NULL, "", "add");
     react("11", "a", "s", NULL, "x\\n", "add");
     react("12", "a", "s", NULL, "v", "look");
@@ -432,7 +435,7 @@ test_reactions(void **state)
 }
 
 
-/* What was imported once has one sender, and authors. */
+/* After an earlier import all events have one sender, and authors. */
 static void
 test_reactions_authors(void **state)
 {
@@ -449,7 +452,7 @@ test_reactions_authors(void **state)
 }
 
 
-/* Nobody reacts to edits, nor to what is wiped; of emojis there are 50. */
+/* Edits and redacted messages have no reactions; at most 50 emojis count. */
 static void
 test_reactions_messages(void **state)
 {
@@ -491,8 +494,9 @@ test_reactions_messages(void **state)
 
 
 /*
- * Each character of each string is written with an escape, one at a time:
- * what is stored means the same, to the byte where it isn't the author's.
+ * Each character of each string is written as an escape, one at a time.  The
+ * stored row must mean the same, and must be the same byte by byte except in
+ * content.
  */
 static void
 test_written_with_escapes(void **state)
@@ -541,7 +545,7 @@ test_written_with_escapes(void **state)
 }
 
 
-/* Replies and thumbnails point at what came along. */
+/* Replies and thumbnails refer to what was imported. */
 static void
 test_references(void **state)
 {
@@ -565,7 +569,7 @@ test_references(void **state)
 }
 
 
-/* Whatever a key is written like, a content has one limit. */
+/* The limit of a content is the same in every spelling of its key. */
 static void
 test_content_limit(void **state)
 {
@@ -575,14 +579,14 @@ test_content_limit(void **state)
 
     static const struct {
         const char  *format;
-        int          len;       /* without what fills it */
+        int          len;       /* without the filling */
     } forms[] = {
         { "\"content\":{\"a\":\"%s\"}", 8 },
         { "\"conten\\u0074\":{\"a\":\"%s\"}", 8 },
         { "\"content\":{\"a\":\"%s\",\"_imported_sende\\u0072\":{}}", 8 },
         { "\"content\":{},\"\\u006friginal_content\":{\"a\":\"%s\"}", 8 },
         { "\"content\":{ \"a\" : \"%s\" }", 8 },
-        /* as long as it becomes */
+        /* the length after the rewriting */
         { "\"content\":{\"reply_to_event_id\":\"a\",\"a\":\"%s\"}",
           8 + 21 + 35 }
     };

@@ -13,8 +13,8 @@
 
 
 /*
- * A text in windows of `step` bytes, into a list of what came, or the error.
- * Each slice must be the bytes at its offset.
+ * Reads a text in windows of `step` bytes into a list of its parts, or the
+ * error.  Each slice must be the bytes at its offset.
  */
 
 static void
@@ -113,7 +113,7 @@ test_split(void **state)
     CHECK("{\"participants\":{},\"media\":{\"s\":1},\"a\":{\"b\":{\"c\":1}}}",
           "4.1:s=1\n1.0:a={\"b\":{\"c\":1}}\n");
 
-    /* a key is what it means */
+    /* keys are compared after decoding */
     CHECK("{\"\\u0065vents\":[1]}", "2.1:=1\n");
     CHECK("{\"\\u00e9\\u20ac\\/\\\"\":1}", "1.0:\xc3\xa9\xe2\x82\xac/\"=1\n");
 }
@@ -202,7 +202,7 @@ test_json(void **state)
     CHECK("{} x", "!follow");
     CHECK("{}\0", "!follow");
 
-    /* where it is */
+    /* the position of the error */
     CHECK("{\"a\":1,\"b\":x}", "!byte 11:");
     CHECK("{\"events\":[{},{\"a\":\"\x01\"}]}", "!byte 20:");
 }
@@ -229,7 +229,7 @@ test_structure(void **state)
     CHECK("{\"participants\":{\"a\":1,\"b\":1,\"c\":1,\"d\":1}}",
           "!more participants or media");
 
-    /* depth: the object and 127, then 128 */
+    /* depth: the object and 127 levels, then 128 */
 
     for (i = 0; i < 2; i++) {
         strcpy(text, "{\"a\":");
@@ -298,7 +298,10 @@ test_slice_limits(void **state)
 }
 
 
-/* Whatever jansson takes, and only that, passes; a whole and all its cuts. */
+/*
+ * Accepts exactly what jansson accepts; tries the whole text and all its
+ * prefixes.
+ */
 
 static void
 test_against_jansson(void **state)
@@ -347,7 +350,7 @@ test_against_jansson(void **state)
 }
 
 
-/* All of a text's slices through the checks. */
+/* Passes all slices of a text through the checks. */
 
 static rooms_check_e
 verify(const char *text, rooms_faults_t *faults)
@@ -454,7 +457,7 @@ test_head(void **state)
     assert_int_equal(verify(bundle_manifest, &f), ROOMS_CHECK_OK);
     assert_int_equal(f.total, 0);
 
-    /* any order */
+    /* in any order */
     assert_int_equal(verify("{\"events\":[]," ROOM "\"version\":1,"
                             "\"format\":\"scaiwave.room-export\"}", &f),
                      ROOMS_CHECK_OK);
@@ -551,7 +554,7 @@ test_events(void **state)
           "\"origin_ts\":1},{" EVENT "\"stream_position\":5,\"origin_ts\":1}"
           "]}", "events[1].stream_position", "not above");
 
-    /* every fault of an event, and no more than 1000 of all */
+    /* all faults of an event are counted, but at most 1000 are kept */
 
     assert_int_equal(verify("{" HEAD ROOM "\"events\":[{}]}", &f),
                      ROOMS_CHECK_INVALID);

@@ -15,8 +15,8 @@
 
 
 /*
- * A body in chunks of `step` bytes, into a text: each part as
- * name|filename|type|offset|length|data, and what was found wrong.
+ * Parses a body in chunks of `step` bytes into a text: each part as
+ * name|filename|type|offset|length|data, and the problem if any.
  */
 
 static void
@@ -41,7 +41,7 @@ parse(const char *type, const char *body, size_t len, size_t step,
     for (at = 0; at < len; at += take) {
         take = len - at < step ? len - at : step;
 
-        /* on the heap, so that a sanitizer sees what is read beyond */
+        /* on the heap, so that a sanitizer detects overreads */
         p = memcpy(malloc(take), body + at, take);
         end = p + take;
 
@@ -156,7 +156,7 @@ test_parts(void **state)
     CHECK(PART("name=a", "1") PART("name=b", "2") PART("name=c", "3")
           "--XYZ--", "a|||1\nb|||2\nc|||3\nend");
 
-    /* all but a delimiter */
+    /* almost a delimiter */
     CHECK(PART("name=a", "\r\r\n\r\n-\r\n--\r\n--X\r\n--XY\r\r\n--XY\n--XYZ"
                          "\r--XYZ--\r")
           "--XYZ--", "a|||\r\r\n\r\n-\r\n--\r\n--X\r\n--XY\r\r\n--XY\n--XYZ"
@@ -172,7 +172,7 @@ test_parts(void **state)
 }
 
 
-/* What clients make of a name that isn't ASCII, and which one counts. */
+/* How clients encode a name that isn't ASCII, and which parameter wins. */
 static void
 test_filenames(void **state)
 {
@@ -193,7 +193,7 @@ test_filenames(void **state)
         { "filename*=UTF-8''b; filename*=UTF-8''c", "b" },
         { "filename*=UTF-8''..%2F..%5Cb%00c", "b_c" },
 
-        /* not in that form, or in no charset that we know */
+        /* malformed, or in an unknown charset */
         { "filename=a; filename*=b", "a" },
         { "filename=a; filename*=UTF-8'b", "a" },
         { "filename=a; filename*=UTF-8''%4", "a" },
@@ -441,7 +441,7 @@ test_form(void **state)
                           7), 0);
     assert_int_equal(f.file_len, 1);
 
-    /* a form in which nothing was chosen */
+    /* a form without a chosen file */
 
     assert_int_equal(form(PART("name=file; filename=\"\"", "") "--XYZ--", &f,
                           7), -1);

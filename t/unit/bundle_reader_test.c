@@ -11,8 +11,8 @@
 
 
 /*
- * An entry that needn't be right.  What is 0 is as it should be; the local
- * header is like the central one, but for the fields with an l.
+ * An entry that may be invalid.  Fields of 0 mean valid values.  The local
+ * header equals the central one, except for the fields with an l.
  */
 typedef struct {
     rooms_str_t      name;
@@ -38,9 +38,10 @@ typedef struct {
     unsigned         max_usize;     /* 0xffffffff in the central header */
     unsigned         max_csize;
     unsigned         lmax;          /* both in the local one */
-    rooms_str_t      tail;          /* behind the data: a descriptor */
-    unsigned         cut;           /* bytes off the packed data */
-    unsigned         lzero;         /* no sizes, no CRC in the local one */
+    rooms_str_t      tail;          /* after the data: a descriptor */
+    unsigned         cut;           /* bytes removed from the packed data */
+    unsigned         lzero;         /* the local header has no sizes and no
+                                       CRC */
 } raw_t;
 
 
@@ -156,7 +157,7 @@ raw_zip(bytes_t *zip, const raw_t *r, size_t n)
 }
 
 
-/* Refused with that code, and a reason that holds `reason`; or not. */
+/* Expects this code, and a message with `reason` in it unless that is NULL. */
 
 static void
 expect(const raw_t *r, size_t n, rooms_zip_error_e want, const char *reason)
@@ -342,7 +343,7 @@ test_overlap(void **state)
         { NAME("b"), .lname = rooms_string("a"), .data = "x",
           .offset = -32 });
 
-    /* the quine bomb: many names, one body */
+    /* the quine bomb: many names with one body */
 
     raw_entry(&zip, &directory, &(raw_t) { NAME("a"), .data = "hello" });
     memcpy(h, directory.data, sizeof(h));
@@ -357,7 +358,7 @@ test_overlap(void **state)
     assert_int_equal(zip_read_all(zip.data, zip.len, &zip_limits, NULL, err),
                      ROOMS_ZIP_INVALID);
 
-    /* an entry whose data holds the next one's header */
+    /* an entry whose data contains the next entry's header */
 
     zip.len = directory.len = 0;
     raw_entry(&zip, &directory, &(raw_t) { NAME("a"), .data = "1",
@@ -390,7 +391,7 @@ test_zip64_entries(void **state)
     GOOD({ NAME("a"), .data = "hello", .max_usize = 1,
            .extra = rooms_string(Z64_8("\5")) });
 
-    /* fields that weren't needed, but say the same */
+    /* fields that aren't needed, but are consistent */
 
     GOOD({ NAME("a"), .data = "hello",
            .extra = rooms_string(Z64_16("\5", "\5")),
@@ -472,7 +473,9 @@ test_descriptors(void **state)
 }
 
 
-/* `change` is made to a good archive: an end of 22 bytes, one entry of 5 */
+/*
+ * `change` is applied to a valid archive: an end of 22 bytes, one entry of 5
+ */
 
 static void
 expect_end(size_t from_end, const char *change, size_t len,
@@ -518,17 +521,17 @@ test_end_record(void **state)
     expect_end(0, "", 0, "x", 1, ROOMS_ZIP_INVALID);
     expect_end(2, "\4\0", 2, "PK\5\6", 4, ROOMS_ZIP_INVALID);
 
-    /* bsdtar's last block */
+    /* the last block that bsdtar adds */
     expect_end(0, "", 0, "\0\0\0", 3, ROOMS_ZIP_OK);
     expect_end(2, "\3\0", 2, "hey\0\0", 5, ROOMS_ZIP_OK);
     expect_end(0, "", 0, "\0x", 2, ROOMS_ZIP_INVALID);
 
-    /* a comment that is an end record too */
+    /* a comment that is an end record itself */
     raw_zip(&zip, &(raw_t) { NAME("a"), .data = "hello" }, 1);
     memcpy(end, zip.data + zip.len - 22, 22);
     expect_end(2, "\x16\0", 2, end, 22, ROOMS_ZIP_INVALID);
 
-    /* a stored archive in an archive is none of these tricks */
+    /* a stored archive inside an archive is valid */
     expect(&(raw_t) { NAME("a.zip"), .data = (char *) zip.data,
                       .len = zip.len }, 1, ROOMS_ZIP_OK, NULL);
     bytes_free(&zip);
@@ -598,7 +601,9 @@ test_zip64_end(void **state)
     expect_end64(98 - 48, "\1", 1, ROOMS_ZIP_INVALID);    /* offset */
     expect_end64(98 - 55, "\xff", 1, ROOMS_ZIP_INVALID);
 
-    /* a count that no file of this size holds: refused before memory is */
+    /*
+     * a count that doesn't fit a file of this size: refused before allocating
+     */
     expect_end64(98 - 24, "\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\x80", 16,
                  ROOMS_ZIP_TOO_LARGE);
     expect_end64(98 - 24, "\x50\xc3\0\0\0\0\0\0\x50\xc3\0\0\0\0\0\0", 16,
@@ -697,7 +702,7 @@ test_truncated_anywhere(void **state)
 }
 
 
-/* A flipped byte is refused, or is one of those that mean nothing. */
+/* A flipped byte is refused, unless it has no meaning. */
 
 static void
 test_flipped_anywhere(void **state)
@@ -733,7 +738,7 @@ test_flipped_anywhere(void **state)
         }
     }
 
-    /* times, versions, attributes: no more than 40 bytes an entry */
+    /* times, versions, attributes: at most 40 bytes per entry */
     assert_true(accepted < 2 * 60 * sizeof(flips));
 
     bytes_free(&zip);
@@ -750,7 +755,7 @@ count_fault(void *ctx, const char *err)
 }
 
 
-/* In a dry run every entry's fault is told. */
+/* A dry run reports the faults of every entry. */
 
 static void
 test_all_faults(void **state)
@@ -780,7 +785,7 @@ test_all_faults(void **state)
 }
 
 
-/* In the middle of a file, two passes, look-ups, hashes. */
+/* In the middle of a file: two passes, look-ups, hashes. */
 
 static void
 test_span_and_lookups(void **state)
@@ -834,7 +839,7 @@ test_span_and_lookups(void **state)
 
     rooms_zip_reader_close(&rd);
 
-    /* the file gets shorter meanwhile */
+    /* the file is truncated meanwhile */
 
     assert_int_equal(rooms_zip_reader_open(&rd, fd, 8, zip.len, &limits, NULL,
                                            NULL), ROOMS_ZIP_OK);

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* What the bundle's tests, its fuzz seeds and its benchmark share. */
+/* Shared by the bundle's tests, its fuzz seeds and its benchmark. */
 
 #ifndef BUNDLE_TEST_H
 #define BUNDLE_TEST_H
@@ -23,7 +23,7 @@
 #include "rooms_zip_writer.h"
 
 
-/* bytes that grow */
+/* a growing buffer */
 typedef struct {
     u_char  *data;
     size_t   len;
@@ -58,7 +58,7 @@ bytes_free(bytes_t *b)
 }
 
 
-/* a pool: freed as a whole */
+/* a pool that is freed as a whole */
 typedef struct arena_s  arena_t;
 
 struct arena_s {
@@ -95,7 +95,7 @@ arena_free(arena_t **a)
 }
 
 
-/* A whole entry into `out`, through small buffers. */
+/* Adds a whole entry to `out`, through small buffers. */
 
 static inline int
 zip_add(rooms_zip_writer_t *w, bytes_t *out, const char *name, int method,
@@ -199,7 +199,7 @@ static const char  bundle_manifest[] =
     "media/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824/"
 
 
-/* The smallest bundle with every form of entry that an export makes. */
+/* The smallest bundle with every form of entry that an export writes. */
 
 static inline void
 bundle_build(bytes_t *out)
@@ -243,8 +243,8 @@ static const rooms_zip_limits_t  zip_limits = { 1u << 30, 100000, 200,
 
 
 /*
- * Opens and reads everything.  `content`, if not NULL, gets the names and
- * the bytes of all files, by name.
+ * Opens an archive and reads all of it.  `content`, if not NULL, gets the
+ * names and the bytes of all files, sorted by name.
  */
 
 static inline rooms_zip_error_e

@@ -4,9 +4,9 @@
  */
 
 /*
- * Other programs open what we write, and we read what they re-pack:
- * Info-ZIP's unzip and zip, 7-Zip, Python's zipfile, Java's jar.  A tool
- * that isn't installed is skipped.
+ * Other programs must open our archives, and we must read what they pack:
+ * Info-ZIP's unzip and zip, 7-Zip, Python's zipfile, Java's jar.  Tools that
+ * aren't installed are skipped.
  */
 
 #include "bundle_test.h"
@@ -96,8 +96,8 @@ load(const char *name, bytes_t *b)
 
 
 /*
- * The manifest and three media, one of them of every byte and with a name
- * in UTF-8, one empty, one whose size wasn't known.
+ * The manifest and three media: one with every byte and a UTF-8 name, one
+ * empty, one of unknown size.
  */
 
 static void
@@ -209,8 +209,9 @@ test_they_open_ours(void **state)
     opens("small.zip");
 
     /*
-     * Java's ZipInputStream too, which takes no stored entry of unknown size
-     * and no ZIP64 descriptor: what an export of a small room has is neither.
+     * Java's ZipInputStream too, which accepts neither stored entries of
+     * unknown size nor ZIP64 descriptors.  An export of a small room has
+     * neither.
      */
 
     if (has("jar")) {
@@ -228,8 +229,8 @@ test_they_open_ours(void **state)
 
 
 /*
- * Theirs must hold what `want` has; what a packer adds (directories, a
- * META-INF) is passed over.
+ * Their archive must contain `want`; directories and a META-INF that a packer
+ * adds are ignored.
  */
 
 static void
@@ -259,7 +260,7 @@ reads(const char *name, const bytes_t *want, int extra)
 }
 
 
-/* Its manifest and both of its media are found, and whole. */
+/* Its manifest and both of its media are found and complete. */
 static void
 bundle(const char *name, const char *folder)
 {
@@ -356,7 +357,9 @@ test_we_open_theirs(void **state)
         reads("i6.zip", &want, 0);
     }
 
-    /* as macOS and Linux pack a folder: all of it, with what stands beside */
+    /*
+     * as macOS and Linux pack a folder: everything, with the files beside it
+     */
 
     if (has("zip")) {
         must_run("mkdir -p mac/__MACOSX/want/media && cp -r want mac && "
@@ -436,7 +439,7 @@ test_we_open_theirs(void **state)
 }
 
 
-/* A sparse file of 5 GiB, and an entry behind it: never read by us. */
+/* A sparse file of 5 GiB with an entry after it; we never read the former. */
 
 static void
 test_past_four_gib(void **state)

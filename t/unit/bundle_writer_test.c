@@ -127,7 +127,10 @@ test_times(void **state)
 }
 
 
-/* An entry of 5 GiB that the writer never sees, and one behind 4 GiB. */
+/*
+ * An entry of 5 GiB that the writer never sees, and one at an offset above 4
+ * GiB.
+ */
 
 static void
 test_zip64_headers(void **state)
@@ -321,7 +324,7 @@ test_misuse(void **state)
         assert_int_equal(rooms_zip_begin(&w, &e, buf, sizeof(buf)), -1);
         assert_non_null(w.error);
 
-        /* what failed once stays so */
+        /* a failed writer stays failed */
         assert_int_equal(rooms_zip_finish(&w, buf, sizeof(buf)), -1);
         rooms_zip_writer_cleanup(&w);
     }
@@ -338,7 +341,7 @@ test_misuse(void **state)
     assert_int_equal(rooms_zip_begin(&w, &e, buf, sizeof(buf)), 40);
     assert_int_equal(rooms_zip_finish(&w, buf, sizeof(buf)), -1);
 
-    /* past its bound */
+    /* more than its bound */
     e.known = 0;
     e.size = 3;
     rooms_zip_writer_init(&w, arena_alloc, &arena);
@@ -431,7 +434,7 @@ test_file_names(void **state)
 }
 
 
-/* Where re-packers put things, and what they add. */
+/* Where tools that repack an archive put files, and which files they add. */
 static void
 test_bundle_kinds(void **state)
 {
@@ -469,7 +472,7 @@ test_bundle_kinds(void **state)
 
     static const struct {
         const char  *name;
-        const char  *root;                   /* NULL: it is none */
+        const char  *root;                   /* NULL: not a manifest */
     } manifests[] = {
         { "manifest.json", "" },
         { "a/b/manifest.json", "a/b/" },
@@ -510,7 +513,7 @@ test_bundle_kinds(void **state)
 }
 
 
-/* What a header's bytes mean. */
+/* How the bytes of a name are decoded. */
 static void
 test_paths(void **state)
 {

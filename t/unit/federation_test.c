@@ -4,8 +4,8 @@
  */
 
 /*
- * src/federation, what needs no network: canonical JSON, digests and
- * signatures with the RFCs' own vectors, names, addresses, policies.
+ * The parts of src/federation that need no network: canonical JSON, digests
+ * and signatures with the RFCs' test vectors, names, addresses, policies.
  */
 
 #include <setjmp.h>
@@ -131,7 +131,7 @@ test_canonical(void **state)
         assert_string_equal(out, cases[i].expect);
     }
 
-    /* whichever side a sort has it on */
+    /* in whichever order a sort compares them */
 
     assert_true(rooms_canonical_order("\xf0\x90\x80\x80", "\xee\x80\x80")
                 < 0);
@@ -290,7 +290,7 @@ test_request(void **state)
     assert_true(rooms_signature_fresh(&sig, 1000010));
     assert_false(rooms_signature_fresh(&sig, 1000011));
 
-    /* room for neither */
+    /* both buffers are too small */
 
     rooms_buf_init(&input, field, 100);
     assert_int_equal(rooms_signature_make(&request, &pair,
@@ -427,7 +427,7 @@ test_event(void **state)
     assert_null(rooms_fedevent_sign(event, rooms_cstr("a.example"), &pair,
                                     &work));
 
-    /* as it arrives elsewhere: other spacing, other order */
+    /* as another server may send it: other spacing, other order */
 
     text = json_dumps(event, JSON_INDENT(2)|JSON_ENSURE_ASCII
                              |JSON_SORT_KEYS);
@@ -574,7 +574,7 @@ test_policy(void **state)
 {
     static const struct {
         const char  *json;
-        const char  *field;           /* at fault; NULL: good */
+        const char  *field;           /* the invalid one; NULL: valid */
     } cases[] = {
         { "{}", NULL },
         { "{\"default_mode\":\"open\"}", NULL },

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Sizes of pictures, whole and in pieces. */
+/* Sizes of images, fed whole and in pieces. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -117,7 +117,7 @@ sizes(void **state)
 }
 
 
-/* A picture from a camera: half a megabyte of other things comes first. */
+/* An image from a camera: half a megabyte of other segments comes first. */
 static void
 far(void **state)
 {

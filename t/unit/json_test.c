@@ -65,7 +65,7 @@ writes(void **state)
 }
 
 
-/* Every control character, as jansson reads it back. */
+/* Every control character, read back by jansson. */
 static void
 writes_what_is_read(void **state)
 {
@@ -144,7 +144,7 @@ scans(void **state)
 }
 
 
-/* What jansson takes as a value, and nothing else, cut at every byte. */
+/* Exactly the values that jansson accepts, cut at every byte. */
 static void
 agrees_with_jansson(void **state)
 {
@@ -225,7 +225,7 @@ walked_to_the_end(const char *text)
 }
 
 
-/* A walk alone doesn't say whether it has met the end or an error. */
+/* A walk alone can't tell the end from an error. */
 static void
 ends(void **state)
 {
@@ -243,7 +243,7 @@ ends(void **state)
 }
 
 
-/* What a tree is made of instead: for the whole truth there is fuzz_plain. */
+/* Examples of bodies that count as plain; fuzz_plain tests the rest. */
 static void
 plain(void **state)
 {

@@ -4,8 +4,9 @@
  */
 
 /*
- * Tokens for jwt_test.c, each a test by its name, and claims that make an
- * administrator, or fit an issuer and an audience, or don't.
+ * Tokens for jwt_test.c, each a test of its own, named by its first field;
+ * and claims that do or don't make an administrator, or match an issuer and
+ * an audience.
  */
 
 #ifndef JWT_CASES_H
@@ -23,7 +24,7 @@
 #define N128  N64 N64
 
 
-/* Who signs: the keys of the set, the secret file, a confused secret. */
+/* Signers: the keys of the set, the secret file, a confused secret. */
 typedef enum {
     RS, ES, ED, H, HF, HX,
     RS384, RS512, PS256, PS384, PS512, ES384, ES512, H384, H512
@@ -40,7 +41,7 @@ typedef struct {
 
 static const token_case_t  token_cases[] = {
 
-    /* what is accepted */
+    /* accepted */
 
     { "RS256", RS, "{\"alg\":\"RS256\",\"kid\":\"r1\"}",
       "{" CLAIMS "}", ROOMS_JWT_OK },
@@ -281,7 +282,7 @@ static const token_case_t  token_cases[] = {
 };
 
 
-/* A claim "name" and the display name that is made of it. */
+/* A claim "name" and the display name that results. */
 static const struct { const char *claim; const char *name; }  names[] = {
     { "\"Al\"", "Al" },
     { "1", NULL },
@@ -306,7 +307,7 @@ static const struct { const char *claim; const char *name; }  names[] = {
 };
 
 
-/* A claim "preferred_username" and the local id that is made of it. */
+/* A claim "preferred_username" and the local id that results. */
 static const struct { const char *claim; const char *local; }  locals[] = {
     { "\"al.ice\"", "al.ice" },
     { "\"al@acme.example\"", "al@acme.example" },
@@ -360,8 +361,8 @@ static const struct { const char *claims; unsigned admin; }  grants[] = {
 
 
 /*
- * Claims of other providers: where they stand, what is pinned, who is admin.
- * "a b" is the path of two words; "" is the usual place.
+ * Claims of other providers: their paths, what is pinned, who is an
+ * administrator.  "a b" is a path of two words; "" is the default path.
  */
 static const struct {
     const char  *paths[ROOMS_CLAIM_MAX];

@@ -4,8 +4,8 @@
  */
 
 /*
- * src/auth: tokens.  Keys are made anew on each run.  Most cases are rows of
- * a table in jwt_cases.h, each of them a test of its own by its name.
+ * Tokens of src/auth.  Keys are generated on each run.  Most cases are rows
+ * of a table in jwt_cases.h; each is a test of its own.
  */
 
 #include <setjmp.h>
@@ -53,7 +53,7 @@ b64(char *dst, size_t cap, const void *src, size_t len)
 }
 
 
-/* raw: r and s of so many bytes each, instead of DER */
+/* raw: r and s with this many bytes each, instead of DER */
 static size_t
 sign_with(EVP_PKEY *pkey, const EVP_MD *md, int pss, const char *in,
     unsigned char *sig, int raw)
@@ -179,7 +179,7 @@ sign(signer_e signer, const char *in, unsigned char *sig)
 }
 
 
-/* header.payload.signature, in a buffer that the next call reuses */
+/* header.payload.signature; the next call reuses the buffer */
 static char *
 make(signer_e signer, const char *header, const char *payload)
 {
@@ -200,7 +200,10 @@ make(signer_e signer, const char *header, const char *payload)
 }
 
 
-/* From memory of just that size, so that AddressSanitizer sees overreads. */
+/*
+ * From a buffer of exactly that size, so that AddressSanitizer detects
+ * overreads.
+ */
 static rooms_jwt_e
 verify_len(const char *token, size_t len)
 {
@@ -351,7 +354,7 @@ test_names(void **state)
 }
 
 
-/* 100 and 300 letters of three bytes: what is cut is cut between letters. */
+/* 100 and 300 letters of three bytes: a name is cut between letters. */
 static void
 test_long_names(void **state)
 {
@@ -374,7 +377,7 @@ test_long_names(void **state)
         assert_null(who.local.data);
     }
 
-    /* nearly all of a token is a name, and a local id */
+    /* a token that is almost only a name and a local id */
 
     snprintf(payload, sizeof(payload), "{" CLAIMS ",\"name\":\"%02500d\","
              "\"preferred_username\":\"%01400d\"}", 7, 7);
@@ -468,7 +471,7 @@ test_parties(void **state)
         }
     }
 
-    check.issuer = rooms_cstr("");    /* "" is asked for, not nothing */
+    check.issuer = rooms_cstr("");    /* "" must match, it doesn't mean "any" */
     check.audience = ROOMS_NULL;
     assert_int_equal(verify(make(H, HS, "{" CLAIMS "}")),
                      ROOMS_JWT_INVALID);
@@ -543,8 +546,8 @@ test_parts(void **state)
 
 
 /*
- * A MAC of 32 bytes ends in a character that carries 4 bits; its three
- * other spellings decode to the same bytes and must be refused.
+ * A MAC of 32 bytes ends in a character that carries 4 bits.  Three other
+ * characters decode to the same bytes and must be refused.
  */
 static void
 test_trailing_bits(void **state)
@@ -625,7 +628,10 @@ test_flipped(void **state)
 }
 
 
-/* A token of just `size` bytes; the header makes up for what base64 skips. */
+/*
+ * A token of exactly `size` bytes; the header fills gaps that base64 can't
+ * produce.
+ */
 static char *
 make_sized(size_t i, size_t size)
 {
@@ -643,7 +649,7 @@ make_sized(size_t i, size_t size)
                      (int) pad, 0);
             t = make(H, header, payload);
 
-            /* the length of a MAC is known, that of the others' too */
+            /* the lengths of all signatures are known */
 
             t = strlen(t) + 600 < size ? t
                 : make(algs[i].signer, header, payload);
@@ -770,8 +776,8 @@ test_rfc8037_a4(void **state)
 
 
 /*
- * The public key is known to all: who signs with its bytes as an HMAC secret
- * must not pass, in whichever form a library might hand the key over.
+ * Everybody knows the public key.  A token signed with its bytes as an HMAC
+ * secret must be refused, in whichever form a library might pass the key.
  */
 static void
 test_confusion(void **state)
@@ -814,7 +820,7 @@ test_confusion(void **state)
             break;
         default:
             confused = malloc(1);
-            confused_len = 0;         /* the empty secret */
+            confused_len = 0;         /* an empty secret */
         }
 
         for (i = 0; i < nitems(headers); i++) {
@@ -834,7 +840,7 @@ test_confusion(void **state)
 }
 
 
-/* A payload that the issuer signed, but that is no base64url. */
+/* A payload that is signed correctly but isn't base64url. */
 static void
 test_payload_spelling(void **state)
 {
@@ -858,7 +864,7 @@ test_payload_spelling(void **state)
 }
 
 
-/* Signatures of wrong shapes for a right header. */
+/* Signatures of a wrong form under a correct header. */
 static void
 test_shapes(void **state)
 {
@@ -892,7 +898,7 @@ test_shapes(void **state)
 
         t[n] = '\0';
         memset(sig, 0, sizeof(sig));
-        k = sign(algs[i].signer, t, sig);         /* and a zero byte more */
+        k = sign(algs[i].signer, t, sig);         /* one zero byte too many */
         snprintf(t + n, sizeof(t) - n, ".%s",
                  b64(sig64, sizeof(sig64), sig, k + 1));
         assert_int_equal(verify(t), ROOMS_JWT_INVALID);
@@ -912,7 +918,7 @@ test_many_keys(void **state)
 
     t = make(H, "{\"alg\":\"HS256\"}", "{" CLAIMS "}");
 
-    for (n = 1; n <= 6; n++) {        /* the right one is the nth of n */
+    for (n = 1; n <= 6; n++) {        /* the correct key is the last of n */
         strcpy(json, "{\"keys\":[");
 
         for (i = 1; i < n; i++) {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Names, types and folders of media, and references to them. */
+/* Names, types and folders of media, and references to media. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -114,7 +114,7 @@ types(void **state)
     assert_int_equal(rooms_media_mime(ROOMS_NULL, mime), 0);
     assert_int_equal(rooms_media_mime(bytes("text/a\0b"), mime), 0);
 
-    /* not one byte past the buffer, nor past the text */
+    /* not one byte beyond the buffer or the text */
 
     for (s.len = 126; s.len < 130; s.len++) {
         whole = malloc(s.len);
@@ -165,7 +165,7 @@ dispositions(void **state)
                 "filename*=UTF-8''%C3%A9%20%27%281%29%2A%2C%3B%3D%40!#$&+-.^"
                 "_`|~");
 
-    /* no valid name has these; they would do no harm */
+    /* no valid name has these; they are escaped anyway */
 
     disposition("a\r\nb", "attachment; filename=\"a__b\"; "
                           "filename*=UTF-8''a%0D%0Ab");
@@ -207,7 +207,7 @@ folders(void **state)
 }
 
 
-/* The ids that a content refers to, with a space behind each. */
+/* The ids that a content refers to, with a space after each. */
 static void
 refs(const char *content, const char *want)
 {
@@ -217,7 +217,7 @@ refs(const char *content, const char *want)
     unsigned char      *text;
     rooms_media_refs_t  it;
 
-    /* nothing is read past its end */
+    /* nothing is read past the end */
 
     s.len = strlen(content);
     text = malloc(s.len);
@@ -270,12 +270,12 @@ references(void **state)
     refs("{\"attachments\":\"[{}]\"}", "");
     refs("{\"media_id\":[\"med-a\"]}", "");
 
-    /* the same twice is told twice: who asks keeps a set anyway */
+    /* repeated ids are reported twice: callers keep a set anyway */
 
     refs("{\"media_id\":\"med-a\",\"attachments\":[{\"media_id\":\"med-a\"}]}",
          "med-a med-a ");
 
-    /* what is no id can't become a key, or part of one */
+    /* invalid ids can't become a key, or a part of one */
 
     refs("{\"media_id\":\"room-a\"}", "");
     refs("{\"media_id\":\"med-\"}", "");
@@ -285,11 +285,11 @@ references(void **state)
     refs("{\"media_id\":\"med-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
          "aaaaaaaaaaaaaaaaaaaa\"}", "");
 
-    /* what is deeper is somebody else's */
+    /* references at deeper levels don't count */
 
     refs("{\"quoted\":{\"media_id\":\"med-q\"}}", "");
 
-    /* and what isn't JSON ends the walk */
+    /* invalid JSON ends the walk */
 
     refs("", "");
     refs("{", "");

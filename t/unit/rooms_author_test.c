@@ -55,26 +55,26 @@ test_authors(void **state)
           "{\"id\":\"e\",\"content\":{\"n\":1.10,\"_imported_sender\":"
           "{\"fqid\":\"@a:b\"}},\"edited_at\":null}");
 
-    /* edited since */
+    /* edited after the import */
     shown("{\"content\":{},\"original_content\":{\"_imported_sender\":22}}",
           "{\"content\":{},\"original_content\":{\"_imported_sender\":"
           "{\"fqid\":\"@c:d\"}}}");
 
-    /* edited before */
+    /* edited before the import */
     shown("{\"content\":{\"_imported_sender\":22},\"original_content\":"
           "{\"_imported_sender\":1,\"a\":2}}",
           "{\"content\":{\"_imported_sender\":{\"fqid\":\"@c:d\"}},"
           "\"original_content\":{\"_imported_sender\":{\"fqid\":\"@a:b\"},"
           "\"a\":2}}");
 
-    /* lost */
+    /* the author is missing */
     shown("{\"content\":{\"_imported_sender\":7,\"a\":1}}",
           "{\"content\":{\"a\":1}}");
     shown("{\"content\":{\"_imported_sender\":7}}", "{\"content\":{}}");
 }
 
 
-/* What only looks like one. */
+/* Values that only look like author numbers. */
 static void
 test_none(void **state)
 {

@@ -110,13 +110,13 @@ unknown_room(void **state)
         rooms_decide(&in, &c);
         assert_refused(&c, ROOMS_E_NOT_FOUND, NULL);
 
-        /* the same answer, to the byte */
+        /* exactly the same answer */
         assert_string_equal(c.message, unseen.message);
     }
 }
 
 
-/* What is wrong with the body is said before anything of the room is. */
+/* A wrong body is reported before anything about the room. */
 
 static void
 body_first(void **state)
@@ -271,7 +271,7 @@ ban_outlasts_every_way_in(void **state)
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_FORBIDDEN, "participant_id");
 
-    /* a kick does not lift it */
+    /* a kick doesn't lift a ban */
     in.op = ROOMS_OP_KICK;
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_PARTICIPANT, "participant_id");
@@ -292,7 +292,7 @@ ban_outlasts_every_way_in(void **state)
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_FORBIDDEN, NULL);
 
-    /* nor may a banned tenant admin bring a room back */
+    /* nor may a banned tenant administrator reopen a room */
     room.state = ROOMS_ARCHIVED;
     room.joined = 0;
     in = by(ROOMS_OP_REJOIN, "tom", ROOMS_BAN, 0);
@@ -309,7 +309,7 @@ ban_of_everyone(void **state)
 
     (void) state;
 
-    /* before any membership */
+    /* without a membership before */
     in = at(ROOMS_OP_BAN, "ann", 50, target("zoe", ROOMS_LEAVE, 0));
     in.text = rooms_cstr("spam");
     rooms_decide(&in, &c);
@@ -320,7 +320,7 @@ ban_of_everyone(void **state)
     assert_int_equal(c.guard, ROOMS_F_STATE);
     assert_int_equal(c.room.joined, 2);
 
-    /* of an invited one: the seat is free again */
+    /* of an invited participant: the seat is free again */
     room.invited = 1;
     in = at(ROOMS_OP_BAN, "ann", 50, target("zoe", ROOMS_INVITE, 0));
     rooms_decide(&in, &c);
@@ -335,13 +335,13 @@ ban_of_everyone(void **state)
     assert_int_equal(transition(&c, "tom")->after.position, 0);
     assert_int_equal(c.guard, ROOMS_F_STATE);
 
-    /* of nobody that the tenant knows */
+    /* of a participant unknown to the tenant */
     in = at(ROOMS_OP_BAN, "ann", 50, target("zoe", ROOMS_LEAVE, 0));
     targets[0].known = 0;
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_PARTICIPANT, "participant_id");
 
-    /* who has a row is known */
+    /* a participant with a row counts as known */
     targets[0].member.membership = ROOMS_INVITE;
     rooms_decide(&in, &c);
     assert_change(&c, ROOMS_EV_MEMBER);
@@ -411,8 +411,8 @@ peers_and_oneself(void **state)
 
 
 /*
- * Nobody outranks a member at 100 as things are, but that no room is left
- * without an admin doesn't rest on it.
+ * Currently nobody outranks a member with power 100.  But the rule that no
+ * room is left without an administrator doesn't depend on that.
  */
 
 static void
@@ -440,7 +440,7 @@ removal_of_an_admin(void **state)
 }
 
 
-/* Who is refused learns which of the checks it was. */
+/* The message says which check has failed. */
 
 static void
 messages(void **state)
@@ -511,7 +511,7 @@ invite_of_one(void **state)
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_CAPACITY, NULL);
 
-    /* target before capacity */
+    /* the target is checked before the capacity */
     targets[0].known = 0;
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_PARTICIPANT, "participant_id");
@@ -601,7 +601,7 @@ invite_of_many_old_ones(void **state)
     assert_int_equal(c.results[0], ROOMS_E_FORBIDDEN);
     assert_int_equal(c.results[1], ROOMS_OK);
 
-    /* a list of one is a list */
+    /* a list with one entry is still a list */
     in.ntargets = 1;
     in.batch = 1;
     rooms_decide(&in, &c);
@@ -665,35 +665,35 @@ power_rules(void **state)
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_FORBIDDEN, "power_level");
 
-    /* never of a peer */
+    /* never that of an equal */
     targets[0] = target("tom", ROOMS_JOIN, 50);
     in.power = 10;
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_FORBIDDEN, "participant_id");
 
-    /* of oneself, down */
+    /* one's own, downwards */
     targets[0] = target("ann", ROOMS_JOIN, 50);
     rooms_decide(&in, &c);
     assert_change(&c, ROOMS_EV_POWER_LEVEL);
     assert_moved(&c, "ann", ROOMS_JOIN, ROOMS_JOIN, 10);
     assert_int_equal(c.nmembers, 1);
 
-    /* but not up */
+    /* but not upwards */
     in.power = 60;
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_FORBIDDEN, "power_level");
 
-    /* the same again */
+    /* the same value again */
     in.power = 50;
     rooms_decide(&in, &c);
     assert_noop(&c);
 
-    /* of a member only */
+    /* only that of a member */
     targets[0] = target("zoe", ROOMS_INVITE, 0);
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_PARTICIPANT, "participant_id");
 
-    /* with power enough */
+    /* with enough power */
     in = at(ROOMS_OP_POWER, "ann", 49, target("tom", ROOMS_JOIN, 0));
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_FORBIDDEN, NULL);
@@ -723,7 +723,7 @@ last_admin(void **state)
     assert_int_equal(c.guard, ROOMS_F_STATE|ROOMS_F_OTHERS);
     assert_int_equal(c.room.admins, 1);
 
-    /* to make an admin disturbs nobody */
+    /* making an administrator conflicts with nothing */
     in = at(ROOMS_OP_POWER, "olga", 100, target("tom", ROOMS_JOIN, 0));
     in.power = 100;
     rooms_decide(&in, &c);
@@ -758,7 +758,7 @@ power_by_tenant_admin(void **state)
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_LAST_ADMIN, "power_level");
 
-    /* above everyone, while a member without power, or banned */
+    /* above everybody, by an actor without power, or banned */
     targets[0] = target("tom", ROOMS_JOIN, 0);
     in.power = 100;
     in.actor = row("ann", ROOMS_JOIN, 0);
@@ -768,7 +768,7 @@ power_by_tenant_admin(void **state)
     rooms_decide(&in, &c);
     assert_change(&c, ROOMS_EV_POWER_LEVEL);
 
-    /* oneself too */
+    /* one's own, too */
     in.actor = row("tom", ROOMS_JOIN, 0);
     rooms_decide(&in, &c);
     assert_change(&c, ROOMS_EV_POWER_LEVEL);
@@ -819,7 +819,7 @@ succession(void **state)
 
     room.joined = 4;
 
-    /* the first of the order that isn't the leaver, wherever that stands */
+    /* the first in the order except for the leaver, wherever that is */
 
     for (i = 0; i < 2; i++) {
         in = by(ROOMS_OP_LEAVE, "olga", ROOMS_JOIN, 100);
@@ -843,19 +843,19 @@ succession(void **state)
         assert_int_equal(c.room.joined, 3);
     }
 
-    /* two who are neither: the first */
+    /* neither of the two is leaving: the first */
     in.top[0] = row("tom", ROOMS_JOIN, 30);
     in.top[1] = row("yan", ROOMS_JOIN, 30);
     rooms_decide(&in, &c);
     assert_str(c.successor.participant, "tom");
 
-    /* an order that was read too late: the guards are left to tell */
+    /* the order was read too late: the guards will fail */
     in.ntop = 0;
     rooms_decide(&in, &c);
     assert_null(c.successor.participant.data);
     assert_int_equal(c.guard, ROOMS_F_STATE|ROOMS_F_ADMINS|ROOMS_F_TOP);
 
-    /* in a frozen room, too */
+    /* also in a frozen room */
     in.ntop = 2;
     room.state = ROOMS_ARCHIVED;
     rooms_decide(&in, &c);
@@ -863,7 +863,7 @@ succession(void **state)
 }
 
 
-/* A tenant that lost its admin otherwise is no reason to lose its room. */
+/* A room without an administrator stays open when a member leaves. */
 
 static void
 room_without_admin(void **state)
@@ -955,7 +955,7 @@ declining_archives_nothing(void **state)
     assert_int_equal(c.room.joined, 1);
     assert_int_equal(c.room.invited, 0);
 
-    /* nor closes, be it the creator who was invited back */
+    /* nor does it close if the creator was invited back */
     room.type = ROOMS_INCOGNITO;
     room.incognito = 1;
     room.close_on_leave = 1;
@@ -988,20 +988,20 @@ incognito_creator_leaves(void **state)
     assert_null(c.successor.participant.data);
     assert_null(c.room.last_member.data);
 
-    /* alone in it: closed, not archived */
+    /* the only member: closed, not archived */
     room.joined = 1;
     rooms_decide(&in, &c);
     assert_int_equal(c.room.state, ROOMS_CLOSED);
     assert_int_equal(c.wipe, 1);
 
-    /* closed already: the events still go */
+    /* already closed: the events are still wiped */
     room.state = ROOMS_CLOSED;
     rooms_decide(&in, &c);
     assert_change(&c, ROOMS_EV_MEMBER);
     assert_int_equal(c.wipe, 1);
     assert_int_equal(c.write, 0);
 
-    /* somebody else */
+    /* another participant */
     room.state = ROOMS_OPEN;
     room.joined = 2;
     in = by(ROOMS_OP_LEAVE, "tom", ROOMS_JOIN, 0);
@@ -1009,7 +1009,7 @@ incognito_creator_leaves(void **state)
     assert_int_equal(c.wipe, 0);
     assert_int_equal(c.room.state, ROOMS_OPEN);
 
-    /* made with close_on_leave: false */
+    /* created with close_on_leave: false */
     room.close_on_leave = 0;
     in = by(ROOMS_OP_LEAVE, "olga", ROOMS_JOIN, 100);
     rooms_decide(&in, &c);
@@ -1017,7 +1017,7 @@ incognito_creator_leaves(void **state)
     assert_int_equal(c.wipe, 0);
     assert_str(c.successor.participant, "tom");
 
-    /* a flag that means nothing elsewhere */
+    /* the flag has no meaning in other types */
     room = room_of(ROOMS_PUBLIC);
     room.close_on_leave = 1;
     rooms_decide(&in, &c);
@@ -1044,7 +1044,7 @@ incognito_creator_removed(void **state)
 }
 
 
-/* A thousand joins or sends of one room guard nothing that they move. */
+/* A thousand joins or sends in one room guard nothing that they change. */
 
 static void
 nothing_in_the_way(void **state)

@@ -3,7 +3,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Participants of other servers, the list of a room's servers, and expel. */
+/*
+ * Participants of other servers, the list of a room's servers, and expulsion.
+ */
 
 #include "rooms_test.h"
 
@@ -19,7 +21,7 @@ foreign(void **state)
 
     static const struct {
         rooms_str_t  id;
-        const char  *server;          /* NULL: is none */
+        const char  *server;          /* NULL: not foreign */
     } cases[] = {
         { rooms_string("@bob:b.example"), "b.example" },
         { rooms_string("@bob:b.example:8448"), "b.example:8448" },
@@ -91,7 +93,10 @@ walk(void **state)
 }
 
 
-/* In just as much memory as the header promises, so that ASan sees more. */
+/*
+ * With exactly the memory that the header asks for, so that ASan detects
+ * overruns.
+ */
 
 static void
 check_move(rooms_str_t peers, rooms_str_t server, int delta,
@@ -140,7 +145,7 @@ move(void **state)
 }
 
 
-/* What the store may hold, if others write there. */
+/* Values that others may have written to the store. */
 
 static void
 hostile(void **state)
@@ -252,7 +257,7 @@ expel(void **state)
         }
     }
 
-    /* an invite is withdrawn; a ban stays, and who is gone is gone */
+    /* an invite is withdrawn; a ban stays; a former member is unchanged */
 
     room = room_of(ROOMS_GROUP);
     t = target("@bob:b", ROOMS_INVITE, 0);
@@ -269,7 +274,7 @@ expel(void **state)
     rooms_decide(&in, &c);
     assert_int_equal(c.noop, 1);
 
-    /* nobody but an administrator */
+    /* only for administrators */
 
     t = target("@bob:b", ROOMS_JOIN, 0);
     in.tenant_admin = 0;
@@ -279,7 +284,7 @@ expel(void **state)
 }
 
 
-/* The last admin was of the other server, or the last member was. */
+/* The last administrator, or the last member, was of the other server. */
 
 static void
 expel_heirs(void **state)
@@ -311,7 +316,7 @@ expel_heirs(void **state)
     assert_int_equal(c.room.state, ROOMS_ARCHIVED);
     assert_true(rooms_str_eq(c.room.last_member, bytes("@bob:b")));
 
-    /* two of them at once: what the first leaves behind, the second sees */
+    /* two concurrent expulsions: the second sees the result of the first */
 
     room.joined = 3;
     room.admins = 2;

@@ -99,7 +99,7 @@ create_matrix(void **state)
     static const struct {
         const char  *type;
         const char  *scope;
-        const char  *cells;           /* is_public absent, false, true */
+        const char  *cells;           /* is_public missing, false, true */
     } rows[] = {
         { "group",     NULL,        "--P" },
         { "group",     "incognito", "IIx" },
@@ -192,7 +192,7 @@ create_body(void **state)
     rooms_decide_create(&in, &c);
     assert_refused(&c, ROOMS_E_VALIDATION, "name");
 
-    /* optional here, but not wrong */
+    /* optional here, but checked */
     in = create_of("incognito");
     in.name = ROOMS_NULL;
     in.topic = ROOMS_NULL;
@@ -210,13 +210,13 @@ create_body(void **state)
     rooms_decide_create(&in, &c);
     assert_refused(&c, ROOMS_E_VALIDATION, "topic");
 
-    /* no name needed to learn that a DM is not made so */
+    /* a name isn't needed to learn that DMs are created differently */
     in = create_of("dm");
     in.name = ROOMS_NULL;
     rooms_decide_create(&in, &c);
     assert_refused(&c, ROOMS_E_INVARIANT, NULL);
 
-    /* a body at fault goes first */
+    /* an invalid body is reported first */
     in.topic = rooms_cstr("\x02");
     rooms_decide_create(&in, &c);
     assert_refused(&c, ROOMS_E_VALIDATION, "topic");
@@ -276,7 +276,7 @@ create_in_workspace(void **state)
     rooms_decide_create(&in, &c);
     assert_change(&c, ROOMS_EV_CREATE);
 
-    /* type before workspace */
+    /* the type is checked before the workspace */
     in.is_public = 1;
     in.scope = rooms_cstr("incognito");
     in.workspace_known = 0;
@@ -337,7 +337,7 @@ dm_new(void **state)
         assert_int_equal(c.room.created_at, NOW);
     }
 
-    /* a closed one makes room for another */
+    /* a closed DM may be followed by another */
     room = room_of(ROOMS_DM);
     room.state = ROOMS_CLOSED;
     dm_decide("ann", "bob", &room);
@@ -381,7 +381,7 @@ dm_refused(void **state)
                     rooms_cstr("zoe"), 0, NULL, NOW, &c);
     assert_refused(&c, ROOMS_E_PARTICIPANT, "participant_id");
 
-    /* oneself is known, but that is not the point */
+    /* the caller is known, but that isn't what fails */
     rooms_decide_dm(rooms_cstr("room-3"), rooms_cstr("ann"),
                     rooms_cstr("ann"), 0, NULL, NOW, &c);
     assert_refused(&c, ROOMS_E_INVARIANT, "participant_id");
@@ -411,7 +411,7 @@ close_and_archive(void **state)
     assert_guarded(&c, "olga");
     assert_int_equal(c.wipe, 0);
 
-    /* a creator who left */
+    /* a creator who has left */
     in.actor = row("olga", ROOMS_INVITE, 0);
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_FORBIDDEN, NULL);
@@ -420,7 +420,7 @@ close_and_archive(void **state)
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_FORBIDDEN, NULL);
 
-    /* a no-op is for whom the change would have been */
+    /* a no-op needs the same rights as the change */
     room.state = ROOMS_CLOSED;
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_FORBIDDEN, NULL);
@@ -469,7 +469,7 @@ rejoin_by_member(void **state)
     assert_int_equal(c.nmembers, 1);
     assert_int_equal(c.capacity, 0);
 
-    /* a tenant admin who isn't a member, in a room that isn't empty */
+    /* a tenant administrator who isn't a member, in a room that isn't empty */
     in = input_of(ROOMS_OP_REJOIN, &room, row("ann", ROOMS_INVITE, 0));
     in.tenant_admin = 1;
     rooms_decide(&in, &c);
@@ -520,7 +520,7 @@ rejoin_of_emptied(void **state)
         assert_refused(&c, ROOMS_E_CAPACITY, NULL);
     }
 
-    /* an invited tenant admin has a seat */
+    /* an invited tenant administrator already has a seat */
     in.actor = row("ann", ROOMS_INVITE, 0);
     rooms_decide(&in, &c);
     assert_change(&c, ROOMS_EV_STATE);
@@ -528,12 +528,12 @@ rejoin_of_emptied(void **state)
     assert_int_equal(c.capacity, 0);
     assert_int_equal(c.room.invited, 1);
 
-    /* who is only invited waits for one of the others */
+    /* an invited participant waits for a former member */
     in.tenant_admin = 0;
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_FORBIDDEN, NULL);
 
-    /* somebody else */
+    /* another participant */
     in = input_of(ROOMS_OP_REJOIN, &room, row("ann", ROOMS_LEAVE, 0));
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_NOT_FOUND, NULL);
@@ -603,7 +603,7 @@ move_workspace(void **state)
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_WORKSPACE, "workspace_id");
 
-    /* power first */
+    /* power is checked first */
     in.actor.power = 49;
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_FORBIDDEN, NULL);
@@ -639,7 +639,7 @@ federate(void **state)
     assert_change(&c, ROOMS_EV_FEDERATION);
     assert_int_equal(c.room.federated, 0);
 
-    /* the highest power of a room is not an admin's */
+    /* the room's highest power doesn't make a tenant administrator */
     in = by(ROOMS_OP_FEDERATE, "olga", 100);
     rooms_decide(&in, &c);
     assert_refused(&c, ROOMS_E_FORBIDDEN, NULL);

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Edit, redaction, reaction, and the JSON that they rewrite. */
+/* Edits, redactions and reactions, and the JSON they rewrite. */
 
 #include "rooms_test.h"
 #include "rooms_json.h"
@@ -44,7 +44,10 @@ static const rooms_message_op_e  ops[] = {
 };
 
 
-/* seen, joined, frozen: before anything is said of the event */
+/*
+ * the room is visible, joined, frozen: checked before anything about the
+ * event
+ */
 
 static void
 test_room_first(void **state)
@@ -95,7 +98,7 @@ test_edit(void **state)
     assert_guarded(&c, "tom");
     assert_int_equal(c.guard, ROOMS_F_STATE);
 
-    /* no power edits another's words */
+    /* no power allows editing another's message */
 
     c = decide(ROOMS_MESSAGE_EDIT, &room, row("olga", ROOMS_JOIN, 100), &m);
     assert_refused(&c, ROOMS_E_FORBIDDEN, NULL);
@@ -300,8 +303,10 @@ test_rewrite(void **state)
     rewritten("{\"a\":1,\"b\":2}", drop, 1, "{\"a\":1}");
     rewritten("{\"a\":1}", drop, 1, "{\"a\":1}");
 
-    /* other members stay as they were written, escapes and all; that one is
-     * meant, however it is written */
+    /*
+     * other members keep their spelling, escapes included; the named member
+     * is found in any spelling
+     */
 
     rewritten("{ \"\\u0063\" : 1.50 , \"b\" : 2 }", set, 1,
               "{\"\\u0063\":1.50,\"b\":{}}");

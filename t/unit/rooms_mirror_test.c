@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* A room that is at home elsewhere, as its home says it is. */
+/* Applying a room's state as its home sends it. */
 
 #include "rooms_test.h"
 
@@ -60,9 +60,10 @@ rows(void **state)
         int                 changes;
     } cases[] = {
         { ROOMS_LEAVE, ROOMS_INVITE, 1, 1 },
-        { ROOMS_LEAVE, ROOMS_JOIN, 1, 0 },      /* nobody joins ours */
+        { ROOMS_LEAVE, ROOMS_JOIN, 1, 0 },      /* only a local participant's
+                                                   own join counts */
         { ROOMS_INVITE, ROOMS_JOIN, 1, 0 },
-        { ROOMS_JOIN, ROOMS_INVITE, 1, 0 },     /* accepted meanwhile */
+        { ROOMS_JOIN, ROOMS_INVITE, 1, 0 },     /* accepted here meanwhile */
         { ROOMS_JOIN, ROOMS_LEAVE, 1, 1 },
         { ROOMS_JOIN, ROOMS_BAN, 1, 1 },
         { ROOMS_BAN, ROOMS_LEAVE, 1, 1 },
@@ -145,7 +146,7 @@ fields(void **state)
     assert_int_equal(c.event, ROOMS_EV_NAME);
     assert_int_equal(c.write, ROOMS_F_NAME|ROOMS_F_UPDATED);
 
-    /* what changed is told, whatever it was told with */
+    /* the event follows from the change, not from the event it came with */
 
     in.event = ROOMS_EV_MEMBER;
     rooms_mirror(&in, &c);
@@ -155,7 +156,7 @@ fields(void **state)
     rooms_mirror(&in, &c);
     assert_int_equal(c.event, ROOMS_EV_STATE);
 
-    /* a closed room stays so */
+    /* a closed room stays closed */
 
     room.state = ROOMS_CLOSED;
     in.told = room;
@@ -163,7 +164,7 @@ fields(void **state)
     rooms_mirror(&in, &c);
     assert_int_equal(c.noop, 1);
 
-    /* without a room nothing of it is believed */
+    /* without "room" its fields are ignored */
 
     room.state = ROOMS_OPEN;
     in.told.name = rooms_cstr("x");
@@ -171,7 +172,7 @@ fields(void **state)
     rooms_mirror(&in, &c);
     assert_int_equal(c.noop, 1);
 
-    /* what never changes */
+    /* fields that never change */
 
     in = mirror_of(&room);
     in.told.is_public = 1;
@@ -215,7 +216,7 @@ capacity(void **state)
     assert_int_equal(c.code, ROOMS_E_CAPACITY);
     assert_int_equal(c.nmembers, 0);
 
-    /* who leaves makes room for who comes */
+    /* members that leave make room for new ones */
 
     r[49] = told(row("m49", ROOMS_JOIN, 0), ROOMS_LEAVE, 0, 0);
     rooms_mirror(&in, &c);
@@ -227,7 +228,7 @@ capacity(void **state)
     rooms_mirror(&in, &c);
     assert_int_equal(c.code, ROOMS_E_CAPACITY);
 
-    /* and a full room stays as full as it is */
+    /* a full room doesn't get fuller */
 
     r[48] = r[49];
     r[48].before.participant = rooms_cstr("m48");
@@ -260,7 +261,7 @@ fresh(void **state)
     in.rows = r;
     in.nrows = 2;
 
-    /* a DM's sides are in it from its first event */
+    /* a DM's first event adds both participants */
 
     rooms_mirror(&in, &c);
     assert_int_equal(c.nmembers, 2);

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Events of a room's past, as a server that nobody trusts may tell them. */
+/* Events of a room's history, from a server that isn't trusted. */
 
 #include "rooms_test.h"
 #include "rooms_past.h"
@@ -59,7 +59,7 @@ read_good(void **state)
 }
 
 
-/* One member at a time is another thing. */
+/* Replaces one member at a time by something else. */
 
 static void
 read_bad(void **state)
@@ -132,7 +132,7 @@ read_bad(void **state)
         json_decref(event);
     }
 
-    /* absent; and what is no object */
+    /* missing members; and values that aren't objects */
 
     for (i = 0; i < 7; i++) {
         static const char *const  keys[] = {
@@ -227,7 +227,7 @@ bodies(void **state)
             fail_msg("%s %s: %s", cases[i].type, cases[i].content, problem);
         }
 
-        /* what is redacted has none, and says nothing */
+        /* a redacted event has no content to check */
 
         json_object_set_new(event, "redacted_at",
                             json_string("2020-09-13T12:26:40.000Z"));
@@ -301,7 +301,7 @@ contents(void **state)
                   "{\"creator\":\"@bob:b.example\",\"name\":\"n\"}", NULL,
                   "{\"creator_id\":\"@bob:b.example\",\"name\":\"n\"}");
 
-    /* a message may say what it likes */
+    /* the content of a message isn't translated */
 
     check_content("swp.room.message",
                   "{\"fqid\":\"@ann:a.example\",\"creator\":1}", NULL,

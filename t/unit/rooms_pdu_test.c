@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Stored events as other servers are told them. */
+/* Stored events in the form that other servers receive. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -129,7 +129,7 @@ test_event(void **state)
     json_decref(out);
     json_decref(event);
 
-    /* of another server, redacted since; and we are the origin */
+    /* from another server, redacted; the room's home is here */
 
     pdu.members = 1;
     pdu.room = json_pack("{s:s}", "state", "open");
@@ -159,7 +159,7 @@ test_content(void **state)
     static const struct {
         const char  *type;
         const char  *content;
-        const char  *told;            /* NULL: it isn't */
+        const char  *told;            /* NULL: it isn't sent */
     } cases[] = {
         { "message", "{\"replaces\":\"evt-7\",\"content\":{\"body\":\"x\"}}",
           "{\"replaces\":\"evt-70:b.example\",\"content\":{\"body\":\"x\"}}" },
@@ -285,7 +285,7 @@ test_members(void **state)
     json_decref(out);
     json_decref(event);
 
-    /* a DM's beginning names only who made it */
+    /* a DM's create event names only its creator */
 
     pdu.sides[0] = rooms_cstr("@bob:b.example");
     pdu.sides[1] = rooms_cstr("u-ann");
@@ -406,7 +406,7 @@ test_snapshot(void **state)
 
     json_decref(out);
 
-    /* one of several, which answers what was refused */
+    /* one of several parts, which answers a refused event */
 
     json_decref(pdu.room);
     pdu.room = NULL;

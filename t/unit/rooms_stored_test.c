@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Stored events: what can be read, and what is shown of the rest. */
+/* Stored events: which can be read, and what is shown of the others. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 
 
 #define ROOM    "room-01234567890123456789012345"
-#define DIGITS  "00000000003e80123456789abcdef"     /* at 1000 */
+#define DIGITS  "00000000003e80123456789abcdef"     /* position 1000 */
 #define ID      "evt-" DIGITS
 
 #define HEAD    DIGITS " message ann 1767225600000 "
@@ -34,7 +34,7 @@ read_at(const char *text, int64_t position)
 }
 
 
-/* What a reader sees; what was measured before suffices. */
+/* What a reader sees; the size computed before must be enough. */
 
 static const char *
 shown(rooms_stored_t *e)
@@ -80,7 +80,7 @@ written(const rooms_stored_t *e)
 }
 
 
-/* content of so many levels, in an event; an edit's holds one more */
+/* an event whose content has this many levels; that of an edit has one more */
 
 static char *
 deep(unsigned levels, const char *before, const char *after)
@@ -134,7 +134,7 @@ test_readable(void **state)
 }
 
 
-/* A row, what is shown of it, and the same row again. */
+/* A row, its JSON, and the same row written again. */
 
 static void
 test_shown(void **state)
@@ -193,7 +193,9 @@ test_shown(void **state)
 }
 
 
-/* Before the commit the position is a mark, in the id and by itself. */
+/*
+ * Before the commit a mark stands for the position, both in the id and alone.
+ */
 
 static void
 test_mark(void **state)
@@ -268,7 +270,7 @@ test_unreadable(void **state)
     assert_int_equal(e.position, 1001);
     assert_null(e.digits.data);
 
-    /* the id is known, and so is its place */
+    /* the id and the position are still known */
 
     e = read_at(HEAD "{", 1000);
     assert_string_equal(shown(&e), "{\"unreadable\":true,\"id\":\"" ID "\","
@@ -319,7 +321,7 @@ test_depth(void **state)
 }
 
 
-/* An invite of many, as one of them or one server is told it. */
+/* An invite of several, narrowed to one participant or one server. */
 
 static void
 test_narrow(void **state)
@@ -376,7 +378,7 @@ test_narrow(void **state)
         assert_memory_equal(b.start, want, strlen(want));
     }
 
-    /* what names nobody, or can't be read, is left alone */
+    /* an event that names nobody, or can't be read, is unchanged */
 
     rooms_buf_init(&b, mem, sizeof(mem));
     e = read_at(HEAD "{}", 1000);

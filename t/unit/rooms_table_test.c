@@ -41,7 +41,7 @@ typedef struct {
     int             incognito;
     int             is_public;
     const line_t   *table[ROOMS_STATE_MAX];
-    /* lines of this kind that replace those of the table */
+    /* lines of this kind, which replace the table's */
     const line_t   *differs[ROOMS_STATE_MAX];
 } kind_t;
 
@@ -169,7 +169,7 @@ static const line_t  public_open[] = {
     { NULL, NULL }
 };
 
-/* Nobody but members sees it any more: as a private room. */
+/* Only members see it now, like a private room. */
 
 static const line_t  public_archived[] = {
     { "join",       "NZZZZZZZNZNZ" },
@@ -376,7 +376,7 @@ verdict(const rooms_change_t *c)
 }
 
 
-/* What a change of each kind must carry, whoever makes it. */
+/* What a change of each kind contains, whoever makes it. */
 
 static void
 check_change(const kind_t *kind, char role, const rooms_input_t *in,

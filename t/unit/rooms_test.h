@@ -55,7 +55,7 @@ target(const char *who, rooms_membership_e membership, int power)
 }
 
 
-/* An open room of olga (100) and tom (0). */
+/* An open room with olga (100) and tom (0). */
 
 static inline rooms_room_t
 room_of(rooms_type_e type)
@@ -151,7 +151,7 @@ transition(const rooms_change_t *c, const char *who)
                             sizeof(rooms_member_t));                          \
     } while (0)
 
-/* A refusal or a no-op leaves nothing to write, and a refusal says why. */
+/* A refusal and a no-op write nothing, and a refusal has a message. */
 
 static inline void
 assert_nothing(const rooms_change_t *c)

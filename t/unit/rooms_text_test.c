@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Names, topics, aliases, ids, and the enums as the contract spells them. */
+/* Names, topics, aliases, ids, and the enums' spelling in the contract. */
 
 #include "rooms_test.h"
 
@@ -33,7 +33,7 @@ utf8(void **state)
         { rooms_string("\xf0\x90\x80\x80"), 1 },
         { rooms_string("\xf4\x8f\xbf\xbf"), 1 },
         { rooms_string("\xf0\x9f\x98\x80\xc3\xa9z"), 3 },
-        /* a byte that leads nothing */
+        /* a byte that can't start a character */
         { rooms_string("\x80"), -1 },
         { rooms_string("\xbf"), -1 },
         { rooms_string("\xf8\x88\x80\x80\x80"), -1 },
@@ -51,7 +51,7 @@ utf8(void **state)
         { rooms_string("\xed\xbf\xbf"), -1 },
         { rooms_string("\xf4\x90\x80\x80"), -1 },
         { rooms_string("\xf7\xbf\xbf\xbf"), -1 },
-        /* cut, or broken off */
+        /* truncated or interrupted */
         { rooms_string("\xc3"), -1 },
         { rooms_string("\xe2\x82"), -1 },
         { rooms_string("\xf0\x9f\x98"), -1 },
@@ -140,7 +140,7 @@ names(void **state)
     check_name(bytes("a\xe2\x80\xa8""b"), NULL);
     check_name(bytes("a\xe2\x80\xa9""b"), NULL);
 
-    /* 128 code points, whatever bytes they take, not counting the trimmed */
+    /* 128 code points, in any number of bytes, without the trimmed ones */
 
     for (i = 0; i < 129; i++) {
         memcpy(&text[i * 4], "\xf0\x9f\x98\x80", 4);
@@ -163,7 +163,7 @@ names(void **state)
 }
 
 
-/* In NFC, and counted in it. */
+/* Names are in NFC, and counted in NFC. */
 
 static void
 names_nfc(void **state)
@@ -203,7 +203,7 @@ names_nfc(void **state)
     assert_int_equal(rooms_utf8_length(s), 128);
     assert_non_null(rooms_name_make(&s, dst));
 
-    /* much more than fits anywhere */
+    /* much more than fits */
     for (i = 0; i < 300; i++) {
         memcpy(&text[3 * i], "\u0958", 3);
     }
@@ -211,14 +211,14 @@ names_nfc(void **state)
     s = (rooms_str_t) { 900, (unsigned char *) text };
     assert_non_null(rooms_name_make(&s, dst));
 
-    /* another server's need not be */
+    /* names from other servers needn't be in NFC */
     s = bytes("e\u0301");
     assert_null(rooms_name_check(&s));
     assert_str(s, "e\u0301");
 }
 
 
-/* Something in a name can be seen, and nothing turns it round. */
+/* A name has something visible, and nothing that reverses its direction. */
 
 static void
 names_seen(void **state)
@@ -416,7 +416,7 @@ slugs(void **state)
     check_slug(bytes("\xf0\x9f\x8e\x89"), 0, "room");
     check_slug(ROOMS_NULL, 0, "room");
 
-    /* accents of Latin letters go, all else stays */
+    /* accents of Latin letters are removed, everything else stays */
     check_slug(bytes("Über uns"), 0, "uber-uns");
     check_slug(bytes("U\u0308ber uns"), 0, "uber-uns");
     check_slug(bytes("Café Noir"), 0, "cafe-noir");
@@ -521,7 +521,7 @@ search(void **state)
         const char  *query;
         int          found;
     } cases[] = {
-        /* words that begin words, in any order */
+        /* words that begin words of the text, in any order */
         { "Town Square", "square", 1 },
         { "Town Square", "SQ to", 1 },
         { "Town Square", "quare", 0 },
@@ -555,7 +555,7 @@ search(void **state)
         { "οδος", "ΟΔΟΣ", 1 },
         { "Ὀδυσσεύς", "οδυσσευσ", 1 },
         { "ᾳ", "ᾼ", 1 },
-        /* accents, and their kin */
+        /* accents and similar marks */
         { "Łódź", "lodz", 1 },
         { "lodz", "Łódź", 1 },
         { "Ørsta", "orsta", 1 },
@@ -565,7 +565,7 @@ search(void **state)
         { "שָׁלוֹם", "שלום", 1 },
         { "كِتَاب", "كتاب", 1 },
         { "كـــتاب", "كتاب", 1 },
-        /* forms of Unicode */
+        /* Unicode forms */
         { "e\u0301te\u0301", "été", 1 },
         { "été", "e\u0301te\u0301", 1 },
         { "ｆｕｌｌ　ｗｉｄｔｈ", "FULL width", 1 },
@@ -591,7 +591,7 @@ search(void **state)
         { "party🎉", "🎉", 1 },
         { "party", "🎉", 0 },
         { "❤\ufe0f", "❤", 1 },
-        /* signs that are no accents */
+        /* signs that aren't accents */
         { "किताब", "कताब", 0 },
         { "किताब", "कि", 1 },
     };
@@ -610,7 +610,7 @@ search(void **state)
 }
 
 
-/* Texts of more than one part, and what doesn't fit. */
+/* Texts of several parts, and texts that don't fit. */
 
 static void
 folds(void **state)
@@ -634,7 +634,7 @@ folds(void **state)
     assert_str(s, " ab");
     assert_true(b.full);
 
-    /* the longest */
+    /* the longest result */
     b = (rooms_buf_t) { dst, dst, dst + sizeof(dst), 0 };
     rooms_fold(&b, bytes("\ufdfa\ufdfa\ufdfa\ufdfa"));
     assert_false(b.full);

@@ -49,7 +49,7 @@ parse(void **state)
         { "1970-01-01T00:00:00.123999999Z", 123 },
         { "1970-01-01T00:00:00.000000001Z", 0 },
 
-        /* the millisecond that is the error */
+        /* the millisecond whose value is the error's */
         { "1969-12-31T23:59:59.999Z", -2 },
         { "1969-12-31T23:59:59.998Z", -2 },
         { "1969-12-31T23:59:59.997Z", -3 },
@@ -101,7 +101,7 @@ parse(void **state)
         { "1970-01-01T00:00:00*01:00", -1 },
         { "1970-01-01z00:00:00Z", -1 },
 
-        /* carried out of the years that can be written */
+        /* moved out of the years that can be written */
         { "0000-01-01T00:00:00+00:01", -1 },
         { "9999-12-31T23:59:59-00:01", -1 },
     };
@@ -109,7 +109,7 @@ parse(void **state)
     (void) state;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        /* a copy of just its bytes, so that ASan sees who reads more */
+        /* a copy of exactly these bytes, so that ASan detects overreads */
 
         len = strlen(cases[i].s);
         copy = malloc(len ? len : 1);
@@ -162,7 +162,10 @@ format(void **state)
 }
 
 
-/* Every day of ten thousand years, there and back, and as libc sees it. */
+/*
+ * Every day of ten thousand years, in both directions, and compared with
+ * libc.
+ */
 
 static void
 every_day(void **state)

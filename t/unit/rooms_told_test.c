@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* An event as another server tells it: its form, and no more. */
+/* The form of an event from another server. */
 
 #include "rooms_test.h"
 #include "rooms_told.h"
@@ -83,13 +83,13 @@ good(void **state)
                           "\"members\":[]}", &told));
     assert_null(told.of.data);
 
-    /* a clock that is ahead, by hours */
+    /* a clock that is ahead by years */
 
     assert_null(told_with("{\"created_at\":\"2099-01-01T00:00:00Z\"}",
                           &told));
     assert_int_equal(told.created_at, NOW);
 
-    /* complete is said of a snapshot alone */
+    /* only a snapshot can be complete */
 
     assert_null(told_with("{\"complete\":true,\"members\":[]}", &told));
     assert_int_equal(told.complete, 0);
@@ -222,7 +222,7 @@ references(void **state)
 }
 
 
-/* Texts that are taken apart without being parsed. */
+/* Splitting texts without parsing them. */
 
 static void
 pieces(void **state)
@@ -272,7 +272,7 @@ pieces(void **state)
 }
 
 
-/* What a room is called here whose id is another one's. */
+/* The id for a room here whose own id is taken. */
 
 static void
 rooms(void **state)
@@ -298,7 +298,7 @@ rooms(void **state)
     (void) rooms_told_room_id(rooms_cstr("c"), id, two);
     assert_memory_not_equal(one, two, len);
 
-    /* an id of another form has no time to be kept */
+    /* an id of another form has no time to keep */
 
     assert_int_equal(rooms_told_room_id(rooms_cstr("b"), rooms_cstr("room-1"),
                                         one), ROOMS_TOLD_ROOM);
@@ -306,7 +306,7 @@ rooms(void **state)
 }
 
 
-/* Of others only their own server says what they are called. */
+/* Only a participant's own server may give its name. */
 
 static void
 own(void **state)

@@ -4,10 +4,11 @@
  */
 
 /*
- * Random walks over a room in memory that commits as the store does: it
- * checks the guards, then applies.  In a walk of pairs, two decisions are
- * taken on one snapshot: the second may commit only if nothing that it
- * relied on has changed, and so only if it would be taken again as it was.
+ * Random walks over a room in memory.  It commits as the store does: it
+ * checks the guards, then applies the writes.  In a walk of pairs, two
+ * decisions use the same snapshot.  The second may commit only if nothing it
+ * relied on has changed, so only if it would be decided in the same way
+ * again.
  */
 
 #include "rooms_test.h"
@@ -23,7 +24,7 @@ typedef struct {
     int64_t         position;
 } sim_t;
 
-/* An operation, before what it looks at is loaded. */
+/* An operation, before its input is loaded. */
 typedef struct {
     rooms_op_e      op;
     int             actor;
@@ -82,7 +83,10 @@ who(rooms_str_t s)
 }
 
 
-/* The order of succession: power, then the position of the join. */
+/*
+ * The first two in the order of succession: power, then the position of the
+ * join.
+ */
 
 static unsigned
 first_two(const sim_t *s, rooms_member_t *top)
@@ -312,7 +316,7 @@ invariants(const sim_t *s)
     assert_int_equal(admins, s->room.admins);
     assert_true(joined + invited <= MAX);
 
-    /* of a DM's sides, the one of another server may be gone */
+    /* in a DM, the foreign participant may be gone */
 
     if (s->room.type == ROOMS_DM) {
         assert_in_range(joined, 1, 2);
@@ -333,7 +337,7 @@ invariants(const sim_t *s)
 }
 
 
-/* What is in a decision, whoever takes it and whenever. */
+/* Checks that hold for every decision. */
 
 static void
 check_decision(const decision_t *d)
@@ -369,7 +373,9 @@ check_decision(const decision_t *d)
 }
 
 
-/* The second of a pair, taken again after the first, is the same. */
+/*
+ * The second decision of a pair, repeated after the first, must be the same.
+ */
 
 static void
 check_same(const rooms_change_t *a, const rooms_change_t *b)
@@ -422,7 +428,7 @@ commit(sim_t *s, decision_t *d)
 }
 
 
-/* A new room: of any kind, with some who are in it already. */
+/* A new room of any kind, with some members. */
 
 static void
 fresh(sim_t *s)
@@ -477,7 +483,9 @@ any_ask(void)
 
     static const int  powers[] = { 0, 10, 49, 50, 51, 99, 100, 100, 101 };
 
-    /* ways in are asked for more often than ways out, or rooms stay small */
+    /*
+     * operations that add members are more frequent, or the rooms stay small
+     */
 
     static const rooms_op_e  more[] = {
         ROOMS_OP_JOIN, ROOMS_OP_INVITE, ROOMS_OP_POWER, ROOMS_OP_LEAVE,
@@ -503,7 +511,7 @@ any_ask(void)
         a.targets[i] = rnd(PEOPLE);
     }
 
-    /* those with odd numbers are of other servers */
+    /* participants with odd numbers are foreign */
 
     if (a.op == ROOMS_OP_EXPEL) {
         a.admin = (rnd(4) != 0);
@@ -575,7 +583,7 @@ walk_of_pairs(void **state)
         a = any_ask();
         b = any_ask();
 
-        /* they meet more often than by chance */
+        /* make them meet more often than by chance */
 
         if (rnd(3) == 0) {
             b.actor = (a.targets[0] < PEOPLE - 1) ? a.targets[0] : a.actor;
@@ -605,7 +613,7 @@ walk_of_pairs(void **state)
 
         decide(&s, &b, &again);
 
-        /* the same name twice: it is overwritten by itself */
+        /* setting the same name again is a no-op */
 
         if (again.c.noop && (b.op == ROOMS_OP_NAME || b.op == ROOMS_OP_TOPIC
                              || b.op == ROOMS_OP_WORKSPACE))
@@ -629,7 +637,7 @@ walk_of_pairs(void **state)
 }
 
 
-/* Nobody is kept waiting by who does something else. */
+/* Unrelated operations must not conflict. */
 
 static void
 no_needless_conflict(void **state)

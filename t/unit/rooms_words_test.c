@@ -44,7 +44,7 @@ make(index_t *x, const char *text, unsigned max)
 }
 
 
-/* What a search of the index does: each word begins one that is there. */
+/* Searches like the index: each word must begin one of the indexed words. */
 static int
 finds(index_t *x, const char *query)
 {
@@ -67,7 +67,7 @@ finds(index_t *x, const char *query)
 }
 
 
-/* In every script: what finds a name, and what doesn't. */
+/* Which queries find which names, in many scripts. */
 static void
 scripts(void **state)
 {
@@ -120,7 +120,7 @@ scripts(void **state)
 }
 
 
-/* Each once, in bytewise order, and no more than is asked for. */
+/* Each word once, in byte order, and no more than asked for. */
 static void
 order(void **state)
 {
@@ -159,7 +159,10 @@ order(void **state)
 }
 
 
-/* A long word is cut at the end of a code point, and a query with it. */
+/*
+ * A long word is cut at the end of a code point, and the query in the same
+ * way.
+ */
 static void
 cuts(void **state)
 {
@@ -177,7 +180,7 @@ cuts(void **state)
         make(&x, text, WORDS);
         assert_int_equal(x.n, 1);
 
-        /* "ж" is two bytes: it doesn't stand half behind the cut */
+        /* "ж" has two bytes and isn't cut in half */
         len = i + 2 <= ROOMS_WORD_SIZE
               ? (i + 4 < ROOMS_WORD_SIZE ? i + 4 : ROOMS_WORD_SIZE)
               : (i < ROOMS_WORD_SIZE ? i : ROOMS_WORD_SIZE);
@@ -191,7 +194,7 @@ cuts(void **state)
     assert_int_equal(rooms_word_cut(rooms_cstr("\t\t")).len, 0);
     assert_int_equal(rooms_word_cut(ROOMS_NULL).len, 0);
 
-    /* nothing but bytes that continue something: all of it goes */
+    /* only continuation bytes: everything is cut */
     memset(text, 0x80, 40);
     assert_int_equal(rooms_word_cut((rooms_str_t)
                      { 40, (const unsigned char *) text }).len, 0);

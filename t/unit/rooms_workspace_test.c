@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Who may do what with a workspace, and what it must never be without. */
+/* Who may do what with a workspace, and what it can't be without. */
 
 #include "rooms_test.h"
 
@@ -56,7 +56,7 @@ who(void **state)
         }
     }
 
-    /* whoever is in it may leave, and no more than that */
+    /* every member may leave, and nothing more */
 
     in = of(ROOMS_WORKSPACE_REMOVE, VIEWER);
     in.self = 1;
@@ -111,7 +111,7 @@ members(void **state)
                          op == ROOMS_WORKSPACE_ADD ? ROOMS_OK
                                                    : ROOMS_E_PARTICIPANT);
 
-        /* an owner who is one of several, and the last */
+        /* one of several owners, and the last one */
         in.had = OWNER;
         assert_int_equal(rooms_decide_workspace(&in), ROOMS_OK);
 
@@ -128,7 +128,7 @@ members(void **state)
         assert_int_equal(rooms_decide_workspace(&in), ROOMS_OK);
     }
 
-    /* whose personal workspace it is stays an owner of it */
+    /* the person of a personal workspace stays its owner */
 
     in = of(ROOMS_WORKSPACE_REMOVE, OWNER);
     in.had = OWNER;

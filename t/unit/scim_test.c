@@ -58,7 +58,7 @@ filters(void **state)
         int          result;
     } cases[] = {
 
-        /* RFC 7644, figure 2, as they hold for the User above */
+        /* RFC 7644, figure 2, with the results for the User above */
 
         { "userName Eq \"bjensen@example.com\"", 1 },
         { "userName eq \"john\"", 0 },
@@ -84,7 +84,7 @@ filters(void **state)
         { "emails[type eq \"work\" and value co \"@example.com\"] or "
           "ims[type eq \"xmpp\" and value co \"@foo.com\"]", 1 },
 
-        /* of an element all of it has to hold */
+        /* all conditions must hold for the same element */
 
         { "emails[type eq \"home\" and value co \"@example.com\"]", 0 },
         { "emails.type eq \"home\" and emails.value co \"@example.com\"", 1 },
@@ -103,7 +103,7 @@ filters(void **state)
         { "title pr or title pr and nickName pr", 1 },
         { "(title pr or title pr) and nickName pr", 0 },
 
-        /* what is none */
+        /* invalid filters */
 
         { "", -1 },
         { "userName", -1 },
@@ -163,7 +163,7 @@ keys(void **state)
         { "title pr and userName eq \"a\"", ROOMS_SCIM_BY_USER_NAME, "a" },
         { "(userName eq \"a\")", ROOMS_SCIM_BY_USER_NAME, "a" },
 
-        /* what more may match than the key finds */
+        /* filters that may match more than the key finds */
 
         { "userName eq \"a\" or title pr", ROOMS_SCIM_BY_NONE, NULL },
         { "not (userName eq \"a\")", ROOMS_SCIM_BY_NONE, NULL },
@@ -338,7 +338,7 @@ users(void **state)
     assert_null(u.external_id.data);
     json_decref(user);
 
-    /* the primary one goes before that of work */
+    /* the primary address precedes the one of type "work" */
 
     user = load("{\"userName\":\"a\",\"emails\":[{\"value\":\"b@b\","
                 "\"type\":\"work\"},{\"value\":\"c@c\",\"primary\":true}],"

@@ -3,7 +3,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* Tickets and links: what is signed, what is refused, what logs may show. */
+/*
+ * Tickets and links: which are valid, which are refused, and what a log may
+ * show.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -87,7 +90,7 @@ good(void **state)
     assert_int_equal(got.exp, NOW + 60);
     assert_int_equal(got.admin, 1);
 
-    /* to the second */
+    /* exact to the second */
 
     assert_int_equal(check(t, ROOMS_TICKET_STREAM, str(""), NOW + 59),
                      ROOMS_JWT_OK);
@@ -144,7 +147,7 @@ elsewhere(void **state)
     assert_int_equal(check(t, ROOMS_TICKET_STREAM, str(""), NOW),
                      ROOMS_JWT_INVALID);
 
-    /* what has ended says so only where it was for this */
+    /* an expired ticket is reported as expired only for its own purpose */
     assert_int_equal(check(t, ROOMS_TICKET_STREAM, str(""), NOW + 61),
                      ROOMS_JWT_INVALID);
     assert_int_equal(check(t, ROOMS_TICKET_MEDIUM, str("med-1"), NOW + 61),
@@ -152,7 +155,7 @@ elsewhere(void **state)
 }
 
 
-/* No character and no length can be changed. */
+/* Changing any character or the length invalidates it. */
 static void
 forged(void **state)
 {
@@ -184,7 +187,7 @@ forged(void **state)
 }
 
 
-/* Signed, and still not what we would have signed. */
+/* Signed correctly, but with content that we never sign. */
 static void
 nonsense(void **state)
 {
