@@ -1,1008 +1,971 @@
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# POST /v1/rooms/import: what comes out of a bundle.  What is refused is in
-# t/23-import-refused.t.
+# POST /v1/rooms/import: what comes out of a bundle, and what a dry run says.
+# What is refused is in t/23-import-refused.t, archives as other programs pack
+# them in t/23-import-packed.t, many imports at the same moment in
+# t/23-import-many.t.
 
 use strict;
 use warnings;
 
+use Digest::SHA qw(sha256_hex);
+use File::Temp ();
+use JSON::PP ();
+use Test::More ();
+
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Bundle qw(bundle event form manifest medium zip);
+use RoomsTest::Bundle qw(bundle event form imports manifest medium state unzip
+                         zip);
 use RoomsTest::Process qw(wait_for);
-use Test::More;
+use Test::Nginx::Socket 'no_plan';
 
-use Digest::SHA qw(sha256_hex);
-use File::Find ();
-use File::Temp qw(tempdir);
-use JSON::PP ();
+my $dir = File::Temp->newdir('rooms-media-XXXXXXXX', TMPDIR => 1);
 
-my $media = tempdir('rooms-media-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
-my $json = JSON::PP->new->utf8->canonical;
+$ENV{TEST_NGINX_MEDIA} = "$dir";
 
-my $conf = <<"CONF";
-    rooms on;
-    rooms_auth mock;
-    rooms_redis redis://\$TEST_NGINX_REDIS/0;
-    rooms_server_name new.example;
-    rooms_media_path $media;
-    rooms_import_limits unpacked=8m entries=50 ratio=100 stored=4m;
-    client_max_body_size 2m;
+our $json = JSON::PP->new->utf8->canonical;
 
-    location = /v1/rooms/import {
-        rooms on;
-        client_max_body_size 32m;
-    }
+default_config(<<'END');
+        rooms_auth mock;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_server_name new.example;
+        rooms_media_path $TEST_NGINX_MEDIA;
+        rooms_import_limits unpacked=8m entries=50 ratio=100 stored=4m;
+        location /v1/ { rooms on; client_max_body_size 2m; }
+        location = /v1/rooms/import { rooms on; client_max_body_size 32m; }
+END
 
-    location = /status { rooms_status; }
-CONF
+# The headers of a form.
+sub form_of { return as($_[0]) . "\nContent-Type: " . (form('x'))[1] }
 
-run_nginx($conf);
+# A bundle of which a part of the text is another one.
+sub text_with {
+    my ($find, $replace) = @_;
+    my $text = $json->encode(manifest());
 
-sub call {
-    my ($method, $path, $token, $body, %headers) = @_;
-    my $r = http_req($method, $path, "mock:$token", $body, %headers);
+    $text =~ s/\Q$find\E/$replace/ or die "no $find\n";
 
-    $r->[2] = eval { $json->decode($r->[2]) } if $r->[1]{'content-type'}
-        && $r->[1]{'content-type'} =~ /json/;
-
-    return $r;
+    return bundle($text);
 }
 
-# import($token, $file, field => value, _header => value)
-sub import_as {
-    my ($token, $file, %fields) = @_;
-    my %headers = map { substr($_, 1) => delete $fields{$_} }
-                  grep { /^_/ } keys %fields;
-    my $query = delete $headers{query} // '';
-    my ($body, $type) = form($file, %fields);
-
-    return call('POST', "/v1/rooms/import$query", $token, $body,
-                'Content-Type' => $type, %headers);
-}
-
-sub events_of {
-    my ($token, $room) = @_;
-    my ($from, @events) = ('');
-
-    do {
-        my $r = call('GET', "/v1/rooms/$room/messages?direction=forward"
-                            . "&limit=200$from", $token);
-        push @events, @{ $r->[2]{data} };
-        $from = $r->[2]{meta}{has_more}
-                ? "&from=$r->[2]{meta}{next_cursor}" : undef;
-    } while (defined $from);
-
-    return @events;
-}
-
-# What a key holds; DUMP would tell the order inside too, which Redis changes.
-sub value {
-    my ($key) = @_;
-    my %read = (string => ['GET'], hash => ['HGETALL'],
-                list => ['LRANGE', 0, -1], set => ['SMEMBERS'],
-                zset => ['ZRANGE', 0, -1, 'WITHSCORES']);
-    my ($command, @range) = @{ $read{ redis('TYPE', $key) } // return };
-    my $reply = redis($command, $key, @range) // return;
-
-    return $reply unless ref $reply;
-    return @$reply unless $command eq 'HGETALL' || $command eq 'SMEMBERS';
-
-    my $n = $command eq 'HGETALL' ? 2 : 1;
-    my @items = map { join '=', @$reply[$n * $_ .. $n * $_ + $n - 1] }
-                0 .. @$reply / $n - 1;
-
-    return sort @items;
-}
-
-# All that an import could leave: keys with their values, files.
-sub state {
-    my (@keys, @files);
-
-    for my $key (sort @{ redis('KEYS', '*') }) {
-        next if $key =~ /:(?:commit|idem|lease):/;
-        push @keys, "$key " . join ' ', value($key);
-    }
-
-    File::Find::find(sub { push @files, $File::Find::name if -f }, $media);
-
-    return join "\n", @keys, sort @files;
-}
-
-# The state is what it was, soon: what a refused import had written is removed
-# while its answer is on its way.
-sub left {
-    my ($before, $name) = @_;
-
-    wait_for(3, sub { state() eq $before });
-    is(state(), $before, $name);
-}
-
-sub refused {
-    my ($name, $file, $status, $code, $problem, %fields) = @_;
-    my $before = state();
-    my $r = import_as('ina@t', $file, %fields);
-    my $error = $r->[2]{error};
-    my $text = $json->encode($error->{details} // []);
-
-    my $ok = $r->[0] == $status && $error->{code} eq $code
-             && $text =~ $problem;
-
-    ok($ok, "$name: $status $code")
-        or diag("got $r->[0] " . $json->encode($r->[2] // {}));
-    left($before, "$name: nothing is left");
-
-    return $error;
-}
-
-is(call('POST', '/v1/auth/register', 'ina@t')->[0], 200, 'the importer');
-
-
-# ------------------------------------------------------------ what comes in
-
-subtest 'a room' => sub {
-    my ($m1, $e1) = medium('first content', 'a.txt', media_id => 'med-old1');
-    my ($m2, $e2) = medium("\0\1binary" x 5000, 'b.bin',
-                           media_id => 'med-old2',
-                           mime_type => 'image/png');
-    my ($m3) = medium('first content', 'copy.txt', media_id => 'med-old3');
-    my @e = map { event(10 * $_, "m $_") } 1 .. 9;
-
-    # an edited message, its edit, a redaction, a reaction, attachments
-    $e[1]{content} = { body => 'new', media_id => 'med-old1' };
-    $e[1]{original_content} = { body => 'old', media_id => 'med-old1' };
-    $e[1]{edited_at} = '2023-11-15T00:00:00.5+01:00';
-    $e[2] = event(30, { replaces => $e[1]{id}, content =>
-                        { body => 'new', media_id => 'med-old1' } });
-    $e[3] = event(40, {}, redacted_at => '2023-11-16T00:00:00Z');
-    $e[4] = event(50, { event_id => $e[3]{id}, reason => 'spam' },
-                  event_type => 'swp.room.redaction');
-    $e[5] = event(60, { event_id => $e[0]{id}, emoji => "\x{1f600}",
-                        action => 'add' },
-                  event_type => 'swp.room.reaction', sender_id => 'bob');
-    $e[6] = event(70, { body => 'two', attachments =>
-                        [{ media_id => 'med-old2', w => 10 }, 7,
-                         { media_id => 'med-gone' }] });
-    $e[7] = event(80, { body => 'kept', _imported_sender =>
-                        { display_name => 'Far', avatar_url => undef,
-                          fqid => '@far:away' } });
-    $e[8] = event(90, { event_id => $e[0]{id} },
-                  event_type => 'swp.room.read_marker');
-    delete $e[0]{created_at};
-
-    my $r = import_as('ina@t', bundle(manifest(events => \@e,
-                      media => [$m1, $m2, $m3],
-                      missing_media => [{ media_id => 'med-gone' }]),
-                      $e1, $e2));
-
-    is($r->[0], 201, 'made') or diag($json->encode($r->[2]));
-
-    my $data = $r->[2]{data};
-
-    like($data->{id}, qr/^room-[0-9a-z]{26}$/, 'an id');
-    is($r->[1]{location}, "/v1/rooms/$data->{id}", 'Location');
-    is($data->{room_alias}, '#old-room:new.example', 'an alias of here');
-    is($data->{events_imported}, 8, 'read markers stay behind');
-    is($data->{media_imported}, 3, 'media');
-
-    my $room = call('GET', "/v1/rooms/$data->{id}", 'ina@t')->[2]{data};
-
-    is($room->{name}, 'Old room', 'name');
-    is($room->{topic}, 'Talk', 'topic');
-    is($room->{room_type}, 'group', 'type');
-    is($room->{creator_id}, 'ina', 'the importer made it');
-    is($room->{members_count}, 1, 'and is alone');
-    is($room->{me}{power_level}, 100, 'at power 100');
-    is($room->{me}{unread_count}, 0, 'with nothing unread');
-
-    my @got = events_of('ina@t', $data->{id});
-
-    is(scalar @got, 9, 'events, and that of the creation');
-
-    my $last = pop @got;
-
-    is($last->{event_type}, 'swp.room.create', 'which is the last one');
-    is($last->{content}{imported}, JSON::PP::true, 'and says so');
-    is($room->{last_event_position}, $last->{stream_position},
-       'the room knows it');
-    is_deeply([map { $_->{stream_position} } @got],
-              [map { $got[0]{stream_position} + $_ } 0 .. 7],
-              'positions are in order, without a gap');
-    cmp_ok($last->{stream_position}, '>', $got[7]{stream_position},
-           'and before that of the creation');
-
-    for (@got) {
-        is($_->{sender_id}, 'ina', 'sender');
-        is($_->{room_id}, $data->{id}, 'room');
-        is($_->{do_not_index}, JSON::PP::true, 'not indexed');
-        like($_->{id}, qr/^evt-[0-9a-f]{29}$/, 'a new id');
-        like($_->{id}, qr/^evt-@{[ sprintf "%013x", $_->{stream_position} ]}/,
-             'of its place');
-    }
-
-    my $alice = { display_name => 'Alice', fqid => '@alice:old.example',
-                  avatar_url => undef };
-
-    is_deeply($got[0]{content}, { body => 'm 1', _imported_sender => $alice },
-              'the author');
-    is($got[0]{origin_ts}, 1700000010, 'origin_ts');
-    is($got[0]{created_at}, '2023-11-14T22:13:30.000Z',
-       'created_at of origin_ts');
-    is($got[3]{created_at}, $e[3]{created_at}, 'created_at as it was');
-
-    my $new1 = $got[1]{content}{media_id};
-
-    like($new1, qr/^med-[0-9a-z]{26}$/, 'media ids are new');
-    is($got[1]{original_content}{media_id}, $new1, 'in the original too');
-    ok(!exists $got[1]{original_content}{_imported_sender},
-       'which is as it was');
-    is($got[2]{content}{content}{media_id}, $new1, 'and in the edit');
-    is($got[2]{content}{replaces}, $got[1]{id}, 'which edits the new event');
-    is($got[1]{edited_at}, '2023-11-14T23:00:00.500Z', 'edited_at, in UTC');
-    is($got[3]{redacted_at}, '2023-11-16T00:00:00.000Z', 'redacted_at');
-    is($got[4]{content}{event_id}, $got[3]{id}, 'a redaction names it');
-    is($got[5]{content}{event_id}, $got[0]{id}, 'a reaction too');
-    is($got[5]{content}{emoji}, "\x{1f600}", 'with its emoji');
-    is($got[5]{content}{_imported_sender}{display_name}, 'bob',
-       'an author who is no participant');
-    is($got[6]{content}{attachments}[2]{media_id}, 'med-gone',
-       'lost media keep their id');
-    is($got[7]{content}{_imported_sender}{fqid}, '@far:away',
-       'an author from before stays');
-
-    my $new2 = $got[6]{content}{attachments}[0]{media_id};
-    my $info = call('GET', "/v1/media/$new2/info", 'ina@t')->[2]{data};
-
-    is($info->{sha256}, $m2->{sha256}, 'the medium: sha256');
-    is($info->{mime_type}, 'image/png', 'type');
-    is($info->{name}, 'b.bin', 'name');
-    is(http_req('GET', "/v1/media/download/$new2", 'mock:ina@t')->[2],
-       "\0\1binary" x 5000, 'bytes');
-    is(http_req('GET', "/v1/media/download/$new1", 'mock:ina@t')->[2],
-       'first content', 'those of the other');
-    is(redis('HGET', 'sw:{t}:blobs', $m1->{sha256}), 2,
-       'a content that two media share is counted twice');
-    is(call('GET', "/v1/media/$new2/info", 'eve@other')->[0], 404,
-       'another tenant has none of it');
-
-    is(redis('TTL', "sw:{t}:r:$data->{id}:events"), -1, 'events stay');
-    is(redis('TTL', "sw:{t}:r:$data->{id}:$_"), -1, "$_ too")
-        for qw(copies authors tally counts);
-    is_deeply($json->decode($json->encode(
-              [sort @{ redis('HKEYS', 'sw:{t}:participants') }])), ['ina'],
-              'no participant was made');
-
-    # a redaction finds the bodies that the edits hold
-
-    $r = call('POST', "/v1/rooms/$data->{id}/events/$got[1]{id}/redact",
-              'ina@t', {});
-    is($r->[0], 200, 'the imported message is redacted');
-    @got = events_of('ina@t', $data->{id});
-    is_deeply($got[2]{content}, { replaces => $got[1]{id} },
-              'and what its edit held is gone');
-};
-
-subtest 'kinds, names, workspaces' => sub {
-    my $r = import_as('ina@t', bundle(manifest(room =>
-                      { room_type => 'dm', name => undef })));
-    my $room = call('GET', "/v1/rooms/$r->[2]{data}{id}", 'ina@t')->[2]{data};
-
-    is($room->{room_type}, 'group', 'a DM becomes a group');
-    is($room->{name}, 'Imported conversation', 'with a name');
-
-    $r = import_as('ina@t', bundle(manifest(room =>
-                   { room_type => 'public', name => 'Town square' })),
-                   name => ' My square ');
-    $room = call('GET', "/v1/rooms/$r->[2]{data}{id}", 'bob@t')->[2]{data};
-    is($room->{room_type}, 'public', 'a public room stays public');
-    is($room->{name}, 'My square', 'a name of the form');
-
-    my $ws = call('POST', '/v1/workspaces', 'ina@t', { name => 'Team' })
-             ->[2]{data}{id};
-
-    $r = import_as('ina@t', bundle(manifest()), workspace_id => $ws);
-    $room = call('GET', "/v1/rooms/$r->[2]{data}{id}", 'ina@t')->[2]{data};
-    is($room->{workspace_id}, $ws, 'a workspace of the form');
-    is($r->[2]{data}{room_alias}, '#old-room-2:new.example',
-       'the alias is numbered');
-
-    $r = import_as('bob@t', bundle(manifest()), workspace_id => $ws);
-    is("$r->[0] $r->[2]{error}{code}", '404 SW_WORKSPACE_NOT_FOUND',
-       'not for strangers, to whom it does not exist');
-    call('POST', "/v1/workspaces/$ws/members", 'ina@t',
-         { participant_id => 'bob', role => 'viewer' });
-    $r = import_as('bob@t', bundle(manifest()), workspace_id => $ws);
-    is($r->[2]{error}{code}, 'SW_WORKSPACE_FORBIDDEN', 'nor for viewers');
-    $r = import_as('bob@t', bundle(manifest()), workspace_id => 'ws-nope');
-    is("$r->[0] $r->[2]{error}{code}", '404 SW_WORKSPACE_NOT_FOUND',
-       'nor one that is not there');
-
-    $r = import_as('ina@t', bundle(manifest(events => [])));
-    is($r->[2]{data}{events_imported}, 0, 'a room without events');
-    is(scalar(events_of('ina@t', $r->[2]{data}{id})), 1, 'was created');
-};
-
-subtest 'how it may be written' => sub {
-    my @e = map { event($_, "m $_") } 1 .. 3;
-    my $text = $json->pretty->encode(manifest(events => \@e));
-
-    $json->pretty(0);
-    $text =~ s/"body" :/"b\\u006fdy" :/;
-    $text =~ s/"sender_id"/"sender\\u005fid"/;
-    $text =~ s/"body" : "m 2"/"n" : 1.10, "e": 1E2, "body": "\\u00e9\\\/"/;
-
-    my $r = import_as('ina@t', bundle($text));
-    is($r->[0], 201, 'with escapes and white space')
-        or diag($json->encode($r->[2]));
-
-    my $raw = redis('ZRANGE', "sw:{t}:r:$r->[2]{data}{id}:events", 0, -1);
-    is(scalar(grep { /"n":1\.10,"e":1E2,/ } @$raw), 1,
-       'numbers keep their digits');
-    is(scalar(grep { /\s"/ } @$raw), 0, 'white space goes');
-    is(scalar(grep { /"_imported_sender":0\}/ } @$raw),
-       3, 'an escaped key is the same key');
-    is(scalar(grep { ($_->{content}{_imported_sender}{display_name} // '')
-                     eq 'Alice' } events_of('ina@t', $r->[2]{data}{id})),
-       3, 'and so is the author');
-
-    # members in another order, and lists as arrays
-    my $m = manifest(events => \@e);
-    my %p = %{ delete $m->{participants} };
-    my $list = $json->encode([map { { participant_id => $_, %{ $p{$_} } } }
-                              keys %p]);
-    my $events = $json->encode(delete $m->{events});
-    my $rest = $json->encode($m);
-    $rest =~ s/^\{//;
-
-    $r = import_as('ina@t', bundle("{\"events\":$events,"
-                                   . "\"participants\":$list,$rest"));
-    is($r->[0], 201, 'events first') or diag($json->encode($r->[2]));
-    my @got = events_of('ina@t', $r->[2]{data}{id});
-    is($got[0]{content}{_imported_sender}{display_name}, 'Alice',
-       'the author is found');
-
-    my (undef, $entry) = medium('not listed', 'a.txt');
-
-    $r = import_as('ina@t', zip({ name => 'media/', method => 0 }, $entry,
-                   { name => 'readme.txt', data => 'hello' },
-                   { name => 'manifest.json', method => 0,
-                     data => $json->encode(manifest()), zip64 => 1 }));
-    is($r->[0], 201, 'stored, ZIP64, with what a re-packer adds')
-        or diag($json->encode($r->[2]));
-
-    my ($body, $type) = form(bundle(manifest()));
-    my $chunked = join '', map { sprintf("%x\r\n%s\r\n", length $_, $_) }
-                  unpack('(a300)*', $body), '';
-
-    $r = call('POST', '/v1/rooms/import', 'ina@t', $chunked,
-              'Content-Type' => $type, 'Transfer-Encoding' => 'chunked');
-    is($r->[0], 201, 'a chunked body') or diag($json->encode($r->[2]));
-};
-
-subtest 'edits of what is not there, forward references' => sub {
-    my @e = map { event($_, "m $_") } 1 .. 3;
-
-    $e[0]{content} = { replaces => 'evt-elsewhere', content => {} };
-    $e[1]{content} = { event_id => $e[2]{id}, emoji => 'x', action => 'add' };
-    $e[1]{event_type} = 'swp.room.reaction';
-
-    my $r = import_as('ina@t', bundle(manifest(events => \@e)));
-    my @got = events_of('ina@t', $r->[2]{data}{id});
-
-    is($got[0]{content}{replaces}, 'evt-elsewhere', 'stays');
-    is($got[1]{content}{event_id}, $got[2]{id}, 'is found');
-    is(redis('EXISTS', "sw:{t}:r:$r->[2]{data}{id}:copies"), 0,
-       'no copies, no key');
-    is_deeply($got[2]{reactions},
-              [{ emoji => 'x', count => 1, me => JSON::PP::false }],
-              'and counts');
-};
-
-subtest 'Idempotency-Key' => sub {
-    my $file = bundle(manifest());
-    my $first = import_as('ina@t', $file, '_Idempotency-Key' => 'k1');
-    my $rooms = redis('HGET', 'sw:{t}:tenant', 'rooms');
-    my $again = import_as('ina@t', $file, '_Idempotency-Key' => 'k1');
-
-    is($first->[0], 201, 'the first');
-    is($again->[0], 201, 'a replay');
-    is_deeply($again->[2], $first->[2], 'has the same answer');
-    is($again->[1]{location}, $first->[1]{location}, 'and Location');
-    is($again->[1]{'idempotency-replayed'}, 'true', 'and says so');
-    is(redis('HGET', 'sw:{t}:tenant', 'rooms'), $rooms, 'no room was made');
-
-    my $other = import_as('ina@t', bundle(manifest(events => [])),
-                          '_Idempotency-Key' => 'k1');
-    is("$other->[0] $other->[2]{error}{code}", '409 SW_IDEMPOTENCY_CONFLICT',
-       'another bundle under that key');
-    $other = import_as('ina@t', $file, name => 'else',
-                       '_Idempotency-Key' => 'k1');
-    is($other->[2]{error}{code}, 'SW_IDEMPOTENCY_CONFLICT', 'another name');
-
-    my $bad = import_as('ina@t', 'nonsense', '_Idempotency-Key' => 'k2');
-    is($bad->[0], 400, 'a refusal');
-    is(import_as('ina@t', $file, '_Idempotency-Key' => 'k2')->[0], 201,
-       'leaves the key free');
-
-    my ($body, $type) = form($file);
-    my $many = http_many([map { ['POST', '/v1/rooms/import', 'mock:ina@t',
-                                 $body, 'Content-Type' => $type,
-                                 'Idempotency-Key' => 'k3'] } 1 .. 8]);
-    my %ids = map { $_->[2] =~ /"id":"(room-\w+)"/ ? ($1 => 1) : () } @$many;
-    is(scalar keys %ids, 1, 'eight at once make one room');
-    is(scalar(grep { $_->[0] != 201 && $_->[0] != 409 } @$many), 0,
-       'the others wait or see it');
-};
-
-
-# ------------------------------------------------------------- what doesn't
-
-my $valid = bundle(manifest());
-my ($m1, $e1) = medium('some content', 'a.txt');
-my $with_media = bundle(manifest(media => [$m1]), $e1);
-my @bad = qw(400 SW_BUNDLE_INVALID);
-
-subtest 'truncated' => sub {
-    my $before = state();
-    my $n = length $with_media;
-    my @at = (0 .. 60, map({ $n - $_ } 1 .. 80),
-              map { int $n * $_ / 50 } 1 .. 49);
-    my ($wrong, @requests) = (0);
-
-    for (@at) {
-        my ($body, $type) = form(substr $with_media, 0, $_);
-        push @requests, ['POST', '/v1/rooms/import', 'mock:ina@t', $body,
-                         'Content-Type' => $type];
-    }
-
-    for (@{ http_many(\@requests, 8) }) {
-        $wrong++ if $_->[0] != 400 || $_->[2] !~ /SW_BUNDLE_INVALID/;
-    }
-
-    is($wrong, 0, 'anywhere');
-    left($before, 'nothing is left');
-};
-
-subtest 'every byte' => sub {
-    # no flipped bit may crash, or make a room of a medium that is broken
-    my $n = length $with_media;
-    my @requests;
-
-    for (0 .. $n - 1) {
-        my $file = $with_media;
-
-        substr($file, $_, 1) ^= chr(1 << $_ % 8);
-
-        my ($body, $type) = form($file);
-        push @requests, ['POST', '/v1/rooms/import?dry_run=true',
-                         'mock:ina@t', $body, 'Content-Type' => $type];
-    }
-
-    my $before = state();
-    my $odd = grep { $_->[0] != 200 || $_->[2] !~ /"valid":/ }
-              @{ http_many(\@requests, 16) };
-
-    is($odd, 0, 'each has its report');
-    left($before, 'nothing is left');
-};
-
-# As people pack again what they have unpacked: the headers are those that
-# these programs write.
-subtest 'packed again' => sub {
-    my @content = ("first \x{e9}", 'second', '');
-    my @sha = map { sha256_hex($_) } @content;
-    my %json = (data => $json->encode(manifest(
-        media => [map { { sha256 => $sha[$_], size => length $content[$_],
-                          media_id => "m$_", mime_type => 'text/plain',
-                          name => "n$_.txt" } } 0 .. 2],
-        events => [map { event($_ + 1, { media_id => "m$_" }) } 0 .. 2])));
-
-    # taken($name, $options, entries...): a room with the three media
-    my $taken = sub {
-        my ($name, @entries) = @_;
-        my $r = import_as('ina@t', zip(@entries));
-
-        is("$r->[0] " . ($r->[2]{data}{media_imported} // ''), '201 3', $name)
-            or diag($json->encode($r->[2]));
-    };
-    # three media where $path says
-    my $media = sub {
-        my ($path, %more) = @_;
-        return map { { name => $path->($sha[$_], "n$_.txt"),
-                       data => $content[$_], %more } } 0 .. 2;
-    };
-    my $ours = sub { "media/$_[0]/$_[1]" };
-
-    $taken->('media/<sha>', { name => 'manifest.json', %json },
-             $media->(sub { "media/$_[0]" }));
-    $taken->('media/<sha>.<ext>', { name => 'manifest.json', %json },
-             $media->(sub { "media/$_[0].tar.gz" }));
-    $taken->('media/<sha>/<any name>', { name => 'manifest.json', %json },
-             $media->(sub { "media/$_[0]/\xc3\xbc b" }));
-
-    # macOS, Archive Utility: in a folder, names in UTF-8 without a flag,
-    # sizes behind the data, a second tree of what only macOS understands
-    my $mac = sub {
-        my ($e) = @_;
-        my $crc = Compress::Raw::Zlib::crc32($e->{data});
-        my $packed = RoomsTest::Bundle::deflated($e->{data});
-        my %l = (flags => 8, crc => 0, csize => 0, usize => 0,
-                 extra => "UX\x0c\0" . 'x' x 12);
-
-        return { %$e, method => 8, local => \%l,
-                 central => { flags => 8, made => 0x0315,
-                              extra => "UX\x08\0" . 'x' x 8 },
-                 after => pack('V V V V', 0x08074b50, $crc, length $packed,
-                               length $e->{data}) };
-    };
-    my $folder = sub {
-        my ($name, $attr) = @_;
-        return { name => $name, method => 0, local => { flags => 0 },
-                 central => { flags => 0, attr => $attr } };
-    };
-
-    $taken->('macOS', $folder->('Old room/', 040755 << 16),
-             (map { $mac->($_) }
-              { name => 'Old room/.DS_Store', data => "\0\0\0\1Bud1" },
-              { name => '__MACOSX/Old room/._.DS_Store', data => "\0\5" },
-              { name => 'Old room/manifest.json', %json },
-              { name => '__MACOSX/Old room/._manifest.json', data => "\0\5" }),
-             $folder->('Old room/media/', 040755 << 16),
-             (map { $mac->($_) }
-              $media->(sub { "Old room/media/$_[0]/u\xcc\x88" }),
-              $media->(sub { "__MACOSX/Old room/media/$_[0]/._u\xcc\x88" }),
-              { name => "Old room/media/$sha[0]/._n0.txt", data => "\0\5" }));
-
-    # bsdtar: "./" before all, itself, too; filled up with NULs
-    my $tar = zip($folder->('./', 040755 << 16),
-                  { name => './manifest.json', %json },
-                  $folder->('./media/', 040755 << 16),
-                  (map { $folder->("./media/$_/", 040755 << 16) } @sha),
-                  $media->(sub { './' . $ours->(@_) }));
-    my $r = import_as('ina@t', $tar . "\0" x (10240 - length($tar) % 10240));
-    is($r->[0], 201, 'bsdtar') or diag($json->encode($r->[2]));
-
-    # Windows Explorer and 7-Zip: names in the code page of DOS
-    my %dos = (local => { flags => 0 },
-               central => { flags => 0, made => 20, attr => 0x20 });
-    $taken->('Explorer', { name => "Raum f\x81r Gr\x81\xe1e\\manifest.json",
-                           %json, %dos },
-             $media->(sub { "Raum f\x81r Gr\x81\xe1e/media/$_[0]/\x8e\xff.txt" },
-                      %dos));
-    $taken->('an empty folder', { name => 'manifest.json', %json },
-             $folder->('media/empty/', 0x10), $media->($ours));
-
-    # PowerShell 5: backslashes
-    $taken->('PowerShell', { name => 'manifest.json', %json, %dos },
-             $folder->('media\\', 0),
-             $media->(sub { "media\\$_[0]\\$_[1]" }, %dos));
-
-    # .NET and others: ZIP64 fields of sizes that stand in the header, too
-    my $sizes = sub {
-        my ($e) = @_;
-        my $packed = RoomsTest::Bundle::deflated($e->{data});
-        my $both = pack 'v v Q< Q<', 1, 16, length $e->{data}, length $packed;
-
-        return { %$e, method => 8, local => { extra => $both },
-                 central => { extra => $both } };
-    };
-    $taken->('ZIP64 fields that nobody needs',
-             map { $sizes->($_) } { name => 'manifest.json', %json },
-             $media->($ours));
-
-    # a name in a code page, and the right one beside it
-    my $unicode = sub {
-        my ($e, $name) = @_;
-        my $extra = pack('v v C V', 0x7075, 5 + length $name, 1,
-                         Compress::Raw::Zlib::crc32($e->{name})) . $name;
-        return { %$e, local => { flags => 0, extra => $extra },
-                 central => { flags => 0, extra => $extra } };
-    };
-    $taken->('Unicode paths', { name => 'manifest.json', %json },
-             map { my $n = $_->{name};
-                   $unicode->({ %$_, name => $n =~ s/n\d/\x81/r },
-                              $n =~ s/n\d/\xc3\xbc/r) }
-             $media->($ours));
-    refused('a Unicode path of another name',
-            zip({ name => 'manifest.json', %json }, $media->($ours),
-                $unicode->({ name => 'a', data => 'x' }, '../b')),
-            @bad, qr/climbs/);
-
-    # real ones: those programs that are here
-    my $dir = tempdir('rooms-pack-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
-    my $put = sub {
-        my ($name, $data) = @_;
-        my $path = '';
-
-        for (split m{/}, "$dir/$name") {
-            mkdir $path if length $path;
-            $path = length $path || $_ eq '' ? "$path/$_" : $_;
-        }
-
-        open my $f, '>:raw', $path or die "$path: $!";
-        print $f $data;
-        close $f or die $!;
-    };
-
-    $put->('room/manifest.json', $json{data});
-    $put->("room/media/$sha[$_]/n$_.txt", $content[$_]) for 0 .. 2;
-
-    my %pack = (
-        'zip -qr' => 'zip -qr %s room', 'zip -0' => 'cd room; zip -qr0 %s .',
-        'zip -fz' => 'zip -qr -fz %s room', 'zip -' => 'zip -qr - room >%s',
-        'bsdtar -a' => 'bsdtar -a -cf %s room',
-        'bsdtar .' => 'cd room; bsdtar --format zip -cf %s .',
-        'bsdtar -' => 'bsdtar --format zip -cf - ./room | cat >%s',
-        '7zz a' => '7zz a %s room >/dev/null',
-        '7zz -mx9' => 'cd room; 7zz a -mx=9 %s . >/dev/null',
-        'python3 -m' => 'python3 -m zipfile -c %s room',
-    );
-
-    for my $name (sort keys %pack) {
-        my ($tool) = split / /, $name;
-
-        next if system("command -v $tool >/dev/null 2>&1");
-
-        my $command = sprintf $pack{$name}, "$dir/out.zip";
-
-        unlink "$dir/out.zip";
-        is(system("cd $dir && $command"), 0, "$name packs");
-
-        open my $f, '<:raw', "$dir/out.zip" or next;
-        local $/;
-        my $r = import_as('ina@t', <$f>);
-        is("$r->[0] " . ($r->[2]{data}{media_imported} // ''), '201 3',
-           "$name: imported") or diag($json->encode($r->[2]));
-    }
-};
-
-# What a dry run says, an import does.
+# A content of so many levels.
+sub levels { return '{"a":' x ($_[0] - 1) . '{}' . '}' x ($_[0] - 1) }
+
+# The same bundle as a dry run and as an import; what they answer if it is
+# right, and if it isn't.
 sub both {
-    my ($name, $good, $manifest, @entries) = @_;
-    my $file = bundle($manifest, @entries);
-    my $dry = import_as('ina@t', $file, dry_run => 'true');
-    my $r = import_as('ina@t', $file);
-
-    is($dry->[2]{data}{valid} ? 1 : 0, $good ? 1 : 0, "$name: the dry run")
-        or diag($json->encode($dry->[2]));
-    is($r->[0], $good ? 201 : 400, "$name: the import")
-        or diag($json->encode($r->[2]));
-
-    return $r->[2]{data};
+    return map { (imports($_, dry_run => 'true'), imports($_)) } @_;
 }
 
-subtest 'a dry run and an import' => sub {
-    my $text = sub {
-        my ($find, $replace) = @_;
-        my $out = $json->encode(manifest());
+sub right { return ("data.valid = true", "data.id ~ ^room-") x $_[0] }
 
-        $out =~ s/\Q$find\E/$replace/ or die $find;
+sub wrong {
+    return ("data.valid = false", "error.code = SW_BUNDLE_INVALID") x $_[0];
+}
 
-        return $out;
-    };
+# A body filter: the bundle's manifest.
+sub manifest_of { return unzip($_[0])->{'manifest.json'} }
 
-    # numbers keep their digits beside escapes, too
-    my $data = both('1e15 beside an escape', 1,
-                    $text->('"body":"message 2"',
-                            '"bo\u0064y":1e15,"n":[1.10,-0,1E+2]'));
-    my $raw = redis('ZRANGE', "sw:{t}:r:$data->{id}:events", 1, 1)->[0];
-    like($raw, qr/"bo\\u0064y":1e15,"n":\[1\.10,-0,1E\+2\]/, 'as written');
+# A body filter: by how much a page's positions are past the first one; an id
+# that doesn't begin with its position stands beside it.
+sub places {
+    my @events = @{ RoomsTest::JSON::json_get($_[0], 'data') };
 
-    both('many of them', 1, $text->('"body":"message 2"', '"\u0062":['
-                                   . join(',', ('1e15') x 5000) . ']'));
+    return join ' ', map {
+        my $at = $_->{stream_position};
 
-    # a limit holds however its key is written
-    my $long = 'x' x 75_000;
+        ($at - $events[0]{stream_position})
+            . ($_->{id} =~ sprintf('^evt-%013x[0-9a-f]{16}$', $at)
+               ? '' : "($_->{id})")
+    } @events;
+}
 
-    both('content is too long', 0, $text->('"message 2"', qq("$long")));
-    both('with an escape', 0,
-         $text->('"content":{"body":"message 2"', '"conten\u0074":{"body":"'
-                 . $long . '"'));
-    both('original_content is', 0,
-         $text->('"content":{"body":"message 2"}',
-                 '"content":{},"origina\u006c_content":{"a":"' . $long
-                 . '"}'));
+# "--- unchanged": the block has written nothing, neither keys nor files.
+add_block_preprocessor(sub {
+    my ($block) = @_;
 
-    # what is too long by its new ids only
-    both('by its ids', 0, manifest(media =>
-         [{ sha256 => sha256_hex('a'), size => 1, media_id => 'm' }],
-         events => [event(1, { attachments =>
-                               [map { { media_id => 'm' } } 1 .. 2000] })]),
-         { name => 'media/' . sha256_hex('a') . '/a', data => 'a' });
+    $block->set_value(unchanged => state("$dir"))
+        if defined $block->unchanged;
 
-    # levels
-    for my $levels (60 .. 66) {
-        my $deep = '{"a":' x ($levels - 1) . '{}' . '}' x ($levels - 1);
+    # (what NGINX itself says of a long body is in the log from the last block on)
+    $block->set_value(no_error_log => '[error]')
+        if !defined $block->no_error_log;
+});
 
-        both("$levels levels", $levels <= 64,
-             $text->('{"body":"message 2"}', $deep));
-        both("$levels levels in an edit", $levels <= 64,
-             $text->('{"body":"message 2"}', '{"replaces":"'
-                     . event(1)->{id} . '","content":' . $deep . '}'));
-        both("$levels levels of before", $levels <= 64,
-             $text->('"content":{"body":"message 2"}',
-                     qq("content":{},"original_content":$deep)));
-    }
+add_response_body_check(sub {
+    my ($block) = @_;
+    my $before = $block->unchanged;
 
-    # of media, too, there are bounded many
-    both('ids of a medium', 0, manifest(media =>
-         [{ sha256 => sha256_hex('a'), size => 1,
-            media_ids => [map { "m$_" } 1 .. 51] }]),
-         { name => 'media/' . sha256_hex('a') . '/a', data => 'a' });
-};
+    return if !defined $before;
 
-# An author stands in the store once, and for readers in each event.
-subtest 'authors' => sub {
-    my $name = 'n' x 1000;
-    my $n = 300;
-    my @e = map { event($_, { body => "m$_" },
-                        sender_id => $_ % 3 ? 'long' : 'alice') } 1 .. $n;
+    wait_for(10, sub { state("$dir") eq $before });
+    Test::More::is(state("$dir"), $before, $block->name . ' - unchanged');
+});
 
-    $e[-1]{edited_at} = '2023-11-15T00:00:00Z';
-    $e[-1]{original_content} = { body => 'was', _imported_sender =>
+
+# ------------------------------------------- a bundle with all that there may be
+
+our @media = ([medium('first content', 'a.txt', media_id => 'med-old1')],
+              [medium("\0\1binary" x 5000, 'b.bin', media_id => 'med-old2',
+                      mime_type => 'image/png')],
+              [medium('first content', 'copy.txt', media_id => 'med-old3')]);
+
+save(sha1 => $media[0][0]{sha256}, sha2 => $media[1][0]{sha256});
+
+our @history = map { event(10 * $_, "m $_") } 1 .. 9;
+
+# an edited message and its edit, a redacted one and its redaction, a reaction,
+# attachments, an author from before an earlier import, a read marker
+delete $history[0]{created_at};
+$history[1]{content} = { body => 'new', media_id => 'med-old1' };
+$history[1]{original_content} = { body => 'old', media_id => 'med-old1' };
+$history[1]{edited_at} = '2023-11-15T00:00:00.5+01:00';
+$history[2] = event(30, { replaces => $history[1]{id}, content =>
+                          { body => 'new', media_id => 'med-old1' } });
+$history[3] = event(40, {}, redacted_at => '2023-11-16T00:00:00Z');
+$history[4] = event(50, { event_id => $history[3]{id}, reason => 'spam' },
+                    event_type => 'swp.room.redaction');
+$history[5] = event(60, { event_id => $history[0]{id}, emoji => "\x{1f600}",
+                          action => 'add' },
+                    event_type => 'swp.room.reaction', sender_id => 'bob');
+$history[6] = event(70, { body => 'two', attachments =>
+                          [{ media_id => 'med-old2', w => 10 }, 7,
+                           { media_id => 'med-gone' }] });
+$history[7] = event(80, { body => 'kept', _imported_sender =>
+                          { display_name => 'Far', avatar_url => undef,
+                            fqid => '@far:away' } });
+$history[8] = event(90, { event_id => $history[0]{id} },
+                    event_type => 'swp.room.read_marker');
+
+# 300 messages of two authors, one of whom has a picture with a long address
+our @crowd = map { event($_, { body => "m$_" },
+                         sender_id => $_ % 3 ? 'long' : 'alice') } 1 .. 300;
+
+$crowd[-1]{edited_at} = '2023-11-15T00:00:00Z';
+$crowd[-1]{original_content} = { body => 'was', _imported_sender =>
                                  { display_name => 'Before' } };
 
-    my $manifest = manifest(events => \@e);
-    $manifest->{participants}{long}
-        = { display_name => $name, fqid => '@long:old.example',
-            avatar_url => 'https://a.example/' . 'x' x 1500 };
-    my $r = import_as('ina@t', bundle($manifest));
-    my $room = $r->[2]{data}{id};
+our $crowd = manifest(events => \@crowd);
 
-    is($r->[0], 201, 'made') or diag($json->encode($r->[2]));
-    is(redis('HLEN', "sw:{t}:r:$room:authors"), 3, 'three authors');
-    is(redis('TTL', "sw:{t}:r:$room:authors"), -1, 'that stay');
+$crowd->{participants}{long}
+    = { display_name => 'Lo', fqid => '@long:old.example',
+        avatar_url => 'https://a.example/' . 'x' x 1500 };
 
-    my $bytes = 0;
-    $bytes += length for @{ redis('ZRANGE', "sw:{t}:r:$room:events", 0, -1) };
-    cmp_ok($bytes, '<', 500 * $n, "$bytes bytes of events in the store");
+save(authors => join ',', ('"Lo","Lo","Alice"') x 100);
 
-    # all readers see the same
-    my $right = sub {
-        my ($what, @got) = @_;
+no_shuffle();
+run_tests();
 
-        @got = grep { $_->{event_type} eq 'swp.room.message' } @got;
-        is(scalar @got, $n, "$what: events");
-        is(scalar(grep {
-               ($_->{content}{_imported_sender}{display_name} // '') eq
-               ($_->{content}{body} =~ /(\d+)/ && $1 % 3 ? $name : 'Alice')
-           } @got), $n, "$what: each has its author");
-        is($got[-1]{original_content}{_imported_sender}{display_name},
-           'Before', "$what: so has an original");
-    };
+__DATA__
 
-    $right->('messages', events_of('ina@t', $room));
-
-    my ($since, @synced) = (0);
-
-    while (1) {
-        my $page = call('GET', "/v1/sync?since=$since&limit=500&timeout=0",
-                        'ina@t')->[2]{data};
-        push @synced, grep { $_->{room_id} eq $room } @{ $page->{events} };
-        $since = $page->{next_cursor};
-        last unless $page->{has_more};
-    }
-
-    $right->('sync', @synced);
-
-    my $zip = http_req('GET', "/v1/rooms/$room/export", 'mock:ina@t')->[2];
-    my $out = $json->decode(RoomsTest::Bundle::unzip($zip)->{'manifest.json'});
-
-    $right->('export', @{ $out->{events} });
-
-    # what we export, we import: and nobody is there twice
-    my $again = import_as('ina@t', $zip);
-    is($again->[0], 201, 'imported again')
-        or diag($json->encode($again->[2]));
-    $right->('again', events_of('ina@t', $again->[2]{data}{id}));
-    is(redis('HLEN', "sw:{t}:r:$again->[2]{data}{id}:authors"), 4,
-       'the same authors, and whoever made the room');
-
-    # an event that is changed
-    my ($event) = grep { ($_->{content}{body} // '') eq 'm1' }
-                  events_of('ina@t', $room);
-    $r = call('POST', "/v1/rooms/$room/events/$event->{id}/redact", 'ina@t',
-              '{}');
-    is($r->[0], 200, 'redacted');
-    is_deeply($r->[2]{data}{content}, {}, 'and wiped');
-};
-
-# What refers to something refers to it in the new room.
-subtest 'replies and thumbnails' => sub {
-    my $room = call('POST', '/v1/rooms', 'ina@t',
-                    '{"room_type": "group", "name": "refs"}')->[2]{data}{id};
-    my $upload = sub {
-        my ($body, $type) = form($_[0]);
-        return call('POST', '/v1/media/upload', 'ina@t', $body,
-                    'Content-Type' => $type)->[2]{data}{media_id};
-    };
-    my $post = sub {
-        my ($path, $content) = @_;
-        return call('POST', "/v1/rooms/$room/$path", 'ina@t',
-                    $json->encode({ content => $content }))->[2]{data};
-    };
-
-    # five contents: of a message, its thumbnail, an attachment's, an edit
-    # that was edited again, and the last one
-    my @m = map { $upload->("medium $_ $$") } 0 .. 4;
-    my $first = $post->('send', { body => 'first', media_id => $m[0],
-                                  thumbnail_id => $m[1] });
-
-    $post->('send', { body => 'answer', reply_to_event_id => $first->{id},
-                      attachments => [{ thumbnail_id => $m[2] }] });
-    $post->("events/$first->{id}/edit", { body => 'second',
-                                          media_id => $m[3] });
-    $post->("events/$first->{id}/edit", { body => 'third',
-                                          media_id => $m[4] });
-
-    my $zip = http_req('GET', "/v1/rooms/$room/export", 'mock:ina@t')->[2];
-    my $out = $json->decode(RoomsTest::Bundle::unzip($zip)->{'manifest.json'});
-    is(scalar @{ $out->{media} }, 5, 'all five are exported');
-
-    my $r = import_as('ina@t', $zip);
-    is("$r->[0] $r->[2]{data}{media_imported}", '201 5', 'and imported')
-        or diag($json->encode($r->[2]));
-
-    my @got = events_of('ina@t', $r->[2]{data}{id});
-    my ($edited) = grep { ($_->{content}{body} // '') eq 'third' } @got;
-    my ($answer) = grep { ($_->{content}{body} // '') eq 'answer' } @got;
-
-    is($answer->{content}{reply_to_event_id}, $edited->{id},
-       'a reply is one to the same message');
-
-    my %old = map { $_ => 1 } @m;
-    my @refs = ($edited->{content}{media_id},
-                @{ $edited->{original_content} }{qw(media_id thumbnail_id)},
-                $answer->{content}{attachments}[0]{thumbnail_id},
-                map { $_->{content}{content}{media_id} }
-                grep { $_->{content}{replaces} } @got);
-
-    is(scalar @refs, 6, 'six references');
-
-    for (@refs) {
-        ok(!$old{$_}, 'a new id');
-        is(http_req('GET', "/v1/media/download/$_", 'mock:ina@t')->[0], 200,
-           'of a medium');
-    }
-};
-
-subtest 'limits' => sub {
-    my %m = (name => 'manifest.json', data => $json->encode(manifest()));
-
-    # reactions that would be too many to write
-    my @reactions = map {
-        my $m = 100 * $_;
-        (event($m, 'm'), map {
-            event($m + $_, { event_id => event($m, '')->{id}, emoji =>
-                             chr(0x1f600 + $_) . "\x{1f44d}" x 31 },
-                  event_type => 'swp.room.reaction')
-        } 1 .. 50);
-    } 1 .. 140;
-
-    $_->{content}{action} = 'look' for @reactions;
-    is(import_as('ina@t', zip({ name => 'manifest.json', data =>
-           $json->encode(manifest(events => \@reactions)) }),
-           dry_run => 'true')->[2]{data}{valid}, JSON::PP::true,
-       'those that count for nothing are within it');
-
-    # real bytes count, whatever the headers say
-    my $packed = RoomsTest::Bundle::deflated('b' x 3_000_000);
-    my $r = import_as('ina@t', zip(\%m, { name => 'media/' . '0' x 64 . '/z',
-                                          data => 'b' x 1000,
-                                          packed => $packed }));
-    like("$r->[0] $r->[2]{error}{code}",
-         qr/^(?:413 SW_BUNDLE_TOO_LARGE|400 SW_BUNDLE_INVALID)$/,
-         'a bomb that is said to be small');
-
-    my ($medium, $entry) = medium(join('', map { chr rand 256 }
-                                           1 .. 3_000_000), 'big');
-    $r = import_as('ina@t', bundle(manifest(media => [$medium]), $entry));
-    is($r->[0], 201, 'a location of its own takes more than the server');
-};
-
-subtest 'media' => sub {
-    my $r = import_as('ina@t', bundle(manifest(media => [$m1],
-                      missing_media => [{ sha256 => $m1->{sha256} }])));
-    is("$r->[0] $r->[2]{data}{media_imported}", '201 0',
-       'one that was lost before');
-
-    my ($name, $entry) = medium('name', "x.txt");
-    $name->{name} = "../../etc/\r\npasswd";
-    $name->{mime_type} = "text/html\r\nX: y";
-    $name->{media_id} = 'med-x';
-    $r = import_as('ina@t', bundle(manifest(media => [$name], events =>
-                   [event(1, { media_id => 'med-x' })]), $entry));
-    my $id = (events_of('ina@t', $r->[2]{data}{id}))[0]{content}{media_id};
-    my $info = call('GET', "/v1/media/$id/info", 'ina@t')->[2]{data};
-    is("$info->{name} $info->{mime_type}", 'file application/octet-stream',
-       'what no header may hold is not kept');
-};
-
-subtest 'events' => sub {
-    my $r = import_as('ina@t', bundle(manifest(events =>
-                      [event(1, { body => 'x' x 70_000 })])));
-    is($r->[0], 201, 'a content of 70,000 bytes');
-};
-
-subtest 'the tenant is full' => sub {
-    redis('HSET', 'sw:{t}:tenant', 'max_rooms',
-          redis('HGET', 'sw:{t}:tenant', 'rooms') + 2);
-
-    my ($body, $type) = form($with_media);
-    my $many = http_many([map { ['POST', '/v1/rooms/import', 'mock:ina@t',
-                                 $body, 'Content-Type' => $type] } 1 .. 6]);
-
-    is(scalar(grep { $_->[0] == 201 } @$many), 2, 'two of six fit');
-    is(scalar(grep { $_->[0] == 409 && $_->[2] =~ /SW_TENANT_CAPACITY/ }
-              @$many), 4, 'the others are told');
-    ok(wait_for(3, sub {
-        !redis('EXISTS', 'sw:{t}:imports')
-            && !grep { redis('TTL', $_) > 0 } @{ redis('KEYS', '*:events') };
-    }), 'and leave nothing');
-
-    redis('HDEL', 'sw:{t}:tenant', 'max_rooms');
-};
+=== TEST 1: the importer
+--- calls
+ina POST /v1/auth/register -> 200
 
 
-# ---------------------------------------------------------------- a dry run
 
-subtest 'dry_run' => sub {
-    my $before = state();
-    my $position = redis('GET', 'sw:{t}:position');
-    my $claims = @{ redis('KEYS', '*idem:*') };
+=== TEST 2: a bundle becomes a room; read markers stay behind
+--- request eval
+package main; our (@history, @media);
+imports(bundle(manifest(events => \@history, media => [map { $_->[0] } @media],
+                        missing_media => [{ media_id => 'med-gone' }]),
+               $media[0][1], $media[1][1]))
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+--- capture
+room: json data.id
+location: header Location
+--- json
+data.id ~ ^room-[0-9a-z]{26}$
+data.room_alias = #old-room:new.example
+data.events_imported = 8
+data.media_imported = 3
 
-    my $r = import_as('ina@t', $with_media, dry_run => 'true',
-                      name => 'Tried', '_Idempotency-Key' => 'dry');
-    is($r->[0], 200, 'of a good one');
-    is_deeply([@{ $r->[2]{data} }{qw(valid events media faults_total)}],
-              [JSON::PP::true, 3, 1, 0], 'says what it would do');
-    is($r->[2]{data}{room}{name}, 'Tried', 'and how the room would look');
 
-    my ($m2, $e2) = medium('other', 'b');
-    my @e = map { event($_, "m $_") } 1 .. 4;
-    $e[0]{sender_id} = 7;
-    $e[2]{content} = [];
-    $e[3]{created_at} = 'x';
-    $r = import_as('ina@t', bundle(manifest(version => 9, events => \@e,
-                   media => [$m1, $m2]),
-                   { %$e1, local => { crc => 1 }, central => { crc => 1 } }),
-                   _query => '?dry_run=true');
-    is($r->[0], 200, 'of a bad one');
-    is($r->[2]{data}{valid}, JSON::PP::false, 'is not valid');
 
-    my $all = $json->encode($r->[2]{data}{faults});
+=== TEST 3: the answer says where it is; the importer has made it, is alone in it, and has nothing to read
+--- calls
+ina GET {{location}} -> 200
+    data.id = {{room}}
+    save last: json data.last_event_position
+    data.name = Old room
+    data.topic = Talk
+    data.room_type = group
+    data.creator_id = ina
+    data.members_count = 1
+    data.me.power_level = 100
+    data.me.unread_count = 0
 
-    like($all, $_, "finds $_") for qr/version/, qr/events\[0\]\.sender_id/,
-        qr/events\[2\]\.content/, qr/events\[3\]\.created_at/, qr/CRC/i,
-        qr/$m2->{sha256} is not in the archive/;
-    is($r->[2]{data}{faults_total}, scalar @{ $r->[2]{data}{faults} },
-       'and counts them');
 
-    $r = import_as('ina@t', 'nonsense', dry_run => 'true');
-    is($r->[2]{data}{faults_total}, 1, 'of no ZIP');
-    $r = import_as('ina@t', bundle(manifest(room =>
-                   { room_type => 'bridge', name => 'x' })),
-                   dry_run => 'true');
-    like($json->encode($r->[2]{data}{faults}), qr/bridge rooms/,
-         'of a kind that is refused');
 
-    @e = map { event($_, "m $_", sender_id => undef) } 1 .. 1500;
-    $r = import_as('ina@t', bundle(manifest(events => \@e)),
-                   dry_run => 'true');
-    is($r->[2]{data}{faults_total}, 1500, 'of very many faults');
-    is(scalar @{ $r->[2]{data}{faults} }, 1000, 'a thousand are told');
+=== TEST 4: the events are the importer's, in their order, and that of the creation is the last one
+--- calls
+ina GET /v1/rooms/{{room}}/messages?direction=forward&limit=200 -> 200
+    save event0: json data[0].id
+    save event1: json data[1].id
+    save event3: json data[3].id
+    save new1: json data[1].content.media_id
+    save new2: json data[6].content.attachments[0].media_id
+    data # 9
+    data[*].sender_id = ["ina","ina","ina","ina","ina","ina","ina","ina","ina"]
+    data[*].room_id = ["{{room}}","{{room}}","{{room}}","{{room}}","{{room}}","{{room}}","{{room}}","{{room}}","{{room}}"]
+    data[*].event_type = ["swp.room.message","swp.room.message","swp.room.message","swp.room.message","swp.room.redaction","swp.room.reaction","swp.room.message","swp.room.message","swp.room.create"]
+    data[8].content.imported = true
+    data[8].stream_position = {{last}}
 
-    left($before, 'nothing was written');
-    is(redis('GET', 'sw:{t}:position'), $position, 'no position was used');
-    is(scalar @{ redis('KEYS', '*idem:*') }, $claims, 'no key was claimed');
-};
 
-# NGINX itself tells of a body that is too large
 
-my @odd = grep { /\[(?:alert|crit|emerg|error)\]/ && !/too large body/ }
-          split /^/m, nginx_log();
+=== TEST 5: positions have no gap before the creation, and ids are of their places
+--- request
+GET /v1/rooms/{{room}}/messages?direction=forward&limit=200
+--- more_headers eval: ::as('ina')
+--- response_body_filters eval: \&::places
+--- response_body_like: \A0 1 2 3 4 5 6 7 (?:[89]|\d\d+)\z
 
-is("@odd", '', 'the log is quiet');
 
-done_testing();
+
+=== TEST 6: no imported event is indexed
+--- calls
+ina GET /v1/rooms/{{room}}/messages?direction=forward&limit=8 -> 200
+    data[*].do_not_index = [true,true,true,true,true,true,true,true]
+
+
+
+=== TEST 7: an event has its author and its times; what edits and redactions left; references and media are the new ones
+--- calls
+ina GET /v1/rooms/{{room}}/messages?direction=forward&limit=200 -> 200
+    data[0].content = {"body":"m 1","_imported_sender":{"display_name":"Alice","fqid":"@alice:old.example","avatar_url":null}}
+    data[0].origin_ts = 1700000010
+    data[0].created_at = 2023-11-14T22:13:30.000Z
+    data[1].content.media_id ~ ^med-[0-9a-z]{26}$
+    data[1].original_content = {"body":"old","media_id":"{{new1}}"}
+    data[1].edited_at = 2023-11-14T23:00:00.500Z
+    data[2].content.content.media_id = {{new1}}
+    data[2].content.replaces = {{event1}}
+    data[3].created_at = 2023-11-14T22:00:40.040Z
+    data[3].redacted_at = 2023-11-16T00:00:00.000Z
+    data[4].content.event_id = {{event3}}
+    data[5].content.event_id = {{event0}}
+    data[5].content.emoji = 😀
+    data[5].content._imported_sender.display_name = bob
+    data[6].content.attachments[2].media_id = med-gone
+    data[7].content._imported_sender.fqid = @far:away
+
+
+
+=== TEST 8: a medium is known by its type and name, to nobody of another tenant
+--- calls
+ina GET /v1/media/{{new2}}/info -> 200
+    data.sha256 = "{{sha2}}"
+    data.mime_type = image/png
+    data.name = b.bin
+eve@other GET /v1/media/{{new2}}/info -> 404 SW_NOT_FOUND
+
+
+
+=== TEST 9: ... and has its bytes
+--- request eval
+["GET /v1/media/download/{{new2}}", "GET /v1/media/download/{{new1}}"]
+--- more_headers eval: ::as('ina')
+--- error_code eval
+[200, 200]
+--- response_body eval
+["\0\1binary" x 5000, 'first content']
+
+
+
+=== TEST 10: two media of a content count twice; nothing of the room expires; no participant was made
+--- calls
+ina GET /v1/rooms/{{room}} -> 200
+--- store
+HGET sw:{acme}:blobs {{sha1}} = 2
+TTL sw:{acme}:r:{{room}}:events = -1
+TTL sw:{acme}:r:{{room}}:copies = -1
+TTL sw:{acme}:r:{{room}}:authors = -1
+TTL sw:{acme}:r:{{room}}:tally = -1
+TTL sw:{acme}:r:{{room}}:counts = -1
+HKEYS sw:{acme}:participants = ina
+
+
+
+=== TEST 11: a redaction of an imported message wipes what its edit holds
+--- calls
+ina POST /v1/rooms/{{room}}/events/{{event1}}/redact {} -> 200
+ina GET /v1/rooms/{{room}}/messages?direction=forward&limit=200 -> 200
+    data[2].content = {"replaces":"{{event1}}"}
+
+
+
+=== TEST 12: a DM becomes a group, with a name
+--- request eval
+package main; imports(bundle(manifest(room => { room_type => 'dm', name => undef })))
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+--- capture
+dm: json data.id
+
+
+
+=== TEST 13: a public room stays public; the form gives a name
+--- request eval
+package main; imports(bundle(manifest(room => { room_type => 'public', name => 'Town square' })), name => ' My square ')
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+--- capture
+public: json data.id
+
+
+
+=== TEST 14: ... as everybody sees
+--- calls
+ina GET /v1/rooms/{{dm}} -> 200
+    data.room_type = group
+    data.name = Imported conversation
+bob GET /v1/rooms/{{public}} -> 200
+    data.room_type = public
+    data.name = My square
+ina POST /v1/workspaces {"name":"Team"} -> 201
+    save workspace: json data.id
+
+
+
+=== TEST 15: the form gives a workspace; an alias that is taken is numbered
+--- request eval
+package main; imports(bundle(manifest()), workspace_id => '{{workspace}}')
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+--- capture
+team: json data.id
+--- json
+data.room_alias = #old-room-2:new.example
+
+
+
+=== TEST 16: a workspace isn't there for strangers
+--- request eval
+package main; imports(bundle(manifest()), workspace_id => '{{workspace}}')
+--- more_headers eval: ::form_of('bob')
+--- error_code: 404
+--- json
+error.code = SW_WORKSPACE_NOT_FOUND
+
+
+
+=== TEST 17: somebody who may look at it
+--- calls
+ina GET /v1/rooms/{{team}} -> 200
+    data.workspace_id = {{workspace}}
+ina POST /v1/workspaces/{{workspace}}/members {"participant_id":"bob","role":"viewer"} -> 200
+
+
+
+=== TEST 18: ... imports nothing into it, nor into one that isn't there
+--- request eval
+package main;
+[map { imports(bundle(manifest()), workspace_id => $_) } '{{workspace}}', 'ws-nope']
+--- more_headers eval: ::form_of('bob')
+--- error_code eval
+[403, 404]
+--- json eval
+['error.code = SW_WORKSPACE_FORBIDDEN', 'error.code = SW_WORKSPACE_NOT_FOUND']
+
+
+
+=== TEST 19: a room without events
+--- request eval
+package main; imports(bundle(manifest(events => [])))
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+--- capture
+empty: json data.id
+--- json
+data.events_imported = 0
+
+
+
+=== TEST 20: ... was created
+--- calls
+ina GET /v1/rooms/{{empty}}/messages -> 200
+    data # 1
+
+
+
+=== TEST 21: a manifest with escapes, in keys too, and with white space
+--- request eval
+package main;
+my $text = JSON::PP->new->utf8->canonical->pretty->encode(manifest(events => [map { event($_, "m $_") } 1 .. 3]));
+$text =~ s/"body" :/"b\\u006fdy" :/;
+$text =~ s/"sender_id"/"sender\\u005fid"/;
+$text =~ s/"body" : "m 2"/"n" : 1.10, "e": 1E2, "body": "\\u00e9\\\/"/;
+imports(bundle($text))
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+--- capture
+room: json data.id
+
+
+
+=== TEST 22: ... numbers keep their digits, white space goes, an escaped key is the same key
+--- calls
+ina GET /v1/rooms/{{room}}/messages?direction=forward -> 200
+    data[*].content._imported_sender.display_name = ["Alice","Alice","Alice"]
+--- store
+ZRANGE sw:{acme}:r:{{room}}:events 0 -1 ~ ^(?:(?!"n":1\.10,"e":1E2,).)*"n":1\.10,"e":1E2,(?!.*"n":1\.10)
+ZRANGE sw:{acme}:r:{{room}}:events 0 -1 ~ ^(?!(?s:.)*\s")
+ZRANGE sw:{acme}:r:{{room}}:events 0 -1 ~ ^(?:.*"_imported_sender":0\}){3}(?!.*_imported_sender)
+
+
+
+=== TEST 23: members in any order, and participants in a list
+--- request eval
+package main; our $json;
+my $m = manifest();
+my $people = delete $m->{participants};
+my $list = $json->encode([map { { participant_id => $_, %{ $people->{$_} } } } sort keys %$people]);
+my $events = $json->encode(delete $m->{events});
+imports(bundle("{\"events\":$events,\"participants\":$list," . substr $json->encode($m), 1))
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+--- capture
+room: json data.id
+
+
+
+=== TEST 24: ... the author is found
+--- calls
+ina GET /v1/rooms/{{room}}/messages?direction=forward -> 200
+    data[0].content._imported_sender.display_name = Alice
+
+
+
+=== TEST 25: a manifest that is stored, has ZIP64 fields, and comes behind files that nobody asked for
+--- request eval
+package main; our $json;
+my (undef, $entry) = medium('not listed', 'a.txt');
+imports(zip({ name => 'media/', method => 0 }, $entry, { name => 'readme.txt', data => 'hello' },
+            { name => 'manifest.json', method => 0, data => $json->encode(manifest()), zip64 => 1 }))
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+
+
+
+=== TEST 26: a body in chunks
+--- request eval
+package main;
+my ($line, $body) = split /\n/, imports(bundle(manifest())), 2;
+"$line\n" . join '', map { sprintf "%x\r\n%s\r\n", length $_, $_ } unpack('(a300)*', $body), ''
+--- more_headers eval: ::form_of('ina') . "\nTransfer-Encoding: chunked"
+--- error_code: 201
+
+
+
+=== TEST 27: an edit of what isn't there, and a reaction to what comes later
+--- request eval
+package main;
+my @e = map { event($_, "m $_") } 1 .. 3;
+$e[0]{content} = { replaces => 'evt-elsewhere', content => {} };
+$e[1]{content} = { event_id => $e[2]{id}, emoji => 'x', action => 'add' };
+$e[1]{event_type} = 'swp.room.reaction';
+imports(bundle(manifest(events => \@e)))
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+--- capture
+room: json data.id
+
+
+
+=== TEST 28: ... the edit stays as it is, without a copy; the reaction is found, and counts
+--- calls
+ina GET /v1/rooms/{{room}}/messages?direction=forward -> 200
+    save reacted: json data[2].id
+    data[0].content.replaces = evt-elsewhere
+    data[1].content.event_id = {{reacted}}
+    data[2].reactions = [{"emoji":"x","count":1,"me":false}]
+--- store
+EXISTS sw:{acme}:r:{{room}}:copies = 0
+
+
+
+=== TEST 29: an import with an Idempotency-Key
+--- request eval
+package main; imports(bundle(manifest()))
+--- more_headers eval: ::form_of('ina') . "\nIdempotency-Key: k1"
+--- error_code: 201
+--- capture
+answer: (?s)\A.*\z
+location: header Location
+--- store
+HGET sw:{acme}:tenant rooms -> rooms
+
+
+
+=== TEST 30: ... is answered alike again, and makes no other room
+--- request eval
+package main; imports(bundle(manifest()))
+--- more_headers eval: ::form_of('ina') . "\nIdempotency-Key: k1"
+--- error_code: 201
+--- response_headers
+Location: {{location}}
+Idempotency-Replayed: true
+--- response_body eval
+'{{answer}}'
+--- store
+HGET sw:{acme}:tenant rooms = {{rooms}}
+
+
+
+=== TEST 31: ... and is no other bundle, nor one of another name
+--- request eval
+package main; [imports(bundle(manifest(events => []))), imports(bundle(manifest()), name => 'else')]
+--- more_headers eval: ::form_of('ina') . "\nIdempotency-Key: k1"
+--- error_code eval
+[409, 409]
+--- json eval
+[('error.code = SW_IDEMPOTENCY_CONFLICT') x 2]
+
+
+
+=== TEST 32: a refusal leaves the key free
+--- request eval
+package main; [imports('nonsense'), imports(bundle(manifest()))]
+--- more_headers eval: ::form_of('ina') . "\nIdempotency-Key: k2"
+--- error_code eval
+[400, 201]
+
+
+
+=== TEST 33: numbers keep their digits beside an escape, too; a dry run and an import agree
+--- request eval
+package main; [both(text_with('"body":"message 2"', '"bo\u0064y":1e15,"n":[1.10,-0,1E+2]'))]
+--- more_headers eval: ::form_of('ina')
+--- error_code eval
+[200, 201]
+--- capture eval
+['', 'room: json data.id']
+--- json eval
+[::right(1)]
+--- store
+ZRANGE sw:{acme}:r:{{room}}:events 1 1 ~ "bo\\u0064y":1e15,"n":\[1\.10,-0,1E\+2\]
+
+
+
+=== TEST 34: ... and about many numbers
+--- request eval
+package main; [both(text_with('"body":"message 2"', '"\u0062":[' . join(',', ('1e15') x 5000) . ']'))]
+--- more_headers eval: ::form_of('ina')
+--- error_code eval
+[200, 201]
+--- json eval
+[::right(1)]
+
+
+
+=== TEST 35: ... and about contents that are too long, however their keys are written, or by their new ids only, and about too many ids of a medium
+--- request eval
+package main;
+my $long = 'x' x 75_000;
+my $sha = sha256_hex('a');
+[both(text_with('"message 2"', qq("$long")),
+      text_with('"content":{"body":"message 2"', qq("conten\\u0074":{"body":"$long")),
+      text_with('"content":{"body":"message 2"}', qq("content":{},"origina\\u006c_content":{"a":"$long"})),
+      bundle(manifest(media => [{ sha256 => $sha, size => 1, media_id => 'm' }],
+                      events => [event(1, { attachments => [map { { media_id => 'm' } } 1 .. 2000] })]),
+             { name => "media/$sha/a", data => 'a' }),
+      bundle(manifest(media => [{ sha256 => $sha, size => 1, media_ids => [map { "m$_" } 1 .. 51] }]),
+             { name => "media/$sha/a", data => 'a' }))]
+--- more_headers eval: ::form_of('ina')
+--- error_code eval
+[(200, 400) x 5]
+--- json eval
+[::wrong(5)]
+
+
+
+=== TEST 36: ... and about 60 to 64 levels of a content, of an edit's, and of one from before
+--- request eval
+package main;
+[both(map { my $deep = levels($_);
+            (text_with('{"body":"message 2"}', $deep),
+             text_with('{"body":"message 2"}', '{"replaces":"' . event(1)->{id} . qq(","content":$deep})),
+             text_with('"content":{"body":"message 2"}', qq("content":{},"original_content":$deep))) } 60 .. 64)]
+--- more_headers eval: ::form_of('ina')
+--- error_code eval
+[(200, 201) x 15]
+--- json eval
+[::right(15)]
+
+
+
+=== TEST 37: ... and that 65 and 66 are too many
+--- request eval
+package main;
+[both(map { my $deep = levels($_);
+            (text_with('{"body":"message 2"}', $deep),
+             text_with('{"body":"message 2"}', '{"replaces":"' . event(1)->{id} . qq(","content":$deep})),
+             text_with('"content":{"body":"message 2"}', qq("content":{},"original_content":$deep))) } 65, 66)]
+--- more_headers eval: ::form_of('ina')
+--- error_code eval
+[(200, 400) x 6]
+--- json eval
+[::wrong(6)]
+
+
+
+=== TEST 38: where the tenant is
+--- calls
+ina GET /v1/rooms/archived -> 200
+--- store
+GET sw:{acme}:position -> before
+
+
+
+=== TEST 39: events of few authors: each of them stands in the store once
+--- request eval
+package main; our $crowd; imports(bundle($crowd))
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+--- capture
+room: json data.id
+--- store
+HLEN sw:{acme}:r:{{room}}:authors = 3
+TTL sw:{acme}:r:{{room}}:authors = -1
+EVAL "local n = 0 for _, e in ipairs(redis.call([[ZRANGE]], KEYS[1], 0, -1)) do n = n + #e end return n < 500 * 300 and [[short]] or n" 1 sw:{acme}:r:{{room}}:events = short
+
+
+
+=== TEST 40: ... and for who reads messages in each of theirs, and in what was there before an edit
+--- calls
+ina GET /v1/rooms/{{room}} -> 200
+--- pages
+ina /v1/rooms/{{room}}/messages?direction=forward&limit=200 $[*].content._imported_sender.display_name = [{{authors}}]
+ina /v1/rooms/{{room}}/messages?direction=forward&limit=200 $[-2].original_content._imported_sender.display_name = Before
+
+
+
+=== TEST 41: ... for who syncs
+--- calls
+ina GET /v1/sync?since={{before}}&limit=500&timeout=0 -> 200
+    data.events[*].content._imported_sender.display_name = [{{authors}}]
+    data.events[-2].original_content._imported_sender.display_name = Before
+
+
+
+=== TEST 42: ... and for who exports
+--- request
+GET /v1/rooms/{{room}}/export
+--- more_headers eval: ::as('ina')
+--- response_body_filters eval: \&::manifest_of
+--- json
+events[*].content._imported_sender.display_name = [{{authors}}]
+events[-2].original_content._imported_sender.display_name = Before
+
+
+
+=== TEST 43: that export
+--- request
+GET /v1/rooms/{{room}}/export
+--- more_headers eval: ::as('ina')
+--- capture
+zip: (?s)\A.*\z
+
+
+
+=== TEST 44: ... is imported again, and nobody is there twice
+--- request eval
+::imports('{{zip}}')
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+--- capture
+again: json data.id
+--- store
+HLEN sw:{acme}:r:{{again}}:authors = 4
+
+
+
+=== TEST 45: ... with the same authors, and whoever made the first room
+--- calls
+ina GET /v1/rooms/{{room}}/messages?direction=forward&limit=1 -> 200
+    save message: json data[0].id
+--- pages
+ina /v1/rooms/{{again}}/messages?direction=forward&limit=200 $[*].content._imported_sender.display_name = [{{authors}},"ina"]
+ina /v1/rooms/{{again}}/messages?direction=forward&limit=200 $[-3].original_content._imported_sender.display_name = Before
+
+
+
+=== TEST 46: a redaction wipes the author, too
+--- calls
+ina POST /v1/rooms/{{room}}/events/{{message}}/redact {} -> 200
+    data.content = {}
+
+
+
+=== TEST 47: a room of messages that refer to media and to each other
+--- calls
+ina POST /v1/rooms {"room_type":"group","name":"refs"} -> 201
+    save room: json data.id
+
+
+
+=== TEST 48: ... five media: of a message, its thumbnail, an attachment's thumbnail, an edit's, a second edit's
+--- request eval
+[map { "POST /v1/media/upload\n" . (::form("medium $_"))[0] } 0 .. 4]
+--- more_headers eval: ::form_of('ina')
+--- error_code eval
+[(201) x 5]
+--- capture eval
+[map { "medium$_: json data.media_id" } 0 .. 4]
+
+
+
+=== TEST 49: ...
+--- calls
+ina POST /v1/rooms/{{room}}/send {"content":{"body":"first","media_id":"{{medium0}}","thumbnail_id":"{{medium1}}"}} -> 201
+    save first: json data.id
+
+
+
+=== TEST 50: ...
+--- calls
+ina POST /v1/rooms/{{room}}/send {"content":{"body":"answer","reply_to_event_id":"{{first}}","attachments":[{"thumbnail_id":"{{medium2}}"}]}} -> 201
+ina POST /v1/rooms/{{room}}/events/{{first}}/edit {"content":{"body":"second","media_id":"{{medium3}}"}} -> 200
+ina POST /v1/rooms/{{room}}/events/{{first}}/edit {"content":{"body":"third","media_id":"{{medium4}}"}} -> 200
+
+
+
+=== TEST 51: ... all of which an export has
+--- request
+GET /v1/rooms/{{room}}/export
+--- more_headers eval: ::as('ina')
+--- capture
+zip: (?s)\A.*\z
+
+
+
+=== TEST 52: ... and an import takes
+--- request eval
+::imports('{{zip}}')
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+--- capture
+room: json data.id
+--- json
+data.media_imported = 5
+
+
+
+=== TEST 53: what refers to something refers to it in the new room
+--- calls
+ina GET /v1/rooms/{{room}}/messages?direction=forward -> 200
+    save edited: json data[1].id
+    save new0: json data[1].content.media_id
+    save new1: json data[1].original_content.media_id
+    save new2: json data[1].original_content.thumbnail_id
+    save new3: json data[2].content.attachments[0].thumbnail_id
+    save new4: json data[3].content.content.media_id
+    save new5: json data[4].content.content.media_id
+    data[1].content.body = third
+    data[2].content.body = answer
+    data[2].content.reply_to_event_id = {{edited}}
+    data[3].content.content.body = second
+    data[*].content.media_id !~ {{medium0}}|{{medium4}}
+
+
+
+=== TEST 54: ... by new ids
+--- request eval
+[map { "GET /v1/media/download/{{new$_}}" } 0 .. 5]
+--- more_headers eval: ::as('ina')
+--- error_code eval
+[(200) x 6]
+--- response_body eval
+[map { "medium $_" } 4, 0, 1, 2, 3, 4]
+
+
+
+=== TEST 55: ... none of which is an old one
+--- request
+GET /v1/rooms/{{room}}/messages?direction=forward
+--- more_headers eval: ::as('ina')
+--- response_body_unlike
+{{medium0}}|{{medium1}}|{{medium2}}|{{medium3}}|{{medium4}}
+
+
+
+=== TEST 56: reactions that count for nothing are within the limits
+--- request eval
+package main;
+my @events = map {
+    my $m = 100 * $_;
+    (event($m, 'm'), map { event($m + $_, { event_id => event($m, '')->{id}, action => 'look',
+                                            emoji => chr(0x1f600 + $_) . "\x{1f44d}" x 31 },
+                                 event_type => 'swp.room.reaction') } 1 .. 50)
+} 1 .. 140;
+imports(bundle(manifest(events => \@events)), dry_run => 'true')
+--- more_headers eval: ::form_of('ina')
+--- json
+data.valid = true
+
+
+
+=== TEST 57: real bytes count: a bomb that is said to be small
+--- request eval
+package main; our $json;
+imports(zip({ name => 'manifest.json', data => $json->encode(manifest()) },
+            { name => 'media/' . '0' x 64 . '/z', data => 'b' x 1000,
+              packed => RoomsTest::Bundle::deflated('b' x 3_000_000) }))
+--- more_headers eval: ::form_of('ina')
+--- error_code_like: ^(?:413|400)$
+--- json
+error.code ~ ^SW_BUNDLE_(?:TOO_LARGE|INVALID)$
+
+
+
+=== TEST 58: a medium that was lost before
+--- request eval
+package main; my ($medium) = medium('some content', 'a.txt');
+imports(bundle(manifest(media => [$medium], missing_media => [{ sha256 => $medium->{sha256} }])))
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+--- json
+data.media_imported = 0
+
+
+
+=== TEST 59: a name and a type that no header may hold
+--- request eval
+package main;
+my ($medium, $entry) = medium('name', 'x.txt');
+@$medium{qw(name mime_type media_id)} = ("../../etc/\r\npasswd", "text/html\r\nX: y", 'med-x');
+imports(bundle(manifest(media => [$medium], events => [event(1, { media_id => 'med-x' })]), $entry))
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+--- capture
+room: json data.id
+
+
+
+=== TEST 60: ...
+--- calls
+ina GET /v1/rooms/{{room}}/messages?direction=forward -> 200
+    save medium: json data[0].content.media_id
+
+
+
+=== TEST 61: ... are not kept
+--- calls
+ina GET /v1/media/{{medium}}/info -> 200
+    data.name = file
+    data.mime_type = application/octet-stream
+
+
+
+=== TEST 62: a content of 70,000 bytes
+--- request eval
+package main; imports(bundle(manifest(events => [event(1, { body => 'x' x 70_000 })])))
+--- more_headers eval: ::form_of('ina')
+--- error_code: 201
+
+
+
+=== TEST 63: what there is before dry runs
+--- calls
+ina GET /v1/rooms/archived -> 200
+--- store
+GET sw:{acme}:position -> position
+EVAL "return #redis.call([[KEYS]], [[*idem:*]])" 0 -> claims
+
+
+
+=== TEST 64: a dry run of a good bundle says what an import would do, and how the room would look
+--- request eval
+package main; my ($medium, $entry) = medium('some content', 'a.txt');
+imports(bundle(manifest(media => [$medium]), $entry), dry_run => 'true', name => 'Tried')
+--- more_headers eval: ::form_of('ina') . "\nIdempotency-Key: dry"
+--- json
+data.valid = true
+data.events = 3
+data.media = 1
+data.faults_total = 0
+data.room.name = Tried
+--- unchanged
+
+
+
+=== TEST 65: ... of a bad one, by an argument of the request, finds all that is wrong
+--- request eval
+package main;
+my ($medium, $entry) = medium('some content', 'a.txt');
+my ($other) = medium('other', 'b');
+my @e = map { event($_, "m $_") } 1 .. 4;
+$e[0]{sender_id} = 7;
+$e[2]{content} = [];
+$e[3]{created_at} = 'x';
+imports(bundle(manifest(version => 9, events => \@e, media => [$medium, $other]),
+               { %$entry, local => { crc => 1 }, central => { crc => 1 } })) =~ s{/import\K}{?dry_run=true}r
+--- more_headers eval: ::form_of('ina')
+--- json eval
+my ($other) = ::medium('other', 'b');
+"data.valid = false\ndata.faults # 7\ndata.faults_total = 7\ndata.faults ~ version
+data.faults ~ events\\[0\\]\\.sender_id\ndata.faults ~ events\\[2\\]\\.content
+data.faults ~ events\\[3\\]\\.created_at\ndata.faults ~ (?i)CRC
+data.faults ~ $other->{sha256} is not in the archive"
+--- unchanged
+
+
+
+=== TEST 66: ... of no ZIP
+--- request eval
+::imports('nonsense', dry_run => 'true')
+--- more_headers eval: ::form_of('ina')
+--- json
+data.faults # 1
+data.faults_total = 1
+--- unchanged
+
+
+
+=== TEST 67: ... of a kind that is refused
+--- request eval
+package main; imports(bundle(manifest(room => { room_type => 'bridge', name => 'x' })), dry_run => 'true')
+--- more_headers eval: ::form_of('ina')
+--- json
+data.valid = false
+data.faults ~ bridge rooms
+--- unchanged
+
+
+
+=== TEST 68: ... of very many faults tells a thousand
+--- request eval
+package main;
+imports(bundle(manifest(events => [map { event($_, "m $_", sender_id => undef) } 1 .. 1500])), dry_run => 'true')
+--- more_headers eval: ::form_of('ina')
+--- json
+data.faults # 1000
+data.faults_total = 1500
+--- unchanged
+
+
+
+=== TEST 69: dry runs have used no position, and claimed no key
+--- calls
+ina GET /v1/rooms/archived -> 200
+--- store
+GET sw:{acme}:position = {{position}}
+EVAL "return #redis.call([[KEYS]], [[*idem:*]])" 0 = {{claims}}
+
+
+
+=== TEST 70: three megabytes are too many elsewhere, but not for a location of its own
+--- request eval
+package main;
+my ($medium, $entry) = medium(join('', map { chr rand 256 } 1 .. 3_000_000), 'big');
+my $import = imports(bundle(manifest(media => [$medium]), $entry));
+[$import, $import =~ s{^POST \S+}{POST /v1/media/upload}r]
+--- more_headers eval: ::form_of('ina')
+--- error_code eval
+[201, 413]
+--- no_error_log
+[alert]

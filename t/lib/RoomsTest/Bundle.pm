@@ -12,9 +12,13 @@ use warnings;
 use Compress::Raw::Zlib ();
 use Digest::SHA qw(sha256_hex);
 use Exporter 'import';
+use File::Find ();
 use JSON::PP ();
 
-our @EXPORT_OK = qw(bundle event form manifest medium unzip zip);
+use RoomsTest::Redis qw(redis);
+
+our @EXPORT_OK = qw(bundle event form imports manifest medium state unzip
+                    zip);
 
 my $json = JSON::PP->new->utf8->canonical;
 
@@ -190,6 +194,44 @@ sub form {
 
     return ("$body--$boundary--\r\n",
             "multipart/form-data; boundary=$boundary");
+}
+
+# What "--- request" takes for the import of a file.
+sub imports { return "POST /v1/rooms/import\n" . (form(@_))[0] }
+
+# All that an import could leave: keys with what they hold, and the files of a
+# folder.
+sub state {
+    my ($media) = @_;
+    my (@keys, @files);
+
+    for my $key (sort @{ redis('KEYS', '*') }) {
+        next if $key =~ /:(?:commit|idem|lease):/;
+        push @keys, "$key " . join ' ', value($key);
+    }
+
+    File::Find::find(sub { push @files, $File::Find::name if -f }, $media);
+
+    return join "\n", @keys, sort @files;
+}
+
+# What a key holds; DUMP would tell the order inside too, which Redis changes.
+sub value {
+    my ($key) = @_;
+    my %read = (string => ['GET'], hash => ['HGETALL'],
+                list => ['LRANGE', 0, -1], set => ['SMEMBERS'],
+                zset => ['ZRANGE', 0, -1, 'WITHSCORES']);
+    my ($command, @range) = @{ $read{ redis('TYPE', $key) } // return };
+    my $reply = redis($command, $key, @range) // return;
+
+    return $reply unless ref $reply;
+    return @$reply unless $command eq 'HGETALL' || $command eq 'SMEMBERS';
+
+    my $n = $command eq 'HGETALL' ? 2 : 1;
+    my @items = map { join '=', @$reply[$n * $_ .. $n * $_ + $n - 1] }
+                0 .. @$reply / $n - 1;
+
+    return sort @items;
 }
 
 1;
