@@ -150,14 +150,14 @@ ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
 
     ngx_queue_insert_tail(&lane->waiting, &b->queue);
 
-    if (ngx_rooms_lane_outage(lane)) {
-        ngx_post_event(&lane->reap, &ngx_posted_events);
-    }
-
     if (lane->state == NGX_ROOMS_LANE_DOWN && !lane->dead
         && !lane->timer.timer_set && (b->wanted || !ngx_exiting))
     {
         ngx_rooms_lane_connect(lane);
+    }
+
+    if (ngx_rooms_lane_outage(lane)) {
+        ngx_post_event(&lane->reap, &ngx_posted_events);
     }
 }
 
@@ -209,6 +209,13 @@ ngx_rooms_batch_left(ngx_rooms_batch_t *b, ngx_msec_t timeout)
 static ngx_uint_t
 ngx_rooms_lane_outage(ngx_rooms_lane_t *lane)
 {
+    if (ngx_exiting && lane->state == NGX_ROOMS_LANE_DOWN
+        && !lane->timer.timer_set)
+    {
+        /* a worker that exits has given the lane up: nothing connects it */
+        return 1;
+    }
+
     return lane->down_since
            && ngx_current_msec - lane->down_since >= lane->node->timeout;
 }
