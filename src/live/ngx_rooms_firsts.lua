@@ -1,6 +1,7 @@
--- Where the first event of each room behind a position stands, or ''.
+-- For each room, the position of its first event after a given position, or
+-- ''.
 --
--- KEYS: events of rooms.  ARGV: the position, with a bracket before it.
+-- KEYS: the rooms' events.  ARGV: the position, with a "(" before it.
 
 local firsts = {}
 

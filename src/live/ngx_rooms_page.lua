@@ -1,20 +1,21 @@
--- A page of what is new in several sources, in the order of positions: see
+-- A page of new events from several sources, in the order of positions: see
 -- ngx_rooms_page.c.
 --
--- ARGV: from, to, events, bytes, how the row of who is in a room begins; of
--- each source its kind, a position that nothing of it is before, and a field;
--- they are in the order of these positions.  KEYS: what a source reads.
+-- ARGV: from, to, maximum of events and of bytes, and the prefix of a joined
+-- member's row.  Then for each source its kind, a lower bound of its
+-- positions, and a field.  Sources are sorted by this bound.  KEYS: what the
+-- sources read.
 --
 --   e  a room's events; KEYS: events and members, field: the participant, who
---      has to be in it
+--      must be a member
 --   m  the event at that position; KEYS: events
 --   r  a read marker; KEYS: the participant's markers, field: the room
 --
--- A source is looked at when the page has come so far, so what lies behind its
--- end is hardly read.
+-- The script reads a source only when the page has reached its bound, so it
+-- reads little beyond the end of the page.
 --
--- Answers whether there is more, the last position, rows of members behind the
--- numbers of their sources, and of each event its source, position and JSON.
+-- Returns whether there is more; the last position; pairs of a source's number
+-- and the member's row; and for each event its source, its position, its JSON.
 
 local A, K = ARGV, KEYS
 local from, to, joined = A[1], tonumber(A[2]), A[5]
@@ -22,7 +23,7 @@ local limit, bytes = tonumber(A[3]), tonumber(A[4])
 local call, floor = redis.call, math.floor
 local heap, rows, out = {}, {}, {}
 
--- Takes the next event of a source, if it has one.
+-- Reads the next event of a source; returns a false value at its end.
 local function read(s)
   if s.kind ~= 'e' then
     if s.body or s.at > to then return false end
@@ -92,7 +93,7 @@ while true do
   local s = heap[1]
   if not s then break end
 
-  -- an event of two sources is one
+  -- an event that two sources have counts once
   if s.at ~= last then
     if n == limit or (n > 0 and size + #s.body > bytes) then
       more = 1

@@ -3,34 +3,35 @@
 -- KEYS[1] is the ring of the worker's last commits, KEYS[2] the position
 -- counter, KEYS[3] the tenant's hash; the plans number the others.
 --
--- ARGV: 1 the commit's number, of a fixed width, and 2 its place in the ring;
--- 3 the lowest position that it may have, in decimal, and 4 in hexadecimal
--- digits; 5 how many it takes ('': none), of which the last is answered;
--- 6 the guards' plan, 7 that of the writes, 8 the marks; 9 head and 10 tail of
--- the event's row; 11 its time; then the arguments of the guards and those of
--- the writes.
+-- ARGV: 1 the commit's number, with a fixed number of digits; 2 its place in
+-- the ring; 3 its lowest possible position, in decimal; 4 the same in
+-- hexadecimal digits; 5 the number of positions it takes ('': none), of which
+-- it returns the last; 6 the plan of the guards; 7 that of the writes; 8 the
+-- marks; 9 head and 10 tail of the event's row; 11 its time; then the
+-- arguments of the guards, and those of the writes.
 --
--- Plans are bytes, since a number as text costs a conversion, and an argument
--- more.  A guard is its kind and its key's number in two bytes.  Before the
--- writes stand the numbers of the events' key (0: no event) and of the room that
--- has the time of its last event (0: none is told); a write is its
--- command, its key's number and the count of its arguments, in two bytes each.
--- A mark is an argument's number in two bytes, and in three where in it the
--- position stands: as '\1' in hexadecimal digits, as '\2' in decimal; or, as
--- '\3', the time, which is never before that of the room's last event.  An
--- argument's last mark comes first.
+-- Plans are bytes, since a number as text costs a conversion, and an
+-- additional argument.  A guard is its kind in one byte and its key's number
+-- in two.  The plan of the writes starts with the numbers of the events' key
+-- (0: no event) and of the room whose field "at" has the time of its last
+-- event (0: none).  A write is its command in one byte, then its key's number
+-- and the count of its arguments in two bytes each.  A mark is an argument's
+-- number in two bytes and an offset in it in three.  There the script replaces
+-- '\1' by the position in hexadecimal digits, '\2' by the position in decimal,
+-- and '\3' by the time, which is never before that of the room's last event.
+-- The last mark of an argument comes first.
 --
--- FORGET is no command of Redis: it removes from a zset what a field of a hash
--- lists, each word with the same end.  So who overwrites a name needs no guard
--- to take the old one's words out of an index.  Nor is UNCOUNT: it removes a
--- range of a zset's members, and a hash's fields of the same names, as they are
--- at the commit, so that who adds to the range meanwhile leaves nothing behind.
--- SHED removes a zset's members up to a score, but only so many: the rest waits
--- for the next commit.
+-- FORGET, UNCOUNT and SHED aren't commands of Redis.  FORGET removes members
+-- of a zset: those that a field of a hash lists, each word with the same
+-- suffix.  So overwriting a name needs no guard to remove the old words from
+-- an index.  UNCOUNT removes a range of a zset's members and the fields of a
+-- hash with the same names, as they are at the commit, including members added
+-- meanwhile.  SHED removes a zset's members up to a score, but at most a given
+-- number; the rest waits for the next commit.
 --
--- Answers {1, position}, and the time behind it if a later one was taken;
--- {0, the guard that doesn't hold}; or {-1, 0}: the commit came too late and was
--- barred, or is in the ring already.
+-- Returns {1, position}, with the time as a third value if a later one was
+-- taken; {0, number of the guard that failed}; or {-1, 0}: the commit came too
+-- late and was barred, or is in the ring already.
 
 local K, A, call = KEYS, ARGV, redis.call
 local byte, sub, format = string.byte, string.sub, string.format
@@ -51,12 +52,12 @@ for g = 1, #plan, 3 do
   elseif kind == 2 then                             -- a hash has no such field
     ok = call('HEXISTS', k, A[i]) == 0
     i = i + 1
-  elseif kind == 3 then                             -- two fields' sum, bound
+  elseif kind == 3 then                             -- bound of two fields' sum
     local v = call('HMGET', k, A[i], A[i + 1])
     local n = tonumber(v[1] or 0) + tonumber(v[2] or 0)
     ok = n + tonumber(A[i + 2]) <= tonumber(A[i + 3])
     i = i + 4
-  elseif kind == 4 or kind == 5 then                -- so many at least, below
+  elseif kind == 4 or kind == 5 then                -- at least; or below
     local v = call('HGET', k, A[i]) or '0'
     local n = tonumber(string.match(v, '^%d+') or 0)
     ok = (n >= tonumber(A[i + 1])) == (kind == 4)
@@ -67,18 +68,18 @@ for g = 1, #plan, 3 do
   elseif kind == 7 then                             -- a string is
     ok = call('GET', k) == A[i]
     i = i + 1
-  elseif kind == 8 then                             -- there is no such key
+  elseif kind == 8 then                             -- a key doesn't exist
     ok = call('EXISTS', k) == 0
-  elseif kind == 9 then                             -- a zset has it
+  elseif kind == 9 then                             -- a zset has a member
     ok = call('ZSCORE', k, A[i])
     i = i + 1
-  elseif kind == 10 then                            -- ... at this score
+  elseif kind == 10 then                            -- ... with this score
     ok = tonumber(call('ZSCORE', k, A[i]) or 'nan') == tonumber(A[i + 1])
     i = i + 2
-  elseif kind == 11 then                            -- ... it hasn't
+  elseif kind == 11 then                            -- a zset hasn't a member
     ok = not call('ZSCORE', k, A[i])
     i = i + 1
-  elseif kind == 12 then                            -- it is so large
+  elseif kind == 12 then                            -- size of a key's value
     ok = call(A[i], k) == tonumber(A[i + 1])
     i = i + 2
   elseif kind == 13 then                            -- a quota
@@ -92,8 +93,8 @@ for g = 1, #plan, 3 do
   if not ok then return {0, (g + 2) / 3} end
 end
 
--- Nothing may fail from here on, and nothing was written yet.  Texts of one
--- width compare as their numbers do.
+-- Nothing is written yet, and from here on nothing may fail.  Numbers with the
+-- same number of digits compare as text.
 
 local had = call('HGET', K[1], A[2])
 if had and had >= A[1] then return {-1, 0} end
@@ -103,7 +104,7 @@ if A[5] == '1' then
   pos, hex = A[3], A[4]
   local was = call('SET', K[2], pos, 'GET')
   if was and (#was > #pos or #was == #pos and was >= pos) then
-    -- others of this millisecond were more than it has positions
+    -- commits of this millisecond have used up its positions
     pos, hex = format('%d', was + 1), format('%013x', was + 1)
     call('SET', K[2], pos)
   end
@@ -113,8 +114,9 @@ elseif A[5] ~= '' then
   call('SET', K[2], pos)
 end
 
--- Clocks of nodes differ, and may be set back.  One that was a day ahead was
--- wrong: its time doesn't hold up the room's.
+-- Clocks of nodes differ and may be set back, but a room's times never go
+-- back.  A stored time that is a day ahead comes from a wrong clock and is
+-- ignored.
 
 local high, low, room, room2 = byte(A[7], 1, 4)
 local time, later = A[11], nil
@@ -132,8 +134,8 @@ end
 call('HSET', K[1], A[2], A[1] .. ' ' .. pos .. (later and ' ' .. later or ''))
 if not had then call('EXPIRE', K[1], @NGX_ROOMS_COMMIT_KEPT@) end
 
--- A tenant without a schema number gets this one's, and an epoch that no other
--- store has.
+-- A new tenant gets this schema's number and an epoch, which is unique to the
+-- store.
 
 if not (own[1] and own[2]) then
   call('HSET', K[3], 'schema', '@NGX_ROOMS_SCHEMA@')
@@ -186,7 +188,7 @@ for w = 5, #plan, 5 do
   i = last + 1
 end
 
--- after all other writes: one of them may remove the room's events
+-- after all other writes, since one of them may remove the room's events
 local events = K[high * 256 + low]
 if events then call('ZADD', events, pos, A[9] .. A[10]) end
 

@@ -1,8 +1,9 @@
--- resolve: what became of a commit whose answer was lost.  If the store has
--- not seen it, it is barred for good.
+-- resolve: the result of a commit whose answer was lost.  If the store hasn't
+-- received the commit, it is barred for good.
 --
 -- KEYS[1] is the worker's ring, ARGV the commit's number and its place there.
--- Answers the position, 'barred', or 'overtaken': a later commit has the place.
+-- Returns the position, 'barred', or 'overtaken': a later commit has the
+-- place.
 
 local had = redis.call('HGET', KEYS[1], ARGV[2])
 local n, pos = string.match(had or '-1 ', '^(-?%d+) (.*)$')

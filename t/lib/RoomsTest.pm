@@ -9,9 +9,8 @@ package RoomsTest;
 #     use RoomsTest;
 #     use Test::Nginx::Socket 'no_plan';
 #
-# and in one of plain Test::More tests the same without the last line.  A
-# private redis-server is started at once; "use RoomsTest -no_redis" does
-# without it.
+# In a suite of plain Test::More tests, leave out the last line.  Loading it
+# starts a private redis-server, except with "use RoomsTest -no_redis".
 
 use strict;
 use warnings;
@@ -52,8 +51,8 @@ sub import {
     goto &Exporter::import;
 }
 
-# The suite's file is compiled now, and Test::Nginx::Socket loaded if it uses
-# that.  No warning when this module itself is loaded later than that.
+# By now the suite's file is compiled, and Test::Nginx::Socket loaded if the
+# suite uses it.  The pragma avoids a warning if this module is loaded later.
 {
     no warnings 'void';
     INIT { RoomsTest::Blocks::register() }
@@ -62,11 +61,11 @@ sub import {
 sub set_up {
     my ($no_redis) = @_;
 
-    # A suite that a signal ends would leave its servers behind.
+    # Without this, a suite ended by a signal would leave its servers running.
     $SIG{PIPE} = 'IGNORE';
 
-    # A port and a server root of its own for each suite, so that suites can
-    # run at the same time with either runner.
+    # Each suite has its own port and server root, so suites can run in
+    # parallel with either runner.
     $ENV{TEST_NGINX_SERVER_PORT} = free_port()
         if !$ENV{TEST_NGINX_SERVER_PORT} && !$ENV{TEST_NGINX_PORT};
 

@@ -1,10 +1,10 @@
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# make test      suites on a real NGINX and a private Redis, then the core's
-# make unit      the core alone
-# make laws      which file includes which, and how long one may be
-# make asan      both, under AddressSanitizer and UBSan
+# make test      suites on a real NGINX and a private Redis, then unit tests
+# make unit      unit tests only
+# make laws      checks includes and the length of files
+# make asan      suites and unit tests, under AddressSanitizer and UBSan
 # make valgrind  the suites under valgrind
 # make fuzz      every fuzz target, FUZZ_SECONDS each
 # make chaos     faults under load, CHAOS_SECONDS each, and their figures
@@ -26,7 +26,7 @@ FUZZERS      = $(patsubst t/fuzz/%.c, $(BUILD)/fuzz/%, \
 FUZZ_SECONDS ?= 60
 TESTS        ?= $(sort $(wildcard t/*.t t/chaos/*.t))
 
-# what they measure, time and memory, would be valgrind's
+# these measure time and memory, which valgrind distorts
 TIMED        = 16-media-disk 21-sync-races 24-import-faults 36-status-workers \
                44-fed-backfill 50-fed-topology 51-fed-limits
 
@@ -86,7 +86,7 @@ FUZZ_CFLAGS = -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
               -fno-sanitize-recover=undefined $(PURE_INCS) -It/fuzz
 FUZZ_OBJS   = $(patsubst src/%.c, $(BUILD)/fuzz/pure/%.o, $(PURE))
 
-# the core once, for all of them
+# compile the core once for all unit tests
 $(BUILD)/fuzz/%: t/fuzz/%.c $(BUILD)/fuzz/libpure.a
 	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $< \
 	    $(BUILD)/fuzz/libpure.a $(PURE_LIBS) -lwslay

@@ -6,7 +6,7 @@ package RoomsTest::Blocks;
 # Sections of blocks beyond those of Test::Nginx::Socket, made with its public
 # hooks:
 #
-#     --- capture                    no test; what is found is saved
+#     --- capture                    no test; saves what it finds
 #     room: "id":"([^"]+)"           first group of a regex on the body
 #     id: json data.id               the value at a path of the JSON body
 #     etag: header ETag              the value of a header (one test)
@@ -14,8 +14,8 @@ package RoomsTest::Blocks;
 #     --- json                       one test, see RoomsTest::JSON
 #     data.id = "{{room}}"
 #
-#     --- calls                      a table in place of request, more_headers,
-#                                    error_code and json: who asks for what
+#     --- calls                      a table that replaces request, more_headers,
+#                                    error_code and json: who sends which request
 #     ann PUT /v1/rooms/{{room}}/name {"name": "x"} -> 200
 #         data.name = x              a line of --- json
 #         > If-Match: {{etag}}       a header of the request
@@ -24,36 +24,35 @@ package RoomsTest::Blocks;
 #         ~ "name":"x"               a regex that the body matches (one test)
 #     bob! DELETE /v1/rooms/{{room}} -> 403 SW_ROOM_FORBIDDEN
 #
-# A call goes on until its "->", over several lines if it is long.
-# "-> 201 x50" is that call fifty times, "ann,bob GET" is a call of each, and
-# "limit=<0|x|201>" one for each of these; the lines below are for all of them.
-# Who asks is a participant of acme, or of another tenant (ann@east), an
-# administrator (ann!), nobody (-), or another server, if the suite has said by
-# signs() how that signs.  Behind the status stand an error's code
-# and the field that its details name.  Every answer has to have X-Request-Id,
-# and to be JSON where one may have a body.
+# A call ends with its "->" and may take several lines.  "-> 201 x50" repeats
+# the call fifty times, "ann,bob GET" makes a call by each, and
+# "limit=<0|x|201>" one for each value; the lines below it apply to all of
+# them.  The caller is a participant of acme or of another tenant (ann@east),
+# an administrator (ann!), nobody (-), or another server, whose signature
+# signs() defines.  An error's code, and the field that its details name,
+# follow the status.  Every answer must have X-Request-Id, and must be JSON if
+# it may have a body.
 #
-#     --- pages                      one test a line: all rows of a list, asked
-#     ann /v1/x?limit=<1|7>          for page by page, are as a line of --- json
-#         $[*].id = ["{{a}}"]        says
+#     --- pages                      one test a line: reads all pages of a list
+#     ann /v1/x?limit=<1|7>          and checks all rows together with a line of
+#         $[*].id = ["{{a}}"]        --- json
 #
 #     --- store                      one test a line, after the last response:
-#     ZCARD sw:{acme}:public = 1     what Redis answers to a command (an array
-#     GET sw:{acme}:x null           with blanks between; "~": matches)
-#     GET sw:{acme}:position -> now  no test: is saved
+#     ZCARD sw:{acme}:public = 1     Redis's reply to a command (an array with
+#     GET sw:{acme}:x null           spaces between; "~": matches)
+#     GET sw:{acme}:position -> now  no test: saves the reply
 #
-#     --- verify_room                one test a line: whatever the store keeps
-#     {{room}}                       twice of that room of acme says the same
+#     --- verify_room                one test a line: data that the store keeps
+#     {{room}}                       twice of that room of acme must agree
 #
-# {{name}} is replaced with what was saved by an earlier block (no_shuffle)
-# or with save(), just before the block runs (what code saves is made then,
-# for tokens that expire); in the sections that tell what
-# is expected also when an earlier request of the same block saved it (or,
-# for json and what the log is to have, the same request).  In the regexes of
-# sections it matches literally.  {{uc:name}} is in capitals, {{x*128}} is as many x, and {{\xff\x0a}}
-# these two bytes.  A block without a config
-# section gets default_config().  An alarm in the error log fails the block,
-# unless its error_log section asks for one.
+# {{name}} is replaced, just before the block runs, by a value that an earlier
+# block has saved (needs no_shuffle), or save(); code given to save() runs
+# then, for tokens that expire.  Sections with expectations can also use values
+# from earlier requests of the same block, and json and error_log those of the
+# same request.  In regexes of sections the value matches literally.
+# {{uc:name}} is in capitals, {{x*128}} is 128 times x, and {{\xff\x0a}} these
+# two bytes.  A block without a config section gets default_config().  An alert
+# in the error log fails the block, unless its error_log section expects it.
 
 use strict;
 use warnings;
@@ -105,16 +104,16 @@ sub saved {
     return ref $saved{$name} ? $saved{$name}->() : $saved{$name};
 }
 
-# signs($who => $code, ...): who asks for something in "--- calls".  The code
-# gets the method, the target and the body, just before the block runs; it
-# gives the body that is sent, and the headers.
+# signs($who => $code, ...): defines a caller for "--- calls".  Just before the
+# block runs, the code gets the method, the target and the body; it returns the
+# body to send and the headers.
 sub signs {
     my %new = @_;
 
     @signs{keys %new} = values %new;
 }
 
-# For sections with "eval", where several requests stand in a list.
+# For sections with "eval", for a list of several requests.
 
 # The request: sent(POST => '/v1/rooms', { name => 'x' })
 sub sent {
@@ -125,7 +124,8 @@ sub sent {
     return "$method $path" . (defined $body ? "\n$body" : '');
 }
 
-# The header of participants of acme, or of "ann\@east"; "ann!" administrates.
+# The Authorization header of a participant of acme, or of "ann\@east"; "ann!"
+# is an administrator.
 sub as {
     my @headers = map {
         my ($who, $admin) = /^(.*?)(!?)$/;
@@ -137,7 +137,7 @@ sub as {
     return wantarray ? @headers : $headers[0];
 }
 
-# The lines of "--- json" for an error, and for the field that it names.
+# Lines of "--- json" for an error and the field that its details name.
 sub failure {
     my ($code, $field) = @_;
 
@@ -164,7 +164,7 @@ sub register {
     $cleanup->(\&no_alarm);
 }
 
-# The file that is read, and how far.
+# The file that is read, and the offset.
 my ($log, $read) = ('', 0);
 
 sub no_alarm {
@@ -204,7 +204,7 @@ sub before_block {
     $block->set_value(config => $default_config)
         if !defined $block->config;
 
-    # the default is a folder of this machine, which suites leave alone
+    # the default is a system folder, which suites must not use
     $block->set_value(http_config => media_path() . ($block->http_config // ''))
         if $ENV{TEST_NGINX_LOAD_MODULES}
            && ($block->http_config // '') !~ /rooms_media_path/;
@@ -233,7 +233,7 @@ sub expand_calls {
                           (?:\ +x(\d+))?\s*$/x
                 or die "$name - not a call: $line\n";
 
-            # what is below a line is for all of its calls
+            # the lines below a line apply to all of its calls
             $call = {
                 status  => $status,
                 shown   => [],
@@ -311,14 +311,14 @@ sub whole_calls {
     return @whole;
 }
 
-# A request, and the lines by which it says who asks.
+# A request, and the header lines of its caller.
 sub asked {
     my ($who, $request) = @_;
 
     return (request => $request, who => $who eq '-' ? [] : [as($who)])
         if !$signs{$who};
 
-    # what is signed has to be known
+    # values must be replaced before signing
     my ($line, $body) = split /\n/, replaced($request, 0), 2;
 
     ($body, my %headers) = $signs{$who}->(split(/ /, $line), $body);
@@ -339,7 +339,7 @@ sub alternatives {
            split /\|/, $choices, -1;
 }
 
-# The hooks don't show headers: a regex that looks at them saves what it finds.
+# The hooks don't pass headers, so a regex on the raw headers saves the value.
 sub capture_headers {
     my ($block) = @_;
     my $spec = $block->capture;
@@ -430,7 +430,7 @@ sub lines {
     return grep { /\S/ } split /\n/, $text // '';
 }
 
-# A line that begins with blanks goes on with the one before.
+# A line that starts with spaces continues the previous one.
 sub unfolded {
     my ($text) = @_;
 
@@ -490,7 +490,7 @@ sub store_like {
     return Test::More::like($got // '', qr/$want/, $name);
 }
 
-# A string is for each request of the block.
+# A string applies to each request of the block.
 sub element {
     my ($value, $i) = @_;
 
@@ -539,8 +539,8 @@ sub fill_in_answers {
     $saved_more = 0;
 }
 
-# Always from the text in the file, so that a repeated block gets the values
-# of its own run.
+# Always starts with the text from the file, so that a repeated block gets the
+# values of its own run.
 sub fill_in {
     my ($block, $quote, @sections) = @_;
     my $original = $original{$block} ||= {};
@@ -556,7 +556,7 @@ sub fill_in {
     }
 }
 
-# What has not been saved stays as it is.
+# Leaves names without a saved value unchanged.
 sub replaced {
     my ($value, $quote) = @_;
 
@@ -571,7 +571,7 @@ sub replaced {
     if (ref $value eq 'Regexp') {
         my $text = "$value";
 
-        # The braces are best written as \{\{name}} in a regex.
+        # In a regex, write literal braces as \{\{name}}.
         return $value if $text !~ s/\\?\{\\?\{(\w+)\}\}/{{$1}}/g;
 
         $text = replaced($text, 1);

@@ -3,8 +3,8 @@ package RoomsTest::Bundle;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Bundles, good and bad, and the form that carries them.  The ZIP is made by
-# hand, so that any field of it can lie.
+# Valid and invalid bundles, and the form that uploads them.  The ZIP is
+# written byte by byte, so that any of its fields can have a wrong value.
 
 use strict;
 use warnings;

@@ -9,10 +9,10 @@ package RoomsTest::Calls;
 #     my $res = call('POST', $path, $who, \%body, %headers);
 #     expect('409 SW_ROOM_FROZEN', 'POST', $path, $who, ...);
 #
-# $who is a participant of the current tenant (ann), of another (ann@east),
-# an administrator (ann!), or undef for no token at all.  What is expected is
-# a status, a code of an error, the field that its details name, and lines of
-# assertions on the JSON below (RoomsTest::JSON).
+# $who is a participant of the current tenant (ann), of another (ann@east), an
+# administrator (ann!), or undef for no token.  The expectation has a status,
+# an error's code, the field that its details name, and below them lines of
+# assertions on the JSON (RoomsTest::JSON).
 
 use strict;
 use warnings;
@@ -45,7 +45,7 @@ sub tenant {
     return $tenant;
 }
 
-# The key of the store, of the current tenant.
+# A key in the store, of the current tenant.
 sub key { return "sw:{$tenant}:" . join '', @_ }
 
 sub start {
@@ -74,7 +74,7 @@ sub token {
     return "mock:$who$admin";
 }
 
-# What http_req() returns, taken apart.  Of an error: its code and message, and
+# Parses the result of http_req().  For an error: its code, its message, and
 # the first of its details.
 sub answer {
     my ($raw) = @_;
@@ -83,7 +83,7 @@ sub answer {
     my $all = ref $json eq 'HASH' ? $json : {};
     my $error = $all->{error} // {};
 
-    # looking into an empty list would put something there
+    # reading an element of an empty list would create it
     my ($first) = @{$error->{details} || []};
 
     $first //= {};
@@ -101,7 +101,7 @@ sub call {
                                             $body, %headers));
 }
 
-# Calls that are under way at the same moment.
+# Calls that run concurrently.
 sub many {
     my ($concurrency, @calls) = @_;
     my @raw = map { my ($method, $path, $who, @rest) = @$_;
@@ -111,7 +111,7 @@ sub many {
            @{RoomsTest::HTTP::http_many(\@raw, $concurrency, 60)};
 }
 
-# One test: everything that an answer must be.
+# One test for all expectations of an answer.
 sub expect {
     my ($want, $method, $path, $who, $body, @headers) = @_;
     my ($line, $spec) = split /\n/, $want, 2;
@@ -177,7 +177,7 @@ sub known {
     return map { $_->{data} } @res;
 }
 
-# make(group => 'ann', name => 'x', ...) is the id of a new room.
+# make(group => 'ann', name => 'x', ...) returns the id of a new room.
 sub make {
     my ($type, $who, %fields) = @_;
 
@@ -190,8 +190,8 @@ sub make {
                 { room_type => $type, %fields })->{id};
 }
 
-# Brings participants into a room: invited by the first, and joined; "bob=50"
-# gets that power.
+# Adds participants to a room: the first one invites the others, who join;
+# "bob=50" gets that power.
 sub admit {
     my ($room, $by, @who) = @_;
 
@@ -243,7 +243,7 @@ sub member {
     return $row;
 }
 
-# As the store has them, and as /v1/sync shows them: without reactions.
+# Events in the form of the store and of /v1/sync: without reactions.
 sub events {
     my ($room, $who) = @_;
     my @events = pages("/v1/rooms/$room/messages?direction=forward", $who,
@@ -254,7 +254,7 @@ sub events {
     return @events;
 }
 
-# How many events the store has, in all rooms of the tenant.
+# The number of stored events in all rooms of the tenant.
 sub event_count {
     my $n = 0;
 
@@ -264,7 +264,7 @@ sub event_count {
     return $n;
 }
 
-# The position that an event's id tells.
+# The position in an event's id.
 sub event_place {
     no warnings 'portable';
 
@@ -289,7 +289,7 @@ sub who_is {
     return map { $_ => [(split ' ', $rows{$_})[0, 1]] } keys %rows;
 }
 
-# One test: whatever the store keeps twice says the same.
+# One test: data that the store keeps twice must agree.
 sub verify_room {
     my ($room, $name) = @_;
     my $redis = \&RoomsTest::Redis::redis;
@@ -335,7 +335,7 @@ sub verify_room {
             if !defined $redis->('ZSCORE', key("p:$who:rooms"), $room);
     }
 
-    # who may bring back an emptied room finds it, and nobody else
+    # only those who may reopen an empty room find it
 
     for my $index (@{$redis->('KEYS', key('p:*:rooms'))}) {
         my ($who) = $index =~ /:p:(.*):rooms\z/;

@@ -3,10 +3,10 @@ package RoomsTest::Chaos;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Load during faults, and what became of it.  Some nodes of NGINX share one
+# Load during faults, and checks of the result.  Some NGINX nodes share one
 # store.  Writers send messages, each with an Idempotency-Key, and repeat one
-# until it is acknowledged.  Followers read /v1/sync.  Then the rooms are read
-# and compared with what the writers and the followers know.
+# until it is acknowledged.  Followers read /v1/sync.  At the end the rooms are
+# compared with what the writers and the followers have recorded.
 
 use strict;
 use warnings;
@@ -36,7 +36,7 @@ END {
     }
 }
 
-# How long a scenario lasts: make chaos has more time than make test.
+# Length of a scenario in seconds: more in make chaos than in make test.
 sub seconds { return $ENV{CHAOS_SECONDS} || 5 }
 
 # new(store => URL, nodes => 2, conf => more of the server's configuration,
@@ -187,8 +187,8 @@ sub value {
     return $json->decode(slurp($child->{file}) || '{"bad": "nothing"}');
 }
 
-# Sends one message after another, to one node and then, when that doesn't
-# acknowledge it, to the next.
+# Sends one message after another.  If a node doesn't acknowledge a message,
+# the next node gets it.
 sub writer {
     my ($self, $n, $until) = @_;
     my @ports = $self->ports;
@@ -225,7 +225,7 @@ sub writer {
     return { acked => \@acked, odd => \%odd };
 }
 
-# Follows until the file "stop" is there and nothing new has come.
+# Follows until the file "stop" exists and nothing new arrives.
 sub follower {
     my ($self, $n, $since) = @_;
     my @ports = $self->ports;
@@ -259,7 +259,7 @@ sub follower {
     return { seen => \@seen, odd => \%odd, resets => $resets };
 }
 
-# All events of a room, as they are in the end.
+# All events of a room at the end.
 sub room {
     my ($self, $room) = @_;
     my (@events, $cursor);
@@ -278,8 +278,8 @@ sub room {
     return @events;
 }
 
-# run(faults => [[second, code], ...], writers => 4, followers => 2): loads
-# the nodes, does to them what faults say, and returns the figures.
+# run(faults => [[second, code], ...], writers => 4, followers => 2): puts load
+# on the nodes, runs the faults' code at their times, and returns the figures.
 sub run {
     my ($self, %o) = @_;
     my $for = $o{seconds} // seconds();
@@ -371,7 +371,7 @@ sub figures {
         $odd{bad}++ if $f->{bad};
         $odd{$_} += $f->{odd}{$_} for keys %{$f->{odd}};
 
-        # who is told to reload reads again from where the answer says
+        # a client that is told to reload starts again at the given position
 
         my %read;
 
@@ -387,7 +387,7 @@ sub figures {
              odd => \%odd };
 }
 
-# A line of the table that make chaos prints.
+# One line of the table that make chaos prints.
 sub print_figures {
     my ($name, $figures) = @_;
     my $file = $ENV{CHAOS_FIGURES} // return;
@@ -399,10 +399,10 @@ sub print_figures {
     close $out or die "$file: $!\n";
 }
 
-# Writes the figures, and holds them to what must be: `lost` may be a number,
-# or code that is given the lost ones.  With `resets` followers may be told to
-# reload: a worker that hasn't heard of a failover yet asks the old primary,
-# which is behind what they have read at the new one.
+# Prints the figures and tests them.  `lost` is the allowed number of lost
+# messages, or code that gets their list.  With `resets`, followers may be told
+# to reload: a worker that hasn't noticed a failover asks the old primary,
+# which is behind what the followers have read from the new one.
 sub report {
     my ($name, $figures, %may) = @_;
 

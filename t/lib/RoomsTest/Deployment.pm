@@ -3,8 +3,8 @@ package RoomsTest::Deployment;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A whole deployment: an nginx of two workers and a store of its own that
-# keeps what it has, as many as a suite needs.
+# A whole deployment: an nginx with two workers and its own store, which keeps
+# its data.  A suite may have several.
 
 use strict;
 use warnings;
@@ -22,9 +22,9 @@ use RoomsTest::Secrets qw(secrets_warn);
 
 my $json = JSON::PP->new->utf8->canonical;
 
-# new($letter, $dir, %options): what it needs is in "$dir/$letter"; `server`
-# is more of the configuration, and `store` the URL of a store that somebody
-# else starts.
+# new($letter, $dir, %options): its files are in "$dir/$letter"; `server` is
+# additional configuration, `store` the URL of a store that is started
+# elsewhere.
 sub new {
     my ($class, $letter, $dir, %o) = @_;
     my $self = bless { letter => $letter, dir => "$dir/$letter", keys => 0,
@@ -59,7 +59,7 @@ sub write_file {
     chmod 0640, $name;
 }
 
-# A new key signs; the one before it is an old one.
+# Rotates the key: a new one signs, the previous one becomes an old key.
 sub new_key {
     my ($self) = @_;
     my $n = ++$self->{keys};
@@ -193,7 +193,7 @@ sub reload {
     }) or die "no reload\n";
 }
 
-# A request of a participant; of the admin.
+# A request by a participant; by the administrator.
 sub call {
     my ($self, $who, $method, $path, $body, %headers) = @_;
 

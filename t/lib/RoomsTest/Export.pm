@@ -3,8 +3,8 @@ package RoomsTest::Export;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Exports for suites: rooms with many events, bundles taken apart, and a
-# client that reads as slowly as it likes.
+# Exports for suites: rooms with many events, the content of bundles, and a
+# client that can read slowly.
 
 use strict;
 use warnings;
@@ -28,8 +28,8 @@ our @EXPORT = qw(bundle entries fill manifest medium read_rest
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 
-# Writes so many messages straight into the store, of about so many bytes
-# that hardly compress, and returns nothing.
+# Writes messages directly into the store, with about the given size, which
+# hardly compress.
 sub fill {
     my ($room, $who, $n, $size) = @_;
     my $script = <<'END';
@@ -66,7 +66,7 @@ END
     }
 }
 
-# A content in a media path and a medium of it in the store; its id.
+# Writes a content to a media path and a medium to the store; returns its id.
 sub medium {
     my ($root, $name, $bytes, %more) = @_;
     my $id = sprintf 'med-%026d', ++$RoomsTest::Export::media;
@@ -127,7 +127,7 @@ sub manifest {
     return $json->decode($first->[1]);
 }
 
-# Exports and takes the manifest: (the manifest, the archive).
+# Exports a room; returns the manifest and the archive.
 sub bundle {
     my ($room, $who, $args) = @_;
     my $res = call('GET', "/v1/rooms/$room/export" . ($args // ''), $who);
@@ -137,7 +137,7 @@ sub bundle {
     return (manifest($res->{body}), $res->{body});
 }
 
-# A request whose client reads when it is told to.
+# A request whose client reads only on demand.
 sub reader {
     my ($port, $path, $who, $buffer) = @_;
 
@@ -153,16 +153,16 @@ sub reader {
     return $sock;
 }
 
-# The same, and by itself it takes almost nothing.
+# The same with a small receive buffer.
 sub slow_reader { return reader(@_, 4096) }
 
-# All that comes until the end, or so many bytes; (bytes, whether it ended).
+# Reads to the end, or the given number of bytes; returns (bytes, ended).
 sub read_rest {
     my ($sock, $max) = @_;
     my $deadline = time() + 30;
     my $in = '';
 
-    # in a hurry now: a small window costs a delayed ACK for each 4 KiB
+    # read fast now: a small window costs a delayed ACK for each 4 KiB
     setsockopt($sock, SOL_SOCKET, SO_RCVBUF, 1 << 20) if !defined $max;
 
     while (!defined $max || length $in < $max) {
@@ -180,7 +180,7 @@ sub read_rest {
     return ($in, 0);
 }
 
-# The body of a response in chunks, and whether its last chunk was there.
+# The body of a chunked response, and whether it has its last chunk.
 sub unchunk {
     my ($raw) = @_;
     my ($body, $at) = ('', index($raw, "\r\n\r\n") + 4);
@@ -201,7 +201,7 @@ sub unchunk {
     return ($body, 0);
 }
 
-# KiB of a process's memory.
+# A process's memory, KiB.
 sub rss {
     my ($pid) = @_;
 

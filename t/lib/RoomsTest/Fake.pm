@@ -3,9 +3,9 @@ package RoomsTest::Fake;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Servers that are written in a test: my $fake = fake($port, \&serve) calls
-# serve($socket, $n) for each connection, in a process of its own; stop_fake()
-# ends them all.  $n counts the connections.
+# Servers that a test defines.  my $fake = fake($port, \&serve) calls
+# serve($socket, $n) in a process of its own for each connection; $n counts
+# them.  stop_fake() ends all servers.
 
 use strict;
 use warnings;
@@ -26,7 +26,7 @@ sub fake {
 
     my $listener;
 
-    # a child of the one before may hold its listener until it is quite dead
+    # a dying child of the previous server may still hold its listening socket
     wait_for(3, sub {
         $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
                                           LocalPort => $port, Listen => 64,

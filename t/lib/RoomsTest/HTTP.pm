@@ -3,7 +3,7 @@ package RoomsTest::HTTP;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# An HTTP client that can send many requests at the same moment.
+# An HTTP client that can send many requests at the same time.
 
 use strict;
 use warnings;
@@ -67,11 +67,10 @@ sub http_req {
     return http_many([http_raw(@_)])->[0];
 }
 
-# Sends requests (the bytes, or the arguments of http_raw() as an array) so
-# that up to $concurrency of them are under way at once: all connections are
-# made first, then all requests are written, and then the responses are read.
-# The result has the responses in the order of the requests; the status is 0
-# when there was none.
+# Sends requests (bytes, or the arguments of http_raw() as an array), up to
+# $concurrency of them at a time: it makes all connections, then writes all
+# requests, then reads the responses.  Returns the responses in the order of
+# the requests; a status of 0 means no response.
 sub http_many {
     my ($requests, $concurrency, $timeout) = @_;
     my @bytes = map { ref $_ ? http_raw(@$_) : $_ } @$requests;
@@ -160,7 +159,7 @@ sub round {
     return map { parse($_) } @conns;
 }
 
-# Parses the head, once it is there.
+# Parses the head once it is complete.
 sub head_parsed {
     my ($conn) = @_;
 
@@ -189,8 +188,7 @@ sub head_parsed {
     return 1;
 }
 
-# Whether all of the response is there.  What has been looked at isn't looked
-# at again when more has come.
+# Whether the response is complete.  It doesn't look at the same bytes twice.
 sub complete {
     my ($conn) = @_;
 
@@ -205,7 +203,7 @@ sub complete {
            && length($conn->{in}) - $conn->{body_at} >= $length;
 }
 
-# Moves on to the first chunk that isn't whole; returns true after the last.
+# Moves on to the first incomplete chunk; returns true after the last chunk.
 sub next_chunks {
     my ($conn) = @_;
 
@@ -219,7 +217,7 @@ sub next_chunks {
                     =~ /\A([0-9A-Fa-f]+)/ or return 0;
         my $size = hex $hex;
 
-        # fields may follow the last one
+        # header fields may follow the last chunk
         return index($conn->{in}, "\r\n\r\n", $end) >= 0 if $size == 0;
         return 0 if length($conn->{in}) < $end + 2 + $size + 2;
 
@@ -241,7 +239,7 @@ sub parse {
         $body = join '', map { substr $conn->{in}, $_->[0], $_->[1] }
                          @{$conn->{chunks} || []};
 
-        # what has come of one that was cut off
+        # the part that has arrived of a truncated response
         $body .= $2 if !$last
                        && substr($conn->{in}, $conn->{chunk_at})
                           =~ /\A([0-9A-Fa-f]+)[^\r\n]*\r\n(.*)/s;

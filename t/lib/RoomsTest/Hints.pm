@@ -3,14 +3,14 @@ package RoomsTest::Hints;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A relay before a Redis that treats subscriptions badly.  What is published
-# comes through late, twice, in another order, or not at all; everything else
-# passes as it is.
+# A relay in front of Redis that disturbs subscriptions.  Published messages
+# arrive late, twice, in another order, or not at all; everything else is
+# passed on unchanged.
 #
 #     my $port = hints_relay($redis_port, drop => 0.2, double => 0.2,
 #                            delay => 0.4);
 #
-# Chances are of 1, the longest delay is in seconds.
+# Probabilities are from 0 to 1; `delay` is the longest delay, in seconds.
 
 use strict;
 use warnings;
@@ -63,7 +63,7 @@ sub hints_relay {
     return $port;
 }
 
-# One RESP reply at the head of a text: its length, or undef if it isn't whole.
+# The length of the RESP reply at the start of a text; undef: incomplete.
 sub reply_length {
     my ($text, $at) = @_;
 

@@ -14,8 +14,8 @@ package RoomsTest::JSON;
 #     data.size : number             string number boolean array object null
 #     data.size >= 10                also > < <=
 #
-# The path of the whole text is "$", and [-1] is the last element, [id=x] the
-# first one whose id is x; [*].id are the ids of all of them.  A member with
+# The path "$" is the whole text.  [-1] is the last element, [id=x] the first
+# one whose id is x, and [*].id has the ids of all.  A member whose name has
 # other characters than those of a word or "-" is written ["a.b"].
 
 use strict;
@@ -29,8 +29,8 @@ our @EXPORT_OK = qw(json_decode json_get json_like json_problems);
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 
-# As JSON::PP decodes, which reads letter by letter, but ten times as fast.  It
-# dies for what is no JSON, and leaves to JSON::PP what is rare.
+# Decodes like JSON::PP, but ten times as fast.  Dies of invalid JSON, and
+# leaves rare forms to JSON::PP.
 my %escape = (b => "\b", f => "\f", n => "\n", r => "\r", t => "\t",
               '"' => '"', '\\' => '\\', '/' => '/');
 
@@ -97,7 +97,7 @@ sub json_value {
     die "no value\n";
 }
 
-# Behind its first quote.
+# Reads a string, after its opening quote.
 sub json_string {
     my ($text) = @_;
     my $string = '';
@@ -105,7 +105,7 @@ sub json_string {
     while (1) {
         $string .= $1 if $$text =~ /\G([^"\\\0-\x1f]+)/gc;
 
-        # bytes and characters are the same here, and stay so beside bytes
+        # ASCII is the same as bytes and as characters
         utf8::downgrade($string) if $string !~ /[^\0-\x7f]/;
 
         return $string if $$text =~ /\G"/gc;
@@ -115,7 +115,7 @@ sub json_string {
     }
 }
 
-# The last text is asked for several times; its value is only read.
+# Caches the value of the last text; callers must not change it.
 my ($last_text, $last_value);
 
 sub decoded {
@@ -161,7 +161,7 @@ sub parse_path {
     return \@steps;
 }
 
-# Returns (1, value), or () when there is no such thing.
+# Returns (1, value), or () if the path doesn't exist.
 sub find_value {
     my ($value, $path) = @_;
     my $steps = parse_path($path) or die "bad path $path\n";
@@ -238,7 +238,7 @@ sub plain {
     return $text;
 }
 
-# Text that is no JSON stands for itself.
+# A text that isn't JSON is taken literally.
 sub literal {
     my ($text) = @_;
     my $value = eval { json_decode($text) };
@@ -292,7 +292,7 @@ sub holds {
     return type_of($value) eq 'number' && $compare{$op}->($value, $arg);
 }
 
-# Returns what is wrong, as a list of lines.
+# Returns the problems, as a list of lines.
 sub json_problems {
     my ($body, $spec) = @_;
     my $root = eval { decoded($body) };

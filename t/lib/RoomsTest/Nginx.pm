@@ -3,7 +3,7 @@ package RoomsTest::Nginx;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# An nginx for suites that are not made of blocks.
+# An nginx for suites without blocks.
 
 use strict;
 use warnings;
@@ -24,7 +24,7 @@ my ($pid, $dir, $port, $options, $runs);
 
 sub nginx_pid { return $pid }
 
-# What is in the error log.
+# The content of the error log.
 sub nginx_log { return defined $dir ? slurp("$dir/error.log") : '' }
 
 # run_nginx($server_snippet, %options) starts nginx and returns its port.
@@ -88,7 +88,7 @@ sub write_config {
     my $temp = join '', map { "    ${_}_temp_path $dir/${_}_temp;\n" }
                qw(client_body proxy fastcgi scgi uwsgi);
 
-    # the default is a folder of this machine, which suites leave alone
+    # the default is a system folder, which suites must not use
     $temp .= "    rooms_media_path $dir/rooms_media;\n"
         if $modules && !$o{default_media}
            && ($o{http} // '') !~ /^\s*rooms_media_path/m;
@@ -96,7 +96,7 @@ sub write_config {
     my $level = $o{log_level} // $ENV{TEST_NGINX_LOG_LEVEL} // 'info';
     my $connections = $o{connections} // 1024;
 
-    # As the runners do with the sections of blocks.
+    # The runners do the same with the sections of blocks.
     my ($server, $http, $main) = map {
         my $text = $_ // '';
         $text =~ s/\$(TEST_NGINX_[A-Z0-9_]+)/
@@ -141,8 +141,8 @@ END
     close $out or die "nginx.conf: $!\n";
 }
 
-# Loads the configuration again, a new one if one is given.  Needs a master
-# process; returns when the new workers run and old ones have been told.
+# Reloads the configuration, which may be a new one.  Needs a master process.
+# Returns when the new workers run and the old ones have got their signal.
 sub nginx_reload {
     my ($snippet) = @_;
     my $pattern = qr/start worker processes/;
@@ -154,7 +154,7 @@ sub nginx_reload {
 
     kill 'HUP', $pid;
 
-    # the old ones accept connections until they have heard of it
+    # the old workers accept connections until they get the signal
     return wait_for(30, sub {
         my $log = nginx_log();
         my $now = () = $log =~ /$pattern/g;

@@ -3,8 +3,8 @@ package RoomsTest::Peer;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A server that others tell events to: a stranger, made of the contract alone.
-# It writes down what it is sent, and answers as it was told to.
+# A server that receives events from others, written only from the contract.
+# It records the requests and answers them in a chosen mode.
 #
 #     my $peer = RoomsTest::Peer->new(seed => 'b' x 32, ip => '127.0.0.1');
 #     $peer->mode('500');                 # from now on
@@ -45,8 +45,8 @@ sub new {
     return $self;
 }
 
-# ok, reject (the first event), slow, hang, garbage, short, cut, redirect, or a
-# status.
+# Modes: ok, reject (the first event), slow, hang, garbage, short, cut,
+# redirect, or a status.
 sub mode {
     my ($self, $mode) = @_;
 
@@ -111,7 +111,7 @@ sub serve {
     }
 
     if (slurp("$self->{dir}/mode") eq 'hang') {
-        # until whoever asks goes away
+        # until the client closes
         sysread $conn, my $more, 1;
         return;
     }
@@ -125,7 +125,7 @@ sub serve {
     my $from = time;
     my $mode = slurp("$self->{dir}/mode");
 
-    # decoding long bodies here takes longer than we are waited for
+    # decoding long bodies here would take longer than the client waits
 
     my @results = map { { id => $_, status => 'applied' } }
                   $body =~ /\{"id":"(evt-\w+)","room_id":/g;
@@ -140,7 +140,7 @@ sub serve {
 
     pop @results if $mode eq 'short';
 
-    # one write: appends of several processes don't mix
+    # a single write, so that several processes' lines don't mix
 
     my $record = $json->encode({ method => $method, target => $target,
                                  headers => \%headers, from => $from,
@@ -181,7 +181,7 @@ sub answer {
     close $conn;
 }
 
-# What was sent, as far as it is written down: method, target, headers, from, to, mode, body, events.
+# The recorded requests: method, target, headers, from, to, mode, body, events.
 sub sent {
     my ($self) = @_;
 

@@ -16,20 +16,19 @@ use Time::HiRes qw(sleep time);
 our @EXPORT_OK = qw(checked end_process find_program free_port keep_reports
                     patience slurp start_process wait_for write_file);
 
-# How many times longer than usual things may take: under valgrind or
-# sanitizers what waits has to wait longer, and TEST_ROOMS_PATIENCE says so of
-# a slow machine.
+# The factor for all time limits: larger under valgrind or sanitizers, and on a
+# slow machine, set by TEST_ROOMS_PATIENCE.
 sub patience {
     return $ENV{TEST_ROOMS_PATIENCE}
            || ($ENV{TEST_NGINX_USE_VALGRIND} ? 10 : checked() ? 5 : 1);
 }
 
-# Under valgrind or sanitizers, which keep memory and take their own.
+# Whether valgrind or sanitizers are in use, which need additional memory.
 sub checked {
     return $ENV{TEST_NGINX_USE_VALGRIND} || ($ENV{ASAN_OPTIONS} // '') ne '';
 }
 
-# Below the ephemeral ports, so that no outgoing connection takes it.
+# A port below the ephemeral ones, so that no outgoing connection takes it.
 sub free_port {
     for (1 .. 1000) {
         my $port = 20000 + int rand 12000;
@@ -83,7 +82,7 @@ sub wait_for {
     my $deadline = time() + $seconds * patience();
     my $pause = 0.003;
 
-    # who looks all the time takes the processor from what they wait for
+    # polling without a pause would take the processor from the process
     until ($code->()) {
         return 0 if time() > $deadline;
         sleep $pause;
@@ -120,8 +119,8 @@ sub end_process {
     return $status;
 }
 
-# UBSan, beside ASan, writes to the standard error stream whatever its log_path
-# says, and that is nginx's error log: its reports in there are kept.
+# Together with ASan, UBSan ignores log_path and writes to the standard error
+# stream, which is nginx's error log.  This keeps its reports.
 sub keep_reports {
     my $dir = $ENV{TEST_ROOMS_REPORTS} // return;
     my $text = join '', map { slurp($_) } @_;

@@ -22,14 +22,14 @@ our @EXPORT_OK = qw(redis redis_pause redis_port redis_resume redis_start
 
 my ($dir, $port, $pid, $paused, $conn);
 
-# With TEST_ROOMS_REDIS suites use that server: another version, or Valkey.
+# TEST_ROOMS_REDIS names the program to use: another version, or Valkey.
 sub binary {
     return find_program($ENV{TEST_ROOMS_REDIS} || 'redis-server');
 }
 
 sub redis_port { return $port }
 
-# Starts the server, on the port it had before if it ran before.
+# Starts the server; a restarted one keeps its port.
 sub redis_start {
     return if defined $pid;
 
@@ -52,8 +52,8 @@ sub redis_start {
     $ENV{TEST_NGINX_REDIS_SOCK} = "$dir/redis.sock";
 }
 
-# With TEST_ROOMS_ACL, what "ACL SETUSER" takes, suites use the store as that
-# user, who may do no more; what was refused ends the suite with an error.
+# TEST_ROOMS_ACL has rules for "ACL SETUSER".  The suites then use the store as
+# a user with these rules, and a refused command is an error at their end.
 sub acl_user {
     my ($name, @rules) = split ' ', $ENV{TEST_ROOMS_ACL} // return '';
 
@@ -109,8 +109,7 @@ sub redis_stop {
     $pid = undef;
 }
 
-# A server that hangs: connections are accepted by the system, and nothing
-# is answered.
+# Lets the server hang: the system accepts connections, but nothing answers.
 sub redis_pause {
     kill 'STOP', $pid if defined $pid;
     $paused = 1;
@@ -143,7 +142,7 @@ sub remove {
 }
 
 # Runs one command and returns its reply: a string, a number, an array
-# reference or undef (nil).  An error reply is thrown.
+# reference or undef (nil).  Dies of an error reply.
 sub redis {
     my @command = @_;
 

@@ -3,22 +3,21 @@ package RoomsTest::Relay;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A store with faults: a relay before the suite's Redis that takes one command
-# after another, and does to those that match what a rule says:
+# A store with faults: a relay in front of the suite's Redis.  It takes one
+# command after another, and applies a rule to those that match:
 #
 #     my $port = relay();
 #     rule(qr/^HGET .*:r:room-1/, 'error BUSY later', 2);      two of them
 #     norule();
 #
-#     error TEXT      answers with that error, and doesn't ask Redis
-#     lose-reply      asks, and closes the connection without the answer
+#     error TEXT      answers with that error, without asking Redis
+#     lose-reply      asks Redis, and closes the connection without the answer
 #     lose-request    closes the connection
 #     hang            never answers
-#     first COMMAND   has Redis do that before, and answers
-#     drip BYTES MS   answers, so many bytes at a time, with pauses
+#     first COMMAND   runs that command first, then the matched one
+#     drip BYTES MS   answers some bytes at a time, with pauses
 #
-# A command is its words with a space between; what it matched is counted by
-# met().
+# A command is matched as its words with spaces between.  met() counts matches.
 
 use strict;
 use warnings;
@@ -76,7 +75,7 @@ sub norule { locked(sub { unlink "$dir/rule" }) }
 # How many commands the last rule met.
 sub met { return 0 + (read_file('met') || 0) }
 
-# The action for a command, if there is one.
+# The action for a command, or undef.
 sub take {
     my ($command) = @_;
 
@@ -100,7 +99,7 @@ sub take {
     });
 }
 
-# One value of RESP2 off the front of a buffer that is read as needed.
+# Takes one RESP2 value from the front of a buffer, reading more as needed.
 sub value {
     my ($sock, $buf) = @_;
     my $more = sub { sysread($sock, $$buf, 65536, length $$buf) or die "end\n" };

@@ -19,7 +19,7 @@ our @EXPORT = qw(roomsctl roomsctl_missing roomsctl_status);
 
 my $status;
 
-# What it needs and isn't here; the empty string: nothing.
+# What it needs and isn't installed; "": nothing is missing.
 sub roomsctl_missing {
     return join ' ', grep { !find_program($_) } qw(bash curl redis-cli);
 }

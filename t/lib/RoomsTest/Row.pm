@@ -3,8 +3,8 @@ package RoomsTest::Row;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Events as the store holds them (src/rooms/rooms_stored.h): rows to what the
-# API shows, and back.
+# Stored events (src/rooms/rooms_stored.h): converts rows to the API's form and
+# back.
 
 use strict;
 use warnings;
@@ -35,7 +35,7 @@ sub ms {
     return 1000 * Time::Local::timegm($s, $min, $h, $d, $m - 1, $y) + $ms;
 }
 
-# A row of an event; undef: it is none.
+# Parses an event's row; undef: invalid.
 sub row_event {
     my ($row, $room) = @_;
     my ($digits, $type, $sender, $created, $rest)
@@ -80,7 +80,7 @@ sub event_row {
            grep { defined } $e->{content}, $e->{original_content};
 }
 
-# What `unread` calls a message.
+# A message's member in `unread`.
 sub unread_name { return substr $_[0], 4, 13 }
 
 1;

@@ -3,9 +3,9 @@ package RoomsTest::Schema;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Holds values against the part of JSON Schema that docs/openapi.yaml uses.
-# What a schema doesn't describe is a problem, unless additionalProperties
-# says otherwise: an answer has nothing that isn't written down.
+# Checks values with the part of JSON Schema that docs/openapi.yaml uses.
+# Properties that a schema doesn't describe are problems, unless
+# additionalProperties allows them: every property of an answer is documented.
 
 use strict;
 use warnings;
@@ -26,7 +26,7 @@ my %known = map { $_ => 1 } qw(
     example examples contentMediaType discriminator
 );
 
-# The thing itself where a reference stands; dies of one that leads nowhere.
+# Resolves a reference; dies if it has no target.
 sub resolve {
     my ($doc, $thing) = @_;
 
@@ -49,14 +49,15 @@ sub resolve {
     return $thing;
 }
 
-# What is wrong, as lines.  With open => 1, other properties are let be.
+# Returns the problems, as lines.  With open => 1, other properties are
+# allowed.
 sub schema_problems {
     my ($doc, $schema, $value, %o) = @_;
 
     return at($doc, $schema, $value, '$', $o{open});
 }
 
-# One place of the value, with all that its schema says of it.
+# Checks one place in the value against its schema.
 sub at {
     my ($doc, $schema, $value, $where, $open) = @_;
     my ($bad, $seen) = apply(@_);
@@ -69,7 +70,7 @@ sub at {
     return @$bad;
 }
 
-# Gives the problems, and the names of properties that are described.
+# Returns the problems, and the names of the described properties.
 sub apply {
     my ($doc, $schema, $value, $where, $open) = @_;
     my (@bad, %seen);

@@ -3,8 +3,8 @@ package RoomsTest::Secrets;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# No token, ticket, link, password or message is in NGINX's error log, whatever
-# a suite does: each suite looks through its logs with this.
+# Checks that NGINX's error log has no token, ticket, link, password or
+# message.  Each suite checks its logs with this.
 
 use strict;
 use warnings;
@@ -15,12 +15,12 @@ use RoomsTest::Process qw(slurp);
 
 our @EXPORT_OK = qw(secrets_in secrets_sent secrets_warn);
 
-# What this suite has sent or got and may be in no log.  More than so many add
-# nothing.
+# Secrets that this suite has sent or received.  More than this number aren't
+# recorded.
 my $most = 2000;
 my %marks;
 
-# How something secret looks, also escaped as NGINX escapes it.
+# Patterns of secrets, also in NGINX's escaped form.
 my $quote = qr/(?:"|\\"|\\x22)/;
 my $shape = qr/\beyJ[\w-]{8,}\.[\w-]{8,}              # a token,
                |\bmock:[\w.|-]+\@\w                   # or one of tests
@@ -30,7 +30,7 @@ my $shape = qr/\beyJ[\w-]{8,}\.[\w-]{8,}              # a token,
                |\brediss?:\/\/[^\s"@\/]*:[^\s"@\/]+@  # a password
               /x;
 
-# The bytes of a request or an answer: texts, and what is given once.
+# Records the secrets in the bytes of a request or an answer.
 sub secrets_sent {
     for my $bytes (grep { length() < 100_000 } @_) {
         last if keys %marks > $most;
@@ -42,8 +42,8 @@ sub secrets_sent {
     }
 }
 
-# Of these lines of an error log, those with a secret.  NGINX itself writes
-# what it gets at the level "debug", and at "info" a header line that it refuses.
+# The lines of an error log that have a secret.  NGINX itself logs requests at
+# the level "debug", and refused header lines at "info".
 sub secrets_in {
     my @lines = grep { !/ \[debug\] | client sent \w+(?: \w+)? header line/ } @_;
     my $marks = join '|', map { quotemeta } keys %marks;
@@ -52,7 +52,7 @@ sub secrets_in {
     return grep { /$shape/ || /$sent/ } @lines;
 }
 
-# t/make/suite fails a suite that says so.
+# t/make/suite fails a suite that prints this.
 sub secrets_warn {
     my @files = @_;
 

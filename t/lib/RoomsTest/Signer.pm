@@ -3,8 +3,8 @@ package RoomsTest::Signer;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A server that signs its requests, written from the contract alone: RFC 9421
-# with openssl(1) for Ed25519.
+# A server that signs its requests.  It is written only from the contract: RFC
+# 9421, with openssl(1) for Ed25519.
 #
 #     my $peer = RoomsTest::Signer->new('b.example', $seed_of_32_bytes);
 #     http_req('GET', $path, undef, undef,
@@ -68,7 +68,7 @@ sub sign {
     return encode_base64(read_file("$dir/signature"), '');
 }
 
-# Whether this server made a signature (base64) of a text.
+# Whether this server has signed a text; the signature is in base64.
 sub verified {
     my ($self, $text, $signature) = @_;
     my $dir = $self->{dir};
@@ -81,8 +81,8 @@ sub verified {
                   . " -sigfile $dir/signature >/dev/null 2>&1") == 0;
 }
 
-# Whether it signed a request, as a peer of this name takes it: a hash with
-# method, target, headers (lower case) and body.  Returns what is wrong.
+# Checks its signature of a request to a peer of this name: a hash with method,
+# target, headers (lower case) and body.  Returns the problem.
 sub request_problem {
     my ($self, $authority, $r) = @_;
     my $h = $r->{headers};
@@ -111,8 +111,8 @@ sub request_problem {
            ? undef : 'a wrong signature';
 }
 
-# Whether it signed an event, of plain text and integers: canonical JSON of
-# those is what JSON::PP writes.
+# Checks its signature of an event with plain text and integers only, for which
+# JSON::PP writes canonical JSON.
 sub event_problem {
     my ($self, $event) = @_;
     my %copy = %$event;
@@ -125,8 +125,8 @@ sub event_problem {
            ? undef : 'a wrong signature';
 }
 
-# Options: authority (whom it is for), body, and to lie: created, name,
-# key_id, digest.
+# Options: authority (the receiver), body, and to forge: created, name, key_id,
+# digest.
 sub headers {
     my ($self, $method, $target, %o) = @_;
     my $digest = $o{digest}

@@ -3,8 +3,8 @@ package RoomsTest::Stranger;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A server of somebody else's, which signs what docs/federation-protocol.md
-# says, and, if it is told to, what it doesn't.
+# Another server, which follows docs/federation-protocol.md, and violates it on
+# request.
 
 use strict;
 use warnings;
@@ -27,7 +27,7 @@ my $json = JSON::PP->new->utf8->canonical;
 my $n = 0;
 my $tenant;
 
-# new(name of it, its seed, name of the server that it talks to)
+# new(its name, its seed, the name of the server under test)
 sub new {
     my ($class, $name, $seed, $to) = @_;
 
@@ -36,9 +36,8 @@ sub new {
 }
 
 # around($name, $tenant, @letters) starts an nginx that federates under a name,
-# and gives strangers, whose descriptors are served, and nothing else of them.
-# Before the letters may be a hash: workers, and what else its server{} and
-# http{} have.
+# and returns strangers, of which only the descriptors are served.  A hash
+# before the letters may have workers, and more of server{} and http{}.
 sub around {
     my ($name, @letters) = @_;
 
@@ -97,7 +96,7 @@ END
     return @strangers;
 }
 
-# What participants of the server under test ask it; and its policy is put.
+# Requests by participants of the server under test, and setting its policy.
 sub call {
     my ($who, $method, $path, $body, %headers) = @_;
     my $res = http_req($method, $path, "mock:$who",
@@ -120,7 +119,7 @@ sub name { $_[0]{name} }
 sub signer { $_[0]{signer} }
 sub fqid { "\@$_[1]:$_[0]{name}" }
 
-# An event; what is given replaces what would be there.
+# An event; the given members replace the defaults.
 sub event {
     my ($self, $room, $local, $type, $content, %o) = @_;
 
@@ -140,7 +139,7 @@ sub rfc3339 {
                    $d, $h, $m, $s;
 }
 
-# The room of an origin's event, and a member of it.
+# "room" of an event from the room's home, and an element of "members".
 sub room {
     my ($self, $name, %o) = @_;
 
@@ -160,7 +159,7 @@ sub member {
              avatar_url => undef };
 }
 
-# What this server says of one of its own; what it was asked for.
+# Sets the profile that this server gives of a participant.
 sub profile {
     my ($self, $local, $name, %o) = @_;
     my $file = "$self->{served}/$self->{letter}-$local.json";
@@ -171,7 +170,7 @@ sub profile {
     rename "$file.new", $file or die "$file: $!\n";
 }
 
-# What it answers to any GET of a path.
+# Its answer to any GET of a path.
 sub serves {
     my ($self, $path, $data) = @_;
     my $file = "$self->{served}/$self->{letter}$path";
@@ -188,8 +187,8 @@ sub asked {
            RoomsTest::Process::slurp("$self->{served}/$self->{letter}.log");
 }
 
-# In suites of blocks: an event as a block writes it, with what that leaves out.
-# Of the sender, the name is enough; of the room and its members, what matters.
+# For suites of blocks: completes an event that a block writes.  The sender's
+# name is enough, and of the room and its members, the parts that matter.
 sub completed {
     my ($self, $event) = @_;
     my %event = %$event;
@@ -204,9 +203,9 @@ sub completed {
     return $self->event($event{room_id}, $local, '', {}, %event);
 }
 
-# What signs requests for signs() of RoomsTest::Blocks: completes and signs the
-# events in them, too.  The options are those of RoomsTest::Signer::headers,
-# and, to lie, the method and target that are signed; code is asked each time.
+# Code for signs() of RoomsTest::Blocks, which also completes and signs the
+# events in a request.  The options are those of RoomsTest::Signer::headers,
+# and, to forge, the method and target to sign; code is called each time.
 sub signer_of_calls {
     my ($self, %o) = @_;
 
@@ -226,8 +225,8 @@ sub signer_of_calls {
     };
 }
 
-# A server of NGINX that tells who this one is, beside that of the block, and
-# whatever else it is given.
+# A server{} beside that of the block, which serves this server's descriptor,
+# and other given configuration.
 sub virtual {
     my ($self, $more) = @_;
     my $descriptor = $self->{signer}->descriptor;
@@ -257,7 +256,7 @@ sub signed {
                                   $signer->sign($json->encode(\%event)) } } };
 }
 
-# Sends events as they are; gives the status, and the results.
+# Sends events unchanged; returns the status and the results.
 sub post {
     my ($self, @events) = @_;
 
@@ -276,7 +275,7 @@ sub post_text {
     return ($res->[0], $data->{data}{results}, $data->{error}{code} // '');
 }
 
-# Signs one and sends it: "status code reason".
+# Signs an event and sends it; returns "status code reason".
 sub tell {
     my ($self, $event) = @_;
     my ($status, $results, $code) = $self->post($self->signed($event));

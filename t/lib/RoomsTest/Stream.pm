@@ -9,8 +9,9 @@ package RoomsTest::Stream;
 #     my $event = $st->next('caught_up');    # skips what comes before it
 #     my @events = $st->until('caught_up');  # all up to and with it
 #
-# An event is {event, id, data, retry}; `data` is decoded, `raw` is not, a
-# comment is {event => ':'}, a retry alone {event => 'retry'}.  What doesn't come in time is undef.
+# An event is {event, id, data, retry}; `data` is decoded, `raw` is not.  A
+# comment is {event => ':'}, and a single retry field {event => 'retry'}.
+# Methods return undef if nothing arrives in time.
 
 use strict;
 use warnings;
@@ -58,7 +59,7 @@ sub new {
     return $self;
 }
 
-# Reads what there is, for at most so long; 0: nothing came.
+# Reads available data, waiting at most the given time; 0: nothing came.
 sub fill {
     my ($self, $left) = @_;
 
@@ -115,7 +116,7 @@ sub fill {
     return 1;
 }
 
-# The header, as soon as it is here.
+# Waits for the header.
 sub head {
     my ($self, $seconds) = @_;
     my $until = time() + ($seconds // 30) * patience();
@@ -127,7 +128,7 @@ sub head {
     return $self->{status};
 }
 
-# The next event, or the next of that name ('message': one without).
+# The next event, or the next of that name ('message': one without a name).
 sub next {
     my ($self, $name, $seconds) = @_;
     my $until = time() + ($seconds // 30) * patience();
@@ -154,7 +155,7 @@ sub until {
     return @{$self->{lines}}[$at .. $#{$self->{lines}}];
 }
 
-# Whether nothing comes for so long (comments don't count).
+# Whether nothing comes for the given time (comments don't count).
 sub silent {
     my ($self, $seconds) = @_;
     my $until = time() + $seconds;

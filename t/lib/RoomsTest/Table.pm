@@ -3,7 +3,7 @@
 
 package RoomsTest::Table;
 
-# The table of endpoints, as the source has it.
+# The table of endpoints, read from the source.
 
 use strict;
 use warnings;
@@ -14,7 +14,7 @@ use RoomsTest::Process qw(slurp);
 
 our @EXPORT_OK = qw(table_rows table_fields);
 
-# All files that may give rows to the table.
+# All files with rows of the table.
 sub sources {
     return join "\n", map { slurp($_) } sort glob 'src/*/ngx_rooms_*.c';
 }
@@ -37,7 +37,8 @@ sub table_rows {
     return @rows;
 }
 
-# Of each list of body fields: its fields with type, required and null.
+# Lists of body fields: each field with its type, and whether it is required
+# and may be null.
 sub table_fields {
     my $source = sources();
     my %fields;

@@ -3,7 +3,7 @@ package RoomsTest::Token;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Tokens: those of t/data by name, and HS256 ones made on the spot.
+# Tokens: those of t/data by name, and newly made HS256 tokens.
 
 use strict;
 use warnings;
@@ -32,14 +32,15 @@ sub token {
     return $stored{$name} // die "no token $name in t/data/tokens\n";
 }
 
-# The first two parts: unsigned($header, $claims); either may be text.
+# A token's first two parts: unsigned($header, $claims); either may be a
+# string.
 sub unsigned {
     return join '.', map { encode_base64url(ref $_ ? $json->encode($_)
                                                    : $_) } @_;
 }
 
-# hs256($secret, %claims): sub, tenant_id and an exp in an hour unless given;
-# undef leaves a claim out.  "header" adds to the header.
+# hs256($secret, %claims): sub, tenant_id and an exp in one hour have defaults;
+# undef leaves a claim out.  "header" has additional header members.
 sub hs256 {
     my ($secret, %claims) = @_;
     my $header = delete $claims{header};

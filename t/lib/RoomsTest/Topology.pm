@@ -3,8 +3,8 @@ package RoomsTest::Topology;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Stores of several processes: a Redis Cluster, and a primary with replicas
-# and sentinels.  Whatever was started is killed when the suite ends.
+# Stores of several processes: a Redis Cluster, and a primary with replicas and
+# sentinels.  All processes are killed when the suite ends.
 
 use strict;
 use warnings;
@@ -33,7 +33,7 @@ END {
     }
 }
 
-# a cluster's bus is 10000 above, so the port must leave room for it
+# a cluster's bus uses the port plus 10000, which must be valid
 sub topology_port {
     for (1 .. 1000) {
         my $p = 20000 + int rand 12000;
@@ -48,7 +48,7 @@ sub topology_port {
     die "no free port\n";
 }
 
-# Until the code is true; each look is a process or more, so not at once again.
+# Polls until the code is true, with pauses, as each look starts processes.
 sub slowly {
     my ($seconds, $code) = @_;
     my $deadline = time + $seconds * patience();
@@ -108,9 +108,9 @@ sub redis_end {
 
 sub topology_end { redis_end($_) for keys %pids }
 
-# Three primaries that have all slots, and a replica of each one named; gives
-# the primaries' ports and then those of the replicas.  With { announce => code }
-# first, clients are sent to what the code makes of a node's port.
+# Three primaries with all slots, and a replica for each given one.  Returns
+# the primaries' ports, then the replicas'.  With { announce => code } as the
+# first argument, nodes announce the address that the code makes of their port.
 sub cluster_start {
     my %how = ref $_[0] ? %{shift()} : ();
     my (@replicas) = @_;
@@ -158,7 +158,7 @@ sub cluster_start {
     return @nodes;
 }
 
-# Moves a slot, and calls the code while it is on its way, some keys at a time.
+# Moves a slot, some keys at a time, and calls the code in between.
 sub slot_move {
     my ($slot, $from, $to, $others, $code) = @_;
     my ($fromid, $toid) = map { redis_cli($_, 'CLUSTER', 'MYID') } $from, $to;

@@ -3,7 +3,7 @@ package RoomsTest::WebSocket;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A WebSocket that does what it is told, wrong things too.
+# A WebSocket client that can also violate the protocol.
 #
 #     my $ws = RoomsTest::WebSocket->new('/v1/stream?since=0', $token, %headers);
 #     my $said = $ws->next('caught_up');    # the data of a text frame, decoded
@@ -136,7 +136,8 @@ sub get {
     }
 }
 
-# What the next text says; of that type, if one is given.  Pings are answered.
+# The decoded data of the next text frame, or of the next of a type.  Answers
+# pings.
 sub next {
     my ($self, $type, $seconds) = @_;
     my $until = time() + ($seconds // 30) * patience();
@@ -176,7 +177,8 @@ sub until {
     return @{$self->{said}}[$at .. $#{$self->{said}}];
 }
 
-# Code and reason of the close, and then the connection is gone.
+# Code and reason of the close frame.  gone() tells whether the connection has
+# ended.
 sub closed {
     my ($self, $seconds) = @_;
 

@@ -3,9 +3,9 @@ package RoomsTest::YAML;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Reads the part of YAML that docs/openapi.yaml is written in: blocks of
-# mappings and sequences, flow collections (so all of JSON), quoted and plain
-# scalars of one line, and "|".  No anchors, tags or documents.
+# Reads the part of YAML that docs/openapi.yaml uses: blocks of mappings and
+# sequences, flow collections (so all of JSON), quoted and plain scalars of one
+# line, and "|".  Not anchors, tags or several documents.
 
 use strict;
 use warnings;
@@ -34,7 +34,7 @@ sub yaml_load {
 
 sub fail { die sprintf "line %d: %s: %s\n", $at + 1, $_[0], $lines[$at] // '' }
 
-# Goes to the next line that says something, and gives its indentation.
+# Goes to the next line with content, and returns its indentation.
 sub next_line {
     $at++ while $at < @lines && $lines[$at] =~ /^\s*(?:#.*)?$/;
 
@@ -85,7 +85,7 @@ sub sequence {
         my $rest = $1;
 
         if ($rest =~ /^(?:$quoted|[^\s\[\{'"].*?):(?: |$)/) {
-            # a mapping that begins behind the dash
+            # a mapping that starts after the dash
             $lines[$at] =~ s/^( *)-/$1 /;
             push @list, node($indent + 1);
 
@@ -97,7 +97,7 @@ sub sequence {
     return \@list;
 }
 
-# What stands behind a key or a dash.
+# The value after a key or a dash.
 sub value {
     my ($rest, $indent) = @_;
 

@@ -36,7 +36,7 @@ our @EXPORT = qw(
     workers
 );
 
-# Sections of the CPAN distribution that would be left untested here.
+# Sections of the CPAN distribution that this runner doesn't test.
 my @unsupported = qw(
     charset curl curl_error curl_options curl_protocol http09 http2 http3
     reload_fails request_eval response_body_eval skip_nginx2 skip_openssl
@@ -223,8 +223,8 @@ sub evaluate {
         or bail_out($block->name . " - $section failed: $@");
 }
 
-# Sees to it that nginx runs with the configuration of the block.  Returns
-# false when there is nothing to request (must_die).
+# Makes nginx run with the block's configuration.  Returns false if the block
+# has no request (must_die).
 sub prepare {
     my ($block) = @_;
     my $name = $block->name;
@@ -244,8 +244,8 @@ sub prepare {
     my $must_die = $block->must_die;
     my $running = Test::Nginx::Runner::Process::config();
 
-    # Blocks that look for lines in the error log get those of the start,
-    # too, so there has to be one.
+    # Blocks that check the error log also see the lines of nginx's start, so
+    # start it anew.
     if (!$Test::Nginx::Util::ForceRestart
         && !$shutdown_block
         && !defined $must_die
@@ -362,7 +362,7 @@ sub run_requests {
     }
 }
 
-# After a failure: what nginx had to say.
+# After a failure: shows nginx's output.
 sub show_log {
     my $text = Test::Nginx::Util::read_file($Test::Nginx::Util::ErrLogFile);
     my @lines = grep { /\[(?:warn|error|crit|alert|emerg)\]/ }

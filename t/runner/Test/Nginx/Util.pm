@@ -98,7 +98,7 @@ our $ConfFile   = "$ServRoot/conf/nginx.conf";
 our $PidFile    = "$ServRoot/logs/nginx.pid";
 our $StderrFile = "$ServRoot/logs/stderr.log";
 
-# Getters that set when given a value.
+# Getters, which set the value if one is given.
 sub repeat_each (@)            { $RepeatEach = shift if @_; $RepeatEach }
 sub server_addr (@)            { $ServerAddr = shift if @_; $ServerAddr }
 sub server_name (@)            { $ServerName = shift if @_; $ServerName }
@@ -131,7 +131,7 @@ sub html_dir ()                { $HtmlDir }
 sub server_root ()             { $ServRoot }
 sub config_preamble ($)        { $ConfigPreamble = shift }
 
-# Accepted for the sake of suites; there is nothing to switch here.
+# Accepted for compatibility; it has no effect here.
 sub no_long_string ()          { 1 }
 sub use_hup ()                 { 1 }
 
@@ -260,8 +260,8 @@ sub read_file {
     return scalar <$in>;
 }
 
-# Only what the runner itself makes is removed: the server root may have been
-# set to a directory with other things in it.
+# Removes only files that the runner has made: the server root may be a
+# directory with other files.
 sub reset_server_root {
     remove_tree("$ServRoot/logs", "$ServRoot/conf", "$ServRoot/cache",
                 glob("$ServRoot/*_temp"), glob("$ServRoot/*_cache"));

@@ -3,8 +3,8 @@ package Test::Nginx::Runner::Checks;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The sections that are tests.  What counts as one test is as in the CPAN
-# distribution, so that one plan fits both.
+# The sections that are tests.  Tests are counted as in the CPAN distribution,
+# so that one plan fits both.
 
 use strict;
 use warnings;
@@ -18,7 +18,7 @@ use Test::Nginx::Util qw(bail_out expand_env_in_text parse_headers);
 
 our @ResponseBodyChecks;
 
-# Where the part of the error log that the next check looks at begins.
+# The offset in the error log where the next check starts.
 our $LogPos = 0;
 
 # The value of a section for request number $i.
@@ -271,7 +271,8 @@ sub check_error_log {
 
     $grep_out = expand_env_in_text($grep_out, $name);
 
-    # Wanted lines may be a moment late; unwanted ones get one to show up.
+    # Expected lines may be a moment late; also wait a moment for unwanted
+    # ones.
     my $now = time();
     my $slow = $Test::Nginx::Util::UseValgrind ? 10 : 1;
     my $until = $now + $slow * (@want || defined $grep ? 0.4 : 0);
@@ -328,7 +329,7 @@ sub log_tests {
     }
 }
 
-# What must not go unnoticed even when the block does not look for it.
+# Lines that are always reported, even if the block doesn't look for them.
 sub check_alarms {
     my ($name, $want, $reject, $lines) = @_;
 

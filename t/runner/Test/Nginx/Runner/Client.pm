@@ -3,8 +3,8 @@ package Test::Nginx::Runner::Client;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Sends the packets of a request, reads until the server closes, and takes
-# the response apart.
+# Sends the packets of a request, reads until the server closes, and parses the
+# response.
 
 use strict;
 use warnings;
@@ -17,7 +17,7 @@ use Time::HiRes qw(sleep);
 
 use Test::Nginx::Util ();
 
-# A failure that no plan counts must not be followed by complaints about the
+# A failure outside of the plan must not be followed by complaints about the
 # number of tests.
 sub extra_failure {
     my ($text) = @_;
@@ -70,7 +70,7 @@ sub exchange {
         utf8::encode($out) if utf8::is_utf8($out);
 
         while (length $out) {
-            # A server that answers early must not wait for its reader.
+            # Read early answers, so that the server needn't wait.
             my ($r, $w) = IO::Select->select($select, $select, undef,
                                              $timeout);
 

@@ -19,7 +19,7 @@ my ($pid, $running_config, $status, $starts);
 sub pid    { return $pid }
 sub config { return $running_config }
 
-# Has the child ended?  Then $status is set and there is no pid any more.
+# Checks whether the child has ended; then sets $status and clears the pid.
 sub ended {
     return 1 if !defined $pid;
 
@@ -66,14 +66,14 @@ sub valgrind_command {
     return ('valgrind', @options);
 }
 
-# Valgrind truncates its log at each start: each has a part of its own, which
-# is added to the whole when nginx has stopped.
+# Valgrind truncates its log at each start.  So each run has its own log, which
+# is appended to the common one when nginx has stopped.
 sub valgrind_log {
     return "$ENV{TEST_NGINX_VALGRIND_LOG}.$$.$starts";
 }
 
-# Starts nginx; returns undef when it runs, and the exit status when it ended
-# before it was ready.
+# Starts nginx; returns undef once it runs, or the exit status if it ended
+# before.
 sub start {
     my ($config, $plain) = @_;
 
@@ -87,7 +87,7 @@ sub start {
     my @command = command();
     unshift @command, valgrind_command() if $valgrind;
 
-    # Valgrind without a log file is meant to be seen.
+    # Without a log file, valgrind's output is shown.
     my $stderr = $Test::Nginx::Util::StderrFile;
 
     $pid = fork() // die "fork() failed: $!\n";
@@ -103,8 +103,8 @@ sub start {
         _exit(127);
     }
 
-    # nginx listens before it writes the pid file, so that no connection has
-    # to be made to see whether it is ready.
+    # nginx listens before it writes the pid file, so the file tells that it is
+    # ready.
     my $deadline = time() + ($valgrind ? 120 : 30);
 
     while (!-s $Test::Nginx::Util::PidFile) {
@@ -164,8 +164,8 @@ sub stop {
     return $status;
 }
 
-# What nginx and the sanitizers wrote to the standard error stream (what is
-# also in the error log is left out), and the log of valgrind.
+# The standard error stream of nginx and the sanitizers, without the part that
+# is also in the error log; and valgrind's log.
 sub report {
     my $text = stderr_text();
 

@@ -3,8 +3,8 @@ package Test::Nginx::Runner::Request;
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Makes the bytes to send from the request sections of a block.  A request is
-# a list of packets, each { value => bytes, delay_before => seconds }.
+# Turns the request sections of a block into the bytes to send.  A request is a
+# list of packets, each { value => bytes, delay_before => seconds }.
 
 use strict;
 use warnings;
@@ -106,8 +106,8 @@ sub more_headers {
     return ($lines, $chunked);
 }
 
-# Turns the short form, given as the list of its packets, into a full request
-# that is cut at the same places.
+# Turns a request in the short form, a list of packets, into a full request
+# that is split at the same places.
 sub build {
     my ($block, $i, $connection, @packets) = @_;
 
@@ -136,8 +136,8 @@ sub build {
         $headers .= 'Content-Length: ' . length($body) . "\r\n";
     }
 
-    # The parts of the new text, each with the place in the old one where
-    # what it stands for ends.
+    # The parts of the new text, each with the position in the old text where
+    # its source ends.
     my $url_end = defined $url ? $at[4][1] : $at[2][1];
     my $version_end = defined $version ? $at[6][1] : $url_end;
 
