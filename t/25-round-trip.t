@@ -6,293 +6,60 @@
 use strict;
 use warnings;
 
-use lib 't/lib';
-use RoomsTest;
-use RoomsTest::Bundle qw(form unzip zip);
-use Test::More;
-
-use File::Temp qw(tempdir);
+use Digest::SHA qw(sha256_hex);
+use File::Temp ();
 use JSON::PP ();
 
-my $media = tempdir('rooms-media-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+use lib 't/lib';
+use RoomsTest;
+use RoomsTest::Bundle qw(form imports unzip zip);
+use RoomsTest::Export qw(fill);
+use RoomsTest::JSON qw(json_decode json_get);
+use RoomsTest::Process qw(slurp write_file);
+use Test::Nginx::Socket 'no_plan';
+
+my $media = File::Temp->newdir('rooms-media-XXXXXXXX', TMPDIR => 1);
+my $python = File::Temp->newdir('rooms-repack-XXXXXXXX', TMPDIR => 1);
 my $json = JSON::PP->new->utf8->canonical;
 
-run_nginx(<<"CONF");
-    rooms on;
-    rooms_auth mock;
-    rooms_redis redis://\$TEST_NGINX_REDIS/0;
-    rooms_server_name both.example;
-    rooms_media_path $media;
-    client_max_body_size 50m;
-CONF
+$ENV{TEST_NGINX_MEDIA} = "$media";
 
-sub call {
-    my ($method, $path, $token, $body, %headers) = @_;
-    my $r = http_req($method, $path, "mock:$token", $body, %headers);
+default_config(<<'END');
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_server_name both.example;
+        rooms_media_path $TEST_NGINX_MEDIA;
+END
 
-    $r->[0] =~ /^20[01]$/ or die "$method $path: $r->[0] $r->[2]\n";
+# What an upload of a file is, and the headers of a form.
+sub file {
+    my ($name, $type, $bytes) = @_;
 
-    return $r->[1]{'content-type'} =~ /json/ ? $json->decode($r->[2])->{data}
-                                             : $r->[2];
+    return "POST /v1/media/upload\n"
+           . (form($bytes))[0] =~ s/room\.zip/$name/r =~ s{application/zip}{$type}r;
 }
 
-sub upload {
-    my ($token, $name, $mime, $data) = @_;
-    my $b = 'uploadboundary';
+sub form_of { return as($_[0]) . "\nContent-Type: " . (form('x'))[1] }
 
-    return call('POST', '/v1/media/upload', $token,
-                "--$b\r\nContent-Disposition: form-data; name=\"file\"; "
-                . "filename=\"$name\"\r\nContent-Type: $mime\r\n\r\n$data\r\n"
-                . "--$b--\r\n",
-                'Content-Type' => "multipart/form-data; boundary=$b")
-           ->{media_id};
-}
+our $bytes = join '', map { chr($_ * 7 % 256) } 1 .. 100_000;
 
-sub export_of {
-    my ($token, $room) = @_;
-    my $zip = call('GET', "/v1/rooms/$room/export", $token);
-    my $entries = unzip($zip);
+# 500 messages more, straight in the store.
+sub filled { fill(saved('room'), 'ann', 500, 40) }
 
-    return ($zip, $json->decode($entries->{'manifest.json'}), $entries);
-}
+# The same bundle, its entries in another order and stored otherwise.
+save(repacked => sub {
+    my $entries = unzip(saved('zip'));
 
-sub import_of {
-    my ($token, $zip, %fields) = @_;
-    my ($body, $type) = form($zip, %fields);
+    return zip(map { { name => $_, data => $entries->{$_},
+                       method => /manifest/ ? 0 : 8 } }
+               reverse sort keys %$entries);
+});
 
-    return call('POST', '/v1/rooms/import', $token, $body,
-                'Content-Type' => $type);
-}
-
-
-# ----------------------------------------------------------- a room of all kinds
-
-my $room = call('POST', '/v1/rooms', 'ann@a',
-                { room_type => 'group', name => "Caf\x{e9} \x{1f600}",
-                  topic => 'of "all" \\ kinds' })->{id};
-
-call('POST', '/v1/auth/register', 'bob@a');
-call('POST', "/v1/rooms/$room/invite", 'ann@a', { participant_id => 'bob' });
-call('POST', "/v1/rooms/$room/join", 'bob@a');
-
-my $bytes = join '', map { chr($_ * 7 % 256) } 1 .. 100_000;
-my $one = upload('ann@a', 'one.bin', 'application/x-one', $bytes);
-my $two = upload('bob@a', 'two words.txt', 'text/plain', 'small');
-my $same = upload('bob@a', 'same.bin', 'application/x-one', $bytes);
-
-my $send = sub {
-    my ($who, $content) = @_;
-    return call('POST', "/v1/rooms/$room/send", "$who\@a",
-                { content => $content })->{id};
-};
-
-my $first = $send->('ann', { body => "line\n\t\"\\ \x{2028} \x{10ffff}" });
-my $edited = $send->('bob', { body => 'first version', media_id => $two });
-my $gone = $send->('ann', { body => 'secret' });
-my $reacted = $send->('ann', { body => 'see', attachments =>
-              [{ media_id => $one, n => 1.5 }, { media_id => $same }] });
-
-call('POST', "/v1/rooms/$room/events/$edited/edit", 'bob@a',
-     { content => { body => "version $_", media_id => $two } }) for 2 .. 3;
-call('POST', "/v1/rooms/$room/events/$gone/redact", 'ann@a',
-     { reason => 'oops' });
-call('POST', "/v1/rooms/$room/events/$reacted/reaction", 'bob@a',
-     { emoji => "\x{1f44d}" });
-
-sub react {
-    my ($method, $where, $who, $event, $emoji) = @_;
-
-    return call($method, "/v1/rooms/$where/events/$event/reaction", $who,
-                { emoji => $emoji });
-}
-
-# Of messages with reactions: what there is, as text.
-sub reactions_of {
-    my ($token, $where) = @_;
-    my $r = http_req('GET', "/v1/rooms/$where/messages?direction=forward"
-                            . '&limit=100', "mock:$token");
-
-    return [map { my $e = $_; map { sprintf '%s %x=%d%s', $e->{content}{body},
-                                    ord $_->{emoji}, $_->{count},
-                                    $_->{me} ? '*' : '' }
-                              @{ $e->{reactions} // [] } }
-            @{ $json->decode($r->[2])->{data} }];
-}
-
-react('POST', $room, 'ann@a', $reacted, "\x{1f44d}");
-react('POST', $room, 'ann@a', $edited, $_) for 'a', 'b';
-react('POST', $room, 'bob@a', $edited, $_) for 'a', 'b', 'c';
-react('DELETE', $room, 'bob@a', $edited, 'b');
-react('DELETE', $room, 'bob@a', $edited, 'c');
-react('POST', $room, 'ann@a', $first, 'a');
-react('POST', $room, 'ann@a', my $late = $send->('ann', { body => 'late' }),
-      'a');
-call('POST', "/v1/rooms/$room/events/$late/redact", 'ann@a', {});
-
-call('PUT', "/v1/rooms/$room/read", 'bob@a', { event_id => $first });
-call('PUT', "/v1/rooms/$room/topic", 'ann@a', { topic => 'changed' });
-$send->('ann', { body => "message $_", list => [1, -2, 1e3, 'x', undef] })
-    for 1 .. 500;
-
-my ($zip, $old, $old_entries) = export_of('ann@a', $room);
-my $made = import_of('zoe@b', $zip);
-my ($zip2, $new, $new_entries) = export_of('zoe@b', $made->{id});
-
-is($made->{events_imported}, scalar @{ $old->{events} }, 'all events');
-is($made->{media_imported}, 3, 'all media');
-is($new->{room}{name}, $old->{room}{name}, 'the name');
-is($new->{room}{topic}, $old->{room}{topic}, 'the topic');
-is(scalar @{ $new->{events} }, @{ $old->{events} } + 1,
-   'and the event of the creation');
-
-my $created = pop @{ $new->{events} };
-
-is($created->{event_type}, 'swp.room.create', 'which comes last');
-
-
-# ------------------------------------------- what is the same, but for its names
-
-my %names;
-
-for my $i (0 .. $#{ $old->{events} }) {
-    $names{ $old->{events}[$i]{id} } = $new->{events}[$i]{id};
-}
-
-my %sha = map { $_->{media_id} => $_->{sha256} } @{ $old->{media} };
-my %new_sha = map { $_->{media_id} => $_->{sha256} } @{ $new->{media} };
-
-# What an old event must look like now: a medium by its content.
-sub renamed {
-    my ($v, $media) = @_;
-
-    if (ref $v eq 'ARRAY') {
-        return [map { renamed($_, $media) } @$v];
-    }
-
-    return $v if ref $v ne 'HASH';
-
-    my %out = map { $_ => renamed($v->{$_}, $media) } keys %$v;
-
-    for (qw(event_id replaces)) {
-        $out{$_} = $names{ $out{$_} } // $out{$_}
-            if defined $out{$_} && $media == \%sha;
-    }
-
-    $out{media_id} = $media->{ $out{media_id} } // 'unknown'
-        if defined $out{media_id};
-
-    return \%out;
-}
-
-my ($wrong, $authors) = (0, 0);
-
-for my $i (0 .. $#{ $old->{events} }) {
-    my ($e, $f) = ($old->{events}[$i], $new->{events}[$i]);
-    my $author = delete $f->{content}{_imported_sender};
-    my $who = $old->{participants}{ $e->{sender_id} };
-
-    $authors++ if $author && $author->{display_name} eq $who->{display_name}
-                  && $author->{fqid} eq $who->{fqid};
-
-    for (qw(event_type origin_ts created_at edited_at redacted_at content
-            original_content))
-    {
-        next if $json->encode([renamed($e->{$_}, \%sha)])
-                eq $json->encode([renamed($f->{$_}, \%new_sha)]);
-        $wrong++;
-        diag("events[$i].$_: " . $json->encode([$e->{$_}, $f->{$_}]));
-    }
-}
-
-is($wrong, 0, 'contents, times, order, references');
-is($authors, scalar @{ $old->{events} }, 'authors');
-is_deeply([map { $_->{sender_id} } @{ $new->{events} }],
-          [('zoe') x @{ $new->{events} }], 'sent by who imported them');
-is(scalar(grep { $_->{do_not_index} } @{ $new->{events} }),
-   scalar @{ $new->{events} }, 'none is indexed');
-is_deeply([sort values %new_sha], [sort values %sha], 'sha256 of media');
-is_deeply([map { "$_->{name} $_->{mime_type} $_->{size}" }
-           @{ $new->{media} }],
-          [map { "$_->{name} $_->{mime_type} $_->{size}" }
-           @{ $old->{media} }], 'their names, types, sizes');
-
-my ($a, $b) = map {
-    my %e = %$_;
-    delete $e{'manifest.json'};
-    \%e;
-} $old_entries, $new_entries;
-
-is_deeply([map { substr $_, 0, 71 } sort keys %$b],
-          [map { substr $_, 0, 71 } sort keys %$a], 'entries of contents');
-is_deeply([map { $b->{$_} } sort keys %$b], [map { $a->{$_} } sort keys %$a],
-          'every byte of them');
-
-
-# ------------------------------------------------------------------- reactions
-
-my $counts = reactions_of('zoe@b', $made->{id});
-
-is_deeply($counts, [map { s/\*//r } @{ reactions_of('ann@a', $room) }],
-          'as many reactions, and none is the importer\'s');
-is_deeply([map { s/.* //rs } @$counts], [qw(61=1 61=2 62=1 1f44d=2)],
-          'which are these');
-
-react('DELETE', $made->{id}, 'zoe@b', $names{$edited}, 'a');
-is_deeply(reactions_of('zoe@b', $made->{id}), $counts,
-          'the importer can\'t take them back');
-react('POST', $made->{id}, 'zoe@b', $names{$edited}, 'a');
-is_deeply([map { s/.* //rs } @{ reactions_of('zoe@b', $made->{id}) }],
-          [qw(61=1 61=3* 62=1 1f44d=2)], 'but may react besides');
-
-my $both = import_of('zoe@b', (export_of('zoe@b', $made->{id}))[0]);
-
-is_deeply([map { s/.* //rs } @{ reactions_of('zoe@b', $both->{id}) }],
-          [qw(61=1 61=3 62=1 1f44d=2)], 'which comes along, too');
-react('DELETE', $made->{id}, 'zoe@b', $names{$edited}, 'a') for 1 .. 2;
-is_deeply(reactions_of('zoe@b', $made->{id}), $counts,
-          'and take that one back');
-
-call('POST', "/v1/rooms/$made->{id}/events/$names{$edited}/redact", 'zoe@b',
-     {});
-is_deeply([map { s/.* //rs } @{ reactions_of('zoe@b', $made->{id}) }],
-          [qw(61=1 1f44d=2)], 'a redaction wipes imported ones');
-
-
-# ---------------------------------------------------------------- a third time
-
-my $third = import_of('zoe@b', $zip2);
-my (undef, $again) = export_of('zoe@b', $third->{id});
-
-is($again->{events}[1]{content}{_imported_sender}{fqid},
-   $old->{participants}{ $old->{events}[1]{sender_id} }{fqid},
-   'an author from before the first import stays');
-is($third->{events_imported}, $made->{events_imported} + 1,
-   'with the creation of the second');
-is_deeply(reactions_of('zoe@b', $third->{id}), $counts,
-          'and as many reactions');
-
-
-# ------------------------------------------------------------------- a re-packer
-
-my @again = map { { name => $_, data => $old_entries->{$_},
-                    method => /manifest/ ? 0 : 8 } } reverse sort
-            keys %$old_entries;
-
-is(import_of('zoe@b', zip(@again))->{events_imported},
-   $made->{events_imported}, 're-packed in another order');
-
-SKIP: {
-    my ($python) = grep { -x } '/usr/bin/python3', '/usr/local/bin/python3';
-
-    skip 'no python3', 2 if !$python;
-
-    my $dir = tempdir('rooms-repack-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
-
-    open my $out, '>:raw', "$dir/in.zip" or die;
-    print $out $zip;
-    close $out;
-
-    is(system($python, '-c', <<'PY', $dir), 0, 'Python unpacks and packs it');
+# The same bundle as Python unpacks and packs it.
+save(python => sub {
+    write_file("$python/in.zip", saved('zip'));
+    system('python3', '-c', <<'PY', "$python") == 0 or die "python3: $?\n";
 import sys, zipfile
 d = sys.argv[1]
 with zipfile.ZipFile(d + '/in.zip') as i:
@@ -301,27 +68,461 @@ with zipfile.ZipFile(d + '/in.zip') as i:
         for n in i.namelist():
             o.writestr(n, i.read(n))
 PY
-    open my $in, '<:raw', "$dir/out.zip" or die;
-    my $packed = do { local $/; <$in> };
+    return slurp("$python/out.zip");
+});
 
-    is(import_of('zoe@b', $packed)->{events_imported},
-       $made->{events_imported}, 'and we take it');
+sub has_python { return grep { -x "$_/python3" } split /:/, $ENV{PATH} }
+
+
+# Body filters: of a bundle its manifest;
+
+sub manifest { return unzip($_[0])->{'manifest.json'} }
+
+# its events, one a line, each with its author: an event is named by its number
+# here, and a medium by its content, so that a bundle of an import has the same
+# lines (the event of the creation, which an import adds, is left out);
+
+sub history {
+    my $manifest = json_decode(manifest($_[0]));
+    my @events = @{ $manifest->{events} };
+    my %number = map { $events[$_]{id} => "event $_" } 0 .. $#events;
+    my %content = map { $_->{media_id} => $_->{sha256} }
+                  @{ $manifest->{media} };
+    my $renamed;
+
+    $renamed = sub {
+        my ($value) = @_;
+
+        return [map { $renamed->($_) } @$value] if ref $value eq 'ARRAY';
+        return $value if ref $value ne 'HASH';
+        return { map {
+            my $v = $value->{$_};
+
+            ($_ => /^(?:event_id|replaces)$/ && defined $v
+                   ? $number{$v} // $v
+                   : $_ eq 'media_id' && defined $v ? $content{$v} // $v
+                   : $renamed->($v))
+        } keys %$value };
+    };
+
+    pop @events if $events[-1]{content}{imported};
+
+    return join "\n", map {
+        my $event = $_;
+        my $author = delete $event->{content}{_imported_sender}
+                     // $manifest->{participants}{$event->{sender_id}};
+
+        $json->encode([@$author{qw(display_name fqid)},
+                       map { $renamed->($event->{$_}) }
+                       qw(event_type origin_ts created_at edited_at
+                          redacted_at content original_content)])
+    } @events;
 }
 
+# its media, and the contents that are there, each with its bytes' hash;
 
-# -------------------------------------------------------------------------- a DM
+sub contents {
+    my $entries = unzip($_[0]);
+    my $list = json_get($entries->{'manifest.json'}, 'media');
 
-my $dm = call('POST', '/v1/rooms/dm', 'ann@a',
-              { participant_id => 'bob' })->{id};
+    return join "\n",
+        map({ "$_->{sha256} $_->{name} $_->{mime_type} $_->{size}" } @$list),
+        map { substr($_, 0, 71) . ' ' . sha256_hex($entries->{$_}) }
+        grep { $_ ne 'manifest.json' } sort keys %$entries;
+}
 
-call('POST', "/v1/rooms/$dm/send", 'bob@a', { content => { body => 'hi' } });
-($zip) = export_of('ann@a', $dm);
-$made = import_of('zoe@b', $zip);
-is(call('GET', "/v1/rooms/$made->{id}", 'zoe@b')->{room_type}, 'group',
-   'of a DM a group is made');
+# of a page of messages, the reactions to each that has some: the number of the
+# message, the emoji, how many there are, and a star beside one's own.
 
-my @odd = grep { /\[(?:alert|crit|emerg|error)\]/ } split /^/m, nginx_log();
+sub reactions {
+    my @messages = @{ json_get($_[0], 'data') };
 
-is("@odd", '', 'the log is quiet');
+    return join ' ', map {
+        my $n = $_;
 
-done_testing();
+        map { sprintf '%d:%x=%d%s', $n, ord $_->{emoji}, $_->{count},
+                      $_->{me} ? '*' : '' }
+        @{ $messages[$n]{reactions} // [] }
+    } 0 .. $#messages;
+}
+
+add_block_preprocessor(sub {
+    $_[0]->set_value(no_error_log => '[error]');
+});
+
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: a room with two members
+--- calls
+ann POST /v1/rooms {"room_type": "group", "name": "Café 😀", "topic": "of \"all\" \\ kinds"} -> 201
+    save room: json data.id
+bob POST /v1/auth/register -> 200
+
+
+
+=== TEST 2: ...
+--- calls
+ann POST /v1/rooms/{{room}}/invite {"participant_id": "bob"} -> 200
+bob POST /v1/rooms/{{room}}/join -> 200
+
+
+
+=== TEST 3: ... with three media of two contents
+--- request eval
+[::file('one.bin', 'application/x-one', $::bytes), ::file('two words.txt', 'text/plain', 'small'),
+ ::file('same.bin', 'application/x-one', $::bytes)]
+--- more_headers eval
+[map { ::form_of($_) } qw(ann bob bob)]
+--- error_code eval
+[201, 201, 201]
+--- capture eval
+[map { "$_: json data.media_id" } qw(one two same)]
+
+
+
+=== TEST 4: ... with messages
+--- calls
+ann POST /v1/rooms/{{room}}/send {"content": {"body": "line\n\t\"\\ {{\xe2\x80\xa8}} {{\xf4\x8f\xbf\xbf}}"}} -> 201
+    save first: json data.id
+bob POST /v1/rooms/{{room}}/send {"content": {"body": "first version", "media_id": "{{two}}"}} -> 201
+    save edited: json data.id
+ann POST /v1/rooms/{{room}}/send {"content": {"body": "secret"}} -> 201
+    save redacted: json data.id
+ann POST /v1/rooms/{{room}}/send {"content": {"body": "see", "attachments": [{"media_id": "{{one}}", "n": 1.5}, {"media_id": "{{same}}"}]}} -> 201
+    save reacted: json data.id
+ann POST /v1/rooms/{{room}}/send {"content": {"body": "numbers", "list": [1, -2, 1e3, "x", null]}} -> 201
+ann POST /v1/rooms/{{room}}/send {"content": {"body": "late"}} -> 201
+    save late: json data.id
+
+
+
+=== TEST 5: ... edited twice, redacted, reacted to, some of which was taken back
+--- calls
+bob POST /v1/rooms/{{room}}/events/{{edited}}/edit {"content": {"body": "version <2|3>", "media_id": "{{two}}"}} -> 200
+ann POST /v1/rooms/{{room}}/events/{{redacted}}/redact {"reason": "oops"} -> 200
+bob,ann POST /v1/rooms/{{room}}/events/{{reacted}}/reaction {"emoji": "👍"} -> 200
+ann POST /v1/rooms/{{room}}/events/{{edited}}/reaction {"emoji": "<a|b>"} -> 200
+bob POST /v1/rooms/{{room}}/events/{{edited}}/reaction {"emoji": "<a|b|c>"} -> 200
+bob DELETE /v1/rooms/{{room}}/events/{{edited}}/reaction {"emoji": "<b|c>"} -> 200
+ann POST /v1/rooms/{{room}}/events/{{first}}/reaction {"emoji": "a"} -> 200
+ann POST /v1/rooms/{{room}}/events/{{late}}/reaction {"emoji": "a"} -> 200
+ann POST /v1/rooms/{{room}}/events/{{late}}/redact {} -> 200
+
+
+
+=== TEST 6: ... read up to somewhere, with another topic, and with 500 messages more
+--- init: ::filled()
+--- calls
+bob PUT /v1/rooms/{{room}}/read {"event_id": "{{first}}"} -> 200
+ann PUT /v1/rooms/{{room}}/topic {"topic": "changed"} -> 200
+
+
+
+=== TEST 7: its reactions
+--- request
+GET /v1/rooms/{{room}}/messages?direction=forward&limit=100
+--- more_headers eval: ::as('ann')
+--- response_body_filters eval: \&::reactions
+--- response_body eval
+"3:61=1* 4:61=2* 4:62=1* 6:1f44d=2*"
+
+
+
+=== TEST 8: its bundle
+--- request
+GET /v1/rooms/{{room}}/export
+--- more_headers eval: ::as('ann')
+--- capture
+zip: (?s)\A.*\z
+
+
+
+=== TEST 9: ... has so many events
+--- request
+GET /v1/rooms/{{room}}/export
+--- more_headers eval: ::as('ann')
+--- response_body_filters eval: \&::manifest
+--- json
+room.name = Café 😀
+room.topic = changed
+events # 525
+media # 3
+
+
+
+=== TEST 10: ... which are these
+--- request
+GET /v1/rooms/{{room}}/export
+--- more_headers eval: ::as('ann')
+--- response_body_filters eval: \&::history
+--- capture
+history: (?s)\A.*\z
+
+
+
+=== TEST 11: ... and these media
+--- request
+GET /v1/rooms/{{room}}/export
+--- more_headers eval: ::as('ann')
+--- response_body_filters eval: \&::contents
+--- capture
+contents: (?s)\A.*\z
+
+
+
+=== TEST 12: another tenant imports all of it
+--- request eval
+::imports('{{zip}}')
+--- more_headers eval: ::form_of('zoe@east')
+--- error_code: 201
+--- capture
+made: json data.id
+--- json
+data.events_imported = 525
+data.media_imported = 3
+
+
+
+=== TEST 13: and exports it: the name and the topic are the same, the creation comes last, who imported is the sender, and nothing is indexed
+--- request
+GET /v1/rooms/{{made}}/export
+--- more_headers eval: ::as('zoe@east')
+--- response_body_filters eval: \&::manifest
+--- json eval
+'room.name = Café 😀
+room.topic = changed
+events # 526
+events[-1].event_type = swp.room.create
+events[-1].content.imported = true
+events[*].sender_id = [' . CORE::join(',', ('"zoe"') x 526) . ']
+events[*].do_not_index = [' . CORE::join(',', ('true') x 525) . ']'
+
+
+
+=== TEST 14: ... authors, contents, times, order and references are the same
+--- request
+GET /v1/rooms/{{made}}/export
+--- more_headers eval: ::as('zoe@east')
+--- response_body_filters eval: \&::history
+--- response_body eval
+'{{history}}'
+
+
+
+=== TEST 15: ... so are media, and every byte of them
+--- request
+GET /v1/rooms/{{made}}/export
+--- more_headers eval: ::as('zoe@east')
+--- response_body_filters eval: \&::contents
+--- response_body eval
+'{{contents}}'
+
+
+
+=== TEST 16: that bundle
+--- request
+GET /v1/rooms/{{made}}/export
+--- more_headers eval: ::as('zoe@east')
+--- capture
+zip2: (?s)\A.*\z
+
+
+
+=== TEST 17: there are as many reactions, and none is the importer's
+--- request
+GET /v1/rooms/{{made}}/messages?direction=forward&limit=100
+--- more_headers eval: ::as('zoe@east')
+--- response_body_filters eval: \&::reactions
+--- response_body eval
+"3:61=1 4:61=2 4:62=1 6:1f44d=2"
+
+
+
+=== TEST 18: the message with most of them
+--- calls
+zoe@east GET /v1/rooms/{{made}}/messages?direction=forward -> 200
+    save edited: json data[4].id
+    data[4].content.body = version 3
+
+
+
+=== TEST 19: the importer can't take them back
+--- request eval
+["DELETE /v1/rooms/{{made}}/events/{{edited}}/reaction\n{\"emoji\": \"a\"}",
+ "GET /v1/rooms/{{made}}/messages?direction=forward&limit=100"]
+--- more_headers eval: ::as('zoe@east')
+--- error_code eval
+[200, 200]
+--- response_body_filters eval
+[[sub { '' }], [\&::reactions]]
+--- response_body eval
+['', "3:61=1 4:61=2 4:62=1 6:1f44d=2"]
+
+
+
+=== TEST 20: ... but may react besides
+--- request eval
+["POST /v1/rooms/{{made}}/events/{{edited}}/reaction\n{\"emoji\": \"a\"}",
+ "GET /v1/rooms/{{made}}/messages?direction=forward&limit=100"]
+--- more_headers eval: ::as('zoe@east')
+--- error_code eval
+[200, 200]
+--- response_body_filters eval
+[[sub { '' }], [\&::reactions]]
+--- response_body eval
+['', "3:61=1 4:61=3* 4:62=1 6:1f44d=2"]
+
+
+
+=== TEST 21: the bundle with that reaction
+--- request
+GET /v1/rooms/{{made}}/export
+--- more_headers eval: ::as('zoe@east')
+--- capture
+zip3: (?s)\A.*\z
+
+
+
+=== TEST 22: ... which comes along, too
+--- request eval
+::imports('{{zip3}}')
+--- more_headers eval: ::form_of('zoe@east')
+--- error_code: 201
+--- capture
+both: json data.id
+
+
+
+=== TEST 23: ... and counts as the others do
+--- request
+GET /v1/rooms/{{both}}/messages?direction=forward&limit=100
+--- more_headers eval: ::as('zoe@east')
+--- response_body_filters eval: \&::reactions
+--- response_body eval
+"3:61=1 4:61=3 4:62=1 6:1f44d=2"
+
+
+
+=== TEST 24: one's own is taken back, once
+--- request eval
+[("DELETE /v1/rooms/{{made}}/events/{{edited}}/reaction\n{\"emoji\": \"a\"}") x 2,
+ "GET /v1/rooms/{{made}}/messages?direction=forward&limit=100"]
+--- more_headers eval: ::as('zoe@east')
+--- error_code eval
+[200, 200, 200]
+--- response_body_filters eval
+[[sub { '' }], [sub { '' }], [\&::reactions]]
+--- response_body eval
+['', '', "3:61=1 4:61=2 4:62=1 6:1f44d=2"]
+
+
+
+=== TEST 25: a redaction wipes imported ones
+--- request eval
+["POST /v1/rooms/{{made}}/events/{{edited}}/redact\n{}",
+ "GET /v1/rooms/{{made}}/messages?direction=forward&limit=100"]
+--- more_headers eval: ::as('zoe@east')
+--- error_code eval
+[200, 200]
+--- response_body_filters eval
+[[sub { '' }], [\&::reactions]]
+--- response_body eval
+['', "3:61=1 6:1f44d=2"]
+
+
+
+=== TEST 26: a third time, with the creation of the second
+--- request eval
+::imports('{{zip2}}')
+--- more_headers eval: ::form_of('zoe@east')
+--- error_code: 201
+--- capture
+third: json data.id
+--- json
+data.events_imported = 526
+
+
+
+=== TEST 27: an author from before the first import stays
+--- request
+GET /v1/rooms/{{third}}/export
+--- more_headers eval: ::as('zoe@east')
+--- response_body_filters eval: \&::manifest
+--- json
+events[1].content._imported_sender.fqid = @ann:both.example
+events[4].content._imported_sender.fqid = @bob:both.example
+
+
+
+=== TEST 28: ... and there are as many reactions
+--- request
+GET /v1/rooms/{{third}}/messages?direction=forward&limit=100
+--- more_headers eval: ::as('zoe@east')
+--- response_body_filters eval: \&::reactions
+--- response_body eval
+"3:61=1 4:61=2 4:62=1 6:1f44d=2"
+
+
+
+=== TEST 29: packed again in another order
+--- request eval
+::imports('{{repacked}}')
+--- more_headers eval: ::form_of('zoe@east')
+--- error_code: 201
+--- json
+data.events_imported = 525
+data.media_imported = 3
+
+
+
+=== TEST 30: unpacked and packed again by Python
+--- skip_eval: 3: !::has_python()
+--- request eval
+::imports('{{python}}')
+--- more_headers eval: ::form_of('zoe@east')
+--- error_code: 201
+--- json
+data.events_imported = 525
+data.media_imported = 3
+
+
+
+=== TEST 31: a DM
+--- calls
+ann POST /v1/rooms/dm {"participant_id": "bob"} -> 201
+    save dm: json data.id
+
+
+
+=== TEST 32: ... with a message
+--- calls
+bob POST /v1/rooms/{{dm}}/send {"content": {"body": "hi"}} -> 201
+
+
+
+=== TEST 33: ... that is exported
+--- request
+GET /v1/rooms/{{dm}}/export
+--- more_headers eval: ::as('ann')
+--- capture
+zip: (?s)\A.*\z
+
+
+
+=== TEST 34: ... and imported
+--- request eval
+::imports('{{zip}}')
+--- more_headers eval: ::form_of('zoe@east')
+--- error_code: 201
+--- capture
+group: json data.id
+
+
+
+=== TEST 35: ... becomes a group
+--- calls
+zoe@east GET /v1/rooms/{{group}} -> 200
+    data.room_type = group

@@ -57,6 +57,7 @@ package RoomsTest::Blocks;
 use strict;
 use warnings;
 
+use Digest::MD5 ();
 use Exporter 'import';
 use File::Temp ();
 use JSON::PP ();
@@ -215,6 +216,26 @@ sub before_block {
     fill_in_answers($block);
     secrets_sent(grep { !ref } map { as_list($block->$_) }
                                qw(request more_headers));
+    mark_config($block);
+}
+
+# Test::Nginx restarts NGINX where the config section is another one.  What
+# else the configuration is made of has to make it another one, too; and so
+# have must_die, for which NGINX is to start in any case, and grep_error_log,
+# which looks at all that NGINX has said since.
+sub mark_config {
+    my ($block) = @_;
+    my @rest = (as_list($block->main_config, $block->http_config),
+                defined $block->must_die || defined $block->grep_error_log
+                ? $block->name : '',
+                $block->config =~ /\binclude\b/
+                ? as_list($block->user_files) : '');
+
+    utf8::encode($_) for @rest;
+
+    $block->set_value(config => $block->config . "\n        # "
+                                . Digest::MD5::md5_hex(join "\0", @rest)
+                                . "\n");
 }
 
 sub expand_calls {
