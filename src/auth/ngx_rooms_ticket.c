@@ -396,7 +396,7 @@ ngx_rooms_ticket_show(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    b = ngx_rooms_out(&rq->out, 128 + ROOMS_JSON_STR(ticket.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"ticket\":");
     rooms_json_str(b, ticket);
@@ -459,7 +459,7 @@ ngx_rooms_link_put(ngx_rooms_req_t *rq, rooms_ticket_e purpose,
         return NGX_ERROR;
     }
 
-    b = ngx_rooms_out(&rq->out, 128 + ROOMS_JSON_STR(url.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"url\":");
     rooms_json_str(b, url);

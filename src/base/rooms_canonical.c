@@ -147,9 +147,7 @@ rooms_canonical_object(rooms_buf_t *b, json_t *object, const char *skip,
 
     for (i = 0; i < n && problem == NULL; i++) {
 
-        if (i) {
-            rooms_json_lit(b, ",");
-        }
+        rooms_json_raw(b, ",", i > 0);
 
         rooms_canonical_string(b, keys[i], strlen(keys[i]));
         rooms_json_lit(b, ":");
@@ -178,9 +176,7 @@ rooms_canonical_array(rooms_buf_t *b, json_t *array, unsigned depth)
 
     for (i = 0; i < json_array_size(array) && problem == NULL; i++) {
 
-        if (i) {
-            rooms_json_lit(b, ",");
-        }
+        rooms_json_raw(b, ",", i > 0);
 
         problem = rooms_canonical_value(b, json_array_get(array, i), NULL,
                                         depth + 1);

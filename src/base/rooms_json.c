@@ -15,6 +15,7 @@ rooms_buf_init(rooms_buf_t *b, unsigned char *start, size_t size)
     b->start = start;
     b->last = start;
     b->end = start + size;
+    b->grow = NULL;
     b->full = 0;
 }
 
@@ -22,7 +23,9 @@ rooms_buf_init(rooms_buf_t *b, unsigned char *start, size_t size)
 void
 rooms_json_raw(rooms_buf_t *b, const void *data, size_t len)
 {
-    if ((size_t) (b->end - b->last) < len) {
+    if ((size_t) (b->end - b->last) < len
+        && (b->grow == NULL || !b->grow(b, len)))
+    {
         b->full = 1;
         return;
     }

@@ -20,8 +20,8 @@
 
 
 /*
- * Writing JSON (RFC 8259) into a buffer of fixed size.  A string takes at
- * most ROOMS_JSON_STR(len) bytes.  Strings must be valid UTF-8.
+ * Writing JSON (RFC 8259).  Whoever writes into a buffer of fixed size counts
+ * ROOMS_JSON_STR(len) bytes for a string.  Strings must be valid UTF-8.
  */
 #define ROOMS_JSON_STR(len)  ((len) * 6 + 2)
 #define ROOMS_JSON_INT       20

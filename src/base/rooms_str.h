@@ -57,15 +57,19 @@ rooms_str_before(rooms_str_t a, rooms_str_t b)
 
 
 /*
- * An output buffer of fixed size.  Writers append at `last` and never pass
- * `end`.  If something doesn't fit, `full` is set, and the caller checks it
- * once at the end.
+ * An output buffer.  Writers append at `last` and never pass `end`.  If
+ * something doesn't fit, `grow` makes room for it, in this buffer or in another
+ * one, or returns 0.  A buffer without it has a fixed size.  If there is no
+ * room in the end, `full` is set, and the caller checks it once at the end.
  */
-typedef struct {
+typedef struct rooms_buf_s  rooms_buf_t;
+
+struct rooms_buf_s {
     unsigned char  *start;
     unsigned char  *last;
     unsigned char  *end;
+    int           (*grow)(rooms_buf_t *b, size_t len);
     int             full;
-} rooms_buf_t;
+};
 
 #endif /* ROOMS_STR_H */

@@ -381,27 +381,16 @@ static ngx_int_t
 ngx_rooms_export_rewrite(ngx_rooms_export_t *x, rooms_str_t *json,
     const rooms_json_set_t *set, ngx_uint_t n)
 {
-    size_t        size;
-    u_char       *start;
-    ngx_uint_t    i;
-    rooms_buf_t   b;
+    rooms_buf_t      *b;
+    ngx_rooms_json_t  text;
 
-    for (size = json->len + 64, i = 0; i < n; i++) {
-        size += set[i].value.len + 32;
-    }
+    b = ngx_rooms_json(&text, x->page->pool);
 
-    start = ngx_pnalloc(x->page->pool, size);
-    if (start == NULL) {
-        return ngx_rooms_export_fail(x, "no memory");
-    }
+    rooms_json_rewrite(b, *json, set, n);
 
-    rooms_buf_init(&b, start, size);
-    rooms_json_rewrite(&b, *json, set, n);
+    *json = ngx_rooms_json_end(&text);
 
-    json->data = start;
-    json->len = b.last - start;
-
-    return NGX_OK;
+    return json->data ? NGX_OK : ngx_rooms_export_fail(x, "no memory");
 }
 
 
@@ -552,35 +541,27 @@ static ngx_int_t
 ngx_rooms_export_insert(ngx_rooms_export_t *x, rooms_str_t *json,
     rooms_str_t object, rooms_str_t name, rooms_str_t value)
 {
-    size_t        size;
-    u_char       *start;
-    rooms_buf_t   b;
-    rooms_str_t   key, first;
+    rooms_buf_t      *b;
+    rooms_str_t       key, first;
+    ngx_rooms_json_t  text;
 
-    size = json->len + 1 + name.len + value.len;
+    b = ngx_rooms_json(&text, x->page->pool);
 
-    start = ngx_pnalloc(x->page->pool, size);
-    if (start == NULL) {
-        return ngx_rooms_export_fail(x, "no memory");
-    }
-
-    rooms_buf_init(&b, start, size);
-
-    rooms_json_raw(&b, json->data,
+    rooms_json_raw(b, json->data,
                    object.data + object.len - 1 - json->data);
 
     first = ROOMS_NULL;
 
     if (rooms_json_next(object, &key, &first)) {
-        rooms_json_lit(&b, ",");
+        rooms_json_lit(b, ",");
     }
 
-    rooms_json_raw(&b, name.data, name.len);
-    rooms_json_raw(&b, value.data, value.len);
-    rooms_json_raw(&b, object.data + object.len - 1,
+    rooms_json_raw(b, name.data, name.len);
+    rooms_json_raw(b, value.data, value.len);
+    rooms_json_raw(b, object.data + object.len - 1,
                    json->data + json->len - (object.data + object.len - 1));
 
-    *json = (rooms_str_t) { b.last - start, start };
+    *json = ngx_rooms_json_end(&text);
 
-    return NGX_OK;
+    return json->data ? NGX_OK : ngx_rooms_export_fail(x, "no memory");
 }

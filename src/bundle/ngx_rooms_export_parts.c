@@ -76,55 +76,45 @@ ngx_rooms_export_begin(ngx_rooms_export_t *x)
 static ngx_int_t
 ngx_rooms_export_head(ngx_rooms_export_t *x)
 {
-    size_t            size;
-    u_char           *start;
-    rooms_buf_t       b;
+    rooms_buf_t      *b;
     rooms_str_t       server;
     ngx_rooms_req_t  *rq;
+    ngx_rooms_json_t  text;
 
     rq = x->rq;
     server = rooms_from_ngx(rq->conf->server_name);
 
-    size = 512 + ROOMS_JSON_STR(rq->principal.sub.len)
-           + ROOMS_JSON_STR(server.len)
-           + ngx_rooms_view_size(&rq->view, &rq->conf->server_name);
+    b = ngx_rooms_json(&text, rq->pool);
 
-    start = ngx_pnalloc(rq->pool, size);
-    if (start == NULL) {
-        return ngx_rooms_export_fail(x, "no memory");
-    }
-
-    rooms_buf_init(&b, start, size);
-
-    rooms_json_lit(&b, "{\"format\":\"" ROOMS_BUNDLE_FORMAT "\",\"version\":");
-    rooms_json_int(&b, ROOMS_BUNDLE_VERSION);
-    rooms_json_lit(&b, ",\n\"exported_at\":");
-    rooms_json_time(&b, rq->now);
-    rooms_json_lit(&b, ",\"exported_by\":");
-    rooms_json_str(&b, rq->principal.sub);
-    rooms_json_lit(&b, ",\"server_name\":");
-    rooms_json_str(&b, server);
-    rooms_json_lit(&b, ",\n\"room\":");
-    ngx_rooms_view_room(&b, &rq->view, &rq->conf->server_name);
-    rooms_json_lit(&b, "}");
+    rooms_json_lit(b, "{\"format\":\"" ROOMS_BUNDLE_FORMAT "\",\"version\":");
+    rooms_json_int(b, ROOMS_BUNDLE_VERSION);
+    rooms_json_lit(b, ",\n\"exported_at\":");
+    rooms_json_time(b, rq->now);
+    rooms_json_lit(b, ",\"exported_by\":");
+    rooms_json_str(b, rq->principal.sub);
+    rooms_json_lit(b, ",\"server_name\":");
+    rooms_json_str(b, server);
+    rooms_json_lit(b, ",\n\"room\":");
+    ngx_rooms_view_room(b, &rq->view, &rq->conf->server_name);
+    rooms_json_lit(b, "}");
 
     if (x->from) {
-        rooms_json_lit(&b, ",\n\"from\":");
-        rooms_json_time(&b, x->from);
+        rooms_json_lit(b, ",\n\"from\":");
+        rooms_json_time(b, x->from);
     }
 
     if (x->to != INT64_MAX) {
-        rooms_json_lit(&b, ",\n\"to\":");
-        rooms_json_time(&b, x->to);
+        rooms_json_lit(b, ",\n\"to\":");
+        rooms_json_time(b, x->to);
     }
 
-    rooms_json_lit(&b, ",\n\"events\":[");
+    rooms_json_lit(b, ",\n\"events\":[");
 
-    if (b.full) {
-        return ngx_rooms_export_fail(x, "the room is too large");
+    if (b->full) {
+        return ngx_rooms_export_fail(x, "no memory");
     }
 
-    ngx_rooms_export_put(x, (rooms_str_t) { b.last - b.start, b.start });
+    ngx_rooms_export_put(x, ngx_rooms_json_end(&text));
 
     return NGX_OK;
 }
@@ -178,14 +168,13 @@ ngx_rooms_export_ask_people(ngx_rooms_export_t *x)
 ngx_int_t
 ngx_rooms_export_people(ngx_rooms_export_t *x)
 {
-    size_t                size;
-    u_char               *start;
-    ngx_int_t             rc;
-    rooms_buf_t           b;
-    rooms_str_t           id;
-    ngx_pool_t           *pool;
-    redisReply           *reply;
-    ngx_rooms_profile_t   p;
+    ngx_int_t            rc;
+    rooms_buf_t         *b;
+    rooms_str_t          id;
+    ngx_pool_t          *pool;
+    redisReply          *reply;
+    ngx_rooms_json_t     text;
+    ngx_rooms_profile_t  p;
 
     if (x->person == x->npeople) {
         x->state = NGX_ROOMS_X_ASK_PEOPLE;
@@ -199,36 +188,30 @@ ngx_rooms_export_people(ngx_rooms_export_t *x)
     rc = ngx_rooms_show_profile(pool, x->rq->r->connection->log,
                                 ngx_rooms_reply_str(reply), id, &p);
 
-    size = 128 + ROOMS_JSON_STR(id.len) + ROOMS_JSON_STR(p.name.len)
-           + ROOMS_JSON_STR(p.local.len) + ROOMS_JSON_STR(p.server.len)
-           + ROOMS_JSON_STR(p.avatar.len)
-           + ROOMS_JSON_STR(x->rq->conf->server_name.len);
+    b = ngx_rooms_json(&text, pool);
 
-    start = ngx_pnalloc(pool, size);
-    if (start == NULL) {
+    rooms_json_raw(b, x->any ? ",\n" : "\n", x->any ? 2 : 1);
+    rooms_json_str(b, id);
+    rooms_json_lit(b, ":{\"display_name\":");
+    rooms_json_str(b, p.name);
+    rooms_json_lit(b, ",\"fqid\":");
+
+    if (rc == NGX_OK) {
+        ngx_rooms_fqid_json(b, &p, &x->rq->conf->server_name);
+
+    } else {
+        rooms_json_lit(b, "null");
+    }
+
+    rooms_json_lit(b, ",\"avatar_url\":");
+    rooms_json_str(b, p.avatar);
+    rooms_json_lit(b, "}");
+
+    if (b->full) {
         return ngx_rooms_export_fail(x, "no memory");
     }
 
-    rooms_buf_init(&b, start, size);
-
-    rooms_json_raw(&b, x->any ? ",\n" : "\n", x->any ? 2 : 1);
-    rooms_json_str(&b, id);
-    rooms_json_lit(&b, ":{\"display_name\":");
-    rooms_json_str(&b, p.name);
-    rooms_json_lit(&b, ",\"fqid\":");
-
-    if (rc == NGX_OK) {
-        ngx_rooms_fqid_json(&b, &p, &x->rq->conf->server_name);
-
-    } else {
-        rooms_json_lit(&b, "null");
-    }
-
-    rooms_json_lit(&b, ",\"avatar_url\":");
-    rooms_json_str(&b, p.avatar);
-    rooms_json_lit(&b, "}");
-
-    ngx_rooms_export_put(x, (rooms_str_t) { b.last - b.start, b.start });
+    ngx_rooms_export_put(x, ngx_rooms_json_end(&text));
 
     x->next = x->next->next;
     x->any = 1;

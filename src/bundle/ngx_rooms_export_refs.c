@@ -364,44 +364,33 @@ static rooms_str_t *
 ngx_rooms_export_stranger(ngx_rooms_export_t *x, const ngx_rooms_profile_t *p,
     ngx_uint_t known)
 {
-    size_t        size;
-    u_char       *start;
-    rooms_buf_t   b;
-    rooms_str_t  *json;
+    rooms_buf_t      *b;
+    rooms_str_t      *json;
+    ngx_rooms_json_t  text;
 
-    size = 128 + ROOMS_JSON_STR(p->name.len) + ROOMS_JSON_STR(p->avatar.len)
-           + ROOMS_JSON_STR(p->local.len) + ROOMS_JSON_STR(p->server.len)
-           + ROOMS_JSON_STR(x->rq->conf->server_name.len);
+    b = ngx_rooms_json(&text, x->page->pool);
 
-    start = ngx_palloc(x->page->pool, size);
-    if (start == NULL) {
-        return NULL;
-    }
-
-    rooms_buf_init(&b, start, size);
-
-    rooms_json_lit(&b, "{\"display_name\":");
-    rooms_json_str(&b, p->name);
-    rooms_json_lit(&b, ",\"avatar_url\":");
-    rooms_json_str(&b, p->avatar);
-    rooms_json_lit(&b, ",\"fqid\":");
+    rooms_json_lit(b, "{\"display_name\":");
+    rooms_json_str(b, p->name);
+    rooms_json_lit(b, ",\"avatar_url\":");
+    rooms_json_str(b, p->avatar);
+    rooms_json_lit(b, ",\"fqid\":");
 
     if (known) {
-        ngx_rooms_fqid_json(&b, p, &x->rq->conf->server_name);
+        ngx_rooms_fqid_json(b, p, &x->rq->conf->server_name);
 
     } else {
-        rooms_json_lit(&b, "null");
+        rooms_json_lit(b, "null");
     }
 
-    rooms_json_lit(&b, "}");
+    rooms_json_lit(b, "}");
 
     json = ngx_palloc(x->rq->pool, sizeof(rooms_str_t));
-    if (json == NULL) {
+    if (json == NULL || b->full) {
         return NULL;
     }
 
-    *json = ngx_rooms_dup(x->rq->pool,
-                          (rooms_str_t) { b.last - start, start });
+    *json = ngx_rooms_dup(x->rq->pool, ngx_rooms_json_end(&text));
 
     return json->data ? json : NULL;
 }

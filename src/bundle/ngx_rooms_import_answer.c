@@ -88,9 +88,7 @@ ngx_rooms_import_put_room(ngx_rooms_req_t *rq)
 
     room = &rq->change->room;
 
-    b = ngx_rooms_out(&rq->out, 256 + ROOMS_JSON_STR(room->name.len)
-                                + ROOMS_JSON_STR(room->topic.len)
-                                + ROOMS_JSON_STR(room->workspace.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, ",\"room\":{\"room_type\":");
     rooms_json_str(b, rooms_cstr(rooms_type_name(room->type)));
@@ -119,7 +117,7 @@ ngx_rooms_import_report(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
         media += rooms_import_kept(&im->tables, i);
     }
 
-    b = ngx_rooms_out(&rq->out, 256);
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"valid\":");
     rooms_json_bool(b, im->faults.total == 0);
@@ -135,7 +133,6 @@ ngx_rooms_import_report(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
         rooms_json_lit(b, ",\"room\":null");
     }
 
-    b = ngx_rooms_out(&rq->out, 64);
     rooms_json_lit(b, ",\"faults_total\":");
     rooms_json_int(b, im->faults.total);
     rooms_json_lit(b, ",\"faults\":[");
@@ -145,12 +142,7 @@ ngx_rooms_import_report(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
         field = rooms_cstr(fault->field);
         problem = rooms_cstr(fault->problem);
 
-        b = ngx_rooms_out(&rq->out, 64 + ROOMS_JSON_STR(field.len)
-                                    + ROOMS_JSON_STR(problem.len));
-
-        if (i) {
-            rooms_json_lit(b, ",");
-        }
+        rooms_json_raw(b, ",", i > 0);
 
         rooms_json_lit(b, "{\"field\":");
         rooms_json_str(b, field);
@@ -159,7 +151,7 @@ ngx_rooms_import_report(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
         rooms_json_lit(b, "}");
     }
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 8), "]}}\n");
+    rooms_json_lit(b, "]}}\n");
 
     return NGX_OK;
 }
@@ -173,9 +165,7 @@ ngx_rooms_import_made(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 
     room = &rq->change->room;
 
-    b = ngx_rooms_out(&rq->out, 256 + room->id.len
-                                + ROOMS_JSON_STR(room->alias.len)
-                                + ROOMS_JSON_STR(rq->conf->server_name.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"id\":");
     rooms_json_str(b, room->id);

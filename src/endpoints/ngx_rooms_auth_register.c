@@ -51,10 +51,7 @@ ngx_rooms_register_show(ngx_rooms_req_t *rq)
 
     p = &rq->profile;
 
-    b = ngx_rooms_out(&rq->out, 256 + rq->conf->server_name.len
-                      + rq->principal.tenant.len
-                      + 6 * (p->id.len + 2 * p->local.len + p->name.len
-                             + p->server.len + p->workspace.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"participant_id\":");
     rooms_json_str(b, p->id);

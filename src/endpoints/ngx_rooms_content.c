@@ -37,7 +37,7 @@ ngx_rooms_subject(const rooms_change_t *change)
 }
 
 
-static void
+void
 ngx_rooms_content_key(rooms_buf_t *b, const char *key, rooms_str_t value)
 {
     rooms_json_raw(b, b->last[-1] == '{' ? "\"" : ",\"",
@@ -175,44 +175,17 @@ ngx_rooms_content_power(rooms_buf_t *b, const rooms_change_t *change)
 }
 
 
-static size_t
-ngx_rooms_content_size(const rooms_change_t *change)
-{
-    size_t      size;
-    ngx_uint_t  i;
-
-    size = 1024 + 6 * (change->room.name.len + change->room.topic.len
-                       + change->room.creator.len + change->reason.len
-                       + change->successor.participant.len
-                       + 2 * change->room.workspace.len + 1024);
-
-    for (i = 0; i < change->nmembers; i++) {
-        size += ROOMS_JSON_STR(change->members[i].after.participant.len) + 1;
-    }
-
-    return size;
-}
-
-
 rooms_str_t
 ngx_rooms_content(ngx_rooms_req_t *rq, const rooms_room_t *before,
     const rooms_change_t *change)
 {
-    size_t               size;
-    u_char              *start;
-    rooms_buf_t          buf, *b;
+    rooms_buf_t         *b;
+    ngx_rooms_json_t     text;
     const rooms_room_t  *room;
 
     room = &change->room;
-    size = ngx_rooms_content_size(change);
+    b = ngx_rooms_json(&text, rq->pool);
 
-    start = ngx_pnalloc(rq->pool, size);
-    if (start == NULL) {
-        return ROOMS_NULL;
-    }
-
-    b = &buf;
-    rooms_buf_init(b, start, size);
     rooms_json_lit(b, "{");
 
     switch (change->event) {
@@ -271,9 +244,5 @@ ngx_rooms_content(ngx_rooms_req_t *rq, const rooms_room_t *before,
 
     rooms_json_lit(b, "}");
 
-    if (b->full) {
-        return ROOMS_NULL;
-    }
-
-    return (rooms_str_t) { b->last - start, start };
+    return ngx_rooms_json_end(&text);
 }

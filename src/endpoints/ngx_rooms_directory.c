@@ -1171,12 +1171,10 @@ ngx_rooms_directory_show(ngx_rooms_req_t *rq)
 
     ngx_rooms_list_open(rq);
 
+    b = ngx_rooms_out(&rq->out);
+
     for (i = 0; i < d->nviews; i++) {
-        b = ngx_rooms_out(&rq->out, 1 + ngx_rooms_view_size(&d->views[i],
-                                                 &rq->conf->server_name));
-        if (i) {
-            rooms_json_lit(b, ",");
-        }
+        rooms_json_raw(b, ",", i > 0);
 
         d->views[i].usual = rq->usual;
         ngx_rooms_view_json(b, &d->views[i], &rq->conf->server_name, rq->now);

@@ -106,8 +106,7 @@ ngx_rooms_alias_show(ngx_rooms_req_t *rq)
     ngx_rooms_profile_t  *p;
 
     if (ngx_rooms_alias_of_room(rq)) {
-        b = ngx_rooms_out(&rq->out, 64 + ROOMS_JSON_STR(
-                                             rq->view.room.id.len));
+        b = ngx_rooms_out(&rq->out);
 
         rooms_json_lit(b, "{\"data\":{\"type\":\"room\",\"id\":");
         rooms_json_str(b, rq->view.room.id);
@@ -117,10 +116,7 @@ ngx_rooms_alias_show(ngx_rooms_req_t *rq)
     }
 
     p = rq->profiles;
-    b = ngx_rooms_out(&rq->out, 80 + ROOMS_JSON_STR(p->id.len)
-                                + ROOMS_JSON_STR(p->local.len)
-                                + ROOMS_JSON_STR(p->server.len)
-                                + ROOMS_JSON_STR(rq->conf->server_name.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"type\":\"participant\",\"id\":");
     rooms_json_str(b, p->id);

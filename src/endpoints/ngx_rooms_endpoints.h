@@ -32,14 +32,11 @@ ngx_rooms_mode_e ngx_rooms_usual_take(redisReply *reply);
  */
 rooms_str_t ngx_rooms_view_other(const ngx_rooms_view_t *view,
     rooms_str_t viewer);
-/* An upper bound of the room object's size, in bytes. */
-size_t ngx_rooms_view_size(const ngx_rooms_view_t *view,
-    const ngx_str_t *server);
-/* The room object without "me" and without the closing brace. */
-void ngx_rooms_view_room(rooms_buf_t *b, const ngx_rooms_view_t *view,
-    const ngx_str_t *server);
+/* The room object; and without "me" and without the closing brace. */
 void ngx_rooms_view_json(rooms_buf_t *b, const ngx_rooms_view_t *view,
     const ngx_str_t *server, int64_t now);
+void ngx_rooms_view_room(rooms_buf_t *b, const ngx_rooms_view_t *view,
+    const ngx_str_t *server);
 void ngx_rooms_view_muted(rooms_buf_t *b, const ngx_rooms_view_t *view,
     int64_t now);
 /* A version of the room's metadata alone: If-Match is compared with it. */
@@ -50,8 +47,6 @@ void ngx_rooms_fqid_json(rooms_buf_t *b, const ngx_rooms_profile_t *p,
     const ngx_str_t *server);
 void ngx_rooms_membership_json(rooms_buf_t *b, rooms_str_t room,
     const rooms_member_t *m, const ngx_rooms_profile_t *p,
-    const ngx_str_t *server);
-size_t ngx_rooms_membership_size(const ngx_rooms_profile_t *p,
     const ngx_str_t *server);
 
 
@@ -98,6 +93,9 @@ ngx_int_t ngx_rooms_message_tellable(ngx_rooms_req_t *rq);
 /* Guards that the sender is still a member, and the room still open. */
 void ngx_rooms_message_guards(ngx_rooms_req_t *rq);
 
+/* A string member of an object that is being written, with its comma. */
+void ngx_rooms_content_key(rooms_buf_t *b, const char *key,
+    rooms_str_t value);
 /* The event's content, JSON (ngx_rooms_content.c). */
 rooms_str_t ngx_rooms_content(ngx_rooms_req_t *rq,
     const rooms_room_t *before, const rooms_change_t *change);

@@ -453,12 +453,11 @@ static ngx_int_t
 ngx_rooms_messages_put(ngx_rooms_req_t *rq, ngx_rooms_paged_t *e,
     ngx_uint_t *k)
 {
-    size_t                 size;
-    u_char                *start;
     ngx_uint_t             i, n;
-    rooms_buf_t            b;
+    rooms_buf_t           *b;
     rooms_str_t            json;
     const char            *comma;
+    ngx_rooms_json_t       text;
     ngx_rooms_messages_t  *h;
     ngx_rooms_reaction_t  *one, *r;
 
@@ -471,22 +470,16 @@ ngx_rooms_messages_put(ngx_rooms_req_t *rq, ngx_rooms_paged_t *e,
         return NGX_OK;
     }
 
-    size = json.len + sizeof(",\"reactions\":[]}");
-
     for (i = *k; i < h->nreactions && rooms_str_eq(r[i].event, e->stored.id);
          i++)
     {
-        size += 64 + ROOMS_JSON_STR(r[i].emoji.len);
+        /* void */
     }
 
-    start = ngx_pnalloc(rq->pool, size);
-    if (start == NULL) {
-        return NGX_ERROR;
-    }
+    b = ngx_rooms_json(&text, rq->pool);
 
-    rooms_buf_init(&b, start, size);
-    rooms_json_raw(&b, json.data, json.len - 1);
-    rooms_json_lit(&b, ",\"reactions\":[");
+    rooms_json_raw(b, json.data, json.len - 1);
+    rooms_json_lit(b, ",\"reactions\":[");
 
     for (comma = "", n = 0; n < i - *k; n++) {
 
@@ -497,23 +490,28 @@ ngx_rooms_messages_put(ngx_rooms_req_t *rq, ngx_rooms_paged_t *e,
             continue;
         }
 
-        rooms_json_raw(&b, comma, ngx_strlen(comma));
-        rooms_json_lit(&b, "{\"emoji\":");
-        rooms_json_str(&b, one->emoji);
-        rooms_json_lit(&b, ",\"count\":");
-        rooms_json_int(&b, one->count);
-        rooms_json_lit(&b, ",\"me\":");
-        rooms_json_bool(&b, one->me);
-        rooms_json_lit(&b, "}");
+        rooms_json_raw(b, comma, ngx_strlen(comma));
+        rooms_json_lit(b, "{\"emoji\":");
+        rooms_json_str(b, one->emoji);
+        rooms_json_lit(b, ",\"count\":");
+        rooms_json_int(b, one->count);
+        rooms_json_lit(b, ",\"me\":");
+        rooms_json_bool(b, one->me);
+        rooms_json_lit(b, "}");
 
         comma = ",";
     }
 
     *k = i;
 
-    rooms_json_lit(&b, "]}");
+    rooms_json_lit(b, "]}");
 
-    ngx_rooms_out_ref(&rq->out, (rooms_str_t) { b.last - start, start });
+    json = ngx_rooms_json_end(&text);
+    if (json.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_out_ref(&rq->out, json);
 
     return NGX_OK;
 }
@@ -535,9 +533,7 @@ ngx_rooms_messages_show(ngx_rooms_req_t *rq)
 
     for (i = 0, k = 0; i < p->page.nelts; i++) {
 
-        if (i) {
-            rooms_json_lit(ngx_rooms_out(&rq->out, 1), ",");
-        }
+        rooms_json_raw(ngx_rooms_out(&rq->out), ",", i > 0);
 
         if (ngx_rooms_messages_put(rq, &e[i], &k) != NGX_OK) {
             return NGX_ERROR;
@@ -662,13 +658,13 @@ ngx_rooms_event_show(ngx_rooms_req_t *rq)
     h = rq->data;
     k = 0;
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "{\"data\":");
 
     if (ngx_rooms_messages_put(rq, h->pager.page.elts, &k) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 4), "}\n");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "}\n");
 
     return NGX_OK;
 }

@@ -9,7 +9,7 @@
 void
 ngx_rooms_list_open(ngx_rooms_req_t *rq)
 {
-    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":[");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "{\"data\":[");
 }
 
 
@@ -26,7 +26,7 @@ ngx_rooms_list_close_total(ngx_rooms_req_t *rq, ngx_uint_t more,
 {
     rooms_buf_t  *b;
 
-    b = ngx_rooms_out(&rq->out, 96 + ROOMS_JSON_STR(cursor.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "],\"meta\":{");
 

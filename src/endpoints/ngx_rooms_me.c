@@ -207,8 +207,7 @@ ngx_rooms_me_show(ngx_rooms_req_t *rq)
     ngx_rooms_profile_t  *p;
 
     p = &rq->profile;
-    b = ngx_rooms_out(&rq->out, ngx_rooms_person_size(rq, p)
-                                + 6 * (p->bio.len + p->workspace.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"participant_id\":");
     rooms_json_str(b, p->id);
@@ -421,7 +420,7 @@ ngx_rooms_preference_put(ngx_rooms_req_t *rq, rooms_str_t name,
 {
     rooms_buf_t  *b;
 
-    b = ngx_rooms_out(&rq->out, 3 + ROOMS_JSON_STR(name.len) + value.len);
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, ",");
     rooms_json_str(b, name);
@@ -464,7 +463,7 @@ ngx_rooms_preferences_show(ngx_rooms_req_t *rq)
         }
     }
 
-    b = ngx_rooms_out(&rq->out, 64 + mode.len);
+    b = ngx_rooms_out(&rq->out);
     rooms_json_lit(b, "{\"data\":{\"default_mode\":");
     rooms_json_raw(b, mode.data, mode.len);
 
@@ -494,7 +493,7 @@ ngx_rooms_preferences_show(ngx_rooms_req_t *rq)
         ngx_rooms_preference_put(rq, rooms_cstr(name), json);
     }
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 8), "}}\n");
+    rooms_json_lit(b, "}}\n");
 
     return NGX_OK;
 }

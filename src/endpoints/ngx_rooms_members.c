@@ -485,14 +485,12 @@ ngx_rooms_members_put(ngx_rooms_req_t *rq, const ngx_rooms_page_t *page)
     rooms_buf_t                *b;
     const ngx_rooms_profile_t  *p;
 
+    b = ngx_rooms_out(&rq->out);
+
     for (i = 0; i < page->n; i++) {
         p = &page->profiles[i];
 
-        b = ngx_rooms_out(&rq->out, ngx_rooms_members_size(rq, p));
-
-        if (i) {
-            rooms_json_lit(b, ",");
-        }
+        rooms_json_raw(b, ",", i > 0);
 
         ngx_rooms_members_row(b, rq, &page->members[i], p);
     }
@@ -527,16 +525,13 @@ ngx_rooms_state_show(ngx_rooms_req_t *rq)
     page = rq->data;
     view = &rq->view;
 
-    b = ngx_rooms_out(&rq->out,
-                      64 + ngx_rooms_view_size(view, &rq->conf->server_name));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"room\":");
     ngx_rooms_view_json(b, view, &rq->conf->server_name, rq->now);
     rooms_json_lit(b, ",\"members\":[");
 
     ngx_rooms_members_put(rq, page);
-
-    b = ngx_rooms_out(&rq->out, 256 + ROOMS_JSON_STR(view->own.event.len));
 
     rooms_json_lit(b, "],\"members_truncated\":");
     rooms_json_bool(b, page->more);

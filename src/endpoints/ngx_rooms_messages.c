@@ -462,9 +462,9 @@ ngx_rooms_send_show(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "{\"data\":");
     ngx_rooms_out_ref(&rq->out, event);
-    rooms_json_lit(ngx_rooms_out(&rq->out, 4), "}\n");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "}\n");
 
     return NGX_OK;
 }

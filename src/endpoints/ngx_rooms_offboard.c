@@ -473,8 +473,7 @@ ngx_rooms_offboard_show(ngx_rooms_req_t *rq)
         ngx_rooms_offboard_poke(rq->conf);
     }
 
-    b = ngx_rooms_out(&rq->out, 128 + ngx_rooms_person_size(rq,
-                                                            &ctx->profile));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":");
     ngx_rooms_person_json(rq, b, &ctx->profile);
@@ -518,8 +517,7 @@ ngx_rooms_erasure_show(ngx_rooms_req_t *rq)
         ngx_rooms_offboard_poke(rq->conf);
     }
 
-    b = ngx_rooms_out(&rq->out, 512 + 6 * (ctx->id.len
-                                 + off[NGX_ROOMS_OFFBOARD_ERASER].len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"participant_id\":");
     rooms_json_str(b, ctx->id);

@@ -877,13 +877,12 @@ ngx_rooms_people_show(ngx_rooms_req_t *rq)
     p = rq->data;
     ngx_rooms_list_open(rq);
 
+    b = ngx_rooms_out(&rq->out);
+
     for (i = 0; i < p->n; i++) {
         row = &p->people[i];
-        b = ngx_rooms_out(&rq->out, 1 + ngx_rooms_person_size(rq, row));
 
-        if (i) {
-            rooms_json_lit(b, ",");
-        }
+        rooms_json_raw(b, ",", i > 0);
 
         if (p->admin) {
             more = &rq->batch->replies[i * NGX_ROOMS_PERSON_COMMANDS];

@@ -90,15 +90,6 @@ ngx_rooms_person_type(rooms_str_t s)
 }
 
 
-size_t
-ngx_rooms_person_size(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p)
-{
-    return 512 + 6 * (p->id.len + 2 * p->local.len + p->name.len
-                      + p->type.len + p->avatar.len + p->email.len)
-           + 12 * (p->server.len + rq->conf->server_name.len);
-}
-
-
 void
 ngx_rooms_person_json(ngx_rooms_req_t *rq, rooms_buf_t *b,
     const ngx_rooms_profile_t *p)
@@ -575,7 +566,7 @@ ngx_rooms_person_put_show(ngx_rooms_req_t *rq)
 
     asked = rq->asked_batch;
 
-    b = ngx_rooms_out(&rq->out, ngx_rooms_person_size(rq, &rq->profile));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":");
     ngx_rooms_person_admin_json(rq, b, &rq->profile, asked->replies[1],
@@ -640,7 +631,7 @@ ngx_rooms_person_show(ngx_rooms_req_t *rq)
 {
     rooms_buf_t  *b;
 
-    b = ngx_rooms_out(&rq->out, ngx_rooms_person_size(rq, &rq->profile));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":");
     ngx_rooms_person_json(rq, b, &rq->profile);

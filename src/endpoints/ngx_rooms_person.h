@@ -19,11 +19,8 @@
 
 /*
  * A participant as JSON: what other participants see, without the closing
- * brace; and what administrators see, complete.  ngx_rooms_person_size()
- * bounds both, in bytes.
+ * brace; and what administrators see, complete.
  */
-size_t ngx_rooms_person_size(ngx_rooms_req_t *rq,
-    const ngx_rooms_profile_t *p);
 void ngx_rooms_person_json(ngx_rooms_req_t *rq, rooms_buf_t *b,
     const ngx_rooms_profile_t *p);
 void ngx_rooms_person_admin_json(ngx_rooms_req_t *rq, rooms_buf_t *b,

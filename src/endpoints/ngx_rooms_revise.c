@@ -412,9 +412,9 @@ ngx_rooms_revise_show(ngx_rooms_req_t *rq)
 
     v = rq->data;
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "{\"data\":");
     ngx_rooms_out_ref(&rq->out, v->event);
-    rooms_json_lit(ngx_rooms_out(&rq->out, 4), "}\n");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "}\n");
 
     return NGX_OK;
 }
@@ -751,29 +751,22 @@ ngx_rooms_revise_record(ngx_rooms_req_t *rq, rooms_str_t word,
 static rooms_str_t
 ngx_rooms_revise_reason(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
 {
-    size_t        size;
-    u_char       *start;
-    rooms_buf_t   b;
+    rooms_buf_t      *b;
+    ngx_rooms_json_t  text;
 
-    size = 64 + v->id.len + ROOMS_JSON_STR(v->reason.len);
+    b = ngx_rooms_json(&text, rq->pool);
 
-    start = ngx_pnalloc(rq->pool, size);
-    if (start == NULL) {
-        return ROOMS_NULL;
-    }
-
-    rooms_buf_init(&b, start, size);
-    rooms_json_lit(&b, "{\"event_id\":");
-    rooms_json_str(&b, v->id);
+    rooms_json_lit(b, "{\"event_id\":");
+    rooms_json_str(b, v->id);
 
     if (v->reason.data) {
-        rooms_json_lit(&b, ",\"reason\":");
-        rooms_json_str(&b, v->reason);
+        rooms_json_lit(b, ",\"reason\":");
+        rooms_json_str(b, v->reason);
     }
 
-    rooms_json_lit(&b, "}");
+    rooms_json_lit(b, "}");
 
-    return (rooms_str_t) { b.last - start, start };
+    return ngx_rooms_json_end(&text);
 }
 
 
@@ -873,10 +866,9 @@ ngx_rooms_revise_discount(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
 static ngx_int_t
 ngx_rooms_revise_react(ngx_rooms_req_t *rq)
 {
-    size_t                 size;
-    u_char                *start;
-    rooms_buf_t            b;
+    rooms_buf_t           *b;
     rooms_str_t            key;
+    ngx_rooms_json_t       text;
     ngx_rooms_commit_t    *c;
     ngx_rooms_revision_t  *v;
 
@@ -901,25 +893,19 @@ ngx_rooms_revise_react(ngx_rooms_req_t *rq)
         ngx_rooms_commit_guard_no_member(c, key, v->reaction);
     }
 
-    size = 128 + v->id.len + ROOMS_JSON_STR(v->emoji.len);
+    b = ngx_rooms_json(&text, rq->pool);
 
-    start = ngx_pnalloc(rq->pool, size);
-    if (start == NULL) {
-        return NGX_ERROR;
-    }
-
-    rooms_buf_init(&b, start, size);
-    rooms_json_lit(&b, "{\"event_id\":");
-    rooms_json_str(&b, v->id);
-    rooms_json_lit(&b, ",\"emoji\":");
-    rooms_json_str(&b, v->emoji);
-    rooms_json_lit(&b, ",\"action\":");
-    rooms_json_str(&b, v->op == ROOMS_MESSAGE_REACT ? ngx_rooms_s("add")
+    rooms_json_lit(b, "{\"event_id\":");
+    rooms_json_str(b, v->id);
+    rooms_json_lit(b, ",\"emoji\":");
+    rooms_json_str(b, v->emoji);
+    rooms_json_lit(b, ",\"action\":");
+    rooms_json_str(b, v->op == ROOMS_MESSAGE_REACT ? ngx_rooms_s("add")
                                                     : ngx_rooms_s("remove"));
-    rooms_json_lit(&b, "}");
+    rooms_json_lit(b, "}");
 
-    return ngx_rooms_revise_append(rq,
-                                   (rooms_str_t) { b.last - start, start });
+    return b->full ? NGX_ERROR
+                   : ngx_rooms_revise_append(rq, ngx_rooms_json_end(&text));
 }
 
 
@@ -931,9 +917,7 @@ ngx_rooms_react_show(ngx_rooms_req_t *rq)
 
     v = rq->data;
 
-    b = ngx_rooms_out(&rq->out, 128 + v->id.len
-                      + ROOMS_JSON_STR(v->emoji.len)
-                      + ROOMS_JSON_STR(rq->principal.sub.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"event_id\":");
     rooms_json_str(b, v->id);

@@ -365,18 +365,13 @@ ngx_rooms_room_advance(ngx_rooms_req_t *rq)
 ngx_int_t
 ngx_rooms_room_put(ngx_rooms_req_t *rq)
 {
-    size_t                size;
-    u_char               *p, *start;
-    uint64_t              hash;
-    rooms_buf_t          *b;
-    static const u_char   key[crypto_shorthash_KEYBYTES];
+    u_char       *p, key[crypto_shorthash_KEYBYTES];
+    uint64_t      hash;
+    rooms_buf_t  *b;
+    ngx_chain_t  *cl;
 
     rq->view.usual = rq->usual;
-
-    size = ngx_rooms_view_size(&rq->view, &rq->conf->server_name);
-    b = ngx_rooms_out(&rq->out, size + 16);
-
-    start = b->last;
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":");
     ngx_rooms_view_json(b, &rq->view, &rq->conf->server_name, rq->now);
@@ -387,7 +382,14 @@ ngx_rooms_room_put(ngx_rooms_req_t *rq)
      * If-None-Match
      */
 
-    (void) crypto_shorthash((u_char *) &hash, start, b->last - start, key);
+    ngx_rooms_out_close(&rq->out);
+    ngx_memzero(key, sizeof(key));
+
+    for (hash = 0, cl = rq->out.first; cl; cl = cl->next) {
+        ngx_memcpy(key, &hash, sizeof(hash));
+        (void) crypto_shorthash((u_char *) &hash, cl->buf->pos,
+                                cl->buf->last - cl->buf->pos, key);
+    }
 
     p = ngx_pnalloc(rq->pool, 40);
     if (p == NULL) {
@@ -427,8 +429,7 @@ ngx_rooms_membership_show(ngx_rooms_req_t *rq)
         m = &t->after;
     }
 
-    b = ngx_rooms_out(&rq->out, 64 + ngx_rooms_membership_size(p,
-                                                  &rq->conf->server_name));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":");
     ngx_rooms_membership_json(b, rq->view.room.id, m, p,
@@ -456,19 +457,14 @@ ngx_rooms_invite_show(ngx_rooms_req_t *rq)
         return ngx_rooms_membership_show(rq);
     }
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 32), "{\"data\":{\"results\":[");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "{\"data\":{\"results\":[");
+
+    b = ngx_rooms_out(&rq->out);
 
     for (i = 0; i < rq->ntargets; i++) {
         t = &rq->targets[i];
 
-        b = ngx_rooms_out(&rq->out, 512
-                          + ROOMS_JSON_STR(t->member.participant.len)
-                          + ngx_rooms_membership_size(&rq->profiles[i],
-                                                  &rq->conf->server_name));
-
-        if (i) {
-            rooms_json_lit(b, ",");
-        }
+        rooms_json_raw(b, ",", i > 0);
 
         if (rq->change->results[i] == ROOMS_OK) {
             m = t->member;
@@ -494,7 +490,7 @@ ngx_rooms_invite_show(ngx_rooms_req_t *rq)
         rooms_json_lit(b, "}}");
     }
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 8), "]}}\n");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "]}}\n");
 
     return NGX_OK;
 }

@@ -230,7 +230,7 @@ ngx_rooms_settings_show(ngx_rooms_req_t *rq)
 {
     rooms_buf_t  *b;
 
-    b = ngx_rooms_out(&rq->out, 256 + rq->view.room.id.len);
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"room_id\":");
     rooms_json_str(b, rq->view.room.id);
@@ -426,7 +426,7 @@ ngx_rooms_read_show(ngx_rooms_req_t *rq)
 
     read = rq->data;
 
-    b = ngx_rooms_out(&rq->out, 192 + read->event.len);
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"event_id\":");
     rooms_json_str(b, read->event);

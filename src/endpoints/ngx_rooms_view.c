@@ -108,15 +108,6 @@ ngx_rooms_view_other(const ngx_rooms_view_t *view, rooms_str_t viewer)
 }
 
 
-size_t
-ngx_rooms_view_size(const ngx_rooms_view_t *view, const ngx_str_t *server)
-{
-    return 1088 + 6 * (view->name.len + view->room.topic.len)
-           + view->room.alias.len + server->len + view->room.workspace.len
-           + ROOMS_JSON_STR(view->room.creator.len) + view->own.event.len;
-}
-
-
 static void
 ngx_rooms_view_alias(rooms_buf_t *b, rooms_str_t alias,
     const ngx_str_t *server)
@@ -280,15 +271,6 @@ ngx_rooms_fqid_json(rooms_buf_t *b, const ngx_rooms_profile_t *p,
     rooms_json_escape(b, p->server.data ? p->server
                                         : rooms_from_ngx(*server));
     rooms_json_lit(b, "\"");
-}
-
-
-size_t
-ngx_rooms_membership_size(const ngx_rooms_profile_t *p,
-    const ngx_str_t *server)
-{
-    return 320 + 6 * (p->local.len + p->server.len) + server->len
-           + ROOMS_JSON_STR(p->id.len);
 }
 
 

@@ -99,9 +99,7 @@ ngx_rooms_workspace_json(ngx_rooms_req_t *rq, const ngx_rooms_workspace_t *w)
 {
     rooms_buf_t  *b;
 
-    b = ngx_rooms_out(&rq->out, 256 + 6 * (w->id.len + w->name.len
-                                           + w->description.len
-                                           + w->owner.len + w->kind.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"id\":");
     rooms_json_str(b, w->id);
@@ -127,9 +125,7 @@ ngx_rooms_workspace_member_json(ngx_rooms_req_t *rq,
 {
     rooms_buf_t  *b;
 
-    b = ngx_rooms_out(&rq->out, 256 + rq->conf->server_name.len
-                      + 6 * (p->id.len + p->local.len + p->server.len
-                             + p->name.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"participant_id\":");
     rooms_json_str(b, p->id);
@@ -353,9 +349,7 @@ ngx_rooms_workspaces_show(ngx_rooms_req_t *rq)
             continue;
         }
 
-        if (shown++) {
-            rooms_json_lit(ngx_rooms_out(&rq->out, 1), ",");
-        }
+        rooms_json_raw(ngx_rooms_out(&rq->out), ",", shown++ > 0);
 
         ngx_rooms_workspace_json(rq, &w);
     }
@@ -411,9 +405,9 @@ ngx_rooms_workspace_show(ngx_rooms_req_t *rq)
 
     l = rq->data;
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "{\"data\":");
     ngx_rooms_workspace_json(rq, &l->one);
-    rooms_json_lit(ngx_rooms_out(&rq->out, 4), "}\n");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "}\n");
 
     return NGX_OK;
 }
@@ -843,9 +837,7 @@ ngx_rooms_workspace_members_show(ngx_rooms_req_t *rq)
                  ngx_rooms_reply_str(ngx_rooms_reply_element(profiles, i)),
                  id, &p);
 
-        if (shown++) {
-            rooms_json_lit(ngx_rooms_out(&rq->out, 1), ",");
-        }
+        rooms_json_raw(ngx_rooms_out(&rq->out), ",", shown++ > 0);
 
         ngx_rooms_workspace_member_json(rq, &p, role);
     }
@@ -967,9 +959,9 @@ ngx_rooms_workspace_role_show(ngx_rooms_req_t *rq)
 
     l = rq->data;
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "{\"data\":");
     ngx_rooms_workspace_member_json(rq, &l->profile, l->role);
-    rooms_json_lit(ngx_rooms_out(&rq->out, 4), "}\n");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "}\n");
 
     return NGX_OK;
 }

@@ -21,6 +21,7 @@
  */
 
 #include "ngx_rooms_endings.h"
+#include "ngx_rooms_endpoints.h"
 #include "ngx_rooms_fedpolicy.h"
 #include "ngx_rooms_hold.h"
 
@@ -904,63 +905,43 @@ ngx_rooms_endings_rows(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 }
 
 
-static void
-ngx_rooms_endings_key(rooms_buf_t *b, const char *key, rooms_str_t value)
-{
-    rooms_json_raw(b, b->last[-1] == '{' ? "\"" : ",\"",
-                   b->last[-1] == '{' ? 1 : 2);
-    rooms_json_raw(b, key, ngx_strlen(key));
-    rooms_json_lit(b, "\":");
-    rooms_json_str(b, value);
-}
-
-
 /* The content of the event, like that of a kick. */
 static rooms_str_t
 ngx_rooms_endings_content(ngx_rooms_endings_t *e,
     const rooms_change_t *change)
 {
-    size_t        size;
-    u_char       *start;
-    rooms_buf_t   b;
+    rooms_buf_t      *b;
+    ngx_rooms_json_t  text;
 
-    size = 512 + 6 * (e->target.member.participant.len + change->reason.len
-                      + change->successor.participant.len);
+    b = ngx_rooms_json(&text, e->pool);
 
-    start = ngx_pnalloc(e->pool, size);
-    if (start == NULL) {
-        return ROOMS_NULL;
-    }
-
-    rooms_buf_init(&b, start, size);
-
-    rooms_json_lit(&b, "{");
-    ngx_rooms_endings_key(&b, "participant_id",
+    rooms_json_lit(b, "{");
+    ngx_rooms_content_key(b, "participant_id",
                           e->target.member.participant);
-    ngx_rooms_endings_key(&b, "membership", ngx_rooms_s("leave"));
-    ngx_rooms_endings_key(&b, "previous",
+    ngx_rooms_content_key(b, "membership", ngx_rooms_s("leave"));
+    ngx_rooms_content_key(b, "previous",
                  rooms_cstr(rooms_membership_name(
                                              e->target.member.membership)));
-    ngx_rooms_endings_key(&b, "reason", change->reason);
+    ngx_rooms_content_key(b, "reason", change->reason);
 
     if (change->write & ROOMS_F_STATE) {
-        ngx_rooms_endings_key(&b, "state",
+        ngx_rooms_content_key(b, "state",
                               rooms_cstr(rooms_state_name(
                                                        change->room.state)));
     }
 
     if (change->successor.participant.data) {
-        rooms_json_lit(&b, ",\"successor\":{");
-        ngx_rooms_endings_key(&b, "participant_id",
+        rooms_json_lit(b, ",\"successor\":{");
+        ngx_rooms_content_key(b, "participant_id",
                               change->successor.participant);
-        rooms_json_lit(&b, ",\"power_level\":");
-        rooms_json_int(&b, ROOMS_POWER_MAX);
-        rooms_json_lit(&b, "}");
+        rooms_json_lit(b, ",\"power_level\":");
+        rooms_json_int(b, ROOMS_POWER_MAX);
+        rooms_json_lit(b, "}");
     }
 
-    rooms_json_lit(&b, "}");
+    rooms_json_lit(b, "}");
 
-    return b.full ? ROOMS_NULL : (rooms_str_t) { b.last - start, start };
+    return ngx_rooms_json_end(&text);
 }
 
 

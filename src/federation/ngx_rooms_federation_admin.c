@@ -86,9 +86,7 @@ ngx_rooms_identity(ngx_rooms_req_t *rq)
     keys = rq->conf->federation_keys;
     pair = keys->elts;
 
-    b = ngx_rooms_out(&rq->out, 1024 + ROOMS_JSON_STR(
-                                             rq->conf->server_name.len)
-                                + keys->nelts * (ROOMS_FEDKEY_TEXT + 128));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"server_name\":");
     rooms_json_str(b, rooms_from_ngx(rq->conf->server_name));
@@ -180,40 +178,33 @@ ngx_rooms_policy_load(ngx_rooms_req_t *rq)
 static rooms_str_t
 ngx_rooms_policy_format(ngx_rooms_req_t *rq, const rooms_policy_t *policy)
 {
-    size_t         i, n, size;
-    u_char        *start;
-    json_t        *peer;
-    rooms_buf_t    b;
+    size_t            i, n;
+    json_t           *peer;
+    rooms_buf_t      *b;
+    ngx_rooms_json_t  text;
 
     n = json_array_size(policy->peers);
-    size = 256 + n * (ROOMS_PEER_MAX + 3);
+    b = ngx_rooms_json(&text, rq->pool);
 
-    start = ngx_pnalloc(rq->pool, size);
-    if (start == NULL) {
-        return ROOMS_NULL;
-    }
-
-    rooms_buf_init(&b, start, size);
-
-    rooms_json_lit(&b, "{\"default_mode\":");
-    rooms_json_str(&b, rooms_cstr(rooms_policy_mode_name(policy->mode)));
-    rooms_json_lit(&b, ",\"allowed_peers\":[");
+    rooms_json_lit(b, "{\"default_mode\":");
+    rooms_json_str(b, rooms_cstr(rooms_policy_mode_name(policy->mode)));
+    rooms_json_lit(b, ",\"allowed_peers\":[");
 
     for (i = 0; i < n; i++) {
         peer = json_array_get(policy->peers, i);
 
         if (i) {
-            rooms_json_lit(&b, ",");
+            rooms_json_lit(b, ",");
         }
 
-        rooms_json_str(&b, rooms_cstr(json_string_value(peer)));
+        rooms_json_str(b, rooms_cstr(json_string_value(peer)));
     }
 
-    rooms_json_lit(&b, "],\"max_foreign_participants_per_room\":");
-    rooms_json_int(&b, policy->foreign);
-    rooms_json_lit(&b, "}");
+    rooms_json_lit(b, "],\"max_foreign_participants_per_room\":");
+    rooms_json_int(b, policy->foreign);
+    rooms_json_lit(b, "}");
 
-    return (rooms_str_t) { b.last - start, start };
+    return ngx_rooms_json_end(&text);
 }
 
 
@@ -290,9 +281,9 @@ ngx_rooms_policy_show(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "{\"data\":");
     ngx_rooms_out_ref(&rq->out, text);
-    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "}\n");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "}\n");
 
     return NGX_OK;
 }
@@ -602,11 +593,10 @@ ngx_rooms_peers_outbox(ngx_rooms_req_t *rq, rooms_buf_t *b, ngx_uint_t n)
 }
 
 
-/* Writes the n-th peer of the page; returns its size. */
-static size_t
+/* Writes the n-th peer of the page. */
+static void
 ngx_rooms_peers_row(ngx_rooms_req_t *rq, ngx_uint_t n)
 {
-    u_char             *start;
     rooms_str_t         name, seen, error;
     rooms_buf_t        *b;
     ngx_rooms_peers_t  *peers;
@@ -616,8 +606,7 @@ ngx_rooms_peers_row(ngx_rooms_req_t *rq, ngx_uint_t n)
     seen = ngx_rooms_peers_of(peers, NGX_ROOMS_PEERS_SEEN, n);
     error = ngx_rooms_peers_of(peers, NGX_ROOMS_PEERS_ERRORS, n);
 
-    b = ngx_rooms_out(&rq->out, 384 + ROOMS_JSON_STR(name.len) + error.len);
-    start = b->last;
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"server_name\":");
     rooms_json_str(b, name);
@@ -652,15 +641,12 @@ ngx_rooms_peers_row(ngx_rooms_req_t *rq, ngx_uint_t n)
     ngx_rooms_peers_outbox(rq, b, n);
 
     rooms_json_lit(b, "}");
-
-    return b->last - start;
 }
 
 
 ngx_int_t
 ngx_rooms_peers_show(ngx_rooms_req_t *rq)
 {
-    size_t              size;
     ngx_uint_t          i;
     ngx_rooms_peers_t  *peers;
 
@@ -668,18 +654,16 @@ ngx_rooms_peers_show(ngx_rooms_req_t *rq)
 
     ngx_rooms_list_open(rq);
 
-    for (size = 0, i = 0; i < peers->n; i++) {
+    for (i = 0; i < peers->n; i++) {
 
-        if (size >= NGX_ROOMS_PEERS_SIZE) {
+        if (ngx_rooms_out_size(&rq->out) >= NGX_ROOMS_PEERS_SIZE) {
             peers->more = 1;
             break;
         }
 
-        if (i) {
-            rooms_json_lit(ngx_rooms_out(&rq->out, 1), ",");
-        }
+        rooms_json_raw(ngx_rooms_out(&rq->out), ",", i > 0);
 
-        size += ngx_rooms_peers_row(rq, i);
+        ngx_rooms_peers_row(rq, i);
     }
 
     ngx_rooms_list_close(rq, peers->more, peers->more
@@ -785,9 +769,9 @@ ngx_rooms_retry_decide(ngx_rooms_req_t *rq)
 ngx_int_t
 ngx_rooms_retry_show(ngx_rooms_req_t *rq)
 {
-    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "{\"data\":");
-    (void) ngx_rooms_peers_row(rq, 0);
-    rooms_json_lit(ngx_rooms_out(&rq->out, 16), "}\n");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "{\"data\":");
+    ngx_rooms_peers_row(rq, 0);
+    rooms_json_lit(ngx_rooms_out(&rq->out), "}\n");
 
     return NGX_OK;
 }
@@ -981,9 +965,7 @@ ngx_rooms_refresh_show(ngx_rooms_req_t *rq)
 
     p = &rq->profile;
 
-    b = ngx_rooms_out(&rq->out, 256 + 6 * (p->id.len + 2 * p->local.len
-                                           + 2 * p->server.len + p->name.len
-                                           + p->type.len + p->avatar.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"participant_id\":");
     rooms_json_str(b, p->id);

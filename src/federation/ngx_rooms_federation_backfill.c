@@ -138,7 +138,7 @@ ngx_rooms_fedbackfill_show(ngx_rooms_req_t *rq)
     bf = rq->data;
     r = bf->rejected.elts;
 
-    b = ngx_rooms_out(&rq->out, 128);
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"imported\":");
     rooms_json_int(b, bf->imported);
@@ -147,12 +147,7 @@ ngx_rooms_fedbackfill_show(ngx_rooms_req_t *rq)
     rooms_json_lit(b, ",\"rejected\":[");
 
     for (i = 0; i < bf->rejected.nelts; i++) {
-        b = ngx_rooms_out(&rq->out, 32 + ROOMS_JSON_STR(r[i].id.len)
-                                    + ROOMS_JSON_STR(ngx_strlen(r[i].reason)));
-
-        if (i) {
-            rooms_json_lit(b, ",");
-        }
+        rooms_json_raw(b, ",", i > 0);
 
         rooms_json_lit(b, "{\"id\":");
         rooms_json_str(b, r[i].id);
@@ -161,7 +156,7 @@ ngx_rooms_fedbackfill_show(ngx_rooms_req_t *rq)
         rooms_json_lit(b, "}");
     }
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 8), "]}}\n");
+    rooms_json_lit(b, "]}}\n");
 
     return NGX_OK;
 }

@@ -448,9 +448,7 @@ ngx_rooms_foreign_profile_show(ngx_rooms_req_t *rq)
 
     p = &rq->profile;
 
-    b = ngx_rooms_out(&rq->out, 256 + 6 * (2 * rq->conf->server_name.len
-                                           + 2 * p->local.len + p->name.len
-                                           + p->type.len + p->avatar.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"local_id\":");
     rooms_json_str(b, p->local);
@@ -749,16 +747,12 @@ ngx_rooms_peer_members_show(ngx_rooms_req_t *rq)
 
     ngx_rooms_list_open(rq);
 
+    b = ngx_rooms_out(&rq->out);
+
     for (i = 0; i < page->n; i++) {
         p = &page->profiles[i];
 
-        b = ngx_rooms_out(&rq->out, 256 + rq->conf->server_name.len
-                          + 6 * (p->id.len + p->local.len + p->server.len
-                                 + p->name.len + p->avatar.len));
-
-        if (i) {
-            rooms_json_lit(b, ",");
-        }
+        rooms_json_raw(b, ",", i > 0);
 
         ngx_rooms_peer_members_row(b, rq, &page->members[i], p);
     }
@@ -1096,9 +1090,7 @@ ngx_rooms_history_show(ngx_rooms_req_t *rq)
 
     for (i = 0; i < h->n; i++) {
 
-        if (i) {
-            rooms_json_lit(ngx_rooms_out(&rq->out, 1), ",");
-        }
+        rooms_json_raw(ngx_rooms_out(&rq->out), ",", i > 0);
 
         ngx_rooms_out_ref(&rq->out, h->texts[i]);
     }

@@ -1166,15 +1166,13 @@ ngx_rooms_fedsend_results(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
     ngx_rooms_fedresult_t    *r;
     const ngx_rooms_error_t  *e;
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 32), "{\"data\":{\"results\":[");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "{\"data\":{\"results\":[");
+
+    b = ngx_rooms_out(&rq->out);
 
     for (i = 0; i < s->n; i++) {
         r = &s->results[i];
         e = ngx_rooms_error(r->code);
-
-        b = ngx_rooms_out(&rq->out, 256 + ROOMS_JSON_STR(r->id.len)
-                          + ROOMS_JSON_STR(r->reason.len)
-                          + ROOMS_JSON_STR(ngx_strlen(e->message)));
 
         rooms_json_raw(b, ",", i > 0);
         rooms_json_lit(b, "{\"id\":");
@@ -1193,7 +1191,7 @@ ngx_rooms_fedsend_results(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
         rooms_json_lit(b, "}");
     }
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 8), "]}}\n");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "]}}\n");
 }
 
 

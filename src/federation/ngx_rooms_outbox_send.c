@@ -660,30 +660,23 @@ static void
 ngx_rooms_outbox_trouble(ngx_rooms_outbox_t *o, rooms_str_t code,
     rooms_str_t message)
 {
-    size_t        size;
-    u_char       *p;
-    ngx_time_t   *tp;
-    rooms_buf_t   b;
-
-    size = 128 + ROOMS_JSON_STR(code.len) + ROOMS_JSON_STR(message.len);
-
-    p = ngx_pnalloc(o->round, size);
-    if (p == NULL) {
-        return;
-    }
+    ngx_time_t       *tp;
+    rooms_buf_t      *b;
+    ngx_rooms_json_t  text;
 
     tp = ngx_timeofday();
 
-    rooms_buf_init(&b, p, size);
-    rooms_json_lit(&b, "{\"code\":");
-    rooms_json_str(&b, code);
-    rooms_json_lit(&b, ",\"message\":");
-    rooms_json_str(&b, message);
-    rooms_json_lit(&b, ",\"at\":");
-    rooms_json_time(&b, (int64_t) tp->sec * 1000 + tp->msec);
-    rooms_json_lit(&b, "}");
+    b = ngx_rooms_json(&text, o->round);
 
-    o->trouble = (rooms_str_t) { b.last - p, p };
+    rooms_json_lit(b, "{\"code\":");
+    rooms_json_str(b, code);
+    rooms_json_lit(b, ",\"message\":");
+    rooms_json_str(b, message);
+    rooms_json_lit(b, ",\"at\":");
+    rooms_json_time(b, (int64_t) tp->sec * 1000 + tp->msec);
+    rooms_json_lit(b, "}");
+
+    o->trouble = ngx_rooms_json_end(&text);
 }
 
 

@@ -596,40 +596,33 @@ ngx_rooms_peer_policy(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_peer_trouble(ngx_rooms_req_t *rq)
 {
-    u_char                   *p;
-    size_t                    size;
-    rooms_buf_t               b;
+    rooms_buf_t              *b;
     const ngx_rooms_error_t  *e;
+    ngx_rooms_json_t          text;
 
     if (rq->error == ROOMS_OK || !rq->signer->familiar) {
         return NGX_ERROR;
     }
 
     e = ngx_rooms_error(rq->error);
-    size = 128 + ROOMS_JSON_STR(rq->message.len + ngx_strlen(e->message));
+    b = ngx_rooms_json(&text, rq->pool);
 
-    p = ngx_pnalloc(rq->pool, size);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    rooms_buf_init(&b, p, size);
-    rooms_json_lit(&b, "{\"code\":");
-    rooms_json_str(&b, rooms_cstr(e->code));
-    rooms_json_lit(&b, ",\"message\":");
-    rooms_json_str(&b, rq->message.data ? rq->message
+    rooms_json_lit(b, "{\"code\":");
+    rooms_json_str(b, rooms_cstr(e->code));
+    rooms_json_lit(b, ",\"message\":");
+    rooms_json_str(b, rq->message.data ? rq->message
                                         : rooms_cstr(e->message));
-    rooms_json_lit(&b, ",\"at\":");
-    rooms_json_time(&b, rq->now);
-    rooms_json_lit(&b, "}");
+    rooms_json_lit(b, ",\"at\":");
+    rooms_json_time(b, rq->now);
+    rooms_json_lit(b, "}");
 
-    if (ngx_rooms_batch(rq) == NULL
+    if (b->full || ngx_rooms_batch(rq) == NULL
         || ngx_rooms_command(rq->batch, ngx_rooms_s("HSET"),
                              ngx_rooms_key(&rq->keys,
                                            NGX_ROOMS_KEY_PEER_ERRORS,
                                            ROOMS_NULL),
                              rq->signer->signature.server,
-                             (rooms_str_t) { b.last - p, p }) != NGX_OK
+                             ngx_rooms_json_end(&text)) != NGX_OK
         || ngx_rooms_command(rq->batch, ngx_rooms_s("ZADD"),
                              ngx_rooms_key(&rq->keys,
                                            NGX_ROOMS_KEY_PEER_NAMES,

@@ -1291,9 +1291,9 @@ ngx_rooms_replica_content(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     const rooms_change_t *change)
 {
     size_t                     size;
-    u_char                    *start;
     ngx_uint_t                 i;
-    rooms_buf_t                b;
+    rooms_buf_t               *b;
+    ngx_rooms_json_t           text;
     ngx_rooms_fedsend_t       *s;
     const rooms_transition_t  *t;
 
@@ -1310,31 +1310,27 @@ ngx_rooms_replica_content(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
         size += 128 + ROOMS_JSON_STR(change->members[i].after.participant.len);
     }
 
-    start = ngx_pnalloc(rq->pool, size);
-    if (start == NULL) {
-        return ROOMS_NULL;
-    }
+    b = ngx_rooms_json(&text, rq->pool);
 
-    rooms_buf_init(&b, start, size);
-    rooms_json_lit(&b, "{\"members\":[");
+    rooms_json_lit(b, "{\"members\":[");
 
     for (i = 0; i < change->nmembers; i++) {
         t = &change->members[i];
 
-        rooms_json_raw(&b, ",", i > 0);
-        rooms_json_lit(&b, "{\"participant_id\":");
-        rooms_json_str(&b, t->after.participant);
-        rooms_json_lit(&b, ",\"membership\":");
-        rooms_json_str(&b, rooms_cstr(
+        rooms_json_raw(b, ",", i > 0);
+        rooms_json_lit(b, "{\"participant_id\":");
+        rooms_json_str(b, t->after.participant);
+        rooms_json_lit(b, ",\"membership\":");
+        rooms_json_str(b, rooms_cstr(
                              rooms_membership_name(t->after.membership)));
-        rooms_json_lit(&b, ",\"power_level\":");
-        rooms_json_int(&b, t->after.power);
-        rooms_json_lit(&b, "}");
+        rooms_json_lit(b, ",\"power_level\":");
+        rooms_json_int(b, t->after.power);
+        rooms_json_lit(b, "}");
     }
 
-    rooms_json_lit(&b, "]}");
+    rooms_json_lit(b, "]}");
 
-    return (rooms_str_t) { b.last - start, start };
+    return ngx_rooms_json_end(&text);
 }
 
 

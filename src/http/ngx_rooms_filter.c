@@ -157,7 +157,7 @@ ngx_rooms_filter_replace(ngx_http_request_t *r, ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rooms_json_raw(ngx_rooms_out(&rq->out, body.len), body.data, body.len);
+    rooms_json_raw(ngx_rooms_out(&rq->out), body.data, body.len);
     ngx_rooms_out_close(&rq->out);
 
     r->headers_out.status_line.len = 0;

@@ -8,6 +8,11 @@
 
 #define NGX_ROOMS_OUT_MIN   2048
 #define NGX_ROOMS_OUT_REF   1024      /* longer strings aren't copied */
+#define NGX_ROOMS_OUT_REST  256       /* less memory isn't used again */
+
+
+static ngx_buf_t *ngx_rooms_out_link(ngx_rooms_out_t *out);
+static int ngx_rooms_out_grow(rooms_buf_t *b, size_t len);
 
 
 void
@@ -17,10 +22,14 @@ ngx_rooms_out_init(ngx_rooms_out_t *out, ngx_pool_t *pool)
 
     out->pool = pool;
     out->next = &out->first;
+    out->b.grow = ngx_rooms_out_grow;
 }
 
 
-/* Ends the buffer that is being written. */
+/*
+ * Ends the buffer that is being written.  The rest of its memory is for the
+ * next one.
+ */
 void
 ngx_rooms_out_close(ngx_rooms_out_t *out)
 {
@@ -31,8 +40,11 @@ ngx_rooms_out_close(ngx_rooms_out_t *out)
     out->buf->pos = out->b.start;
     out->buf->last = out->b.last;
     out->size += out->b.last - out->b.start;
-    out->failed |= out->b.full;
+    out->rest = out->b.end - out->b.last;
     out->buf = NULL;
+
+    out->b.start = out->b.end;
+    out->b.last = out->b.end;
 }
 
 
@@ -59,34 +71,59 @@ ngx_rooms_out_link(ngx_rooms_out_t *out)
 }
 
 
-rooms_buf_t *
-ngx_rooms_out(ngx_rooms_out_t *out, size_t size)
+/*
+ * Begins another buffer, with room for so many bytes.  Once memory ran out,
+ * nothing is written any more, and the end finds `failed`.
+ */
+static int
+ngx_rooms_out_grow(rooms_buf_t *b, size_t len)
 {
-    u_char  *start;
+    size_t            size;
+    u_char           *start;
+    ngx_rooms_out_t  *out;
 
-    if (out->buf && (size_t) (out->b.end - out->b.last) >= size) {
-        return &out->b;
+    out = (ngx_rooms_out_t *) ((u_char *) b - offsetof(ngx_rooms_out_t, b));
+
+    if (out->failed) {
+        return 0;
     }
 
     ngx_rooms_out_close(out);
 
-    size = ngx_max(size, NGX_ROOMS_OUT_MIN);
-    size = ngx_max(size, ngx_min(out->size, 65536));
+    if (out->rest >= ngx_max(len, NGX_ROOMS_OUT_REST)) {
+        size = out->rest;
+        start = b->end - size;
 
-    start = ngx_pnalloc(out->pool, size);
+    } else {
+        size = ngx_max(len, NGX_ROOMS_OUT_MIN);
+        size = ngx_max(size, ngx_min(out->size, 65536));
+        start = ngx_pnalloc(out->pool, size);
+    }
+
+    out->rest = 0;
     out->buf = start ? ngx_rooms_out_link(out) : NULL;
 
     if (out->buf == NULL) {
-        /*
-         * nothing will fit, so nothing is written, and the end finds `failed`
-         */
         out->failed = 1;
-        rooms_buf_init(&out->b, (u_char *) "", 0);
-        return &out->b;
+        return 0;
     }
 
     out->buf->memory = 1;
-    rooms_buf_init(&out->b, start, size);
+
+    b->start = start;
+    b->last = start;
+    b->end = start + size;
+
+    return 1;
+}
+
+
+rooms_buf_t *
+ngx_rooms_out_piece(ngx_rooms_out_t *out, size_t size)
+{
+    if (out->buf == NULL || (size_t) (out->b.end - out->b.last) < size) {
+        (void) ngx_rooms_out_grow(&out->b, size);
+    }
 
     return &out->b;
 }
@@ -100,7 +137,7 @@ ngx_rooms_out_ref(ngx_rooms_out_t *out, rooms_str_t s)
     }
 
     if (s.len < NGX_ROOMS_OUT_REF) {
-        rooms_json_raw(ngx_rooms_out(out, s.len), s.data, s.len);
+        rooms_json_raw(&out->b, s.data, s.len);
         return;
     }
 

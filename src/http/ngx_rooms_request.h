@@ -152,6 +152,7 @@ typedef struct {
     ngx_buf_t                *buf;
     rooms_buf_t               b;
     size_t                    size;    /* bytes in closed buffers */
+    size_t                    rest;    /* unused memory of the last of them */
     ngx_array_t              *imported;   /* events whose authors are missing */
     unsigned                  failed:1;
 } ngx_rooms_out_t;
@@ -499,10 +500,14 @@ void ngx_rooms_put_position(rooms_buf_t *b, int64_t position);
 /* Output. */
 void ngx_rooms_out_init(ngx_rooms_out_t *out, ngx_pool_t *pool);
 /*
- * Returns a buffer with room for `size` bytes.  It is never NULL: if memory
- * ran out, `failed` is set.
+ * Where an answer is written: it grows as needed.  If memory ran out, `failed`
+ * is set, and nothing more is written.
  */
-rooms_buf_t *ngx_rooms_out(ngx_rooms_out_t *out, size_t size);
+#define ngx_rooms_out(out)  (&(out)->b)
+#define ngx_rooms_out_size(out)                                               \
+    ((out)->size + ((out)->b.last - (out)->b.start))
+/* The same, with `size` bytes of room in one piece, if memory allows. */
+rooms_buf_t *ngx_rooms_out_piece(ngx_rooms_out_t *out, size_t size);
 /*
  * Appends bytes that live as long as the request; long ones aren't copied.
  * If they are an imported event, its authors are read when the whole answer

@@ -249,11 +249,10 @@ rooms_str_t
 ngx_rooms_error_body(ngx_rooms_req_t *rq, ngx_pool_t *pool,
     rooms_str_t request_id)
 {
-    size_t                    size;
-    u_char                   *start;
-    rooms_buf_t               b;
+    rooms_buf_t              *b;
     rooms_str_t               message;
     const ngx_rooms_error_t  *e;
+    ngx_rooms_json_t          text;
 
     if (rq->endpoint && rq->endpoint->envelope) {
         return rq->endpoint->envelope->error(rq, pool);
@@ -262,34 +261,26 @@ ngx_rooms_error_body(ngx_rooms_req_t *rq, ngx_pool_t *pool,
     e = ngx_rooms_error(rq->error);
     message = rq->message.data ? rq->message : rooms_cstr(e->message);
 
-    size = 200 + 6 * (message.len + request_id.len + rq->error_field.len
-                      + rq->error_problem.len);
+    b = ngx_rooms_json(&text, pool);
 
-    start = ngx_pnalloc(pool, size);
-    if (start == NULL) {
-        return ROOMS_NULL;
-    }
-
-    rooms_buf_init(&b, start, size);
-
-    rooms_json_lit(&b, "{\"error\":{\"code\":");
-    rooms_json_str(&b, rooms_cstr(e->code));
-    rooms_json_lit(&b, ",\"message\":");
-    rooms_json_str(&b, message);
-    rooms_json_lit(&b, ",\"request_id\":");
-    rooms_json_str(&b, request_id);
+    rooms_json_lit(b, "{\"error\":{\"code\":");
+    rooms_json_str(b, rooms_cstr(e->code));
+    rooms_json_lit(b, ",\"message\":");
+    rooms_json_str(b, message);
+    rooms_json_lit(b, ",\"request_id\":");
+    rooms_json_str(b, request_id);
 
     if (rq->error_field.data) {
-        rooms_json_lit(&b, ",\"details\":[{\"field\":");
-        rooms_json_str(&b, rq->error_field);
-        rooms_json_lit(&b, ",\"problem\":");
-        rooms_json_str(&b, rq->error_problem);
-        rooms_json_lit(&b, "}]");
+        rooms_json_lit(b, ",\"details\":[{\"field\":");
+        rooms_json_str(b, rq->error_field);
+        rooms_json_lit(b, ",\"problem\":");
+        rooms_json_str(b, rq->error_problem);
+        rooms_json_lit(b, "}]");
     }
 
-    rooms_json_lit(&b, "}}\n");
+    rooms_json_lit(b, "}}\n");
 
-    return (rooms_str_t) { b.last - b.start, b.start };
+    return ngx_rooms_json_end(&text);
 }
 
 
@@ -422,7 +413,7 @@ ngx_rooms_respond_error(ngx_rooms_req_t *rq)
         return;
     }
 
-    rooms_json_raw(ngx_rooms_out(&out, body.len), body.data, body.len);
+    rooms_json_raw(ngx_rooms_out(&out), body.data, body.len);
     ngx_rooms_out_close(&out);
 
     if (out.failed) {

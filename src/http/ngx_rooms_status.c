@@ -313,7 +313,7 @@ ngx_rooms_status_printf(ngx_rooms_out_t *out, const char *fmt, ...)
     va_list       args;
     rooms_buf_t  *b;
 
-    b = ngx_rooms_out(out, 512);
+    b = ngx_rooms_out_piece(out, 512);
 
     va_start(args, fmt);
     b->last = ngx_vslprintf(b->last, b->end, fmt, args);

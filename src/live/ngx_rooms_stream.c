@@ -863,8 +863,7 @@ ngx_rooms_stream_beat(ngx_rooms_stream_t *st)
     }
 
     if (t->pings || out.buf == NULL) {
-        rooms_json_raw(ngx_rooms_out(&out, t->beat.len), t->beat.data,
-                       t->beat.len);
+        rooms_json_raw(ngx_rooms_out(&out), t->beat.data, t->beat.len);
     }
 
     return ngx_rooms_stream_put(st, &out);

@@ -208,18 +208,16 @@ ngx_rooms_sync_show(ngx_rooms_req_t *rq)
 
     ngx_rooms_reader_stop(s);
 
-    rooms_json_lit(ngx_rooms_out(&rq->out, 32), "{\"data\":{\"events\":[");
+    rooms_json_lit(ngx_rooms_out(&rq->out), "{\"data\":{\"events\":[");
 
     for (i = 0; i < s->nevents; i++) {
 
-        if (i) {
-            rooms_json_lit(ngx_rooms_out(&rq->out, 1), ",");
-        }
+        rooms_json_raw(ngx_rooms_out(&rq->out), ",", i > 0);
 
         ngx_rooms_out_ref(&rq->out, s->events[i].json);
     }
 
-    b = ngx_rooms_out(&rq->out, 160 + ROOMS_JSON_STR(s->epoch.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "],\"next_cursor\":\"");
     rooms_json_int(b, s->cursor);
@@ -275,8 +273,7 @@ ngx_rooms_sse_hello(ngx_rooms_stream_t *st, ngx_rooms_out_t *out)
 {
     rooms_buf_t  *b;
 
-    b = ngx_rooms_out(out, sizeof("retry: 2000\nevent: hello\ndata: \n\n")
-                           + NGX_ROOMS_STREAM_HELLO);
+    b = ngx_rooms_out(out);
 
     rooms_json_lit(b, "retry: 2000\n\nevent: hello\ndata: {");
     ngx_rooms_stream_hello(st, b);
@@ -290,10 +287,9 @@ ngx_rooms_sse_json(ngx_rooms_out_t *out, rooms_str_t json)
 {
     rooms_buf_t  *b;
 
-    b = ngx_rooms_out(out, json.len + 2);
+    b = ngx_rooms_out_piece(out, json.len + 2);
 
     if ((size_t) (b->end - b->last) < json.len + 2) {
-        b->full = 1;
         return;
     }
 
@@ -317,8 +313,7 @@ ngx_rooms_sse_event(ngx_rooms_out_t *out, rooms_str_t tenant,
 {
     rooms_buf_t  *b;
 
-    b = ngx_rooms_out(out, json.len + ROOMS_JSON_INT
-                           + sizeof("id: \ndata: \n\n"));
+    b = ngx_rooms_out(out);
     rooms_json_lit(b, "id: ");
     rooms_json_int(b, position);
     rooms_json_lit(b, "\ndata: ");
@@ -331,9 +326,7 @@ ngx_rooms_sse_caught_up(ngx_rooms_out_t *out, int64_t position)
 {
     rooms_buf_t  *b;
 
-    b = ngx_rooms_out(out, 2 * ROOMS_JSON_INT
-                      + sizeof("event: caught_up\nid: \n"
-                               "data: {\"position\":}\n\n"));
+    b = ngx_rooms_out(out);
 
     rooms_json_lit(b, "event: caught_up\nid: ");
     rooms_json_int(b, position);
@@ -348,9 +341,7 @@ ngx_rooms_sse_reset(ngx_rooms_out_t *out, const char *why, int64_t position)
 {
     rooms_buf_t  *b;
 
-    b = ngx_rooms_out(out, 2 * ROOMS_JSON_INT + ngx_strlen(why)
-                      + sizeof("event: reset\nid: \ndata: {\"reason\":\"\","
-                               "\"position\":}\n\n"));
+    b = ngx_rooms_out(out);
 
     rooms_json_lit(b, "event: reset\nid: ");
     rooms_json_int(b, position);
@@ -371,9 +362,7 @@ ngx_rooms_sse_end(ngx_rooms_stream_t *st, ngx_rooms_out_t *out,
 
     reason = &ngx_rooms_stream_reasons[why];
 
-    b = ngx_rooms_out(out, ROOMS_JSON_INT + ngx_strlen(reason->code)
-                      + sizeof("retry: \nevent: end\ndata: {\"code\":\"\","
-                               "\"reconnect\":false}\n\n"));
+    b = ngx_rooms_out(out);
 
     if (why == NGX_ROOMS_STREAM_RELOAD) {
         /* all streams of the worker end now, but should not return together */

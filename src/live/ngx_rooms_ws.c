@@ -376,7 +376,7 @@ ngx_rooms_ws_open(ngx_rooms_out_t *out, size_t size, u_char **start)
 {
     rooms_buf_t  *b;
 
-    b = ngx_rooms_out(out, ROOMS_WS_HEAD + size);
+    b = ngx_rooms_out_piece(out, ROOMS_WS_HEAD + size);
 
     if ((size_t) (b->end - b->last) < ROOMS_WS_HEAD + size) {
         return NULL;

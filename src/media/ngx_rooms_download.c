@@ -114,9 +114,7 @@ ngx_rooms_medium_show(ngx_rooms_req_t *rq)
 
     m = &((ngx_rooms_download_t *) rq->data)->medium;
 
-    b = ngx_rooms_out(&rq->out, 512 + ROOMS_JSON_STR(m->mime.len)
-                                + ROOMS_JSON_STR(m->name.len)
-                                + ROOMS_JSON_STR(m->owner.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"media_id\":");
     rooms_json_str(b, m->id);

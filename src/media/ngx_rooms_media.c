@@ -176,21 +176,14 @@ ngx_rooms_media_extent(rooms_buf_t *b, const ngx_rooms_medium_t *m)
 static rooms_str_t
 ngx_rooms_media_format(ngx_pool_t *pool, const ngx_rooms_medium_t *m)
 {
-    size_t        size;
-    u_char       *start;
-    rooms_buf_t   b;
+    rooms_buf_t      *b;
+    ngx_rooms_json_t  text;
 
-    size = NGX_ROOMS_MEDIUM_JSON(m);
+    b = ngx_rooms_json(&text, pool);
 
-    start = ngx_pnalloc(pool, size);
-    if (start == NULL) {
-        return ROOMS_NULL;
-    }
+    ngx_rooms_media_put(b, m);
 
-    rooms_buf_init(&b, start, size);
-    ngx_rooms_media_put(&b, m);
-
-    return (rooms_str_t) { b.last - b.start, b.start };
+    return ngx_rooms_json_end(&text);
 }
 
 

@@ -304,8 +304,7 @@ ngx_rooms_upload_show(ngx_rooms_req_t *rq)
 
     m = rq->data;
 
-    b = ngx_rooms_out(&rq->out, 512 + ROOMS_JSON_STR(m->mime.len)
-                                + ROOMS_JSON_STR(m->name.len));
+    b = ngx_rooms_out(&rq->out);
 
     rooms_json_lit(b, "{\"data\":{\"media_id\":");
     rooms_json_str(b, m->id);

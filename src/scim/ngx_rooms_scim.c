@@ -181,11 +181,11 @@ ngx_rooms_scim_authenticate(ngx_rooms_req_t *rq)
 static rooms_str_t
 ngx_rooms_scim_error(ngx_rooms_req_t *rq, ngx_pool_t *pool)
 {
-    size_t                    size;
-    u_char                   *start, status[NGX_INT_T_LEN];
-    rooms_buf_t               b;
+    u_char                    status[NGX_INT_T_LEN];
+    rooms_buf_t              *b;
     rooms_str_t               type, detail, problem;
     const ngx_rooms_error_t  *e;
+    ngx_rooms_json_t          text;
 
     e = ngx_rooms_error(rq->error);
     detail = rq->message.data ? rq->message : rooms_cstr(e->message);
@@ -205,36 +205,29 @@ ngx_rooms_scim_error(ngx_rooms_req_t *rq, ngx_pool_t *pool)
         type = ngx_rooms_s("invalidSyntax");
     }
 
-    size = 256 + 6 * (detail.len + problem.len + type.len);
+    b = ngx_rooms_json(&text, pool);
 
-    start = ngx_pnalloc(pool, size);
-    if (start == NULL) {
-        return ROOMS_NULL;
-    }
-
-    rooms_buf_init(&b, start, size);
-
-    rooms_json_lit(&b, "{\"schemas\":[\"urn:ietf:params:scim:api:messages:"
+    rooms_json_lit(b, "{\"schemas\":[\"urn:ietf:params:scim:api:messages:"
                        "2.0:Error\"],\"status\":");
-    rooms_json_str(&b, (rooms_str_t) {
+    rooms_json_str(b, (rooms_str_t) {
                       ngx_sprintf(status, "%ui", e->status) - status, status });
 
     if (type.data) {
-        rooms_json_lit(&b, ",\"scimType\":");
-        rooms_json_str(&b, type);
+        rooms_json_lit(b, ",\"scimType\":");
+        rooms_json_str(b, type);
     }
 
-    rooms_json_lit(&b, ",\"detail\":\"");
-    rooms_json_escape(&b, detail);
+    rooms_json_lit(b, ",\"detail\":\"");
+    rooms_json_escape(b, detail);
 
     if (problem.data) {
-        rooms_json_lit(&b, ": ");
-        rooms_json_escape(&b, problem);
+        rooms_json_lit(b, ": ");
+        rooms_json_escape(b, problem);
     }
 
-    rooms_json_lit(&b, "\"}\n");
+    rooms_json_lit(b, "\"}\n");
 
-    return (rooms_str_t) { b.last - b.start, b.start };
+    return ngx_rooms_json_end(&text);
 }
 
 
@@ -287,8 +280,8 @@ ngx_rooms_scim_put(ngx_rooms_req_t *rq, json_t *tree)
     }
 
     len = ngx_strlen(text);
-    rooms_json_raw(ngx_rooms_out(&rq->out, len + 1), text, len);
-    rooms_json_lit(ngx_rooms_out(&rq->out, 1), "\n");
+    rooms_json_raw(ngx_rooms_out(&rq->out), text, len);
+    rooms_json_lit(ngx_rooms_out(&rq->out), "\n");
     free(text);
 
     return NGX_OK;

@@ -540,72 +540,62 @@ rooms_str_t
 ngx_rooms_format_profile(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
     int64_t now)
 {
-    size_t        size;
-    u_char       *start;
-    rooms_buf_t   b;
+    rooms_buf_t      *b;
+    ngx_rooms_json_t  text;
 
-    size = 400 + 6 * (p->local.len + p->name.len + p->workspace.len
-                      + p->type.len + p->server.len + p->avatar.len
-                      + p->email.len + p->bio.len);
+    b = ngx_rooms_json(&text, pool);
 
-    start = ngx_pnalloc(pool, size);
-    if (start == NULL) {
-        return ROOMS_NULL;
-    }
-
-    rooms_buf_init(&b, start, size);
-
-    rooms_json_lit(&b, "{\"local_id\":");
-    rooms_json_str(&b, p->local);
-    rooms_json_lit(&b, ",\"display_name\":");
-    rooms_json_str(&b, p->name);
-    rooms_json_lit(&b, ",\"workspace_id\":");
-    rooms_json_str(&b, p->workspace);
-    rooms_json_lit(&b, ",\"participant_type\":");
-    rooms_json_str(&b, p->type);
-    rooms_json_lit(&b, ",\"server_name\":");
-    rooms_json_str(&b, p->server);
-    rooms_json_lit(&b, ",\"avatar_url\":");
-    rooms_json_str(&b, p->avatar);
-    rooms_json_lit(&b, ",\"created_at\":");
-    rooms_json_time(&b, p->created ? p->created : now);
+    rooms_json_lit(b, "{\"local_id\":");
+    rooms_json_str(b, p->local);
+    rooms_json_lit(b, ",\"display_name\":");
+    rooms_json_str(b, p->name);
+    rooms_json_lit(b, ",\"workspace_id\":");
+    rooms_json_str(b, p->workspace);
+    rooms_json_lit(b, ",\"participant_type\":");
+    rooms_json_str(b, p->type);
+    rooms_json_lit(b, ",\"server_name\":");
+    rooms_json_str(b, p->server);
+    rooms_json_lit(b, ",\"avatar_url\":");
+    rooms_json_str(b, p->avatar);
+    rooms_json_lit(b, ",\"created_at\":");
+    rooms_json_time(b, p->created ? p->created : now);
 
     /* fields that most profiles lack are only written if set */
 
     if (p->email.data) {
-        rooms_json_lit(&b, ",\"email\":");
-        rooms_json_str(&b, p->email);
+        rooms_json_lit(b, ",\"email\":");
+        rooms_json_str(b, p->email);
     }
 
     if (p->bio.data) {
-        rooms_json_lit(&b, ",\"bio\":");
-        rooms_json_str(&b, p->bio);
+        rooms_json_lit(b, ",\"bio\":");
+        rooms_json_str(b, p->bio);
     }
 
     if (p->named) {
-        rooms_json_lit(&b, ",\"named_at\":");
-        rooms_json_int(&b, p->named);
+        rooms_json_lit(b, ",\"named_at\":");
+        rooms_json_int(b, p->named);
     }
 
     if (p->deactivated) {
-        rooms_json_lit(&b, ",\"deactivated\":true");
+        rooms_json_lit(b, ",\"deactivated\":true");
     }
 
     if (p->provisioned) {
-        rooms_json_lit(&b, ",\"provisioned\":true");
+        rooms_json_lit(b, ",\"provisioned\":true");
     }
 
     if (p->own_name) {
-        rooms_json_lit(&b, ",\"own_name\":true");
+        rooms_json_lit(b, ",\"own_name\":true");
     }
 
     if (p->own_local) {
-        rooms_json_lit(&b, ",\"own_local\":true");
+        rooms_json_lit(b, ",\"own_local\":true");
     }
 
-    rooms_json_lit(&b, "}");
+    rooms_json_lit(b, "}");
 
-    return (rooms_str_t) { b.last - b.start, b.start };
+    return ngx_rooms_json_end(&text);
 }
 
 

@@ -7,6 +7,7 @@
 #include "rooms_json.h"
 
 
+#define NGX_ROOMS_JSON_MIN   256           /* bytes to begin with */
 #define NGX_ROOMS_ASK_WORDS  32            /* the most words of a line */
 #include <sodium.h>
 
@@ -364,6 +365,60 @@ ngx_rooms_number(ngx_pool_t *pool, int64_t n)
     rooms_json_int(&b, n);
 
     return (rooms_str_t) { b.last - b.start, p };
+}
+
+
+static int
+ngx_rooms_json_grow(rooms_buf_t *b, size_t len)
+{
+    size_t             size, used;
+    u_char            *start;
+    ngx_rooms_json_t  *json;
+
+    json = (ngx_rooms_json_t *) ((u_char *) b - offsetof(ngx_rooms_json_t, b));
+
+    used = b->last - b->start;
+    size = ngx_max(used + len, 2 * used);
+    size = ngx_max(size, NGX_ROOMS_JSON_MIN);
+
+    start = ngx_pnalloc(json->pool, size);
+    if (start == NULL) {
+        return 0;
+    }
+
+    if (used) {
+        ngx_memcpy(start, b->start, used);
+        (void) ngx_pfree(json->pool, b->start);
+    }
+
+    b->start = start;
+    b->last = start + used;
+    b->end = start + size;
+
+    return 1;
+}
+
+
+rooms_buf_t *
+ngx_rooms_json(ngx_rooms_json_t *json, ngx_pool_t *pool)
+{
+    rooms_buf_init(&json->b, (u_char *) "", 0);
+
+    json->b.grow = ngx_rooms_json_grow;
+    json->pool = pool;
+
+    return &json->b;
+}
+
+
+rooms_str_t
+ngx_rooms_json_end(ngx_rooms_json_t *json)
+{
+    if (json->b.full) {
+        return ROOMS_NULL;
+    }
+
+    return (rooms_str_t) { json->b.last - json->b.start, json->b.start };
 }
 
 

@@ -263,6 +263,18 @@ rooms_str_t ngx_rooms_concat(ngx_pool_t *pool, const rooms_str_t *parts,
                      / sizeof(rooms_str_t))
 rooms_str_t ngx_rooms_number(ngx_pool_t *pool, int64_t n);
 
+/*
+ * A JSON text in a pool, which grows as it is written.  The end returns it;
+ * data == NULL: out of memory.
+ */
+typedef struct {
+    rooms_buf_t                 b;
+    ngx_pool_t                 *pool;
+} ngx_rooms_json_t;
+
+rooms_buf_t *ngx_rooms_json(ngx_rooms_json_t *json, ngx_pool_t *pool);
+rooms_str_t ngx_rooms_json_end(ngx_rooms_json_t *json);
+
 /* Random bytes; or random hexadecimal digits (an even number, at most 64). */
 void ngx_rooms_random(u_char *dst, size_t len);
 void ngx_rooms_random_hex(u_char *dst, size_t len);

@@ -86,7 +86,7 @@ fuzz_slug(rooms_str_t s)
 static rooms_str_t
 fold(rooms_str_t s, unsigned char *dst, size_t size)
 {
-    rooms_buf_t  b = { dst, dst, dst + size, 0 };
+    rooms_buf_t  b = { dst, dst, dst + size, NULL, 0 };
 
     rooms_fold(&b, s);
 

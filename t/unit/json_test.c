@@ -125,6 +125,59 @@ static const char  *bad[] = {
 };
 
 
+/* Pieces of 8 bytes, three of them; a longer string gets its own. */
+static unsigned char  pieces[3][64];
+static int            taken;
+
+
+static int
+takes_another(rooms_buf_t *b, size_t len)
+{
+    if (taken == 3 || len > sizeof(pieces[0])) {
+        return 0;
+    }
+
+    b->start = pieces[taken++];
+    b->last = b->start;
+    b->end = b->start + (len > 8 ? len : 8);
+
+    return 1;
+}
+
+
+static void
+grows(void **state)
+{
+    rooms_buf_t  b;
+
+    rooms_buf_init(&b, (unsigned char *) "", 0);
+    b.grow = takes_another;
+    taken = 0;
+
+    rooms_json_lit(&b, "");
+    assert_int_equal(taken, 0);
+
+    rooms_json_lit(&b, "[1,2]");
+    rooms_json_lit(&b, ",[3");
+    assert_int_equal(taken, 1);
+
+    /* what is written at once stays in one piece */
+    rooms_json_lit(&b, "01234567890123456789");
+    assert_int_equal(taken, 2);
+    rooms_json_lit(&b, "]");
+    assert_int_equal(taken, 3);
+    assert_memory_equal(pieces[0], "[1,2],[3", 8);
+    assert_memory_equal(pieces[1], "01234567890123456789", 20);
+    assert_false(b.full);
+
+    rooms_json_lit(&b, "1234567");
+    assert_false(b.full);
+    rooms_json_lit(&b, "8");
+    assert_true(b.full);
+    assert_memory_equal(pieces[2], "]1234567", 8);
+}
+
+
 static void
 scans(void **state)
 {
@@ -318,6 +371,7 @@ main(void)
         cmocka_unit_test(writes),
         cmocka_unit_test(writes_what_is_read),
         cmocka_unit_test(never_passes_the_end),
+        cmocka_unit_test(grows),
         cmocka_unit_test(scans),
         cmocka_unit_test(agrees_with_jansson),
         cmocka_unit_test(bounds_depth),

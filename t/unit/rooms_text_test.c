@@ -6,6 +6,7 @@
 /* Names, topics, aliases, ids, and the enums' spelling in the contract. */
 
 #include "rooms_test.h"
+#include "rooms_json.h"
 
 
 #define bytes(s)  ((rooms_str_t) rooms_string(s))
@@ -498,8 +499,8 @@ found(rooms_str_t text, rooms_str_t query)
     rooms_buf_t    b, q;
     unsigned char  there[4096], asked[4096];
 
-    b = (rooms_buf_t) { there, there, there + sizeof(there), 0 };
-    q = (rooms_buf_t) { asked, asked, asked + sizeof(asked), 0 };
+    rooms_buf_init(&b, there, sizeof(there));
+    rooms_buf_init(&q, asked, sizeof(asked));
 
     rooms_fold(&b, text);
     rooms_fold(&q, query);
@@ -621,26 +622,26 @@ folds(void **state)
 
     (void) state;
 
-    b = (rooms_buf_t) { dst, dst, dst + sizeof(dst), 0 };
+    rooms_buf_init(&b, dst, sizeof(dst));
     rooms_fold(&b, bytes("Qa中文 x"));
     rooms_fold(&b, bytes("é"));
     rooms_fold(&b, ROOMS_NULL);
     s = (rooms_str_t) { b.last - dst, dst };
     assert_str(s, " qa\t中\t文 x e");
 
-    b = (rooms_buf_t) { dst, dst, dst + 4, 0 };
+    rooms_buf_init(&b, dst, 4);
     rooms_fold(&b, bytes("abcdef"));
     s = (rooms_str_t) { b.last - dst, dst };
     assert_str(s, " ab");
     assert_true(b.full);
 
     /* the longest result */
-    b = (rooms_buf_t) { dst, dst, dst + sizeof(dst), 0 };
+    rooms_buf_init(&b, dst, sizeof(dst));
     rooms_fold(&b, bytes("\ufdfa\ufdfa\ufdfa\ufdfa"));
     assert_false(b.full);
     assert_int_equal(b.last - dst, 4 * (15 * 2 + 3) + 1);
 
-    b = (rooms_buf_t) { dst, dst, dst + sizeof(dst), 0 };
+    rooms_buf_init(&b, dst, sizeof(dst));
     rooms_fold(&b, bytes("a\xff\x80z\xc3"));
     s = (rooms_str_t) { b.last - dst, dst };
     assert_str(s, " az");
