@@ -388,24 +388,16 @@ ngx_rooms_register_look(ngx_rooms_req_t *rq)
 
     if (local.data == NULL
         || ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_PARTICIPANTS,
-                                           ROOMS_NULL),
-                             rq->principal.sub) != NGX_OK
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("HMGET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TENANT,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("registered"), ngx_rooms_s("schema"))
-           != NGX_OK
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LOCALS,
-                                           ROOMS_NULL),
-                             local) != NGX_OK
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_SEEN,
-                                           ROOMS_NULL),
-                             rq->principal.sub) != NGX_OK)
+        || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL,
+                         rq->principal.sub) != NGX_OK
+        || ngx_rooms_ask(rq->batch, &rq->keys, "HMGET %k registered schema",
+                         NGX_ROOMS_KEY_TENANT, ROOMS_NULL) != NGX_OK
+        || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_LOCALS, ROOMS_NULL, local) != NGX_OK
+        || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_SEEN, ROOMS_NULL, rq->principal.sub)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -137,9 +137,8 @@ ngx_rooms_export_args(ngx_rooms_req_t *rq, ngx_rooms_export_t *x)
 static ngx_int_t
 ngx_rooms_export_count(ngx_rooms_req_t *rq)
 {
-    return ngx_rooms_command(rq->batch, ngx_rooms_s("ZCARD"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS,
-                                           rq->param[NGX_ROOMS_P_ROOM]));
+    return ngx_rooms_ask(rq->batch, &rq->keys, "ZCARD %k",
+                         NGX_ROOMS_KEY_EVENTS, rq->param[NGX_ROOMS_P_ROOM]);
 }
 
 

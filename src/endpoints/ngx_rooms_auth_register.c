@@ -19,10 +19,9 @@ ngx_rooms_register_load(ngx_rooms_req_t *rq)
     }
 
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS,
-                                     ROOMS_NULL),
-                       rq->principal.sub) != NGX_OK)
+        || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL,
+                         rq->principal.sub) != NGX_OK)
     {
         return NGX_ERROR;
     }

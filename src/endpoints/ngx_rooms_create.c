@@ -134,29 +134,19 @@ ngx_rooms_create_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_PARTICIPANTS,
-                                           ROOMS_NULL),
-                             rq->principal.sub);
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("max_rooms"));
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("rooms"));
-    (void) ngx_rooms_command(b, ngx_rooms_s("HMGET"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_ALIASES,
-                                           ROOMS_NULL),
-                             ctx->slugs[0], ctx->slugs[1], ctx->slugs[2],
-                             ctx->slugs[3]);
+    (void) ngx_rooms_ask(b, keys, "HGET %k %s", NGX_ROOMS_KEY_PARTICIPANTS,
+                         ROOMS_NULL, rq->principal.sub);
+    (void) ngx_rooms_ask(b, keys, "HGET %k max_rooms", NGX_ROOMS_KEY_TENANT,
+                         ROOMS_NULL);
+    (void) ngx_rooms_ask(b, keys, "HGET %k rooms", NGX_ROOMS_KEY_TENANT,
+                         ROOMS_NULL);
+    (void) ngx_rooms_ask(b, keys, "HMGET %k %s %s %s %s",
+                         NGX_ROOMS_KEY_ALIASES, ROOMS_NULL, ctx->slugs[0],
+                         ctx->slugs[1], ctx->slugs[2], ctx->slugs[3]);
 
     if (ctx->workspace.data) {
-        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(keys,
-                                           NGX_ROOMS_KEY_WORKSPACE_MEMBERS,
-                                           ctx->workspace),
+        (void) ngx_rooms_ask(b, keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_WORKSPACE_MEMBERS, ctx->workspace,
                              rq->principal.sub);
     }
 
@@ -408,10 +398,8 @@ ngx_rooms_dm_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_DMS,
-                                           ROOMS_NULL),
-                             ngx_rooms_dm_pair(rq, ctx->other));
+    (void) ngx_rooms_ask(b, keys, "HGET %k %s", NGX_ROOMS_KEY_DMS, ROOMS_NULL,
+                         ngx_rooms_dm_pair(rq, ctx->other));
     (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), participants,
                              ctx->other);
     (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), tenant,

@@ -905,10 +905,9 @@ ngx_rooms_directory_view(ngx_rooms_req_t *rq, ngx_uint_t i,
 static ngx_int_t
 ngx_rooms_directory_ask_name(ngx_rooms_req_t *rq, const ngx_rooms_view_t *v)
 {
-    return ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                     ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS,
-                                   ROOMS_NULL),
-                     ngx_rooms_view_other(v, rq->principal.sub));
+    return ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL,
+                         ngx_rooms_view_other(v, rq->principal.sub));
 }
 
 

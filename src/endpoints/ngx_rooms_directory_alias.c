@@ -59,11 +59,9 @@ ngx_rooms_alias_load(ngx_rooms_req_t *rq)
     if (rq->round == 0) {
 
         if (ngx_rooms_batch(rq) == NULL
-            || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_PARTICIPANTS,
-                                               ROOMS_NULL),
-                                 id) != NGX_OK)
+            || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL, id)
+               != NGX_OK)
         {
             return NGX_ERROR;
         }

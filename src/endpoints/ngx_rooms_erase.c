@@ -167,15 +167,10 @@ ngx_rooms_erase_ask_news(ngx_rooms_offwalk_t *w)
     w->room_at = ngx_rooms_offwalk_number(w,
                                           ngx_rooms_s(NGX_ROOMS_OFF_ROOM));
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
-                             ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_USER_NEWS,
-                                           w->id),
-                             ngx_rooms_join(w->pool, ngx_rooms_s("("),
-                                            ngx_rooms_number(w->pool,
-                                                             w->room_at)),
-                             ngx_rooms_s("+inf"), ngx_rooms_s("WITHSCORES"),
-                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
-                             ngx_rooms_number(w->pool, NGX_ROOMS_WALK_ROOMS));
+    (void) ngx_rooms_ask(b, &w->keys,
+                         "ZRANGEBYSCORE %k (%d +inf WITHSCORES LIMIT 0 %d",
+                         NGX_ROOMS_KEY_USER_NEWS, w->id, (int64_t) w->room_at,
+                         (int64_t) NGX_ROOMS_WALK_ROOMS);
 
     return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_NEWS);
 }
@@ -294,16 +289,14 @@ ngx_rooms_erase_ask_waiting(ngx_rooms_offwalk_t *w)
 
     if (w->room.origin.data) {
         /* the home server tells the others */
-        (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
-                                 ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_OUTBOX,
-                                               w->room.origin));
+        (void) ngx_rooms_ask(b, &w->keys, "ZCARD %k", NGX_ROOMS_KEY_OUTBOX,
+                             w->room.origin);
         peers = ROOMS_NULL;
     }
 
     while (rooms_peers_next(&peers, &server, &n)) {
-        (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
-                                 ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_OUTBOX,
-                                               server));
+        (void) ngx_rooms_ask(b, &w->keys, "ZCARD %k", NGX_ROOMS_KEY_OUTBOX,
+                             server);
     }
 
     return b->commands.nelts ? ngx_rooms_offwalk_send(w,
@@ -471,12 +464,9 @@ ngx_rooms_erase_ask_answers(ngx_rooms_offwalk_t *w)
         return NGX_ERROR;
     }
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGE"),
-                             ngx_rooms_key(&w->keys,
-                                           NGX_ROOMS_KEY_USER_ANSWERS, w->id),
-                             ngx_rooms_s("0"),
-                             ngx_rooms_number(w->pool,
-                                              NGX_ROOMS_WALK_ROOMS - 1));
+    (void) ngx_rooms_ask(b, &w->keys, "ZRANGE %k 0 %d",
+                         NGX_ROOMS_KEY_USER_ANSWERS, w->id,
+                         (int64_t) (NGX_ROOMS_WALK_ROOMS - 1));
 
     return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_ANSWERS);
 }
@@ -678,9 +668,8 @@ ngx_rooms_erase_ask_outboxes(ngx_rooms_offwalk_t *w)
         return NGX_ERROR;
     }
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
-                             ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_OUTBOXES,
-                                           ROOMS_NULL));
+    (void) ngx_rooms_ask(b, &w->keys, "ZCARD %k", NGX_ROOMS_KEY_OUTBOXES,
+                         ROOMS_NULL);
 
     return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_OUTBOXES);
 }

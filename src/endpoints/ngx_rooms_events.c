@@ -586,10 +586,8 @@ ngx_rooms_event_load(ngx_rooms_req_t *rq)
     if (ngx_rooms_batch(rq) == NULL
         || ngx_rooms_view_load(rq->batch, &rq->keys, room, rq->principal.sub)
            != NGX_OK
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYSCORE"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS,
-                                           room),
-                             at, at) != NGX_OK)
+        || ngx_rooms_ask(rq->batch, &rq->keys, "ZRANGEBYSCORE %k %s %s",
+                         NGX_ROOMS_KEY_EVENTS, room, at, at) != NGX_OK)
     {
         return NGX_ERROR;
     }

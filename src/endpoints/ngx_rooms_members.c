@@ -313,11 +313,9 @@ ngx_rooms_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
      */
 
     if (page->other.data
-        && ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_PARTICIPANTS,
-                                           ROOMS_NULL),
-                             page->other) != NGX_OK)
+        && ngx_rooms_ask(b, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL, page->other)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }

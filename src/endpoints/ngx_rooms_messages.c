@@ -139,10 +139,9 @@ ngx_rooms_send_ask(ngx_rooms_req_t *rq)
         return NGX_OK;
     }
 
-    return ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS,
-                                           rq->param[NGX_ROOMS_P_ROOM]),
-                             m->uuid);
+    return ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_UUIDS, rq->param[NGX_ROOMS_P_ROOM],
+                         m->uuid);
 }
 
 
@@ -182,10 +181,9 @@ ngx_rooms_send_begin(ngx_rooms_req_t *rq)
 
     if (ngx_rooms_batch(rq) == NULL
         || ngx_rooms_load_room(rq->batch, &rq->keys, room) != NGX_OK
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
-                                           room),
-                             rq->principal.sub) != NGX_OK
+        || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_MEMBERS, room, rq->principal.sub)
+           != NGX_OK
         || ngx_rooms_send_ask(rq) != NGX_OK)
     {
         return NGX_ERROR;
@@ -209,10 +207,9 @@ ngx_rooms_send_first(ngx_rooms_req_t *rq, rooms_str_t id)
     at = ngx_rooms_number(rq->pool, m->position);
 
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYSCORE"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS,
-                                           rq->view.room.id),
-                             at, at) != NGX_OK)
+        || ngx_rooms_ask(rq->batch, &rq->keys, "ZRANGEBYSCORE %k %s %s",
+                         NGX_ROOMS_KEY_EVENTS, rq->view.room.id, at, at)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }

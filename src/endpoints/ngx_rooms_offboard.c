@@ -115,12 +115,8 @@ ngx_rooms_offboard_announce(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
 
     minute = ngx_rooms_number(b->pool, now / 60000);
 
-    return ngx_rooms_command(b, ngx_rooms_s("ZADD"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANTS,
-                                           ROOMS_NULL),
-                             minute,
-                             ngx_rooms_join(b->pool, tenant,
-                                            ngx_rooms_s(" "), minute));
+    return ngx_rooms_ask(b, keys, "ZADD %k %s %s%_%s", NGX_ROOMS_KEY_TENANTS,
+                         ROOMS_NULL, minute, tenant, minute);
 }
 
 
@@ -260,10 +256,8 @@ ngx_rooms_offboard_ask(ngx_rooms_req_t *rq)
         argv[2 + i] = rooms_cstr(ngx_rooms_offboard_fields[i]);
     }
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_PARTICIPANTS,
-                                           ROOMS_NULL), ctx->id);
+    (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL, ctx->id);
     (void) ngx_rooms_batch_add(b, argv, 2 + NGX_ROOMS_OFFBOARD_FIELDS);
 
     if (b->failed) {

@@ -291,12 +291,9 @@ ngx_rooms_offwalk_timer(ngx_event_t *ev)
         ? ngx_rooms_round_batch(&w->round) : NULL;
 
     if (b) {
-        (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGE"),
-                             ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_TENANTS,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("0"),
-                             ngx_rooms_number(w->pool,
-                                              NGX_ROOMS_WALK_TENANTS - 1));
+        (void) ngx_rooms_ask(b, &w->keys, "ZRANGE %k 0 %d",
+                             NGX_ROOMS_KEY_TENANTS, ROOMS_NULL,
+                             (int64_t) (NGX_ROOMS_WALK_TENANTS - 1));
     }
 
     if (b == NULL
@@ -487,9 +484,8 @@ ngx_rooms_offwalk_nobody(ngx_rooms_offwalk_t *w, int64_t listed)
         return NGX_ERROR;
     }
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZREM"),
-                             ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_TENANTS,
-                                           ROOMS_NULL), w->announced);
+    (void) ngx_rooms_ask(b, &w->keys, "ZREM %k %s", NGX_ROOMS_KEY_TENANTS,
+                         ROOMS_NULL, w->announced);
 
     return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_DROP);
 }
@@ -520,21 +516,14 @@ ngx_rooms_offwalk_who(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *due)
         return NGX_ERROR;
     }
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGETALL"),
-                             ngx_rooms_key(&w->keys,
-                                           NGX_ROOMS_KEY_USER_OFFBOARD,
-                                           w->id));
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&w->keys,
-                                           NGX_ROOMS_KEY_DEACTIVATED,
-                                           ROOMS_NULL), w->id);
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&w->keys,
-                                           NGX_ROOMS_KEY_PARTICIPANTS,
-                                           ROOMS_NULL), w->id);
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_SCIM,
-                                           ROOMS_NULL), w->id);
+    (void) ngx_rooms_ask(b, &w->keys, "HGETALL %k",
+                         NGX_ROOMS_KEY_USER_OFFBOARD, w->id);
+    (void) ngx_rooms_ask(b, &w->keys, "HGET %k %s", NGX_ROOMS_KEY_DEACTIVATED,
+                         ROOMS_NULL, w->id);
+    (void) ngx_rooms_ask(b, &w->keys, "HGET %k %s", NGX_ROOMS_KEY_PARTICIPANTS,
+                         ROOMS_NULL, w->id);
+    (void) ngx_rooms_ask(b, &w->keys, "HGET %k %s", NGX_ROOMS_KEY_SCIM,
+                         ROOMS_NULL, w->id);
 
     return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_WHO);
 }

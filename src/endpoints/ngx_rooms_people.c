@@ -487,12 +487,11 @@ ngx_rooms_people_walk(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
                                           p->range->prefix);
 
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYLEX"),
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_WORDS,
-                                     ngx_rooms_s("people")),
-                       from, ngx_rooms_people_last(rq->pool, p->range->prefix),
-                       ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
-                       ngx_rooms_number(rq->pool, p->look)) != NGX_OK)
+        || ngx_rooms_ask(rq->batch, &rq->keys,
+                         "ZRANGEBYLEX %k %s %s LIMIT 0 %d",
+                         NGX_ROOMS_KEY_WORDS, ngx_rooms_s("people"), from,
+                         ngx_rooms_people_last(rq->pool, p->range->prefix),
+                         (int64_t) p->look) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -145,19 +145,16 @@ ngx_rooms_person_admin_json(ngx_rooms_req_t *rq, rooms_buf_t *b,
 ngx_int_t
 ngx_rooms_person_ask(ngx_rooms_req_t *rq, rooms_str_t id)
 {
-    if (ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                          ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS,
-                                        ROOMS_NULL), id) != NGX_OK
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_SEEN,
-                                           ROOMS_NULL), id) != NGX_OK)
+    if (ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                      NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL, id) != NGX_OK
+        || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_SEEN, ROOMS_NULL, id) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_rooms_command(rq->batch, ngx_rooms_s("ZCARD"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_USER_ROOMS,
-                                           id));
+    return ngx_rooms_ask(rq->batch, &rq->keys, "ZCARD %k",
+                         NGX_ROOMS_KEY_USER_ROOMS, id);
 }
 
 
@@ -418,15 +415,12 @@ ngx_rooms_person_put_load(ngx_rooms_req_t *rq)
         if (ngx_rooms_person_wish(rq, put) != NGX_OK
             || ngx_rooms_batch(rq) == NULL
             || ngx_rooms_person_ask(rq, id) != NGX_OK
-            || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                                 ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LOCALS,
-                                               ROOMS_NULL),
-                                 put->wish) != NGX_OK
-            || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_USER_OFFBOARD,
-                                               id),
-                                 ngx_rooms_s(NGX_ROOMS_OFF_ERASE)) != NGX_OK)
+            || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_LOCALS, ROOMS_NULL, put->wish)
+               != NGX_OK
+            || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_USER_OFFBOARD, id,
+                             ngx_rooms_s(NGX_ROOMS_OFF_ERASE)) != NGX_OK)
         {
             return NGX_ERROR;
         }

@@ -160,32 +160,23 @@ ngx_rooms_revise_begin(ngx_rooms_req_t *rq)
         || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS, room),
                        rq->principal.sub) != NGX_OK
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYSCORE"),
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS, room),
-                       v->at, v->at) != NGX_OK)
+        || ngx_rooms_ask(rq->batch, &rq->keys, "ZRANGEBYSCORE %k %s %s",
+                         NGX_ROOMS_KEY_EVENTS, room, v->at, v->at) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     if (v->emoji.data) {
-        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZSCORE"),
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_REACTIONS,
-                                     room),
-                       v->reaction);
-        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COUNTS, room),
-                       v->counted);
-        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZLEXCOUNT"),
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TALLY, room),
-                       ngx_rooms_join(rq->pool, ngx_rooms_s("["), v->id,
-                                      ngx_rooms_s(" ")),
-                       ngx_rooms_join(rq->pool, ngx_rooms_s("("), v->id,
-                                      ngx_rooms_s("!")));
+        (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZSCORE %k %s",
+                             NGX_ROOMS_KEY_REACTIONS, room, v->reaction);
+        (void) ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_COUNTS, room, v->counted);
+        (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZLEXCOUNT %k [%s%_ (%s!",
+                             NGX_ROOMS_KEY_TALLY, room, v->id, v->id);
 
     } else {
-        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COPIES, room),
-                       v->id);
+        (void) ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_COPIES, room, v->id);
     }
 
     if (rq->batch->failed) {
@@ -565,10 +556,8 @@ ngx_rooms_revise_ask_copies(ngx_rooms_req_t *rq)
             continue;
         }
 
-        (void) ngx_rooms_command(b, ngx_rooms_s("GET"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_IDEMPOTENCY,
-                                               word));
+        (void) ngx_rooms_ask(b, &rq->keys, "GET %k", NGX_ROOMS_KEY_IDEMPOTENCY,
+                             word);
     }
 
     if (b->failed) {

@@ -37,11 +37,8 @@ ngx_rooms_room_succession(rooms_op_e op)
 ngx_int_t
 ngx_rooms_tenant_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
 {
-    return ngx_rooms_command(b, ngx_rooms_s("HMGET"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("max_rooms"), ngx_rooms_s("rooms"),
-                             ngx_rooms_s("max_participants"));
+    return ngx_rooms_ask(b, keys, "HMGET %k max_rooms rooms max_participants",
+                         NGX_ROOMS_KEY_TENANT, ROOMS_NULL);
 }
 
 
@@ -281,13 +278,10 @@ ngx_rooms_room_ask(ngx_rooms_req_t *rq)
 
     for (i = 0; i < rq->ntargets; i++) {
         who = rq->targets[i].member.participant;
-        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                           ngx_rooms_key(keys, NGX_ROOMS_KEY_MEMBERS, id),
-                           who);
-        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                           ngx_rooms_key(keys, NGX_ROOMS_KEY_PARTICIPANTS,
-                                         ROOMS_NULL),
-                           who);
+        (void) ngx_rooms_ask(b, keys, "HGET %k %s", NGX_ROOMS_KEY_MEMBERS, id,
+                             who);
+        (void) ngx_rooms_ask(b, keys, "HGET %k %s", NGX_ROOMS_KEY_PARTICIPANTS,
+                             ROOMS_NULL, who);
     }
 
     rq->at_locals = b->commands.nelts;
@@ -304,9 +298,8 @@ ngx_rooms_room_ask(ngx_rooms_req_t *rq)
     rq->at_top = b->commands.nelts;
 
     if (ngx_rooms_room_succession(op)) {
-        (void) ngx_rooms_command(b, ngx_rooms_s("ZREVRANGE"),
-                           ngx_rooms_key(keys, NGX_ROOMS_KEY_ORDER, id),
-                           ngx_rooms_s("0"), ngx_rooms_s("1"));
+        (void) ngx_rooms_ask(b, keys, "ZREVRANGE %k 0 1", NGX_ROOMS_KEY_ORDER,
+                             id);
     }
 
     rq->at_tenant = b->commands.nelts;
@@ -319,10 +312,9 @@ ngx_rooms_room_ask(ngx_rooms_req_t *rq)
 
     if (op == ROOMS_OP_WORKSPACE) {
         ws = ngx_rooms_body_str(rq, "workspace_id");
-        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                           ngx_rooms_key(keys, NGX_ROOMS_KEY_WORKSPACE_MEMBERS,
-                                         ws),
-                           rq->principal.sub);
+        (void) ngx_rooms_ask(b, keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_WORKSPACE_MEMBERS, ws,
+                             rq->principal.sub);
     }
 
     rq->at_own = b->commands.nelts;
@@ -536,16 +528,13 @@ ngx_rooms_room_more(ngx_rooms_req_t *rq)
 
     for (i = 0; i < heirs; i++) {
         who = rq->view.top[i].participant;
-        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
-                                         rq->view.room.id), who);
+        (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s", NGX_ROOMS_KEY_MEMBERS,
+                             rq->view.room.id, who);
     }
 
     if (other.data) {
-        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                           ngx_rooms_key(&rq->keys,
-                                         NGX_ROOMS_KEY_PARTICIPANTS,
-                                         ROOMS_NULL), other);
+        (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL, other);
     }
 
     if (b->failed) {

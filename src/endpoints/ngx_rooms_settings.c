@@ -263,19 +263,14 @@ ngx_rooms_read_ask(ngx_rooms_req_t *rq)
     at = ngx_rooms_number(rq->pool, position > 0 ? position : 0);
     after = ngx_rooms_join(rq->pool, ngx_rooms_s("("), at);
 
-    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYSCORE"),
-                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS, room),
-                        at, at);
-    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZCOUNT"),
-                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UNREAD, room),
-                        after, ngx_rooms_s("+inf"));
-    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZCOUNT"),
-                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MARKERS, room),
-                        after, ngx_rooms_s("+inf"));
-    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZSCORE"),
-                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MARKERS, room),
-                        ngx_rooms_join(rq->pool, ngx_rooms_s("~"),
-                                       rq->principal.sub));
+    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZRANGEBYSCORE %k %s %s",
+                         NGX_ROOMS_KEY_EVENTS, room, at, at);
+    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZCOUNT %k %s +inf",
+                         NGX_ROOMS_KEY_UNREAD, room, after);
+    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZCOUNT %k %s +inf",
+                         NGX_ROOMS_KEY_MARKERS, room, after);
+    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZSCORE %k ~%s",
+                         NGX_ROOMS_KEY_MARKERS, room, rq->principal.sub);
 
     return rq->batch->failed ? NGX_ERROR : NGX_OK;
 }

@@ -52,15 +52,12 @@ typedef struct {
 static ngx_int_t
 ngx_rooms_workspace_ask(ngx_rooms_req_t *rq, rooms_str_t id)
 {
-    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HMGET"),
-                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_WORKSPACE, id),
-                        ngx_rooms_s("name"), ngx_rooms_s("description"),
-                        ngx_rooms_s("kind"), ngx_rooms_s("owner"),
-                        ngx_rooms_s("created_at"), ngx_rooms_s("owners"));
-    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                        ngx_rooms_key(&rq->keys,
-                                      NGX_ROOMS_KEY_WORKSPACE_MEMBERS, id),
-                        rq->principal.sub);
+    (void) ngx_rooms_ask(rq->batch, &rq->keys,
+                      "HMGET %k name description kind owner created_at owners",
+                         NGX_ROOMS_KEY_WORKSPACE, id);
+    (void) ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_WORKSPACE_MEMBERS, id,
+                         rq->principal.sub);
 
     return rq->batch->failed ? NGX_ERROR : NGX_OK;
 }
@@ -447,10 +444,8 @@ ngx_rooms_workspace_load(ngx_rooms_req_t *rq, rooms_workspace_op_e op)
     l->at_target = rq->batch->commands.nelts;
 
     if (l->target.data) {
-        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                       ngx_rooms_key(&rq->keys,
-                                     NGX_ROOMS_KEY_WORKSPACE_MEMBERS, id),
-                       l->target);
+        (void) ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_WORKSPACE_MEMBERS, id, l->target);
         (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS,
                                      ROOMS_NULL),
@@ -460,15 +455,11 @@ ngx_rooms_workspace_load(ngx_rooms_req_t *rq, rooms_workspace_op_e op)
     l->at_rooms = rq->batch->commands.nelts;
 
     if (op == ROOMS_WORKSPACE_DELETE) {
-        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZCARD"),
-                       ngx_rooms_key(&rq->keys,
-                                     NGX_ROOMS_KEY_WORKSPACE_ROOMS, id));
-        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGE"),
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_WORKSPACE_LIST,
-                                     id),
-                       ngx_rooms_s("0"),
-                       ngx_rooms_number(rq->pool,
-                                        NGX_ROOMS_WORKSPACE_PURGE - 1));
+        (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZCARD %k",
+                             NGX_ROOMS_KEY_WORKSPACE_ROOMS, id);
+        (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZRANGE %k 0 %d",
+                             NGX_ROOMS_KEY_WORKSPACE_LIST, id,
+                             (int64_t) (NGX_ROOMS_WORKSPACE_PURGE - 1));
     }
 
     if (rq->batch->failed) {

@@ -591,12 +591,8 @@ ngx_rooms_backfill_ask(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         return NGX_ERROR;
     }
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("HMGET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM,
-                                           bf->room),
-                             ngx_rooms_s("history"), ngx_rooms_s("origin"),
-                             ngx_rooms_s("federated"),
-                             ngx_rooms_field_big);
+    (void) ngx_rooms_ask(b, &rq->keys, "HMGET %k history origin federated %s",
+                         NGX_ROOMS_KEY_ROOM, bf->room, ngx_rooms_field_big);
 
     /* a space is no key; it keeps the replies aligned */
 

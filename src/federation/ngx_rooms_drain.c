@@ -203,16 +203,10 @@ ngx_rooms_link_ask_due(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b,
 
     /* outboxes that are being sent stay due, too */
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_OUTBOXES,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("-inf"),
-                             ngx_rooms_number(b->pool,
-                                              (int64_t) tp->sec * 1000
-                                              + tp->msec),
-                             ngx_rooms_s("LIMIT"),
-                             ngx_rooms_number(b->pool, link->offset),
-                             ngx_rooms_number(b->pool, NGX_ROOMS_LINK_DUE));
+    (void) ngx_rooms_ask(b, keys, "ZRANGEBYSCORE %k -inf %d LIMIT %d %d",
+                         NGX_ROOMS_KEY_OUTBOXES, ROOMS_NULL,
+                         (int64_t) tp->sec * 1000 + tp->msec,
+                         (int64_t) link->offset, (int64_t) NGX_ROOMS_LINK_DUE);
 
     return ngx_rooms_profiles_ask_due(b, keys);
 }
@@ -250,12 +244,8 @@ ngx_rooms_link_ask(ngx_rooms_fedlink_t *link)
 
     case NGX_ROOMS_LINK_LISTS:
         link->counted = ngx_current_msec | 1;
-        rc = ngx_rooms_command(b, ngx_rooms_s("ZRANGE"),
-                               ngx_rooms_key(&keys, NGX_ROOMS_KEY_OUTBOXES,
-                                             ROOMS_NULL),
-                               ngx_rooms_s("0"),
-                               ngx_rooms_number(b->pool,
-                                                NGX_ROOMS_LINK_DUE - 1));
+        rc = ngx_rooms_ask(b, &keys, "ZRANGE %k 0 %d", NGX_ROOMS_KEY_OUTBOXES,
+                           ROOMS_NULL, (int64_t) (NGX_ROOMS_LINK_DUE - 1));
         break;
 
     default:
@@ -384,9 +374,8 @@ ngx_rooms_link_count(ngx_rooms_fedlink_t *link, redisReply *reply)
     for (i = 0; i < reply->elements; i++) {
         server = ngx_rooms_reply_str(reply->element[i]);
 
-        (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
-                                 ngx_rooms_key(&keys, NGX_ROOMS_KEY_OUTBOX,
-                                               server));
+        (void) ngx_rooms_ask(b, &keys, "ZCARD %k", NGX_ROOMS_KEY_OUTBOX,
+                             server);
     }
 
     link->asking = NGX_ROOMS_LINK_COUNTS;

@@ -295,16 +295,10 @@ ngx_rooms_endings_begin(ngx_rooms_endings_t *e)
     b = ngx_rooms_round_batch(&e->store);
 
     if (b) {
-        (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGE"),
-                                 ngx_rooms_key(&e->keys,
-                                               NGX_ROOMS_KEY_ENDINGS,
-                                               ROOMS_NULL),
-                                 ngx_rooms_s("0"), ngx_rooms_s("0"));
-        (void) ngx_rooms_command(b, ngx_rooms_s("HMGET"),
-                                 ngx_rooms_key(&e->keys,
-                                               NGX_ROOMS_KEY_FEDERATION,
-                                               ROOMS_NULL),
-                                 ngx_rooms_s("policy"), ngx_rooms_s("admin"));
+        (void) ngx_rooms_ask(b, &e->keys, "ZRANGE %k 0 0",
+                             NGX_ROOMS_KEY_ENDINGS, ROOMS_NULL);
+        (void) ngx_rooms_ask(b, &e->keys, "HMGET %k policy admin",
+                             NGX_ROOMS_KEY_FEDERATION, ROOMS_NULL);
     }
 
     if (b == NULL
@@ -693,13 +687,9 @@ ngx_rooms_endings_ask_room(ngx_rooms_endings_t *e)
                          : ngx_rooms_s("[@");
 
     (void) ngx_rooms_load_room(b, &e->keys, e->id);
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"),
-                             ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_LIST,
-                                           e->id),
-                             from, ngx_rooms_s("(A"), ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"),
-                             ngx_rooms_number(e->pool,
-                                              NGX_ROOMS_ENDINGS_PAGE));
+    (void) ngx_rooms_ask(b, &e->keys, "ZRANGEBYLEX %k %s (A LIMIT 0 %d",
+                         NGX_ROOMS_KEY_LIST, e->id, from,
+                         (int64_t) NGX_ROOMS_ENDINGS_PAGE);
     (void) ngx_rooms_fedpolicy_ask_invited(b, &e->keys, e->server);
 
     return ngx_rooms_endings_ask(e, NGX_ROOMS_E_ROOM);
@@ -841,10 +831,8 @@ ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
     members = ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_MEMBERS, e->id);
 
-    (void) ngx_rooms_command(next, ngx_rooms_s("ZREVRANGE"),
-                             ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_ORDER,
-                                           e->id),
-                             ngx_rooms_s("0"), ngx_rooms_s("1"));
+    (void) ngx_rooms_ask(next, &e->keys, "ZREVRANGE %k 0 1",
+                         NGX_ROOMS_KEY_ORDER, e->id);
 
     for (i = 0; i < e->nfound; i++) {
         (void) ngx_rooms_command(next, ngx_rooms_s("HGET"), members,

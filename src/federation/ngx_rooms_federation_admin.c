@@ -479,13 +479,10 @@ ngx_rooms_peers_rows(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
     for (i = 0; i < peers->n; i++) {
         name = peers->names[i];
 
-        (void) ngx_rooms_command(b, ngx_rooms_s("ZSCORE"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_OUTBOXES,
-                                               ROOMS_NULL), name);
-        (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_OUTBOX, name));
+        (void) ngx_rooms_ask(b, &rq->keys, "ZSCORE %k %s",
+                             NGX_ROOMS_KEY_OUTBOXES, ROOMS_NULL, name);
+        (void) ngx_rooms_ask(b, &rq->keys, "ZCARD %k", NGX_ROOMS_KEY_OUTBOX,
+                             name);
         (void) ngx_rooms_fedpolicy_ask_invited(b, &rq->keys, name);
     }
 
@@ -697,10 +694,9 @@ ngx_rooms_retry_load(ngx_rooms_req_t *rq)
 
         if (ngx_rooms_batch(rq) == NULL
             || ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys) != NGX_OK
-            || ngx_rooms_command(rq->batch, ngx_rooms_s("ZSCORE"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_PEER_NAMES,
-                                               ROOMS_NULL), name) != NGX_OK)
+            || ngx_rooms_ask(rq->batch, &rq->keys, "ZSCORE %k %s",
+                             NGX_ROOMS_KEY_PEER_NAMES, ROOMS_NULL, name)
+               != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -792,11 +788,9 @@ ngx_rooms_refresh_load(ngx_rooms_req_t *rq)
 
         if (ngx_rooms_batch(rq) == NULL
             || ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys) != NGX_OK
-            || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                           ngx_rooms_key(&rq->keys,
-                                         NGX_ROOMS_KEY_PARTICIPANTS,
-                                         ROOMS_NULL),
-                           rq->param[NGX_ROOMS_P_PARTICIPANT]) != NGX_OK)
+            || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL,
+                             rq->param[NGX_ROOMS_P_PARTICIPANT]) != NGX_OK)
         {
             return NGX_ERROR;
         }

@@ -217,13 +217,9 @@ ngx_rooms_peer_room_ids(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr,
     from = first ? ngx_rooms_s("[@")
                  : ngx_rooms_join(rq->pool, ngx_rooms_s("("), pr->after);
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LIST,
-                                           room),
-                             from, ngx_rooms_s("(A"), ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"),
-                             ngx_rooms_number(rq->pool,
-                                              NGX_ROOMS_PEER_ROOM_IDS));
+    (void) ngx_rooms_ask(b, &rq->keys, "ZRANGEBYLEX %k %s (A LIMIT 0 %d",
+                         NGX_ROOMS_KEY_LIST, room, from,
+                         (int64_t) NGX_ROOMS_PEER_ROOM_IDS);
 
     if (first) {
         ngx_rooms_peer_note(rq);
@@ -342,24 +338,18 @@ ngx_rooms_peer_note(ngx_rooms_req_t *rq)
 
     peer->seen = ngx_time();
 
-    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HSET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PEERS,
-                                           ROOMS_NULL),
-                             rq->signer->signature.server,
-                             ngx_rooms_number(rq->pool, rq->now));
-    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZADD"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PEER_NAMES,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("0"),
-                             rq->signer->signature.server);
+    (void) ngx_rooms_ask(rq->batch, &rq->keys, "HSET %k %s %d",
+                         NGX_ROOMS_KEY_PEERS, ROOMS_NULL,
+                         rq->signer->signature.server, (int64_t) rq->now);
+    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZADD %k 0 %s",
+                         NGX_ROOMS_KEY_PEER_NAMES, ROOMS_NULL,
+                         rq->signer->signature.server);
 
     /* an active peer can be sent its items now */
 
-    (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZADD"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOXES,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("XX"), ngx_rooms_s("0"),
-                             rq->signer->signature.server);
+    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZADD %k XX 0 %s",
+                         NGX_ROOMS_KEY_OUTBOXES, ROOMS_NULL,
+                         rq->signer->signature.server);
 }
 
 
@@ -377,10 +367,9 @@ ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq)
 
     case 0:
         if (ngx_rooms_batch(rq) == NULL
-            || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LOCALS,
-                                         ROOMS_NULL),
-                           rq->param[NGX_ROOMS_P_LOCAL]) != NGX_OK)
+            || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_LOCALS, ROOMS_NULL,
+                             rq->param[NGX_ROOMS_P_LOCAL]) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -398,16 +387,13 @@ ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq)
         rq->profile.id = id;
 
         if (ngx_rooms_batch(rq) == NULL
-            || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                           ngx_rooms_key(&rq->keys,
-                                         NGX_ROOMS_KEY_PARTICIPANTS,
-                                         ROOMS_NULL), id) != NGX_OK
-            || ngx_rooms_command(rq->batch, ngx_rooms_s("ZINTER"),
-                           ngx_rooms_s("2"),
-                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PEER_ROOMS,
-                                         rq->signer->signature.server),
-                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_USER_ROOMS,
-                                         id)) != NGX_OK)
+            || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL, id)
+               != NGX_OK
+            || ngx_rooms_ask(rq->batch, &rq->keys, "ZINTER 2 %k %k",
+                             NGX_ROOMS_KEY_PEER_ROOMS,
+                             rq->signer->signature.server,
+                             NGX_ROOMS_KEY_USER_ROOMS, id) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -562,14 +548,11 @@ ngx_rooms_peer_members_ids(ngx_rooms_req_t *rq)
                                                : ngx_rooms_s("[@"));
 
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYLEX"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LIST,
-                                           page->pr.room.id),
-                             from, page->pr.joined ? ngx_rooms_s("+")
-                                                   : ngx_rooms_s("(A"),
-                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
-                             ngx_rooms_number(rq->pool, page->wanted))
-           != NGX_OK)
+        || ngx_rooms_ask(rq->batch, &rq->keys,
+                         "ZRANGEBYLEX %k %s %s LIMIT 0 %d", NGX_ROOMS_KEY_LIST,
+                         page->pr.room.id, from,
+                        page->pr.joined ? ngx_rooms_s("+") : ngx_rooms_s("(A"),
+                         (int64_t) page->wanted) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -906,11 +889,8 @@ ngx_rooms_history_name(ngx_rooms_req_t *rq)
     }
 
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS,
-                                           h->pr.room.id),
-                             ngx_rooms_join(rq->pool, ngx_rooms_s(" "),
-                                            server, ngx_rooms_s(" "), id))
+        || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %_%s%_%s",
+                         NGX_ROOMS_KEY_UUIDS, h->pr.room.id, server, id)
            != NGX_OK)
     {
         return NGX_ERROR;

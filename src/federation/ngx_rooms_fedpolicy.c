@@ -9,10 +9,8 @@
 ngx_int_t
 ngx_rooms_fedpolicy_ask(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
 {
-    return ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_FEDERATION,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("policy"));
+    return ngx_rooms_ask(b, keys, "HGET %k policy", NGX_ROOMS_KEY_FEDERATION,
+                         ROOMS_NULL);
 }
 
 
@@ -21,10 +19,8 @@ ngx_int_t
 ngx_rooms_fedpolicy_ask_invited(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
     rooms_str_t server)
 {
-    return ngx_rooms_command(b, ngx_rooms_s("ZCOUNT"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_PEER_ROOMS,
-                                           server),
-                             ngx_rooms_s("0"), ngx_rooms_s("0"));
+    return ngx_rooms_ask(b, keys, "ZCOUNT %k 0 0", NGX_ROOMS_KEY_PEER_ROOMS,
+                         server);
 }
 
 

@@ -257,17 +257,13 @@ ngx_rooms_fedsend_next(ngx_rooms_req_t *rq)
                              ngx_rooms_fedsend_name(rq,
                                                     s->told.sender.server,
                                                     s->told.id));
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_PARTICIPANTS,
-                                           ROOMS_NULL),
-                             s->told.sender.fqid);
+    (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL,
+                         s->told.sender.fqid);
     (void) ngx_rooms_fedpolicy_ask(b, &rq->keys);
     (void) ngx_rooms_fedpolicy_ask_invited(b, &rq->keys, s->peer);
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_PEER_ROOMS,
-                                           s->peer));
+    (void) ngx_rooms_ask(b, &rq->keys, "ZCARD %k", NGX_ROOMS_KEY_PEER_ROOMS,
+                         s->peer);
 
     s->at_ref = b->commands.nelts;
 
@@ -280,11 +276,8 @@ ngx_rooms_fedsend_next(ngx_rooms_req_t *rq)
     s->at_subject = b->commands.nelts;
 
     if (s->subject.fqid.data && s->subject_id.data == NULL) {
-        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_LOCALS,
-                                               ROOMS_NULL),
-                                 s->subject.local);
+        (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s", NGX_ROOMS_KEY_LOCALS,
+                             ROOMS_NULL, s->subject.local);
     }
 
     ngx_rooms_peer_note(rq);
@@ -1230,14 +1223,10 @@ ngx_rooms_fedsend_correct(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
         }
     }
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZADD"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOXES,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("NX"), ngx_rooms_s("0"), s->peer);
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZADD"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PEER_NAMES,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("0"), s->peer);
+    (void) ngx_rooms_ask(b, &rq->keys, "ZADD %k NX 0 %s",
+                         NGX_ROOMS_KEY_OUTBOXES, ROOMS_NULL, s->peer);
+    (void) ngx_rooms_ask(b, &rq->keys, "ZADD %k 0 %s",
+                         NGX_ROOMS_KEY_PEER_NAMES, ROOMS_NULL, s->peer);
 
     if (b->failed) {
         return NGX_ERROR;

@@ -218,10 +218,8 @@ ngx_rooms_outbox_begin(ngx_rooms_outbox_t *o)
     (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGE"), key, ngx_rooms_s("0"),
                              ngx_rooms_number(b->pool, o->window - 1),
                              ngx_rooms_s("WITHSCORES"));
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&o->keys,
-                                           NGX_ROOMS_KEY_OUTBOX_STATE,
-                                           ROOMS_NULL), o->server);
+    (void) ngx_rooms_ask(b, &o->keys, "HGET %k %s", NGX_ROOMS_KEY_OUTBOX_STATE,
+                         ROOMS_NULL, o->server);
     (void) ngx_rooms_fedpolicy_ask(b, &o->keys);
 
     if (ngx_rooms_outbox_ask(o, NGX_ROOMS_O_ITEMS, NGX_ROOMS_LANE_BULK)

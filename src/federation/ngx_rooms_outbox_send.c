@@ -49,10 +49,9 @@ ngx_rooms_outbox_ask_events(ngx_rooms_outbox_t *o)
             at = ngx_rooms_number(b->pool,
                                   rooms_event_position(item->event));
 
-            (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
-                               ngx_rooms_key(&o->keys, NGX_ROOMS_KEY_EVENTS,
-                                             o->rooms[item->room].id),
-                               at, at);
+            (void) ngx_rooms_ask(b, &o->keys, "ZRANGEBYSCORE %k %s %s",
+                                 NGX_ROOMS_KEY_EVENTS, o->rooms[item->room].id,
+                                 at, at);
         }
     }
 
@@ -282,11 +281,9 @@ ngx_rooms_outbox_ask_erasers(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 
         item->at_eraser = b->commands.nelts;
 
-        (void) ngx_rooms_command(b, ngx_rooms_s("HEXISTS"),
-                                 ngx_rooms_key(&o->keys,
-                                               NGX_ROOMS_KEY_USER_OFFBOARD,
-                                               item->eraser),
-                                 ngx_rooms_s(NGX_ROOMS_OFF_ERASE));
+        (void) ngx_rooms_ask(b, &o->keys, "HEXISTS %k %s",
+                             NGX_ROOMS_KEY_USER_OFFBOARD, item->eraser,
+                             ngx_rooms_s(NGX_ROOMS_OFF_ERASE));
     }
 }
 

@@ -536,16 +536,13 @@ ngx_rooms_peer_fields(ngx_rooms_req_t *rq)
 
     if (ngx_rooms_batch(rq) == NULL
         || ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys) != NGX_OK
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PEERS,
-                                           ROOMS_NULL),
-                             sig->server) != NGX_OK
+        || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_PEERS, ROOMS_NULL, sig->server)
+           != NGX_OK
         || ngx_rooms_fedpolicy_ask_invited(rq->batch, &rq->keys, sig->server)
            != NGX_OK
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("EXISTS"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_PEER_ROOMS,
-                                           sig->server)) != NGX_OK)
+        || ngx_rooms_ask(rq->batch, &rq->keys, "EXISTS %k",
+                         NGX_ROOMS_KEY_PEER_ROOMS, sig->server) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -617,18 +614,13 @@ ngx_rooms_peer_trouble(ngx_rooms_req_t *rq)
     rooms_json_lit(b, "}");
 
     if (b->full || ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("HSET"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_PEER_ERRORS,
-                                           ROOMS_NULL),
-                             rq->signer->signature.server,
-                             ngx_rooms_json_end(&text)) != NGX_OK
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZADD"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_PEER_NAMES,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("0"),
-                             rq->signer->signature.server) != NGX_OK)
+        || ngx_rooms_ask(rq->batch, &rq->keys, "HSET %k %s %s",
+                         NGX_ROOMS_KEY_PEER_ERRORS, ROOMS_NULL,
+                         rq->signer->signature.server,
+                         ngx_rooms_json_end(&text)) != NGX_OK
+        || ngx_rooms_ask(rq->batch, &rq->keys, "ZADD %k 0 %s",
+                         NGX_ROOMS_KEY_PEER_NAMES, ROOMS_NULL,
+                         rq->signer->signature.server) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -117,17 +117,11 @@ ngx_rooms_profiles_want(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 ngx_int_t
 ngx_rooms_profiles_ask_due(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
 {
-    return ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_PROFILES,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("-inf"),
-                             ngx_rooms_number(b->pool,
-                                              ngx_rooms_profiles_now() * 8
-                                              + 7),
-                             ngx_rooms_s("WITHSCORES"), ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"),
-                             ngx_rooms_number(b->pool,
-                                              NGX_ROOMS_PROFILES_LOOK));
+    return ngx_rooms_ask(b, keys,
+                         "ZRANGEBYSCORE %k -inf %d WITHSCORES LIMIT 0 %d",
+                         NGX_ROOMS_KEY_PROFILES, ROOMS_NULL,
+                         (int64_t) (ngx_rooms_profiles_now() * 8 + 7),
+                         (int64_t) NGX_ROOMS_PROFILES_LOOK);
 }
 
 
@@ -262,10 +256,8 @@ ngx_rooms_profiles_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
 
     (void) ngx_rooms_fedpolicy_ask(b, &p->keys);
     (void) ngx_rooms_fedpolicy_ask_invited(b, &p->keys, p->server);
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&p->keys,
-                                           NGX_ROOMS_KEY_PARTICIPANTS,
-                                           ROOMS_NULL), p->ids[0]);
+    (void) ngx_rooms_ask(b, &p->keys, "HGET %k %s", NGX_ROOMS_KEY_PARTICIPANTS,
+                         ROOMS_NULL, p->ids[0]);
 
     if (ngx_rooms_round_send(&p->store, p->keys.slot, NGX_ROOMS_LANE_BULK)
         != NGX_OK)

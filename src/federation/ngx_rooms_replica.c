@@ -270,11 +270,9 @@ ngx_rooms_replica_begin(ngx_rooms_req_t *rq)
             replica->ids[i] = replica->told[i].fqid;
         }
 
-        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_LOCALS,
-                                               ROOMS_NULL),
-                                 replica->told[i].local);
+        (void) ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_LOCALS, ROOMS_NULL,
+                             replica->told[i].local);
     }
 
     replica->at_marker = replica->n;
@@ -348,10 +346,8 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     (void) ngx_rooms_load_room(b, &rq->keys, room);
     (void) ngx_rooms_tenant_load(b, &rq->keys);
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_UNACCEPTED,
-                                           ROOMS_NULL), s->peer);
+    (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s", NGX_ROOMS_KEY_UNACCEPTED,
+                         ROOMS_NULL, s->peer);
 
     if (s->told.type == ROOMS_TOLD_SNAPSHOT
         && ngx_rooms_replica_snapshot_ask(rq, replica, marker) != NGX_OK)
@@ -362,27 +358,19 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     replica->at_rows = b->commands.nelts;
 
     for (i = 0; i < n; i++) {
-        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_MEMBERS, room),
-                                 replica->ids[i]);
-        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_PARTICIPANTS,
-                                               ROOMS_NULL),
-                                 replica->ids[i]);
+        (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s", NGX_ROOMS_KEY_MEMBERS,
+                             room, replica->ids[i]);
+        (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL,
+                             replica->ids[i]);
     }
 
     ngx_rooms_replica_sides(replica, s->told.sender.fqid);
 
     if (s->told.room_type == ROOMS_DM && replica->peer[0].data) {
         replica->at_dm = b->commands.nelts;
-        (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                                 ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_DMS,
-                                               ROOMS_NULL),
-                                 ngx_rooms_join(rq->pool, replica->peer[0],
-                                                ngx_rooms_s(" "),
-                                                replica->peer[1]));
+        (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s%_%s", NGX_ROOMS_KEY_DMS,
+                             ROOMS_NULL, replica->peer[0], replica->peer[1]);
     }
 
     if (b->failed) {
@@ -685,21 +673,15 @@ ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
         replica->at_refused = b->commands.nelts;
 
         at = ngx_rooms_number(rq->pool, rooms_event_position(s->told.refused));
-        (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_EVENTS, room),
-                                 at, at);
+        (void) ngx_rooms_ask(b, &rq->keys, "ZRANGEBYSCORE %k %s %s",
+                             NGX_ROOMS_KEY_EVENTS, room, at, at);
 
         /* what has happened to each of them since */
 
         for (i = 0; i < replica->n; i++) {
-            (void) ngx_rooms_command(b, ngx_rooms_s("ZSCORE"),
-                                     ngx_rooms_key(&rq->keys,
-                                                   NGX_ROOMS_KEY_USER_NEWS,
-                                                   replica->ids[i]),
-                                     ngx_rooms_join(rq->pool,
-                                                    ngx_rooms_s("m "),
-                                                    room));
+            (void) ngx_rooms_ask(b, &rq->keys, "ZSCORE %k m%_%s",
+                                 NGX_ROOMS_KEY_USER_NEWS, replica->ids[i],
+                                 room);
         }
     }
 
@@ -728,12 +710,10 @@ ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
 
     replica->at_gone = b->commands.nelts;
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZDIFF"), ngx_rooms_s("2"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LIST,
-                                           room), key);
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZDIFF"), ngx_rooms_s("2"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_BANS,
-                                           room), key);
+    (void) ngx_rooms_ask(b, &rq->keys, "ZDIFF 2 %k %s", NGX_ROOMS_KEY_LIST,
+                         room, key);
+    (void) ngx_rooms_ask(b, &rq->keys, "ZDIFF 2 %k %s", NGX_ROOMS_KEY_BANS,
+                         room, key);
 
     return b->failed ? NGX_ERROR : NGX_OK;
 }
@@ -879,11 +859,9 @@ ngx_rooms_replica_snapshot(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     }
 
     for (i = replica->n; i < replica->nrows; i++) {
-        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_MEMBERS,
-                                               s->told.room),
-                                 replica->ids[i]);
+        (void) ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_MEMBERS, s->told.room,
+                             replica->ids[i]);
     }
 
     if (rq->batch->failed) {
@@ -1073,11 +1051,9 @@ ngx_rooms_replica_other_ask(ngx_rooms_req_t *rq, rooms_str_t id)
     if (replica->other.data == NULL || ngx_rooms_batch(rq) == NULL
         || ngx_rooms_load_room(rq->batch, &rq->keys, replica->other)
            != NGX_OK
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
-                                           replica->other),
-                             ngx_rooms_replica_ours(replica))
-           != NGX_OK)
+        || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_MEMBERS, replica->other,
+                         ngx_rooms_replica_ours(replica)) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -1158,9 +1134,8 @@ ngx_rooms_replica_other(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     at = ngx_rooms_number(rq->pool, ours.position);
 
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZCOUNT"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_OUTBOX,
-                                           s->peer), at, at) != NGX_OK)
+        || ngx_rooms_ask(rq->batch, &rq->keys, "ZCOUNT %k %s %s",
+                         NGX_ROOMS_KEY_OUTBOX, s->peer, at, at) != NGX_OK)
     {
         return NGX_ERROR;
     }

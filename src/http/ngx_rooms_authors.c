@@ -157,10 +157,8 @@ ngx_rooms_authors_ask(ngx_rooms_req_t *rq)
 
     for (i = 0; i < questions.nelts; i++) {
 
-        if (ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                              ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_AUTHORS,
-                                            q[i].room),
-                              q[i].number) != NGX_OK)
+        if (ngx_rooms_ask(b, &rq->keys, "HGET %k %s", NGX_ROOMS_KEY_AUTHORS,
+                          q[i].room, q[i].number) != NGX_OK)
         {
             return NGX_ERROR;
         }

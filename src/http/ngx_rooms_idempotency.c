@@ -164,10 +164,8 @@ ngx_rooms_claim_fetch(ngx_rooms_req_t *rq, rooms_str_t value)
     room.len = value.data + value.len - room.data;
 
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ANSWERS,
-                                           room),
-                             rq->idem_id) != NGX_OK)
+        || ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_ANSWERS, room, rq->idem_id) != NGX_OK)
     {
         return NGX_ERROR;
     }

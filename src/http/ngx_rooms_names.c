@@ -103,9 +103,8 @@ ngx_rooms_name(ngx_rooms_names_t *names, rooms_str_t *name)
             return NGX_ERROR;
         }
 
-        return ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                                 ngx_rooms_key(&rq->keys, kind, ROOMS_NULL),
-                                 key);
+        return ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s", kind,
+                             ROOMS_NULL, key);
     }
 
     key = ngx_rooms_reply_str(names->asked->replies[names->n++]);

@@ -312,14 +312,10 @@ ngx_rooms_page_ask(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     /* entries beyond the counter tell whether to look once more */
 
     if (look->crowded) {
-        (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
-                                 ngx_rooms_key(&keys, NGX_ROOMS_KEY_ACTIVE,
-                                               ROOMS_NULL),
-                                 ngx_rooms_reader_after(b, look->last),
-                                 ngx_rooms_s("+inf"), ngx_rooms_s("LIMIT"),
-                                 ngx_rooms_s("0"),
-                                 ngx_rooms_number(b->pool,
-                                                  NGX_ROOMS_READER_ACTIVE));
+        (void) ngx_rooms_ask(b, &keys, "ZRANGEBYSCORE %k %s +inf LIMIT 0 %d",
+                             NGX_ROOMS_KEY_ACTIVE, ROOMS_NULL,
+                             ngx_rooms_reader_after(b, look->last),
+                             (int64_t) NGX_ROOMS_READER_ACTIVE);
     }
 
     argv = ngx_palloc(b->pool, (3 + NGX_ROOMS_PAGE_HEAD + 5 * look->nfrom)

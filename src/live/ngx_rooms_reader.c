@@ -250,20 +250,14 @@ ngx_rooms_reader_look(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
      * never the other way round.
      */
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("HMGET"),
-                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_TENANT,
-                                           ROOMS_NULL),
-                             ngx_rooms_s("schema"), ngx_rooms_s("epoch"));
-    (void) ngx_rooms_command(b, ngx_rooms_s("GET"),
-                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_POSITION,
-                                           ROOMS_NULL));
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGE"),
-                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_USER_ROOMS,
-                                           rq->principal.sub),
-                             ngx_rooms_s("0"), ngx_rooms_s("-1"));
-    (void) ngx_rooms_command(b, ngx_rooms_s("HEXISTS"),
-                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_DEACTIVATED,
-                                           ROOMS_NULL), rq->principal.sub);
+    (void) ngx_rooms_ask(b, &keys, "HMGET %k schema epoch",
+                         NGX_ROOMS_KEY_TENANT, ROOMS_NULL);
+    (void) ngx_rooms_ask(b, &keys, "GET %k", NGX_ROOMS_KEY_POSITION,
+                         ROOMS_NULL);
+    (void) ngx_rooms_ask(b, &keys, "ZRANGE %k 0 -1", NGX_ROOMS_KEY_USER_ROOMS,
+                         rq->principal.sub);
+    (void) ngx_rooms_ask(b, &keys, "HEXISTS %k %s", NGX_ROOMS_KEY_DEACTIVATED,
+                         ROOMS_NULL, rq->principal.sub);
 
     return ngx_rooms_reader_send(rq, NGX_ROOMS_READER_ROOMS);
 }
@@ -449,21 +443,14 @@ ngx_rooms_reader_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 
     after = ngx_rooms_reader_after(b, s->from);
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
-                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_ACTIVE,
-                                           ROOMS_NULL),
-                             after, ngx_rooms_s("+inf"),
-                             ngx_rooms_s("WITHSCORES"), ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"),
-                             ngx_rooms_number(b->pool,
-                                         ngx_rooms_reader_entries(look)));
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
-                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_USER_NEWS,
-                                           rq->principal.sub),
-                             after, ngx_rooms_s("+inf"),
-                             ngx_rooms_s("WITHSCORES"), ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"),
-                             ngx_rooms_number(b->pool, 2 * s->limit + 1));
+    (void) ngx_rooms_ask(b, &keys,
+                         "ZRANGEBYSCORE %k %s +inf WITHSCORES LIMIT 0 %d",
+                         NGX_ROOMS_KEY_ACTIVE, ROOMS_NULL, after,
+                         (int64_t) ngx_rooms_reader_entries(look));
+    (void) ngx_rooms_ask(b, &keys,
+                         "ZRANGEBYSCORE %k %s +inf WITHSCORES LIMIT 0 %d",
+                         NGX_ROOMS_KEY_USER_NEWS, rq->principal.sub, after,
+                         (int64_t) (2 * s->limit + 1));
 
     return ngx_rooms_reader_send(rq, NGX_ROOMS_READER_NEWS);
 }

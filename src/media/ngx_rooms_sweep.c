@@ -282,20 +282,16 @@ static ngx_int_t
 ngx_rooms_sweep_ask_lease(ngx_rooms_sweep_t *s, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys)
 {
-    if (ngx_rooms_command(b, ngx_rooms_s("EXISTS"),
-                          ngx_rooms_key(keys, NGX_ROOMS_KEY_BLOBS,
-                                        ROOMS_NULL))
+    if (ngx_rooms_ask(b, keys, "EXISTS %k", NGX_ROOMS_KEY_BLOBS, ROOMS_NULL)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_rooms_command(b, ngx_rooms_s("SET"),
-                             ngx_rooms_key(keys, NGX_ROOMS_KEY_LEASE,
-                                           ngx_rooms_s("sweep")),
-                             rooms_from_ngx(ngx_cycle->hostname),
-                             ngx_rooms_s("NX"), ngx_rooms_s("PX"),
-                             ngx_rooms_number(b->pool, s->interval));
+    return ngx_rooms_ask(b, keys, "SET %k %s NX PX %d", NGX_ROOMS_KEY_LEASE,
+                         ngx_rooms_s("sweep"),
+                         rooms_from_ngx(ngx_cycle->hostname),
+                         (int64_t) s->interval);
 }
 
 

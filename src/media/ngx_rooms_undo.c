@@ -175,21 +175,14 @@ ngx_rooms_undo_ask(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b,
     switch (u->step) {
 
     case NGX_ROOMS_UNDO_FIND:
-        return ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
-                                 ngx_rooms_key(keys, NGX_ROOMS_KEY_IMPORTS,
-                                               ROOMS_NULL),
-                                 ngx_rooms_s("-inf"),
-                                 ngx_rooms_number(b->pool, u->old),
-                                 ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
-                                 ngx_rooms_s("1"));
+        return ngx_rooms_ask(b, keys, "ZRANGEBYSCORE %k -inf %d LIMIT 0 1",
+                             NGX_ROOMS_KEY_IMPORTS, ROOMS_NULL,
+                             (int64_t) u->old);
 
     case NGX_ROOMS_UNDO_MEDIA:
-        return ngx_rooms_command(b, ngx_rooms_s("HRANDFIELD"),
-                                 ngx_rooms_key(keys, NGX_ROOMS_KEY_JOURNAL,
-                                               u->room),
-                                 ngx_rooms_number(b->pool,
-                                                  NGX_ROOMS_UNDO_PAGE),
-                                 ngx_rooms_s("WITHVALUES"));
+        return ngx_rooms_ask(b, keys, "HRANDFIELD %k %d WITHVALUES",
+                             NGX_ROOMS_KEY_JOURNAL, u->room,
+                             (int64_t) NGX_ROOMS_UNDO_PAGE);
 
     case NGX_ROOMS_UNDO_COUNTS:
         return ngx_rooms_undo_ask_counts(u, b, keys);

@@ -226,19 +226,14 @@ ngx_rooms_scim_ask(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_SCIM,
-                                           ROOMS_NULL), ctx->id);
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_PARTICIPANTS,
-                                           ROOMS_NULL), ctx->id);
-    (void) ngx_rooms_command(b, ngx_rooms_s("HMGET"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_USER_OFFBOARD,
-                                           ctx->id),
-                             ngx_rooms_s(NGX_ROOMS_OFF_ERASE),
-                             ngx_rooms_s(NGX_ROOMS_OFF_ERASED));
+    (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s", NGX_ROOMS_KEY_SCIM,
+                         ROOMS_NULL, ctx->id);
+    (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL, ctx->id);
+    (void) ngx_rooms_ask(b, &rq->keys, "HMGET %k %s %s",
+                         NGX_ROOMS_KEY_USER_OFFBOARD, ctx->id,
+                         ngx_rooms_s(NGX_ROOMS_OFF_ERASE),
+                         ngx_rooms_s(NGX_ROOMS_OFF_ERASED));
 
     if (b->failed) {
         return NGX_ERROR;
@@ -461,19 +456,16 @@ ngx_rooms_scim_ask_keys(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_SCIM_NAMES,
-                                           ROOMS_NULL), ctx->new_name);
+    (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s", NGX_ROOMS_KEY_SCIM_NAMES,
+                         ROOMS_NULL, ctx->new_name);
     (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
                              ngx_rooms_key(&rq->keys,
                                            NGX_ROOMS_KEY_SCIM_EXTERNALS,
                                            ROOMS_NULL),
                              ctx->new_external.data ? ctx->new_external
                                                     : ngx_rooms_s(""));
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LOCALS,
-                                           ROOMS_NULL), ctx->wish);
+    (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s", NGX_ROOMS_KEY_LOCALS,
+                         ROOMS_NULL, ctx->wish);
 
     if (b->failed) {
         return NGX_ERROR;
@@ -1025,32 +1017,22 @@ ngx_rooms_scim_list_ask(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
     switch (ctx->key.by) {
 
     case ROOMS_SCIM_BY_USER_NAME:
-        (void) ngx_rooms_command(b, ngx_rooms_s("HMGET"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_SCIM_NAMES,
-                                               ROOMS_NULL),
-                                 ngx_rooms_scim_fold(rq->pool, value));
+        (void) ngx_rooms_ask(b, &rq->keys, "HMGET %k %s",
+                             NGX_ROOMS_KEY_SCIM_NAMES, ROOMS_NULL,
+                             ngx_rooms_scim_fold(rq->pool, value));
         break;
 
     case ROOMS_SCIM_BY_EXTERNAL_ID:
-        (void) ngx_rooms_command(b, ngx_rooms_s("HMGET"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_SCIM_EXTERNALS,
-                                               ROOMS_NULL), value);
+        (void) ngx_rooms_ask(b, &rq->keys, "HMGET %k %s",
+                             NGX_ROOMS_KEY_SCIM_EXTERNALS, ROOMS_NULL, value);
         break;
 
     case ROOMS_SCIM_BY_EMAIL:
         value = ngx_rooms_person_email(rq->pool, value);
-        (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"),
-                                 ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_WORDS,
-                                               ngx_rooms_s("people")),
-                                 ngx_rooms_join(rq->pool, ngx_rooms_s("[="),
-                                                value, ngx_rooms_s(" ")),
-                                 ngx_rooms_join(rq->pool, ngx_rooms_s("(="),
-                                                value, ngx_rooms_s("!")),
-                                 ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
-                                 ngx_rooms_number(rq->pool,
-                                                  NGX_ROOMS_SCIM_PAGE));
+        (void) ngx_rooms_ask(b, &rq->keys,
+                             "ZRANGEBYLEX %k [=%s%_ (=%s! LIMIT 0 %d",
+                             NGX_ROOMS_KEY_WORDS, ngx_rooms_s("people"), value,
+                             value, (int64_t) NGX_ROOMS_SCIM_PAGE);
         break;
 
     case ROOMS_SCIM_BY_ID:

@@ -541,18 +541,12 @@ ngx_rooms_channel_sweep(ngx_rooms_channel_t *ch)
     keys.prefix = ch->prefix;
     keys.slot = ch->slot;
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("GET"),
-                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_POSITION,
-                                           ROOMS_NULL));
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"),
-                             ngx_rooms_key(&keys, NGX_ROOMS_KEY_ACTIVE,
-                                           ROOMS_NULL),
-                             ngx_rooms_join(b->pool, ngx_rooms_s("("),
-                                       ngx_rooms_number(b->pool, ch->head)),
-                             ngx_rooms_s("+inf"), ngx_rooms_s("WITHSCORES"),
-                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
-                             ngx_rooms_number(b->pool,
-                                              NGX_ROOMS_LISTEN_SWEEP));
+    (void) ngx_rooms_ask(b, &keys, "GET %k", NGX_ROOMS_KEY_POSITION,
+                         ROOMS_NULL);
+    (void) ngx_rooms_ask(b, &keys,
+                         "ZRANGEBYSCORE %k (%d +inf WITHSCORES LIMIT 0 %d",
+                         NGX_ROOMS_KEY_ACTIVE, ROOMS_NULL, (int64_t) ch->head,
+                         (int64_t) NGX_ROOMS_LISTEN_SWEEP);
 
     if (b->failed) {
         ngx_rooms_batch_free(b);
