@@ -48,11 +48,10 @@ static ngx_int_t ngx_rooms_revise_body(ngx_rooms_req_t *rq,
 static ngx_int_t ngx_rooms_revise_take(ngx_rooms_req_t *rq);
 static void ngx_rooms_revise_message(ngx_rooms_revision_t *v);
 static ngx_int_t ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq);
-static void ngx_rooms_revise_record(ngx_rooms_req_t *rq, rooms_str_t word,
-    rooms_str_t record, rooms_str_t event);
 static rooms_str_t ngx_rooms_revise_reason(ngx_rooms_req_t *rq,
     ngx_rooms_revision_t *v);
-static rooms_str_t ngx_rooms_revise_word(rooms_str_t *row);
+static ngx_uint_t ngx_rooms_revise_copy(rooms_str_t *copies,
+    rooms_str_t *edit);
 static void ngx_rooms_revise_guard(ngx_rooms_req_t *rq,
     ngx_rooms_revision_t *v);
 static ngx_int_t ngx_rooms_revise_replace(ngx_rooms_req_t *rq,
@@ -275,7 +274,7 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
 static void
 ngx_rooms_revise_message(ngx_rooms_revision_t *v)
 {
-    rooms_str_t       copies, word;
+    rooms_str_t       copies, edit;
     rooms_message_t  *m;
 
     m = &v->message;
@@ -286,39 +285,36 @@ ngx_rooms_revise_message(ngx_rooms_revision_t *v)
     m->redacted = v->stored.redacted_at != ROOMS_STORED_NEVER;
     m->edits = 0;
 
-    for (copies = v->copies; /* void */ ; /* void */) {
-        word = ngx_rooms_revise_word(&copies);
+    copies = v->copies;
 
-        if (word.data == NULL) {
-            break;
-        }
-
-        m->edits += rooms_id_valid(word, "evt-");
+    while (ngx_rooms_revise_copy(&copies, &edit)) {
+        m->edits++;
     }
 }
 
 
-/* Takes the next word of "copies"; data == NULL: none is left. */
-static rooms_str_t
-ngx_rooms_revise_word(rooms_str_t *row)
+/* Takes the next edit of those in "copies"; 0: none is left. */
+static ngx_uint_t
+ngx_rooms_revise_copy(rooms_str_t *copies, rooms_str_t *edit)
 {
-    u_char       *p, *last;
-    rooms_str_t   word;
+    u_char  *p, *last;
 
-    if (row->len == 0) {
-        return ROOMS_NULL;
+    while (copies->len) {
+        last = (u_char *) copies->data + copies->len;
+        p = ngx_strlchr((u_char *) copies->data, last, ' ');
+
+        edit->data = copies->data;
+        edit->len = (p ? p : last) - copies->data;
+
+        copies->data = p ? p + 1 : last;
+        copies->len = last - copies->data;
+
+        if (rooms_id_valid(*edit, "evt-")) {
+            return 1;
+        }
     }
 
-    last = (u_char *) row->data + row->len;
-    p = ngx_strlchr((u_char *) row->data, last, ' ');
-
-    word.data = row->data;
-    word.len = (p ? p : last) - row->data;
-
-    row->data = p ? p + 1 : last;
-    row->len = last - row->data;
-
-    return word;
+    return 0;
 }
 
 
@@ -513,14 +509,12 @@ ngx_rooms_revise_append(ngx_rooms_req_t *rq, rooms_str_t content)
 /* A redaction removes the content, its copies, and the reactions. */
 
 
-/*
- * A copy is the event of an edit, or the recorded answer of an
- * Idempotency-Key.
- */
+/* A copy is the event of an edit. */
 static ngx_int_t
 ngx_rooms_revise_ask_copies(ngx_rooms_req_t *rq)
 {
-    rooms_str_t            copies, word, events, at;
+    int64_t                at;
+    rooms_str_t            copies, edit;
     ngx_rooms_batch_t     *b;
     ngx_rooms_revision_t  *v;
 
@@ -531,33 +525,12 @@ ngx_rooms_revise_ask_copies(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    events = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_EVENTS,
-                           rq->view.room.id);
+    copies = v->copies;
 
-    for (copies = v->copies; /* void */ ; /* void */) {
-        word = ngx_rooms_revise_word(&copies);
-
-        if (word.data == NULL) {
-            break;
-        }
-
-        if (rooms_id_valid(word, "evt-")) {
-            at = ngx_rooms_number(b->pool, rooms_event_position(word));
-            (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"), events,
-                                     at, at);
-            continue;
-        }
-
-        if (rq->view.room.incognito) {
-            (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                                 ngx_rooms_key(&rq->keys,
-                                               NGX_ROOMS_KEY_ANSWERS,
-                                               rq->view.room.id), word);
-            continue;
-        }
-
-        (void) ngx_rooms_ask(b, &rq->keys, "GET %k", NGX_ROOMS_KEY_IDEMPOTENCY,
-                             word);
+    while (ngx_rooms_revise_copy(&copies, &edit)) {
+        at = rooms_event_position(edit);
+        (void) ngx_rooms_ask(b, &rq->keys, "ZRANGEBYSCORE %k %d %d",
+                             NGX_ROOMS_KEY_EVENTS, rq->view.room.id, at, at);
     }
 
     if (b->failed) {
@@ -636,7 +609,7 @@ static ngx_int_t
 ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq)
 {
     ngx_uint_t             i;
-    rooms_str_t            copies, word, edit, kept;
+    rooms_str_t            copies, edit, row, kept;
     rooms_stored_t         stored;
     ngx_rooms_revision_t  *v;
 
@@ -649,27 +622,16 @@ ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    for (copies = v->copies, i = 0; v->replies; i++) {
-        word = ngx_rooms_revise_word(&copies);
+    copies = v->copies;
 
-        if (word.data == NULL) {
-            break;
-        }
+    for (i = 0; v->replies && ngx_rooms_revise_copy(&copies, &edit); i++) {
+        row = ngx_rooms_reply_str(ngx_rooms_reply_element(v->replies[i], 0));
 
-        if (!rooms_id_valid(word, "evt-")) {
-            ngx_rooms_revise_record(rq, word,
-                                    ngx_rooms_reply_str(v->replies[i]),
-                                    v->event);
+        if (row.data == NULL) {
             continue;
         }
 
-        edit = ngx_rooms_reply_str(ngx_rooms_reply_element(v->replies[i], 0));
-
-        if (edit.data == NULL) {
-            continue;
-        }
-
-        rooms_stored_read(edit, rooms_event_position(word), &stored);
+        rooms_stored_read(row, rooms_event_position(edit), &stored);
 
         if (!stored.readable) {
             /* an unreadable copy is never shown, so it can stay */
@@ -685,55 +647,6 @@ ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq)
     }
 
     return NGX_OK;
-}
-
-
-/* Updates the recorded answer that an Idempotency-Key would repeat. */
-static void
-ngx_rooms_revise_record(ngx_rooms_req_t *rq, rooms_str_t word,
-    rooms_str_t record, rooms_str_t event)
-{
-    u_char                *line;
-    rooms_str_t            key, body, now;
-    ngx_rooms_revision_t  *v;
-
-    v = rq->data;
-
-    line = ngx_strlchr((u_char *) record.data,
-                       (u_char *) record.data + record.len, LF);
-
-    if (record.len == 0 || record.data[0] != 'd' || line == NULL) {
-        return;
-    }
-
-    body.data = line + 1;
-    body.len = record.data + record.len - body.data;
-
-    /* the record may have expired and the key been used for another event */
-
-    if (!rooms_str_eq(rooms_json_member_str(rooms_json_member(body, "data"),
-                                            "id"), v->id))
-    {
-        return;
-    }
-
-    now = ngx_rooms_join(rq->pool, { line + 1 - record.data, record.data },
-                         ngx_rooms_s("{\"data\":"), event,
-                         ngx_rooms_s("}\n"));
-
-    if (rq->view.room.incognito) {
-        key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ANSWERS,
-                            rq->view.room.id);
-        ngx_rooms_commit_guard_field(&rq->commit, key, word, record);
-        ngx_rooms_commit_write(&rq->commit, "HSET", key, word, now);
-        return;
-    }
-
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_IDEMPOTENCY, word);
-
-    ngx_rooms_commit_guard_string(&rq->commit, key, record);
-    ngx_rooms_commit_write(&rq->commit, "SET", key, now,
-                           ngx_rooms_s("KEEPTTL"));
 }
 
 
