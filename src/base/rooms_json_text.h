@@ -8,6 +8,10 @@
 
 #include "rooms_json.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 
 /*
  * What the files of the reader share.  Each function takes a position in a
@@ -43,14 +47,39 @@ rooms_json_space(const unsigned char *p, const unsigned char *end)
  * Skips the characters of a string that need no further look: up to the next
  * quote, backslash, control character or non-ASCII byte.  Never NULL.
  *
- * Most bytes of a text are of that kind, so it tests eight at a time with the
- * usual bit tricks.  A test may also flag a byte after a real hit, never
- * before one, so the lowest hit is right.
+ * Most bytes of a text are of that kind, so it tests 16 at a time where the
+ * processor has instructions for that, and eight with the usual bit tricks.
+ * These may also flag a byte after a real hit, never before one, so the lowest
+ * hit is right.
  */
 static inline const unsigned char *
 rooms_json_run(const unsigned char *p, const unsigned char *end)
 {
     uint64_t  v, hit;
+
+#ifdef __SSE2__
+    int       hits;
+    __m128i   sixteen;
+
+    while (end - p >= 16) {
+        sixteen = _mm_loadu_si128((const __m128i *) p);
+
+        /* bytes are signed here, so what is not ASCII is below a space, too */
+
+        hits = _mm_movemask_epi8(
+                   _mm_or_si128(
+                       _mm_cmplt_epi8(sixteen, _mm_set1_epi8(' ')),
+                       _mm_or_si128(
+                           _mm_cmpeq_epi8(sixteen, _mm_set1_epi8('"')),
+                           _mm_cmpeq_epi8(sixteen, _mm_set1_epi8('\\')))));
+
+        if (hits) {
+            return p + __builtin_ctz(hits);
+        }
+
+        p += 16;
+    }
+#endif
 
     while (end - p >= 8) {
         memcpy(&v, p, 8);

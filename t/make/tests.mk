@@ -9,6 +9,8 @@
 # make fuzz      every fuzz target, FUZZ_SECONDS each
 # make chaos     faults under load, CHAOS_SECONDS each, and their figures
 # make bench     the benchmark table
+# make growth    what requests cost in a tenant a thousand times as large
+# make plot      docs/performance.svg, of the table in BENCH_JSON
 
 PURE         = $(wildcard src/base/*.c src/zip/*.c src/rooms/*.c src/scim/rooms_*.c src/auth/rooms_*.c src/bundle/rooms_*.c \
                           src/media/rooms_*.c src/federation/rooms_*.c src/live/rooms_*.c)
@@ -30,7 +32,7 @@ TESTS        ?= $(sort $(wildcard t/*.t t/chaos/*.t))
 TIMED        = 16-media-disk 21-sync-races 24-import-faults 36-status-workers \
                44-fed-backfill 50-fed-topology 51-fed-limits
 
-.PHONY: test laws suites unit asan valgrind fuzz bench chaos
+.PHONY: test laws suites unit asan valgrind fuzz bench growth plot chaos
 
 test: $(MODULE) $(UNIT_TESTS) | setup-test
 	@t/make/laws
@@ -110,6 +112,9 @@ bench: $(MODULE) $(BUILD)/bundle_bench $(BUILD)/stream_client
 	@$(BUILD)/bundle_bench
 	@t/bench/export $(MODULE)
 	@for n in 10000 100000 1000000 1000+20000; do t/bench/import $(MODULE) $$n; done
+
+growth: $(MODULE) | setup-test
+	@t/bench/growth $(MODULE)
 
 $(BUILD)/stream_client: t/bench/stream_client.c
 	@mkdir -p $(@D)
