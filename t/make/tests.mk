@@ -116,6 +116,10 @@ bench: $(MODULE) $(BUILD)/bundle_bench $(BUILD)/stream_client
 growth: $(MODULE) | setup-test
 	@t/bench/growth $(MODULE)
 
+plot:
+	@t/make/setup gnuplot-nox
+	@t/bench/plot $(BENCH_JSON) docs/performance.svg
+
 $(BUILD)/stream_client: t/bench/stream_client.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -Wall -Wextra -Werror -o $@ $<
