@@ -242,7 +242,7 @@ my $request = slurp('src/http/ngx_rooms_request.h');
 for my $limit (['JSON body', $request, 'NGX_ROOMS_BODY_MAX'],
                ['content of a message', $request, 'NGX_ROOMS_CONTENT_MAX'],
                ['token', slurp('src/auth/rooms_jws.h'), 'ROOMS_JWT_MAX'],
-               ['races that a change may lose', $request, 'NGX_ROOMS_RACES'],
+               ['attempts of a change that conflicts with others', $request, 'NGX_ROOMS_RACES'],
                ['`Idempotency-Key`', slurp('src/http/ngx_rooms_idempotency.c'),
                 'NGX_ROOMS_IDEM_MAX'])
 {
