@@ -2,7 +2,7 @@
  * Copyright (C) the ngx_rooms_module authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What an administrator looks at: rooms_status, where this page's server shows it at /status.
+ * The administrator's view: rooms_status, if this page's server shows it at /status.
  */
 
 import { h, iconButton } from "./dom.js";
@@ -15,7 +15,7 @@ function duration(us) {
     return us < 1000 ? `${Math.round(us)} µs` : us < 1e6 ? `${(us / 1000).toPrecision(3)} ms` : `${(us / 1e6).toPrecision(3)} s`;
 }
 
-/* The bound below which that part of all answers was given. */
+/* The upper bound of the bucket that the quantile falls into. */
 function quantile(e, bounds, part) {
     const all = e.buckets.reduce((a, b) => a + b, 0);
     let seen = 0;

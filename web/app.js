@@ -66,7 +66,7 @@ async function signIn(token) {
     await run();
 }
 
-/* Whatever was open stays so; what was said meanwhile comes with the next stream. */
+/* Asks for a new token and keeps the page as it is.  Missed events arrive with the next stream. */
 async function renew() {
     const answer = await ask("Your token has expired", [
         h("p", {}, "Paste a new one to go on where you are."),
@@ -195,7 +195,7 @@ export function showRooms() {
     document.title = (unread ? `(${unread}) ` : "") + (view?.room ? `${title(view.room)} · Rooms` : "Rooms");
 }
 
-/* What is known of a room is what the server says now. */
+/* Replaces what is known of a room by the server's current state. */
 export async function refresh(id) {
     try {
         const room = await api.get(`/v1/rooms/${id}`);
@@ -286,7 +286,7 @@ async function newRoom() {
     } catch (e) { fail(e); }
 }
 
-/* Whom to write to, from the directory of people where the server has one. */
+/* Chooses a participant from the directory, if the server has one. */
 export async function person(heading, action) {
     const people = h("datalist", { id: "people" });
     const input = h("input", { name: "who", required: true, list: "people", autocomplete: "off", oninput: () => look() });
@@ -298,7 +298,7 @@ export async function person(heading, action) {
             const found = await api.get(`/v1/directory/participants?limit=10&q=${encodeURIComponent(input.value)}`, { tries: 1 });
 
             if (n === latest) { people.replaceChildren(...found.map((p) => h("option", { value: p.id }, p.display_name))); }
-        } catch { /* a server without one */ }
+        } catch { /* the server has no directory */ }
     };
 
     look();
@@ -351,7 +351,7 @@ async function discover() {
     await look();
 }
 
-/* Keys: Ctrl+K searches, Alt+Up and Alt+Down go from room to room. */
+/* Keys: Ctrl+K searches; Alt+Up and Alt+Down switch rooms. */
 document.addEventListener("keydown", (e) => {
     if (!list?.isConnected || document.querySelector("dialog[open]")) { return; }
 

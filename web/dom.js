@@ -2,7 +2,7 @@
  * Copyright (C) the ngx_rooms_module authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Elements without HTML: what people write becomes text and nothing else.
+ * Builds elements without HTML: users' input only becomes text.
  */
 
 /* h("button", { class: "plain", onclick: f }, "text", element): children that are null are left out. */
@@ -43,7 +43,7 @@ export function icon(name) {
 export const iconButton = (name, label, onclick, props = {}) =>
     h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, onclick, ...props }, icon(name));
 
-/* A name may be written from right to left: it doesn't turn around what stands beside it. */
+/* A name may be right-to-left; isolate it, so that it doesn't reorder the text around it. */
 export const name = (text, props = {}) => h("bdi", props, text);
 
 /* The same color for the same person. */
@@ -65,7 +65,7 @@ export function toast(text, bad = false) {
     setTimeout(() => t.remove(), bad ? 7000 : 4000);
 }
 
-/* A dialog of a form; resolves with its values, or null.  The element `dialog` keeps focus, Escape and readers right. */
+/* A dialog with a form; resolves to its values, or null.  The element `dialog` handles focus, Escape and screen readers. */
 export function ask(title, fields, action, { danger = false } = {}) {
     return new Promise((done) => {
         const form = h("form", { method: "dialog" },
@@ -87,7 +87,7 @@ export function ask(title, fields, action, { danger = false } = {}) {
 export const field = (label, input, hint = null) =>
     h("label", { class: "field" }, h("span", {}, label), input, hint && h("small", {}, hint));
 
-/* Text with its links; only what is a web address becomes one. */
+/* Text in which web addresses become links. */
 export function withLinks(text) {
     const parts = [];
     let at = 0;

@@ -9,8 +9,8 @@ import { RoomsError, uuid } from "./rooms.js";
 import { ask, avatar, day, field, h, icon, iconButton, name, size, time, toast, withLinks } from "./dom.js";
 import { fail, person, title } from "./app.js";
 
-const NEAR = 80;                           /* px from the end that count as the end */
-const TOGETHER = 5 * 60000;                /* ms: messages of one person in one block */
+const NEAR = 80;                           /* px: as near as this counts as at the end */
+const TOGETHER = 5 * 60000;                /* ms between messages of one person in one block */
 const EMOJIS = ["👍", "❤️", "😂", "🎉", "👀", "🙏"];
 const IMAGES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 const drafts = new Map();
@@ -20,11 +20,11 @@ export class RoomView {
         Object.assign(this, { api, room, id: room.id, hooks });
         this.people = new Map();
         this.members = [];
-        this.events = new Map();           /* by id: what is shown, and its element */
+        this.events = new Map();           /* by id: the shown event, and its element */
         this.pending = new Map();          /* by client_id */
-        this.early = [];                   /* heard while the past is read */
+        this.early = [];                   /* events that arrive while history is loading */
         this.days = new Map();
-        this.queue = Promise.resolve();    /* one message after the other: they keep their order */
+        this.queue = Promise.resolve();    /* sends one message after the other, to keep their order */
         this.loaded = false;
         this.older = null;
         this.gone = false;
@@ -64,7 +64,7 @@ export class RoomView {
 
     nameOf(id) { return this.people.get(id)?.display_name || id; }
 
-    /* The past */
+    /* History */
 
     async load() {
         const [state, past] = await Promise.all([this.api.get(`/v1/rooms/${this.id}/state`),
@@ -87,7 +87,7 @@ export class RoomView {
         if (matchMedia("(hover: hover)").matches) { this.input.focus(); }
     }
 
-    /* After the server has another past than we know. */
+    /* Loads everything again after the server was reset. */
     async reload() {
         this.events.clear();
         this.loaded = false;
@@ -120,7 +120,7 @@ export class RoomView {
     atEnd() { return this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR; }
     toEnd(smooth = false) { this.log.scrollTo({ top: this.log.scrollHeight, behavior: smooth ? "smooth" : "instant" }); }
 
-    /* Whether the one in front of the page sees this. */
+    /* Whether the user sees this room now. */
     reading() { return !document.hidden && document.hasFocus() && this.loaded && this.atEnd(); }
 
     async read() {
@@ -137,9 +137,9 @@ export class RoomView {
         } catch (e) { this.marked = null; }
     }
 
-    /* What happens */
+    /* Events */
 
-    /* Says whether there is something new to draw. */
+    /* Returns whether there is something new to draw. */
     add(event) {
         const c = event.content || {};
 
@@ -214,7 +214,7 @@ export class RoomView {
         } catch { /* no longer a member */ }
     }
 
-    /* Only what changed is made anew or moved; the rest keeps its elements, and so its pictures. */
+    /* Creates or moves only what has changed; the rest keeps its elements, and so its images. */
     draw() {
         const parts = [];
         let before = null;
@@ -290,7 +290,7 @@ export class RoomView {
             tools);
     }
 
-    /* A picture keeps its place before it is there; anything else is a link. */
+    /* An image reserves its space before it is loaded; other files become links. */
     file(f) {
         const mime = f.mime_type, label = typeof f.name === "string" ? f.name : "file";
 
@@ -313,7 +313,7 @@ export class RoomView {
         } }, icon("down"), h("span", { class: "clip" }, name(label)), f.size > 0 && h("small", {}, size(f.size)));
     }
 
-    /* Doing something */
+    /* Actions */
 
     pick(e, anchor) {
         const picker = h("div", { class: "picker", role: "menu", "aria-label": "Reactions" }, EMOJIS.map((emoji) =>
@@ -322,7 +322,7 @@ export class RoomView {
                 this.react(e, emoji, e.reactions?.find((r) => r.emoji === emoji)?.me);
             } }, emoji)));
         let open = true;
-        const shut = () => { if (open) { open = false; picker.remove(); } };   /* its own removal takes the focus from it */
+        const shut = () => { if (open) { open = false; picker.remove(); } };   /* removing it moves the focus away */
 
         anchor.parentNode.append(picker);
         picker.firstChild.focus();
@@ -340,7 +340,7 @@ export class RoomView {
         try { await this.api[mine ? "del" : "post"](`/v1/rooms/${this.id}/events/${e.id}/reaction`, { emoji }); } catch (error) { fail(error); }
     }
 
-    /* The rest of the message stays as it was. */
+    /* Keeps the other members of the content. */
     async edit(e) {
         const answer = await ask("Edit the message", [field("Message", h("textarea", { name: "body", rows: 4, required: true, maxlength: 20000, dir: "auto" }, e.content.body))], "Save");
         const body = answer?.body.trim();
@@ -349,13 +349,13 @@ export class RoomView {
         try { await this.api.post(`/v1/rooms/${this.id}/events/${e.id}/edit`, { content: { ...e.content, body } }); } catch (error) { fail(error); }
     }
 
-    /* The newest of one's own, by the key that everybody tries. */
-    /* One's own text of the last 24 hours: the server takes no other edit. */
+    /* The server accepts edits only of the sender's own messages of the last 24 hours. */
     editable(e) {
         return e.sender_id === this.api.me.participant_id && !e.redacted_at && typeof e.content?.body === "string" && e.content.body
                && !e.content._imported_sender && Date.now() - Date.parse(e.created_at) < 864e5;
     }
 
+    /* Edits the newest message of the user, as the key Up does. */
     editLast() {
         const own = [...this.events.values()].filter((e) => e.event_type === "swp.room.message" && this.editable(e));
 
@@ -393,7 +393,7 @@ export class RoomView {
         this.put({ body });
     }
 
-    /* Shown at once, and sent until the server has it. */
+    /* Shows the message immediately, and repeats sending until the server has it. */
     put(content) {
         const key = uuid();
         const e = { event_type: "swp.room.message", sender_id: this.api.me.participant_id, created_at: new Date().toISOString(),

@@ -2,7 +2,7 @@
  * Copyright (C) the ngx_rooms_module authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * rooms.js: a client of the Rooms API for browsers, to be copied.
+ * rooms.js: a client of the Rooms API for browsers, which you can copy.
  *
  *     const rooms = new Rooms({ base: "https://rooms.example.com", token, renew: async () => newToken });
  *     const me = await rooms.signIn();
@@ -10,15 +10,15 @@
  *     rooms.follow();
  *     await rooms.send(roomId, { body: "hello" });
  *
- * What it takes care of:
- * - A request that failed on the way, or that the server asks to repeat, goes again with jitter.  Each POST has an
- *   Idempotency-Key, the same at every try, so that nothing happens twice.
- * - Errors are RoomsError, with the server's code.  An expired token is renewed once, by the function given.
- * - One stream for all tabs: the tab that holds a lock has it and passes each event on.  Each tab knows its own
- *   position and fills gaps by itself, so that it misses nothing and sees nothing twice.
+ * What it does:
+ * - It repeats requests, with jitter, if the connection fails or the server asks for it.  Each POST has an
+ *   Idempotency-Key, the same for all attempts, so nothing happens twice.
+ * - Errors are RoomsError, with the server's code.  An expired token is renewed once, by the given function.
+ * - All tabs share one stream: the tab that holds a lock opens it and passes each event on.  Each tab knows its own
+ *   position and loads missing events itself, so it misses no event and sees none twice.
  *
  * Events: "event" (an element of /v1/sync), "reset" (reload the rooms), "state" (connecting, live, away),
- * "signedout" (no token is good any more).
+ * "signedout" (the token can't be renewed).
  */
 
 export class RoomsError extends Error {
@@ -39,16 +39,16 @@ const sleep = (ms, signal) => new Promise((done, fail) => {
     signal?.addEventListener("abort", () => { clearTimeout(timer); fail(signal.reason); }, { once: true });
 });
 
-/* A half of it is certain, the other half drawn: many clients don't come back in one moment. */
+/* Half of the delay is fixed, half is random, so that many clients don't reconnect all at once. */
 const jittered = (ms) => ms / 2 + Math.random() * ms / 2;
 const backoff = (n, most) => jittered(Math.min(most, 500 * 2 ** n));
 
-/* crypto.randomUUID() is for secure contexts alone. */
+/* crypto.randomUUID() works only in secure contexts. */
 export const uuid = () => [...crypto.getRandomValues(new Uint8Array(16))]
     .map((n) => n.toString(16).padStart(2, "0")).join("");
 
 const TRIES = 6;
-const SLEPT = 20000;                       /* ms that a timer is late after a sleep */
+const SLEPT = 20000;                       /* ms: a timer this late means that the computer slept */
 
 export class Rooms extends EventTarget {
     #token;
@@ -69,7 +69,7 @@ export class Rooms extends EventTarget {
         this.#token = token;
         this.#renew = renew;
         this.me = null;
-        this.position = null;              /* everything up to here was seen; null: not followed yet */
+        this.position = null;              /* the last position seen; null: not following yet */
         this.epoch = null;
         this.state = "connecting";
         this.id = uuid();
@@ -127,7 +127,7 @@ export class Rooms extends EventTarget {
         });
     }
 
-    /* One renewal for all requests that wait for it. */
+    /* All waiting requests share one renewal. */
     async #renewToken() {
         this.#renewing ??= Promise.resolve(this.#renew()).catch(() => null)
             .finally(() => { this.#renewing = null; });
@@ -142,7 +142,7 @@ export class Rooms extends EventTarget {
     async put(path, body, options) { return (await this.request("PUT", path, { body, ...options })).data; }
     async del(path, body, options) { return (await this.request("DELETE", path, { body, ...options })).data; }
 
-    /* Every page of a list, up to a bound. */
+    /* All pages of a list, up to a limit. */
     async all(path, most = 1000) {
         const rows = [];
         let cursor = "";
@@ -162,7 +162,7 @@ export class Rooms extends EventTarget {
         return this.me;
     }
 
-    /* The same key for the store: a message that was sent again after hours is still one. */
+    /* event_uuid identifies the message for good: even if it is sent again after hours, it is stored once. */
     send(room, content, key = uuid(), options = {}) {
         return this.post(`/v1/rooms/${room}/send`, { content, event_uuid: key }, { key, ...options });
     }
@@ -174,7 +174,7 @@ export class Rooms extends EventTarget {
         return this.request("POST", "/v1/media/upload", { form, key }).then((answer) => answer.data);
     }
 
-    /* Links, which need no token; one is asked for again when it is about to end. */
+    /* Links, which need no token; a link is renewed shortly before it expires. */
     async mediaLink(id, inline = true) {
         const name = `${id} ${inline}`;
         const known = this.#links.get(name);
@@ -194,7 +194,7 @@ export class Rooms extends EventTarget {
 
     /* The stream */
 
-    /* Resolves when this tab hears of all that happens from now on: what is loaded then, has no gap behind it. */
+    /* Resolves when this tab gets all further events.  Rooms loaded after that have no gap. */
     async follow() {
         const name = `rooms:${this.base}:${this.me.tenant_id}:${this.me.participant_id}`;
         const started = new Promise((done) => this.addEventListener("position", done, { once: true }));
@@ -235,7 +235,7 @@ export class Rooms extends EventTarget {
         if (this.#leading) { this.#tell({ kind: "state", state }); }
     }
 
-    /* Holds the lock, and with it the stream, until the tab is closed. */
+    /* Holds the lock, and keeps the stream open, until the tab is closed. */
     #lead() {
         this.#leading = true;
         this.#connect();
@@ -300,7 +300,7 @@ export class Rooms extends EventTarget {
         on("error", () => { source.close(); this.#again(); });
     }
 
-    /* After a while that is drawn, and longer each time. */
+    /* After a random delay, which grows with each attempt. */
     async #again(least = 0) {
         const wake = this.#wake;
 
@@ -308,10 +308,10 @@ export class Rooms extends EventTarget {
         try {
             await sleep(least + backoff(this.#retries++, 20000), wake.signal);
             this.#connect();
-        } catch { /* somebody was faster */ }
+        } catch { /* another tab was faster */ }
     }
 
-    /* What the stream says, for this tab and the others. */
+    /* Handles an event of the stream, for this tab and the others. */
     #pass(message) {
         this.#tell({ ...message, epoch: this.epoch });
         this.#take(message);
@@ -343,7 +343,7 @@ export class Rooms extends EventTarget {
         const first = this.position === null;
 
         if (!first && message.prev > this.position) {
-            this.#fill();                  /* this tab was asleep: it asks for what it missed */
+            this.#fill();                  /* this tab was asleep: load the missed events */
             return;
         }
 
@@ -354,7 +354,7 @@ export class Rooms extends EventTarget {
         if (first) { this.#emit("position"); }
     }
 
-    /* By pages, from this tab's own position. */
+    /* Loads missed events page by page, from this tab's own position. */
     async #fill() {
         if (this.#filling) { return; }
 
@@ -378,7 +378,7 @@ export class Rooms extends EventTarget {
         this.#filling = null;
     }
 
-    /* A laptop that slept has a stream that looks open and is dead; one that went online needn't wait. */
+    /* After a sleep the stream looks open but is dead, so reopen it; when the network is back, reconnect without waiting. */
     #watch() {
         let last = Date.now();
         const wake = () => { if (this.#leading) { this.#retries = 0; this.#connect(); } else { this.#tell({ kind: "who" }); } };
