@@ -1,450 +1,367 @@
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Two servers: what one may ask of the other, and what a stranger may try.
+# What another server may ask of us, and what a stranger may try.  Servers that
+# don't answer, and names that have to be resolved, are in
+# t/41-fed-peers-faults.t.
 
 use strict;
 use warnings;
 
 use File::Temp ();
-use IO::Socket::INET;
 use MIME::Base64 qw(encode_base64);
-use Test::More;
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Calls qw(answer);
-use RoomsTest::Signer;
+use RoomsTest::Process qw(write_file);
+use RoomsTest::Stranger;
+use Test::Nginx::Socket 'no_plan';
 
 my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
-my @children;
 
-END { local $?; kill 'TERM', @children; waitpid $_, 0 for @children }
+write_file("$dir/a.key", encode_base64('a' x 32, ''));
+chmod 0640, "$dir/a.key";
+$ENV{TEST_NGINX_DIR} = "$dir";
 
-mkdir "$dir/well" or die;
+# We are a.example; b.example and c.example sign to us, the latter later with
+# another key.
+my ($b, $c, $next) =
+    map { RoomsTest::Stranger->new("$_->[0].example", $_->[1] x 32,
+                                   'a.example') }
+        ['b', 'b'], ['c', 'c'], ['c', 'd'];
 
-sub file {
-    my ($name, $text) = @_;
+my $now = time;
+my $ann = '/_scaiwave/federation/v1/profile/ann';
 
-    RoomsTest::Signer::write_file("$dir/$name", $text);
-    chmod 0640, "$dir/$name";
+save(then => $now - 70, descriptor_of_c => $c->signer->descriptor,
+     next_descriptor_of_c => $next->signer->descriptor,
+     public_of_c => $c->signer->public_key);
 
-    return "$dir/$name";
-}
+# Who asks in "--- calls": a server, or somebody who signs something else than
+# what is sent.
+signs(
+    'b.example'            => $b->signer_of_calls,
+    'c.example'            => $c->signer_of_calls,
+    'c.example/next-key'   => $next->signer_of_calls,
 
-my $key_a = file('a.key', encode_base64('a' x 32, ''));
-my $key_b = file('b.key', encode_base64('b' x 32, ''));
+    'c-as-b/with-id-of-b'  => $c->signer_of_calls(name => 'b.example',
+                                            key_id => $b->signer->key_id),
+    'c-as-b'               => $c->signer_of_calls(name => 'b.example'),
+    'b-as-us'              => $b->signer_of_calls(name => 'a.example'),
+    'b/for-another-path'   => $b->signer_of_calls(target => $ann),
+    'b/for-another-method' => $b->signer_of_calls(method => 'GET'),
+    'b/for-another-server' => $b->signer_of_calls(authority => 'c.example'),
+    'b/70s-ago'            => $b->signer_of_calls(created => $now - 70),
+    'b/30s-ago'            => $b->signer_of_calls(created =>
+                                                  sub { time - 30 }),
+    'b/in-70s'             => $b->signer_of_calls(created =>
+                                                  sub { time + 70 }),
+    'b/digest-of-another'  => $b->signer_of_calls(body => 'x'),
+    'b/no-digest'          => $b->signer_of_calls(digest => 'sha-256'),
 
-my ($port_b, $port_c) = (free_port(), free_port());
-my $b = RoomsTest::Signer->new("127.0.0.1:$port_b", 'b' x 32);
-my $c = RoomsTest::Signer->new("127.0.0.8:$port_c", 'c' x 32);
-my $c_next = RoomsTest::Signer->new("127.0.0.8:$port_c", 'd' x 32);
+    # names, for whoever is asked who they are
+    map { $_ => $c->signer_of_calls(name => $_) }
+        qw(redirects.example lies.example v2.example text.example good.example
+           long.example badkey.example 127.0.0.1:1
+           127.0.0.1 localhost:8448 a.local 10.0.0.1 169.254.169.254 [::1]
+           [::ffff:10.0.0.1] nobody.example)
+);
 
-# A listener that accepts and says nothing, and one that says what it is told.
-
-my $silent = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1')
-    or die "socket: $!\n";
-my $silent_port = $silent->sockport;
-
-sub liar {
-    my ($answer) = @_;
-    my $sock = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1')
-        or die "socket: $!\n";
-    my $pid = fork // die "fork: $!\n";
-
-    if ($pid) {
-        push @children, $pid;
-        return $sock->sockport;
-    }
-
-    $SIG{TERM} = sub { POSIX::_exit(0) };
-
-    while (my $conn = $sock->accept) {
-        sysread $conn, my $request, 4096;
-        print {$conn} $answer;
-        close $conn;
-    }
-
-    POSIX::_exit(0);
-}
-
-require POSIX;
-
-my $liar_port = liar("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}");
-my $closed_port = free_port();
-
-file('well/long', 'x' x 30000);
-
-my $http = <<"END";
-    server {
-        listen 127.0.0.1:$port_b;
-        access_log $dir/b.log;
+our $without_private = <<'END';
         rooms on;
         rooms_auth mock;
-        rooms_redis redis://\$TEST_NGINX_REDIS/1;
-        rooms_server_name 127.0.0.1:$port_b;
-        rooms_tenant t2;
-        rooms_federation on;
-        rooms_federation_key $key_b;
-        rooms_federation_allow_private on;
-    }
-    server {
-        listen 127.0.0.2:$port_c;
-        return 302 http://127.0.0.1:$port_b/.well-known/scaiwave/server;
-    }
-    server {
-        listen 127.0.0.3:$port_c;
-        return 200 '{"server_name":"127.0.0.1:$port_b","public_key":"@{[
-                     $c->public_key ]}","protocol_versions":["v1"]}';
-    }
-    server {
-        listen 127.0.0.4:$port_c;
-        return 200 '{"server_name":"127.0.0.4:$port_c","public_key":"@{[
-                     $c->public_key ]}","protocol_versions":["v2"]}';
-    }
-    server { listen 127.0.0.5:$port_c; return 200 'hello'; }
-    server {
-        listen 127.0.0.6:$port_c;
-        location = /.well-known/scaiwave/server { alias $dir/well/long; }
-    }
-    server {
-        listen 127.0.0.7:$port_c;
-        return 200 '{"server_name":"127.0.0.7:$port_c","public_key":"@{[
-                     'ed25519:AA==' ]}","protocol_versions":["v1"]}';
-    }
-    server {
-        listen 127.0.0.8:$port_c;
-        location = /.well-known/scaiwave/server { alias $dir/well/server; }
-    }
-END
-
-my $a = <<"END";
-        rooms on;
-        rooms_auth mock;
-        rooms_redis redis://\$TEST_NGINX_REDIS/0;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
         rooms_server_name a.example;
         rooms_tenant t1;
         rooms_federation on;
-        rooms_federation_key $key_a;
-END
-
-my $pass = <<'END';
+        rooms_federation_key $TEST_NGINX_DIR/a.key;
         location = /_rooms_peer {
             internal;
-            proxy_pass http://$rooms_peer$rooms_peer_uri;
-            proxy_method $rooms_peer_method;
-            proxy_read_timeout 300ms;
+            proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT$rooms_peer_uri;
+            proxy_set_header Host $rooms_peer;
+        }
+        location = /asked {
+            rooms off;
+            alias $TEST_NGINX_SERVER_ROOT/logs/asked.log;
         }
 END
 
-my $admin = 'mock:root@t1:admin';
-my $profile = '/_scaiwave/federation/v1/profile';
+default_config("$without_private        rooms_federation_allow_private on;\n");
 
-sub call {
-    my ($method, $path, $body) = @_;
+# b.example, which notes in "/asked" what it is asked for, and others.
+add_block_preprocessor(sub {
+    my ($block) = @_;
 
-    return answer(http_req($method, $path, $admin, $body));
-}
-
-# A GET, signed by a peer for us; `sent` and `method` are what really goes.
-sub ask {
-    my ($peer, $path, %o) = @_;
-
-    return answer(http_req($o{method} // 'GET', $o{sent} // $path, undef,
-                           undef, $peer->headers('GET', $path,
-                                                 authority => 'a.example',
-                                                 %o)));
-}
+    $block->set_value(http_config => <<'END'
+    log_format asked '$host $request_method $request_uri';
+END
+        . $b->virtual('access_log $TEST_NGINX_SERVER_ROOT/logs/asked.log asked;')
+        . ($block->http_config // ''));
+});
 
 # Somebody of that server is in a room with ann.
 sub meets_ann {
-    my ($peer) = @_;
+    my ($server) = @_;
 
-    redis('ZADD', "sw:{t1}:$_:rooms", 1, 'room-0' . '0' x 25)
-        for 'p:ann', "peers:$peer->{name}";
+    redis('ZADD', "sw:{t1}:$_:rooms", 1, 'room-00000000000000000000000000')
+        for 'p:ann', "peers:$server";
 }
 
-sub policy { call('PUT', '/v1/admin/federation/policy', $_[0]) }
+no_shuffle();
+run_tests();
 
-sub fetches {
-    return scalar grep { m{GET /\.well-known/} }
-           split /^/, RoomsTest::Process::slurp("$dir/b.log");
-}
+__DATA__
 
-run_nginx("$a$pass rooms_federation_allow_private on;", http => $http);
+=== TEST 1: nobody unsigned gets anything, nor does a token help, nor a signature without a policy
+--- calls
+ann@t1 POST /v1/auth/register -> 200
+- GET /_scaiwave/federation/v1/profile/ann -> 401 SW_FED_SIGNATURE_MISMATCH
+root@t1! GET /_scaiwave/federation/v1/profile/ann -> 401 SW_FED_SIGNATURE_MISMATCH
+b.example GET /_scaiwave/federation/v1/profile/ann -> 403 SW_FED_POLICY
 
-http_req('POST', '/v1/auth/register', 'mock:ann@t1');
 
-# Who is let in
 
-is(answer(http_req('GET', "$profile/ann"))->{code},
-   'SW_FED_SIGNATURE_MISMATCH', 'nobody unsigned gets anything');
-is(answer(http_req('GET', "$profile/ann", $admin))->{status}, 401,
-   'nor does a token help');
+=== TEST 2: ... and nothing is asked of a server that is not on the policy
+--- request
+GET /asked
+--- response_body
 
-my $res = ask($b, "$profile/ann");
 
-is("$res->{status} $res->{code}", '403 SW_FED_POLICY',
-   'nor who is not on the policy');
-is(fetches(), 0, 'and nothing is asked of such a server');
 
-policy({ allowed_peers => [$b->{name}] });
+=== TEST 3: a server that shares no room hears nothing of a participant, not even that there is one
+--- calls
+root@t1! PUT /v1/admin/federation/policy {"allowed_peers": ["b.example"]} -> 200
+b.example GET /_scaiwave/federation/v1/profile/<ann|nobody> -> 404 SW_PARTICIPANT_NOT_FOUND
+    error.message = there is no such participant
 
-$res = ask($b, "$profile/ann");
-is("$res->{status} $res->{code}", '404 SW_PARTICIPANT_NOT_FOUND',
-   'a server that shares no room hears nothing of a participant');
-is($res->{message}, ask($b, "$profile/nobody")->{message},
-   'not even that there is one');
-meets_ann($b);
 
-my @headers = $b->headers('GET', "$profile/ann", authority => 'a.example');
-my @res = @{http_many([map { http_raw('GET', "$profile/ann", undef, undef,
-                                    @headers) } 1 .. 20], 20)};
 
-is(scalar(grep { $_->[0] == 200 } @res), 20,
-   'a peer that is allowed is let in');
-is(fetches(), 1, 'for twenty that ask at once its key is fetched once');
+=== TEST 4: one that shares a room is told a profile
+--- init
+main::meets_ann('b.example');
+--- calls
+b.example GET /_scaiwave/federation/v1/profile/ann -> 200
+    data = {"local_id":"ann","server_name":"a.example","fqid":"@ann:a.example","display_name":"ann","participant_type":"human","avatar_url":null}
+b.example GET /_scaiwave/federation/v1/profile/nobody -> 404 SW_PARTICIPANT_NOT_FOUND
 
-$res = ask($b, "$profile/ann");
-is_deeply($res->{data},
-          { local_id => 'ann', server_name => 'a.example',
-            fqid => '@ann:a.example', display_name => 'ann',
-            participant_type => 'human', avatar_url => undef },
-          'a profile');
-is(ask($b, "$profile/nobody")->{code}, 'SW_PARTICIPANT_NOT_FOUND',
-   'of nobody');
-is(ask($b, "$profile/%61nn?x=%2F")->{status}, 200,
-   'the target is signed as it is sent');
-is(fetches(), 1, 'the key is kept');
 
-# Another version than ours
 
-for ('v2/send', 'v2/profile/ann', 'v10/send', 'v2') {
-    $res = ask($b, "/_scaiwave/federation/$_");
-    is("$res->{status} $res->{code}", '400 SW_FED_PROTOCOL_VERSION',
-       "another version: $_");
-}
+=== TEST 5: the target is signed as it is sent
+--- calls
+b.example GET /_scaiwave/federation/v1/profile/%61nn?x=%2F -> 200
 
-is(ask($b, '/_scaiwave/federation/v1/nothing')->{code},
-   'SW_AUTH_INVALID_TOKEN', 'what is no path of ours is none');
 
-# What is refused
 
-my $now = time;
+=== TEST 6: its key was fetched once for all of that, and is kept
+--- request
+GET /asked
+--- response_body
+b.example GET /.well-known/scaiwave/server
 
-for (['another who uses its name', $c, { name => $b->{name},
-                                         key_id => $b->key_id }],
-     ['a key it does not have', $c, { name => $b->{name} }],
-     ['a request for another path', $b, { sent => "$profile/bob" }],
-     ['with another query', $b, { sent => "$profile/ann?x" }],
-     ['the same path respelled', $b, { sent => "$profile/%61nn" }],
-     ['another method', $b, { method => 'HEAD' }],
-     ['for another server', $b, { authority => 'c.example' }],
-     ['a request that is old', $b, { created => $now - 70 }],
-     ['one from the future', $b, { created => $now + 70 }],
-     ['the digest of another body', $b, { body => 'x' }],
-     ['no digest', $b, { digest => 'sha-256' }])
-{
-    my ($name, $peer, $o) = @$_;
-    my $got = ask($peer, "$profile/ann", %$o);
 
-    is($got->{status}, 401, "refused: $name");
-    is($got->{code}, 'SW_FED_SIGNATURE_MISMATCH', 'with its code')
-        if ($o->{method} // '') ne 'HEAD';
-}
 
-like(ask($b, "$profile/ann", created => $now - 70)->{problem},
-     qr/created at @{[ $now - 70 ]}, and here it is \d+/,
-     'a clock that is off is told both times');
-is(ask($b, "$profile/ann", created => $now - 30)->{status}, 200,
-   'half a minute is within the window');
-is(ask($b, "$profile/ann", name => 'a.example')->{code},
-   'SW_FED_PEER_UNKNOWN', 'nobody is ourselves');
+=== TEST 7: another version of the protocol; what is no path of ours is none
+--- calls
+b.example GET /_scaiwave/federation/<v2/send|v2/profile/ann|v10/send|v2> -> 400 SW_FED_PROTOCOL_VERSION
+b.example GET /_scaiwave/federation/v1/nothing -> 401 SW_AUTH_INVALID_TOKEN
 
-my $seen = call('GET', '/v1/admin/federation/peers')->{data};
 
-is(scalar(@$seen), 1, 'the admin sees one peer');
-is($seen->[0]{server_name}, $b->{name}, 'by its name');
-ok($seen->[0]{allowed}, 'which is allowed');
-like($seen->[0]{last_seen}, qr/\A\d{4}-.*Z\z/, 'and when it was seen last');
-is(redis('HGET', 'sw:{t1}:peers', $b->{name}) > ($now - 60) * 1000, 1,
-   'the store has it');
 
-# A key that changes while the old one is in our cache
+=== TEST 8: who uses another's name
+--- calls
+c-as-b/with-id-of-b,c-as-b GET /_scaiwave/federation/v1/profile/ann -> 401 SW_FED_SIGNATURE_MISMATCH
+b-as-us GET /_scaiwave/federation/v1/profile/ann -> 403 SW_FED_PEER_UNKNOWN
 
-file('well/server', $c->descriptor);
-meets_ann($c);
-policy({ default_mode => 'open' });
-is(ask($c, "$profile/ann")->{status}, 200, 'an open policy lets all in');
-is(ask($c_next, "$profile/ann")->{code}, 'SW_FED_SIGNATURE_MISMATCH',
-   'with the key that they have');
-file('well/server', $c_next->descriptor);
-is(ask($c_next, "$profile/ann")->{status}, 200,
-   'an unknown key makes us ask again');
-is(ask($c, "$profile/ann")->{code}, 'SW_FED_SIGNATURE_MISMATCH',
-   'and the old one is over');
 
-# Servers that don't answer as they should
 
-policy({ default_mode => 'open', allowed_peers => ["127.0.0.5:$port_c"] });
+=== TEST 9: a signature that is not of this request
+--- calls
+b/for-another-path GET /_scaiwave/federation/v1/profile/ann -> 200
+b/for-another-path GET /_scaiwave/federation/v1/profile/<bob|ann?x|%61nn> -> 401 SW_FED_SIGNATURE_MISMATCH
+b/for-another-method HEAD /_scaiwave/federation/v1/profile/ann -> 401
+b/for-another-server GET /_scaiwave/federation/v1/profile/ann -> 401 SW_FED_SIGNATURE_MISMATCH
+b/digest-of-another,b/no-digest GET /_scaiwave/federation/v1/profile/ann -> 401 SW_FED_SIGNATURE_MISMATCH
 
-for (['a redirect', "127.0.0.2:$port_c", 502, 'SW_FED_PEER_UNREACHABLE'],
-     ['another name', "127.0.0.3:$port_c", 403, 'SW_FED_PEER_UNKNOWN'],
-     ['another protocol', "127.0.0.4:$port_c", 400,
-      'SW_FED_PROTOCOL_VERSION'],
-     ['no JSON', "127.0.0.5:$port_c", 502, 'SW_FED_PEER_UNREACHABLE'],
-     ['a long answer', "127.0.0.6:$port_c", 502, 'SW_FED_PEER_UNREACHABLE'],
-     ['a bad key', "127.0.0.7:$port_c", 502, 'SW_FED_PEER_UNREACHABLE'],
-     ['no answer', "127.0.0.1:$silent_port", 502, 'SW_FED_PEER_UNREACHABLE'],
-     ['a cut answer', "127.0.0.1:$liar_port", 502,
-      'SW_FED_PEER_UNREACHABLE'],
-     ['a closed port', "127.0.0.1:$closed_port", 502,
-      'SW_FED_PEER_UNREACHABLE'])
-{
-    my ($name, $server, $status, $code) = @$_;
-    my $got = ask($c, "$profile/ann", name => $server);
 
-    is("$got->{status} $got->{code}", "$status $code", "the peer has $name");
-}
 
-$seen = call('GET', '/v1/admin/federation/peers')->{data};
-my ($row) = grep { $_->{server_name} eq "127.0.0.5:$port_c" } @$seen;
+=== TEST 10: a clock that is off is told both times; half a minute is within the window
+--- calls
+b/70s-ago,b/in-70s GET /_scaiwave/federation/v1/profile/ann -> 401 SW_FED_SIGNATURE_MISMATCH
+b/70s-ago GET /_scaiwave/federation/v1/profile/ann -> 401 SW_FED_SIGNATURE_MISMATCH
+    error.details[0].problem ~ created at {{then}}, and here it is \d+
+b/30s-ago GET /_scaiwave/federation/v1/profile/ann -> 200
 
-is($row->{last_error}{code}, 'SW_FED_PEER_UNREACHABLE',
-   'the admin sees what was wrong');
-like($row->{last_error}{message}, qr/no JSON/, 'in words');
-is($row->{last_seen}, undef, 'it never got in');
-ok(!(grep { $_->{server_name} eq "127.0.0.2:$port_c" } @$seen),
-   'names that nobody knows are not kept');
 
-$res = ask($c, "$profile/ann", name => "127.0.0.2:$port_c") for 1 .. 5;
-is($res->{status}, 502, 'who asks again and again');
 
-my $tries = () = nginx_log() =~ /no descriptor of "127\.0\.0\.2:/g;
+=== TEST 11: the administrator sees one peer, and when it was seen last
+--- calls
+root@t1! GET /v1/admin/federation/peers -> 200
+    data # 1
+    data[0].server_name = b.example
+    data[0].allowed = true
+    data[0].last_seen ~ ^\d{4}-.*Z$
+--- store
+EVAL "return redis.call('HGET', KEYS[1], ARGV[1]) > (redis.call('TIME')[1] - 60) * 1000 .. ''" 1 sw:{t1}:peers b.example = 1
 
-cmp_ok($tries, '<=', 4, 'does not make us do so');
 
-unlike(nginx_log(), qr/\[alert\]/, 'nothing leaks');
 
-# A client that leaves while we ask
-
-$silent = undef;
-$silent = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1');
-
-my $conn = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                 PeerPort => server_port_is());
-my $gone = '127.0.0.1:' . $silent->sockport;
-
-print {$conn} http_raw('GET', "$profile/ann", undef, undef,
-                       $c->headers('GET', "$profile/ann", name => $gone,
-                                   authority => 'a.example'));
-$conn->flush;
-
-my $asked = $silent->accept;
-
-ok($asked, 'we ask');
-close $conn;
-ok(RoomsTest::Process::wait_for(5, sub {
-       nginx_log() =~ /no descriptor of "\Q$gone\E"/ }),
-   'and go on without the client');
-is(http_req('GET', '/.well-known/scaiwave/server')->[0], 200, 'unharmed');
-
-# Private addresses
-
-run_nginx("$a$pass", http => $http);
-policy({ default_mode => 'open' });
-
-my $before = fetches();
-
-for my $name ("127.0.0.1:$port_b", "localhost:$port_b", 'a.local',
-              '10.0.0.1', '169.254.169.254', '[::1]', '[::ffff:10.0.0.1]')
-{
-    my $got = ask($b, "$profile/ann", name => $name);
-
-    is("$got->{status} $got->{code}", '403 SW_FED_POLICY',
-       "$name is not dialled");
-}
-
-is(ask($b, "$profile/ann", name => 'b.example')->{status}, 502,
-   'a name is not dialled without a resolver');
-like(nginx_log(), qr/no descriptor of "b\.example": the server has no "reso/,
-     'as the log says');
-is(fetches(), $before, 'no request has left');
-
-# What a name resolves to, by a name server of our own.
-
-my $dns = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1')
-    or die "socket: $!\n";
-my $dns_port = $dns->sockport;
-my $pid = fork // die "fork: $!\n";
-
-if (!$pid) {
-    $SIG{TERM} = sub { POSIX::_exit(0) };
-
-    while ($dns->recv(my $query, 512)) {
-        my ($id) = unpack 'n', $query;
-        my ($name) = $query =~ /\A.{12}(.*?\0)..../s;
-        my $type = unpack 'n', substr $query, 12 + length $name, 2;
-        my @addrs = $type != 1 ? ()
-                    : $name =~ /both/ ? ('127.0.0.1', '93.184.216.34')
-                    : ('127.0.0.1');
-
-        # nobody, or nobody that this name server would speak of
-        my $code = $name =~ /nobody/ ? 3 : $name =~ /secret/ ? 5 : 0;
-
-        @addrs = () if $code;
-        $dns->send(pack('n6', $id, 0x8180 + $code, 1, scalar @addrs, 0, 0)
-                   . substr($query, 12, 4 + length $name)
-                   . join '', map { pack('n3Nn', 0xc00c, 1, 1, 60, 4)
-                                    . pack 'C4', split /\./ } @addrs);
+=== TEST 12: a key that changes: an open policy lets all in with the key that they have
+--- http_config
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name c.example;
+        location = /.well-known/scaiwave/server { alias $TEST_NGINX_SERVER_ROOT/html/c; }
     }
+--- init
+main::meets_ann('c.example');
+--- user_files eval
+">>> c\n" . RoomsTest::saved('descriptor_of_c')
+--- calls
+root@t1! PUT /v1/admin/federation/policy {"default_mode": "open"} -> 200
+c.example GET /_scaiwave/federation/v1/profile/ann -> 200
+c.example/next-key GET /_scaiwave/federation/v1/profile/ann -> 401 SW_FED_SIGNATURE_MISMATCH
 
-    POSIX::_exit(0);
-}
-
-push @children, $pid;
 
 
-# The location of the operator answers by itself here, as the peer would, and
-# writes down what it was to dial.
+=== TEST 13: ... an unknown key makes us ask again, and the old one is over
+--- http_config
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name c.example;
+        location = /.well-known/scaiwave/server { alias $TEST_NGINX_SERVER_ROOT/html/c; }
+    }
+--- user_files eval
+">>> c\n" . RoomsTest::saved('next_descriptor_of_c')
+--- calls
+c.example/next-key GET /_scaiwave/federation/v1/profile/ann -> 200
+c.example GET /_scaiwave/federation/v1/profile/ann -> 401 SW_FED_SIGNATURE_MISMATCH
 
-my $both = RoomsTest::Signer->new('both.example:8448', 'b' x 32);
-my $inside = RoomsTest::Signer->new('inside.example:8448', 'b' x 32);
 
-run_nginx(<<"END", http => 'log_format dialled "$rooms_peer_address";');
-$a
-        resolver 127.0.0.1:$dns_port;
-        location = /_rooms_peer {
-            internal;
-            log_subrequest on;
-            access_log $dir/dialled.log dialled;
-            return 200 '@{[ $both->descriptor ]}';
-        }
-END
 
-policy({ default_mode => 'open' });
-is(ask($inside, "$profile/ann")->{status}, 502,
-   'a name that resolves to a private address is not dialled');
-like(nginx_log(),
-     qr/no descriptor of "inside\.example:8448": the name has no public addr/,
-     'as the log says');
+=== TEST 14: servers that don't answer as they should
+--- http_config
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name redirects.example;
+        return 302 http://c.example/.well-known/scaiwave/server;
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name lies.example;
+        return 200 '{"server_name": "c.example", "public_key": "{{public_of_c}}", "protocol_versions": ["v1"]}';
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name v2.example;
+        return 200 '{"server_name": "v2.example", "public_key": "{{public_of_c}}", "protocol_versions": ["v2"]}';
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name text.example;
+        return 200 'hello';
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name long.example;
+        location = /.well-known/scaiwave/server { alias $TEST_NGINX_SERVER_ROOT/html/long; }
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name badkey.example;
+        return 200 '{"server_name": "badkey.example", "public_key": "ed25519:AA==", "protocol_versions": ["v1"]}';
+    }
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name good.example;
+        return 200 '{"server_name": "good.example", "public_key": "{{public_of_c}}", "protocol_versions": ["v1"]}';
+    }
+--- user_files eval
+">>> long\n" . 'x' x 30_000
+--- calls
+root@t1! PUT /v1/admin/federation/policy {"default_mode": "open", "allowed_peers": ["text.example"]} -> 200
+redirects.example,text.example,long.example,badkey.example GET /_scaiwave/federation/v1/profile/ann -> 502 SW_FED_PEER_UNREACHABLE
+lies.example GET /_scaiwave/federation/v1/profile/ann -> 403 SW_FED_PEER_UNKNOWN
+v2.example GET /_scaiwave/federation/v1/profile/ann -> 400 SW_FED_PROTOCOL_VERSION
+good.example GET /_scaiwave/federation/v1/profile/ann -> 404 SW_PARTICIPANT_NOT_FOUND
 
-for (['nobody', 'Host not found'], ['secret', 'Operation refused']) {
-    my ($name, $why) = @$_;
-    my $as = RoomsTest::Signer->new("$name.example", 'b' x 32);
 
-    is(ask($as, "$profile/ann")->{status}, 502, "no address: $why");
-    like(nginx_log(), qr/"$name\.example": the name can't be resolved: $why/,
-         'says the log, too');
-}
 
-is(-s "$dir/dialled.log", 0, 'no request has left');
-meets_ann($both);
-is(ask($both, "$profile/ann")->{status}, 200,
-   'one with a public address, too, is');
-is(RoomsTest::Process::slurp("$dir/dialled.log"), "93.184.216.34:8448\n",
-   'at that address, whatever NGINX would resolve it to');
+=== TEST 15: one that isn't there
+--- config eval
+$main::without_private =~ s/127.*PORT/\$rooms_peer/r . 'rooms_federation_allow_private on;'
+--- calls
+127.0.0.1:1 GET /_scaiwave/federation/v1/profile/ann -> 502 SW_FED_PEER_UNREACHABLE
+--- error_log
+no descriptor of "127.0.0.1:1": no answer
 
-stop_nginx();
 
-done_testing();
+
+=== TEST 16: the administrator sees what was wrong, in words, of servers that are known
+--- calls
+root@t1! GET /v1/admin/federation/peers -> 200
+    data[server_name=text.example].last_error.code = SW_FED_PEER_UNREACHABLE
+    data[server_name=text.example].last_error.message ~ no JSON
+    data[server_name=text.example].last_seen null
+    data[server_name=redirects.example] !
+
+
+
+=== TEST 17: who asks again and again does not make us do so
+--- http_config
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name redirects.example;
+        access_log $TEST_NGINX_SERVER_ROOT/logs/asked.log asked;
+        return 302 http://c.example/.well-known/scaiwave/server;
+    }
+--- calls
+redirects.example GET /_scaiwave/federation/v1/profile/ann -> 502 SW_FED_PEER_UNREACHABLE x20
+
+
+
+=== TEST 18: ... but a few times
+--- http_config
+    server {
+        listen $TEST_NGINX_SERVER_PORT;
+        server_name redirects.example;
+        access_log $TEST_NGINX_SERVER_ROOT/logs/asked.log asked;
+        return 302 http://c.example/.well-known/scaiwave/server;
+    }
+--- request
+GET /asked
+--- response_body_like chomp
+\A(redirects\.example GET /\.well-known/scaiwave/server\n){1,9}\z
+
+
+
+=== TEST 19: private addresses are not dialled
+--- config eval: $main::without_private
+--- calls
+root@t1! PUT /v1/admin/federation/policy {"default_mode": "open"} -> 200
+127.0.0.1,localhost:8448,a.local,10.0.0.1,169.254.169.254,[::1],[::ffff:10.0.0.1] GET /_scaiwave/federation/v1/profile/ann -> 403 SW_FED_POLICY
+
+
+
+=== TEST 20: ... no request has left
+--- config eval: $main::without_private
+--- request
+GET /asked
+--- response_body
+
+
+
+=== TEST 21: a name is not dialled without a resolver
+--- config eval: $main::without_private
+--- calls
+b.example GET /_scaiwave/federation/v1/profile/ann -> 502 SW_FED_PEER_UNREACHABLE
+--- error_log
+no descriptor of "b.example": the server has no "resolver"
+
+
+
+=== TEST 22: ... no request has left then, either
+--- config eval: $main::without_private
+--- request
+GET /asked
+--- response_body
