@@ -1,378 +1,416 @@
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Keys that change: a file that is read again, and a provider that is asked
-# by subrequest and may be slow, away or wrong.
+# Keys of a file, and of a provider that is asked by subrequest: what it is
+# asked, and what it may answer.  Keys that change, and a provider that is slow
+# or away, are in t/31-jwks-faults.t; odd keys within a set in t/31-keys.t.
 
 use strict;
 use warnings;
 
 use Cwd ();
-use File::Copy qw(copy move);
-use File::Temp ();
-use IO::Socket::INET;
-use Test::More;
-use Time::HiRes qw(sleep time);
+use Test::More ();
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Fake qw(fake stop_fake);
-use RoomsTest::Process qw(slurp wait_for write_file);
+use RoomsTest::Process qw(slurp);
 use RoomsTest::Token qw(hs256 token);
+use Test::Nginx::Socket 'no_plan';
 
-my $dir = File::Temp::tempdir('rooms-jwks-XXXXXXXX', TMPDIR => 1,
-                              CLEANUP => 1);
-my $port = free_port();
-my $provider;
+$ENV{TEST_NGINX_DATA} = Cwd::cwd() . '/t/data';
 
-sub put {
-    my ($name, $text) = @_;
+# Who asks in "--- calls", by a token of t/data/tokens; the file "secret" there
+# is that of hans.
+my %token = (
+    'edda'          => token('eddsa'),
+    'edda/next-key' => token('eddsa_next'),
+    'erin'          => token('es256'),
+    'erin/no-key'   => token('es256_unknown_kid'),
+    'hans'          => hs256('a secret of thirty-two bytes, at least'),
+    'hans/other'    => hs256('another secret, which is as long'),
+    'no-jwt'        => 'no-jwt',
+);
 
-    write_file("$dir/$name.new", $text);
-    rename "$dir/$name.new", "$dir/$name" or die "$name: $!\n";
-}
+sub by { return "Bearer $token{$_[0]}" }
 
-sub keys_of { return slurp("t/data/$_[0].json") }
+signs(map { my $who = $_; $who => sub { ($_[2], Authorization => by($who)) } }
+          keys %token);
 
-sub who {
-    my ($token) = @_;
-    my $res = http_req('POST', '/v1/auth/register', $token);
-
-    return 0 if !$res->[0];
-
-    return $res->[0] == 200 ? json_get($res->[2], 'data.participant_id')
-           : "$res->[0] " . json_get($res->[2], 'error.code');
-}
-
-my $invalid = '401 SW_AUTH_INVALID_TOKEN';
-my $away = '503 SW_STORE_UNAVAILABLE';
-
-
-# A file
-
-put('jwks.json', keys_of('jwks'));
-put('secret', "the first secret of them all, long enough\n");
-
-run_nginx(<<"END");
+# The provider is another server of this NGINX.  What it is asked, and which
+# of the client's fields come along, is shown by "/asked".
+default_config(<<'END');
         rooms on;
-        rooms_redis redis://\$TEST_NGINX_REDIS/0;
-        rooms_auth_jwks_file $dir/jwks.json;
-        rooms_auth_secret_file $dir/secret;
-END
-
-my $first = hs256('the first secret of them all, long enough');
-my $second = hs256('the other secret, which comes after it');
-
-is(who(token('eddsa')), 'edda', 'file: a key of it');
-is(who(token('es256')), 'erin', 'another');
-is(who(token('eddsa_next')), $invalid, 'one that comes later');
-is(who($first), 'hans', 'the secret');
-is(who($second), $invalid, 'another secret');
-
-put('jwks.json', keys_of('jwks-next'));
-ok(wait_for(20, sub { who(token('eddsa_next')) eq 'edda' }),
-   'a new key is known without a reload');
-is(who(token('eddsa')), 'edda', 'a key that stayed');
-is(who(token('es256')), $invalid,
-   'a key that went, for a token that was verified before');
-like(nginx_log(), qr/jwks.json" were read again/, 'that is logged');
-
-put('secret', "the other secret, which comes after it\n");
-ok(wait_for(20, sub { who($second) eq 'hans' }), 'a new secret');
-is(who($first), $invalid, 'the old one');
-
-for my $bad (['{"keys": [', qr/not JSON/], ['', qr/not JSON/],
-             ['{"keys": 1}', qr/is not an array/],
-             ['{"keys": [], "keys": []}', qr/member doubled/],
-             [' ' x 300_000, qr/too large/])
-{
-    my $was = () = nginx_log() =~ /$bad->[1]/g;
-
-    put('jwks.json', $bad->[0]);
-    ok(wait_for(20, sub {
-           who(token('eddsa'));
-           (() = nginx_log() =~ /$bad->[1]/g) > $was;
-       }), "a bad file is told: $bad->[1]");
-    is(who(token('eddsa')), 'edda', 'the old keys stay');
-}
-
-unlink "$dir/jwks.json";
-sleep 1.1;
-is(who(token('eddsa')), 'edda', 'a file that is gone');
-put('jwks.json', keys_of('jwks'));
-ok(wait_for(20, sub { who(token('es256')) eq 'erin' }), 'a good file again');
-
-# the same size, the same inode, the same second
-{
-    my $text = keys_of('jwks');
-
-    sleep 1 - (time() - int time());
-    for my $kid ('ed-1', 'ed-3') {
-        (my $new = $text) =~ s/"ed-1"/"$kid"/;
-        open my $out, '+<', "$dir/jwks.json" or die;
-        print $out $new;
-        close $out;
-        who(token('eddsa'));
-    }
-    ok(wait_for(20, sub { who(token('eddsa')) eq $invalid }),
-       'a file that was overwritten in place');
-}
-
-
-# A provider
-
-# Answers what is in the file "answer"; its log has each request.
-sub provider_start {
-    put('log', '');
-    put('delay', $_[0] // 0);
-    $provider = fake($port, sub {
-        my ($sock) = @_;
-        my $request = '';
-
-        while ($request !~ /\r\n\r\n/) {
-            sysread $sock, $request, 65536, length $request or last;
-        }
-
-        open my $out, '>>', "$dir/log" or die;
-        syswrite $out, "----\n$request";
-        sleep slurp("$dir/delay");
-
-        my $body = slurp("$dir/answer");
-
-        syswrite $sock, slurp("$dir/raw") || "HTTP/1.1 200 OK\r\n"
-            . "Content-Type: application/json\r\nConnection: close\r\n"
-            . 'Content-Length: ' . length($body) . "\r\n\r\n$body";
-    });
-}
-
-sub provider_stop { stop_fake($provider); $provider = undef }
-
-sub fetches { return scalar(() = slurp("$dir/log") =~ /^----$/mg) }
-
-my $server = <<"END";
-        rooms on;
-        rooms_redis redis://\$TEST_NGINX_REDIS/0;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
         rooms_auth_jwks_request /_keys;
         location = /_keys {
             internal;
-            proxy_pass http://127.0.0.1:$port/jwks;
-            proxy_connect_timeout 1s;
-            proxy_read_timeout 5s;
+            proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/jwks;
+            proxy_set_header Host keys.example;
+        }
+        location = /asked {
+            rooms off;
+            alias $TEST_NGINX_SERVER_ROOT/logs/asked.log;
         }
 END
 
-sub start { run_nginx(shift // $server, @_) }
+sub with { return default_config() =~ s/internal;/internal; $_[0]/r }
 
-put('answer', keys_of('jwks'));
-put('raw', '');
+# It answers with the file keys, if the block has one, else with what the
+# http_config section says, else with our keys.
+add_block_preprocessor(sub {
+    my ($block) = @_;
+    my $answer = $block->http_config
+                 // 'root $TEST_NGINX_DATA; try_files /jwks.json =404;';
 
-provider_start(0.4);
-start();
-
-my $many = http_many([map { ['POST', '/v1/auth/register',
-                             token($_ % 2 ? 'eddsa' : 'rs256'), undef,
-                             'Cookie' => 'c=1', 'X-Secret' => 's',
-                             'Range' => 'bytes=0-1',
-                             'If-None-Match' => '*',
-                             'Accept-Encoding' => 'gzip'] } 1 .. 20]);
-
-is(scalar(grep { $_->[0] == 200 } @$many), 20, 'all who wait are answered');
-is(fetches(), 1, 'by one fetch');
-
-my $seen = slurp("$dir/log");
-
-like($seen, qr{^GET /jwks HTTP/1\.[01]\r$}m, 'which is a GET');
-unlike($seen, qr/^(?:Authorization|Cookie|X-Secret|Range|If-None-Match
-                     |Accept-Encoding|Content-\w+|Transfer-Encoding):/mxi,
-       'without anything of the client in it');
-unlike($seen, qr/eyJ/, 'no token');
-
-is(who(token('es256_unknown_kid')), $invalid, 'an unknown kid') for 1 .. 5;
-is(fetches(), 1, 'asks for no keys so soon');
-
-provider_stop();
-is(who(token('es256')), 'erin', 'cached keys serve while it is away');
-is(who(token('es256_unknown_kid')), $invalid, 'an unknown kid then');
-
-# ten seconds after the first
-put('answer', keys_of('jwks-next'));
-provider_start();
-ok(wait_for(30, sub { sleep 0.2; who(token('eddsa_next')) eq 'edda' }),
-   'a new key is found by its kid');
-is(fetches(), 1, 'by one fetch');
-is(who(token('es256_unknown_kid')), $invalid, 'and not again') for 1 .. 3;
-is(fetches(), 1, 'no fetch');
-is(who(token('es256')), $invalid, 'a key that the provider withdrew');
-put('answer', keys_of('jwks'));
-
-
-# A body while keys are missing
-
-my $big = { room_type => 'group', name => 'Big', x => 'x' x 120_000 };
-
-for my $chunked (0, 1) {
-    put('log', '');
-    put('delay', 0.2);
-    start();
-
-    my $text = JSON::PP->new->utf8->canonical->encode($big);
-    my $chunks = sprintf("%x\r\n%s\r\n0\r\n\r\n", length $text, $text);
-    my $res = $chunked
-        ? http_req('POST', '/v1/rooms', token('eddsa'), $chunks,
-                   'Transfer-Encoding' => 'chunked')
-        : http_req('POST', '/v1/rooms', token('eddsa'), $text);
-
-    is($res->[0], 201, 'a big body' . ($chunked ? ', chunked' : ''));
-    is(fetches(), 1, 'one fetch');
-    unlike(slurp("$dir/log"), qr/^(?:Content|Transfer)-/mi,
-           'of no body');
-}
-
-# a limit of the location is for the client's body, not for the fetch
-start($server =~ s/internal;/internal; client_max_body_size 10;/r);
-is(http_req('POST', '/v1/rooms', token('eddsa'), $big)->[0], 201,
-   'client_max_body_size of the location of the keys');
-
-
-# Away at first, then there
-
-provider_stop();
-put('delay', 0);
-start();
-
-my $res = http_req('POST', '/v1/auth/register', token('eddsa'));
-
-is($res->[0], 503, 'no keys');
-is($res->[1]{'retry-after'}, 1, 'Retry-After');
-is(json_get($res->[2], 'error.code'), 'SW_STORE_UNAVAILABLE', 'its code');
-like(json_get($res->[2], 'error.message'), qr/keys/, 'and words');
-is(who('no-jwt'), $invalid, 'what is no JWT needs no keys');
-is(who(''), $invalid, 'nor does no token');
-like(nginx_log(), qr/no keys from "\/_keys": status 502/, 'the log');
-
-provider_start();
-ok(wait_for(20, sub { sleep 0.1; who(token('eddsa')) eq 'edda' }),
-   'found when it is there');
-
-
-# Answers that are no keys
-
-my $page = '<html>' . ' ' x 100 . '</html>';
-
-for my $case (
-    ['an error', "HTTP/1.0 500 Oops\r\n\r\n$page", qr/status 500/],
-    ['an HTML page', "HTTP/1.0 200 OK\r\n\r\n$page", qr/not JSON/],
-    ['nothing', "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
-     qr/no keys from/],
-    ['no status line', "\x16\x03\x01garbage\r\n\r\n", qr/no keys from/],
-    ['half an answer', "HTTP/1.0 200 OK\r\nContent-Length: 9999\r\n\r\n{",
-     qr/no keys from/],
-    ['a redirect', "HTTP/1.0 302 Found\r\nLocation: http://127.0.0.1/\r\n"
-                   . "Content-Length: 0\r\n\r\n", qr/status 302/],
-    ['other JSON', "HTTP/1.0 200 OK\r\n\r\n{\"issuer\":\"x\"}",
-     qr/"keys" is not an array/],
-    ['a set that is too large', "HTTP/1.0 200 OK\r\nContent-Length: 300000"
-     . "\r\n\r\n" . ' ' x 300_000, qr/larger than 262144 bytes/],
-    ['one that doesn\'t say so', "HTTP/1.0 200 OK\r\n\r\n" . ' ' x 300_000,
-     qr/larger than 262144 bytes/],
-) {
-    my ($name, $raw, $log) = @$case;
-
-    put('raw', $raw);
-    start();
-    is(who(token('eddsa')), $away, "the provider answers $name") or diag nginx_log();
-    like(nginx_log(), $log, 'the log says why');
-
-    put('raw', '');
-    ok(wait_for(20, sub { sleep 0.1; who(token('eddsa')) eq 'edda' }),
-       'and the next fetch helps');
-}
-
-# NGINX's buffers don't limit it, nor do they have to hold it
-for my $conf ('subrequest_output_buffer_size 256;', 'proxy_buffering off;',
-              'proxy_buffers 2 4k; proxy_busy_buffers_size 4k;')
-{
-    put('raw', "HTTP/1.0 200 OK\r\n\r\n" . ' ' x 100_000 . keys_of('jwks'));
-    start($server =~ s/internal;/internal; $conf/r);
-    is(who(token('eddsa')), 'edda', "100 KB of keys with $conf");
-}
-
-put('raw', '');
-
-start($server =~ s/_request \/_keys/_request \/nowhere/r
-      . 'location = /nowhere { internal; return 404; }');
-is(who(token('eddsa')), $away, 'nothing there');
-
-
-# A client that leaves
-
-for my $reset (0, 1) {
-    put('log', '');
-    put('delay', 0.6);
-    my $http = start();
-
-    my $gone = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                     PeerPort => $http) or die;
-
-    setsockopt $gone, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0) if $reset;
-    print {$gone} http_raw('POST', '/v1/auth/register', token('eddsa'));
-    $gone->flush;
-    ok(wait_for(10, sub { fetches() == 1 }), 'it asks for keys');
-    close $gone;
-
-    $many = http_many([map { ['POST', '/v1/auth/register',
-                              token('rs256')] } 1 .. 5]);
-    is(scalar(grep { $_->[0] == 200 } @$many), 5,
-       'it left, the others are answered');
-}
-
-# on HTTP/2 it is noticed at once, and the fetch ends with its request
-SKIP: {
-    my $has = `curl -V 2>/dev/null` // '';
-
-    skip('no curl with HTTP/2', 2) if $has !~ /\bHTTP2\b/;
-
-    my $h2 = free_port();
-
-    put('log', '');
-    put('delay', 0.6);
-    start("listen 127.0.0.1:$h2 http2;\n$server");
-
-    my $token = token('eddsa');
-    my $curl = fork() // die;
-
-    if ($curl == 0) {
-        { exec 'curl', '-s', '--http2-prior-knowledge', '-m', '0.3', '-o',
-             '/dev/null', '-X', 'POST', '-H', "Authorization: Bearer $token",
-             "http://127.0.0.1:$h2/v1/auth/register" };
-        POSIX::_exit(1);
+    $block->set_value(http_config => <<"END");
+    log_format asked '\$request_method \$request_uri [\$http_authorization\$http_cookie\$http_x_secret'
+        '\$http_range\$http_if_none_match\$http_accept_encoding'
+        '\$content_type\$content_length\$http_transfer_encoding] \$request_length';
+    server {
+        listen \$TEST_NGINX_SERVER_PORT;
+        server_name keys.example;
+        access_log \$TEST_NGINX_SERVER_ROOT/logs/asked.log asked;
+        location = /jwks {
+            root \$TEST_NGINX_SERVER_ROOT/html;
+            try_files /keys \@answer;
+        }
+        location \@answer {
+            $answer
+        }
     }
-
-    ok(wait_for(10, sub { fetches() == 1 }), 'it asks for keys by HTTP/2');
-    $many = http_many([map { ['POST', '/v1/auth/register',
-                              token('rs256')] } 1 .. 5]);
-    is(scalar(grep { $_->[0] == 200 } @$many), 5,
-       'it left, one of the others asks again');
-    cmp_ok(fetches(), '<=', 2, 'only one');
-    waitpid $curl, 0;
-}
-
-
-# A request that is itself a subrequest, and a location with error_page
-
-put('delay', 0);
-start("$server\n        ssi on; location /page { ssi_types *; "
-      . "return 200 '<!--# include virtual=\"/v1/workspaces\" -->'; }");
-like(http_req('GET', '/page', token('eddsa'))->[2], qr/^\{"data":/,
-     'in a subrequest');
-
-start(($server =~ s/proxy_pass [^;]+/return 500/r) . <<'END');
-        error_page 500 /oops; location /oops { return 200 "oops"; }
 END
-is(who(token('eddsa')), $away, 'error_page makes no keys of an error');
+});
 
-unlike(nginx_log(), qr/\[(?:alert|crit|emerg)\]/, 'no alarm in the log');
+our $keys = slurp('t/data/jwks.json');
 
-provider_stop();
+# A body that is larger than what NGINX reads with the headers.
+our $big = '{"room_type": "group", "name": "Big", "x": "' . 'x' x 120_000
+           . '"}';
 
-done_testing();
+no_shuffle();
+run_tests();
+
+__DATA__
+
+=== TEST 1: keys of a file, and a secret
+--- config
+        rooms on;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_auth_jwks_file $TEST_NGINX_DATA/jwks.json;
+        rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+--- calls
+edda POST /v1/auth/register -> 200
+    data.participant_id = edda
+erin POST /v1/auth/register -> 200
+    data.participant_id = erin
+edda/next-key POST /v1/auth/register -> 401 SW_AUTH_INVALID_TOKEN
+hans POST /v1/auth/register -> 200
+    data.participant_id = hans
+hans/other POST /v1/auth/register -> 401 SW_AUTH_INVALID_TOKEN
+
+
+
+=== TEST 2: keys of a provider
+--- calls
+edda POST /v1/auth/register -> 200
+    > Cookie: c=1
+    > X-Secret: s
+    > Range: bytes=0-1
+    > If-None-Match: *
+    > Accept-Encoding: gzip
+    data.participant_id = edda
+
+
+
+=== TEST 3: ... are asked for by a GET, without anything of the client in it; no token has so few bytes
+--- request
+GET /asked
+--- response_body_like chomp
+\AGET /jwks \[-{9}\] \d\d\n\z
+
+
+
+=== TEST 4: an unknown key
+--- calls
+erin/no-key POST /v1/auth/register -> 401 SW_AUTH_INVALID_TOKEN x5
+
+
+
+=== TEST 5: ... makes us ask for no keys so soon
+--- request
+GET /asked
+--- response_body_like chomp
+\AGET /jwks \[-{9}\] \d\d\n\z
+
+
+
+=== TEST 6: a big body while keys are missing
+--- config eval: ::with('proxy_send_timeout 61s;')
+--- request eval
+"POST /v1/rooms\n$::big"
+--- more_headers eval
+'Authorization: ' . ::by('edda')
+--- error_code: 201
+
+
+
+=== TEST 7: ... is none of the fetch
+--- config eval: ::with('proxy_send_timeout 61s;')
+--- request
+GET /asked
+--- response_body_like chomp
+\AGET /jwks \[-{9}\] \d\d\n\z
+
+
+
+=== TEST 8: a big body in chunks while keys are missing
+--- config eval: ::with('proxy_send_timeout 62s;')
+--- raw_request eval
+CORE::join "\r\n", 'POST /v1/rooms HTTP/1.1', 'Host: localhost', 'Connection: close', 'Transfer-Encoding: chunked',
+    'Authorization: ' . ::by('edda'), '', sprintf('%x', length $::big), $::big, '0', '', ''
+--- error_code: 201
+
+
+
+=== TEST 9: ... is none of the fetch, either
+--- config eval: ::with('proxy_send_timeout 62s;')
+--- request
+GET /asked
+--- response_body_like chomp
+\AGET /jwks \[-{9}\] \d\d\n\z
+
+
+
+=== TEST 10: a limit of the location is for the client's body, not for the fetch
+--- config eval: ::with('client_max_body_size 10;')
+--- request eval
+"POST /v1/rooms\n$::big"
+--- more_headers eval
+'Authorization: ' . ::by('edda')
+--- error_code: 201
+
+
+
+=== TEST 11: a provider that isn't there
+--- config eval
+main::default_config() =~ s/127.*PORT/127.0.0.1:1/r
+--- calls
+edda POST /v1/auth/register -> 503 SW_STORE_UNAVAILABLE
+    < Retry-After: 1
+    error.message ~ keys
+--- error_log
+no keys from "/_keys": status 502
+
+
+
+=== TEST 12: ... what is no JWT needs no keys, nor does no token
+--- config eval
+main::default_config() =~ s/127.*PORT/127.0.0.1:1/r
+--- calls
+no-jwt POST /v1/auth/register -> 401 SW_AUTH_INVALID_TOKEN
+- POST /v1/auth/register -> 401 SW_AUTH_INVALID_TOKEN
+
+
+
+=== TEST 13: a location that isn't there
+--- config
+        rooms on;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_auth_jwks_request /nowhere;
+        location = /nowhere { internal; return 404; }
+--- calls
+edda POST /v1/auth/register -> 503 SW_STORE_UNAVAILABLE
+
+
+
+=== TEST 14: the provider answers an error, whatever its page has
+--- http_config eval
+"return 500 '$::keys';"
+--- calls
+edda POST /v1/auth/register -> 503 SW_STORE_UNAVAILABLE
+--- error_log
+no keys from "/_keys": status 500
+--- wait: 1.1
+
+
+
+=== TEST 15: ... and then keys
+--- http_config eval
+"return 500 '$::keys';"
+--- user_files eval: ">>> keys\n$::keys"
+--- calls
+edda POST /v1/auth/register -> 200
+
+
+
+=== TEST 16: the provider answers an HTML page
+--- http_config
+return 200 '<html>...</html>';
+--- calls
+edda POST /v1/auth/register -> 503 SW_STORE_UNAVAILABLE
+--- error_log eval
+[qr/no keys from .*not JSON/]
+--- wait: 1.1
+
+
+
+=== TEST 17: ... and then keys
+--- http_config
+return 200 '<html>...</html>';
+--- user_files eval: ">>> keys\n$::keys"
+--- calls
+edda POST /v1/auth/register -> 200
+
+
+
+=== TEST 18: the provider answers nothing
+--- http_config
+return 200;
+--- calls
+edda POST /v1/auth/register -> 503 SW_STORE_UNAVAILABLE
+--- error_log
+no keys from "/_keys"
+--- wait: 1.1
+
+
+
+=== TEST 19: ... and then keys
+--- http_config
+return 200;
+--- user_files eval: ">>> keys\n$::keys"
+--- calls
+edda POST /v1/auth/register -> 200
+
+
+
+=== TEST 20: the provider answers with a redirect, which isn't followed
+--- http_config
+return 302 http://127.0.0.1/;
+--- calls
+edda POST /v1/auth/register -> 503 SW_STORE_UNAVAILABLE
+--- error_log
+no keys from "/_keys": status 302
+--- wait: 1.1
+
+
+
+=== TEST 21: ... and then keys
+--- http_config
+return 302 http://127.0.0.1/;
+--- user_files eval: ">>> keys\n$::keys"
+--- calls
+edda POST /v1/auth/register -> 200
+
+
+
+=== TEST 22: the provider answers other JSON
+--- http_config
+return 200 '{"issuer":"x"}';
+--- calls
+edda POST /v1/auth/register -> 503 SW_STORE_UNAVAILABLE
+--- error_log
+"keys" is not an array
+--- wait: 1.1
+
+
+
+=== TEST 23: ... and then keys
+--- http_config
+return 200 '{"issuer":"x"}';
+--- user_files eval: ">>> keys\n$::keys"
+--- calls
+edda POST /v1/auth/register -> 200
+
+
+
+=== TEST 24: the provider answers a set that is too large, and says so
+--- http_config
+root $TEST_NGINX_SERVER_ROOT/html; try_files /large =404;
+--- user_files eval: ">>> large\n" . ' ' x 300_000 . $::keys
+--- calls
+edda POST /v1/auth/register -> 503 SW_STORE_UNAVAILABLE
+--- error_log
+no keys from "/_keys": the answer is larger than 262144 bytes
+--- wait: 1.1
+
+
+
+=== TEST 25: ... and then keys
+--- http_config
+root $TEST_NGINX_SERVER_ROOT/html; try_files /large =404;
+--- user_files eval: ">>> keys\n$::keys"
+--- calls
+edda POST /v1/auth/register -> 200
+
+
+
+=== TEST 26: the provider answers a set that is too large, and doesn't say so: SSI takes the length away
+--- http_config
+root $TEST_NGINX_SERVER_ROOT/html; try_files /large =404; ssi on; ssi_types *;
+--- user_files eval: ">>> large\n" . ' ' x 300_000 . $::keys
+--- calls
+edda POST /v1/auth/register -> 503 SW_STORE_UNAVAILABLE
+--- error_log
+no keys from "/_keys": the answer is larger than 262144 bytes
+--- wait: 1.1
+
+
+
+=== TEST 27: ... and then keys
+--- http_config
+root $TEST_NGINX_SERVER_ROOT/html; try_files /large =404; ssi on; ssi_types *;
+--- user_files eval: ">>> keys\n$::keys"
+--- calls
+edda POST /v1/auth/register -> 200
+
+
+
+=== TEST 28: 100 KB of keys don't have to fit into subrequest_output_buffer_size
+--- config eval: ::with('subrequest_output_buffer_size 256;')
+--- user_files eval: ">>> keys\n" . ' ' x 100_000 . $::keys
+--- calls
+edda POST /v1/auth/register -> 200
+
+
+
+=== TEST 29: ... nor into the buffers of the proxy, without buffering
+--- config eval: ::with('proxy_buffering off;')
+--- user_files eval: ">>> keys\n" . ' ' x 100_000 . $::keys
+--- calls
+edda POST /v1/auth/register -> 200
+
+
+
+=== TEST 30: ... and with it
+--- config eval: ::with('proxy_buffers 2 4k; proxy_busy_buffers_size 4k;')
+--- user_files eval: ">>> keys\n" . ' ' x 100_000 . $::keys
+--- calls
+edda POST /v1/auth/register -> 200
+
+
+
+=== TEST 31: keys are fetched for a request that is itself a subrequest
+--- config eval
+main::default_config() . <<'END'
+        ssi on;
+        location = /page {
+            ssi_types *;
+            return 200 '<!--# include virtual="/v1/workspaces" -->';
+        }
+END
+--- request
+GET /page
+--- more_headers eval
+'Authorization: ' . ::by('edda')
+--- response_body_like: \A\{"data":
+
+
+
+=== TEST 32: error_page makes no keys of an error
+--- config eval
+main::default_config() =~ s/proxy_pass [^;]+/return 500/r . <<"END"
+        error_page 500 /oops;
+        location = /oops { return 200 '$main::keys'; }
+END
+--- calls
+edda POST /v1/auth/register -> 503 SW_STORE_UNAVAILABLE
