@@ -30,7 +30,7 @@ TESTS        ?= $(sort $(wildcard t/*.t t/chaos/*.t))
 
 # these measure time and memory, which valgrind distorts
 TIMED        = 16-media-disk 21-sync-races 24-import-faults 36-status-workers \
-               44-fed-backfill 50-fed-topology 51-fed-limits
+               44-fed-backfill 50-fed-topology 51-fed-under-way
 
 .PHONY: test laws suites unit asan valgrind fuzz bench growth plot chaos
 
