@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "rooms_json.h"
+#include "rooms_json_text.h"
 
 
 static rooms_str_t
@@ -364,6 +365,36 @@ names_the_key(void **state)
 }
 
 
+/* Wherever it begins and ends, and whatever stands behind the end. */
+static void
+runs(void **state)
+{
+    u_char  text[64];
+    size_t  start, len, i, k;
+
+    static const u_char  stops[] = { '"', '\\', 0, 0x1f, 0x80, 0xff };
+    static const u_char  others[] = { ' ', '!', '#', '[', ']', 0x7f, 'a' };
+
+    (void) state;
+
+    for (start = 0; start < 9; start++) {
+        for (len = 0; len < 50; len++) {
+            for (k = 0; k < sizeof(stops); k++) {
+                for (i = 0; i <= len; i++) {
+                    memset(text, stops[k], sizeof(text));
+                    memset(text + start, others[(i + len) % sizeof(others)],
+                           i);
+
+                    assert_ptr_equal(rooms_json_run(text + start,
+                                                    text + start + len),
+                                     text + start + i);
+                }
+            }
+        }
+    }
+}
+
+
 int
 main(void)
 {
@@ -380,6 +411,7 @@ main(void)
         cmocka_unit_test(plain),
         cmocka_unit_test(minifies),
         cmocka_unit_test(names_the_key),
+        cmocka_unit_test(runs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
