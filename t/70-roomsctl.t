@@ -234,10 +234,10 @@ round_of('what is missing or wrong',
      "room $room: unread lacks " . unread_name($said[0])],
     [['ZADD', key("r:$room:unread"), 5, unread_name($said[2])],
      "room $room: unread has " . unread_name($said[2])
-     . " at 5 instead of $place"],
-    [['ZREM', key("r:$room:unread"), '~eve'], "room $room: unread lacks ~eve"],
-    [['ZADD', key("r:$room:markers"), 5, '~eve'],
-     "room $room: markers has ~eve at 5 .*"],
+     . " at 5 instead of -$place"],
+    [['ZREM', key("r:$room:unread"), '!eve'], "room $room: unread lacks !eve"],
+    [['ZADD', key("r:$room:markers"), 5, '!eve'],
+     "room $room: markers has !eve at 5 .*"],
     [['HSET', key("r:$room:counts"), $thumbs, -7],
      "room $room: counts has $thumbs = -7 instead of -2"],
     [['HDEL', key("r:$room:copies"), $said[1]],
@@ -300,15 +300,15 @@ round_of('what is left behind',
     [['ZADD', key("r:$room:bans"), 0, 'ann'], "room $room: bans lists ann"],
     [['HSET', key("r:$room:own"), 'mode ghost', 'all'],
      "room $room: own has mode ghost = all"],
-    [['ZADD', key("r:$room:unread"), event_place($said[3]),
+    [['ZADD', key("r:$room:unread"), -event_place($said[3]),
       unread_name($said[3])],
      "room $room: unread lists " . unread_name($said[3])],
     [['ZADD', key("r:$room:unread"), 6, '0000000000006'],
      "room $room: unread lists 0000000000006"],
-    [['ZADD', key("r:$room:unread"), 6, '~cat'],
-     "room $room: unread lists ~cat"],
-    [['ZADD', key("r:$room:markers"), 6, '~ghost'],
-     "room $room: markers lists ~ghost"],
+    [['ZADD', key("r:$room:unread"), 6, '!cat'],
+     "room $room: unread lists !cat"],
+    [['ZADD', key("r:$room:markers"), 6, '!ghost'],
+     "room $room: markers lists !ghost"],
     [['ZADD', key("r:$room:reactions"), 0, "$said[3] ann x"],
      "room $room: reactions lists $said[3] ann x"],
     [['ZADD', key("r:$room:tally"), 0, "$said[2] x"],
@@ -403,8 +403,8 @@ for i = 1, n do
   redis.call('HSET', k .. ':members', who, 'join 0 1700000000000 ' .. s)
   redis.call('ZADD', k .. ':list', 0, who)
   redis.call('ZADD', k .. ':order', string.format('%.0f', 2^44 - at), who)
-  redis.call('ZADD', k .. ':unread', s, '~' .. who)
-  redis.call('ZADD', k .. ':markers', s, '~' .. who)
+  redis.call('ZADD', k .. ':unread', '-' .. s, '!' .. who)
+  redis.call('ZADD', k .. ':markers', '-' .. s, '!' .. who)
   redis.call('ZADD', p .. 'p:' .. who .. ':rooms', 0, id)
   redis.call('ZADD', p .. 'p:' .. who .. ':kinds', 0, 'group ' .. id)
   redis.call('ZADD', p .. 'p:' .. who .. ':news', s, 'm ' .. id)

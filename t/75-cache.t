@@ -108,7 +108,7 @@ sub reads_of {
     my $stats = redis('INFO', 'commandstats');
     my $n = 0;
 
-    $n += $1 while $stats =~ /^cmdstat_(?:hgetall|hmget|hget|zrevrank):calls=(\d+)/mg;
+    $n += $1 while $stats =~ /^cmdstat_(?:hgetall|hmget|hget|zrank):calls=(\d+)/mg;
 
     return $n;
 }

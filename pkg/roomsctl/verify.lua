@@ -134,11 +134,11 @@ end
 
 local function marker(r, who, pos)
   local is = r.made_elsewhere and call('ZSCORE', r.key .. ':markers',
-                                       '~' .. who)
+                                       '!' .. who)
   if is then return is end
   local own = call('HGET', r.key .. ':own', 'read ' .. who)
   local read = tonumber(own and string.match(own, '^%d+') or 0)
-  return string.format('%.0f', math.max(pos, read))
+  return string.format('%.0f', -math.max(pos, read))
 end
 
 local function member(r, s, who)
@@ -179,8 +179,8 @@ local function member(r, s, who)
   end
   if not r.wiped then
     local at = joined and marker(r, who, pos) or nil
-    entry(r.name .. ': markers', r.key .. ':markers', '~' .. who, at)
-    entry(r.name .. ': unread', r.key .. ':unread', '~' .. who, at)
+    entry(r.name .. ': markers', r.key .. ':markers', '!' .. who, at)
+    entry(r.name .. ': unread', r.key .. ':unread', '!' .. who, at)
   end
   budget = budget - 10
 end
@@ -513,7 +513,7 @@ local room_phases = {
         local counted = counts(r, e, at)
         local name = string.sub(e.id, 5, 17)
         if counted then
-          entry(r.name .. ': unread', r.key .. ':unread', name, s.cursor)
+          entry(r.name .. ': unread', r.key .. ':unread', name, '-' .. s.cursor)
         elseif counted == false and e.type == 'message' then
           entry(r.name .. ': unread', r.key .. ':unread', name)
         end
@@ -529,7 +529,7 @@ local room_phases = {
   end,
   function(r, s)                                          -- what is unread
     return scan('ZSCAN', r.key .. ':unread', s, function(name)
-      local who = string.match(name, '^~(.+)$')
+      local who = string.match(name, '^!(.+)$')
       if who and row(r, who) ~= 'join'
          or not who and not event_at(r, #name == 13
                                         and tonumber(name, 16))

@@ -255,21 +255,21 @@ static ngx_int_t
 ngx_rooms_read_ask(ngx_rooms_req_t *rq)
 {
     int64_t      position;
-    rooms_str_t  room, at, after;
+    rooms_str_t  room, at, behind;
 
     room = rq->param[NGX_ROOMS_P_ROOM];
     position = rooms_event_position(ngx_rooms_body_str(rq, "event_id"));
 
     at = ngx_rooms_number(rq->pool, position > 0 ? position : 0);
-    after = ngx_rooms_join(rq->pool, ngx_rooms_s("("), at);
+    behind = ngx_rooms_join(rq->pool, ngx_rooms_s("(-"), at);
 
     (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZRANGEBYSCORE %k %s %s",
                          NGX_ROOMS_KEY_EVENTS, room, at, at);
-    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZCOUNT %k %s +inf",
-                         NGX_ROOMS_KEY_UNREAD, room, after);
-    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZCOUNT %k %s +inf",
-                         NGX_ROOMS_KEY_MARKERS, room, after);
-    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZSCORE %k ~%s",
+    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZCOUNT %k -inf %s",
+                         NGX_ROOMS_KEY_UNREAD, room, behind);
+    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZCOUNT %k -inf %s",
+                         NGX_ROOMS_KEY_MARKERS, room, behind);
+    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZSCORE %k !%s",
                          NGX_ROOMS_KEY_MARKERS, room, rq->principal.sub);
 
     return rq->batch->failed ? NGX_ERROR : NGX_OK;
@@ -299,8 +299,9 @@ ngx_rooms_read_writes(ngx_rooms_req_t *rq, int64_t position)
     rooms_str_t  room, name, score;
 
     room = rq->view.room.id;
-    name = ngx_rooms_join(rq->pool, ngx_rooms_s("~"), rq->principal.sub);
-    score = ngx_rooms_number(rq->pool, position);
+    name = ngx_rooms_join(rq->pool, ngx_rooms_s(NGX_ROOMS_MARKER),
+                          rq->principal.sub);
+    score = ngx_rooms_number(rq->pool, -position);
 
     ngx_rooms_commit_write(&rq->commit, "ZADD",
                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UNREAD, room),
@@ -402,7 +403,7 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
 
     /* the event may precede the join, which has set a marker of its own */
 
-    if (ngx_rooms_reply_int(b->replies[rq->at_own + 3], 0) < read->position) {
+    if (ngx_rooms_reply_down(b->replies[rq->at_own + 3]) < read->position) {
         ngx_rooms_read_writes(rq, read->position);
 
     } else {

@@ -18,9 +18,9 @@ ngx_rooms_view_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
                          viewer);
     (void) ngx_rooms_ask(b, keys, "HMGET %k mode%_%s mute%_%s read%_%s",
                          NGX_ROOMS_KEY_OWN, room, viewer, viewer, viewer);
-    (void) ngx_rooms_ask(b, keys, "ZREVRANK %k ~%s", NGX_ROOMS_KEY_UNREAD,
+    (void) ngx_rooms_ask(b, keys, "ZRANK %k !%s", NGX_ROOMS_KEY_UNREAD,
                          room, viewer);
-    (void) ngx_rooms_ask(b, keys, "ZREVRANK %k ~%s", NGX_ROOMS_KEY_MARKERS,
+    (void) ngx_rooms_ask(b, keys, "ZRANK %k !%s", NGX_ROOMS_KEY_MARKERS,
                          room, viewer);
 
     return b->failed ? NGX_ERROR : NGX_OK;

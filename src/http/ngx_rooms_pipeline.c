@@ -315,9 +315,6 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
         return ngx_rooms_pause(rq, 1 + ngx_random()
                                % ((ngx_uint_t) 1 << ngx_min(rq->races, 6)));
 
-    case NGX_ROOMS_COMMIT_UNKNOWN:
-        return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_LOST);
-
     default:
         return ngx_rooms_fail(rq, NGX_ROOMS_E_INTERNAL, NULL);
     }
@@ -337,6 +334,10 @@ ngx_rooms_commit_send(ngx_rooms_req_t *rq)
 
     if (rq->resolving) {
         rc = ngx_rooms_commit_build_resolve(&rq->commit, b);
+
+        if (rc == NGX_DECLINED) {
+            return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_LOST);
+        }
 
     } else {
         rc = ngx_rooms_commit_build(&rq->commit, b, &rq->keys, rq->whole);

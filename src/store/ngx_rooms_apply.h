@@ -90,6 +90,9 @@ rooms_str_t ngx_rooms_person_email(ngx_pool_t *pool, rooms_str_t email);
 void ngx_rooms_apply_active(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t participant);
 
+/* The first character of read markers' names in `unread` and `markers`. */
+#define NGX_ROOMS_MARKER  "!"
+
 /* Wakes the requests in which the participant waits for news. */
 void ngx_rooms_apply_wake(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t participant);

@@ -40,22 +40,23 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     if (c->source_id.data) {
         /* the sender reads on another server */
         ngx_rooms_commit_write_at(c, "ZADD", unread,
-                                  ngx_rooms_s(NGX_ROOMS_POS),
+                                  ngx_rooms_s(NGX_ROOMS_NEWEST),
                                   ngx_rooms_s(NGX_ROOMS_HEX));
         return;
     }
 
     /* senders have read what they wrote; the new position is the highest */
 
-    name = ngx_rooms_join(c->pool, ngx_rooms_s("~"), sender);
+    name = ngx_rooms_join(c->pool, ngx_rooms_s(NGX_ROOMS_MARKER), sender);
 
-    ngx_rooms_commit_write_at(c, "ZADD", unread, ngx_rooms_s(NGX_ROOMS_POS),
-                              ngx_rooms_s(NGX_ROOMS_HEX),
-                              ngx_rooms_s(NGX_ROOMS_POS), name);
+    ngx_rooms_commit_write_at(c, "ZADD", unread,
+                              ngx_rooms_s(NGX_ROOMS_NEWEST), name,
+                              ngx_rooms_s(NGX_ROOMS_NEWEST),
+                              ngx_rooms_s(NGX_ROOMS_HEX));
     ngx_rooms_commit_write_at(c, "ZADD",
                               ngx_rooms_key(keys, NGX_ROOMS_KEY_MARKERS,
                                             room->id),
-                              ngx_rooms_s(NGX_ROOMS_POS), name);
+                              ngx_rooms_s(NGX_ROOMS_NEWEST), name);
     ngx_rooms_commit_write_at(c, "HSET",
                               ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN,
                                             room->id),

@@ -292,19 +292,21 @@ ngx_rooms_apply_order(ngx_rooms_commit_t *c, rooms_str_t order,
         return;
     }
 
-    ngx_rooms_commit_write(c, "ZADD", order, ngx_rooms_number(c->pool, rank),
-                           m->participant);
-    ngx_rooms_commit_write_at(c, "ZINCRBY", order,
-                              ngx_rooms_s("-" NGX_ROOMS_POS), m->participant);
+    ngx_rooms_commit_write_at(c, "ZADD", order,
+                              ngx_rooms_join(c->pool,
+                                             ngx_rooms_s(NGX_ROOMS_LESS),
+                                             ngx_rooms_number(c->pool, rank)),
+                              m->participant);
 }
 
 
 /*
- * Unread messages are counted by rank.  One set has messages and read markers
- * by position ("~" sorts after "evt-", so a marker comes after its message);
- * another has only the markers.  The number of entries after a marker in the
- * first set, minus the number after it in the second, is the number of unread
- * messages.  Both are found by the marker's name, so one round reads a room.
+ * Unread messages are counted by rank.  One set has messages and read markers,
+ * the newest first ("!" sorts before digits, so a marker comes before its
+ * message); another has only the markers.  The rank of a marker in the first
+ * set, minus its rank in the second, is the number of unread messages.  Both
+ * are found by the marker's name, so one round reads a room.  Redis searches
+ * small sets from their beginning, and most writes are there.
  */
 static void
 ngx_rooms_apply_marker(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
@@ -314,13 +316,13 @@ ngx_rooms_apply_marker(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     unread = ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room);
     markers = ngx_rooms_key(keys, NGX_ROOMS_KEY_MARKERS, room);
-    name = ngx_rooms_join(c->pool, ngx_rooms_s("~"), participant);
+    name = ngx_rooms_join(c->pool, ngx_rooms_s(NGX_ROOMS_MARKER), participant);
 
     if (joins) {
         ngx_rooms_commit_write_at(c, "ZADD", unread,
-                                  ngx_rooms_s(NGX_ROOMS_POS), name);
+                                  ngx_rooms_s(NGX_ROOMS_NEWEST), name);
         ngx_rooms_commit_write_at(c, "ZADD", markers,
-                                  ngx_rooms_s(NGX_ROOMS_POS), name);
+                                  ngx_rooms_s(NGX_ROOMS_NEWEST), name);
 
     } else {
         ngx_rooms_commit_write(c, "ZREM", unread, name);

@@ -14,21 +14,26 @@
 
 
 /*
- * A lost reply.  The script identifies a commit by its number.  It records
- * number and position in a ring of the worker's last commits.  A worker that
- * lost the reply looks there, and bars the commit if it isn't there: if the
- * script arrives later, it changes nothing.  Each minute has its own ring,
- * which expires as a whole.
+ * A lost reply.  The script identifies a commit by its number, and records
+ * the position under it.  A worker that lost the reply looks there, and bars
+ * the commit if it isn't there: if the script arrives later, it changes
+ * nothing.  16 numbers share a hash.  When 8,192 more numbers were given, a
+ * commit removes the hash; when 4,096 were, the worker doesn't ask any more.
+ *
+ * A hash expires after three minutes.  Once a minute one of its commits sets
+ * this.  The worker knows that from the answer, so until an answer is here
+ * each commit does it.
  *
  * A position is higher than the last one, and not below a floor that follows
  * the clock.  So a store that lost its last writes (FLUSHALL, a backup, a
  * replica that was behind) never gives out the same positions again.
  */
 #define NGX_ROOMS_COMMIT_KEPT     "180"    /* s */
-#define NGX_ROOMS_COMMIT_MINUTE     60     /* s */
+#define NGX_ROOMS_COMMIT_RENEWED    60     /* s */
 #define NGX_ROOMS_COMMIT_RING     4096
-#define NGX_ROOMS_COMMIT_PART       16     /* of the ring in one hash, since
+#define NGX_ROOMS_COMMIT_PART       16     /* numbers in one hash, since
                                               Redis scans small hashes */
+#define NGX_ROOMS_COMMIT_KEY       512     /* bytes of a remembered key */
 
 #define NGX_ROOMS_COMMIT_KEYS  86400000    /* ms, that a recorded answer is
                                               kept */
@@ -49,10 +54,14 @@
 #define NGX_ROOMS_W_FORGET   16
 #define NGX_ROOMS_W_UNCOUNT  17
 
-/* Kinds of guards, numbered as in the script. */
+/*
+ * Kinds of guards, numbered as in the script.  Guards of fields are sent in
+ * groups, one for each key.
+ */
 typedef enum {
     NGX_ROOMS_G_FIELD = 1,
     NGX_ROOMS_G_NO_FIELD,
+    NGX_ROOMS_G_TENANT = NGX_ROOMS_G_NO_FIELD,
     NGX_ROOMS_G_BOUND,
     NGX_ROOMS_G_LEAST,
     NGX_ROOMS_G_BELOW,
@@ -68,6 +77,30 @@ typedef enum {
 
 #define NGX_ROOMS_WRITE_MAX  512       /* arguments that joined writes may
                                           have */
+
+typedef struct {
+    ngx_rooms_guard_e   kind;
+    ngx_uint_t          key;
+    ngx_uint_t          first;         /* of its arguments */
+    ngx_uint_t          argc;
+} ngx_rooms_guard_t;
+
+/* What becomes of a field that is read. */
+typedef enum {
+    NGX_ROOMS_READ_ABSENT = 0,
+    NGX_ROOMS_READ_EQUAL,
+    NGX_ROOMS_READ_TIME,
+    NGX_ROOMS_READ_LIMIT
+} ngx_rooms_read_e;
+
+/* Fields of one hash, and what they are compared with. */
+typedef struct {
+    ngx_array_t         plan;          /* of u_char: see the script */
+    ngx_array_t         args;          /* of rooms_str_t: of all */
+    ngx_array_t         values;        /* of the group */
+    ngx_uint_t          count;         /* of the group's fields */
+    size_t              at;            /* where that stands in the plan */
+} ngx_rooms_reads_t;
 
 /* A write.  Consecutive writes of one kind to one key are joined. */
 typedef struct {
@@ -85,6 +118,7 @@ typedef struct {
     ngx_uint_t          write;
     ngx_uint_t          arg;
     size_t              at;
+    size_t              back;          /* from the end of what is sent */
 } ngx_rooms_mark_t;
 
 #include "ngx_rooms_commit_lua.h"
@@ -95,23 +129,74 @@ static ngx_rooms_script_t  ngx_rooms_script = {
 };
 
 
+/* Which of its keys this worker knows to have a time to live, since when. */
+static struct {
+    u_char    key[NGX_ROOMS_COMMIT_KEY];
+    size_t    len;
+    time_t    at;
+} ngx_rooms_commit_kept;
+
+static uint64_t  ngx_rooms_commit_numbers;
+
+
+/* The hash in which a commit's number stands. */
+static rooms_str_t
+ngx_rooms_commit_part(ngx_rooms_keys_t *keys, uint64_t number)
+{
+    u_char           part[64], *p;
+    static u_char    worker[16];
+    static ngx_pid_t pid;
+
+    if (pid != ngx_pid) {
+        pid = ngx_pid;
+        ngx_rooms_random_hex(worker, sizeof(worker));
+    }
+
+    p = ngx_cpymem(part, worker, sizeof(worker));
+    *p++ = ':';
+    p = ngx_sprintf(p, "%uL", number / NGX_ROOMS_COMMIT_PART);
+
+    return ngx_rooms_key(keys, NGX_ROOMS_KEY_COMMIT,
+                         (rooms_str_t) { p - part, part });
+}
+
+
+/* What a commit does for the hashes themselves. */
+static void
+ngx_rooms_commit_keep(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys)
+{
+    if (c->id.len != ngx_rooms_commit_kept.len
+        || ngx_memcmp(c->id.data, ngx_rooms_commit_kept.key, c->id.len) != 0
+        || ngx_time() - ngx_rooms_commit_kept.at >= NGX_ROOMS_COMMIT_RENEWED)
+    {
+        c->expires = 1;
+        ngx_rooms_commit_write(c, "EXPIRE", c->id,
+                               ngx_rooms_s(NGX_ROOMS_COMMIT_KEPT));
+    }
+
+    if (c->number % NGX_ROOMS_COMMIT_PART == 0
+        && c->number >= 2 * NGX_ROOMS_COMMIT_RING)
+    {
+        ngx_rooms_commit_delete(c, ngx_rooms_commit_part(keys,
+                                        c->number
+                                        - 2 * NGX_ROOMS_COMMIT_RING));
+    }
+}
+
+
 ngx_int_t
 ngx_rooms_commit_init(ngx_rooms_commit_t *c, ngx_pool_t *pool,
     ngx_rooms_keys_t *keys)
 {
-    u_char           ring[64], digits[NGX_INT64_LEN], *p;
-    uint64_t         number;
-    rooms_str_t     *key;
-    static u_char    worker[16];
-    static ngx_pid_t pid;
-    static uint64_t  numbers;
+    rooms_str_t  *key;
 
     ngx_memzero(c, sizeof(ngx_rooms_commit_t));
 
     c->pool = pool;
 
     if (ngx_array_init(&c->keys, pool, 12, sizeof(rooms_str_t)) != NGX_OK
-        || ngx_array_init(&c->guards, pool, 24, 1) != NGX_OK
+        || ngx_array_init(&c->guards, pool, 8, sizeof(ngx_rooms_guard_t))
+           != NGX_OK
         || ngx_array_init(&c->args, pool, 16, sizeof(rooms_str_t)) != NGX_OK
         || ngx_array_init(&c->writes, pool, 12, sizeof(ngx_rooms_write_t))
            != NGX_OK
@@ -121,29 +206,12 @@ ngx_rooms_commit_init(ngx_rooms_commit_t *c, ngx_pool_t *pool,
         return NGX_ERROR;
     }
 
-    if (pid != ngx_pid) {
-        pid = ngx_pid;
-        numbers = 0;
-        ngx_rooms_random_hex(worker, sizeof(worker));
-    }
-
-    number = ++numbers;
-
-    p = ngx_cpymem(ring, worker, sizeof(worker));
-    *p++ = ':';
-    p = ngx_sprintf(p, "%T:%uL", ngx_time() / NGX_ROOMS_COMMIT_MINUTE,
-                    number % NGX_ROOMS_COMMIT_RING / NGX_ROOMS_COMMIT_PART);
-
-    c->id = ngx_rooms_key(keys, NGX_ROOMS_KEY_COMMIT,
-                          (rooms_str_t) { p - ring, ring });
-    c->number = ngx_rooms_join(pool, { ngx_sprintf(digits, "%020uL", number)
-                                       - digits, digits });
-    c->place = ngx_rooms_number(pool, number % NGX_ROOMS_COMMIT_PART);
+    c->number = ++ngx_rooms_commit_numbers;
+    c->id = ngx_rooms_commit_part(keys, c->number);
+    c->place = ngx_rooms_number(pool, c->number % NGX_ROOMS_COMMIT_PART);
 
     key = ngx_array_push_n(&c->keys, 3);
-    if (key == NULL || c->id.data == NULL || c->number.data == NULL
-        || c->place.data == NULL)
-    {
+    if (key == NULL || c->id.data == NULL || c->place.data == NULL) {
         return NGX_ERROR;
     }
 
@@ -151,7 +219,13 @@ ngx_rooms_commit_init(ngx_rooms_commit_t *c, ngx_pool_t *pool,
     key[1] = ngx_rooms_key(keys, NGX_ROOMS_KEY_POSITION, ROOMS_NULL);
     key[2] = ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT, ROOMS_NULL);
 
-    return key[1].data && key[2].data ? NGX_OK : NGX_ERROR;
+    if (key[1].data == NULL || key[2].data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_commit_keep(c, keys);
+
+    return NGX_OK;
 }
 
 
@@ -207,22 +281,25 @@ ngx_rooms_commit_two(ngx_rooms_commit_t *c, u_char *p, ngx_uint_t n)
 }
 
 
+/* Its arguments follow. */
 static void
 ngx_rooms_commit_guard(ngx_rooms_commit_t *c, ngx_rooms_guard_e kind,
     rooms_str_t key)
 {
-    u_char  *p;
+    ngx_rooms_guard_t  *guard;
 
-    p = ngx_array_push_n(&c->guards, 3);
+    guard = ngx_array_push(&c->guards);
 
-    if (p == NULL) {
+    if (guard == NULL) {
         c->failed = 1;
         return;
     }
 
-    c->nguards++;
-    *p++ = kind;
-    (void) ngx_rooms_commit_two(c, p, ngx_rooms_commit_key(c, key));
+    guard->kind = kind;
+    guard->key = ngx_rooms_commit_key(c, key);
+    guard->first = c->args.nelts;
+
+    c->nguards = c->guards.nelts;
 }
 
 
@@ -530,7 +607,9 @@ ngx_rooms_commit_mark(ngx_rooms_commit_t *c, ngx_uint_t write, ngx_uint_t arg,
 
     for (i = 0; i < s.len; i++) {
 
-        if (s.data[i] < 1 || s.data[i] > 3) {
+        if ((s.data[i] < 1 || s.data[i] > 3)
+            && (i > 0 || s.data[i] != *NGX_ROOMS_LESS))
+        {
             continue;
         }
 
@@ -749,52 +828,395 @@ ngx_rooms_commit_floor(void)
 
 
 /* Arguments before those of guards and writes: see the script. */
-#define NGX_ROOMS_COMMIT_ARGS  11
-#define NGX_ROOMS_COMMIT_HEAD   9
+#define NGX_ROOMS_COMMIT_ARGS   7
+#define NGX_ROOMS_COMMIT_ROW    7      /* the event's, of these */
 
-#define NGX_ROOMS_COMMIT_STEP   5      /* bytes of a write, or of a mark */
+#define NGX_ROOMS_COMMIT_BEGIN  5      /* bytes before the guards */
+#define NGX_ROOMS_COMMIT_STEP   5      /* bytes of a guard, a write */
+#define NGX_ROOMS_COMMIT_MARK   6      /* bytes of a mark */
+#define NGX_ROOMS_COMMIT_READ   3      /* bytes of a field that is read */
+
+#define NGX_ROOMS_TENANT_KEY    3      /* its number in each commit */
 
 
-static u_char *
-ngx_rooms_commit_put_mark(ngx_rooms_commit_t *c, u_char *p, ngx_uint_t arg,
-    size_t at)
+static void
+ngx_rooms_commit_plan(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g,
+    ngx_uint_t kind, ngx_uint_t key, ngx_uint_t number)
 {
-    if (at > 0xffffff) {
+    u_char  *p;
+
+    p = ngx_array_push_n(&g->plan, NGX_ROOMS_COMMIT_STEP);
+
+    if (p == NULL) {
         c->failed = 1;
+        return;
+    }
+
+    *p++ = kind;
+    p = ngx_rooms_commit_two(c, p, key);
+    (void) ngx_rooms_commit_two(c, p, number);
+}
+
+
+static void
+ngx_rooms_commit_read(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g,
+    ngx_rooms_read_e what, rooms_str_t field, ngx_uint_t number)
+{
+    u_char  *p;
+
+    p = ngx_array_push_n(&g->plan, NGX_ROOMS_COMMIT_READ);
+
+    if (p == NULL) {
+        c->failed = 1;
+        return;
+    }
+
+    *p++ = what;
+    (void) ngx_rooms_commit_two(c, p, number);
+
+    g->count++;
+    ngx_rooms_commit_arg(c, &g->args, field);
+}
+
+
+/* What was guarded of a hash: the guards' order is that of their numbers. */
+static void
+ngx_rooms_commit_read_guards(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g,
+    ngx_uint_t key)
+{
+    ngx_uint_t          i;
+    rooms_str_t        *args;
+    ngx_rooms_guard_t  *guard;
+
+    guard = c->guards.elts;
+    args = c->args.elts;
+
+    for (i = 0; i < c->guards.nelts; i++) {
+
+        if (guard[i].key != key || guard[i].kind > NGX_ROOMS_G_NO_FIELD) {
+            continue;
+        }
+
+        if (guard[i].kind == NGX_ROOMS_G_NO_FIELD) {
+            ngx_rooms_commit_read(c, g, NGX_ROOMS_READ_ABSENT,
+                                  args[guard[i].first], i + 1);
+
+        } else {
+            ngx_rooms_commit_read(c, g, NGX_ROOMS_READ_EQUAL,
+                                  args[guard[i].first], i + 1);
+            ngx_rooms_commit_arg(c, &g->values, args[guard[i].first + 1]);
+        }
+    }
+}
+
+
+static void
+ngx_rooms_commit_group(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g,
+    ngx_uint_t kind, ngx_uint_t key)
+{
+    g->count = 0;
+    g->values.nelts = 0;
+    g->at = g->plan.nelts;
+
+    ngx_rooms_commit_plan(c, g, kind, key, 0);
+}
+
+
+static void
+ngx_rooms_commit_group_end(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g)
+{
+    ngx_uint_t    i;
+    rooms_str_t  *value;
+
+    if (c->failed) {
+        return;
+    }
+
+    (void) ngx_rooms_commit_two(c, (u_char *) g->plan.elts + g->at + 3,
+                                g->count);
+
+    value = g->values.elts;
+
+    for (i = 0; i < g->values.nelts; i++) {
+        ngx_rooms_commit_arg(c, &g->args, value[i]);
+    }
+}
+
+
+/* The tenant's hash is read by each commit, and once: its schema, too. */
+static void
+ngx_rooms_commit_read_tenant(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g)
+{
+    ngx_uint_t  i;
+
+    ngx_rooms_commit_group(c, g, NGX_ROOMS_G_TENANT, NGX_ROOMS_TENANT_KEY);
+    ngx_rooms_commit_read_guards(c, g, NGX_ROOMS_TENANT_KEY);
+
+    for (i = 0; i < NGX_ROOMS_QUOTAS; i++) {
+
+        if (c->quota[i]) {
+            ngx_rooms_commit_read(c, g, NGX_ROOMS_READ_LIMIT,
+                                  rooms_cstr(ngx_rooms_quotas[i].name), 0);
+        }
+    }
+
+    ngx_rooms_commit_group_end(c, g);
+}
+
+
+static void
+ngx_rooms_commit_read_hash(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g,
+    ngx_uint_t key, ngx_uint_t timed)
+{
+    ngx_rooms_commit_group(c, g, NGX_ROOMS_G_FIELD, key);
+    ngx_rooms_commit_read_guards(c, g, key);
+
+    if (timed) {
+        ngx_rooms_commit_read(c, g, NGX_ROOMS_READ_TIME, ngx_rooms_s("at"),
+                              0);
+    }
+
+    ngx_rooms_commit_group_end(c, g);
+}
+
+
+/*
+ * The guards' plan and arguments.  All fields of one hash are read at once:
+ * those of the tenant first, then those of the room whose time is told.
+ */
+static ngx_int_t
+ngx_rooms_commit_put_guards(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g)
+{
+    u_char             *done;
+    ngx_uint_t          i, k, timed;
+    rooms_str_t        *args;
+    ngx_rooms_guard_t  *guard;
+
+    ngx_memzero(g, sizeof(ngx_rooms_reads_t));
+
+    done = ngx_pcalloc(c->pool, c->keys.nelts + 2);
+
+    if (done == NULL
+        || ngx_array_init(&g->plan, c->pool, 160, 1) != NGX_OK
+        || ngx_array_init(&g->args, c->pool, 16, sizeof(rooms_str_t))
+           != NGX_OK
+        || ngx_array_init(&g->values, c->pool, 4, sizeof(rooms_str_t))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_array_push_n(&g->plan, NGX_ROOMS_COMMIT_BEGIN) == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_commit_read_tenant(c, g);
+    done[NGX_ROOMS_TENANT_KEY] = 1;
+
+    timed = c->timed.data ? ngx_rooms_commit_key(c, c->timed) : 0;
+
+    if (timed) {
+        ngx_rooms_commit_read_hash(c, g, timed, 1);
+        done[timed] = 1;
+    }
+
+    guard = c->guards.elts;
+
+    for (i = 0; i < c->guards.nelts; i++) {
+
+        if (guard[i].kind <= NGX_ROOMS_G_NO_FIELD) {
+
+            if (!done[guard[i].key]) {
+                ngx_rooms_commit_read_hash(c, g, guard[i].key, 0);
+                done[guard[i].key] = 1;
+            }
+
+            continue;
+        }
+
+        ngx_rooms_commit_plan(c, g, guard[i].kind, guard[i].key, i + 1);
+
+        args = c->args.elts;
+
+        for (k = 0; k < guard[i].argc; k++) {
+            ngx_rooms_commit_arg(c, &g->args, args[guard[i].first + k]);
+        }
+    }
+
+    return c->failed ? NGX_ERROR : NGX_OK;
+}
+
+
+/* What is put in for the marks, as long as nobody else has that position. */
+typedef struct {
+    u_char              hex[16];
+    u_char              pos[NGX_INT64_LEN];
+    u_char              time[NGX_INT64_LEN];
+    int64_t             position;
+    rooms_str_t         text[4];       /* of bytes 1, 2 and 3 */
+} ngx_rooms_given_t;
+
+
+static void
+ngx_rooms_commit_given(ngx_rooms_given_t *g, int64_t position, int64_t time)
+{
+    g->position = position;
+    g->text[1] = (rooms_str_t) { ngx_sprintf(g->hex, "%013xL", position)
+                                 - g->hex, g->hex };
+    g->text[2] = (rooms_str_t) { ngx_sprintf(g->pos, "%L", position)
+                                 - g->pos, g->pos };
+    g->text[3] = (rooms_str_t) { ngx_sprintf(g->time, "%L", time)
+                                 - g->time, g->time };
+}
+
+
+static void
+ngx_rooms_commit_put_mark(ngx_rooms_commit_t *c, ngx_array_t *marks,
+    ngx_uint_t arg, size_t at, u_char kind)
+{
+    u_char  *p;
+
+    p = ngx_array_push_n(marks, NGX_ROOMS_COMMIT_MARK);
+
+    if (p == NULL || at > 0xffffff) {
+        c->failed = 1;
+        return;
     }
 
     p = ngx_rooms_commit_two(c, p, arg);
     *p++ = at >> 16;
-
-    return ngx_rooms_commit_two(c, p, at & 0xffff);
+    p = ngx_rooms_commit_two(c, p, at & 0xffff);
+    *p = kind;
 }
 
 
-/* Writes the plan and the arguments of the writes, and the marks. */
-static rooms_str_t *
-ngx_rooms_commit_put_writes(ngx_rooms_commit_t *c, rooms_str_t *argv,
-    rooms_str_t *a)
+/*
+ * An argument with n marks, the first of them at mark[0]: what they stand for
+ * is put in, and where, is told last first.
+ */
+static rooms_str_t
+ngx_rooms_commit_fill(ngx_rooms_commit_t *c, ngx_array_t *marks,
+    ngx_rooms_mark_t *mark, ngx_uint_t n, ngx_uint_t arg, rooms_str_t s,
+    const ngx_rooms_given_t *given)
 {
-    u_char             *plan, *marks, *p, *m;
-    ngx_uint_t          i, *first;
-    ngx_rooms_mark_t   *mark;
+    size_t       len;
+    u_char      *start, *p, *last, kind;
+    off_t        number;
+    ngx_uint_t   i;
+
+    len = s.len + n * NGX_INT64_LEN;
+    start = ngx_pnalloc(c->pool, len);
+
+    if (start == NULL) {
+        c->failed = 1;
+        return s;
+    }
+
+    if (s.data[0] == *NGX_ROOMS_LESS) {
+        number = ngx_atoof((u_char *) s.data + 1, s.len - 1);
+        ngx_rooms_commit_put_mark(c, marks, arg, 1, *NGX_ROOMS_LESS);
+
+        return (rooms_str_t) { ngx_sprintf(start, "%O", number
+                                           - (off_t) given->position)
+                               - start, start };
+    }
+
+    /* from the end, so that the last mark comes first */
+
+    last = start + len;
+    p = last;
+
+    for (i = n; i > 0; i--) {
+        kind = s.data[mark[i - 1].at - 1];
+
+        len = s.len - mark[i - 1].at;
+        p -= len;
+        ngx_memcpy(p, s.data + mark[i - 1].at, len);
+
+        p -= given->text[kind].len;
+        ngx_memcpy(p, given->text[kind].data, given->text[kind].len);
+
+        s.len = mark[i - 1].at - 1;
+        mark[i - 1].back = last - p;
+    }
+
+    p -= s.len;
+    ngx_memcpy(p, s.data, s.len);
+
+    for (i = n; i > 0; i--) {
+        ngx_rooms_commit_put_mark(c, marks, arg,
+                                  last - p - mark[i - 1].back + 1,
+                                  s.data[mark[i - 1].at - 1]);
+    }
+
+    return (rooms_str_t) { last - p, p };
+}
+
+
+/* Fills all arguments that have marks; those of one stand together. */
+static ngx_int_t
+ngx_rooms_commit_put_marks(ngx_rooms_commit_t *c, ngx_array_t *marks,
+    rooms_str_t *argv, const ngx_uint_t *first,
+    const ngx_rooms_given_t *given)
+{
+    ngx_uint_t         i, n, arg;
+    ngx_rooms_mark_t  *mark;
+
+    mark = c->marks.elts;
+
+    for (i = 0; i < c->marks.nelts; i += n) {
+
+        for (n = 1; i + n < c->marks.nelts
+                    && mark[i + n].write == mark[i].write
+                    && mark[i + n].arg == mark[i].arg; n++)
+        {
+            /* void */
+        }
+
+        arg = mark[i].write == c->writes.nelts
+              ? NGX_ROOMS_COMMIT_ROW : first[mark[i].write] + mark[i].arg;
+
+        argv[arg - 1] = ngx_rooms_commit_fill(c, marks, &mark[i], n, arg,
+                                              argv[arg - 1], given);
+    }
+
+    return c->failed ? NGX_ERROR : NGX_OK;
+}
+
+
+/* Each guard's arguments end where those of the next one begin. */
+static void
+ngx_rooms_commit_count_args(ngx_rooms_commit_t *c)
+{
+    ngx_uint_t          i, last;
+    ngx_rooms_guard_t  *guard;
+
+    guard = c->guards.elts;
+    last = c->args.nelts;
+
+    for (i = c->guards.nelts; i > 0; i--) {
+        guard[i - 1].argc = last - guard[i - 1].first;
+        last = guard[i - 1].first;
+    }
+}
+
+
+/* The writes behind the guards of the plan, and their arguments. */
+static rooms_str_t *
+ngx_rooms_commit_put_writes(ngx_rooms_commit_t *c, ngx_array_t *plan,
+    ngx_uint_t *first, rooms_str_t *argv, rooms_str_t *a)
+{
+    u_char             *p;
+    ngx_uint_t          i, begin;
     ngx_rooms_write_t  *w;
 
     w = c->writes.elts;
-    mark = c->marks.elts;
+    begin = plan->nelts + 1;
 
-    plan = ngx_pnalloc(c->pool, 4 + NGX_ROOMS_COMMIT_STEP
-                                    * (c->writes.nelts + c->marks.nelts));
-    first = ngx_palloc(c->pool, (c->writes.nelts + 1) * sizeof(ngx_uint_t));
-
-    if (plan == NULL || first == NULL) {
+    p = ngx_array_push_n(plan, NGX_ROOMS_COMMIT_STEP * c->writes.nelts);
+    if (p == NULL) {
         return NULL;
     }
-
-    p = ngx_rooms_commit_two(c, plan, c->events.data
-                             ? ngx_rooms_commit_key(c, c->events) : 0);
-    p = ngx_rooms_commit_two(c, p, c->timed.data
-                             ? ngx_rooms_commit_key(c, c->timed) : 0);
 
     for (i = 0; i < c->writes.nelts; i++) {
         *p++ = w[i].command;
@@ -809,21 +1231,38 @@ ngx_rooms_commit_put_writes(ngx_rooms_commit_t *c, rooms_str_t *argv,
         }
     }
 
-    argv[6] = (rooms_str_t) { p - plan, plan };
-    marks = p;
-    m = p;
-
-    for (i = c->marks.nelts; i > 0; i--) {
-        m = ngx_rooms_commit_put_mark(c, m, mark[i - 1].write == c->writes.nelts
-                                            ? NGX_ROOMS_COMMIT_HEAD
-                                            : first[mark[i - 1].write]
-                                              + mark[i - 1].arg,
-                                      mark[i - 1].at);
-    }
-
-    argv[7] = (rooms_str_t) { m - marks, marks };
+    p = plan->elts;
+    *p++ = begin >> 16;
+    p = ngx_rooms_commit_two(c, p, begin & 0xffff);
+    (void) ngx_rooms_commit_two(c, p, c->events.data
+                                ? ngx_rooms_commit_key(c, c->events) : 0);
 
     return a;
+}
+
+
+/* Positions that the commit is to take, the last of n of them. */
+static int64_t
+ngx_rooms_commit_wish(int64_t n)
+{
+    int64_t         floor;
+    static int64_t  last;
+
+    floor = ngx_max(ngx_rooms_commit_floor(), 1);
+
+    if (n != 1) {
+        return floor - 1 + n;
+    }
+
+    /* more of ours than its millisecond has, or in another tenant */
+
+    if (floor <= last && last - floor < NGX_ROOMS_POSITIONS_MS * 1000) {
+        floor = last + 1;
+    }
+
+    last = floor;
+
+    return floor;
 }
 
 
@@ -835,11 +1274,12 @@ ngx_int_t
 ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys, ngx_uint_t whole)
 {
-    u_char              hex[16];
-    int64_t             floor;
-    ngx_uint_t          i, n, marks;
+    ngx_uint_t          i, n, marked, *first;
     rooms_str_t        *all, *argv, *a;
+    ngx_array_t         marks;
     ngx_rooms_write_t  *w;
+    ngx_rooms_reads_t   reads;
+    ngx_rooms_given_t   given;
 
     ngx_rooms_commit_guard_quotas(c, keys);
 
@@ -847,17 +1287,30 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
         (void) ngx_rooms_commit_key(c, c->events);
     }
 
-    marks = c->marks.nelts;
+    if (c->timed.data) {
+        (void) ngx_rooms_commit_key(c, c->timed);
+    }
+
+    ngx_rooms_commit_count_args(c);
+
+    if (ngx_rooms_commit_put_guards(c, &reads) != NGX_OK
+        || ngx_array_init(&marks, b->pool, 16 * NGX_ROOMS_COMMIT_MARK, 1)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     w = c->writes.elts;
-    n = 3 + c->keys.nelts + NGX_ROOMS_COMMIT_ARGS + c->args.nelts;
+    n = 3 + c->keys.nelts + NGX_ROOMS_COMMIT_ARGS + reads.args.nelts;
 
     for (i = 0; i < c->writes.nelts; i++) {
         n += w[i].argc;
     }
 
     all = ngx_palloc(b->pool, n * sizeof(rooms_str_t));
+    first = ngx_palloc(b->pool, (c->writes.nelts + 1) * sizeof(ngx_uint_t));
 
-    if (all == NULL || c->failed) {
+    if (all == NULL || first == NULL || c->failed) {
         return NGX_ERROR;
     }
 
@@ -867,35 +1320,41 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     a += c->keys.nelts;
 
     argv = a;
-    floor = ngx_max(ngx_rooms_commit_floor(), 1);
-    i = c->events.data ? 1 : c->takes;
-
-    argv[0] = c->number;
-    argv[1] = c->place;
-    argv[2] = ngx_rooms_number(b->pool, floor);
-    argv[3] = ngx_rooms_join(b->pool, { ngx_sprintf(hex, "%013xL", floor)
-                                        - hex, hex });
-    argv[4] = i ? ngx_rooms_number(b->pool, i) : ngx_rooms_s("");
-    argv[5] = (rooms_str_t) { c->guards.nelts, c->guards.elts };
-    argv[8] = c->head;
-    argv[9] = c->tail;
-    argv[10] = ngx_rooms_number(b->pool, c->time);
     a += NGX_ROOMS_COMMIT_ARGS;
+    ngx_memcpy(a, reads.args.elts, reads.args.nelts * sizeof(rooms_str_t));
+    a += reads.args.nelts;
 
-    ngx_memcpy(a, c->args.elts, c->args.nelts * sizeof(rooms_str_t));
-    a += c->args.nelts;
+    a = ngx_rooms_commit_put_writes(c, &reads.plan, first, argv, a);
+
+    if (a == NULL) {
+        return NGX_ERROR;
+    }
+
+    i = c->events.data ? 1 : c->takes;
+    ngx_rooms_commit_given(&given, ngx_rooms_commit_wish(i), c->time);
+
+    argv[0] = ngx_rooms_dup(b->pool, given.text[2]);
+    argv[1] = i ? ngx_rooms_number(b->pool, i) : ngx_rooms_s("");
+    argv[2] = (rooms_str_t) { reads.plan.nelts, reads.plan.elts };
+    argv[4] = ngx_rooms_dup(b->pool, given.text[3]);
+    argv[5] = c->place;
+    argv[6] = c->events.data ? ngx_rooms_join(b->pool, c->head, c->tail)
+                             : ngx_rooms_s("");
+
+    marked = c->marks.nelts;
 
     if (c->events.data) {
         ngx_rooms_commit_mark(c, c->writes.nelts, 0, c->head);
     }
 
-    a = ngx_rooms_commit_put_writes(c, argv, a);
-
-    c->marks.nelts = marks;
-
-    if (a == NULL || c->failed) {
+    if (ngx_rooms_commit_put_marks(c, &marks, argv, first, &given) != NGX_OK)
+    {
         return NGX_ERROR;
     }
+
+    argv[3] = (rooms_str_t) { marks.nelts, marks.elts };
+
+    c->marks.nelts = marked;
 
     return ngx_rooms_batch_add(b, all, n);
 }
@@ -978,9 +1437,15 @@ ngx_rooms_commit_result(ngx_rooms_batch_t *b, int64_t *position,
 ngx_int_t
 ngx_rooms_commit_build_resolve(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b)
 {
+    /* as many were drawn since: its hash may be gone, and not its change */
+
+    if (ngx_rooms_commit_numbers - c->number >= NGX_ROOMS_COMMIT_RING) {
+        return NGX_DECLINED;
+    }
+
     return ngx_rooms_command(b, ngx_rooms_s("EVAL"),
                              ngx_rooms_s(NGX_ROOMS_RESOLVE_LUA),
-                             ngx_rooms_s("1"), c->id, c->number, c->place);
+                             ngx_rooms_s("1"), c->id, c->place);
 }
 
 
@@ -1003,6 +1468,12 @@ ngx_rooms_commit_took(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b)
     off_t        ms;
     size_t       n;
     rooms_str_t  time;
+
+    if (c->expires && c->id.len <= NGX_ROOMS_COMMIT_KEY) {
+        ngx_memcpy(ngx_rooms_commit_kept.key, c->id.data, c->id.len);
+        ngx_rooms_commit_kept.len = c->id.len;
+        ngx_rooms_commit_kept.at = ngx_time();
+    }
 
     if (b->replies[0]->type == REDIS_REPLY_ARRAY) {
         time = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[0], 2));
@@ -1036,11 +1507,7 @@ ngx_rooms_commit_resolved(ngx_rooms_batch_t *b, int64_t *position)
         return NGX_ROOMS_COMMIT_ERROR;
     }
 
-    if (rooms_str_eq(value, ngx_rooms_s("overtaken"))) {
-        return NGX_ROOMS_COMMIT_UNKNOWN;
-    }
-
-    /* the position may be followed by the time */
+    /* the time, if there is one, is none of it */
 
     *position = ngx_atoof((u_char *) value.data,
                           ngx_rooms_commit_first(value));

@@ -21,8 +21,12 @@
  */
 #define NGX_ROOMS_HEX  "\1"
 #define NGX_ROOMS_POS  "\2"
+/* ... the score in a zset that has the newest first ... */
+#define NGX_ROOMS_NEWEST  "-" NGX_ROOMS_POS
 /* ... and byte 3 the event's time, in ms. */
 #define NGX_ROOMS_MS   "\3"
+/* As an argument's first byte: the number after it, minus the position. */
+#define NGX_ROOMS_LESS  "\5"
 
 /* The version of the tenant's keys and values (docs/data-model.md). */
 #define NGX_ROOMS_SCHEMA  "1"
@@ -44,12 +48,12 @@ typedef enum {
 typedef struct {
     ngx_pool_t         *pool;
     ngx_array_t         keys;          /* of rooms_str_t, each once */
-    ngx_array_t         guards;        /* of u_char, as the script reads them */
+    ngx_array_t         guards;        /* of ngx_rooms_guard_t */
     ngx_array_t         args;          /* of rooms_str_t: the guards'
                                           arguments */
     ngx_array_t         writes;        /* of ngx_rooms_write_t */
     ngx_array_t         marks;         /* of ngx_rooms_mark_t */
-    ngx_uint_t          nguards;
+    ngx_uint_t          nguards;       /* guards.nelts */
     rooms_str_t         events;        /* its key; NULL: no event */
     rooms_stored_t      event;         /* digits contain a mark */
     rooms_str_t         room;          /* the event's */
@@ -59,9 +63,9 @@ typedef struct {
                                           moves; NULL: none */
     int64_t             time;          /* ms; the script may take a later one */
     int64_t             takes;         /* positions taken without an event */
-    rooms_str_t         id;            /* key of the ring that records it */
-    rooms_str_t         number;        /* the worker's number of the commit */
-    rooms_str_t         place;         /* its place in the ring */
+    rooms_str_t         id;            /* key of the hash that records it */
+    uint64_t            number;        /* the worker's number of the commit */
+    rooms_str_t         place;         /* its field in that hash */
     ngx_array_t        *people;        /* participants whose rows it writes */
     rooms_str_t         concerned;     /* " participant" for each one whose
                                           membership changes */
@@ -85,6 +89,7 @@ typedef struct {
     unsigned            peers:1;       /* has a guard already */
     unsigned            guests:1;      /* likewise */
 
+    unsigned            expires:1;     /* sets its hash's time to live */
     unsigned            guarded:1;     /* quotas are among the guards */
     unsigned            posts:1;       /* it writes to an outbox */
     unsigned            failed:1;      /* out of memory */
@@ -93,9 +98,7 @@ typedef struct {
 typedef enum {
     NGX_ROOMS_COMMIT_DONE = 0,
     NGX_ROOMS_COMMIT_CONFLICT,         /* a guard didn't hold */
-    NGX_ROOMS_COMMIT_NOSCRIPT,         /* send it again with the script's
-                                          text */
-    NGX_ROOMS_COMMIT_UNKNOWN,          /* it is too late to find out */
+    NGX_ROOMS_COMMIT_NOSCRIPT,         /* send it again, whole */
     NGX_ROOMS_COMMIT_ERROR
 } ngx_rooms_commit_e;
 
@@ -228,8 +231,9 @@ ngx_rooms_commit_e ngx_rooms_commit_result(ngx_rooms_batch_t *b,
 void ngx_rooms_commit_took(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b);
 
 /*
- * A commit's reply was lost.  The batch asks what became of the commit.  If
- * the store hasn't seen it, the store bars it, so that the answer stays true.
+ * A reply was lost.  The batch asks what became of the commit and, if the
+ * store hasn't seen it, bars it for good: afterwards the answer is certain.
+ * NGX_DECLINED: it is too late to find out.
  */
 ngx_int_t ngx_rooms_commit_build_resolve(ngx_rooms_commit_t *c,
     ngx_rooms_batch_t *b);

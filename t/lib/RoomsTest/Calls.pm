@@ -318,11 +318,11 @@ sub verify_room {
     $same->('bans', $redis->('ZRANGE', key("r:$room:bans"), 0, -1),
             \@banned);
     $same->('markers', $redis->('ZRANGE', key("r:$room:markers"), 0, -1),
-            [map { "~$_" } @in])
+            [map { "!$_" } @in])
         if @{$redis->('ZRANGE', key("r:$room:markers"), 0, 0)};
 
     $same->('markers among the messages',
-            [grep { /^~/ } @{$redis->('ZRANGE', key("r:$room:unread"), 0,
+            [grep { /^!/ } @{$redis->('ZRANGE', key("r:$room:unread"), 0,
                                       -1)}],
             $redis->('ZRANGE', key("r:$room:markers"), 0, -1));
 
