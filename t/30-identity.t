@@ -314,9 +314,12 @@ our ($buffers) = $page =~ /^(large_client_header_buffers [^;]+;)$/m;
 
 Test::More::is(length $longest, 8192, 'a token of 8 KiB');
 
-# Every request registers, if it doesn't say otherwise.
+# A block without config has that of the one before, and every request
+# registers, if it doesn't say otherwise.
 add_block_preprocessor(sub {
     my ($block) = @_;
+
+    default_config($block->config);
 
     $block->set_value(request => 'POST /v1/auth/register')
         if !defined $block->request;
@@ -341,7 +344,6 @@ __DATA__
 
 
 === TEST 2: Keycloak: what is refused, and what one is told
---- config eval: ::recipe('Keycloak')
 --- request eval
 [("POST /v1/auth/register") x 8]
 --- more_headers eval
@@ -354,7 +356,6 @@ __DATA__
 
 
 === TEST 3: Keycloak: a room that everybody has left
---- config eval: ::recipe('Keycloak')
 --- request
 POST /v1/rooms
 {"room_type": "group", "name": "R"}
@@ -366,7 +367,6 @@ room: json data.id
 
 
 === TEST 4: ... is seen by an administrator, and by nobody who has a word like it elsewhere
---- config eval: ::recipe('Keycloak')
 --- request eval
 ["POST /v1/rooms/{{room}}/leave", ("GET /v1/rooms/{{room}}") x 2]
 --- more_headers eval
@@ -377,7 +377,6 @@ room: json data.id
 
 
 === TEST 5: Keycloak: its key for encryption is passed over, with one warning
---- config eval: ::recipe('Keycloak')
 --- more_headers eval: ::by('Keycloak')
 --- grep_error_log: keys are passed over: keys[0]
 --- grep_error_log_out
@@ -386,7 +385,6 @@ keys are passed over: keys[0]
 
 
 === TEST 6: ... and signs nothing
---- config eval: ::recipe('Keycloak')
 --- more_headers eval
 ::bearer(::token('two', { typ => 'JWT', kid => 'enc-key' }, ::claims_of('Keycloak')))
 --- error_code: 401
@@ -396,7 +394,6 @@ WWW-Authenticate: .*no key has this 'kid'.*
 
 
 === TEST 7: Keycloak: somebody of another tenant
---- config eval: ::recipe('Keycloak')
 --- more_headers eval: ::by('Keycloak', tenant_id => 'globex')
 --- error_code: 403
 
@@ -431,7 +428,6 @@ data.display_name = u
 
 
 === TEST 10: Auth0: what is refused, and what one is told
---- config eval: ::recipe('Auth0')
 --- request eval
 [("POST /v1/auth/register") x 8]
 --- more_headers eval
@@ -444,7 +440,6 @@ data.display_name = u
 
 
 === TEST 11: Auth0: a room that everybody has left
---- config eval: ::recipe('Auth0')
 --- request
 POST /v1/rooms
 {"room_type": "group", "name": "R"}
@@ -456,7 +451,6 @@ room: json data.id
 
 
 === TEST 12: ... is seen by an administrator, and by nobody who has a word like it elsewhere
---- config eval: ::recipe('Auth0')
 --- request eval
 ["POST /v1/rooms/{{room}}/leave", ("GET /v1/rooms/{{room}}") x 2]
 --- more_headers eval
@@ -467,7 +461,6 @@ room: json data.id
 
 
 === TEST 13: Auth0: without a tenant, and with one that stands elsewhere
---- config eval: ::recipe('Auth0')
 --- request eval
 [("POST /v1/auth/register") x 2]
 --- more_headers eval
@@ -494,7 +487,6 @@ room: json data.id
 
 
 === TEST 15: Entra ID: what is refused, and what one is told
---- config eval: ::recipe('Entra ID')
 --- request eval
 [("POST /v1/auth/register") x 8]
 --- more_headers eval
@@ -507,7 +499,6 @@ room: json data.id
 
 
 === TEST 16: Entra ID: a room that everybody has left
---- config eval: ::recipe('Entra ID')
 --- request
 POST /v1/rooms
 {"room_type": "group", "name": "R"}
@@ -519,7 +510,6 @@ room: json data.id
 
 
 === TEST 17: ... is seen by an administrator, and by nobody who has a word like it elsewhere
---- config eval: ::recipe('Entra ID')
 --- request eval
 ["POST /v1/rooms/{{room}}/leave", ("GET /v1/rooms/{{room}}") x 2]
 --- more_headers eval
@@ -530,7 +520,6 @@ room: json data.id
 
 
 === TEST 18: Entra ID: no directory
---- config eval: ::recipe('Entra ID')
 --- more_headers eval: ::by('Entra ID', tid => undef)
 --- error_code: 401
 --- response_headers_like
@@ -552,7 +541,6 @@ WWW-Authenticate: .*tenant.*
 
 
 === TEST 20: Okta: what is refused, and what one is told
---- config eval: ::recipe('Okta')
 --- request eval
 [("POST /v1/auth/register") x 8]
 --- more_headers eval
@@ -565,7 +553,6 @@ WWW-Authenticate: .*tenant.*
 
 
 === TEST 21: Okta: a room that everybody has left
---- config eval: ::recipe('Okta')
 --- request
 POST /v1/rooms
 {"room_type": "group", "name": "R"}
@@ -577,7 +564,6 @@ room: json data.id
 
 
 === TEST 22: ... is seen by an administrator, and by nobody who has a word like it elsewhere
---- config eval: ::recipe('Okta')
 --- request eval
 ["POST /v1/rooms/{{room}}/leave", ("GET /v1/rooms/{{room}}") x 2]
 --- more_headers eval
@@ -588,7 +574,6 @@ room: json data.id
 
 
 === TEST 23: Okta: another user with the same login
---- config eval: ::recipe('Okta')
 --- more_headers eval: ::by('Okta', uid => '00unew')
 --- json
 data.participant_id = 00unew
@@ -612,7 +597,6 @@ data.display_name = Ada Lovelace
 
 
 === TEST 25: Cognito: what is refused, and what one is told
---- config eval: ::recipe('Cognito')
 --- request eval
 [("POST /v1/auth/register") x 8]
 --- more_headers eval
@@ -625,7 +609,6 @@ data.display_name = Ada Lovelace
 
 
 === TEST 26: Cognito: a room that everybody has left
---- config eval: ::recipe('Cognito')
 --- request
 POST /v1/rooms
 {"room_type": "group", "name": "R"}
@@ -637,7 +620,6 @@ room: json data.id
 
 
 === TEST 27: ... is seen by an administrator, and by nobody who has a word like it elsewhere
---- config eval: ::recipe('Cognito')
 --- request eval
 ["POST /v1/rooms/{{room}}/leave", ("GET /v1/rooms/{{room}}") x 2]
 --- more_headers eval
@@ -679,7 +661,6 @@ HSET sw:{acme.example}:tenant registered 1 = 1
 
 
 === TEST 30: Google: who a user is, the first time and again
---- config eval: ::recipe('Google')
 --- request eval
 ["POST /v1/auth/register", "POST /v1/auth/register"]
 --- more_headers eval
@@ -691,7 +672,6 @@ HSET sw:{acme.example}:tenant registered 1 = 1
 
 
 === TEST 31: Google: what is refused, and what one is told
---- config eval: ::recipe('Google')
 --- request eval
 [("POST /v1/auth/register") x 8]
 --- more_headers eval
@@ -704,7 +684,6 @@ HSET sw:{acme.example}:tenant registered 1 = 1
 
 
 === TEST 32: Google: a room that everybody has left
---- config eval: ::recipe('Google')
 --- request
 POST /v1/rooms
 {"room_type": "group", "name": "R"}
@@ -716,7 +695,6 @@ room: json data.id
 
 
 === TEST 33: ... is seen by an administrator, and by nobody who has a word like it elsewhere
---- config eval: ::recipe('Google')
 --- request eval
 ["POST /v1/rooms/{{room}}/leave", ("GET /v1/rooms/{{room}}") x 2]
 --- more_headers eval
@@ -727,7 +705,6 @@ room: json data.id
 
 
 === TEST 34: Google: a private account, and another Workspace
---- config eval: ::recipe('Google')
 --- request eval
 [("POST /v1/auth/register") x 2]
 --- more_headers eval

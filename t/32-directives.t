@@ -26,20 +26,16 @@ run_tests();
 __DATA__
 
 === TEST 1: rooms is on or off
---- config
-        rooms maybe;
+--- config: rooms maybe;
 --- must_die
---- error_log
-must be "on" or "off"
+--- error_log: must be "on" or "off"
 
 
 
 === TEST 2: ... and says which
---- config
-        rooms;
+--- config: rooms;
 --- must_die
---- error_log
-invalid number of arguments in "rooms"
+--- error_log: invalid number of arguments in "rooms"
 
 
 
@@ -61,17 +57,14 @@ html/rooms.conf:2
         rooms_auth mock;
         location /a { rooms on; rooms off; }
 --- must_die
---- error_log
-"rooms" directive is duplicate
+--- error_log: "rooms" directive is duplicate
 
 
 
 === TEST 5: a location has one handler: rooms_status after another
---- config
-        location /a { rooms on; proxy_pass http://127.0.0.1; rooms_status; }
+--- config: location /a { rooms on; proxy_pass http://127.0.0.1; rooms_status; }
 --- must_die
---- error_log
-another handler
+--- error_log: another handler
 
 
 
@@ -80,8 +73,7 @@ another handler
         rooms_auth mock;
         location /a { stub_status; rooms on; }
 --- must_die
---- error_log
-another handler
+--- error_log: another handler
 
 
 
@@ -100,8 +92,7 @@ html/rooms.conf:3
 
 
 === TEST 8: rooms_serve names parts of the tree, and the error all of them
---- config
-        rooms_serve room;
+--- config: rooms_serve room;
 --- must_die
 --- error_log
 "rooms_serve" directive has the invalid value "room": it takes "rooms", "directory", 
@@ -110,47 +101,37 @@ html/rooms.conf:3
 
 
 === TEST 9: ... each of which is one
---- config
-        rooms_serve rooms nothing;
+--- config: rooms_serve rooms nothing;
 --- must_die
---- error_log
-invalid value "nothing": it takes "rooms"
+--- error_log: invalid value "nothing": it takes "rooms"
 
 
 
 === TEST 10: ... at least one
---- config
-        rooms_serve;
+--- config: rooms_serve;
 --- must_die
---- error_log
-invalid number of arguments in "rooms_serve"
+--- error_log: invalid number of arguments in "rooms_serve"
 
 
 
 === TEST 11: rooms_serve is of a server
---- config
-        location /a { rooms_serve rooms; }
+--- config: location /a { rooms_serve rooms; }
 --- must_die
---- error_log
-"rooms_serve" directive is not allowed here
+--- error_log: "rooms_serve" directive is not allowed here
 
 
 
 === TEST 12: rooms_fallback is a named location
---- config
-        rooms_fallback name;
+--- config: rooms_fallback name;
 --- must_die
---- error_log
-must name a location, "@name"
+--- error_log: must name a location, "@name"
 
 
 
 === TEST 13: ... of a name
---- config
-        rooms_fallback @;
+--- config: rooms_fallback @;
 --- must_die
---- error_log
-must name a location
+--- error_log: must name a location
 
 
 
@@ -159,23 +140,19 @@ must name a location
         rooms_fallback @a;
         rooms_fallback @b;
 --- must_die
---- error_log
-"rooms_fallback" directive is duplicate
+--- error_log: "rooms_fallback" directive is duplicate
 
 
 
 === TEST 15: rooms_status is of a location
---- config
-        rooms_status;
+--- config: rooms_status;
 --- must_die
---- error_log
-"rooms_status" directive is not allowed here
+--- error_log: "rooms_status" directive is not allowed here
 
 
 
 === TEST 16: rooms_redis http://127.0.0.1: must begin with redis://
---- config
-        rooms_redis http://127.0.0.1;
+--- config: rooms_redis http://127.0.0.1;
 --- must_die
 --- error_log
 rooms_redis
@@ -184,8 +161,7 @@ must begin with "redis://"
 
 
 === TEST 17: rooms_redis 127.0.0.1:6379: must begin with
---- config
-        rooms_redis 127.0.0.1:6379;
+--- config: rooms_redis 127.0.0.1:6379;
 --- must_die
 --- error_log
 rooms_redis
@@ -194,8 +170,7 @@ must begin with
 
 
 === TEST 18: rooms_redis redis://: has no host
---- config
-        rooms_redis redis://;
+--- config: rooms_redis redis://;
 --- must_die
 --- error_log
 rooms_redis
@@ -204,8 +179,7 @@ has no host
 
 
 === TEST 19: rooms_redis redis:///0: has no host
---- config
-        rooms_redis redis:///0;
+--- config: rooms_redis redis:///0;
 --- must_die
 --- error_log
 rooms_redis
@@ -214,8 +188,7 @@ has no host
 
 
 === TEST 20: rooms_redis redis://127.0.0.1:0/0: invalid port
---- config
-        rooms_redis redis://127.0.0.1:0/0;
+--- config: rooms_redis redis://127.0.0.1:0/0;
 --- must_die
 --- error_log
 rooms_redis
@@ -224,8 +197,7 @@ invalid port
 
 
 === TEST 21: rooms_redis redis://127.0.0.1:99999/0: invalid port
---- config
-        rooms_redis redis://127.0.0.1:99999/0;
+--- config: rooms_redis redis://127.0.0.1:99999/0;
 --- must_die
 --- error_log
 rooms_redis
@@ -234,8 +206,7 @@ invalid port
 
 
 === TEST 22: rooms_redis redis://127.0.0.1:x/0: invalid port
---- config
-        rooms_redis redis://127.0.0.1:x/0;
+--- config: rooms_redis redis://127.0.0.1:x/0;
 --- must_die
 --- error_log
 rooms_redis
@@ -244,8 +215,7 @@ invalid port
 
 
 === TEST 23: rooms_redis redis://127.0.0.1/x: invalid database number
---- config
-        rooms_redis redis://127.0.0.1/x;
+--- config: rooms_redis redis://127.0.0.1/x;
 --- must_die
 --- error_log
 rooms_redis
@@ -254,8 +224,7 @@ invalid database number
 
 
 === TEST 24: rooms_redis redis://127.0.0.1/-1: invalid database number
---- config
-        rooms_redis redis://127.0.0.1/-1;
+--- config: rooms_redis redis://127.0.0.1/-1;
 --- must_die
 --- error_log
 rooms_redis
@@ -264,8 +233,7 @@ invalid database number
 
 
 === TEST 25: rooms_redis redis://127.0.0.1/0/1: invalid database number
---- config
-        rooms_redis redis://127.0.0.1/0/1;
+--- config: rooms_redis redis://127.0.0.1/0/1;
 --- must_die
 --- error_log
 rooms_redis
@@ -274,8 +242,7 @@ invalid database number
 
 
 === TEST 26: rooms_redis redis://user@127.0.0.1/0: user:password
---- config
-        rooms_redis redis://user@127.0.0.1/0;
+--- config: rooms_redis redis://user@127.0.0.1/0;
 --- must_die
 --- error_log
 rooms_redis
@@ -284,8 +251,7 @@ user:password
 
 
 === TEST 27: rooms_redis redis://no.such.host.invalid/0: host not found
---- config
-        rooms_redis redis://no.such.host.invalid/0;
+--- config: rooms_redis redis://no.such.host.invalid/0;
 --- must_die
 --- error_log
 rooms_redis
@@ -294,8 +260,7 @@ host not found
 
 
 === TEST 28: rooms_redis redis+unix://: absolute path
---- config
-        rooms_redis redis+unix://;
+--- config: rooms_redis redis+unix://;
 --- must_die
 --- error_log
 rooms_redis
@@ -304,8 +269,7 @@ absolute path
 
 
 === TEST 29: rooms_redis redis+unix://redis.sock: absolute path
---- config
-        rooms_redis redis+unix://redis.sock;
+--- config: rooms_redis redis+unix://redis.sock;
 --- must_die
 --- error_log
 rooms_redis
@@ -324,8 +288,7 @@ too long a path
 
 
 === TEST 31: rooms_redis redis+unix:///a?db=x: invalid database number
---- config
-        rooms_redis redis+unix:///a?db=x;
+--- config: rooms_redis redis+unix:///a?db=x;
 --- must_die
 --- error_log
 rooms_redis
@@ -334,8 +297,7 @@ invalid database number
 
 
 === TEST 32: rooms_redis redis+unix:///a?x=1: knows no query
---- config
-        rooms_redis redis+unix:///a?x=1;
+--- config: rooms_redis redis+unix:///a?x=1;
 --- must_die
 --- error_log
 rooms_redis
@@ -344,8 +306,7 @@ knows no query
 
 
 === TEST 33: rooms_redis redis-sentinel://127.0.0.1:1: must end in /name
---- config
-        rooms_redis redis-sentinel://127.0.0.1:1;
+--- config: rooms_redis redis-sentinel://127.0.0.1:1;
 --- must_die
 --- error_log
 rooms_redis
@@ -354,8 +315,7 @@ must end in "/name"
 
 
 === TEST 34: rooms_redis rediss://127.0.0.1/0: TLS
---- config
-        rooms_redis rediss://127.0.0.1/0;
+--- config: rooms_redis rediss://127.0.0.1/0;
 --- must_die
 --- error_log
 rooms_redis
@@ -368,113 +328,89 @@ TLS
         rooms_redis redis://127.0.0.1/0;
         rooms_redis redis://127.0.0.1/1;
 --- must_die
---- error_log
-"rooms_redis" directive is duplicate
+--- error_log: "rooms_redis" directive is duplicate
 
 
 
 === TEST 36: rooms_redis_timeout is a time
---- config
-        rooms_redis_timeout soon;
+--- config: rooms_redis_timeout soon;
 --- must_die
---- error_log
-invalid value in
+--- error_log: invalid value in
 
 
 
 === TEST 37: rooms_redis_connect_timeout is no negative one
---- config
-        rooms_redis_connect_timeout -1s;
+--- config: rooms_redis_connect_timeout -1s;
 --- must_die
---- error_log
-invalid value in
+--- error_log: invalid value in
 
 
 
 === TEST 38: rooms_redis_wait: at least one replica
---- config
-        rooms_redis_wait 0;
+--- config: rooms_redis_wait 0;
 --- must_die
---- error_log
-number of replicas
+--- error_log: number of replicas
 
 
 
 === TEST 39: rooms_redis_wait: a number
---- config
-        rooms_redis_wait two;
+--- config: rooms_redis_wait two;
 --- must_die
---- error_log
-number of replicas
+--- error_log: number of replicas
 
 
 
 === TEST 40: rooms_redis_wait: no time where it is off
---- config
-        rooms_redis_wait off 1s;
+--- config: rooms_redis_wait off 1s;
 --- must_die
---- error_log
-time behind "off"
+--- error_log: time behind "off"
 
 
 
 === TEST 41: rooms_redis_wait: a time behind the number
---- config
-        rooms_redis_wait 1 soon;
+--- config: rooms_redis_wait 1 soon;
 --- must_die
---- error_log
-needs a time
+--- error_log: needs a time
 
 
 
 === TEST 42: rooms_redis_wait is shorter than a round to the store
---- config
-        rooms on; rooms_auth mock; rooms_redis_wait 1 2s;
+--- config: rooms on; rooms_auth mock; rooms_redis_wait 1 2s;
 --- must_die
---- error_log
-waits 2000ms, which must be less than
+--- error_log: waits 2000ms, which must be less than
 
 
 
 === TEST 43: rooms_key_prefix is not empty
---- config
-        rooms_key_prefix "";
+--- config: rooms_key_prefix "";
 --- must_die
---- error_log
-must be 1 to 64 bytes
+--- error_log: must be 1 to 64 bytes
 
 
 
 === TEST 44: ... has no braces
---- config
-        rooms_key_prefix "a{b}c";
+--- config: rooms_key_prefix "a{b}c";
 --- must_die
---- error_log
-without braces
+--- error_log: without braces
 
 
 
 === TEST 45: ... and at most 64 bytes
---- config
-        rooms_key_prefix xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx;
+--- config: rooms_key_prefix xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx;
 --- must_die
---- error_log
-must be 1 to 64 bytes
+--- error_log: must be 1 to 64 bytes
 
 
 
 === TEST 46: rooms_auth is one of three
---- config
-        rooms_auth none;
+--- config: rooms_auth none;
 --- must_die
---- error_log
-"rooms_auth" directive has the invalid value "none": it takes "jwt", "mock", "hybrid" in
+--- error_log: "rooms_auth" directive has the invalid value "none": it takes "jwt", "mock", "hybrid" in
 
 
 
 === TEST 47: rooms_import_limits has names
---- config
-        rooms_import_limits entry=5;
+--- config: rooms_import_limits entry=5;
 --- must_die
 --- error_log
 "rooms_import_limits" directive has the invalid value "entry=5": it takes "unpacked=SIZE", "entries=N", 
@@ -482,56 +418,44 @@ must be 1 to 64 bytes
 
 
 === TEST 48: ... and numbers above 0
---- config
-        rooms_import_limits ratio=0;
+--- config: rooms_import_limits ratio=0;
 --- must_die
---- error_log
-invalid value "ratio=0"
+--- error_log: invalid value "ratio=0"
 
 
 
 === TEST 49: rooms_auth_jwks_request is a path
---- config
-        rooms_auth_jwks_request keys;
+--- config: rooms_auth_jwks_request keys;
 --- must_die
---- error_log
-must be a path
+--- error_log: must be a path
 
 
 
 === TEST 50: rooms_auth_leeway is a time
---- config
-        rooms_auth_leeway long;
+--- config: rooms_auth_leeway long;
 --- must_die
---- error_log
-invalid value in
+--- error_log: invalid value in
 
 
 
 === TEST 51: rooms_auth_claim begins with what is claimed
---- config
-        rooms_auth_claim sub a;
+--- config: rooms_auth_claim sub a;
 --- must_die
---- error_log
-must begin with "participant", "tenant", "name", "local" or "roles"
+--- error_log: must begin with "participant", "tenant", "name", "local" or "roles"
 
 
 
 === TEST 52: ... and goes on with a path
---- config
-        rooms_auth_claim roles;
+--- config: rooms_auth_claim roles;
 --- must_die
---- error_log
-invalid number of arguments in "rooms_auth_claim"
+--- error_log: invalid number of arguments in "rooms_auth_claim"
 
 
 
 === TEST 53: ... of words
---- config
-        rooms_auth_claim roles a "";
+--- config: rooms_auth_claim roles a "";
 --- must_die
---- error_log
-has an empty word
+--- error_log: has an empty word
 
 
 
@@ -549,20 +473,16 @@ html/rooms.conf:2
 
 
 === TEST 55: rooms_auth_admin has roles
---- config
-        rooms_auth_admin;
+--- config: rooms_auth_admin;
 --- must_die
---- error_log
-invalid number of arguments in "rooms_auth_admin"
+--- error_log: invalid number of arguments in "rooms_auth_admin"
 
 
 
 === TEST 56: ... that are words
---- config
-        rooms_auth_admin "";
+--- config: rooms_auth_admin "";
 --- must_die
---- error_log
-has an empty word
+--- error_log: has an empty word
 
 
 
@@ -580,74 +500,58 @@ html/rooms.conf:2
 
 
 === TEST 58: rooms_tenant is a tenant id
---- config
-        rooms_tenant a/b;
+--- config: rooms_tenant a/b;
 --- must_die
---- error_log
-must be 1 to 64 of
+--- error_log: must be 1 to 64 of
 
 
 
 === TEST 59: ... not an empty one
---- config
-        rooms_tenant "";
+--- config: rooms_tenant "";
 --- must_die
---- error_log
-must be 1 to 64 of
+--- error_log: must be 1 to 64 of
 
 
 
 === TEST 60: rooms_tenants is one of two
---- config
-        rooms_tenants some;
+--- config: rooms_tenants some;
 --- must_die
---- error_log
-"rooms_tenants" directive has the invalid value "some": it takes "open", "strict" in
+--- error_log: "rooms_tenants" directive has the invalid value "some": it takes "open", "strict" in
 
 
 
 === TEST 61: rooms_server_name is a host name
---- config
-        rooms_server_name "a b";
+--- config: rooms_server_name "a b";
 --- must_die
---- error_log
-must be a host name
+--- error_log: must be a host name
 
 
 
 === TEST 62: ... not an empty one
---- config
-        rooms_server_name "";
+--- config: rooms_server_name "";
 --- must_die
---- error_log
-must be a host name
+--- error_log: must be a host name
 
 
 
 === TEST 63: rooms_max_participants is at least 1
---- config
-        rooms_max_participants 0;
+--- config: rooms_max_participants 0;
 --- must_die
---- error_log
-must be between 1 and
+--- error_log: must be between 1 and
 
 
 
 === TEST 64: ... and a number
---- config
-        rooms_max_participants many;
+--- config: rooms_max_participants many;
 --- must_die
---- error_log
-invalid number
+--- error_log: invalid number
 
 
 
 === TEST 65: rooms_max_rooms is a number or unlimited
---- config
-        rooms_max_rooms -1;
+--- config: rooms_max_rooms -1;
 --- must_die
---- error_log
-must be a number or "unlimited"
+--- error_log: must be a number or "unlimited"
 
 
 
@@ -656,8 +560,7 @@ must be a number or "unlimited"
         rooms_max_rooms 1;
         rooms_max_rooms unlimited;
 --- must_die
---- error_log
-"rooms_max_rooms" directive is duplicate
+--- error_log: "rooms_max_rooms" directive is duplicate
 
 
 
@@ -666,8 +569,7 @@ must be a number or "unlimited"
         rooms_max_rooms unlimited;
         rooms_max_rooms 1;
 --- must_die
---- error_log
-"rooms_max_rooms" directive is duplicate
+--- error_log: "rooms_max_rooms" directive is duplicate
 
 
 
@@ -676,8 +578,7 @@ must be a number or "unlimited"
         rooms_redis_timeout 1s;
         rooms_redis_timeout 2s;
 --- must_die
---- error_log
-"rooms_redis_timeout" directive is duplicate
+--- error_log: "rooms_redis_timeout" directive is duplicate
 
 
 
@@ -686,8 +587,7 @@ must be a number or "unlimited"
         rooms_redis_connect_timeout 1s;
         rooms_redis_connect_timeout 2s;
 --- must_die
---- error_log
-"rooms_redis_connect_timeout" directive is duplicate
+--- error_log: "rooms_redis_connect_timeout" directive is duplicate
 
 
 
@@ -696,8 +596,7 @@ must be a number or "unlimited"
         rooms_auth_leeway 1s;
         rooms_auth_leeway 2s;
 --- must_die
---- error_log
-"rooms_auth_leeway" directive is duplicate
+--- error_log: "rooms_auth_leeway" directive is duplicate
 
 
 
@@ -715,11 +614,9 @@ html/rooms.conf:2
 
 
 === TEST 72: ... and has a value
---- config
-        rooms_key_prefix;
+--- config: rooms_key_prefix;
 --- must_die
---- error_log
-invalid number of arguments in "rooms_key_prefix"
+--- error_log: invalid number of arguments in "rooms_key_prefix"
 
 
 
@@ -737,11 +634,9 @@ html/rooms.conf:2
 
 
 === TEST 74: ... and has a value
---- config
-        rooms_auth;
+--- config: rooms_auth;
 --- must_die
---- error_log
-invalid number of arguments in "rooms_auth"
+--- error_log: invalid number of arguments in "rooms_auth"
 
 
 
@@ -759,11 +654,9 @@ html/rooms.conf:2
 
 
 === TEST 76: ... and has a value
---- config
-        rooms_tenant;
+--- config: rooms_tenant;
 --- must_die
---- error_log
-invalid number of arguments in "rooms_tenant"
+--- error_log: invalid number of arguments in "rooms_tenant"
 
 
 
@@ -781,11 +674,9 @@ html/rooms.conf:2
 
 
 === TEST 78: ... and has a value
---- config
-        rooms_auth_issuer;
+--- config: rooms_auth_issuer;
 --- must_die
---- error_log
-invalid number of arguments in "rooms_auth_issuer"
+--- error_log: invalid number of arguments in "rooms_auth_issuer"
 
 
 
@@ -803,11 +694,9 @@ html/rooms.conf:2
 
 
 === TEST 80: ... and has a value
---- config
-        rooms_auth_audience;
+--- config: rooms_auth_audience;
 --- must_die
---- error_log
-invalid number of arguments in "rooms_auth_audience"
+--- error_log: invalid number of arguments in "rooms_auth_audience"
 
 
 
@@ -825,11 +714,9 @@ html/rooms.conf:2
 
 
 === TEST 82: ... and has a value
---- config
-        rooms_auth_jwks_request;
+--- config: rooms_auth_jwks_request;
 --- must_die
---- error_log
-invalid number of arguments in "rooms_auth_jwks_request"
+--- error_log: invalid number of arguments in "rooms_auth_jwks_request"
 
 
 
@@ -847,11 +734,9 @@ html/rooms.conf:2
 
 
 === TEST 84: ... and has a value
---- config
-        rooms_auth_jwks_file;
+--- config: rooms_auth_jwks_file;
 --- must_die
---- error_log
-invalid number of arguments in "rooms_auth_jwks_file"
+--- error_log: invalid number of arguments in "rooms_auth_jwks_file"
 
 
 
@@ -869,11 +754,9 @@ html/rooms.conf:2
 
 
 === TEST 86: ... and has a value
---- config
-        rooms_auth_secret_file;
+--- config: rooms_auth_secret_file;
 --- must_die
---- error_log
-invalid number of arguments in "rooms_auth_secret_file"
+--- error_log: invalid number of arguments in "rooms_auth_secret_file"
 
 
 
@@ -891,11 +774,9 @@ html/rooms.conf:2
 
 
 === TEST 88: ... and has a value
---- config
-        rooms_tenants;
+--- config: rooms_tenants;
 --- must_die
---- error_log
-invalid number of arguments in "rooms_tenants"
+--- error_log: invalid number of arguments in "rooms_tenants"
 
 
 
@@ -913,11 +794,9 @@ html/rooms.conf:2
 
 
 === TEST 90: ... and has a value
---- config
-        rooms_server_name;
+--- config: rooms_server_name;
 --- must_die
---- error_log
-invalid number of arguments in "rooms_server_name"
+--- error_log: invalid number of arguments in "rooms_server_name"
 
 
 
@@ -935,20 +814,16 @@ html/rooms.conf:2
 
 
 === TEST 92: ... and has a value
---- config
-        rooms_max_participants;
+--- config: rooms_max_participants;
 --- must_die
---- error_log
-invalid number of arguments in "rooms_max_participants"
+--- error_log: invalid number of arguments in "rooms_max_participants"
 
 
 
 === TEST 93: tokens need keys
---- config
-        rooms on;
+--- config: rooms on;
 --- must_die
---- error_log
-rooms_auth "jwt" needs rooms_auth_jwks_file, rooms_auth_jwks_request or rooms_auth_secret_file
+--- error_log: rooms_auth "jwt" needs rooms_auth_jwks_file, rooms_auth_jwks_request or rooms_auth_secret_file
 
 
 
@@ -1072,11 +947,9 @@ GET /
 
 
 === TEST 97: rooms is not allowed in an "if"
---- config
-        location / { if ($arg_x) { rooms on; } }
+--- config: location / { if ($arg_x) { rooms on; } }
 --- must_die
---- error_log
-"rooms" directive is not allowed here
+--- error_log: "rooms" directive is not allowed here
 
 
 
@@ -1103,8 +976,6 @@ rooms_auth is
 
 
 === TEST 100: whom a participant finds is one of three
---- config
-        rooms_directory_participants some;
+--- config: rooms_directory_participants some;
 --- must_die
---- error_log
-the invalid value "some": it takes "all", "shared", "off" in
+--- error_log: the invalid value "some": it takes "all", "shared", "off" in

@@ -233,7 +233,8 @@ sub mark_config {
 
     utf8::encode($_) for @rest;
 
-    $block->set_value(config => $block->config . "\n        # "
+    $block->set_value(config => $block->config =~ s/\n +# [0-9a-f]{32}\n\z//r
+                                . "\n        # "
                                 . Digest::MD5::md5_hex(join "\0", @rest)
                                 . "\n");
 }
