@@ -13,6 +13,7 @@
 
 #include "ngx_rooms_endpoints.h"
 #include "ngx_rooms_pager.h"
+#include "ngx_rooms_roster.h"
 
 
 #define NGX_ROOMS_MEMBERS_LOOK  4096      /* rows looked at in one request
@@ -27,9 +28,7 @@ typedef struct {
     ngx_int_t              membership;    /* -1: joined and invited */
     rooms_op_e             op;
 
-    redisReply            *ids;
-    ngx_uint_t             wanted;        /* ids asked for */
-    ngx_uint_t             looked;
+    ngx_rooms_roster_t     roster;
     rooms_str_t            other;         /* the other participant of a DM,
                                              read with the rows */
 
@@ -217,6 +216,15 @@ ngx_rooms_members_begin(ngx_rooms_req_t *rq)
 
     rq->op = page->op;
 
+    ngx_rooms_roster_init(&page->roster, rq->pool, rq->r->connection->log,
+                          &rq->keys, rq->param[NGX_ROOMS_P_ROOM]);
+
+    page->roster.after = page->after;
+
+    if (page->membership == ROOMS_BAN) {
+        page->roster.index = NGX_ROOMS_KEY_BANS;
+    }
+
     return ngx_rooms_members_ids(rq, 1);
 }
 
@@ -225,7 +233,7 @@ ngx_rooms_members_begin(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_members_ids(ngx_rooms_req_t *rq, ngx_uint_t first)
 {
-    rooms_str_t         room, from;
+    rooms_str_t         room;
     ngx_rooms_page_t   *page;
     ngx_rooms_batch_t  *b;
 
@@ -241,20 +249,9 @@ ngx_rooms_members_ids(ngx_rooms_req_t *rq, ngx_uint_t first)
         (void) ngx_rooms_view_load(b, &rq->keys, room, rq->principal.sub);
     }
 
-    from = page->after.data ? ngx_rooms_join(rq->pool, ngx_rooms_s("("),
-                                             page->after)
-                            : ngx_rooms_s("-");
-
-    page->wanted = ngx_min(page->limit + 1 - page->n, NGX_ROOMS_MEMBERS_ASK);
-
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"),
-                             ngx_rooms_key(&rq->keys,
-                                           page->membership == ROOMS_BAN
-                                           ? NGX_ROOMS_KEY_BANS
-                                           : NGX_ROOMS_KEY_LIST, room),
-                             from, ngx_rooms_s("+"), ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"),
-                             ngx_rooms_number(rq->pool, page->wanted));
+    (void) ngx_rooms_roster_ask(&page->roster, b,
+                                ngx_min(page->limit + 1 - page->n,
+                                        NGX_ROOMS_MEMBERS_ASK));
 
     if (first) {
         (void) ngx_rooms_usual_load(b, &rq->keys, rq->principal.sub);
@@ -273,38 +270,23 @@ ngx_rooms_members_ids(ngx_rooms_req_t *rq, ngx_uint_t first)
 static ngx_int_t
 ngx_rooms_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
 {
-    ngx_uint_t          i, k;
-    rooms_str_t        *argv;
     ngx_rooms_page_t   *page;
     ngx_rooms_batch_t  *b;
 
     page = rq->data;
-    page->ids = ids;
 
-    if (ids->elements == 0 && page->other.data == NULL) {
-        return NGX_OK;
-    }
-
-    argv = ngx_palloc(rq->pool, (ids->elements + 2) * sizeof(rooms_str_t));
-    b = ngx_rooms_batch(rq);
-
-    if (argv == NULL || b == NULL) {
+    if (ngx_rooms_roster_take(&page->roster, ids, ids->elements) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < ids->elements; i++) {
-        argv[i + 2] = ngx_rooms_reply_str(ids->element[i]);
+    if (page->roster.n == 0 && page->other.data == NULL) {
+        return NGX_OK;
     }
 
-    for (k = 0; ids->elements && k < 2; k++) {
-        argv[0] = ngx_rooms_s("HMGET");
-        argv[1] = ngx_rooms_key(&rq->keys, k ? NGX_ROOMS_KEY_PARTICIPANTS
-                                             : NGX_ROOMS_KEY_MEMBERS,
-                                k ? ROOMS_NULL : rq->param[NGX_ROOMS_P_ROOM]);
+    b = ngx_rooms_batch(rq);
 
-        if (ngx_rooms_batch_add(b, argv, ids->elements + 2) != NGX_OK) {
-            return NGX_ERROR;
-        }
+    if (b == NULL || ngx_rooms_roster_rows(&page->roster, b, 1) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     /*
@@ -361,23 +343,17 @@ ngx_rooms_members_take(ngx_rooms_req_t *rq)
         page->other = ROOMS_NULL;
     }
 
-    if (page->ids->elements == 0) {
+    if (page->roster.n == 0) {
         return NGX_OK;
     }
 
     rows = ngx_rooms_reply(rq, 0);
     names = ngx_rooms_reply(rq, 1);
 
-    for (i = 0; i < page->ids->elements; i++) {
-        id = ngx_rooms_reply_str(page->ids->element[i]);
+    for (i = 0; i < page->roster.n; i++) {
+        id = page->roster.ids[i];
 
-        if (!rooms_participant_valid(id)
-            || ngx_rooms_parse_member(
-                      ngx_rooms_reply_str(ngx_rooms_reply_element(rows, i)),
-                      id, &m) != NGX_OK)
-        {
-            ngx_rooms_unreadable(rq->r->connection->log, "member of",
-                                 rq->view.room.id);
+        if (ngx_rooms_roster_member(&page->roster, rows, i, &m) != NGX_OK) {
             page->after = id;
             continue;
         }
@@ -414,13 +390,11 @@ ngx_rooms_members_take(ngx_rooms_req_t *rq)
         page->after = id;
     }
 
-    page->looked += page->ids->elements;
-
-    if (page->ids->elements < page->wanted) {
+    if (page->roster.last) {
         return NGX_OK;
     }
 
-    if (page->looked >= NGX_ROOMS_MEMBERS_LOOK) {
+    if (page->roster.looked >= NGX_ROOMS_MEMBERS_LOOK) {
         page->more = 1;
         return NGX_OK;
     }

@@ -24,6 +24,7 @@
 #include "ngx_rooms_endpoints.h"
 #include "ngx_rooms_fedpolicy.h"
 #include "ngx_rooms_hold.h"
+#include "ngx_rooms_roster.h"
 
 
 #define NGX_ROOMS_ENDINGS_ROWS    50       /* rows looked at together */
@@ -71,11 +72,8 @@ struct ngx_rooms_endings_s {
     rooms_str_t             who;
     int64_t                 until;         /* later members stay; -1: all
                                               leave */
-    rooms_str_t             after;         /* cursor over the room's list */
+    ngx_rooms_roster_t      roster;        /* the peer's members */
     rooms_room_t            room;
-    rooms_str_t             found[NGX_ROOMS_ENDINGS_ROWS];
-    ngx_uint_t              nfound;
-    unsigned                more:1;        /* the list goes on after these */
     rooms_target_t          target;
     rooms_member_t          top[2];
     ngx_uint_t              ntop;
@@ -290,7 +288,7 @@ ngx_rooms_endings_begin(ngx_rooms_endings_t *e)
     e->steps++;
     e->all = 0;
     e->ending = ROOMS_NULL;
-    e->after = ROOMS_NULL;
+    ngx_memzero(&e->roster, sizeof(ngx_rooms_roster_t));
 
     b = ngx_rooms_round_batch(&e->store);
 
@@ -675,7 +673,7 @@ ngx_rooms_endings_drop(ngx_rooms_endings_t *e, ngx_uint_t read)
 static ngx_int_t
 ngx_rooms_endings_ask_room(ngx_rooms_endings_t *e)
 {
-    rooms_str_t         from;
+    rooms_str_t         after;
     ngx_rooms_batch_t  *b;
 
     b = ngx_rooms_round_batch(&e->store);
@@ -683,13 +681,17 @@ ngx_rooms_endings_ask_room(ngx_rooms_endings_t *e)
         return NGX_ERROR;
     }
 
-    from = e->after.data ? ngx_rooms_join(e->pool, ngx_rooms_s("("), e->after)
-                         : ngx_rooms_s("[@");
+    after = e->roster.after;
+
+    ngx_rooms_roster_init(&e->roster, e->pool, e->link->timer.log, &e->keys,
+                          e->id);
+
+    e->roster.server = e->server;
+    e->roster.own = rooms_from_ngx(e->link->conf->server_name);
+    e->roster.after = after;
 
     (void) ngx_rooms_load_room(b, &e->keys, e->id);
-    (void) ngx_rooms_ask(b, &e->keys, "ZRANGEBYLEX %k %s (A LIMIT 0 %d",
-                         NGX_ROOMS_KEY_LIST, e->id, from,
-                         (int64_t) NGX_ROOMS_ENDINGS_PAGE);
+    (void) ngx_rooms_roster_ask(&e->roster, b, NGX_ROOMS_ENDINGS_PAGE);
     (void) ngx_rooms_fedpolicy_ask_invited(b, &e->keys, e->server);
 
     return ngx_rooms_endings_ask(e, NGX_ROOMS_E_ROOM);
@@ -737,43 +739,13 @@ ngx_rooms_endings_ends(ngx_rooms_endings_t *e)
 }
 
 
-/*
- * Collects the server's members on the page: the first one, or several if it
- * depends on when they joined.
- */
-static void
-ngx_rooms_endings_candidates(ngx_rooms_endings_t *e, redisReply *ids)
-{
-    ngx_uint_t   i, max;
-    rooms_str_t  id, server;
-
-    max = e->until < 0 ? 1 : NGX_ROOMS_ENDINGS_ROWS;
-
-    e->nfound = 0;
-
-    for (i = 0; i < ids->elements && e->nfound < max; i++) {
-        id = ngx_rooms_reply_str(ids->element[i]);
-
-        if (rooms_foreign(id, rooms_from_ngx(e->link->conf->server_name),
-                          &server)
-            && rooms_str_eq(server, e->server))
-        {
-            e->found[e->nfound++] = id;
-        }
-    }
-
-    e->more = i < ids->elements || i == NGX_ROOMS_ENDINGS_PAGE;
-    e->after = i ? ngx_rooms_reply_str(ids->element[i - 1]) : ROOMS_NULL;
-}
-
-
 /* Reads the next page, with the room again. */
 static ngx_int_t
 ngx_rooms_endings_turn(ngx_rooms_endings_t *e, ngx_uint_t batches)
 {
-    e->after = ngx_rooms_dup(e->pool, e->after);
+    e->roster.after = ngx_rooms_dup(e->pool, e->roster.after);
 
-    if (e->after.data == NULL) {
+    if (e->roster.after.data == NULL) {
         return NGX_ERROR;
     }
 
@@ -787,8 +759,6 @@ static ngx_int_t
 ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 {
     ngx_int_t           rc;
-    ngx_uint_t          i;
-    rooms_str_t         members;
     ngx_rooms_batch_t  *next;
 
     rc = ngx_rooms_parse_room(b->replies[0], e->id, &e->room);
@@ -806,11 +776,17 @@ ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         return ngx_rooms_endings_alone(e);
     }
 
-    ngx_rooms_endings_candidates(e, b->replies[1]);
+    /* the first one, or several if it depends on when they joined */
 
-    if (e->nfound == 0) {
+    if (ngx_rooms_roster_take(&e->roster, b->replies[1], e->until < 0
+                              ? 1 : NGX_ROOMS_ENDINGS_ROWS) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
-        if (e->more) {
+    if (e->roster.n == 0) {
+
+        if (!e->roster.last) {
             return ngx_rooms_endings_turn(e, 1);
         }
 
@@ -829,15 +805,10 @@ ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         return NGX_ERROR;
     }
 
-    members = ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_MEMBERS, e->id);
-
     (void) ngx_rooms_ask(next, &e->keys, "ZREVRANGE %k 0 1",
                          NGX_ROOMS_KEY_ORDER, e->id);
 
-    for (i = 0; i < e->nfound; i++) {
-        (void) ngx_rooms_command(next, ngx_rooms_s("HGET"), members,
-                                 e->found[i]);
-    }
+    (void) ngx_rooms_roster_rows(&e->roster, next, 0);
 
     return ngx_rooms_endings_ask(e, NGX_ROOMS_E_ROWS);
 }
@@ -852,10 +823,10 @@ ngx_rooms_endings_rows(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
     ngx_memzero(&e->target, sizeof(rooms_target_t));
 
-    for (i = 0; i < e->nfound; i++) {
+    for (i = 0; i < e->roster.n; i++) {
 
-        if (ngx_rooms_parse_member(ngx_rooms_reply_str(b->replies[1 + i]),
-                                   e->found[i], &e->target.member) != NGX_OK)
+        if (ngx_rooms_roster_member(&e->roster, b->replies[1], i,
+                                    &e->target.member) != NGX_OK)
         {
             return ngx_rooms_endings_drop(e, 1);
         }
@@ -865,9 +836,9 @@ ngx_rooms_endings_rows(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         }
     }
 
-    if (i == e->nfound) {
-        return e->more ? ngx_rooms_endings_turn(e, 2)
-                       : ngx_rooms_endings_drop(e, 1);
+    if (i == e->roster.n) {
+        return e->roster.last ? ngx_rooms_endings_drop(e, 1)
+                              : ngx_rooms_endings_turn(e, 2);
     }
 
     e->target.known = 1;

@@ -8,6 +8,7 @@
 #include "ngx_rooms_federation_endpoints.h"
 #include "ngx_rooms_peer.h"
 #include "ngx_rooms_pager.h"
+#include "ngx_rooms_roster.h"
 #include "ngx_rooms_pdu.h"
 
 
@@ -19,13 +20,9 @@ typedef struct {
     unsigned           joined:1;           /* one of its participants has
                                               joined */
 
-    rooms_str_t       *ids;                /* ids of its participants on the
-                                              page */
-    ngx_uint_t         nids;
+    ngx_rooms_roster_t roster;
     uint32_t           left;               /* of its participants, still to
                                               be checked */
-    rooms_str_t        after;
-    unsigned           last:1;             /* last page of the list */
 } ngx_rooms_peer_room_t;
 
 typedef enum {
@@ -48,13 +45,7 @@ typedef struct {
     int64_t                limit;
     rooms_str_t            after;
 
-    rooms_str_t           *ids;
-    ngx_uint_t             nids;
-    ngx_uint_t             wanted;         /* ids asked for */
-    ngx_uint_t             looked;
-    ngx_uint_t             got;
-    rooms_str_t            tail;           /* the last id received */
-
+    ngx_rooms_roster_t     roster;
     rooms_member_t        *members;
     ngx_rooms_profile_t   *profiles;
     ngx_uint_t             n;
@@ -135,6 +126,13 @@ ngx_rooms_peer_room(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr)
             return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
         }
 
+        ngx_rooms_roster_init(&pr->roster, rq->pool, rq->r->connection->log,
+                              &rq->keys, rq->param[NGX_ROOMS_P_ROOM]);
+
+        pr->server = rq->signer->signature.server;
+        pr->roster.server = pr->server;
+        pr->roster.own = rooms_from_ngx(rq->conf->server_name);
+
         return ngx_rooms_peer_room_ids(rq, pr, 1);
 
     case NGX_ROOMS_W_ROOM:
@@ -163,7 +161,6 @@ ngx_rooms_peer_room_take(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr)
     rooms_room_t  *room;
 
     room = &pr->room;
-    pr->server = rq->signer->signature.server;
 
     rc = ngx_rooms_parse_room(ngx_rooms_reply(rq, 0),
                               rq->param[NGX_ROOMS_P_ROOM], room);
@@ -192,18 +189,11 @@ ngx_rooms_peer_room_take(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr)
 }
 
 
-/*
- * Foreign participants are adjacent in the list, since '@' sorts before all
- * other ids.
- */
 static ngx_int_t
 ngx_rooms_peer_room_ids(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr,
     ngx_uint_t first)
 {
-    rooms_str_t         room, from;
     ngx_rooms_batch_t  *b;
-
-    room = rq->param[NGX_ROOMS_P_ROOM];
 
     b = ngx_rooms_batch(rq);
     if (b == NULL) {
@@ -211,15 +201,10 @@ ngx_rooms_peer_room_ids(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr,
     }
 
     if (first) {
-        (void) ngx_rooms_load_room(b, &rq->keys, room);
+        (void) ngx_rooms_load_room(b, &rq->keys, pr->roster.room);
     }
 
-    from = first ? ngx_rooms_s("[@")
-                 : ngx_rooms_join(rq->pool, ngx_rooms_s("("), pr->after);
-
-    (void) ngx_rooms_ask(b, &rq->keys, "ZRANGEBYLEX %k %s (A LIMIT 0 %d",
-                         NGX_ROOMS_KEY_LIST, room, from,
-                         (int64_t) NGX_ROOMS_PEER_ROOM_IDS);
+    (void) ngx_rooms_roster_ask(&pr->roster, b, NGX_ROOMS_PEER_ROOM_IDS);
 
     if (first) {
         ngx_rooms_peer_note(rq);
@@ -239,43 +224,22 @@ static ngx_int_t
 ngx_rooms_peer_room_rows(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr,
     redisReply *ids)
 {
-    ngx_uint_t          i;
-    rooms_str_t         id, server, *argv;
     ngx_rooms_batch_t  *b;
 
-    pr->last = ids->elements < NGX_ROOMS_PEER_ROOM_IDS;
-    pr->nids = 0;
-
-    argv = ngx_palloc(rq->pool, (ids->elements + 2) * sizeof(rooms_str_t));
-    if (argv == NULL) {
+    if (ngx_rooms_roster_take(&pr->roster, ids, ids->elements) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    argv[0] = ngx_rooms_s("HMGET");
-    argv[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS, pr->room.id);
-
-    for (i = 0; i < ids->elements; i++) {
-        id = ngx_rooms_reply_str(ids->element[i]);
-        pr->after = id;
-
-        if (rooms_foreign(id, rooms_from_ngx(rq->conf->server_name), &server)
-            && rooms_str_eq(server, pr->server))
-        {
-            argv[2 + pr->nids++] = id;
-        }
-    }
-
-    if (pr->nids == 0) {
-        return pr->last ? NGX_OK : ngx_rooms_peer_room_ids(rq, pr, 0);
+    if (pr->roster.n == 0) {
+        return pr->roster.last ? NGX_OK : ngx_rooms_peer_room_ids(rq, pr, 0);
     }
 
     b = ngx_rooms_batch(rq);
 
-    if (b == NULL || ngx_rooms_batch_add(b, argv, pr->nids + 2) != NGX_OK) {
+    if (b == NULL || ngx_rooms_roster_rows(&pr->roster, b, 0) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    pr->ids = argv + 2;
     rq->round = NGX_ROOMS_W_ROWS;
 
     return ngx_rooms_send(rq);
@@ -288,29 +252,22 @@ ngx_rooms_peer_room_judge(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr)
     ngx_uint_t      i;
     rooms_member_t  m;
 
-    for (i = 0; i < pr->nids; i++) {
+    for (i = 0; i < pr->roster.n; i++) {
 
-        if (ngx_rooms_parse_member(
-                  ngx_rooms_reply_str(
-                          ngx_rooms_reply_element(ngx_rooms_reply(rq, 0), i)),
-                  pr->ids[i], &m) != NGX_OK)
+        if (ngx_rooms_roster_member(&pr->roster, ngx_rooms_reply(rq, 0), i,
+                                    &m) == NGX_OK
+            && m.membership == ROOMS_JOIN)
         {
-            ngx_rooms_unreadable(rq->r->connection->log, "member of",
-                                 pr->room.id);
-            continue;
-        }
-
-        if (m.membership == ROOMS_JOIN) {
             pr->joined = 1;
             return NGX_OK;
         }
     }
 
-    if (pr->last || pr->left <= pr->nids) {
+    if (pr->roster.last || pr->left <= pr->roster.n) {
         return NGX_OK;
     }
 
-    pr->left -= pr->nids;
+    pr->left -= pr->roster.n;
 
     return ngx_rooms_peer_room_ids(rq, pr, 0);
 }
@@ -486,7 +443,22 @@ ngx_rooms_peer_members_load(ngx_rooms_req_t *rq)
     default:
         rc = ngx_rooms_peer_room(rq, &page->pr);
 
-        return rc == NGX_OK ? ngx_rooms_peer_members_ids(rq) : rc;
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        ngx_rooms_roster_init(&page->roster, rq->pool,
+                              rq->r->connection->log, &rq->keys,
+                              page->pr.room.id);
+
+        page->roster.after = page->after;
+
+        if (!page->pr.joined) {
+            page->roster.server = page->pr.server;
+            page->roster.own = rooms_from_ngx(rq->conf->server_name);
+        }
+
+        return ngx_rooms_peer_members_ids(rq);
     }
 }
 
@@ -532,27 +504,16 @@ ngx_rooms_peer_members_begin(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_peer_members_ids(ngx_rooms_req_t *rq)
 {
-    rooms_str_t             from;
     ngx_rooms_peer_page_t  *page;
 
     page = rq->data;
 
-    /* one more than fits tells whether there is another page */
-
-    page->wanted = page->pr.joined ? (ngx_uint_t) page->limit + 1
-                                   : NGX_ROOMS_PEER_ROOM_IDS;
-
-    from = page->after.data ? ngx_rooms_join(rq->pool, ngx_rooms_s("("),
-                                             page->after)
-                            : (page->pr.joined ? ngx_rooms_s("-")
-                                               : ngx_rooms_s("[@"));
+    /* one id more than the page holds tells whether there is another page */
 
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_ask(rq->batch, &rq->keys,
-                         "ZRANGEBYLEX %k %s %s LIMIT 0 %d", NGX_ROOMS_KEY_LIST,
-                         page->pr.room.id, from,
-                        page->pr.joined ? ngx_rooms_s("+") : ngx_rooms_s("(A"),
-                         (int64_t) page->wanted) != NGX_OK)
+        || ngx_rooms_roster_ask(&page->roster, rq->batch, page->pr.joined
+                                ? (ngx_uint_t) page->limit + 1
+                                : NGX_ROOMS_PEER_ROOM_IDS) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -566,51 +527,23 @@ ngx_rooms_peer_members_ids(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_peer_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
 {
-    ngx_uint_t              i, k;
-    rooms_str_t             id, server, *argv;
     ngx_rooms_batch_t      *b;
     ngx_rooms_peer_page_t  *page;
 
     page = rq->data;
-    page->got = ids->elements;
-    page->nids = 0;
 
-    argv = ngx_palloc(rq->pool, (ids->elements + 2) * sizeof(rooms_str_t));
-    b = ngx_rooms_batch(rq);
-
-    if (argv == NULL || b == NULL) {
+    if (ngx_rooms_roster_take(&page->roster, ids, ids->elements) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    page->ids = argv + 2;
-
-    for (i = 0; i < ids->elements; i++) {
-        id = ngx_rooms_reply_str(ids->element[i]);
-
-        if (page->pr.joined
-            || (rooms_foreign(id, rooms_from_ngx(rq->conf->server_name),
-                              &server)
-                && rooms_str_eq(server, page->pr.server)))
-        {
-            page->ids[page->nids++] = id;
-        }
-
-        page->tail = id;
-    }
-
-    if (page->nids == 0) {
+    if (page->roster.n == 0) {
         return ngx_rooms_peer_members_take(rq);
     }
 
-    for (k = 0; k < 2; k++) {
-        argv[0] = ngx_rooms_s("HMGET");
-        argv[1] = ngx_rooms_key(&rq->keys, k ? NGX_ROOMS_KEY_PARTICIPANTS
-                                             : NGX_ROOMS_KEY_MEMBERS,
-                                k ? ROOMS_NULL : page->pr.room.id);
+    b = ngx_rooms_batch(rq);
 
-        if (ngx_rooms_batch_add(b, argv, page->nids + 2) != NGX_OK) {
-            return NGX_ERROR;
-        }
+    if (b == NULL || ngx_rooms_roster_rows(&page->roster, b, 1) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     rq->round = NGX_ROOMS_Y_ROWS;
@@ -629,15 +562,11 @@ ngx_rooms_peer_members_take(ngx_rooms_req_t *rq)
 
     page = rq->data;
 
-    for (i = 0; i < page->nids; i++) {
+    for (i = 0; i < page->roster.n; i++) {
 
-        if (ngx_rooms_parse_member(
-                  ngx_rooms_reply_str(
-                          ngx_rooms_reply_element(ngx_rooms_reply(rq, 0), i)),
-                  page->ids[i], &m) != NGX_OK)
+        if (ngx_rooms_roster_member(&page->roster, ngx_rooms_reply(rq, 0), i,
+                                    &m) != NGX_OK)
         {
-            ngx_rooms_unreadable(rq->r->connection->log, "member of",
-                                 page->pr.room.id);
             continue;
         }
 
@@ -657,22 +586,21 @@ ngx_rooms_peer_members_take(ngx_rooms_req_t *rq)
         (void) ngx_rooms_show_profile(rq->pool, rq->r->connection->log,
                   ngx_rooms_reply_str(
                           ngx_rooms_reply_element(ngx_rooms_reply(rq, 1), i)),
-                  page->ids[i], &page->profiles[page->n]);
+                  page->roster.ids[i], &page->profiles[page->n]);
 
         p = &page->profiles[page->n];
         page->size += 160 + p->id.len + p->name.len + p->avatar.len;
         page->members[page->n++] = m;
-        page->after = page->ids[i];
+        page->after = page->roster.ids[i];
     }
 
-    page->looked += page->got;
-    page->after = page->tail;
+    page->after = page->roster.after;
 
-    if (page->got < page->wanted) {
+    if (page->roster.last) {
         return NGX_OK;
     }
 
-    if (page->looked >= NGX_ROOMS_PEER_MEMBERS_LOOK) {
+    if (page->roster.looked >= NGX_ROOMS_PEER_MEMBERS_LOOK) {
         page->more = 1;
         return NGX_OK;
     }

@@ -520,14 +520,14 @@ ngx_int_t
 ngx_rooms_pdu_page(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
     const ngx_rooms_pdu_at_t *at)
 {
-    rooms_str_t  list, bans, first, last, after, limit;
+    rooms_str_t        first, last, after, room;
+    ngx_rooms_keys_t  *keys;
 
     pdu->at = b->commands.nelts;
     pdu->snapshot = *at;
 
-    list = ngx_rooms_key(pdu->keys, NGX_ROOMS_KEY_LIST, pdu->room->id);
-    bans = ngx_rooms_key(pdu->keys, NGX_ROOMS_KEY_BANS, pdu->room->id);
-    limit = ngx_rooms_number(b->pool, NGX_ROOMS_PDU_PAGE + 1);
+    keys = pdu->keys;
+    room = pdu->room->id;
 
     first = at->only.data ? ngx_rooms_s("[@") : ngx_rooms_s("-");
     last = at->only.data ? ngx_rooms_s("(A") : ngx_rooms_s("+");
@@ -537,22 +537,17 @@ ngx_rooms_pdu_page(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
 
     /* the range from "+" to "+" is empty */
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"), list,
-                             at->bans ? ngx_rooms_s("+") : after,
-                             last, ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"), limit);
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"), bans,
-                             at->bans ? after : first,
-                             last, ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"), limit);
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"), list,
-                             ngx_rooms_s("[A"), ngx_rooms_s("+"),
-                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
-                             ngx_rooms_s("1"));
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"), list,
-                             ngx_rooms_s("-"), ngx_rooms_s("(@"),
-                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
-                             ngx_rooms_s("1"));
+    (void) ngx_rooms_ask(b, keys, "ZRANGEBYLEX %k %s %s LIMIT 0 %d",
+                         NGX_ROOMS_KEY_LIST, room,
+                         at->bans ? ngx_rooms_s("+") : after, last,
+                         (int64_t) NGX_ROOMS_PDU_PAGE + 1);
+    (void) ngx_rooms_ask(b, keys, "ZRANGEBYLEX %k %s %s LIMIT 0 %d",
+                         NGX_ROOMS_KEY_BANS, room, at->bans ? after : first,
+                         last, (int64_t) NGX_ROOMS_PDU_PAGE + 1);
+    (void) ngx_rooms_ask(b, keys, "ZRANGEBYLEX %k [A + LIMIT 0 1",
+                         NGX_ROOMS_KEY_LIST, room);
+    (void) ngx_rooms_ask(b, keys, "ZRANGEBYLEX %k - (@ LIMIT 0 1",
+                         NGX_ROOMS_KEY_LIST, room);
 
     return b->failed ? NGX_ERROR : NGX_OK;
 }
