@@ -18,7 +18,6 @@
 
 
 /* The most bytes that decoding len characters needs. */
-#define rooms_base64url_decoded_length(len)  ((len) / 4 * 3 + 2)
 
 
 /*

@@ -34,7 +34,6 @@
                                           is used */
 #define NGX_ROOMS_CACHE_ASKED   2000   /* ms, that an entry waits for its
                                           reply */
-#define NGX_ROOMS_CACHE_ENTRY      8   /* the most replies of an entry */
 
 typedef struct ngx_rooms_cache_s  ngx_rooms_cache_t;
 

@@ -112,7 +112,6 @@ struct ngx_rooms_lane_s {
 
     ngx_queue_t                waiting;    /* batches not sent yet */
     ngx_queue_t                inflight;   /* in the order of the replies */
-    ngx_rooms_batch_t         *greeting;
 
     ngx_event_t                flush;      /* posted: one write for each turn */
     ngx_event_t                reap;       /* posted: frees a dead context */
