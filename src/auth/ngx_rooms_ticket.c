@@ -398,11 +398,8 @@ ngx_rooms_ticket_show(ngx_rooms_req_t *rq)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"data\":{\"ticket\":");
-    rooms_json_str(b, ticket);
-    rooms_json_lit(b, ",\"expires_at\":");
-    rooms_json_time(b, exp * 1000);
-    rooms_json_lit(b, "}}\n");
+    rooms_json_put(b, "{\"data\":{\"ticket\":%s,\"expires_at\":%t}}\n", ticket,
+                   (int64_t) (exp * 1000));
 
     return NGX_OK;
 }
@@ -461,11 +458,8 @@ ngx_rooms_link_put(ngx_rooms_req_t *rq, rooms_ticket_e purpose,
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"data\":{\"url\":");
-    rooms_json_str(b, url);
-    rooms_json_lit(b, ",\"expires_at\":");
-    rooms_json_time(b, exp * 1000);
-    rooms_json_lit(b, "}}\n");
+    rooms_json_put(b, "{\"data\":{\"url\":%s,\"expires_at\":%t}}\n", url,
+                   (int64_t) (exp * 1000));
 
     return NGX_OK;
 }

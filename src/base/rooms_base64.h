@@ -17,9 +17,6 @@
 #include <sodium.h>
 
 
-/* The most bytes that decoding len characters needs. */
-
-
 /*
  * Decodes src into dst, which has room for cap bytes and must not overlap
  * src.  Returns the number of bytes written, or -1 if src isn't base64url or

@@ -5,6 +5,8 @@
 
 /* Writes JSON. */
 
+#include <stdarg.h>
+
 #include "rooms_json.h"
 #include "rooms_time.h"
 
@@ -134,4 +136,38 @@ rooms_json_bool(rooms_buf_t *b, int truth)
     } else {
         rooms_json_lit(b, "false");
     }
+}
+
+
+void
+rooms_json_put(rooms_buf_t *b, const char *text, ...)
+{
+    va_list      args;
+    const char  *p;
+
+    va_start(args, text);
+
+    while ((p = strchr(text, '%')) != NULL) {
+        rooms_json_raw(b, text, p - text);
+
+        switch (p[1]) {
+
+        case 's':
+            rooms_json_str(b, va_arg(args, rooms_str_t));
+            break;
+
+        case 'd':
+            rooms_json_int(b, va_arg(args, int64_t));
+            break;
+
+        default:
+            rooms_json_time(b, va_arg(args, int64_t));
+        }
+
+        text = p + 2;
+    }
+
+    va_end(args);
+
+    rooms_json_raw(b, text, strlen(text));
 }

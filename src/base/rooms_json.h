@@ -36,6 +36,12 @@ void rooms_json_bool(rooms_buf_t *b, int truth);
 #define rooms_json_lit(b, literal)                                            \
     rooms_json_raw(b, literal, sizeof(literal) - 1)
 
+/*
+ * Writes a text with values in it: %s for a rooms_str_t (NULL: null), %d for
+ * an int64_t, %t for a time in ms, an int64_t, too.
+ */
+void rooms_json_put(rooms_buf_t *b, const char *text, ...);
+
 /* The inside of a string, without its quotes. */
 void rooms_json_escape(rooms_buf_t *b, rooms_str_t s);
 

@@ -6,7 +6,7 @@
 #include "rooms_json.h"
 
 
-static void rooms_json_put(rooms_buf_t *b, rooms_str_t key,
+static void rooms_json_member_put(rooms_buf_t *b, rooms_str_t key,
     rooms_str_t value);
 static int rooms_json_has(rooms_str_t object, const char *key);
 
@@ -29,17 +29,17 @@ rooms_json_rewrite(rooms_buf_t *b, rooms_str_t object,
         }
 
         if (i < n) {
-            rooms_json_put(b, rooms_cstr(set[i].key), set[i].value);
+            rooms_json_member_put(b, rooms_cstr(set[i].key), set[i].value);
 
         } else {
-            rooms_json_put(b, key, value);
+            rooms_json_member_put(b, key, value);
         }
     }
 
     for (i = 0; i < n; i++) {
 
         if (!rooms_json_has(object, set[i].key)) {
-            rooms_json_put(b, rooms_cstr(set[i].key), set[i].value);
+            rooms_json_member_put(b, rooms_cstr(set[i].key), set[i].value);
         }
     }
 
@@ -48,7 +48,7 @@ rooms_json_rewrite(rooms_buf_t *b, rooms_str_t object,
 
 
 static void
-rooms_json_put(rooms_buf_t *b, rooms_str_t key, rooms_str_t value)
+rooms_json_member_put(rooms_buf_t *b, rooms_str_t key, rooms_str_t value)
 {
     if (value.data == NULL) {
         return;

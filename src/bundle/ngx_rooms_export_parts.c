@@ -87,14 +87,10 @@ ngx_rooms_export_head(ngx_rooms_export_t *x)
     b = ngx_rooms_json(&text, rq->pool);
 
     rooms_json_lit(b, "{\"format\":\"" ROOMS_BUNDLE_FORMAT "\",\"version\":");
-    rooms_json_int(b, ROOMS_BUNDLE_VERSION);
-    rooms_json_lit(b, ",\n\"exported_at\":");
-    rooms_json_time(b, rq->now);
-    rooms_json_lit(b, ",\"exported_by\":");
-    rooms_json_str(b, rq->principal.sub);
-    rooms_json_lit(b, ",\"server_name\":");
-    rooms_json_str(b, server);
-    rooms_json_lit(b, ",\n\"room\":");
+    rooms_json_put(b, "%d,\n\"exported_at\":%t,\"exported_by\":%s,"
+                   "\"server_name\":%s,\n\"room\":",
+                   (int64_t) ROOMS_BUNDLE_VERSION, (int64_t) rq->now,
+                   rq->principal.sub, server);
     ngx_rooms_view_room(b, &rq->view, &rq->conf->server_name);
     rooms_json_lit(b, "}");
 
@@ -191,10 +187,7 @@ ngx_rooms_export_people(ngx_rooms_export_t *x)
     b = ngx_rooms_json(&text, pool);
 
     rooms_json_raw(b, x->any ? ",\n" : "\n", x->any ? 2 : 1);
-    rooms_json_str(b, id);
-    rooms_json_lit(b, ":{\"display_name\":");
-    rooms_json_str(b, p.name);
-    rooms_json_lit(b, ",\"fqid\":");
+    rooms_json_put(b, "%s:{\"display_name\":%s,\"fqid\":", id, p.name);
 
     if (rc == NGX_OK) {
         ngx_rooms_fqid_json(b, &p, &x->rq->conf->server_name);
@@ -203,9 +196,7 @@ ngx_rooms_export_people(ngx_rooms_export_t *x)
         rooms_json_lit(b, "null");
     }
 
-    rooms_json_lit(b, ",\"avatar_url\":");
-    rooms_json_str(b, p.avatar);
-    rooms_json_lit(b, "}");
+    rooms_json_put(b, ",\"avatar_url\":%s}", p.avatar);
 
     if (b->full) {
         return ngx_rooms_export_fail(x, "no memory");
@@ -299,14 +290,9 @@ ngx_rooms_export_medium(ngx_rooms_export_t *x, rooms_str_t id,
     rooms_json_str(b, id);
 
     if (m) {
-        rooms_json_lit(b, ",\"sha256\":");
-        rooms_json_str(b, m->sha256);
-        rooms_json_lit(b, ",\"size\":");
-        rooms_json_int(b, m->size);
-        rooms_json_lit(b, ",\"name\":");
-        rooms_json_str(b, m->name);
-        rooms_json_lit(b, ",\"mime_type\":");
-        rooms_json_str(b, m->mime);
+        rooms_json_put(b, ",\"sha256\":%s,\"size\":%d,\"name\":%s,"
+                       "\"mime_type\":%s", m->sha256, (int64_t) m->size,
+                       m->name, m->mime);
     }
 
     rooms_json_lit(b, "}");

@@ -370,11 +370,8 @@ ngx_rooms_export_stranger(ngx_rooms_export_t *x, const ngx_rooms_profile_t *p,
 
     b = ngx_rooms_json(&text, x->page->pool);
 
-    rooms_json_lit(b, "{\"display_name\":");
-    rooms_json_str(b, p->name);
-    rooms_json_lit(b, ",\"avatar_url\":");
-    rooms_json_str(b, p->avatar);
-    rooms_json_lit(b, ",\"fqid\":");
+    rooms_json_put(b, "{\"display_name\":%s,\"avatar_url\":%s,\"fqid\":",
+                   p->name, p->avatar);
 
     if (known) {
         ngx_rooms_fqid_json(b, p, &x->rq->conf->server_name);

@@ -90,17 +90,11 @@ ngx_rooms_import_put_room(ngx_rooms_req_t *rq)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, ",\"room\":{\"room_type\":");
-    rooms_json_str(b, rooms_cstr(rooms_type_name(room->type)));
-    rooms_json_lit(b, ",\"name\":");
-    rooms_json_str(b, room->name);
-    rooms_json_lit(b, ",\"topic\":");
-    rooms_json_str(b, room->topic);
-    rooms_json_lit(b, ",\"is_public\":");
+    rooms_json_put(b, ",\"room\":{\"room_type\":%s,\"name\":%s,\"topic\":%s,"
+                   "\"is_public\":", rooms_cstr(rooms_type_name(room->type)),
+                   room->name, room->topic);
     rooms_json_bool(b, room->is_public);
-    rooms_json_lit(b, ",\"workspace_id\":");
-    rooms_json_str(b, room->workspace);
-    rooms_json_lit(b, "}");
+    rooms_json_put(b, ",\"workspace_id\":%s}", room->workspace);
 }
 
 
@@ -121,10 +115,8 @@ ngx_rooms_import_report(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 
     rooms_json_lit(b, "{\"data\":{\"valid\":");
     rooms_json_bool(b, im->faults.total == 0);
-    rooms_json_lit(b, ",\"events\":");
-    rooms_json_int(b, im->tables.events);
-    rooms_json_lit(b, ",\"media\":");
-    rooms_json_int(b, media);
+    rooms_json_put(b, ",\"events\":%d,\"media\":%d",
+                   (int64_t) im->tables.events, (int64_t) media);
 
     if (rq->change) {
         ngx_rooms_import_put_room(rq);
@@ -133,9 +125,8 @@ ngx_rooms_import_report(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
         rooms_json_lit(b, ",\"room\":null");
     }
 
-    rooms_json_lit(b, ",\"faults_total\":");
-    rooms_json_int(b, im->faults.total);
-    rooms_json_lit(b, ",\"faults\":[");
+    rooms_json_put(b, ",\"faults_total\":%d,\"faults\":[",
+                   (int64_t) im->faults.total);
 
     for (i = 0; i < im->faults.count; i++) {
         fault = &im->faults.list[i];
@@ -144,11 +135,7 @@ ngx_rooms_import_report(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 
         rooms_json_raw(b, ",", i > 0);
 
-        rooms_json_lit(b, "{\"field\":");
-        rooms_json_str(b, field);
-        rooms_json_lit(b, ",\"problem\":");
-        rooms_json_str(b, problem);
-        rooms_json_lit(b, "}");
+        rooms_json_put(b, "{\"field\":%s,\"problem\":%s}", field, problem);
     }
 
     rooms_json_lit(b, "]}}\n");
@@ -167,17 +154,12 @@ ngx_rooms_import_made(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"data\":{\"id\":");
-    rooms_json_str(b, room->id);
-    rooms_json_lit(b, ",\"room_alias\":\"#");
+    rooms_json_put(b, "{\"data\":{\"id\":%s,\"room_alias\":\"#", room->id);
     rooms_json_escape(b, room->alias);
     rooms_json_lit(b, ":");
     rooms_json_escape(b, rooms_from_ngx(rq->conf->server_name));
-    rooms_json_lit(b, "\",\"events_imported\":");
-    rooms_json_int(b, im->tables.events);
-    rooms_json_lit(b, ",\"media_imported\":");
-    rooms_json_int(b, im->media);
-    rooms_json_lit(b, "}}\n");
+    rooms_json_put(b, "\",\"events_imported\":%d,\"media_imported\":%d}}\n",
+                   (int64_t) im->tables.events, (int64_t) im->media);
 
     return NGX_OK;
 }

@@ -349,13 +349,8 @@ rooms_import_participant(rooms_import_t *im, rooms_str_t key, json_t *o)
     avatar = rooms_import_value(o, "avatar_url");
 
     rooms_buf_init(&b, json, sizeof(json));
-    rooms_json_lit(&b, "{\"display_name\":");
-    rooms_json_str(&b, name);
-    rooms_json_lit(&b, ",\"avatar_url\":");
-    rooms_json_str(&b, avatar);
-    rooms_json_lit(&b, ",\"fqid\":");
-    rooms_json_str(&b, fqid);
-    rooms_json_lit(&b, "}");
+    rooms_json_put(&b, "{\"display_name\":%s,\"avatar_url\":%s,\"fqid\":%s}",
+                   name, avatar, fqid);
 
     if (name.len > ROOMS_IMPORT_DISPLAY_MAX || fqid.len > ROOMS_IMPORT_FQID_MAX
         || avatar.len > ROOMS_IMPORT_AVATAR_MAX || b.full)

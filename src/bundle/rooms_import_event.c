@@ -543,9 +543,8 @@ rooms_import_author(rooms_import_t *im, rooms_str_t sender, u_char *buf)
     }
 
     rooms_buf_init(&b, buf, ROOMS_IMPORT_AUTHOR_MAX);
-    rooms_json_lit(&b, "{\"display_name\":");
-    rooms_json_str(&b, sender);
-    rooms_json_lit(&b, ",\"avatar_url\":null,\"fqid\":null}");
+    rooms_json_put(&b, "{\"display_name\":%s,\"avatar_url\":null,"
+                   "\"fqid\":null}", sender);
 
     return (rooms_str_t) { b.last - buf, buf };
 }

@@ -52,19 +52,11 @@ ngx_rooms_register_show(ngx_rooms_req_t *rq)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"data\":{\"participant_id\":");
-    rooms_json_str(b, p->id);
-    rooms_json_lit(b, ",\"tenant_id\":");
-    rooms_json_str(b, rq->principal.tenant);
-    rooms_json_lit(b, ",\"local_id\":");
-    rooms_json_str(b, p->local);
-    rooms_json_lit(b, ",\"display_name\":");
-    rooms_json_str(b, p->name);
-    rooms_json_lit(b, ",\"fqid\":");
+    rooms_json_put(b, "{\"data\":{\"participant_id\":%s,\"tenant_id\":%s,"
+                   "\"local_id\":%s,\"display_name\":%s,\"fqid\":", p->id,
+                   rq->principal.tenant, p->local, p->name);
     ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
-    rooms_json_lit(b, ",\"workspace_id\":");
-    rooms_json_str(b, p->workspace);
-    rooms_json_lit(b, "}}\n");
+    rooms_json_put(b, ",\"workspace_id\":%s}}\n", p->workspace);
 
     return NGX_OK;
 }

@@ -106,9 +106,8 @@ ngx_rooms_alias_show(ngx_rooms_req_t *rq)
     if (ngx_rooms_alias_of_room(rq)) {
         b = ngx_rooms_out(&rq->out);
 
-        rooms_json_lit(b, "{\"data\":{\"type\":\"room\",\"id\":");
-        rooms_json_str(b, rq->view.room.id);
-        rooms_json_lit(b, "}}\n");
+        rooms_json_put(b, "{\"data\":{\"type\":\"room\",\"id\":%s}}\n",
+                       rq->view.room.id);
 
         return NGX_OK;
     }
@@ -116,9 +115,8 @@ ngx_rooms_alias_show(ngx_rooms_req_t *rq)
     p = rq->profiles;
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"data\":{\"type\":\"participant\",\"id\":");
-    rooms_json_str(b, p->id);
-    rooms_json_lit(b, ",\"fqid\":");
+    rooms_json_put(b, "{\"data\":{\"type\":\"participant\",\"id\":%s,"
+                   "\"fqid\":", p->id);
     ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
     rooms_json_lit(b, "}}\n");
 

@@ -491,11 +491,8 @@ ngx_rooms_messages_put(ngx_rooms_req_t *rq, ngx_rooms_paged_t *e,
         }
 
         rooms_json_raw(b, comma, ngx_strlen(comma));
-        rooms_json_lit(b, "{\"emoji\":");
-        rooms_json_str(b, one->emoji);
-        rooms_json_lit(b, ",\"count\":");
-        rooms_json_int(b, one->count);
-        rooms_json_lit(b, ",\"me\":");
+        rooms_json_put(b, "{\"emoji\":%s,\"count\":%d,\"me\":", one->emoji,
+                       (int64_t) one->count);
         rooms_json_bool(b, one->me);
         rooms_json_lit(b, "}");
 

@@ -31,14 +31,10 @@ ngx_rooms_list_close_total(ngx_rooms_req_t *rq, ngx_uint_t more,
     rooms_json_lit(b, "],\"meta\":{");
 
     if (total >= 0) {
-        rooms_json_lit(b, "\"total\":");
-        rooms_json_int(b, total);
-        rooms_json_lit(b, ",");
+        rooms_json_put(b, "\"total\":%d,", (int64_t) total);
     }
 
     rooms_json_lit(b, "\"has_more\":");
     rooms_json_bool(b, more);
-    rooms_json_lit(b, ",\"next_cursor\":");
-    rooms_json_str(b, cursor);
-    rooms_json_lit(b, "}}\n");
+    rooms_json_put(b, ",\"next_cursor\":%s}}\n", cursor);
 }

@@ -209,23 +209,12 @@ ngx_rooms_me_show(ngx_rooms_req_t *rq)
     p = &rq->profile;
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"data\":{\"participant_id\":");
-    rooms_json_str(b, p->id);
-    rooms_json_lit(b, ",\"local_id\":");
-    rooms_json_str(b, p->local);
-    rooms_json_lit(b, ",\"fqid\":");
+    rooms_json_put(b, "{\"data\":{\"participant_id\":%s,\"local_id\":%s,"
+                   "\"fqid\":", p->id, p->local);
     ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
-    rooms_json_lit(b, ",\"display_name\":");
-    rooms_json_str(b, p->name);
-    rooms_json_lit(b, ",\"email\":");
-    rooms_json_str(b, p->email);
-    rooms_json_lit(b, ",\"avatar_url\":");
-    rooms_json_str(b, p->avatar);
-    rooms_json_lit(b, ",\"bio\":");
-    rooms_json_str(b, p->bio);
-    rooms_json_lit(b, ",\"personal_workspace_id\":");
-    rooms_json_str(b, p->workspace);
-    rooms_json_lit(b, ",\"roles\":[");
+    rooms_json_put(b, ",\"display_name\":%s,\"email\":%s,\"avatar_url\":%s,"
+                   "\"bio\":%s,\"personal_workspace_id\":%s,\"roles\":[",
+                   p->name, p->email, p->avatar, p->bio, p->workspace);
 
     if (rq->principal.admin) {
         rooms_json_lit(b, "\"tenant_admin\"");
@@ -422,9 +411,7 @@ ngx_rooms_preference_put(ngx_rooms_req_t *rq, rooms_str_t name,
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, ",");
-    rooms_json_str(b, name);
-    rooms_json_lit(b, ":");
+    rooms_json_put(b, ",%s:", name);
     rooms_json_raw(b, value.data, value.len);
 }
 

@@ -513,15 +513,11 @@ ngx_rooms_erasure_show(ngx_rooms_req_t *rq)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"data\":{\"participant_id\":");
-    rooms_json_str(b, ctx->id);
-    rooms_json_lit(b, ",\"state\":");
-    rooms_json_str(b, ngx_rooms_erasure_state(ctx));
-    rooms_json_lit(b, ",\"requested_at\":");
+    rooms_json_put(b, "{\"data\":{\"participant_id\":%s,\"state\":%s,"
+                   "\"requested_at\":", ctx->id, ngx_rooms_erasure_state(ctx));
     ngx_rooms_offboard_time(b, off[NGX_ROOMS_OFFBOARD_ERASE]);
-    rooms_json_lit(b, ",\"requested_by\":");
-    rooms_json_str(b, off[NGX_ROOMS_OFFBOARD_ERASER]);
-    rooms_json_lit(b, ",\"finished_at\":");
+    rooms_json_put(b, ",\"requested_by\":%s,\"finished_at\":",
+                   off[NGX_ROOMS_OFFBOARD_ERASER]);
     ngx_rooms_offboard_time(b, off[NGX_ROOMS_OFFBOARD_ERASED]);
     rooms_json_lit(b, ",\"rooms\":");
     ngx_rooms_offboard_count(b, off[NGX_ROOMS_OFFBOARD_ROOMS]);

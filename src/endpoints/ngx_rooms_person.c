@@ -94,22 +94,13 @@ void
 ngx_rooms_person_json(ngx_rooms_req_t *rq, rooms_buf_t *b,
     const ngx_rooms_profile_t *p)
 {
-    rooms_json_lit(b, "{\"id\":");
-    rooms_json_str(b, p->id);
-    rooms_json_lit(b, ",\"local_id\":");
-    rooms_json_str(b, p->local);
-    rooms_json_lit(b, ",\"server_name\":");
-    rooms_json_str(b, p->server.data
-                      ? p->server : rooms_from_ngx(rq->conf->server_name));
-    rooms_json_lit(b, ",\"fqid\":");
+    rooms_json_put(b, "{\"id\":%s,\"local_id\":%s,\"server_name\":%s,"
+                   "\"fqid\":", p->id, p->local,
+           p->server.data ? p->server : rooms_from_ngx(rq->conf->server_name));
     ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
-    rooms_json_lit(b, ",\"display_name\":");
-    rooms_json_str(b, p->name);
-    rooms_json_lit(b, ",\"participant_type\":");
-    rooms_json_str(b, p->type);
-    rooms_json_lit(b, ",\"avatar_url\":");
-    rooms_json_str(b, p->avatar);
-    rooms_json_lit(b, ",\"deactivated\":");
+    rooms_json_put(b, ",\"display_name\":%s,\"participant_type\":%s,"
+                   "\"avatar_url\":%s,\"deactivated\":", p->name, p->type,
+                   p->avatar);
     rooms_json_bool(b, p->deactivated);
 }
 
@@ -123,11 +114,8 @@ ngx_rooms_person_admin_json(ngx_rooms_req_t *rq, rooms_buf_t *b,
     day = ngx_rooms_reply_int(seen, 0);
 
     ngx_rooms_person_json(rq, b, p);
-    rooms_json_lit(b, ",\"email\":");
-    rooms_json_str(b, p->email);
-    rooms_json_lit(b, ",\"created_at\":");
-    rooms_json_time(b, p->created ? p->created : rq->now);
-    rooms_json_lit(b, ",\"last_seen_at\":");
+    rooms_json_put(b, ",\"email\":%s,\"created_at\":%t,\"last_seen_at\":",
+                   p->email, (int64_t) (p->created ? p->created : rq->now));
 
     if (day > 0) {
         rooms_json_time(b, day * NGX_ROOMS_DAY);
@@ -136,9 +124,8 @@ ngx_rooms_person_admin_json(ngx_rooms_req_t *rq, rooms_buf_t *b,
         rooms_json_lit(b, "null");
     }
 
-    rooms_json_lit(b, ",\"rooms\":");
-    rooms_json_int(b, ngx_rooms_reply_int(rooms, 0));
-    rooms_json_lit(b, "}");
+    rooms_json_put(b, ",\"rooms\":%d}",
+                   (int64_t) ngx_rooms_reply_int(rooms, 0));
 }
 
 

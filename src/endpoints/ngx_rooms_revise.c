@@ -821,13 +821,9 @@ ngx_rooms_react_show(ngx_rooms_req_t *rq)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"data\":{\"event_id\":");
-    rooms_json_str(b, v->id);
-    rooms_json_lit(b, ",\"emoji\":");
-    rooms_json_str(b, v->emoji);
-    rooms_json_lit(b, ",\"sender_id\":");
-    rooms_json_str(b, rq->principal.sub);
-    rooms_json_lit(b, ",\"active\":");
+    rooms_json_put(b, "{\"data\":{\"event_id\":%s,\"emoji\":%s,"
+                   "\"sender_id\":%s,\"active\":", v->id, v->emoji,
+                   rq->principal.sub);
     rooms_json_bool(b, v->op == ROOMS_MESSAGE_REACT);
     rooms_json_lit(b, "}}\n");
 

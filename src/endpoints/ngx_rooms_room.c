@@ -481,13 +481,9 @@ ngx_rooms_invite_show(ngx_rooms_req_t *rq)
 
         e = ngx_rooms_error(rq->change->results[i]);
 
-        rooms_json_lit(b, "{\"participant_id\":");
-        rooms_json_str(b, t->member.participant);
-        rooms_json_lit(b, ",\"error\":{\"code\":");
-        rooms_json_str(b, rooms_cstr(e->code));
-        rooms_json_lit(b, ",\"message\":");
-        rooms_json_str(b, rooms_cstr(e->message));
-        rooms_json_lit(b, "}}");
+        rooms_json_put(b, "{\"participant_id\":%s,\"error\":{\"code\":%s,"
+                       "\"message\":%s}}", t->member.participant,
+                       rooms_cstr(e->code), rooms_cstr(e->message));
     }
 
     rooms_json_lit(ngx_rooms_out(&rq->out), "]}}\n");

@@ -232,11 +232,9 @@ ngx_rooms_settings_show(ngx_rooms_req_t *rq)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"data\":{\"room_id\":");
-    rooms_json_str(b, rq->view.room.id);
-    rooms_json_lit(b, ",\"notification_mode\":");
-    rooms_json_str(b, rooms_cstr(ngx_rooms_mode_name(rq->view.own.mode)));
-    rooms_json_lit(b, ",\"muted_until\":");
+    rooms_json_put(b, "{\"data\":{\"room_id\":%s,\"notification_mode\":%s,"
+                   "\"muted_until\":", rq->view.room.id,
+                   rooms_cstr(ngx_rooms_mode_name(rq->view.own.mode)));
     ngx_rooms_view_muted(b, &rq->view, rq->now);
     rooms_json_lit(b, "}}\n");
 
@@ -424,13 +422,9 @@ ngx_rooms_read_show(ngx_rooms_req_t *rq)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"data\":{\"event_id\":");
-    rooms_json_str(b, read->event);
-    rooms_json_lit(b, ",\"stream_position\":");
-    rooms_json_int(b, read->position);
-    rooms_json_lit(b, ",\"unread_count\":");
-    rooms_json_int(b, read->unread);
-    rooms_json_lit(b, ",\"advanced\":");
+    rooms_json_put(b, "{\"data\":{\"event_id\":%s,\"stream_position\":%d,"
+                   "\"unread_count\":%d,\"advanced\":", read->event,
+                   (int64_t) read->position, (int64_t) read->unread);
     rooms_json_bool(b, read->advanced);
     rooms_json_lit(b, "}}\n");
 

@@ -98,21 +98,11 @@ ngx_rooms_workspace_json(ngx_rooms_req_t *rq, const ngx_rooms_workspace_t *w)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"id\":");
-    rooms_json_str(b, w->id);
-    rooms_json_lit(b, ",\"name\":");
-    rooms_json_str(b, w->name);
-    rooms_json_lit(b, ",\"description\":");
-    rooms_json_str(b, w->description);
-    rooms_json_lit(b, ",\"kind\":");
-    rooms_json_str(b, w->kind);
-    rooms_json_lit(b, ",\"owner_id\":");
-    rooms_json_str(b, w->owner);
-    rooms_json_lit(b, ",\"role\":");
-    rooms_json_str(b, rooms_cstr(rooms_role_name(w->role)));
-    rooms_json_lit(b, ",\"created_at\":");
-    rooms_json_time(b, w->created_at);
-    rooms_json_lit(b, "}");
+    rooms_json_put(b, "{\"id\":%s,\"name\":%s,\"description\":%s,\"kind\":%s,"
+                   "\"owner_id\":%s,\"role\":%s,\"created_at\":%t}", w->id,
+                   w->name, w->description, w->kind, w->owner,
+                   rooms_cstr(rooms_role_name(w->role)),
+                   (int64_t) w->created_at);
 }
 
 
@@ -124,9 +114,7 @@ ngx_rooms_workspace_member_json(ngx_rooms_req_t *rq,
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"participant_id\":");
-    rooms_json_str(b, p->id);
-    rooms_json_lit(b, ",\"fqid\":");
+    rooms_json_put(b, "{\"participant_id\":%s,\"fqid\":", p->id);
     ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
     rooms_json_lit(b, ",\"display_name\":");
     rooms_json_str(b, p->name);

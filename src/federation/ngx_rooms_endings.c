@@ -893,9 +893,7 @@ ngx_rooms_endings_content(ngx_rooms_endings_t *e,
         rooms_json_lit(b, ",\"successor\":{");
         ngx_rooms_content_key(b, "participant_id",
                               change->successor.participant);
-        rooms_json_lit(b, ",\"power_level\":");
-        rooms_json_int(b, ROOMS_POWER_MAX);
-        rooms_json_lit(b, "}");
+        rooms_json_put(b, ",\"power_level\":%d}", (int64_t) ROOMS_POWER_MAX);
     }
 
     rooms_json_lit(b, "}");

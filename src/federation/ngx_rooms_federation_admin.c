@@ -92,11 +92,8 @@ ngx_rooms_identity(ngx_rooms_req_t *rq)
     rooms_json_str(b, rooms_from_ngx(rq->conf->server_name));
 
     (void) rooms_fedkey_text(&pair[0].key, text);
-    rooms_json_lit(b, ",\"public_key\":");
-    rooms_json_str(b, rooms_cstr(text));
-    rooms_json_lit(b, ",\"key_id\":");
-    rooms_json_str(b, rooms_cstr(pair[0].key.id));
-    rooms_json_lit(b, ",\"old_public_keys\":[");
+    rooms_json_put(b, ",\"public_key\":%s,\"key_id\":%s,\"old_public_keys\":[",
+                   rooms_cstr(text), rooms_cstr(pair[0].key.id));
 
     for (i = 1; i < keys->nelts; i++) {
 
@@ -186,9 +183,8 @@ ngx_rooms_policy_format(ngx_rooms_req_t *rq, const rooms_policy_t *policy)
     n = json_array_size(policy->peers);
     b = ngx_rooms_json(&text, rq->pool);
 
-    rooms_json_lit(b, "{\"default_mode\":");
-    rooms_json_str(b, rooms_cstr(rooms_policy_mode_name(policy->mode)));
-    rooms_json_lit(b, ",\"allowed_peers\":[");
+    rooms_json_put(b, "{\"default_mode\":%s,\"allowed_peers\":[",
+                   rooms_cstr(rooms_policy_mode_name(policy->mode)));
 
     for (i = 0; i < n; i++) {
         peer = json_array_get(policy->peers, i);
@@ -200,9 +196,8 @@ ngx_rooms_policy_format(ngx_rooms_req_t *rq, const rooms_policy_t *policy)
         rooms_json_str(b, rooms_cstr(json_string_value(peer)));
     }
 
-    rooms_json_lit(b, "],\"max_foreign_participants_per_room\":");
-    rooms_json_int(b, policy->foreign);
-    rooms_json_lit(b, "}");
+    rooms_json_put(b, "],\"max_foreign_participants_per_room\":%d}",
+                   (int64_t) policy->foreign);
 
     return ngx_rooms_json_end(&text);
 }
@@ -570,11 +565,9 @@ ngx_rooms_peers_outbox(ngx_rooms_req_t *rq, rooms_buf_t *b, ngx_uint_t n)
     rooms_json_int(b, waits ? ngx_rooms_reply_int(ngx_rooms_peers_each(peers,
                                             n, NGX_ROOMS_PEERS_PENDING), 0)
                             : 0);
-    rooms_json_lit(b, ",\"dropped\":");
-    rooms_json_int(b, ngx_rooms_peers_state(state, 1));
-    rooms_json_lit(b, ",\"failures\":");
-    rooms_json_int(b, ngx_rooms_peers_state(state, 0));
-    rooms_json_lit(b, ",\"next_attempt_at\":");
+    rooms_json_put(b, ",\"dropped\":%d,\"failures\":%d,\"next_attempt_at\":",
+                   (int64_t) ngx_rooms_peers_state(state, 1),
+                   (int64_t) ngx_rooms_peers_state(state, 0));
 
     if (waits) {
         next = peers->now ? 0
@@ -605,9 +598,7 @@ ngx_rooms_peers_row(ngx_rooms_req_t *rq, ngx_uint_t n)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"server_name\":");
-    rooms_json_str(b, name);
-    rooms_json_lit(b, ",\"allowed\":");
+    rooms_json_put(b, "{\"server_name\":%s,\"allowed\":", name);
     rooms_json_bool(b, rooms_policy_allows(peers->policy, name,
                        ngx_rooms_reply_int(ngx_rooms_peers_each(peers, n,
                                               NGX_ROOMS_PEERS_INVITED), 0)
@@ -961,21 +952,12 @@ ngx_rooms_refresh_show(ngx_rooms_req_t *rq)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"data\":{\"participant_id\":");
-    rooms_json_str(b, p->id);
-    rooms_json_lit(b, ",\"fqid\":");
+    rooms_json_put(b, "{\"data\":{\"participant_id\":%s,\"fqid\":", p->id);
     ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
-    rooms_json_lit(b, ",\"local_id\":");
-    rooms_json_str(b, p->local);
-    rooms_json_lit(b, ",\"server_name\":");
-    rooms_json_str(b, p->server);
-    rooms_json_lit(b, ",\"display_name\":");
-    rooms_json_str(b, p->name);
-    rooms_json_lit(b, ",\"participant_type\":");
-    rooms_json_str(b, p->type);
-    rooms_json_lit(b, ",\"avatar_url\":");
-    rooms_json_str(b, p->avatar);
-    rooms_json_lit(b, "}}\n");
+    rooms_json_put(b, ",\"local_id\":%s,\"server_name\":%s,"
+                   "\"display_name\":%s,\"participant_type\":%s,"
+                   "\"avatar_url\":%s}}\n", p->local, p->server, p->name,
+                   p->type, p->avatar);
 
     return NGX_OK;
 }

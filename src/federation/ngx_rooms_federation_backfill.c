@@ -140,20 +140,15 @@ ngx_rooms_fedbackfill_show(ngx_rooms_req_t *rq)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"data\":{\"imported\":");
-    rooms_json_int(b, bf->imported);
-    rooms_json_lit(b, ",\"skipped\":");
-    rooms_json_int(b, bf->skipped);
-    rooms_json_lit(b, ",\"rejected\":[");
+    rooms_json_put(b, "{\"data\":{\"imported\":%d,\"skipped\":%d,"
+                   "\"rejected\":[", (int64_t) bf->imported,
+                   (int64_t) bf->skipped);
 
     for (i = 0; i < bf->rejected.nelts; i++) {
         rooms_json_raw(b, ",", i > 0);
 
-        rooms_json_lit(b, "{\"id\":");
-        rooms_json_str(b, r[i].id);
-        rooms_json_lit(b, ",\"reason\":");
-        rooms_json_str(b, rooms_cstr(r[i].reason));
-        rooms_json_lit(b, "}");
+        rooms_json_put(b, "{\"id\":%s,\"reason\":%s}", r[i].id,
+                       rooms_cstr(r[i].reason));
     }
 
     rooms_json_lit(b, "]}}\n");

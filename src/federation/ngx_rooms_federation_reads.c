@@ -393,19 +393,12 @@ ngx_rooms_foreign_profile_show(ngx_rooms_req_t *rq)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"data\":{\"local_id\":");
-    rooms_json_str(b, p->local);
-    rooms_json_lit(b, ",\"server_name\":");
-    rooms_json_str(b, rooms_from_ngx(rq->conf->server_name));
-    rooms_json_lit(b, ",\"fqid\":");
+    rooms_json_put(b, "{\"data\":{\"local_id\":%s,\"server_name\":%s,"
+                   "\"fqid\":", p->local,
+                   rooms_from_ngx(rq->conf->server_name));
     ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
-    rooms_json_lit(b, ",\"display_name\":");
-    rooms_json_str(b, p->name);
-    rooms_json_lit(b, ",\"participant_type\":");
-    rooms_json_str(b, p->type);
-    rooms_json_lit(b, ",\"avatar_url\":");
-    rooms_json_str(b, p->avatar);
-    rooms_json_lit(b, "}}\n");
+    rooms_json_put(b, ",\"display_name\":%s,\"participant_type\":%s,"
+                   "\"avatar_url\":%s}}\n", p->name, p->type, p->avatar);
 
     return NGX_OK;
 }
@@ -625,11 +618,9 @@ ngx_rooms_peer_members_row(rooms_buf_t *b, ngx_rooms_req_t *rq,
         ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
     }
 
-    rooms_json_lit(b, ",\"membership\":");
-    rooms_json_str(b, rooms_cstr(rooms_membership_name(m->membership)));
-    rooms_json_lit(b, ",\"power_level\":");
-    rooms_json_int(b, m->power);
-    rooms_json_lit(b, ",\"joined_at\":");
+    rooms_json_put(b, ",\"membership\":%s,\"power_level\":%d,\"joined_at\":",
+                   rooms_cstr(rooms_membership_name(m->membership)),
+                   (int64_t) m->power);
 
     if (m->membership == ROOMS_JOIN) {
         rooms_json_time(b, m->joined_at);
@@ -638,11 +629,8 @@ ngx_rooms_peer_members_row(rooms_buf_t *b, ngx_rooms_req_t *rq,
         rooms_json_lit(b, "null");
     }
 
-    rooms_json_lit(b, ",\"display_name\":");
-    rooms_json_str(b, p->name);
-    rooms_json_lit(b, ",\"avatar_url\":");
-    rooms_json_str(b, p->avatar);
-    rooms_json_lit(b, "}");
+    rooms_json_put(b, ",\"display_name\":%s,\"avatar_url\":%s}", p->name,
+                   p->avatar);
 }
 
 

@@ -1168,17 +1168,13 @@ ngx_rooms_fedsend_results(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
         e = ngx_rooms_error(r->code);
 
         rooms_json_raw(b, ",", i > 0);
-        rooms_json_lit(b, "{\"id\":");
-        rooms_json_str(b, r->id);
-        rooms_json_lit(b, ",\"status\":");
-        rooms_json_str(b, rooms_cstr(r->status));
+        rooms_json_put(b, "{\"id\":%s,\"status\":%s", r->id,
+                       rooms_cstr(r->status));
 
         if (r->code) {
-            rooms_json_lit(b, ",\"code\":");
-            rooms_json_str(b, rooms_cstr(e->code));
-            rooms_json_lit(b, ",\"reason\":");
-            rooms_json_str(b, r->reason.data ? r->reason
-                                             : rooms_cstr(e->message));
+            rooms_json_put(b, ",\"code\":%s,\"reason\":%s",
+                           rooms_cstr(e->code),
+                          r->reason.data ? r->reason : rooms_cstr(e->message));
         }
 
         rooms_json_lit(b, "}");

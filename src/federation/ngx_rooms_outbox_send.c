@@ -665,13 +665,8 @@ ngx_rooms_outbox_trouble(ngx_rooms_outbox_t *o, rooms_str_t code,
 
     b = ngx_rooms_json(&text, o->round);
 
-    rooms_json_lit(b, "{\"code\":");
-    rooms_json_str(b, code);
-    rooms_json_lit(b, ",\"message\":");
-    rooms_json_str(b, message);
-    rooms_json_lit(b, ",\"at\":");
-    rooms_json_time(b, (int64_t) tp->sec * 1000 + tp->msec);
-    rooms_json_lit(b, "}");
+    rooms_json_put(b, "{\"code\":%s,\"message\":%s,\"at\":%t}", code, message,
+                   (int64_t) tp->sec * 1000 + tp->msec);
 
     o->trouble = ngx_rooms_json_end(&text);
 }

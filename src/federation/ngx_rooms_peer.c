@@ -604,14 +604,10 @@ ngx_rooms_peer_trouble(ngx_rooms_req_t *rq)
     e = ngx_rooms_error(rq->error);
     b = ngx_rooms_json(&text, rq->pool);
 
-    rooms_json_lit(b, "{\"code\":");
-    rooms_json_str(b, rooms_cstr(e->code));
-    rooms_json_lit(b, ",\"message\":");
-    rooms_json_str(b, rq->message.data ? rq->message
-                                        : rooms_cstr(e->message));
-    rooms_json_lit(b, ",\"at\":");
-    rooms_json_time(b, rq->now);
-    rooms_json_lit(b, "}");
+    rooms_json_put(b, "{\"code\":%s,\"message\":%s,\"at\":%t}",
+                   rooms_cstr(e->code),
+                   rq->message.data ? rq->message : rooms_cstr(e->message),
+                   (int64_t) rq->now);
 
     if (b->full || ngx_rooms_batch(rq) == NULL
         || ngx_rooms_ask(rq->batch, &rq->keys, "HSET %k %s %s",

@@ -1293,14 +1293,10 @@ ngx_rooms_replica_content(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
         t = &change->members[i];
 
         rooms_json_raw(b, ",", i > 0);
-        rooms_json_lit(b, "{\"participant_id\":");
-        rooms_json_str(b, t->after.participant);
-        rooms_json_lit(b, ",\"membership\":");
-        rooms_json_str(b, rooms_cstr(
-                             rooms_membership_name(t->after.membership)));
-        rooms_json_lit(b, ",\"power_level\":");
-        rooms_json_int(b, t->after.power);
-        rooms_json_lit(b, "}");
+        rooms_json_put(b, "{\"participant_id\":%s,\"membership\":%s,"
+                       "\"power_level\":%d}", t->after.participant,
+                       rooms_cstr( rooms_membership_name(t->after.membership)),
+                       (int64_t) t->after.power);
     }
 
     rooms_json_lit(b, "]}");

@@ -219,9 +219,8 @@ ngx_rooms_sync_show(ngx_rooms_req_t *rq)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "],\"next_cursor\":\"");
-    rooms_json_int(b, s->cursor);
-    rooms_json_lit(b, "\",\"has_more\":");
+    rooms_json_put(b, "],\"next_cursor\":\"%d\",\"has_more\":",
+                   (int64_t) s->cursor);
     rooms_json_bool(b, s->more);
     rooms_json_lit(b, ",\"epoch\":");
     rooms_json_str(b, s->epoch);
@@ -314,9 +313,7 @@ ngx_rooms_sse_event(ngx_rooms_out_t *out, rooms_str_t tenant,
     rooms_buf_t  *b;
 
     b = ngx_rooms_out(out);
-    rooms_json_lit(b, "id: ");
-    rooms_json_int(b, position);
-    rooms_json_lit(b, "\ndata: ");
+    rooms_json_put(b, "id: %d\ndata: ", (int64_t) position);
     ngx_rooms_sse_json(out, json);
 }
 
@@ -328,11 +325,8 @@ ngx_rooms_sse_caught_up(ngx_rooms_out_t *out, int64_t position)
 
     b = ngx_rooms_out(out);
 
-    rooms_json_lit(b, "event: caught_up\nid: ");
-    rooms_json_int(b, position);
-    rooms_json_lit(b, "\ndata: {\"position\":");
-    rooms_json_int(b, position);
-    rooms_json_lit(b, "}\n\n");
+    rooms_json_put(b, "event: caught_up\nid: %d\ndata: {\"position\":%d}\n\n",
+                   (int64_t) position, (int64_t) position);
 }
 
 
@@ -343,13 +337,10 @@ ngx_rooms_sse_reset(ngx_rooms_out_t *out, const char *why, int64_t position)
 
     b = ngx_rooms_out(out);
 
-    rooms_json_lit(b, "event: reset\nid: ");
-    rooms_json_int(b, position);
-    rooms_json_lit(b, "\ndata: {\"reason\":\"");
+    rooms_json_put(b, "event: reset\nid: %d\ndata: {\"reason\":\"",
+                   (int64_t) position);
     rooms_json_raw(b, why, ngx_strlen(why));
-    rooms_json_lit(b, "\",\"position\":");
-    rooms_json_int(b, position);
-    rooms_json_lit(b, "}\n\n");
+    rooms_json_put(b, "\",\"position\":%d}\n\n", (int64_t) position);
 }
 
 
@@ -366,9 +357,8 @@ ngx_rooms_sse_end(ngx_rooms_stream_t *st, ngx_rooms_out_t *out,
 
     if (why == NGX_ROOMS_STREAM_RELOAD) {
         /* all streams of the worker end now, but should not return together */
-        rooms_json_lit(b, "retry: ");
-        rooms_json_int(b, ngx_rooms_stream_retry(why));
-        rooms_json_lit(b, "\n");
+        rooms_json_put(b, "retry: %d\n",
+                       (int64_t) ngx_rooms_stream_retry(why));
     }
 
     rooms_json_lit(b, "event: end\ndata: {\"code\":\"");

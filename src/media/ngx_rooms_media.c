@@ -129,30 +129,17 @@ ngx_rooms_media_parse(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
 void
 ngx_rooms_media_put(rooms_buf_t *b, const ngx_rooms_medium_t *m)
 {
-    rooms_json_lit(b, "{\"media_id\":");
-    rooms_json_str(b, m->id);
-    rooms_json_lit(b, ",\"sha256\":");
-    rooms_json_str(b, m->sha256);
-    rooms_json_lit(b, ",\"size\":");
-    rooms_json_int(b, m->size);
-    rooms_json_lit(b, ",\"crc32\":");
-    rooms_json_int(b, m->crc32);
+    rooms_json_put(b, "{\"media_id\":%s,\"sha256\":%s,\"size\":%d,"
+                   "\"crc32\":%d", m->id, m->sha256, (int64_t) m->size,
+                   (int64_t) m->crc32);
     if (m->width && m->height) {
-        rooms_json_lit(b, ",\"width\":");
-        rooms_json_int(b, m->width);
-        rooms_json_lit(b, ",\"height\":");
-        rooms_json_int(b, m->height);
+        rooms_json_put(b, ",\"width\":%d,\"height\":%d", (int64_t) m->width,
+                       (int64_t) m->height);
     }
 
-    rooms_json_lit(b, ",\"mime_type\":");
-    rooms_json_str(b, m->mime);
-    rooms_json_lit(b, ",\"name\":");
-    rooms_json_str(b, m->name);
-    rooms_json_lit(b, ",\"owner_id\":");
-    rooms_json_str(b, m->owner);
-    rooms_json_lit(b, ",\"created_at\":");
-    rooms_json_time(b, m->created_at);
-    rooms_json_lit(b, "}");
+    rooms_json_put(b, ",\"mime_type\":%s,\"name\":%s,\"owner_id\":%s,"
+                   "\"created_at\":%t}", m->mime, m->name, m->owner,
+                   (int64_t) m->created_at);
 }
 
 
@@ -160,10 +147,8 @@ void
 ngx_rooms_media_extent(rooms_buf_t *b, const ngx_rooms_medium_t *m)
 {
     if (m->width && m->height) {
-        rooms_json_lit(b, ",\"width\":");
-        rooms_json_int(b, m->width);
-        rooms_json_lit(b, ",\"height\":");
-        rooms_json_int(b, m->height);
+        rooms_json_put(b, ",\"width\":%d,\"height\":%d", (int64_t) m->width,
+                       (int64_t) m->height);
 
     } else {
         rooms_json_lit(b, ",\"width\":null,\"height\":null");

@@ -306,16 +306,9 @@ ngx_rooms_upload_show(ngx_rooms_req_t *rq)
 
     b = ngx_rooms_out(&rq->out);
 
-    rooms_json_lit(b, "{\"data\":{\"media_id\":");
-    rooms_json_str(b, m->id);
-    rooms_json_lit(b, ",\"sha256\":");
-    rooms_json_str(b, m->sha256);
-    rooms_json_lit(b, ",\"size\":");
-    rooms_json_int(b, m->size);
-    rooms_json_lit(b, ",\"mime_type\":");
-    rooms_json_str(b, m->mime);
-    rooms_json_lit(b, ",\"name\":");
-    rooms_json_str(b, m->name);
+    rooms_json_put(b, "{\"data\":{\"media_id\":%s,\"sha256\":%s,\"size\":%d,"
+                   "\"mime_type\":%s,\"name\":%s", m->id, m->sha256,
+                   (int64_t) m->size, m->mime, m->name);
     ngx_rooms_media_extent(b, m);
     rooms_json_lit(b, "}}\n");
 

@@ -180,6 +180,26 @@ grows(void **state)
 
 
 static void
+puts_values(void **state)
+{
+    rooms_buf_t    b;
+    unsigned char  mem[128];
+
+    rooms_buf_init(&b, mem, sizeof(mem));
+
+    rooms_json_put(&b, "{\"a\":%s,\"b\":%s,\"c\":%d,\"d\":%t}", str("x\"y"),
+                   ROOMS_NULL, (int64_t) -1, (int64_t) 0);
+    rooms_json_put(&b, "%d%d", (int64_t) 1, (int64_t) 2);
+    rooms_json_put(&b, "");
+
+    assert_is((rooms_str_t) { b.last - mem, mem },
+              "{\"a\":\"x\\\"y\",\"b\":null,\"c\":-1,"
+              "\"d\":\"1970-01-01T00:00:00.000Z\"}12");
+    assert_false(b.full);
+}
+
+
+static void
 scans(void **state)
 {
     int  i;
@@ -403,6 +423,7 @@ main(void)
         cmocka_unit_test(writes_what_is_read),
         cmocka_unit_test(never_passes_the_end),
         cmocka_unit_test(grows),
+        cmocka_unit_test(puts_values),
         cmocka_unit_test(scans),
         cmocka_unit_test(agrees_with_jansson),
         cmocka_unit_test(bounds_depth),
