@@ -136,10 +136,8 @@ ngx_rooms_create_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
 
     (void) ngx_rooms_ask(b, keys, "HGET %k %s", NGX_ROOMS_KEY_PARTICIPANTS,
                          ROOMS_NULL, rq->principal.sub);
-    (void) ngx_rooms_ask(b, keys, "HGET %k max_rooms", NGX_ROOMS_KEY_TENANT,
-                         ROOMS_NULL);
-    (void) ngx_rooms_ask(b, keys, "HGET %k rooms", NGX_ROOMS_KEY_TENANT,
-                         ROOMS_NULL);
+    (void) ngx_rooms_ask(b, keys, "HMGET %k max_rooms rooms",
+                         NGX_ROOMS_KEY_TENANT, ROOMS_NULL);
     (void) ngx_rooms_ask(b, keys, "HMGET %k %s %s %s %s",
                          NGX_ROOMS_KEY_ALIASES, ROOMS_NULL, ctx->slugs[0],
                          ctx->slugs[1], ctx->slugs[2], ctx->slugs[3]);
@@ -168,13 +166,14 @@ ngx_rooms_create_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
  * capacity check.
  */
 static ngx_int_t
-ngx_rooms_create_tenant(ngx_rooms_req_t *rq, redisReply *max,
-    redisReply *rooms)
+ngx_rooms_create_tenant(ngx_rooms_req_t *rq, redisReply *tenant)
 {
-    rq->max_rooms = ngx_rooms_reply_int(max,
+    rq->max_rooms = ngx_rooms_reply_int(ngx_rooms_reply_element(tenant, 0),
                                     rq->conf->quotas[NGX_ROOMS_QUOTA_ROOMS]);
 
-    if (rq->max_rooms >= 0 && ngx_rooms_reply_int(rooms, 0) >= rq->max_rooms)
+    if (rq->max_rooms >= 0
+        && ngx_rooms_reply_int(ngx_rooms_reply_element(tenant, 1), 0)
+           >= rq->max_rooms)
     {
         rq->tenant_full = 1;
     }
@@ -199,22 +198,21 @@ ngx_rooms_create_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
 
     rq->usual = ngx_rooms_usual_take(ngx_rooms_reply(rq, rq->at_usual));
 
-    (void) ngx_rooms_create_tenant(rq, ngx_rooms_reply(rq, 1),
-                                   ngx_rooms_reply(rq, 2));
+    (void) ngx_rooms_create_tenant(rq, ngx_rooms_reply(rq, 1));
 
     ctx->in.workspace = rq->profile.workspace;
     ctx->in.workspace_known = rq->profile.workspace.data != NULL;
     ctx->in.workspace_role = ROOMS_ROLE_OWNER;
 
     if (ctx->workspace.data) {
-        role = rooms_role_parse(ngx_rooms_reply_str(ngx_rooms_reply(rq, 4)));
+        role = rooms_role_parse(ngx_rooms_reply_str(ngx_rooms_reply(rq, 3)));
 
         ctx->in.workspace = ctx->workspace;
         ctx->in.workspace_known = rooms_id_valid(ctx->workspace, "ws-");
         ctx->in.workspace_role = role > 0 ? role : ROOMS_ROLE_NONE;
     }
 
-    taken = ngx_rooms_reply(rq, 3);
+    taken = ngx_rooms_reply(rq, 2);
     ctx->slug = ROOMS_NULL;
 
     for (i = 0; i < NGX_ROOMS_SLUGS; i++) {
@@ -384,12 +382,11 @@ ngx_rooms_dm_pair(ngx_rooms_req_t *rq, rooms_str_t other)
 static ngx_int_t
 ngx_rooms_dm_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
 {
-    rooms_str_t         tenant, participants;
+    rooms_str_t         participants;
     ngx_rooms_keys_t   *keys;
     ngx_rooms_batch_t  *b;
 
     keys = &rq->keys;
-    tenant = ngx_rooms_key(keys, NGX_ROOMS_KEY_TENANT, ROOMS_NULL);
     participants = ngx_rooms_key(keys, NGX_ROOMS_KEY_PARTICIPANTS,
                                  ROOMS_NULL);
 
@@ -402,10 +399,8 @@ ngx_rooms_dm_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
                          ngx_rooms_dm_pair(rq, ctx->other));
     (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), participants,
                              ctx->other);
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), tenant,
-                             ngx_rooms_s("max_rooms"));
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), tenant,
-                             ngx_rooms_s("rooms"));
+    (void) ngx_rooms_ask(b, keys, "HMGET %k max_rooms rooms",
+                         NGX_ROOMS_KEY_TENANT, ROOMS_NULL);
 
     if (ctx->federation) {
         (void) ctx->federation->ask(b, keys);
@@ -456,7 +451,7 @@ ngx_rooms_dm_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
         && ngx_rooms_unknown(rq, ctx->other))
     {
         if (ngx_rooms_provision(rq, ctx->other,
-                                ngx_rooms_reply_str(ngx_rooms_reply(rq, 4)),
+                                ngx_rooms_reply_str(ngx_rooms_reply(rq, 3)),
                                 &ctx->newcomer) != NGX_OK)
         {
             return NGX_ERROR;
@@ -474,7 +469,7 @@ ngx_rooms_dm_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
                                   "a participant of this server has that id");
         }
 
-        if (ctx->federation->allow(rq, ngx_rooms_reply(rq, 4), NULL,
+        if (ctx->federation->allow(rq, ngx_rooms_reply(rq, 3), NULL,
                                    ctx->foreign.server) != NGX_OK)
         {
             return NGX_ERROR;
@@ -487,8 +482,7 @@ ngx_rooms_dm_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
 
     rq->usual = ngx_rooms_usual_take(ngx_rooms_reply(rq, rq->at_usual));
 
-    (void) ngx_rooms_create_tenant(rq, ngx_rooms_reply(rq, 2),
-                                   ngx_rooms_reply(rq, 3));
+    (void) ngx_rooms_create_tenant(rq, ngx_rooms_reply(rq, 2));
 
     id = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
 

@@ -90,7 +90,8 @@ ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     if (c->source_id.data == NULL) {
         ngx_rooms_apply_time(c, &head, &tail);
-        ngx_rooms_commit_timed(c, key, c->event.created_at);
+        ngx_rooms_commit_timed(c, key, c->event.created_at,
+                               room->position == 0);
     }
 
     ngx_rooms_commit_event(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_EVENTS,

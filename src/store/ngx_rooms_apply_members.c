@@ -38,6 +38,28 @@ ngx_rooms_member_admin(const rooms_member_t *m)
 }
 
 
+/* A new room: its counters are written with its other fields. */
+static void
+ngx_rooms_apply_first_counts(ngx_rooms_commit_t *c, rooms_str_t key,
+    ngx_int_t joined, ngx_int_t invited, ngx_int_t admins)
+{
+    if (joined) {
+        ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_field_joined,
+                               ngx_rooms_number(c->pool, joined));
+    }
+
+    if (invited) {
+        ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_field_invited,
+                               ngx_rooms_number(c->pool, invited));
+    }
+
+    if (admins) {
+        ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_s("admins"),
+                               ngx_rooms_number(c->pool, admins));
+    }
+}
+
+
 /* Counts all transitions first, so that each counter is written once. */
 void
 ngx_rooms_apply_members(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
@@ -67,6 +89,11 @@ ngx_rooms_apply_members(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     a->change->room.joined = (a->before ? a->before->joined : 0) + joined;
     a->change->room.invited = (a->before ? a->before->invited : 0) + invited;
     a->change->room.admins = (a->before ? a->before->admins : 0) + admins;
+
+    if (a->before == NULL) {
+        ngx_rooms_apply_first_counts(c, key, joined, invited, admins);
+        return;
+    }
 
     if (joined) {
         ngx_rooms_commit_write(c, "HINCRBY", key, ngx_rooms_field_joined,

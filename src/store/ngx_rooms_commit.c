@@ -763,9 +763,13 @@ ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
 
 
 void
-ngx_rooms_commit_timed(ngx_rooms_commit_t *c, rooms_str_t room, int64_t ms)
+ngx_rooms_commit_timed(ngx_rooms_commit_t *c, rooms_str_t room, int64_t ms,
+    ngx_uint_t first)
 {
-    c->timed = room;
+    if (!first) {
+        c->timed = room;
+    }
+
     c->time = ms;
 
     ngx_rooms_commit_write_at(c, "HSET", room, ngx_rooms_s("at"),

@@ -200,10 +200,10 @@ void ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
 
 /*
  * Sets the event's time: the later of this one and the room's last one.  The
- * room keeps it in its field "at".
+ * room keeps it in its field "at".  `first`: the room has no event yet.
  */
 void ngx_rooms_commit_timed(ngx_rooms_commit_t *c, rooms_str_t room,
-    int64_t ms);
+    int64_t ms, ngx_uint_t first);
 
 /* Takes n positions without an event; the last of them is answered. */
 void ngx_rooms_commit_positions(ngx_rooms_commit_t *c, int64_t n);
