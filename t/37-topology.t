@@ -1,178 +1,151 @@
 # Copyright (C) the ngx_rooms_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# A Redis Cluster that moves a tenant's slot, and a primary that fails over
-# by sentinels.
+# A Redis Cluster, and a primary that sentinels know: how they are found.  The
+# store is a cluster of one node here, which a sentinel watches, too.  Slots
+# that move and primaries that fail over are in t/37-topology-faults.t.
 
 use strict;
 use warnings;
 
+use File::Temp ();
+use Test::More ();
+
 use lib 't/lib';
-use RoomsTest '-no_redis';
-use RoomsTest::Topology qw(cluster_start redis_cli redis_end redis_signal
-                           sentinels_start slot_move slowly topology_end);
-use Test::More;
+use RoomsTest '-cluster';
+use RoomsTest::Process qw(write_file);
+use RoomsTest::Topology qw(redis_server topology_port);
+use Test::Nginx::Socket 'no_plan';
 
-plan skip_all => 'no redis-server' unless RoomsTest::Redis::binary();
+my $sentinel = topology_port();
+my $dir = File::Temp->newdir('rooms-sentinel-XXXXXXXX', TMPDIR => 1);
 
-my $tenant = 'acme';
-my $me = "mock:ada\@$tenant";
+write_file("$dir/conf", <<"END");
+port $sentinel
+bind 127.0.0.1
+dir $dir
+sentinel monitor main 127.0.0.1 $ENV{TEST_NGINX_REDIS_PORT} 1
+END
 
-sub request { http_req(@_)->[0] }
+redis_server($sentinel, "$dir/conf", '--sentinel');
 
-# A cluster
+# The store, with who uses it; its address alone; and one where nobody listens.
+my ($user, $address) = $ENV{TEST_NGINX_REDIS} =~ /\A(.*\@)?(.*)/;
 
-my @nodes = cluster_start();
-my @ranges = ([0, 5460], [5461, 10922], [10923, 16383]);
+$ENV{TEST_NGINX_ADDRESS} = $address;
+$ENV{TEST_NGINX_NOBODY} = ($user // '') . '127.0.0.1:1';
+$ENV{TEST_NGINX_SENTINEL} = "127.0.0.1:$sentinel";
 
-# a worker that remembers rooms must not show what a node had before it left
-my %cache = (http => 'rooms_cache 1m;');
+# Tenants whose keys are in slots of all thirds of the cluster.
+my %third;
 
-run_nginx(<<"CONF", workers => 1, log_level => 'notice', %cache);
-    rooms on;
-    rooms_auth mock;
-    rooms_redis redis-cluster://127.0.0.1:$nodes[0],127.0.0.1:$nodes[1];
-CONF
+for my $n (1 .. 100) {
+    my $slot = redis('CLUSTER', 'KEYSLOT', "sw:{tenant-$n}:position");
 
-# tenants of all three nodes, found without knowing the hash
-
-my %room;
-my %at;
-
-for my $n (1 .. 12) {
-    my $t = "tenant-$n";
-    my $r = http_req('POST', '/v1/rooms', "mock:ada\@$t",
-                     { room_type => 'group', name => 'one' });
-
-    is($r->[0], 201, "a room of $t");
-    $room{$t} = json_get($r->[2], 'data.id');
-
-    my $slot = redis_cli($nodes[0], 'CLUSTER', 'KEYSLOT',
-                         "sw:{$t}:position");
-    my ($i) = grep { $slot >= $ranges[$_][0] && $slot <= $ranges[$_][1] }
-              0 .. 2;
-    push @{$at{$i}}, [$t, $slot];
-
-    is(redis_cli($nodes[$i], 'GET', "sw:{$t}:position"),
-       json_get($r->[2], 'data.last_event_position'), 'on its own node');
+    $third{int $slot / 5462} //= "tenant-$n";
 }
 
-is(scalar keys %at, 3, 'all nodes have tenants');
+save(low => $third{0}, middle => $third{1}, high => $third{2});
 
-# one tenant's slot moves while it is used
+no_shuffle();
+run_tests();
 
-my ($t, $slot) = @{$at{0}[0]};
-my $key = "mock:ada\@$t";
-my ($from, $to) = @nodes[0, 1];
-my $reads = 0;
+__DATA__
 
-slot_move($slot, $from, $to, [$nodes[2]], sub {
-    $reads += request('GET', "/v1/rooms/$room{$t}", $key) == 200;
-});
-cmp_ok($reads, '>', 0, 'read while migrating');
+=== TEST 1: a cluster is found by a node of it; all of its slots are used
+--- config
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis-cluster://$TEST_NGINX_REDIS,127.0.0.1:1;
+--- calls
+ada@{{low}} POST /v1/rooms {"room_type": "group", "name": "low"} -> 201
+    save room_low: json data.id
+    save position: json data.last_event_position
+ada@{{middle}} POST /v1/rooms {"room_type": "group", "name": "middle"} -> 201
+    save room_middle: json data.id
+ada@{{high}} POST /v1/rooms {"room_type": "group", "name": "high"} -> 201
+    save room_high: json data.id
+--- store
+GET sw:{{{low}}}:position = {{position}}
+EXISTS sw:{{{low}}}:r:{{room_low}} = 1
+EXISTS sw:{{{middle}}}:r:{{room_middle}} = 1
+EXISTS sw:{{{high}}}:r:{{room_high}} = 1
 
-is(request('GET', "/v1/rooms/$room{$t}", $key), 200, 'read after the move');
 
-my $moved = http_req('POST', "/v1/rooms/$room{$t}/send", $key,
-                     { content => { body => 'moved' } });
 
-is($moved->[0], 201, 'a change after it');
-is(redis_cli($to, 'GET', "sw:{$t}:position"),
-   json_get($moved->[2], 'data.stream_position'), 'the new node has it');
+=== TEST 2: ... and read from
+--- config
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis-cluster://$TEST_NGINX_REDIS,127.0.0.1:1;
+--- calls
+ada@{{low}} GET /v1/rooms/{{room_low}} -> 200
+    data.name = low
+ada@{{middle}} GET /v1/rooms/{{room_middle}} -> 200
+    data.name = middle
+ada@{{high}} GET /v1/rooms/{{room_high}} -> 200
+    data.name = high
 
-# another server changes what was remembered, of each node
 
-sub renamed {
-    my ($port, $tenant, $id, $who, $name) = @_;
 
-    request('GET', "/v1/rooms/$id", $who) for 1 .. 5;
-    redis_cli($port, 'HSET', "sw:{$tenant}:r:$id", 'name', $name);
+=== TEST 3: without any node there is no store
+--- config
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis-cluster://$TEST_NGINX_NOBODY;
+        rooms_redis_timeout 300ms;
+--- calls
+ada@{{low}} GET /v1/rooms/{{room_low}} -> 503 SW_STORE_UNAVAILABLE
 
-    return slowly(20, sub {
-        json_get(http_req('GET', "/v1/rooms/$id", $who)->[2], 'data.name')
-            eq $name;
-    });
-}
 
-ok(renamed($to, $t, $room{$t}, $key, 'moved'), 'a change is seen there');
 
-for my $i (1, 2) {
-    my $one = $at{$i}[0][0];
+=== TEST 4: a server that is no cluster is none
+--- config
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis-cluster://$TEST_NGINX_NOBODY,$TEST_NGINX_SENTINEL;
+        rooms_redis_timeout 300ms;
+--- calls
+ada@{{low}} GET /v1/rooms/{{room_low}} -> 503 SW_STORE_UNAVAILABLE
+--- error_log
+rooms: no slots from
 
-    ok(renamed($nodes[$i], $one, $room{$one}, "mock:ada\@$one", "node $i"),
-       "and at node $i");
-}
 
-# a node is gone: its tenants wait, the others don't
 
-my $gone = $at{2}[0][0];
+=== TEST 5: a primary is found by any sentinel that answers
+--- config
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis-sentinel://$TEST_NGINX_NOBODY,$TEST_NGINX_SENTINEL/main;
+--- calls
+ada@acme POST /v1/rooms {"room_type": "public", "name": "kept"} -> 201
+    save room: json data.id
+ada@acme GET /v1/rooms/{{room_low}} -> 404 SW_ROOM_NOT_FOUND
+ada@{{low}} GET /v1/rooms/{{room_low}} -> 200
+    data.name = low
+--- store
+EXISTS sw:{acme}:r:{{room}} = 1
 
-redis_signal('STOP', $nodes[2]);
-is(request('GET', "/v1/rooms/$room{$t}", $key), 200, 'others go on');
-ok(slowly(20, sub {
-    request('GET', "/v1/rooms/$room{$gone}", "mock:ada\@$gone") == 503
-}), 'its own are told, once what is remembered is a second old');
-redis_signal('CONT', $nodes[2]);
 
-ok(slowly(20, sub {
-    request('GET', "/v1/rooms/$room{$gone}", "mock:ada\@$gone") == 200
-}), 'and served again');
 
-unlike(nginx_log(), qr/\[(?:alert|emerg|crit)\]/, 'no alert');
-stop_nginx();
+=== TEST 6: a name that the sentinels don't know
+--- config
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis-sentinel://$TEST_NGINX_NOBODY,$TEST_NGINX_SENTINEL/other;
+        rooms_redis_timeout 300ms;
+--- calls
+ada@acme GET /v1/rooms/{{room}} -> 503 SW_STORE_UNAVAILABLE
+--- error_log
+knows no such primary
 
-topology_end();
 
-# Sentinels
 
-my ($primary, $replica, @sentinels) = sentinels_start();
-
-run_nginx(<<"CONF", workers => 1, log_level => 'notice', %cache);
-    rooms on;
-    rooms_auth mock;
-    rooms_redis redis-sentinel://127.0.0.1:1,127.0.0.1:$sentinels[0],127.0.0.1:$sentinels[1]/main;
-CONF
-
-ok(slowly(20, sub {
-    request('POST', '/v1/auth/register', $me) == 200
-}), 'the primary was found, past a sentinel that is not there');
-
-my $r = http_req('POST', '/v1/rooms', $me,
-                 { room_type => 'public', name => 'kept' });
-is($r->[0], 201, 'a room');
-my $id = json_get($r->[2], 'data.id');
-
-ok(slowly(20, sub {
-    redis_cli($replica, 'EXISTS', "sw:{$tenant}:r:$id") eq 1
-}), 'replicated');
-
-# a planned failover: the old primary lives on, and is read-only
-
-redis_cli($sentinels[0], 'SENTINEL', 'failover', 'main');
-
-ok(slowly(20, sub {
-    redis_cli($replica, 'ROLE') =~ /^master/
-    && redis_cli($primary, 'ROLE') =~ /^slave/
-}), 'the replica took over');
-
-ok(slowly(20, sub {
-    request('POST', "/v1/rooms/$id/send", $me,
-            { content => { body => 'hi' } }) == 201
-}), 'writes follow');
-is(redis_cli($replica, 'EXISTS', "sw:{$tenant}:r:$id:events"), 1,
-   'to the new one');
-ok(renamed($replica, $tenant, $id, $me, 'over'), 'a change there is seen');
-
-# the new primary dies: the other one takes over again
-
-redis_end($replica);
-
-ok(slowly(20, sub {
-    request('POST', "/v1/rooms/$id/send", $me,
-            { content => { body => 'again' } }) == 201
-}), 'and follow once more');
-
-unlike(nginx_log(), qr/\[(?:alert|emerg|crit)\]/, 'no alert');
-is(stop_nginx(), 0, 'a clean end');
-
-done_testing();
+=== TEST 7: a server that is no sentinel names no primary
+--- config
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis-sentinel://$TEST_NGINX_NOBODY,$TEST_NGINX_ADDRESS/main;
+        rooms_redis_timeout 300ms;
+--- calls
+ada@acme GET /v1/rooms/{{room}} -> 503 SW_STORE_UNAVAILABLE

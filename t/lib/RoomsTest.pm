@@ -10,7 +10,8 @@ package RoomsTest;
 #     use Test::Nginx::Socket 'no_plan';
 #
 # In a suite of plain Test::More tests, leave out the last line.  Loading it
-# starts a private redis-server, except with "use RoomsTest -no_redis".
+# starts a private redis-server, except with "use RoomsTest -no_redis"; with
+# "-cluster" it is a Redis Cluster of one node.
 
 use strict;
 use warnings;
@@ -41,13 +42,13 @@ my ($set_up, $servroot);
 
 sub import {
     my ($class, @args) = @_;
-    my $no_redis = grep { $_ eq '-no_redis' } @args;
+    my %how = map { $_ => 1 } grep { /^-(?:no_redis|cluster)$/ } @args;
 
-    set_up($no_redis) if !$set_up++;
+    set_up(%how) if !$set_up++;
 
     RoomsTest::Blocks::register();
 
-    @_ = ($class, grep { $_ ne '-no_redis' } @args);
+    @_ = ($class, grep { !$how{$_} } @args);
     goto &Exporter::import;
 }
 
@@ -59,7 +60,7 @@ sub import {
 }
 
 sub set_up {
-    my ($no_redis) = @_;
+    my (%how) = @_;
 
     # Without this, a suite ended by a signal would leave its servers running.
     $SIG{PIPE} = 'IGNORE';
@@ -76,12 +77,14 @@ sub set_up {
     # Blocks with the same configuration share an NGINX.
     $ENV{TEST_NGINX_FORCE_RESTART_ON_TEST} //= 0;
 
-    return if $no_redis;
+    return if $how{'-no_redis'};
 
     Test::More::plan(skip_all => 'no redis-server found')
         if !RoomsTest::Redis::binary();
 
-    redis_start();
+    redis_start($how{'-cluster'} ? qw(--cluster-enabled yes
+                                         --cluster-announce-ip 127.0.0.1) : ());
+    redis('CLUSTER', 'ADDSLOTSRANGE', 0, 16383) if $how{'-cluster'};
 }
 
 END {

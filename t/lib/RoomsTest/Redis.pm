@@ -20,7 +20,7 @@ use RoomsTest::Process qw(end_process find_program free_port slurp
 our @EXPORT_OK = qw(redis redis_pause redis_port redis_resume redis_start
                     redis_stop);
 
-my ($dir, $port, $pid, $paused, $conn);
+my ($dir, $port, $pid, $paused, $conn, @options);
 
 # TEST_ROOMS_REDIS names the program to use: another version, or Valkey.
 sub binary {
@@ -29,9 +29,11 @@ sub binary {
 
 sub redis_port { return $port }
 
-# Starts the server; a restarted one keeps its port.
+# Starts the server; a restarted one keeps its port and its options.
 sub redis_start {
     return if defined $pid;
+
+    @options = @_ if @_;
 
     $dir = File::Temp::tempdir('rooms-redis-XXXXXXXX', TMPDIR => 1)
         if !defined $dir;
@@ -81,7 +83,7 @@ sub launch {
                          '--port', $port, '--bind', '127.0.0.1',
                          '--unixsocket', $sock, '--dir', $dir,
                          '--save', '', '--appendonly', 'no',
-                         '--daemonize', 'no', '--logfile', '');
+                         '--daemonize', 'no', '--logfile', '', @options);
 
     my $up = wait_for(10, sub {
         if (waitpid($pid, WNOHANG) != 0) {
