@@ -9,7 +9,6 @@ use strict;
 use warnings;
 
 use File::Temp ();
-use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -188,17 +187,6 @@ for my $kind (@kinds) {
 
 # While a request lives
 
-sub in_flight {
-    my ($bytes) = @_;
-    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                     PeerPort => server_port_is()) or die;
-
-    print {$sock} $bytes;
-    $sock->flush;
-
-    return $sock;
-}
-
 sub answer_of {
     my ($sock) = @_;
     local $/;
@@ -221,7 +209,7 @@ my $before = redis('HGET', key('tenant'), 'rooms');
 
 rule(qr/^(?:EXPIRE|MULTI|EXEC)/, 'drip 1 400', 8);
 
-my $sock = in_flight(raw('long', @import));
+my $sock = http_begin(raw('long', @import));
 my $lived = 0;
 my $least = 5000;
 my $from = time();
@@ -256,7 +244,7 @@ for my $other (0, 1) {
 
     forget();
     rule(qr/:r:$room(?: |\z)/, 'drip 40 100', 1);
-    $sock = in_flight(raw("lost-$other", @send));
+    $sock = http_begin(raw("lost-$other", @send));
     ok(wait_for(10, sub { met() == 1 && idem_keys() }), 'in flight');
 
     my ($key) = idem_keys();
@@ -293,7 +281,7 @@ for my $kind (@kinds[0, 2, 5]) {
     my $made = $count->();
 
     rule($reads, 'hang', 1);
-    $sock = in_flight(raw("gone-$name", $path, $body, @headers));
+    $sock = http_begin(raw("gone-$name", $path, $body, @headers));
     ok(wait_for(10, sub { met() == 1 }), "$name: in flight");
     close $sock;
     norule();
@@ -313,7 +301,7 @@ for my $kind (@kinds[0, 2, 5]) {
     my $master = nginx_pid();
 
     rule($reads, 'hang', 1);
-    $sock = in_flight(raw("dead-$name", $path, $body, @headers));
+    $sock = http_begin(raw("dead-$name", $path, $body, @headers));
     ok(wait_for(10, sub { met() == 1 }), "$name: in flight");
     cmp_ok(blocked(), '>', 0, 'it holds the key');
     kill 'KILL', split ' ', RoomsTest::Process::slurp(

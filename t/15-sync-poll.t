@@ -9,14 +9,13 @@ use warnings;
 
 use File::Temp ();
 use IO::Select;
-use IO::Socket::INET;
 use JSON::PP ();
 use Test::More;
 use Time::HiRes qw(time);
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Calls;
+use RoomsTest::Calls qw(:DEFAULT answer);
 use RoomsTest::HTTP ();
 use RoomsTest::Token qw(hs256);
 
@@ -61,38 +60,14 @@ sub poll { return poll_as(token($_[0]), @_[1 .. $#_]) }
 
 sub poll_as {
     my ($token, $since, $more) = @_;
-    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                     PeerPort => server_port_is())
-        or die "connect: $!";
 
-    print {$sock} http_raw('GET', "/v1/sync?since=$since"
-                           . ($more // '&timeout=20000'), $token);
-    $sock->flush;
-
-    return $sock;
+    return http_begin('GET', "/v1/sync?since=$since"
+                             . ($more // '&timeout=20000'), $token);
 }
 
 sub waiting { return !IO::Select->new($_[0])->can_read(0.15) }
 
-sub got {
-    my ($sock, $seconds) = @_;
-    my $until = time() + ($seconds // 20);
-    my $text = '';
-
-    while (IO::Select->new($sock)->can_read($until - time())) {
-        last if !sysread $sock, $text, 65536, length $text;
-        last if time() > $until;
-    }
-
-    close $sock;
-
-    my ($status) = $text =~ /\AHTTP\/1\.1 (\d+)/;
-    my ($body) = $text =~ /\r\n\r\n(.*)\z/s;
-
-    return { status => $status // 0, body => $body // '',
-             data => eval { JSON::PP::decode_json($body)->{data} } };
-}
-
+sub got { return answer(http_end(@_)) }
 sub types { return join ' ', map { $_->{event_type} =~ /([a-z_]+)$/ } @_ }
 
 my $one = make(group => 'ann', name => 'One');

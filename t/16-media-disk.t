@@ -9,7 +9,6 @@ use warnings;
 use Digest::SHA qw(sha256_hex);
 use File::Find qw(find);
 use File::Path qw(make_path remove_tree);
-use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
@@ -323,14 +322,9 @@ run_nginx(server(more => 'location = /ping { return 200 pong; }'));
 
 {
     my $body = multipart(noise(64 * 1024 * 1024));
-    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                     PeerPort => server_port_is()) or die $!;
-    my ($worst, $pings, $start) = (0, 0);
-
-    print {$sock} http_raw('POST', '/v1/media/upload', $ann, $body,
-                           'Content-Type' => $form);
-    $sock->flush;
-    $start = time();
+    my $sock = http_begin('POST', '/v1/media/upload', $ann, $body,
+                          'Content-Type' => $form);
+    my ($worst, $pings, $start) = (0, 0, time());
 
     # all of it is on its way, and most is read: what follows is the thread
     my $select = IO::Select->new($sock);
@@ -357,11 +351,8 @@ run_nginx(server(more => 'location = /ping { return 200 pong; }'));
 
 sub leave {
     my ($bytes) = @_;
-    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                     PeerPort => server_port_is()) or die $!;
+    my $sock = http_begin($bytes);
 
-    print {$sock} $bytes;
-    $sock->flush;
     $sock->sockopt(Socket::SO_LINGER(), pack 'ii', 1, 0) if $_[1];
     close $sock;
 }
@@ -394,12 +385,8 @@ run_nginx(server(), workers => 2, main => 'worker_shutdown_timeout 1ms;');
         my $raw = http_raw('POST', '/v1/media/upload', $ann,
                            multipart(noise(24 * 1024 * 1024)),
                            'Content-Type' => $form);
-        my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                         PeerPort => server_port_is())
-            or die $!;
+        my $sock = http_begin($raw);
 
-        print {$sock} $raw;
-        $sock->flush;
         RoomsTest::Process::wait_for(5, \&files_incoming);
         ok(nginx_reload(), 'a reload while a thread works');
     }
@@ -417,12 +404,9 @@ run_nginx(server(), workers => 2);
 
 {
     my $body = multipart(noise(24 * 1024 * 1024));
-    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                     PeerPort => server_port_is()) or die $!;
+    my $sock = http_begin('POST', '/v1/media/upload', $ann, $body,
+                          'Content-Type' => $form);
 
-    print {$sock} http_raw('POST', '/v1/media/upload', $ann, $body,
-                           'Content-Type' => $form);
-    $sock->flush;
     RoomsTest::Process::wait_for(5, \&files_incoming);
     nginx_reload();
     sysread $sock, my $answer, 65536;

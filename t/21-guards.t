@@ -11,7 +11,6 @@ use strict;
 use warnings;
 
 use Test::More;
-use IO::Socket::INET;
 use Time::HiRes qw(sleep time);
 
 use lib 't/lib';
@@ -37,15 +36,9 @@ END
 
 sub later {
     my ($host, $method, $path, $who, $body, %headers) = @_;
-    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                     PeerPort => $port)
-        or die "connect: $!\n";
 
-    print {$sock} RoomsTest::HTTP::http_raw($method, $path, token($who),
-                                            $body, %headers, Host => $host);
-    $sock->flush;
-
-    return $sock;
+    return http_begin($method, $path, token($who), $body, %headers,
+                      Host => $host);
 }
 
 sub finish {

@@ -8,7 +8,6 @@ use strict;
 use warnings;
 
 use IO::Select;
-use IO::Socket::INET;
 use JSON::PP ();
 use POSIX ();
 use Test::More;
@@ -194,16 +193,8 @@ sub polls {
     my ($n, $who) = @_;
     my $since = now_at();
 
-    return map {
-        my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                         PeerPort => server_port_is())
-            or die "connect: $!";
-
-        print {$sock} http_raw('GET', "/v1/sync?since=$since&timeout=60000",
-                               token($who));
-        $sock->flush;
-        $sock;
-    } 1 .. $n;
+    return map { http_begin('GET', "/v1/sync?since=$since&timeout=60000",
+                            token($who)) } 1 .. $n;
 }
 
 # Connections to the port, as the system counts them.

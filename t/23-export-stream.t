@@ -17,6 +17,7 @@ use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Calls;
 use RoomsTest::Export;
+use RoomsTest::Process qw(slurp wait_for);
 
 my $dir = tempdir(CLEANUP => 1);
 my $media = "$dir/media";
@@ -96,25 +97,6 @@ sub done {
     @curls = grep { $_ != $pid } @curls;
 
     return $? >> 8;
-}
-
-sub slurp {
-    open my $in, '<', "$dir/$_[0]" or return '';
-    binmode $in;
-    local $/;
-    return scalar <$in>;
-}
-
-sub until_true {
-    my ($check) = @_;
-    my $end = time() + 15;
-
-    while (time() < $end) {
-        return 1 if $check->();
-        sleep 0.01;
-    }
-
-    return 0;
 }
 
 # Starts an export whose client stops after a few bytes.
@@ -307,7 +289,7 @@ SKIP: {
     my $most = $before;
     my $pid = curl('long.zip', "/v1/rooms/$long/export", 'ann');
 
-    until_true(sub {
+    wait_for(15, sub {
         my $rss = rss($worker);
 
         $most = $rss if $rss > $most;
@@ -339,7 +321,7 @@ SKIP: {
     cmp_ok($times[50], '<', 500 * patience(),
            sprintf 'others take %.1f ms, 98 of 100 %.1f', @times[50, 97]);
     is_deeply([map { done($_) } @pids], [0, 0, 0, 0], 'four exports');
-    is(scalar(grep { 3000 == (() = (entries(slurp("beside$_.zip")))[0][1]
+    is(scalar(grep { 3000 == (() = (entries(slurp("$dir/beside$_.zip")))[0][1]
                                    =~ /"evt-.*swp\.room\.message/g) } 1 .. 4),
        4, 'all whole');
 }
@@ -353,7 +335,7 @@ is(call('GET', $base, 'ann')->{status}, 200, 'a client leaves');
 # one that never reads: send_timeout
 
 ($sock, $in) = stalled("$base/export", 'ann', $capped);
-ok(until_true(sub { nginx_log() =~ /client timed out/ }), 'send_timeout');
+ok(wait_for(15, sub { nginx_log() =~ /client timed out/ }), 'send_timeout');
 ok(!(drained($sock, $in))[1], 'ends it without a last chunk');
 
 # limit_rate, sendfile and a large postpone_output
@@ -392,7 +374,7 @@ ok(!(drained($sock, $in))[1], 'ends it without a last chunk');
     $in = '';
     $sock = slow_reader($slow, "$path/export", 'ann');
 
-    until_true(sub {
+    wait_for(15, sub {
         $in .= (read_rest($sock, 20000))[0];
         return index($in, "media/$sha/m.bin") >= 0;
     });
@@ -441,7 +423,7 @@ ok(!(drained($sock, $in))[1], 'ends it without a last chunk');
                                    'ann', '-k', $version, '-m', 10));
 
             $bad .= " $size $version $status"
-                if $status || length(slurp('sized.zip')) != length $zip;
+                if $status || length(slurp("$dir/sized.zip")) != length $zip;
         }
     }
 
@@ -456,7 +438,7 @@ SKIP: {
                      '-k', $version)), 0, "TLS $version");
 
         # its medium has vanished, and this one knows
-        is(scalar(() = entries(slurp('tls.zip'))), 32, 'is whole');
+        is(scalar(() = entries(slurp("$dir/tls.zip"))), 32, 'is whole');
     }
 }
 
@@ -500,14 +482,14 @@ SKIP: {
              '--limit-rate', '1m');
     } 0 .. $#to;
 
-    ok(until_true(sub { !grep { !-s "$dir/cut$_.zip" } 0 .. $#to }),
+    ok(wait_for(15, sub { !grep { !-s "$dir/cut$_.zip" } 0 .. $#to }),
        'exports are under way');
     redis_stop();
 
     for my $i (0 .. $#to) {
         my ($to, $version, $want) = @{$to[$i]};
         my $status = done($pids[$i]);
-        my $cut = slurp("cut$i.zip");
+        my $cut = slurp("$dir/cut$i.zip");
 
         # curl of some versions has another word for it
         ok($status == $want || $status == 56,
@@ -518,7 +500,7 @@ SKIP: {
     redis_start();
 }
 
-ok(until_true(sub {
+ok(wait_for(15, sub {
     my $res = call('GET', '/v1/rooms/room-0', 'ann');
     return $res->{status} == 404;
 }), 'the worker is well');

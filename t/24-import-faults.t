@@ -97,13 +97,10 @@ sub end {
 
 sub wait_for {
     my ($what, $check) = @_;
-    my $until = time() + 30 * patience();
+    my $value;
 
-    while (time() < $until) {
-        my $value = $check->();
-        return $value if $value;
-        sleep(0.002);
-    }
+    return $value
+        if RoomsTest::Process::wait_for(30, sub { $value = $check->() });
 
     fail("$what: waited in vain");
     return undef;

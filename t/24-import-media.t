@@ -17,7 +17,6 @@ use Test::More;
 use Digest::SHA qw(sha256_hex);
 use File::Find qw(find);
 use File::Temp qw(tempdir);
-use IO::Socket::INET;
 use JSON::PP qw(decode_json);
 use List::Util qw(max);
 use Time::HiRes qw(sleep time);
@@ -70,15 +69,8 @@ sub begin {
 
     setpriority(0, $worker, 10) if $worker;
 
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                  PeerPort => server_port_is())
-        or die "connect: $!";
-
-    print {$s} RoomsTest::HTTP::http_raw('POST', '/v1/rooms/import', ina(),
-                                         $body, 'Content-Type' => $type);
-    $s->flush;
-
-    return ($s, $worker);
+    return (http_begin('POST', '/v1/rooms/import', ina(), $body,
+                       'Content-Type' => $type), $worker);
 }
 
 sub end {

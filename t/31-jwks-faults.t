@@ -10,8 +10,8 @@ use strict;
 use warnings;
 
 use File::Temp ();
-use IO::Socket::INET;
 use POSIX ();
+use Socket qw(SOL_SOCKET SO_LINGER);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -228,14 +228,11 @@ for my $case (
 for my $reset (0, 1) {
     put('log', '');
     put('delay', 0.6);
-    my $http = start();
+    start();
 
-    my $gone = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                     PeerPort => $http) or die;
+    my $gone = http_begin('POST', '/v1/auth/register', token('eddsa'));
 
     setsockopt $gone, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0) if $reset;
-    print {$gone} http_raw('POST', '/v1/auth/register', token('eddsa'));
-    $gone->flush;
     ok(wait_for(10, sub { fetches() == 1 }), 'it asks for keys');
     close $gone;
 

@@ -14,7 +14,6 @@ use RoomsTest::Bundle qw(bundle event form manifest medium);
 use Test::More;
 
 use File::Temp qw(tempdir);
-use IO::Socket::INET;
 use JSON::PP qw(decode_json encode_json);
 use Time::HiRes qw(sleep time);
 
@@ -186,11 +185,8 @@ subtest 'in the midst of an import' => sub {
     $text =~ s/"events":\[\]/"events":[$events]/ or die;
 
     my ($body, $type) = form(bundle($text));
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                  PeerPort => server_port_is()) or die;
-    print {$s} RoomsTest::HTTP::http_raw('POST', '/v1/rooms/import', $ann,
-                                         $body, 'Content-Type' => $type);
-    $s->flush;
+    my $s = http_begin('POST', '/v1/rooms/import', $ann, $body,
+                       'Content-Type' => $type);
 
     my $until = time() + 60;
 

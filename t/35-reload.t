@@ -173,14 +173,7 @@ check_sent($room, $result);
 
 redis_pause();
 
-my @waiting = map {
-    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                     PeerPort => server_port_is()) or die;
-
-    print {$sock} http_raw('GET', "/v1/rooms/$room", $ada);
-    $sock->flush;
-    $sock;
-} 1 .. 8;
+my @waiting = map { http_begin('GET', "/v1/rooms/$room", $ada) } 1 .. 8;
 
 ok(wait_for(5, sub {
        # all have been accepted
@@ -193,9 +186,7 @@ kill 'QUIT', nginx_pid();
 sleep 0.2;
 redis_resume();
 
-my @answers = map { my $sock = $_; local $/; readline($sock) // '' } @waiting;
-
-is(scalar(grep { m{^HTTP/1.1 200} } @answers), 8,
+is(scalar(grep { http_end($_)->[0] == 200 } @waiting), 8,
    'who waits at a graceful stop is answered');
 is(stop_nginx(), 0, 'then it ends');
 

@@ -7,7 +7,6 @@
 use strict;
 use warnings;
 
-use IO::Socket::INET;
 use JSON::PP ();
 use Test::More;
 
@@ -58,12 +57,7 @@ sub polls { return counters()->{polls} }
 
 my ($since) = http_req('GET', '/v1/sync?since=now&timeout=0', $ada)->[2]
               =~ /"next_cursor":"(\d+)"/;
-my @waiting = map { my $s = IO::Socket::INET->new(
-                        '127.0.0.1:' . RoomsTest::HTTP::server_port_is());
-                    syswrite $s, "GET /v1/sync?since=$since HTTP/1.1\r\n"
-                                 . "Host: x\r\nAuthorization: Bearer $ada"
-                                 . "\r\n\r\n";
-                    $s } 1 .. 3;
+my @waiting = map { http_begin('GET', "/v1/sync?since=$since", $ada) } 1 .. 3;
 
 ok(wait_for(10, sub { polls() == 3 }), 'three readers wait');
 like(text(), qr/^rooms_streams\{transport="poll"\} 3$/m, 'so it says');

@@ -53,11 +53,7 @@ is(http_req('POST', '/v1/auth/register', 'mock:ann@t1')->[0], 200,
    'the store is used');
 redis_pause();
 
-my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                 PeerPort => server_port_is());
-
-print {$sock} http_raw('GET', '/v1/rooms/archived', 'mock:ann@t1');
-$sock->flush;
+my $sock = http_begin('GET', '/v1/rooms/archived', 'mock:ann@t1');
 
 # its worker has accepted it when another one is answered that came later
 http_req('GET', '/nothing') for 1 .. 4;

@@ -129,14 +129,9 @@ for (['no answer', $silent->sockport], ['a cut answer', $cuts]) {
 
 $silent = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1');
 
-my $conn = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                 PeerPort => server_port_is());
 my $gone = '127.0.0.1:' . $silent->sockport;
-
-print {$conn} http_raw('GET', $profile, undef, undef,
-                       signed($c, name => $gone));
-$conn->flush;
-
+my $conn = http_begin('GET', $profile, undef, undef,
+                      signed($c, name => $gone));
 my $asked = $silent->accept;
 
 ok($asked, 'we ask');

@@ -812,12 +812,9 @@ is(backfill($quiet)->{code}, 'SW_FED_PEER_UNREACHABLE', 'one that is down');
 
 replica($quiet, $mute);
 
-my $conn = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                 PeerPort => $port_a);
+my $conn = http_begin('POST', "/v1/admin/rooms/$quiet/federation/backfill",
+                      "mock:$admin_a", '{}');
 
-print {$conn} http_raw('POST', "/v1/admin/rooms/$quiet/federation/backfill",
-                       "mock:$admin_a", '{}');
-$conn->flush;
 ok($silent->accept, 'we ask') for 1 .. 2;
 close $conn;
 select undef, undef, undef, 1.5;

@@ -11,7 +11,6 @@ use warnings;
 
 use File::Temp ();
 use IO::Select;
-use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -109,13 +108,9 @@ sub poll {
 sub polls {
     my ($poll) = @_;
 
-    $poll->{sock} = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                          PeerPort => $poll->{server}->port)
-        or die;
-    print {$poll->{sock}}
-        http_raw('GET', "/v1/sync?since=$poll->{since}&timeout=30000",
-                 "mock:$poll->{who}\@t");
-    $poll->{sock}->flush;
+    server_port_is($poll->{server}->port);
+    $poll->{sock} = http_begin('GET', '/v1/sync?timeout=30000&since='
+                               . $poll->{since}, "mock:$poll->{who}\@t");
 
     return $poll;
 }

@@ -11,14 +11,13 @@ use strict;
 use warnings;
 
 use IO::Select;
-use IO::Socket::INET;
 use JSON::PP ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
 use lib 't/lib';
 use RoomsTest;
-use RoomsTest::Process qw(find_program wait_for);
+use RoomsTest::Process qw(find_program slurp wait_for);
 use RoomsTest::Stranger;
 
 plan skip_all => 'no curl with HTTP/2'
@@ -56,8 +55,6 @@ END
 END
 }, 'b');
 my $bob = $b->fqid('bob');
-
-sub slurp { RoomsTest::Process::slurp(@_) }
 
 # One request of curl's: status, headers in lower case, body.
 sub curl {
@@ -252,12 +249,8 @@ is(curl($pp, 'GET', '/v1/workspaces', undef, [])->{status}, 0,
 sub poll {
     my ($who) = @_;
     my $since = redis('GET', 'sw:{t}:position');
-    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                     PeerPort => server_port_is()) or die;
-
-    print {$sock} http_raw('GET', "/v1/sync?since=$since&timeout=20000", undef,
-                           undef, token($who));
-    $sock->flush;
+    my $sock = http_begin('GET', "/v1/sync?since=$since&timeout=20000", undef,
+                          undef, token($who));
 
     # NGINX is at work on it and on what asks for that
     wait_for(20, sub { http_req('GET', '/active')->[2] =~ /Writing: 2\b/ })

@@ -10,7 +10,6 @@ use warnings;
 
 use File::Temp ();
 use IO::Select;
-use IO::Socket::INET;
 use JSON::PP ();
 use POSIX ();
 use Test::More;
@@ -259,26 +258,12 @@ follows('all lost');
 
 sub poll {
     my ($who, $since) = @_;
-    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                     PeerPort => server_port_is()) or die;
 
-    print {$sock} http_raw('GET', "/v1/sync?since=$since&timeout=60000",
-                           token($who));
-    $sock->flush;
-
-    return $sock;
+    return http_begin('GET', "/v1/sync?since=$since&timeout=60000",
+                      token($who));
 }
 
-sub polled {
-    my ($sock) = @_;
-    my $text = '';
-
-    while (IO::Select->new($sock)->can_read(40 * patience())) {
-        last if !sysread $sock, $text, 65536, length $text;
-    }
-
-    return $text;
-}
+sub polled { return http_end($_[0], 40)->[2] }
 
 my $room = make(group => 'ann');
 

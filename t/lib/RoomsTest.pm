@@ -22,7 +22,8 @@ use File::Temp ();
 use Test::More ();
 
 use RoomsTest::Blocks qw(as default_config failure save saved sent signs);
-use RoomsTest::HTTP qw(http_many http_raw http_req server_port_is);
+use RoomsTest::HTTP qw(http_begin http_end http_many http_raw http_req
+                       server_port_is);
 use RoomsTest::JSON qw(json_get json_like json_problems);
 use RoomsTest::Nginx qw(nginx_log nginx_pid nginx_reload run_nginx
                         stop_nginx);
@@ -31,7 +32,8 @@ use RoomsTest::Redis qw(redis redis_pause redis_port redis_resume redis_start
                         redis_stop);
 
 our @EXPORT = qw(
-    as checked default_config failure free_port http_many http_raw http_req json_get json_like
+    as checked default_config failure free_port http_begin http_end http_many
+    http_raw http_req json_get json_like
     json_problems nginx_log nginx_pid nginx_reload patience redis redis_pause
     redis_port redis_resume redis_start redis_stop run_nginx save saved
     sent server_port_is signs stop_nginx

@@ -17,7 +17,8 @@ use Time::HiRes qw(time);
 use RoomsTest::Process qw(patience);
 use RoomsTest::Secrets qw(secrets_sent);
 
-our @EXPORT_OK = qw(http_many http_raw http_req server_port_is);
+our @EXPORT_OK = qw(http_begin http_end http_many http_raw http_req
+                    server_port_is);
 
 my $port;
 
@@ -65,6 +66,38 @@ sub http_raw {
 # [status, headers, body], with the names of the headers in lower case.
 sub http_req {
     return http_many([http_raw(@_)])->[0];
+}
+
+# Sends a request (bytes, or the arguments of http_raw()) and doesn't wait for
+# the response.  Returns the connection.
+sub http_begin {
+    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                     PeerPort => server_port_is())
+        or die "connect: $!\n";
+
+    print {$sock} @_ == 1 ? $_[0] : http_raw(@_);
+    $sock->flush;
+
+    return $sock;
+}
+
+# Waits some seconds for the response; returns it as http_req() does.
+sub http_end {
+    my ($sock, $seconds) = @_;
+    my $deadline = time() + ($seconds // 20) * patience();
+    my $select = IO::Select->new($sock);
+    my $conn = { in => '' };
+
+    until (complete($conn)) {
+        my $left = $deadline - time();
+
+        last if $left <= 0 || !$select->can_read($left)
+                || !sysread $sock, $conn->{in}, 65536, length $conn->{in};
+    }
+
+    close $sock;
+
+    return parse($conn);
 }
 
 # Sends requests (bytes, or the arguments of http_raw() as an array), up to
