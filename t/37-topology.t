@@ -56,7 +56,7 @@ __DATA__
 --- config
         rooms on;
         rooms_auth mock;
-        rooms_redis redis-cluster://$TEST_NGINX_REDIS,127.0.0.1:1;
+        rooms_redis redis-cluster://$TEST_NGINX_REDIS;
 --- calls
 ada@{{low}} POST /v1/rooms {"room_type": "group", "name": "low"} -> 201
     save room_low: json data.id
@@ -77,7 +77,7 @@ EXISTS sw:{{{high}}}:r:{{room_high}} = 1
 --- config
         rooms on;
         rooms_auth mock;
-        rooms_redis redis-cluster://$TEST_NGINX_REDIS,127.0.0.1:1;
+        rooms_redis redis-cluster://$TEST_NGINX_REDIS;
 --- calls
 ada@{{low}} GET /v1/rooms/{{room_low}} -> 200
     data.name = low
@@ -99,14 +99,13 @@ ada@{{low}} GET /v1/rooms/{{room_low}} -> 503 SW_STORE_UNAVAILABLE
 
 
 
-=== TEST 4: a server that is no cluster is none
+=== TEST 4: a server that is no cluster has no slots, and the log says so
 --- config
         rooms on;
         rooms_auth mock;
-        rooms_redis redis-cluster://$TEST_NGINX_NOBODY,$TEST_NGINX_SENTINEL;
-        rooms_redis_timeout 300ms;
+        rooms_redis redis-cluster://$TEST_NGINX_SENTINEL;
 --- calls
-ada@{{low}} GET /v1/rooms/{{room_low}} -> 503 SW_STORE_UNAVAILABLE
+ada@{{low}} GET /v1/rooms/{{room_low}} -> 500 SW_INTERNAL
 --- error_log
 rooms: no slots from
 
@@ -132,7 +131,7 @@ EXISTS sw:{acme}:r:{{room}} = 1
 --- config
         rooms on;
         rooms_auth mock;
-        rooms_redis redis-sentinel://$TEST_NGINX_NOBODY,$TEST_NGINX_SENTINEL/other;
+        rooms_redis redis-sentinel://$TEST_NGINX_SENTINEL/other;
         rooms_redis_timeout 300ms;
 --- calls
 ada@acme GET /v1/rooms/{{room}} -> 503 SW_STORE_UNAVAILABLE
@@ -145,7 +144,7 @@ knows no such primary
 --- config
         rooms on;
         rooms_auth mock;
-        rooms_redis redis-sentinel://$TEST_NGINX_NOBODY,$TEST_NGINX_ADDRESS/main;
+        rooms_redis redis-sentinel://$TEST_NGINX_ADDRESS/main;
         rooms_redis_timeout 300ms;
 --- calls
 ada@acme GET /v1/rooms/{{room}} -> 503 SW_STORE_UNAVAILABLE
