@@ -214,7 +214,7 @@ imports(zip(map { sizes($_) } { name => 'manifest.json', %json }, media(\&ours))
 === TEST 10: names in a code page, with the right ones beside them
 --- request eval
 package main;
-packed(map { my $n = $_->{name}; unicode({ %$_, name => $n =~ s/n\d/\x81/r }, $n =~ s/n\d/\xc3\xbc/r) }
+packed(map { my $n = $_->{name}; unicode({ %$_, name => $n =~ s/media/m\x82dia/r }, $n =~ s/n\d/\xc3\xbc/r) }
        media(\&ours))
 
 
