@@ -19,6 +19,12 @@ default_config(<<'END');
         rooms_redis redis://$TEST_NGINX_REDIS/0;
 END
 
+# ids are in the order of the milliseconds in which they were made
+my $ids = sub { sort map { saved("w$_") } 1 .. 11 };
+
+save(in_order => sub { join '","', $ids->() });
+save(after_five => sub { join '","', ($ids->())[4 .. 8] });
+
 no_shuffle();
 run_tests();
 
@@ -196,7 +202,7 @@ dan PUT /v1/workspaces {} -> 405 SW_METHOD_NOT_ALLOWED
 - GET /v1/workspaces -> 401 SW_AUTH_INVALID_TOKEN
 --- pages
 dan /v1/workspaces?limit=<1|5|11|12|13>
-    $[*].id = ["{{dans}}","{{w1}}","{{w2}}","{{w3}}","{{w4}}","{{w5}}","{{w6}}","{{w7}}","{{w8}}","{{w9}}","{{w10}}","{{w11}}"]
+    $[*].id = ["{{dans}}","{{in_order}}"]
 
 
 
@@ -363,6 +369,6 @@ RoomsTest::redis('HDEL', 'sw:{acme}:w:{{w3}}:members', 'dan');
 dan GET /v1/workspaces?limit=5 -> 200
     data[*].id = ["{{dans}}","{{w1}}","{{w2}}","{{w4}}"]
 dan GET /v1/workspaces?limit=5&cursor={{sixth}} -> 200
-    data[*].id = ["{{w5}}","{{w6}}","{{w7}}","{{w8}}","{{w9}}"]
+    data[*].id = ["{{after_five}}"]
 dan GET /v1/workspaces?limit=5&cursor={{eleventh}} -> 200
     data[*].id = ["{{w10}}","{{w11}}"]
