@@ -217,6 +217,7 @@ sub before_block {
     secrets_sent(grep { !ref } map { as_list($block->$_) }
                                qw(request more_headers));
     mark_config($block);
+    show_files($block);
 }
 
 # Test::Nginx restarts NGINX where the config section is another one.  What
@@ -237,6 +238,29 @@ sub mark_config {
                                 . "\n        # "
                                 . Digest::MD5::md5_hex(join "\0", @rest)
                                 . "\n");
+}
+
+# Test::Nginx writes user_files where it starts NGINX only, and then takes away
+# what was there.
+my ($with_files, @shown);
+
+sub show_files {
+    my ($block) = @_;
+    my @files = map { />>> (\S+)/g } as_list($block->user_files);
+
+    return if !@files && !@shown;
+
+    $with_files = $block;
+    $block->set_value(init => join '', 'RoomsTest::Blocks::write_files(qw(',
+                      join(' ', @shown), ')); ', $block->init // '');
+    @shown = @files;
+}
+
+sub write_files {
+    unlink map { "$ENV{TEST_NGINX_SERVER_ROOT}/html/$_" } @_;
+
+    # the function of the distribution; our runner has written them
+    &Test::Nginx::Util::write_user_files($with_files, {});
 }
 
 sub expand_calls {
