@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 # A store behind TLS: the recipe of docs/operations.md, by NGINX's stream
-# module and a Unix socket, and rediss:// where hiredis has TLS.
+# module and a Unix socket, and rediss://.
 
 use strict;
 use warnings;
@@ -125,12 +125,12 @@ END
 }
 
 
-# rediss://, where the module was built with a hiredis that has TLS
+# rediss://, where the module was built for an NGINX that has TLS
 
 SKIP: {
     my ($module) = split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
 
-    skip 'this hiredis has no TLS', 8
+    skip 'this NGINX has no TLS', 8
         if !$module || slurp($module) !~ /the certificate of redis is refused/;
 
     my $files = "ca=$dir/ca.pem&cert=$dir/client.pem&key=$dir/client.key";

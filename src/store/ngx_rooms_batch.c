@@ -100,8 +100,6 @@ ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
     ngx_str_t   *cmd;
     ngx_uint_t   i;
 
-    /* hiredis reads beyond the first argument, even if it is the only one */
-
     len = sizeof("*\r\n") + NGX_INT_T_LEN;
 
     for (i = 0; i < argc; i++) {
@@ -172,10 +170,7 @@ ngx_rooms_reply_pool(const redisReadTask *task)
         return b->pool;
     }
 
-    /*
-     * A reply without a question. hiredis would take it for a message and
-     * abort; failing to build it closes the connection instead.
-     */
+    /* nothing was asked: a reply that can't be made ends the connection */
 
     ngx_log_error(NGX_LOG_ERR, lane->timer.log, 0,
                   "rooms: redis \"%V\" answers what was not asked",

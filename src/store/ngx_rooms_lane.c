@@ -4,17 +4,18 @@
  */
 
 /*
- * A lane: hiredis's asynchronous context on NGINX's event loop.
+ * A lane: NGINX's connection carries the bytes, and hiredis parses them
+ * (redisReader), as for a subscription.
  *
- * When a connection breaks, hiredis frees its context inside its own
- * handlers, and calls back from there.  So nothing here frees, reconnects or
- * answers from a callback.  Callbacks only set marks, and the posted event
- * `reap` acts on them.
+ * A batch that is answered runs its caller, who may send more, or find out
+ * that the lane is silent.  So nothing here closes the connection while replies
+ * are read: what goes wrong marks the lane, and the posted event `reap` acts.
  */
 
 #include "ngx_rooms_lane.h"
 #include "ngx_rooms_inspect.h"
 #include "ngx_rooms_tls.h"
+#include <ngx_event_connect.h>
 
 
 #define NGX_ROOMS_BACKOFF_MIN     50
@@ -24,23 +25,31 @@
 #define NGX_ROOMS_PING  15000              /* ms, until an idle lane sends a
                                               PING */
 
+#define NGX_ROOMS_LANE_READ     16384
+#define NGX_ROOMS_LANE_READS        4      /* in one turn of the loop */
+#define NGX_ROOMS_LANE_OUT       4096
+#define NGX_ROOMS_LANE_OUT_MAX  65536      /* kept once all has left */
+
 
 static void ngx_rooms_lane_greeted(ngx_rooms_batch_t *b);
 static void ngx_rooms_lane_up(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_others(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_write(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b);
-static void ngx_rooms_lane_reply(redisAsyncContext *ac, void *reply,
-    void *data);
+static ngx_int_t ngx_rooms_lane_append(ngx_rooms_lane_t *lane,
+    ngx_rooms_batch_t *b);
+static void ngx_rooms_lane_connected(ngx_rooms_lane_t *lane);
+static void ngx_rooms_lane_shaken(ngx_connection_t *c);
+static void ngx_rooms_lane_lost(ngx_rooms_lane_t *lane, ngx_err_t err,
+    const char *why);
+static void ngx_rooms_lane_close(ngx_rooms_lane_t *lane);
+static void ngx_rooms_lane_parse(ngx_rooms_lane_t *lane);
+static void ngx_rooms_lane_reply(ngx_rooms_lane_t *lane, redisReply *reply);
 static ngx_uint_t ngx_rooms_lane_outage(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_fail_waiting(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_read_handler(ngx_event_t *ev);
+static void ngx_rooms_lane_read(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_write_handler(ngx_event_t *ev);
 static void ngx_rooms_lane_close_idle(ngx_rooms_lane_t *lane);
-static void ngx_rooms_lane_add_read(void *data);
-static void ngx_rooms_lane_del_read(void *data);
-static void ngx_rooms_lane_add_write(void *data);
-static void ngx_rooms_lane_del_write(void *data);
-static void ngx_rooms_lane_cleanup(void *data);
 static void ngx_rooms_lane_pinged(ngx_rooms_batch_t *b);
 static ngx_uint_t ngx_rooms_lane_wanted(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_connect(ngx_rooms_lane_t *lane);
@@ -48,7 +57,6 @@ static void ngx_rooms_lane_greet(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_down(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_silent(ngx_rooms_lane_t *lane, const char *why);
 static void ngx_rooms_lane_reap_handler(ngx_event_t *ev);
-static ngx_int_t ngx_rooms_lane_attach(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_flush_handler(ngx_event_t *ev);
 static void ngx_rooms_lane_timer_handler(ngx_event_t *ev);
 
@@ -113,7 +121,6 @@ ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
 {
     b->lane = lane;
     b->sent = 0;
-    b->lost = 0;
     b->received = 0;
     b->status = NGX_ROOMS_BATCH_OK;
 
@@ -221,56 +228,153 @@ ngx_rooms_lane_outage(ngx_rooms_lane_t *lane)
 }
 
 
+ngx_int_t
+ngx_rooms_node_connect(ngx_rooms_node_t *node, ngx_uint_t attempts,
+    ngx_log_t *log, ngx_connection_t **c)
+{
+    ngx_int_t               rc;
+    ngx_addr_t             *addr;
+    struct sockaddr_un      un;
+    ngx_peer_connection_t   pc;
+
+    ngx_memzero(&pc, sizeof(ngx_peer_connection_t));
+
+    if (node->naddrs) {
+        addr = &node->addrs[attempts % node->naddrs];
+        pc.sockaddr = addr->sockaddr;
+        pc.socklen = addr->socklen;
+
+    } else if (node->path.len && node->path.len < sizeof(un.sun_path)) {
+        ngx_memzero(&un, sizeof(struct sockaddr_un));
+        un.sun_family = AF_UNIX;
+        ngx_memcpy(un.sun_path, node->path.data, node->path.len);
+        pc.sockaddr = (struct sockaddr *) &un;
+        pc.socklen = sizeof(struct sockaddr_un);
+
+    } else {
+        /* sentinels haven't said yet where the primary is */
+        return NGX_ERROR;
+    }
+
+    pc.name = &node->name;
+    pc.get = ngx_event_get_peer;
+    pc.log = log;
+    pc.log_error = NGX_ERROR_ERR;
+
+    rc = ngx_event_connect_peer(&pc);
+
+    if (rc != NGX_OK && rc != NGX_AGAIN) {
+
+        if (pc.connection) {
+            ngx_close_connection(pc.connection);
+        }
+
+        return NGX_ERROR;
+    }
+
+    /* a worker that exits closes what is idle: its handler decides */
+
+    pc.connection->idle = 1;
+    *c = pc.connection;
+
+    return rc;
+}
+
+
+ngx_err_t
+ngx_rooms_node_refused(ngx_connection_t *c)
+{
+    int        err;
+    socklen_t  len;
+
+    err = 0;
+    len = sizeof(int);
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &err, &len) == -1) {
+        err = ngx_socket_errno;
+    }
+
+    return err;
+}
+
+
 static void
 ngx_rooms_lane_connect(ngx_rooms_lane_t *lane)
 {
-    char                ip[NGX_SOCKADDR_STRLEN + 1];
-    size_t              len;
-    ngx_addr_t         *addr;
-    ngx_rooms_node_t   *node;
-    redisAsyncContext  *ac;
+    ngx_int_t  rc;
 
-    node = lane->node;
+    rc = NGX_ERROR;
     lane->last_read = ngx_current_msec;
+    lane->reader = redisReaderCreate();
 
-    if (node->naddrs) {
-        addr = &node->addrs[lane->attempts % node->naddrs];
-        len = ngx_sock_ntop(addr->sockaddr, addr->socklen, (u_char *) ip,
-                            NGX_SOCKADDR_STRLEN, 0);
-        ip[len] = '\0';
-        ac = redisAsyncConnect(ip, ngx_inet_get_port(addr->sockaddr));
+    if (lane->reader) {
+        lane->reader->fn = &ngx_rooms_reply_functions;
+        lane->reader->privdata = lane;
 
-    } else if (node->path.len) {
-        ac = redisAsyncConnectUnix((char *) node->path.data);
-
-    } else {
-        /* sentinels haven't named the primary yet */
-        ac = NULL;
+        rc = ngx_rooms_node_connect(lane->node, lane->attempts,
+                                    lane->timer.log, &lane->connection);
     }
 
-    if (ac == NULL) {
+    if (rc == NGX_ERROR) {
+        ngx_rooms_lane_close(lane);
         ngx_rooms_lane_down(lane);
         return;
     }
 
-    lane->ac = ac;
+    lane->connection->data = lane;
+    lane->connection->read->handler = ngx_rooms_lane_read_handler;
+    lane->connection->write->handler = ngx_rooms_lane_write_handler;
+
     lane->state = NGX_ROOMS_LANE_CONNECTING;
+    ngx_add_timer(&lane->timer, lane->node->connect_timeout);
 
-    if (ac->err) {
-        ngx_log_error(NGX_LOG_ERR, lane->timer.log, 0,
-                      "rooms: can't connect to redis \"%V\": %s",
-                      &node->name, ac->errstr);
+    if (rc == NGX_OK) {
+        ngx_rooms_lane_connected(lane);
+    }
+}
 
-    } else if (ngx_rooms_tls_lane(lane) == NGX_OK
-               && ngx_rooms_lane_attach(lane) == NGX_OK)
+
+static void
+ngx_rooms_lane_connected(ngx_rooms_lane_t *lane)
+{
+    switch (ngx_rooms_tls_handshake(lane->connection, lane->node,
+                                    ngx_rooms_lane_shaken))
     {
-        ngx_add_timer(&lane->timer, node->connect_timeout);
+    case NGX_OK:
+        ngx_rooms_lane_shaken(lane->connection);
+        return;
+
+    case NGX_AGAIN:
+        return;
+
+    default:
+        ngx_rooms_lane_drop(lane, "has no TLS");
+    }
+}
+
+
+/* TLS, where it is asked for, is here or has failed. */
+static void
+ngx_rooms_lane_shaken(ngx_connection_t *c)
+{
+    ngx_rooms_lane_t  *lane;
+
+    lane = c->data;
+
+    if (!ngx_rooms_tls_stands(c)) {
+        ngx_rooms_lane_drop(lane, "has no TLS");
         return;
     }
 
-    redisAsyncFree(ac);
-    lane->ac = NULL;
-    ngx_rooms_lane_down(lane);
+    c->read->handler = ngx_rooms_lane_read_handler;
+    c->write->handler = ngx_rooms_lane_write_handler;
+
+    ngx_rooms_lane_greet(lane);
+
+    if (c->read->ready) {
+        /* what came with the end of the handshake */
+        ngx_post_event(c->read, &ngx_posted_events);
+    }
 }
 
 
@@ -507,7 +611,7 @@ ngx_rooms_lane_down(ngx_rooms_lane_t *lane)
 void
 ngx_rooms_lane_drop(ngx_rooms_lane_t *lane, const char *why)
 {
-    if (lane->dead || lane->ac == NULL) {
+    if (lane->dead || lane->connection == NULL) {
         return;
     }
 
@@ -557,11 +661,19 @@ ngx_rooms_lane_hurry(ngx_rooms_lane_t *lane)
 }
 
 
+/*
+ * A batch's commands leave at the end of this turn of the loop, with all others
+ * of the turn.
+ */
 static void
 ngx_rooms_lane_write(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
 {
-    ngx_str_t   *cmd;
-    ngx_uint_t   i;
+    if (ngx_rooms_lane_append(lane, b) != NGX_OK) {
+        b->status = NGX_ROOMS_BATCH_DOWN;
+        ngx_queue_insert_tail(&lane->waiting, &b->queue);
+        ngx_rooms_lane_drop(lane, "takes no command");
+        return;
+    }
 
     if (ngx_queue_empty(&lane->inflight)) {
         /* silence counts from the first command that awaits a reply */
@@ -570,66 +682,72 @@ ngx_rooms_lane_write(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
 
     ngx_queue_insert_tail(&lane->inflight, &b->queue);
     b->sent = 1;
-    b->queued = b->commands.nelts;
 
-    cmd = b->commands.elts;
-
-    for (i = 0; i < b->commands.nelts; i++) {
-
-        if (redisAsyncFormattedCommand(lane->ac, ngx_rooms_lane_reply, b,
-                                       (char *) cmd[i].data, cmd[i].len)
-            != REDIS_OK)
-        {
-            /* queued commands get their callback when the context is freed */
-            b->queued = i;
-            b->lost = 1;
-
-            if (i == 0) {
-                b->status = NGX_ROOMS_BATCH_DOWN;
-                ngx_queue_remove(&b->queue);
-                ngx_queue_insert_tail(&lane->waiting, &b->queue);
-                b->sent = 0;
-            }
-
-            ngx_rooms_lane_drop(lane, "takes no command");
-            return;
-        }
-    }
+    ngx_post_event(&lane->flush, &ngx_posted_events);
 }
 
 
-/*
- * hiredis calls this for each reply, in order; and with NULL for each command
- * without one, while it frees the context.
- */
-static void
-ngx_rooms_lane_reply(redisAsyncContext *ac, void *reply, void *data)
+static ngx_int_t
+ngx_rooms_lane_append(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
 {
-    ngx_rooms_lane_t   *lane;
+    size_t       size, len;
+    u_char      *p;
+    ngx_str_t   *cmd;
+    ngx_uint_t   i;
+
+    cmd = b->commands.elts;
+    len = 0;
+
+    for (i = 0; i < b->commands.nelts; i++) {
+        len += cmd[i].len;
+    }
+
+    if (lane->size - lane->nout < len) {
+        size = ngx_max(2 * lane->size, NGX_ROOMS_LANE_OUT);
+        size = ngx_max(size, lane->nout + len);
+
+        p = ngx_alloc(size, lane->timer.log);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (lane->out) {
+            ngx_memcpy(p, lane->out, lane->nout);
+            ngx_free(lane->out);
+        }
+
+        lane->out = p;
+        lane->size = size;
+    }
+
+    p = lane->out + lane->nout;
+
+    for (i = 0; i < b->commands.nelts; i++) {
+        p = ngx_cpymem(p, cmd[i].data, cmd[i].len);
+    }
+
+    lane->nout += len;
+
+    return NGX_OK;
+}
+
+
+/* Replies come in the order of their commands. */
+static void
+ngx_rooms_lane_reply(ngx_rooms_lane_t *lane, redisReply *reply)
+{
+    ngx_queue_t        *q;
     ngx_rooms_batch_t  *b;
 
-    b = data;
-    lane = b->lane;
+    q = ngx_queue_head(&lane->inflight);
+    b = ngx_queue_data(q, ngx_rooms_batch_t, queue);
 
-    if (reply == NULL) {
-        b->lost = 1;
+    b->replies[b->received++] = reply;
 
-    } else {
-        b->replies[b->received] = reply;
+    if (b->received == b->commands.nelts) {
+        ngx_queue_remove(&b->queue);
+        ngx_rooms_batch_done(b);
     }
-
-    if (++b->received < b->queued) {
-        return;
-    }
-
-    if (b->lost) {
-        b->status = NGX_ROOMS_BATCH_LOST;
-        ngx_post_event(&lane->reap, &ngx_posted_events);
-        return;
-    }
-
-    ngx_queue_remove(&b->queue);
-    ngx_rooms_batch_done(b);
 }
 
 
@@ -679,12 +797,12 @@ ngx_rooms_lane_reap_handler(ngx_event_t *ev)
 
     lane = ev->data;
 
-    if (lane->dead && lane->ac) {
-        /* this calls ngx_rooms_lane_cleanup() */
-        redisAsyncFree(lane->ac);
+    if (lane->dead && lane->connection) {
+        ngx_rooms_lane_close(lane);
+        ngx_rooms_lane_down(lane);
     }
 
-    if (lane->ac == NULL && !ngx_queue_empty(&lane->inflight)) {
+    if (lane->connection == NULL && !ngx_queue_empty(&lane->inflight)) {
 
         ngx_queue_init(&lost);
         ngx_queue_add(&lost, &lane->inflight);
@@ -700,57 +818,6 @@ ngx_rooms_lane_reap_handler(ngx_event_t *ev)
     }
 
     ngx_rooms_lane_fail_waiting(lane);
-}
-
-
-/*
- * Puts a lane's socket on NGINX's event loop.  Events are level-triggered:
- * hiredis reads 16 KB at a time and doesn't say whether there is more.
- */
-
-
-static ngx_int_t
-ngx_rooms_lane_attach(ngx_rooms_lane_t *lane)
-{
-    ngx_connection_t   *c;
-    redisAsyncContext  *ac;
-
-    ac = lane->ac;
-
-    c = ngx_get_connection(ac->c.fd, lane->timer.log);
-    if (c == NULL) {
-        return NGX_ERROR;
-    }
-
-    c->data = lane;
-    c->log = lane->timer.log;
-    c->read->log = c->log;
-    c->write->log = c->log;
-    c->read->handler = ngx_rooms_lane_read_handler;
-    c->write->handler = ngx_rooms_lane_write_handler;
-    c->number = ngx_atomic_fetch_add(ngx_connection_counter, 1);
-    c->idle = 1;
-
-    lane->connection = c;
-
-    ac->data = lane;
-    ac->ev.data = lane;
-    ac->ev.addRead = ngx_rooms_lane_add_read;
-    ac->ev.delRead = ngx_rooms_lane_del_read;
-    ac->ev.addWrite = ngx_rooms_lane_add_write;
-    ac->ev.delWrite = ngx_rooms_lane_del_write;
-    ac->ev.cleanup = ngx_rooms_lane_cleanup;
-
-    ac->c.reader->fn = &ngx_rooms_reply_functions;
-    ac->c.reader->privdata = lane;
-
-    if (ngx_add_event(c->read, NGX_READ_EVENT, 0) != NGX_OK
-        || ngx_add_event(c->write, NGX_WRITE_EVENT, 0) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
 }
 
 
@@ -782,14 +849,12 @@ ngx_rooms_lane_read_handler(ngx_event_t *ev)
         return;
     }
 
-    if (lane->dead || lane->ac == NULL) {
+    if (lane->state == NGX_ROOMS_LANE_CONNECTING) {
+        /* what the write event will find out */
         return;
     }
 
-    lane->last_read = ngx_current_msec;
-    lane->heard = ngx_current_msec;
-
-    redisAsyncHandleRead(lane->ac);
+    ngx_rooms_lane_read(lane);
 
     if (ngx_exiting) {
         ngx_rooms_lane_close_idle(lane);
@@ -797,16 +862,104 @@ ngx_rooms_lane_read_handler(ngx_event_t *ev)
 }
 
 
+/* A long answer is read in several turns: others' events come in between. */
+static void
+ngx_rooms_lane_read(ngx_rooms_lane_t *lane)
+{
+    ssize_t            n;
+    ngx_uint_t         i;
+    ngx_event_t       *rev;
+    ngx_connection_t  *c;
+    u_char             buf[NGX_ROOMS_LANE_READ];
+
+    for (i = 0; !lane->dead && lane->connection; i++) {
+        c = lane->connection;
+        rev = c->read;
+
+        if (!rev->ready) {
+
+            if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+                ngx_rooms_lane_lost(lane, 0, "isn't watched");
+            }
+
+            return;
+        }
+
+        if (i == NGX_ROOMS_LANE_READS) {
+            ngx_post_event(rev, &ngx_posted_next_events);
+            return;
+        }
+
+        n = c->recv(c, buf, sizeof(buf));
+
+        if (n == NGX_AGAIN) {
+            continue;
+        }
+
+        if (n <= 0) {
+            ngx_rooms_lane_lost(lane, 0, "closed");
+            return;
+        }
+
+        lane->last_read = ngx_current_msec;
+        lane->heard = ngx_current_msec;
+
+        if (redisReaderFeed(lane->reader, (char *) buf, n) != REDIS_OK) {
+            ngx_rooms_lane_lost(lane, 0, "out of memory");
+            return;
+        }
+
+        ngx_rooms_lane_parse(lane);
+    }
+}
+
+
+static void
+ngx_rooms_lane_parse(ngx_rooms_lane_t *lane)
+{
+    void  *reply;
+
+    while (!lane->dead) {
+
+        if (redisReaderGetReply(lane->reader, &reply) != REDIS_OK) {
+            ngx_rooms_lane_lost(lane, 0, lane->reader->errstr);
+            return;
+        }
+
+        if (reply == NULL) {
+            return;
+        }
+
+        ngx_rooms_lane_reply(lane, reply);
+    }
+}
+
+
+/* The connection is gone; whoever waits here is told by `reap`. */
+static void
+ngx_rooms_lane_lost(ngx_rooms_lane_t *lane, ngx_err_t err, const char *why)
+{
+    if (!lane->dead && !ngx_exiting) {
+        ngx_log_error(NGX_LOG_ERR, lane->timer.log, err,
+                      "rooms: lost redis \"%V\": %s", &lane->node->name, why);
+    }
+
+    lane->dead = 1;
+    ngx_post_event(&lane->reap, &ngx_posted_events);
+}
+
+
 static void
 ngx_rooms_lane_write_handler(ngx_event_t *ev)
 {
+    ngx_err_t          err;
     ngx_connection_t  *c;
     ngx_rooms_lane_t  *lane;
 
     c = ev->data;
     lane = c->data;
 
-    if (lane->dead || lane->ac == NULL) {
+    if (lane->dead) {
         return;
     }
 
@@ -815,30 +968,59 @@ ngx_rooms_lane_write_handler(ngx_event_t *ev)
         return;
     }
 
-    /* hiredis finds out itself whether it is connected */
+    err = ngx_rooms_node_refused(c);
 
-    redisAsyncHandleWrite(lane->ac);
-
-    if (lane->ac && (lane->ac->c.flags & REDIS_CONNECTED)) {
-        ngx_rooms_lane_greet(lane);
+    if (err) {
+        ngx_rooms_lane_lost(lane, err, "not connected");
+        return;
     }
+
+    ngx_rooms_lane_connected(lane);
 }
 
 
 static void
 ngx_rooms_lane_flush_handler(ngx_event_t *ev)
 {
+    size_t             sent;
+    ssize_t            n;
+    ngx_connection_t  *c;
     ngx_rooms_lane_t  *lane;
 
     lane = ev->data;
+    c = lane->connection;
 
-    if (lane->dead || lane->ac == NULL) {
+    if (lane->dead || c == NULL) {
         return;
     }
 
-    lane->flushing = 1;
-    redisAsyncHandleWrite(lane->ac);
-    lane->flushing = 0;
+    for (sent = 0; sent < lane->nout && c->write->ready; sent += n) {
+        n = c->send(c, lane->out + sent, lane->nout - sent);
+
+        if (n == NGX_AGAIN) {
+            break;
+        }
+
+        if (n < 0) {
+            ngx_rooms_lane_lost(lane, 0, "closed");
+            return;
+        }
+    }
+
+    lane->nout -= sent;
+
+    if (lane->nout) {
+        ngx_memmove(lane->out, lane->out + sent, lane->nout);
+
+    } else if (lane->size > NGX_ROOMS_LANE_OUT_MAX) {
+        ngx_free(lane->out);
+        lane->out = NULL;
+        lane->size = 0;
+    }
+
+    if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
+        ngx_rooms_lane_lost(lane, 0, "isn't watched");
+    }
 }
 
 
@@ -853,130 +1035,29 @@ ngx_rooms_lane_close_idle(ngx_rooms_lane_t *lane)
 
 
 static void
-ngx_rooms_lane_add_read(void *data)
+ngx_rooms_lane_close(ngx_rooms_lane_t *lane)
 {
-    ngx_event_t       *rev;
-    ngx_rooms_lane_t  *lane = data;
-
-    rev = lane->connection->read;
-
-    if (!rev->active) {
-        (void) ngx_add_event(rev, NGX_READ_EVENT, 0);
-    }
-}
-
-
-static void
-ngx_rooms_lane_del_read(void *data)
-{
-    ngx_event_t       *rev;
-    ngx_rooms_lane_t  *lane = data;
-
-    rev = lane->connection->read;
-
-    if (rev->active) {
-        (void) ngx_del_event(rev, NGX_READ_EVENT, 0);
-    }
-}
-
-
-/*
- * A command was queued.  It is written at the end of this turn of the event
- * loop, with all others of the turn.  Only when the socket is full do we wait
- * for a write event.
- */
-static void
-ngx_rooms_lane_add_write(void *data)
-{
-    ngx_event_t       *wev;
-    ngx_rooms_lane_t  *lane = data;
-
-    if (!lane->flushing) {
-        ngx_post_event(&lane->flush, &ngx_posted_events);
-        return;
+    if (lane->connection) {
+        ngx_rooms_tls_close(lane->connection);
+        lane->connection = NULL;
     }
 
-    wev = lane->connection->write;
-
-    if (!wev->active) {
-        (void) ngx_add_event(wev, NGX_WRITE_EVENT, 0);
+    if (lane->reader) {
+        redisReaderFree(lane->reader);
+        lane->reader = NULL;
     }
-}
-
-
-static void
-ngx_rooms_lane_del_write(void *data)
-{
-    ngx_event_t       *wev;
-    ngx_rooms_lane_t  *lane = data;
-
-    wev = lane->connection->write;
-
-    if (wev->active) {
-        (void) ngx_del_event(wev, NGX_WRITE_EVENT, 0);
-    }
-}
-
-
-/* Takes the lane off the event loop. hiredis closes the socket. */
-static void
-ngx_rooms_lane_detach(ngx_rooms_lane_t *lane)
-{
-    ngx_connection_t  *c;
-
-    lane->ac = NULL;
-
-    c = lane->connection;
-    lane->connection = NULL;
-
-    if (ngx_del_conn) {
-        ngx_del_conn(c, 0);
-
-    } else {
-        if (c->read->active) {
-            ngx_del_event(c->read, NGX_READ_EVENT, 0);
-        }
-
-        if (c->write->active) {
-            ngx_del_event(c->write, NGX_WRITE_EVENT, 0);
-        }
-    }
-
-    if (c->read->posted) {
-        ngx_delete_posted_event(c->read);
-    }
-
-    if (c->write->posted) {
-        ngx_delete_posted_event(c->write);
-    }
-
-    c->read->closed = 1;
-    c->write->closed = 1;
-
-    ngx_free_connection(c);
-    c->fd = (ngx_socket_t) -1;
 
     if (lane->flush.posted) {
         ngx_delete_posted_event(&lane->flush);
     }
-}
 
-
-/* Called by hiredis while it frees the context. */
-static void
-ngx_rooms_lane_cleanup(void *data)
-{
-    ngx_rooms_lane_t  *lane = data;
-
-    if (!lane->dead && !ngx_exiting) {
-        ngx_log_error(NGX_LOG_ERR, lane->timer.log, 0,
-                      "rooms: lost redis \"%V\": %s", &lane->node->name,
-                      lane->ac->errstr ? lane->ac->errstr : "closed");
+    if (lane->out) {
+        ngx_free(lane->out);
+        lane->out = NULL;
     }
 
-    ngx_rooms_lane_detach(lane);
-    ngx_rooms_lane_down(lane);
-    ngx_post_event(&lane->reap, &ngx_posted_events);
+    lane->nout = 0;
+    lane->size = 0;
 }
 
 
@@ -985,15 +1066,8 @@ ngx_rooms_lane_end(ngx_rooms_lane_t *lane)
 {
     ngx_queue_t        *q;
     ngx_rooms_batch_t  *b;
-    redisAsyncContext  *ac;
 
-    ac = lane->ac;
-
-    if (ac) {
-        ngx_rooms_lane_detach(lane);
-        ngx_memzero(&ac->ev, sizeof(ac->ev));
-        redisAsyncFree(ac);
-    }
+    ngx_rooms_lane_close(lane);
 
     /* batches of the lane itself, and those that nobody waits for any more */
 

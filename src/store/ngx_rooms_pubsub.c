@@ -132,64 +132,6 @@ ngx_rooms_pubsub_node(ngx_rooms_pubsub_t *ps)
 }
 
 
-static ngx_int_t
-ngx_rooms_pubsub_open(ngx_rooms_pubsub_t *ps)
-{
-    ngx_int_t               rc;
-    ngx_addr_t             *addr;
-    ngx_rooms_node_t       *node;
-    struct sockaddr_un      un;
-    ngx_peer_connection_t   pc;
-
-    node = ngx_rooms_pubsub_node(ps);
-    ps->node = node;
-
-    ngx_memzero(&pc, sizeof(ngx_peer_connection_t));
-
-    if (node->naddrs) {
-        addr = &node->addrs[ps->attempts % node->naddrs];
-        pc.sockaddr = addr->sockaddr;
-        pc.socklen = addr->socklen;
-
-    } else if (node->path.len && node->path.len < sizeof(un.sun_path)) {
-        ngx_memzero(&un, sizeof(struct sockaddr_un));
-        un.sun_family = AF_UNIX;
-        ngx_memcpy(un.sun_path, node->path.data, node->path.len);
-        pc.sockaddr = (struct sockaddr *) &un;
-        pc.socklen = sizeof(struct sockaddr_un);
-
-    } else {
-        /* sentinels haven't named the primary yet */
-        return NGX_ERROR;
-    }
-
-    pc.name = &node->name;
-    pc.get = ngx_event_get_peer;
-    pc.log = ps->log;
-    pc.log_error = NGX_ERROR_ERR;
-
-    rc = ngx_event_connect_peer(&pc);
-
-    if (rc != NGX_OK && rc != NGX_AGAIN) {
-
-        if (pc.connection) {
-            ngx_close_connection(pc.connection);
-        }
-
-        return NGX_ERROR;
-    }
-
-    pc.connection->data = ps;
-    pc.connection->idle = 1;
-    pc.connection->read->handler = ngx_rooms_pubsub_read_handler;
-    pc.connection->write->handler = ngx_rooms_pubsub_write_handler;
-
-    ps->connection = pc.connection;
-
-    return rc;
-}
-
-
 static void
 ngx_rooms_pubsub_connect(ngx_rooms_pubsub_t *ps)
 {
@@ -198,14 +140,21 @@ ngx_rooms_pubsub_connect(ngx_rooms_pubsub_t *ps)
     rc = NGX_ERROR;
     ps->reader = redisReaderCreate();
 
+    ps->node = ngx_rooms_pubsub_node(ps);
+
     if (ps->reader) {
-        rc = ngx_rooms_pubsub_open(ps);
+        rc = ngx_rooms_node_connect(ps->node, ps->attempts, ps->log,
+                                    &ps->connection);
     }
 
     if (rc == NGX_ERROR) {
         ngx_rooms_pubsub_close(ps, NULL);
         return;
     }
+
+    ps->connection->data = ps;
+    ps->connection->read->handler = ngx_rooms_pubsub_read_handler;
+    ps->connection->write->handler = ngx_rooms_pubsub_write_handler;
 
     ps->state = NGX_ROOMS_PUBSUB_CONNECTING;
     ngx_add_timer(&ps->timer, ps->store->node.connect_timeout);
@@ -224,14 +173,10 @@ ngx_rooms_pubsub_shaken(ngx_connection_t *c)
 
     ps = c->data;
 
-#if (NGX_ROOMS_TLS)
-
-    if (c->ssl && !c->ssl->handshaked) {
+    if (!ngx_rooms_tls_stands(c)) {
         ngx_rooms_pubsub_close(ps, "has no TLS");
         return;
     }
-
-#endif
 
     c->read->handler = ngx_rooms_pubsub_read_handler;
     c->write->handler = ngx_rooms_pubsub_write_handler;
@@ -747,8 +692,6 @@ ngx_rooms_pubsub_read_handler(ngx_event_t *rev)
 static void
 ngx_rooms_pubsub_write_handler(ngx_event_t *wev)
 {
-    int                  err;
-    socklen_t            len;
     ngx_connection_t    *c;
     ngx_rooms_pubsub_t  *ps;
 
@@ -756,12 +699,8 @@ ngx_rooms_pubsub_write_handler(ngx_event_t *wev)
     ps = c->data;
 
     if (ps->state == NGX_ROOMS_PUBSUB_CONNECTING) {
-        err = 0;
-        len = sizeof(int);
 
-        if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &err, &len) == -1
-            || err)
-        {
+        if (ngx_rooms_node_refused(c)) {
             ngx_rooms_pubsub_close(ps, NULL);
             return;
         }

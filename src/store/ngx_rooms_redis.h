@@ -10,7 +10,6 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include <hiredis/hiredis.h>
-#include <hiredis/async.h>
 #include "rooms_str.h"
 
 
@@ -75,7 +74,6 @@ struct ngx_rooms_batch_s {
     ngx_pool_t                *pool;
     ngx_array_t                commands;   /* of ngx_str_t, in RESP */
     redisReply               **replies;
-    ngx_uint_t                 queued;     /* commands passed to hiredis */
     ngx_uint_t                 received;
     ngx_rooms_batch_status_e   status;
 
@@ -89,8 +87,7 @@ struct ngx_rooms_batch_s {
     ngx_queue_t                queue;
     unsigned                   sent:1;
     unsigned                   failed:1;   /* out of memory */
-    unsigned                   lost:1;     /* some replies were lost */
-    unsigned                   once:1;     /* don't send it again then */
+    unsigned                   once:1;     /* not again, if it is lost */
     unsigned                   wanted:1;   /* a request waits for it, and so
                                               does an exiting worker */
 };
@@ -107,14 +104,17 @@ typedef enum {
 struct ngx_rooms_lane_s {
     ngx_rooms_node_t          *node;
     ngx_rooms_lane_state_e     state;
-    redisAsyncContext         *ac;
-    ngx_connection_t          *connection;
+    ngx_connection_t          *connection; /* NULL: there is none */
+    redisReader               *reader;
+    u_char                    *out;        /* on its way to the socket */
+    size_t                     nout;
+    size_t                     size;
 
     ngx_queue_t                waiting;    /* batches not sent yet */
     ngx_queue_t                inflight;   /* in the order of the replies */
 
-    ngx_event_t                flush;      /* posted: one write for each turn */
-    ngx_event_t                reap;       /* posted: frees a dead context */
+    ngx_event_t                flush;      /* posted: one write a turn */
+    ngx_event_t                reap;       /* posted: closes a dead one */
     ngx_event_t                timer;      /* connect, backoff, idle ping */
     ngx_uint_t                 attempts;
     ngx_msec_t                 down_since; /* 0: it isn't down */
@@ -124,7 +124,6 @@ struct ngx_rooms_lane_s {
     ngx_uint_t                 epoch;      /* number of the connection */
     unsigned                   bulk:1;     /* for long replies */
     unsigned                   dead:1;
-    unsigned                   flushing:1;
     unsigned                   pinging:1;
 };
 
@@ -175,6 +174,15 @@ void ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b);
  * before; for the consequences see ngx_rooms_commit_floor().
  */
 void ngx_rooms_store_begins(void);
+
+/*
+ * Makes a connection to a node: to its next address, by the number of attempts
+ * before.  NGX_AGAIN: its write event says when it stands, and
+ * ngx_rooms_node_refused() whether (0).
+ */
+ngx_int_t ngx_rooms_node_connect(ngx_rooms_node_t *node, ngx_uint_t attempts,
+    ngx_log_t *log, ngx_connection_t **c);
+ngx_err_t ngx_rooms_node_refused(ngx_connection_t *c);
 
 void ngx_rooms_lane_init(ngx_rooms_lane_t *lane, ngx_rooms_node_t *node,
     ngx_log_t *log);

@@ -257,8 +257,6 @@ ngx_rooms_ask(ngx_rooms_batch_t *b, const ngx_rooms_keys_t *keys,
 
     va_end(a.args);
 
-    /* hiredis reads beyond the first argument, even if it is the only one */
-
     len = sizeof("*\r\n") + NGX_INT_T_LEN;
 
     for (n++, i = 0; i < n; i++) {

@@ -4,22 +4,19 @@
  */
 
 /*
- * TLS to the store. hiredis handles it on the lanes, NGINX on the subscribed
- * connection; both use the same settings.
+ * TLS to the store, as NGINX speaks it on its connections.
  */
 
 #include "ngx_rooms_tls.h"
 
 #if (NGX_ROOMS_TLS)
 
-#include <hiredis/hiredis_ssl.h>
 #include <openssl/x509v3.h>
 
 
 typedef struct {
-    SSL_CTX    *lanes;
-    ngx_ssl_t   subscribed;
-    u_char     *host;                      /* NUL terminated */
+    ngx_ssl_t   ssl;
+    u_char     *host;                      /* NUL ended */
 } ngx_rooms_tls_t;
 
 
@@ -71,7 +68,7 @@ char *
 ngx_rooms_tls_parse(ngx_conf_t *cf, u_char *p, u_char *last, ngx_str_t *host,
     ngx_rooms_node_t *node)
 {
-    char                *ca, *cert, *key, *err;
+    char                *ca, *cert, *key;
     ngx_rooms_tls_t     *tls;
     ngx_pool_cleanup_t  *cln;
 
@@ -95,28 +92,17 @@ ngx_rooms_tls_parse(ngx_conf_t *cf, u_char *p, u_char *last, ngx_str_t *host,
     cert = ngx_rooms_tls_argument(cf, p, last, "cert");
     key = ngx_rooms_tls_argument(cf, p, last, "key");
 
-    tls->lanes = SSL_CTX_new(TLS_client_method());
-    tls->subscribed.log = cf->log;
+    tls->ssl.log = cf->log;
 
-    if (tls->lanes == NULL
-        || ngx_ssl_create(&tls->subscribed, NGX_SSL_TLSv1_2|NGX_SSL_TLSv1_3,
-                          NULL) != NGX_OK)
+    if (ngx_ssl_create(&tls->ssl, NGX_SSL_TLSv1_2|NGX_SSL_TLSv1_3, NULL)
+        != NGX_OK)
     {
         return "can't use TLS";
     }
 
-    SSL_CTX_set_min_proto_version(tls->lanes, TLS1_2_VERSION);
-    SSL_CTX_set_mode(tls->lanes, SSL_MODE_RELEASE_BUFFERS);
-
-    err = ngx_rooms_tls_settings(tls->lanes, ca, cert, key);
-
-    if (err == NULL) {
-        err = ngx_rooms_tls_settings(tls->subscribed.ctx, ca, cert, key);
-    }
-
     node->tls = tls;
 
-    return err;
+    return ngx_rooms_tls_settings(tls->ssl.ctx, ca, cert, key);
 }
 
 
@@ -125,12 +111,8 @@ ngx_rooms_tls_cleanup(void *data)
 {
     ngx_rooms_tls_t  *tls = data;
 
-    if (tls->lanes) {
-        SSL_CTX_free(tls->lanes);
-    }
-
-    if (tls->subscribed.ctx) {
-        SSL_CTX_free(tls->subscribed.ctx);
+    if (tls->ssl.ctx) {
+        SSL_CTX_free(tls->ssl.ctx);
     }
 }
 
@@ -166,10 +148,7 @@ ngx_rooms_tls_settings(SSL_CTX *ctx, char *ca, char *cert, char *key)
 }
 
 
-/*
- * Logs why verification failed, since hiredis only says that the handshake
- * failed.
- */
+/* NGINX logs that a handshake failed, and not why. */
 static int
 ngx_rooms_tls_verify(int ok, X509_STORE_CTX *store)
 {
@@ -208,35 +187,6 @@ ngx_rooms_tls_name(SSL *ssl, u_char *host)
 
 
 ngx_int_t
-ngx_rooms_tls_lane(ngx_rooms_lane_t *lane)
-{
-    SSL              *ssl;
-    ngx_rooms_tls_t  *tls;
-
-    tls = lane->node->tls;
-
-    if (tls == NULL) {
-        return NGX_OK;
-    }
-
-    ssl = SSL_new(tls->lanes);
-
-    if (ssl == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_rooms_tls_name(ssl, tls->host) != NGX_OK
-        || redisInitiateSSL(&lane->ac->c, ssl) != REDIS_OK)
-    {
-        SSL_free(ssl);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
 ngx_rooms_tls_handshake(ngx_connection_t *c, ngx_rooms_node_t *node,
     void (*done)(ngx_connection_t *c))
 {
@@ -258,9 +208,9 @@ ngx_rooms_tls_handshake(ngx_connection_t *c, ngx_rooms_node_t *node,
         }
     }
 
-    tls->subscribed.log = c->log;
+    tls->ssl.log = c->log;
 
-    if (ngx_ssl_create_connection(&tls->subscribed, c,
+    if (ngx_ssl_create_connection(&tls->ssl, c,
                                   NGX_SSL_BUFFER|NGX_SSL_CLIENT) != NGX_OK
         || ngx_rooms_tls_name(c->ssl->connection, tls->host) != NGX_OK)
     {
@@ -274,6 +224,13 @@ ngx_rooms_tls_handshake(ngx_connection_t *c, ngx_rooms_node_t *node,
     }
 
     return rc == NGX_OK && !c->ssl->handshaked ? NGX_ERROR : rc;
+}
+
+
+ngx_uint_t
+ngx_rooms_tls_stands(ngx_connection_t *c)
+{
+    return c->ssl == NULL || c->ssl->handshaked;
 }
 
 
@@ -304,14 +261,7 @@ char *
 ngx_rooms_tls_parse(ngx_conf_t *cf, u_char *p, u_char *last, ngx_str_t *host,
     ngx_rooms_node_t *node)
 {
-    return "needs TLS, which this build of hiredis doesn't have";
-}
-
-
-ngx_int_t
-ngx_rooms_tls_lane(ngx_rooms_lane_t *lane)
-{
-    return NGX_OK;
+    return "needs TLS, which this NGINX doesn't have";
 }
 
 
@@ -320,6 +270,13 @@ ngx_rooms_tls_handshake(ngx_connection_t *c, ngx_rooms_node_t *node,
     void (*done)(ngx_connection_t *c))
 {
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_rooms_tls_stands(ngx_connection_t *c)
+{
+    return 1;
 }
 
 

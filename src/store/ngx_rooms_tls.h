@@ -10,9 +10,9 @@
 
 
 /*
- * TLS for rediss://, if hiredis has it (NGX_ROOMS_TLS, set by `config`).  The
- * store must present a certificate for the URL's host, from an authority that
- * the URL's "ca" names, or that the system trusts.
+ * rediss://, where NGINX has TLS (NGX_ROOMS_TLS, which `config` finds out).
+ * The store proves that it is the host of the URL, by a certificate of an
+ * authority that the URL's "ca" names, or the system knows.
  */
 
 /*
@@ -22,15 +22,13 @@
 char *ngx_rooms_tls_parse(ngx_conf_t *cf, u_char *p, u_char *last,
     ngx_str_t *host, ngx_rooms_node_t *node);
 
-/* Sets up TLS on a connecting lane, before anything is sent. */
-ngx_int_t ngx_rooms_tls_lane(ngx_rooms_lane_t *lane);
-
 /*
- * The same for the subscription's connection.  NGX_AGAIN: `done` will be
- * called.
+ * On a connection that stands, before anything is sent.  NGX_AGAIN: `done` will
+ * be called; ngx_rooms_tls_stands() says whether it went well.
  */
 ngx_int_t ngx_rooms_tls_handshake(ngx_connection_t *c, ngx_rooms_node_t *node,
     void (*done)(ngx_connection_t *c));
+ngx_uint_t ngx_rooms_tls_stands(ngx_connection_t *c);
 void ngx_rooms_tls_close(ngx_connection_t *c);
 
 #endif /* NGX_ROOMS_TLS_H */
