@@ -8,33 +8,40 @@
 #include <stdarg.h>
 
 #include "rooms_json.h"
+#include "rooms_json_text.h"
 #include "rooms_time.h"
 
 
 void
-rooms_buf_init(rooms_buf_t *b, unsigned char *start, size_t size)
+rooms_json_more(rooms_buf_t *b, const void *data, size_t len)
 {
-    b->start = start;
-    b->last = start;
-    b->end = start + size;
-    b->grow = NULL;
-    b->full = 0;
-}
-
-
-void
-rooms_json_raw(rooms_buf_t *b, const void *data, size_t len)
-{
-    if ((size_t) (b->end - b->last) < len
-        && (b->grow == NULL || !b->grow(b, len)))
-    {
+    if (b->grow == NULL || !b->grow(b, len)) {
         b->full = 1;
         return;
     }
 
-    if (len) {
-        memcpy(b->last, data, len);
-        b->last += len;
+    memcpy(b->last, data, len);
+    b->last += len;
+}
+
+
+/*
+ * Up to the first byte that can't stand for itself in a string.  Bytes of UTF-8
+ * can, but end a run.
+ */
+static const unsigned char *
+rooms_json_plain_run(const unsigned char *p, const unsigned char *end)
+{
+    for ( ;; ) {
+        p = rooms_json_run(p, end);
+
+        if (p == end || *p < 0x80) {
+            return p;
+        }
+
+        while (p < end && *p >= 0x80) {
+            p++;
+        }
     }
 }
 
@@ -50,16 +57,19 @@ rooms_json_escape(rooms_buf_t *b, rooms_str_t s)
         ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'
     };
 
+    from = s.data;
     end = s.data + s.len;
 
-    for (p = s.data, from = p; p < end; p++) {
-        c = *p;
-
-        if (c >= 0x20 && c != '"' && c != '\\') {
-            continue;
-        }
+    for ( ;; ) {
+        p = rooms_json_plain_run(from, end);
 
         rooms_json_raw(b, from, p - from);
+
+        if (p == end) {
+            return;
+        }
+
+        c = *p;
         from = p + 1;
 
         if (c >= 0x20 || letter[c]) {
@@ -73,8 +83,6 @@ rooms_json_escape(rooms_buf_t *b, rooms_str_t s)
         esc[5] = hex[c & 15];
         rooms_json_raw(b, esc, 6);
     }
-
-    rooms_json_raw(b, from, end - from);
 }
 
 

@@ -26,8 +26,36 @@
 #define ROOMS_JSON_STR(len)  ((len) * 6 + 2)
 #define ROOMS_JSON_INT       20
 
-void rooms_buf_init(rooms_buf_t *b, unsigned char *start, size_t size);
-void rooms_json_raw(rooms_buf_t *b, const void *data, size_t len);
+static inline void
+rooms_buf_init(rooms_buf_t *b, unsigned char *start, size_t size)
+{
+    b->start = start;
+    b->last = start;
+    b->end = start + size;
+    b->grow = NULL;
+    b->full = 0;
+}
+
+
+/* What doesn't fit: once there is more room. */
+void rooms_json_more(rooms_buf_t *b, const void *data, size_t len);
+
+
+/* Here, so that a literal is copied by a few moves and no call. */
+static inline void
+rooms_json_raw(rooms_buf_t *b, const void *data, size_t len)
+{
+    if ((size_t) (b->end - b->last) < len) {
+        rooms_json_more(b, data, len);
+        return;
+    }
+
+    if (len) {
+        memcpy(b->last, data, len);
+        b->last += len;
+    }
+}
+
 void rooms_json_str(rooms_buf_t *b, rooms_str_t s);    /* NULL data: null */
 void rooms_json_int(rooms_buf_t *b, int64_t n);
 void rooms_json_time(rooms_buf_t *b, int64_t ms);      /* quoted RFC 3339 */
@@ -72,6 +100,12 @@ ptrdiff_t rooms_json_unescape(rooms_str_t raw, unsigned char *buf,
 
 /* Whether a raw key, with or without escapes, equals the ASCII name `key`. */
 int rooms_json_key_is(rooms_str_t raw, const char *key);
+/*
+ * Which of n keys a raw key is, or -1.  The search begins at the key behind
+ * `last`, the one found before (-1: none): a writer's members have an order.
+ */
+int rooms_json_key_of(rooms_str_t raw, const rooms_str_t *keys, int n,
+    int last);
 
 /*
  * The raw value of a member of a valid object, or NULL.  The member's key may

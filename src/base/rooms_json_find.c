@@ -112,6 +112,31 @@ rooms_json_key_is(rooms_str_t raw, const char *key)
 
 
 int
+rooms_json_key_of(rooms_str_t raw, const rooms_str_t *keys, int n, int last)
+{
+    int            i;
+    ptrdiff_t      len;
+    unsigned char  buf[64];
+
+    i = rooms_str_which(raw, keys, n, last);
+
+    if (i >= 0 || raw.len > 6 * sizeof(buf)
+        || memchr(raw.data, '\\', raw.len) == NULL)
+    {
+        return i;
+    }
+
+    len = rooms_json_unescape(raw, buf, sizeof(buf));
+
+    if (len < 0) {
+        return -1;
+    }
+
+    return rooms_str_which((rooms_str_t) { (size_t) len, buf }, keys, n, last);
+}
+
+
+int
 rooms_json_next(rooms_str_t object, rooms_str_t *key, rooms_str_t *value)
 {
     const unsigned char  *p, *end, *name, *after;

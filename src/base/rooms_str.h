@@ -42,6 +42,65 @@ rooms_str_eq(rooms_str_t a, rooms_str_t b)
 }
 
 
+/*
+ * Which of n strings s is, or -1.  The search begins at the one behind `last`,
+ * which was found before (-1: none): what one writer writes has an order.
+ */
+static inline int
+rooms_str_which(rooms_str_t s, const rooms_str_t *strings, int n, int last)
+{
+    int  i, k;
+
+    for (k = n, i = last; k > 0; k--) {
+        i = i + 1 < n ? i + 1 : 0;
+
+        if (s.len == strings[i].len
+            && memcmp(s.data, strings[i].data, s.len) == 0)
+        {
+            return i;
+        }
+    }
+
+    return -1;
+}
+
+
+/*
+ * A hash of h and some bytes, for telling versions apart, the same on each
+ * node.  Nobody gains by two that are equal, so it has no key.
+ */
+static inline uint64_t
+rooms_hash(uint64_t h, const void *data, size_t len)
+{
+    size_t                n;
+    uint64_t              word;
+    const unsigned char  *p;
+
+    p = data;
+    h ^= len;
+
+    while (len) {
+        n = len < 8 ? len : 8;
+        word = 0;
+
+        if (n == 8) {
+            memcpy(&word, p, 8);
+
+        } else {
+            memcpy(&word, p, n);
+        }
+
+        h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        h ^= h >> 32;
+
+        p += n;
+        len -= n;
+    }
+
+    return h;
+}
+
+
 /* Compares by bytes, as Redis orders members of equal score. */
 static inline int
 rooms_str_before(rooms_str_t a, rooms_str_t b)

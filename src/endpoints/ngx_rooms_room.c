@@ -10,7 +10,6 @@
  */
 
 #include "ngx_rooms_endpoints.h"
-#include <sodium.h>
 
 
 #define NGX_ROOMS_ETAG  35             /* bytes of "16 digits-16 digits",
@@ -198,6 +197,7 @@ static ngx_int_t
 ngx_rooms_room_match(ngx_rooms_req_t *rq)
 {
     u_char       version[18];
+    uint64_t     hash;
     rooms_str_t  match;
 
     match = ngx_rooms_header_in(rq->r, "If-Match");
@@ -213,7 +213,9 @@ ngx_rooms_room_match(ngx_rooms_req_t *rq)
         return NGX_OK;
     }
 
-    (void) ngx_sprintf(version, "\"%016xL-", ngx_rooms_view_version(&rq->view));
+    version[0] = '"';
+    hash = ngx_rooms_view_version(&rq->view);
+    *ngx_hex_dump(version + 1, (u_char *) &hash, sizeof(hash)) = '-';
 
     if (ngx_rooms_room_listed(match, (rooms_str_t) { sizeof(version),
                                                      version }))
@@ -365,7 +367,7 @@ ngx_rooms_room_advance(ngx_rooms_req_t *rq)
 ngx_int_t
 ngx_rooms_room_put(ngx_rooms_req_t *rq)
 {
-    u_char       *p, key[crypto_shorthash_KEYBYTES];
+    u_char       *p;
     uint64_t      hash;
     rooms_buf_t  *b;
     ngx_chain_t  *cl;
@@ -383,13 +385,6 @@ ngx_rooms_room_put(ngx_rooms_req_t *rq)
      */
 
     ngx_rooms_out_close(&rq->out);
-    ngx_memzero(key, sizeof(key));
-
-    for (hash = 0, cl = rq->out.first; cl; cl = cl->next) {
-        ngx_memcpy(key, &hash, sizeof(hash));
-        (void) crypto_shorthash((u_char *) &hash, cl->buf->pos,
-                                cl->buf->last - cl->buf->pos, key);
-    }
 
     p = ngx_pnalloc(rq->pool, 40);
     if (p == NULL) {
@@ -397,8 +392,21 @@ ngx_rooms_room_put(ngx_rooms_req_t *rq)
     }
 
     rq->etag.data = p;
-    rq->etag.len = ngx_sprintf(p, "\"%016xL-%016xL\"",
-                               ngx_rooms_view_version(&rq->view), hash) - p;
+
+    *p++ = '"';
+    hash = ngx_rooms_view_version(&rq->view);
+    p = ngx_hex_dump(p, (u_char *) &hash, sizeof(hash));
+
+    *p++ = '-';
+
+    for (hash = 0, cl = rq->out.first; cl; cl = cl->next) {
+        hash = rooms_hash(hash, cl->buf->pos, cl->buf->last - cl->buf->pos);
+    }
+
+    p = ngx_hex_dump(p, (u_char *) &hash, sizeof(hash));
+
+    *p++ = '"';
+    rq->etag.len = p - rq->etag.data;
 
     return NGX_OK;
 }

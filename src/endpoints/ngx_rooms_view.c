@@ -6,7 +6,6 @@
 /* A room as one caller sees it: read from the store, and written as JSON. */
 
 #include "ngx_rooms_endpoints.h"
-#include <sodium.h>
 
 
 ngx_int_t
@@ -227,37 +226,22 @@ ngx_rooms_view_json(rooms_buf_t *b, const ngx_rooms_view_t *view,
 uint64_t
 ngx_rooms_view_version(const ngx_rooms_view_t *view)
 {
-    uint64_t              hash;
-    u_char               *p;
-    rooms_buf_t           b;
-    u_char                text[256];
-    const rooms_room_t   *room;
-    static const u_char   key[crypto_shorthash_KEYBYTES];
+    uint64_t             hash;
+    const rooms_room_t  *room;
 
     room = &view->room;
 
     /*
-     * updated_at changes with each write of metadata; the other fields tell
-     * apart two writes in the same millisecond
+     * updated_at moves with each write of metadata; the other fields are for
+     * writes within one millisecond
      */
 
-    rooms_buf_init(&b, text, sizeof(text));
-    rooms_json_int(&b, room->updated_at);
-    rooms_json_int(&b, room->state);
+    hash = rooms_hash(0, &room->updated_at, sizeof(room->updated_at));
+    hash = rooms_hash(hash, &room->state, sizeof(room->state));
+    hash = rooms_hash(hash, room->name.data, room->name.len);
+    hash = rooms_hash(hash, room->topic.data, room->topic.len);
 
-    p = b.last;
-
-    (void) crypto_shorthash((u_char *) &hash, room->name.data, room->name.len,
-                            key);
-    rooms_json_int(&b, hash >> 1);
-    (void) crypto_shorthash((u_char *) &hash, room->topic.data,
-                            room->topic.len, key);
-    rooms_json_int(&b, hash >> 1);
-    rooms_json_raw(&b, room->workspace.data, room->workspace.len);
-
-    (void) crypto_shorthash((u_char *) &hash, text, b.last - text, key);
-
-    return p ? hash : 0;
+    return rooms_hash(hash, room->workspace.data, room->workspace.len);
 }
 
 

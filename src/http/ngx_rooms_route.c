@@ -12,7 +12,6 @@
 
 
 #define NGX_ROOMS_SEGMENTS    8
-#define NGX_ROOMS_COUNTED   256           /* rows */
 
 typedef struct {
     ngx_uint_t    n;
@@ -22,6 +21,18 @@ typedef struct {
 
 /* The row after the last one has no path. */
 static ngx_rooms_endpoint_t  ngx_rooms_rows[NGX_ROOMS_ROWS + 1];
+
+/*
+ * Of a row's template: how many segments, and of those that are words (a byte
+ * of 255 each) how long they are.  Most rows are told from a path by that.
+ */
+typedef struct {
+    uint64_t      lengths;
+    uint64_t      words;
+    ngx_uint_t    n;
+} ngx_rooms_shape_t;
+
+static ngx_rooms_shape_t  ngx_rooms_shapes[NGX_ROOMS_ROWS];
 
 const ngx_rooms_endpoint_t  *ngx_rooms_endpoints = ngx_rooms_rows;
 
@@ -76,33 +87,39 @@ ngx_rooms_path_split(ngx_rooms_path_t *path, rooms_str_t uri)
 }
 
 
-/*
- * The number of segments in a row's template, counted once for each process.
- */
-static ngx_uint_t
-ngx_rooms_path_segments(const ngx_rooms_endpoint_t *e)
+/* Segments' lengths, a byte for each, up to 255. */
+static uint64_t
+ngx_rooms_path_lengths(const ngx_rooms_path_t *path)
 {
-    const char     *p;
-    ngx_uint_t      n;
-    u_char         *known;
-    static u_char   counted[NGX_ROOMS_COUNTED];
+    uint64_t    lengths;
+    ngx_uint_t  i;
 
-    n = ngx_rooms_endpoint_index(e);
-    known = n < NGX_ROOMS_COUNTED ? &counted[n] : NULL;
-
-    if (known && *known) {
-        return *known;
+    for (lengths = 0, i = 0; i < path->n; i++) {
+        lengths |= (uint64_t) ngx_min(path->s[i].len, 255) << 8 * i;
     }
 
-    for (n = 0, p = e->path; *p; p++) {
-        n += *p == '/';
-    }
+    return lengths;
+}
 
-    if (known) {
-        *known = n;
-    }
 
-    return n;
+static void
+ngx_rooms_shape_init(ngx_rooms_shape_t *shape, const char *template)
+{
+    size_t       len;
+    const char  *t;
+
+    ngx_memzero(shape, sizeof(ngx_rooms_shape_t));
+
+    for (t = template; *t == '/'; t += 1 + len) {
+        len = strcspn(t + 1, "/");
+
+        if (t[1] != '{') {
+            shape->lengths |= (uint64_t) len << 8 * shape->n;
+            shape->words |= (uint64_t) 255 << 8 * shape->n;
+        }
+
+        shape->n++;
+    }
 }
 
 
@@ -236,7 +253,9 @@ ngx_rooms_route(ngx_rooms_req_t *rq)
     ngx_uint_t                   raw, method;
     rooms_str_t                  uri;
     const char                  *template;
+    uint64_t                     lengths;
     ngx_rooms_path_t             path;
+    ngx_rooms_shape_t           *shape;
     ngx_http_request_t          *r;
     const ngx_rooms_endpoint_t  *e;
 
@@ -260,17 +279,20 @@ ngx_rooms_route(ngx_rooms_req_t *rq)
     method = r->method == NGX_HTTP_HEAD ? NGX_HTTP_GET : r->method;
     template = NULL;
 
-    for (e = ngx_rooms_endpoints; e->path; e++) {
+    lengths = ngx_rooms_path_lengths(&path);
 
-        if (!(e->part & rq->conf->serve)) {
+    for (e = ngx_rooms_endpoints, shape = ngx_rooms_shapes; e->path;
+         e++, shape++)
+    {
+        if (shape->n != path.n || (lengths & shape->words) != shape->lengths
+            || !(e->part & rq->conf->serve))
+        {
             continue;
         }
 
         if (template == NULL) {
 
-            if (ngx_rooms_path_segments(e) != path.n
-                || !ngx_rooms_path_matches(e->path, &path))
-            {
+            if (!ngx_rooms_path_matches(e->path, &path)) {
                 continue;
             }
 
@@ -318,6 +340,7 @@ ngx_rooms_route_init(ngx_conf_t *cf)
                 return NGX_ERROR;
             }
 
+            ngx_rooms_shape_init(&ngx_rooms_shapes[n], e->path);
             ngx_rooms_rows[n++] = *e;
         }
     }

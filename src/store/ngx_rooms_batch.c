@@ -13,6 +13,9 @@
                                           many */
 
 
+#define NGX_ROOMS_BATCH_BLOCK     1024   /* for commands, at least */
+
+
 ngx_rooms_batch_t *
 ngx_rooms_batch_create(ngx_log_t *log)
 {
@@ -71,17 +74,22 @@ ngx_rooms_resp_size(u_char *p, u_char kind, size_t n)
 {
     u_char  digits[NGX_INT_T_LEN], *d;
 
-    d = digits + sizeof(digits);
-
-    do {
-        *--d = '0' + n % 10;
-        n /= 10;
-    } while (n);
-
     *p++ = kind;
 
-    while (d < digits + sizeof(digits)) {
-        *p++ = *d++;
+    if (n < 10) {
+        *p++ = '0' + n;
+
+    } else {
+        d = digits + sizeof(digits);
+
+        do {
+            *--d = '0' + n % 10;
+            n /= 10;
+        } while (n);
+
+        while (d < digits + sizeof(digits)) {
+            *p++ = *d++;
+        }
     }
 
     *p++ = CR;
@@ -91,47 +99,98 @@ ngx_rooms_resp_size(u_char *p, u_char kind, size_t n)
 }
 
 
-ngx_int_t
-ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
-    ngx_uint_t argc)
+/*
+ * Commands are written one behind the other into blocks of the batch's pool.
+ * One that doesn't fit any more moves to a new block.
+ */
+
+
+u_char *
+ngx_rooms_batch_begin(ngx_rooms_batch_t *b, ngx_uint_t argc)
 {
-    size_t       len;
-    u_char      *p;
-    ngx_str_t   *cmd;
-    ngx_uint_t   i;
+    u_char  *p;
 
-    len = sizeof("*\r\n") + NGX_INT_T_LEN;
+    p = ngx_rooms_batch_room(b, b->last, NGX_ROOMS_RESP_SIZE);
 
-    for (i = 0; i < argc; i++) {
-        len += sizeof("$\r\n\r\n") - 1 + NGX_INT_T_LEN + argv[i].len;
+    return p ? ngx_rooms_resp_size(p, '*', argc) : NULL;
+}
+
+
+u_char *
+ngx_rooms_batch_room(ngx_rooms_batch_t *b, u_char *p, size_t size)
+{
+    size_t   begun;
+    u_char  *block;
+
+    if ((size_t) (b->end - p) >= size) {
+        return p;
     }
 
-    p = ngx_pnalloc(b->pool, len);
-    cmd = ngx_array_push(&b->commands);
+    begun = p - b->last;
+    size = ngx_max(2 * (begun + size), NGX_ROOMS_BATCH_BLOCK);
 
-    if (p == NULL || cmd == NULL) {
+    block = ngx_pnalloc(b->pool, size);
+    if (block == NULL) {
+        return NULL;
+    }
+
+    if (begun) {
+        ngx_memcpy(block, b->last, begun);
+    }
+
+    b->last = block;
+    b->end = block + size;
+
+    return block + begun;
+}
+
+
+ngx_int_t
+ngx_rooms_batch_end(ngx_rooms_batch_t *b, u_char *p)
+{
+    ngx_str_t  *cmd;
+
+    cmd = p ? ngx_array_push(&b->commands) : NULL;
+
+    if (cmd == NULL) {
         b->failed = 1;
         return NGX_ERROR;
     }
 
-    cmd->data = p;
-    p = ngx_rooms_resp_size(p, '*', argc);
+    cmd->data = b->last;
+    cmd->len = p - b->last;
 
-    for (i = 0; i < argc; i++) {
-        p = ngx_rooms_resp_size(p, '$', argv[i].len);
-
-        if (argv[i].len) {
-            p = ngx_cpymem(p, argv[i].data, argv[i].len);
-        }
-
-        *p++ = CR;
-        *p++ = LF;
-    }
-
-    *p = '\0';
-    cmd->len = p - cmd->data;
+    b->last = p;
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
+    ngx_uint_t argc)
+{
+    u_char      *p;
+    ngx_uint_t   i;
+
+    p = ngx_rooms_batch_begin(b, argc);
+
+    for (i = 0; p && i < argc; i++) {
+        p = ngx_rooms_batch_room(b, p, NGX_ROOMS_RESP_SIZE + argv[i].len + 2);
+
+        if (p) {
+            p = ngx_rooms_resp_size(p, '$', argv[i].len);
+
+            if (argv[i].len) {
+                p = ngx_cpymem(p, argv[i].data, argv[i].len);
+            }
+
+            *p++ = CR;
+            *p++ = LF;
+        }
+    }
+
+    return ngx_rooms_batch_end(b, p);
 }
 
 
@@ -180,22 +239,26 @@ ngx_rooms_reply_pool(const redisReadTask *task)
 }
 
 
+/* An array's elements lie behind its pointers to them. */
 static redisReply *
 ngx_rooms_reply_create(const redisReadTask *task, ngx_pool_t *pool)
 {
     redisReply  *reply, *parent;
 
-    reply = ngx_pcalloc(pool, sizeof(redisReply));
-    if (reply == NULL) {
-        return NULL;
+    if (task->parent) {
+        parent = task->parent->obj;
+        reply = (redisReply *) (parent->element + parent->elements)
+                + task->idx;
+        parent->element[task->idx] = reply;
+
+    } else {
+        reply = ngx_pcalloc(pool, sizeof(redisReply));
+        if (reply == NULL) {
+            return NULL;
+        }
     }
 
     reply->type = task->type;
-
-    if (task->parent) {
-        parent = task->parent->obj;
-        parent->element[task->idx] = reply;
-    }
 
     return reply;
 }
@@ -252,7 +315,8 @@ ngx_rooms_reply_array(const redisReadTask *task, int elements)
     }
 
     if (elements > 0) {
-        reply->element = ngx_pcalloc(pool, elements * sizeof(redisReply *));
+        reply->element = ngx_pcalloc(pool, elements * (sizeof(redisReply *)
+                                                       + sizeof(redisReply)));
         if (reply->element == NULL) {
             return NULL;
         }

@@ -54,20 +54,26 @@ ngx_rooms_word(rooms_str_t *row)
 ngx_int_t
 ngx_rooms_word_int(rooms_str_t *row, int64_t max, int64_t *n)
 {
-    off_t        value;
-    rooms_str_t  word;
+    u_char      *p, *last;
+    uint64_t     value;
 
-    word = ngx_rooms_word(row);
+    p = (u_char *) row->data;
+    last = p + row->len;
 
-    if (word.data == NULL) {
+    /* as many digits as always fit */
+
+    for (value = 0; p < last && *p >= '0' && *p <= '9'; p++) {
+        value = value * 10 + (*p - '0');
+    }
+
+    if (p == row->data || p - row->data > 19 || (p < last && *p != ' ')
+        || value > (uint64_t) max)
+    {
         return NGX_ERROR;
     }
 
-    value = ngx_atoof((u_char *) word.data, word.len);
-
-    if (value == NGX_ERROR || value > max) {
-        return NGX_ERROR;
-    }
+    row->data = p < last ? p + 1 : p;
+    row->len = last - row->data;
 
     *n = value;
 
@@ -205,8 +211,8 @@ static const rooms_str_t  ngx_rooms_room_fields[] = {
 ngx_int_t
 ngx_rooms_parse_room(redisReply *reply, rooms_str_t id, rooms_room_t *room)
 {
-    ngx_uint_t    i, n;
-    rooms_str_t   name;
+    int           n;
+    ngx_uint_t    i;
     redisReply   *f[NGX_ROOMS_ROOM_FIELDS];
 
     ngx_memzero(room, sizeof(rooms_room_t));
@@ -216,15 +222,12 @@ ngx_rooms_parse_room(redisReply *reply, rooms_str_t id, rooms_room_t *room)
         return NGX_ERROR;
     }
 
-    for (i = 0; i + 1 < reply->elements; i += 2) {
-        name = ngx_rooms_reply_str(reply->element[i]);
+    for (n = -1, i = 0; i + 1 < reply->elements; i += 2) {
+        n = rooms_str_which(ngx_rooms_reply_str(reply->element[i]),
+                            ngx_rooms_room_fields, NGX_ROOMS_ROOM_FIELDS, n);
 
-        for (n = 0; n < NGX_ROOMS_ROOM_FIELDS; n++) {
-
-            if (rooms_str_eq(name, ngx_rooms_room_fields[n])) {
-                f[n] = reply->element[i + 1];
-                break;
-            }
+        if (n >= 0) {
+            f[n] = reply->element[i + 1];
         }
     }
 
@@ -383,13 +386,13 @@ ngx_rooms_mode_parse(rooms_str_t s)
 }
 
 
-/* A decoded copy of a JSON string; NULL: it isn't one, or out of memory. */
+/*
+ * What a string says; NULL: the value is none.  Escapes are read in place: what
+ * they stand for is shorter.
+ */
 static rooms_str_t
-ngx_rooms_profile_str(ngx_pool_t *pool, rooms_str_t value)
+ngx_rooms_profile_str(rooms_str_t value)
 {
-    u_char     *p;
-    ptrdiff_t   n;
-
     if (value.len < 2 || value.data[0] != '"') {
         return ROOMS_NULL;
     }
@@ -397,14 +400,12 @@ ngx_rooms_profile_str(ngx_pool_t *pool, rooms_str_t value)
     value.data++;
     value.len -= 2;
 
-    p = ngx_pnalloc(pool, value.len + 1);
-    if (p == NULL) {
-        return ROOMS_NULL;
+    if (memchr(value.data, '\\', value.len)) {
+        value.len = rooms_json_unescape(value, (u_char *) value.data,
+                                        value.len);
     }
 
-    n = rooms_json_unescape(value, p, value.len + 1);
-
-    return n < 0 ? ROOMS_NULL : (rooms_str_t) { n, p };
+    return value;
 }
 
 
@@ -435,34 +436,26 @@ ngx_int_t
 ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
     ngx_rooms_profile_t *profile)
 {
-    ngx_uint_t    i;
+    int           i;
     rooms_str_t   key, value;
 
     enum {
-        NAMED = 0, CREATED, DEACTIVATED, PROVISIONED, OWN_NAME, OWN_LOCAL,
-        RAW_MAX
+        LOCAL = 0, NAME, WORKSPACE, TYPE, SERVER, AVATAR, CREATED, EMAIL, BIO,
+        NAMED, DEACTIVATED, PROVISIONED, OWN_NAME, OWN_LOCAL, MEMBERS
     };
 
-    rooms_str_t   raw[RAW_MAX];
+    rooms_str_t   raw[MEMBERS];
 
-    static const char *const  raws[RAW_MAX] = {
-        "named_at", "created_at", "deactivated", "provisioned", "own_name",
-        "own_local"
-    };
+    /* in the order of ngx_rooms_format_profile() */
 
-    const struct {
-        const char   *key;
-        rooms_str_t  *value;
-    } fields[] = {
-        { "local_id", &profile->local },
-        { "display_name", &profile->name },
-        { "workspace_id", &profile->workspace },
-        { "participant_type", &profile->type },
-        { "server_name", &profile->server },
-        { "avatar_url", &profile->avatar },
-        { "email", &profile->email },
-        { "bio", &profile->bio },
-        { NULL, NULL }
+    static const rooms_str_t  members[MEMBERS] = {
+        rooms_string("local_id"), rooms_string("display_name"),
+        rooms_string("workspace_id"), rooms_string("participant_type"),
+        rooms_string("server_name"), rooms_string("avatar_url"),
+        rooms_string("created_at"), rooms_string("email"),
+        rooms_string("bio"), rooms_string("named_at"),
+        rooms_string("deactivated"), rooms_string("provisioned"),
+        rooms_string("own_name"), rooms_string("own_local")
     };
 
     ngx_memzero(profile, sizeof(ngx_rooms_profile_t));
@@ -475,28 +468,38 @@ ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
         return NGX_DECLINED;
     }
 
+    /* the reply may be gone before the profile: all strings are in one copy */
+
+    json = ngx_rooms_dup(pool, json);
+
+    if (json.data == NULL) {
+        return NGX_ERROR;
+    }
+
     ngx_memzero(raw, sizeof(raw));
     value = ROOMS_NULL;
+    i = -1;
 
     while (rooms_json_next(json, &key, &value)) {
+        i = rooms_json_key_of(key, members, MEMBERS, i);
 
-        for (i = 0; i < RAW_MAX; i++) {
-
-            if (rooms_json_key_is(key, raws[i])) {
-                raw[i] = value;
-                break;
-            }
-        }
-
-        for (i = 0; fields[i].key; i++) {
-
-            if (rooms_json_key_is(key, fields[i].key)) {
-                *fields[i].value = ngx_rooms_profile_str(pool, value);
-                break;
-            }
+        if (i >= 0) {
+            raw[i] = value;
         }
     }
 
+    if (!rooms_json_ends(json, value)) {
+        return NGX_ERROR;
+    }
+
+    profile->local = ngx_rooms_profile_str(raw[LOCAL]);
+    profile->name = ngx_rooms_profile_str(raw[NAME]);
+    profile->workspace = ngx_rooms_profile_str(raw[WORKSPACE]);
+    profile->type = ngx_rooms_profile_str(raw[TYPE]);
+    profile->server = ngx_rooms_profile_str(raw[SERVER]);
+    profile->avatar = ngx_rooms_profile_str(raw[AVATAR]);
+    profile->email = ngx_rooms_profile_str(raw[EMAIL]);
+    profile->bio = ngx_rooms_profile_str(raw[BIO]);
     profile->named = rooms_json_whole(raw[NAMED], 0);
     profile->created = ngx_rooms_profile_time(raw[CREATED]);
     profile->deactivated = ngx_rooms_profile_flag(raw[DEACTIVATED]);
@@ -504,8 +507,7 @@ ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
     profile->own_name = ngx_rooms_profile_flag(raw[OWN_NAME]);
     profile->own_local = ngx_rooms_profile_flag(raw[OWN_LOCAL]);
 
-    if (!rooms_json_ends(json, value) || profile->local.data == NULL
-        || profile->name.data == NULL || profile->type.data == NULL)
+    if (profile->local.data == NULL || profile->name.data == NULL || profile->type.data == NULL)
     {
         return NGX_ERROR;
     }

@@ -73,6 +73,8 @@ typedef enum {
 struct ngx_rooms_batch_s {
     ngx_pool_t                *pool;
     ngx_array_t                commands;   /* of ngx_str_t, in RESP */
+    u_char                    *last;       /* where the next one goes */
+    u_char                    *end;
     redisReply               **replies;
     ngx_uint_t                 received;
     ngx_rooms_batch_status_e   status;
@@ -134,6 +136,16 @@ void ngx_rooms_batch_free(ngx_rooms_batch_t *b);
 /* Appends a command.  NGX_ERROR: out of memory. */
 ngx_int_t ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
     ngx_uint_t argc);
+
+/*
+ * The same in steps: begins a command; makes room for more of it, behind p;
+ * ends it.  p == NULL: out of memory, which is told at the end.
+ */
+u_char *ngx_rooms_batch_begin(ngx_rooms_batch_t *b, ngx_uint_t argc);
+u_char *ngx_rooms_batch_room(ngx_rooms_batch_t *b, u_char *p, size_t size);
+ngx_int_t ngx_rooms_batch_end(ngx_rooms_batch_t *b, u_char *p);
+
+#define NGX_ROOMS_RESP_SIZE  (sizeof("$\r\n") - 1 + NGX_INT_T_LEN)
 
 /*
  * Writes the RESP header for n arguments ('*') or n bytes ('$').  Returns its

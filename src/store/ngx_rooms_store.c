@@ -8,7 +8,8 @@
 
 
 #define NGX_ROOMS_JSON_MIN   256           /* bytes to begin with */
-#define NGX_ROOMS_ASK_WORDS  32            /* the most words of a line */
+#define NGX_ROOMS_ASK_PIECES  12           /* of one word, with four to
+                                              spare */
 #include <sodium.h>
 
 
@@ -159,154 +160,116 @@ ngx_rooms_key(ngx_rooms_keys_t *keys, ngx_rooms_key_e kind, rooms_str_t id)
 }
 
 
-/* The next piece of a line, in at most four parts. */
-typedef struct {
-    rooms_str_t   parts[4];
-    ngx_uint_t    n;
-    u_char        digits[ROOMS_JSON_INT];
-} ngx_rooms_ask_part_t;
-
-typedef struct {
-    va_list       args;
-} ngx_rooms_ask_args_t;
-
-
-static const char *
-ngx_rooms_ask_part(const char *line, const ngx_rooms_keys_t *keys,
-    ngx_rooms_ask_args_t *a, ngx_rooms_ask_part_t *part)
+/* Puts pieces of one argument together, behind a number of its bytes. */
+static u_char *
+ngx_rooms_ask_word(ngx_rooms_batch_t *b, u_char *p, const rooms_str_t *pieces,
+    ngx_uint_t n)
 {
-    rooms_buf_t   b;
-    const char   *p;
-    ngx_uint_t    kind;
+    size_t       len;
+    ngx_uint_t   i;
 
-    part->n = 1;
-
-    if (line[0] != '%') {
-
-        for (p = line; *p && *p != ' ' && *p != '%'; p++) { /* void */ }
-
-        part->parts[0] = (rooms_str_t) { p - line, (const u_char *) line };
-
-        return p;
+    for (len = 0, i = 0; i < n; i++) {
+        len += pieces[i].len;
     }
 
-    switch (line[1]) {
-
-    case 'k':
-        kind = va_arg(a->args, ngx_rooms_key_e);
-        part->n = 4;
-        part->parts[0] = keys->prefix;
-        part->parts[1] = rooms_from_ngx(ngx_rooms_keys[kind].before);
-        part->parts[2] = va_arg(a->args, rooms_str_t);
-        part->parts[3] = rooms_from_ngx(ngx_rooms_keys[kind].after);
-        break;
-
-    case 's':
-        part->parts[0] = va_arg(a->args, rooms_str_t);
-        break;
-
-    case 'd':
-        rooms_buf_init(&b, part->digits, sizeof(part->digits));
-        rooms_json_int(&b, va_arg(a->args, int64_t));
-        part->parts[0] = (rooms_str_t) { b.last - b.start, b.start };
-        break;
-
-    default:
-        part->parts[0] = ngx_rooms_s(" ");
+    p = ngx_rooms_batch_room(b, p, NGX_ROOMS_RESP_SIZE + len + 2);
+    if (p == NULL) {
+        return NULL;
     }
 
-    return line + 2;
+    p = ngx_rooms_resp_size(p, '$', len);
+
+    for (i = 0; i < n; i++) {
+
+        if (pieces[i].len) {
+            p = ngx_cpymem(p, pieces[i].data, pieces[i].len);
+        }
+    }
+
+    *p++ = CR;
+    *p++ = LF;
+
+    return p;
 }
 
 
-/*
- * Walks over the line twice: first for the arguments' lengths, then for their
- * bytes.
- */
 ngx_int_t
 ngx_rooms_ask(ngx_rooms_batch_t *b, const ngx_rooms_keys_t *keys,
     const char *line, ...)
 {
-    size_t                 len, sizes[NGX_ROOMS_ASK_WORDS];
-    u_char                *p;
-    ngx_str_t             *cmd;
-    ngx_uint_t             i, n;
-    const char            *l;
-    ngx_rooms_ask_args_t   a;
-    ngx_rooms_ask_part_t   part;
+    u_char       *p, digits[NGX_ROOMS_ASK_PIECES][ROOMS_JSON_INT];
+    va_list       args;
+    rooms_buf_t   d;
+    ngx_uint_t    n, kind;
+    const char   *l, *from;
+    rooms_str_t   pieces[NGX_ROOMS_ASK_PIECES];
 
-    va_start(a.args, line);
+    for (n = 1, l = line; *l; l++) {
+        n += *l == ' ';
+    }
 
-    sizes[0] = 0;
+    p = ngx_rooms_batch_begin(b, n);
     n = 0;
 
-    for (l = line; *l; /* void */) {
+    va_start(args, line);
 
-        if (*l == ' ') {
-            l++;
-            sizes[++n] = 0;
-            continue;
+    for (l = line; p; /* void */) {
+
+        if (n + 4 > NGX_ROOMS_ASK_PIECES) {
+            p = NULL;
+            break;
         }
 
-        l = ngx_rooms_ask_part(l, keys, &a, &part);
+        if (*l == ' ' || *l == '\0') {
+            p = ngx_rooms_ask_word(b, p, pieces, n);
+            n = 0;
 
-        for (i = 0; i < part.n; i++) {
-            sizes[n] += part.parts[i].len;
-        }
-    }
-
-    va_end(a.args);
-
-    len = sizeof("*\r\n") + NGX_INT_T_LEN;
-
-    for (n++, i = 0; i < n; i++) {
-        len += sizeof("$\r\n\r\n") - 1 + NGX_INT_T_LEN + sizes[i];
-    }
-
-    p = ngx_pnalloc(b->pool, len);
-    cmd = ngx_array_push(&b->commands);
-
-    if (p == NULL || cmd == NULL) {
-        b->failed = 1;
-        return NGX_ERROR;
-    }
-
-    va_start(a.args, line);
-
-    cmd->data = p;
-    p = ngx_rooms_resp_size(p, '*', n);
-    p = ngx_rooms_resp_size(p, '$', sizes[0]);
-    n = 0;
-
-    for (l = line; *l; /* void */) {
-
-        if (*l == ' ') {
-            l++;
-            *p++ = CR;
-            *p++ = LF;
-            p = ngx_rooms_resp_size(p, '$', sizes[++n]);
-            continue;
-        }
-
-        l = ngx_rooms_ask_part(l, keys, &a, &part);
-
-        for (i = 0; i < part.n; i++) {
-
-            if (part.parts[i].len) {
-                p = ngx_cpymem(p, part.parts[i].data, part.parts[i].len);
+            if (*l != ' ') {
+                break;
             }
+
+            l++;
+            continue;
         }
+
+        if (*l != '%') {
+
+            for (from = l; *l && *l != ' ' && *l != '%'; l++) { /* void */ }
+
+            pieces[n++] = (rooms_str_t) { l - from, (const u_char *) from };
+            continue;
+        }
+
+        switch (l[1]) {
+
+        case 'k':
+            kind = va_arg(args, ngx_rooms_key_e);
+            pieces[n++] = keys->prefix;
+            pieces[n++] = rooms_from_ngx(ngx_rooms_keys[kind].before);
+            pieces[n++] = va_arg(args, rooms_str_t);
+            pieces[n++] = rooms_from_ngx(ngx_rooms_keys[kind].after);
+            break;
+
+        case 's':
+            pieces[n++] = va_arg(args, rooms_str_t);
+            break;
+
+        case 'd':
+            rooms_buf_init(&d, digits[n], ROOMS_JSON_INT);
+            rooms_json_int(&d, va_arg(args, int64_t));
+            pieces[n++] = (rooms_str_t) { d.last - d.start, d.start };
+            break;
+
+        default:
+            pieces[n++] = ngx_rooms_s(" ");
+        }
+
+        l += 2;
     }
 
-    va_end(a.args);
+    va_end(args);
 
-    *p++ = CR;
-    *p++ = LF;
-    *p = '\0';
-
-    cmd->len = p - cmd->data;
-
-    return NGX_OK;
+    return ngx_rooms_batch_end(b, p);
 }
 
 
