@@ -408,18 +408,125 @@ ngx_rooms_register_look(ngx_rooms_req_t *rq)
 }
 
 
+/* NGX_OK: the participant is known, and nothing has to be written. */
+static ngx_int_t
+ngx_rooms_register_looked(ngx_rooms_req_t *rq, ngx_rooms_seen_t *seen,
+    uint64_t who)
+{
+    int64_t      day;
+    ngx_int_t    rc;
+    ngx_uint_t   renames;
+    redisReply  *tenant;
+
+    tenant = ngx_rooms_reply(rq, 1);
+
+    if (!ngx_rooms_schema_known(rooms_from_ngx(rq->conf->key_prefix),
+                   rq->principal.tenant,
+                   ngx_rooms_reply_str(ngx_rooms_reply_element(tenant, 1)),
+                   rq->r->connection->log))
+    {
+        return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_DOWN);
+    }
+
+    if (rq->conf->strict
+        && ngx_rooms_reply_str(ngx_rooms_reply_element(tenant, 0)).data
+           == NULL)
+    {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_TENANT, NULL);
+    }
+
+    rc = ngx_rooms_parse_profile(rq->pool,
+                                 ngx_rooms_reply_str(ngx_rooms_reply(rq, 0)),
+                                 rq->principal.sub, &rq->profile);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc != NGX_OK) {
+
+        if (ngx_rooms_register_seen(rq, seen, who)) {
+            ngx_rooms_forgotten++;
+        }
+
+        rq->round = NGX_ROOMS_REG_COMMITTED;
+        return ngx_rooms_register_commit(rq);
+    }
+
+    if (rq->profile.server.data) {
+        /* a token of ours can't act for another server's participant */
+        return ngx_rooms_auth_refused(rq, "the participant is one of another "
+                                      "server");
+    }
+
+    if (rq->profile.deactivated) {
+        ngx_rooms_forgotten++;
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_DEACTIVATED, NULL);
+    }
+
+    renames = ngx_rooms_register_renames(rq);
+    day = ngx_rooms_reply_int(ngx_rooms_reply(rq, 3), 0);
+
+    if (!renames && !rq->profile.provisioned
+        && day == rq->now / NGX_ROOMS_DAY)
+    {
+        return NGX_OK;
+    }
+
+    rq->round = NGX_ROOMS_REG_RENAMED;
+    return ngx_rooms_register_update(rq, renames);
+}
+
+
+/* NGX_DECLINED: a rename has lost too many races; the next request tries. */
+static ngx_int_t
+ngx_rooms_register_committed(ngx_rooms_req_t *rq)
+{
+    int64_t            position;
+    ngx_rooms_quota_e  quota;
+
+    switch (ngx_rooms_commit_result(rq->batch, &position,
+                                    rq->r->connection->log))
+    {
+
+    case NGX_ROOMS_COMMIT_DONE:
+        return NGX_OK;
+
+    case NGX_ROOMS_COMMIT_NOSCRIPT:
+        rq->whole = 1;
+        return ngx_rooms_register_send(rq);
+
+    case NGX_ROOMS_COMMIT_CONFLICT:
+        quota = ngx_rooms_commit_exceeds(&rq->commit, position);
+
+        if (quota != NGX_ROOMS_QUOTAS) {
+            return ngx_rooms_full(rq, quota);
+        }
+
+        if (++rq->races < NGX_ROOMS_RACES) {
+            /*
+             * registered or renamed meanwhile, or the local id was just taken
+             */
+            return ngx_rooms_register_look(rq);
+        }
+
+        return rq->round == NGX_ROOMS_REG_RENAMED
+               ? NGX_DECLINED
+               : ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT, NULL);
+
+    default:
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_INTERNAL, NULL);
+    }
+}
+
+
 ngx_int_t
 ngx_rooms_register(ngx_rooms_req_t *rq)
 {
-    int64_t              position, day;
-    uint64_t             who;
-    ngx_int_t            rc;
-    ngx_uint_t           renames;
-    redisReply          *tenant;
-    rooms_str_t          server;
-    ngx_rooms_seen_t    *seen;
-    ngx_rooms_quota_e    quota;
-    ngx_rooms_commit_e   result;
+    uint64_t           who;
+    ngx_int_t          rc;
+    rooms_str_t        server;
+    ngx_rooms_seen_t  *seen;
 
     if (rq->endpoint->flags & NGX_ROOMS_OPEN) {
         return NGX_OK;
@@ -460,111 +567,22 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
         return ngx_rooms_register_look(rq);
 
     case NGX_ROOMS_REG_LOOKED:
-
-        tenant = ngx_rooms_reply(rq, 1);
-
-        if (!ngx_rooms_schema_known(rooms_from_ngx(rq->conf->key_prefix),
-                   rq->principal.tenant,
-                   ngx_rooms_reply_str(ngx_rooms_reply_element(tenant, 1)),
-                   rq->r->connection->log))
-        {
-            return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_DOWN);
-        }
-
-        if (rq->conf->strict
-            && ngx_rooms_reply_str(ngx_rooms_reply_element(tenant, 0)).data
-               == NULL)
-        {
-            return ngx_rooms_fail(rq, NGX_ROOMS_E_TENANT, NULL);
-        }
-
-        rc = ngx_rooms_parse_profile(rq->pool,
-                            ngx_rooms_reply_str(ngx_rooms_reply(rq, 0)),
-                            rq->principal.sub, &rq->profile);
-
-        if (rc == NGX_ERROR) {
-            return NGX_ERROR;
-        }
-
-        if (rc == NGX_OK && rq->profile.server.data) {
-            /* a token of ours can't act for another server's participant */
-            return ngx_rooms_auth_refused(rq, "the participant is one of "
-                                          "another server");
-        }
-
-        if (rc == NGX_OK && rq->profile.deactivated) {
-            ngx_rooms_forgotten++;
-            return ngx_rooms_fail(rq, NGX_ROOMS_E_DEACTIVATED, NULL);
-        }
-
-        if (rc == NGX_OK) {
-
-            renames = ngx_rooms_register_renames(rq);
-            day = ngx_rooms_reply_int(ngx_rooms_reply(rq, 3), 0);
-
-            if (!renames && !rq->profile.provisioned
-                && day == rq->now / NGX_ROOMS_DAY)
-            {
-                break;
-            }
-
-            rq->round = NGX_ROOMS_REG_RENAMED;
-            return ngx_rooms_register_update(rq, renames);
-        }
-
-        if (ngx_rooms_register_seen(rq, seen, who)) {
-            ngx_rooms_forgotten++;
-        }
-
-        rq->round = NGX_ROOMS_REG_COMMITTED;
-        return ngx_rooms_register_commit(rq);
+        rc = ngx_rooms_register_looked(rq, seen, who);
+        break;
 
     default:
-
-        result = ngx_rooms_commit_result(rq->batch, &position,
-                                         rq->r->connection->log);
-
-        if (result == NGX_ROOMS_COMMIT_NOSCRIPT) {
-            rq->whole = 1;
-            return ngx_rooms_register_send(rq);
-        }
-
-        quota = result == NGX_ROOMS_COMMIT_CONFLICT
-                ? ngx_rooms_commit_exceeds(&rq->commit, position)
-                : NGX_ROOMS_QUOTAS;
-
-        if (quota != NGX_ROOMS_QUOTAS) {
-            return ngx_rooms_full(rq, quota);
-        }
-
-        if (result == NGX_ROOMS_COMMIT_CONFLICT
-            && ++rq->races < NGX_ROOMS_RACES)
-        {
-            /*
-             * registered or renamed meanwhile, or the local id was just taken
-             */
-            return ngx_rooms_register_look(rq);
-        }
-
-        if (result == NGX_ROOMS_COMMIT_CONFLICT
-            && rq->round == NGX_ROOMS_REG_RENAMED)
-        {
-            /* leave it to the next request */
-            rq->races = 0;
-            rq->whole = 0;
-            return NGX_OK;
-        }
-
-        if (result != NGX_ROOMS_COMMIT_DONE) {
-            return ngx_rooms_fail(rq, result == NGX_ROOMS_COMMIT_CONFLICT
-                                      ? NGX_ROOMS_E_CONFLICT
-                                      : NGX_ROOMS_E_INTERNAL, NULL);
-        }
+        rc = ngx_rooms_register_committed(rq);
     }
 
-    seen->who = who;
-    seen->until = ngx_time() + NGX_ROOMS_SEEN_TTL;
-    seen->epoch = ngx_rooms_register_epoch(rq);
+    if (rc != NGX_OK && rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    if (rc == NGX_OK) {
+        seen->who = who;
+        seen->until = ngx_time() + NGX_ROOMS_SEEN_TTL;
+        seen->epoch = ngx_rooms_register_epoch(rq);
+    }
 
     rq->races = 0;
     rq->whole = 0;
