@@ -252,21 +252,19 @@ static ngx_int_t
 ngx_rooms_import_send_media(ngx_rooms_req_t *rq, ngx_rooms_import_t *im,
     ngx_rooms_batch_t *b)
 {
-    ngx_time_t          *tp;
     ngx_rooms_keys_t     keys;
     ngx_rooms_commit_t   c;
 
     keys = rq->keys;
     keys.pool = b->pool;
-    tp = ngx_timeofday();
 
     if (ngx_rooms_commit_init(&c, b->pool, &keys) != NGX_OK) {
         return NGX_ERROR;
     }
 
     ngx_rooms_journal_step(&c, &keys, im->tables.room,
-                           (int64_t) tp->sec * 1000 + tp->msec, im->media,
-                           im->parcel.rows, im->parcel.n);
+                           ngx_rooms_now(), im->media, im->parcel.rows,
+                           im->parcel.n);
 
     c.quotas = rq->conf->quotas;
     im->registering = 1;

@@ -47,7 +47,7 @@ ngx_rooms_erase_rewrite(ngx_rooms_offwalk_t *w, rooms_str_t local,
     p.deactivated = 1;
 
     ngx_rooms_apply_person(&w->commit, &w->keys, w->had, &p,
-                           ngx_rooms_offwalk_now());
+                           ngx_rooms_now());
 }
 
 
@@ -311,7 +311,7 @@ ngx_rooms_erase_waiting(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
     int64_t     now;
     ngx_uint_t  i;
 
-    now = ngx_rooms_offwalk_now();
+    now = ngx_rooms_now();
 
     for (i = 0; i < b->commands.nelts; i++) {
 
@@ -687,7 +687,7 @@ ngx_rooms_erase_local(ngx_rooms_offwalk_t *w, redisReply *outboxes)
     ngx_rooms_commit_t  *c;
 
     c = &w->commit;
-    now = ngx_rooms_offwalk_now();
+    now = ngx_rooms_now();
     name = ngx_rooms_offwalk_get(w, NGX_ROOMS_OFF_NAME);
 
     if (name.data == NULL || ngx_rooms_offwalk_fence(w) != NGX_OK) {

@@ -108,15 +108,31 @@ ngx_rooms_offboard_keys(ngx_rooms_keys_t *keys, ngx_pool_t *pool,
 
 
 ngx_int_t
-ngx_rooms_offboard_announce(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
-    rooms_str_t tenant, int64_t now)
+ngx_rooms_offboard_announce(ngx_rooms_req_t *rq, ngx_uint_t round)
 {
-    rooms_str_t  minute;
+    rooms_str_t       minute;
+    ngx_rooms_keys_t  keys;
 
-    minute = ngx_rooms_number(b->pool, now / 60000);
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_offboard_keys(&keys, rq->pool, &rq->conf->key_prefix)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
-    return ngx_rooms_ask(b, keys, "ZADD %k %s %s%_%s", NGX_ROOMS_KEY_TENANTS,
-                         ROOMS_NULL, minute, tenant, minute);
+    minute = ngx_rooms_number(rq->pool, rq->now / 60000);
+
+    if (ngx_rooms_ask(rq->batch, &keys, "ZADD %k %s %s%_%s",
+                      NGX_ROOMS_KEY_TENANTS, ROOMS_NULL, minute,
+                      rq->principal.tenant, minute) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->keys.slot = keys.slot;
+    rq->round = round;
+
+    return ngx_rooms_send(rq);
 }
 
 
@@ -193,7 +209,6 @@ ngx_rooms_offboard_undo(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 static ngx_int_t
 ngx_rooms_offboard_load(ngx_rooms_req_t *rq)
 {
-    ngx_rooms_keys_t           keys;
     ngx_rooms_offboard_ctx_t  *ctx;
 
     if (rq->round != NGX_ROOMS_OFFBOARD_BEGIN) {
@@ -217,20 +232,7 @@ ngx_rooms_offboard_load(ngx_rooms_req_t *rq)
         return ngx_rooms_offboard_ask(rq);
     }
 
-    if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_offboard_keys(&keys, rq->pool, &rq->conf->key_prefix)
-           != NGX_OK
-        || ngx_rooms_offboard_announce(rq->batch, &keys,
-                                       rq->principal.tenant, rq->now)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    rq->keys.slot = keys.slot;
-    rq->round = NGX_ROOMS_OFFBOARD_ANNOUNCED;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_offboard_announce(rq, NGX_ROOMS_OFFBOARD_ANNOUNCED);
 }
 
 

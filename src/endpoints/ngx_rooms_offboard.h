@@ -74,8 +74,8 @@ void ngx_rooms_offboard_delist(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 #define NGX_ROOMS_OFFBOARD_MINUTES  3
 ngx_int_t ngx_rooms_offboard_keys(ngx_rooms_keys_t *keys, ngx_pool_t *pool,
     ngx_str_t *prefix);
-ngx_int_t ngx_rooms_offboard_announce(ngx_rooms_batch_t *b,
-    ngx_rooms_keys_t *keys, rooms_str_t tenant, int64_t now);
+/* Adds the hint of the caller's tenant; the next round is this one. */
+ngx_int_t ngx_rooms_offboard_announce(ngx_rooms_req_t *rq, ngx_uint_t round);
 
 
 /*

@@ -180,17 +180,6 @@ ngx_rooms_offboard_poke(ngx_rooms_loc_conf_t *conf)
 }
 
 
-int64_t
-ngx_rooms_offwalk_now(void)
-{
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
-    return (int64_t) tp->sec * 1000 + tp->msec;
-}
-
-
 static void
 ngx_rooms_offwalk_clear(ngx_rooms_offwalk_t *w)
 {
@@ -432,7 +421,7 @@ ngx_rooms_offwalk_due(ngx_rooms_offwalk_t *w)
     (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"), key,
                              ngx_rooms_s("-inf"),
                              ngx_rooms_number(w->pool,
-                                              ngx_rooms_offwalk_now()),
+                                              ngx_rooms_now()),
                              ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
                              ngx_rooms_s("1"));
     (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"), key);
@@ -470,7 +459,7 @@ ngx_rooms_offwalk_nobody(ngx_rooms_offwalk_t *w, int64_t listed)
     minute = ngx_atoof((u_char *) hint.data, hint.len);
 
     if (listed || minute + NGX_ROOMS_OFFBOARD_MINUTES
-                  > ngx_rooms_offwalk_now() / 60000)
+                  > ngx_rooms_now() / 60000)
     {
         return NGX_DONE;
     }
@@ -715,7 +704,7 @@ ngx_rooms_offwalk_paged(ngx_rooms_offwalk_t *w)
     if (!w->more) {
         return ngx_rooms_offwalk_set(w, ngx_rooms_s(NGX_ROOMS_OFF_LEFT),
                               ngx_rooms_number(w->pool,
-                                               ngx_rooms_offwalk_now()));
+                                               ngx_rooms_now()));
     }
 
     if (w->errands.nelts) {

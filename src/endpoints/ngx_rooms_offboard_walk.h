@@ -113,9 +113,6 @@ typedef struct {
 } ngx_rooms_offwalk_t;
 
 
-/* Wall clock, ms. */
-int64_t ngx_rooms_offwalk_now(void);
-
 /*
  * A turn is a chain of rounds that ends with a commit or with another step.
  * Each of these functions returns NGX_AGAIN while the chain goes on, NGX_OK

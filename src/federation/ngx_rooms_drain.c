@@ -197,15 +197,11 @@ static ngx_int_t
 ngx_rooms_link_ask_due(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys)
 {
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
     /* outboxes that are being sent stay due, too */
 
     (void) ngx_rooms_ask(b, keys, "ZRANGEBYSCORE %k -inf %d LIMIT %d %d",
                          NGX_ROOMS_KEY_OUTBOXES, ROOMS_NULL,
-                         (int64_t) tp->sec * 1000 + tp->msec,
+                         ngx_rooms_now(),
                          (int64_t) link->offset, (int64_t) NGX_ROOMS_LINK_DUE);
 
     return ngx_rooms_profiles_ask_due(b, keys);

@@ -162,16 +162,11 @@ void
 ngx_rooms_endings_parted(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t room, rooms_str_t server, int64_t position)
 {
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
     ngx_rooms_commit_write(c, "ZADD",
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_ENDINGS,
                                          ROOMS_NULL),
                            ngx_rooms_s("NX"),
-                           ngx_rooms_number(c->pool, (int64_t) tp->sec * 1000
-                                                     + tp->msec),
+                           ngx_rooms_number(c->pool, ngx_rooms_now()),
                            ngx_rooms_join(c->pool, room, ngx_rooms_s(" "),
                                           server, ngx_rooms_s(" @:"), server,
                                           position < 0
@@ -902,17 +897,6 @@ ngx_rooms_endings_content(ngx_rooms_endings_t *e,
 }
 
 
-static int64_t
-ngx_rooms_endings_now(void)
-{
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
-    return (int64_t) tp->sec * 1000 + tp->msec;
-}
-
-
 /* Turns a change into a commit that is fenced by the lease. */
 static ngx_int_t
 ngx_rooms_endings_change(ngx_rooms_endings_t *e, rooms_change_t *change,
@@ -970,7 +954,7 @@ ngx_rooms_endings_change(ngx_rooms_endings_t *e, rooms_change_t *change,
 
     ngx_rooms_apply_event(c, &e->keys, &change->room, change->event, who,
                           (rooms_str_t) { sizeof(e->random), e->random },
-                          content, ngx_rooms_endings_now());
+                          content, ngx_rooms_now());
 
     return c->failed ? NGX_ERROR : NGX_OK;
 }
@@ -1014,7 +998,7 @@ ngx_rooms_endings_heirs(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
     in.top[1] = e->top[1];
     in.ntop = e->ntop;
     in.text = ngx_rooms_s("federation has ended");
-    in.now = ngx_rooms_endings_now();
+    in.now = ngx_rooms_now();
 
     rooms_decide(&in, change);
 
@@ -1061,7 +1045,7 @@ ngx_rooms_endings_alone(ngx_rooms_endings_t *e)
 
     change->room = e->room;
     change->room.federated = 0;
-    change->room.updated_at = ngx_rooms_endings_now();
+    change->room.updated_at = ngx_rooms_now();
     change->guard = ROOMS_F_FEDERATED|ROOMS_F_STATE;
     change->write = ROOMS_F_FEDERATED|ROOMS_F_UPDATED;
     change->event = ROOMS_EV_FEDERATION;

@@ -579,7 +579,6 @@ ngx_rooms_outbox_write_sent(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
     rooms_str_t outbox, rooms_str_t outboxes)
 {
     ngx_uint_t   i;
-    ngx_time_t  *tp;
 
     /* a concurrent commit that adds an item must find the server listed */
 
@@ -599,13 +598,11 @@ ngx_rooms_outbox_write_sent(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
         o->dropped = 0;
         ngx_rooms_outbox_put_state(o, c);
 
-        tp = ngx_timeofday();
         ngx_rooms_commit_write(c, "HSET",
                           ngx_rooms_key(&o->keys, NGX_ROOMS_KEY_PEER_REACHED,
                                         ROOMS_NULL), o->server,
                           ngx_rooms_number(o->round,
-                                           (int64_t) tp->sec * 1000
-                                           + tp->msec));
+                                           ngx_rooms_now()));
     }
 
     for (i = 0; i < o->ngone; i++) {
@@ -624,13 +621,9 @@ static void
 ngx_rooms_outbox_write_failed(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
     rooms_str_t outboxes)
 {
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
     ngx_rooms_commit_write(c, "ZADD", outboxes, ngx_rooms_s("XX"),
                        ngx_rooms_number(o->round,
-                                        (int64_t) tp->sec * 1000 + tp->msec
+                                        ngx_rooms_now()
                                         + ngx_rooms_outbox_backoff(o)),
                        o->server);
     o->failures++;

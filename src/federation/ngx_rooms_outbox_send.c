@@ -657,16 +657,13 @@ static void
 ngx_rooms_outbox_trouble(ngx_rooms_outbox_t *o, rooms_str_t code,
     rooms_str_t message)
 {
-    ngx_time_t       *tp;
     rooms_buf_t      *b;
     ngx_rooms_json_t  text;
-
-    tp = ngx_timeofday();
 
     b = ngx_rooms_json(&text, o->round);
 
     rooms_json_put(b, "{\"code\":%s,\"message\":%s,\"at\":%t}", code, message,
-                   (int64_t) tp->sec * 1000 + tp->msec);
+                   ngx_rooms_now());
 
     o->trouble = ngx_rooms_json_end(&text);
 }

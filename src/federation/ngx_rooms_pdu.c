@@ -657,7 +657,6 @@ ngx_rooms_pdu_part(ngx_rooms_pdu_t *pdu, json_t *members, ngx_uint_t last,
 {
     u_char             *p, *id;
     json_t             *event;
-    ngx_time_t         *tp;
     const char         *why;
     rooms_pdu_part_t    part;
 
@@ -669,8 +668,6 @@ ngx_rooms_pdu_part(ngx_rooms_pdu_t *pdu, json_t *members, ngx_uint_t last,
     p = ngx_sprintf(id, "evt-%013xL", position);
     ngx_rooms_random_hex(p, 16);
 
-    tp = ngx_timeofday();
-
     ngx_memzero(&part, sizeof(rooms_pdu_part_t));
 
     part.room = pdu->room->id;
@@ -679,7 +676,7 @@ ngx_rooms_pdu_part(ngx_rooms_pdu_t *pdu, json_t *members, ngx_uint_t last,
     part.members = members;
     part.complete = last && pdu->snapshot.after.data == NULL;
     part.refused = pdu->refused;
-    part.now = (int64_t) tp->sec * 1000 + tp->msec;
+    part.now = ngx_rooms_now();
 
     if (pdu->snapshot.part == 0) {
         pdu->snapshot.of = part.id;

@@ -80,17 +80,6 @@ static ngx_int_t ngx_rooms_profiles_drop(ngx_rooms_profiles_t *p,
 static ngx_int_t ngx_rooms_profiles_commit(ngx_rooms_profiles_t *p);
 
 
-static int64_t
-ngx_rooms_profiles_now(void)
-{
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
-    return (int64_t) tp->sec * 1000 + tp->msec;
-}
-
-
 /* Beyond the bound, those that would be asked for last are dropped. */
 void
 ngx_rooms_profiles_want(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
@@ -120,7 +109,7 @@ ngx_rooms_profiles_ask_due(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
     return ngx_rooms_ask(b, keys,
                          "ZRANGEBYSCORE %k -inf %d WITHSCORES LIMIT 0 %d",
                          NGX_ROOMS_KEY_PROFILES, ROOMS_NULL,
-                         (int64_t) (ngx_rooms_profiles_now() * 8 + 7),
+                         (int64_t) (ngx_rooms_now() * 8 + 7),
                          (int64_t) NGX_ROOMS_PROFILES_LOOK);
 }
 
@@ -483,7 +472,7 @@ ngx_rooms_profiles_judge(ngx_rooms_profiles_t *p, ngx_rooms_peer_call_t *call)
     }
 
     ngx_rooms_apply_person(c, &p->keys, p->had, &profile,
-                           ngx_rooms_profiles_now());
+                           ngx_rooms_now());
     ngx_rooms_commit_write(c, "ZREM",
                            ngx_rooms_key(&p->keys, NGX_ROOMS_KEY_PROFILES,
                                          ROOMS_NULL), p->ids[0]);
@@ -517,7 +506,7 @@ ngx_rooms_profiles_later(ngx_rooms_profiles_t *p, ngx_uint_t n)
             continue;
         }
 
-        at = ngx_rooms_profiles_now()
+        at = ngx_rooms_now()
              + (NGX_ROOMS_PROFILES_AGAIN << p->tries[i])
              + i * NGX_ROOMS_PROFILES_NEXT;
 

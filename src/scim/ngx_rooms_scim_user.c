@@ -283,7 +283,6 @@ static ngx_int_t
 ngx_rooms_scim_begin(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 {
     rooms_str_t         server;
-    ngx_rooms_keys_t    keys;
     rooms_scim_fault_t  fault;
 
     ctx->slot = rq->keys.slot;
@@ -325,20 +324,7 @@ ngx_rooms_scim_begin(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
      * (ngx_rooms_offboard.c)
      */
 
-    if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_offboard_keys(&keys, rq->pool, &rq->conf->key_prefix)
-           != NGX_OK
-        || ngx_rooms_offboard_announce(rq->batch, &keys,
-                                       rq->principal.tenant, rq->now)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    rq->keys.slot = keys.slot;
-    rq->round = NGX_ROOMS_SCIM_ANNOUNCED;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_offboard_announce(rq, NGX_ROOMS_SCIM_ANNOUNCED);
 }
 
 

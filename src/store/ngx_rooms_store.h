@@ -275,6 +275,17 @@ typedef struct {
 rooms_buf_t *ngx_rooms_json(ngx_rooms_json_t *json, ngx_pool_t *pool);
 rooms_str_t ngx_rooms_json_end(ngx_rooms_json_t *json);
 
+/* The time of this turn of the event loop, in ms. */
+static inline int64_t
+ngx_rooms_now(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (int64_t) tp->sec * 1000 + tp->msec;
+}
+
 /* Random bytes; or random hexadecimal digits (an even number, at most 64). */
 void ngx_rooms_random(u_char *dst, size_t len);
 void ngx_rooms_random_hex(u_char *dst, size_t len);
