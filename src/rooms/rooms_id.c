@@ -155,6 +155,10 @@ rooms_all_of(rooms_str_t s, size_t max, const char *others)
     size_t         i;
     unsigned char  c;
 
+    static const unsigned char  alnum[256] = {
+        ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1
+    };
+
     if (s.len == 0 || s.len > max) {
         return 0;
     }
@@ -162,10 +166,7 @@ rooms_all_of(rooms_str_t s, size_t max, const char *others)
     for (i = 0; i < s.len; i++) {
         c = s.data[i];
 
-        if ((c >= '0' && c <= '9')
-            || (c >= 'A' && c <= 'Z')
-            || (c >= 'a' && c <= 'z'))
-        {
+        if (alnum[c]) {
             continue;
         }
 

@@ -14,6 +14,13 @@
 
 
 #define NGX_ROOMS_BATCH_BLOCK     1024   /* for commands, at least */
+#define NGX_ROOMS_BATCH_POOL      8192   /* a room's replies fit */
+#define NGX_ROOMS_BATCH_SPARE       64
+
+
+/* Of this worker.  Under AddressSanitizer nothing is used twice. */
+static ngx_pool_t  *ngx_rooms_batch_spare[NGX_ROOMS_BATCH_SPARE];
+static ngx_uint_t   ngx_rooms_batch_nspare;
 
 
 ngx_rooms_batch_t *
@@ -22,9 +29,15 @@ ngx_rooms_batch_create(ngx_log_t *log)
     ngx_pool_t         *pool;
     ngx_rooms_batch_t  *b;
 
-    pool = ngx_create_pool(4096, log);
-    if (pool == NULL) {
-        return NULL;
+    if (ngx_rooms_batch_nspare) {
+        pool = ngx_rooms_batch_spare[--ngx_rooms_batch_nspare];
+        pool->log = log;
+
+    } else {
+        pool = ngx_create_pool(NGX_ROOMS_BATCH_POOL, log);
+        if (pool == NULL) {
+            return NULL;
+        }
     }
 
     b = ngx_pcalloc(pool, sizeof(ngx_rooms_batch_t));
@@ -38,6 +51,31 @@ ngx_rooms_batch_create(ngx_log_t *log)
     b->pool = pool;
 
     return b;
+}
+
+
+/* Its pool is kept for the next batch, unless it has grown. */
+void
+ngx_rooms_batch_destroy(ngx_rooms_batch_t *b)
+{
+    ngx_pool_t  *pool;
+
+    pool = b->pool;
+
+#ifndef __SANITIZE_ADDRESS__
+
+    if (ngx_rooms_batch_nspare < NGX_ROOMS_BATCH_SPARE
+        && pool->d.next == NULL && pool->large == NULL
+        && pool->cleanup == NULL)
+    {
+        ngx_reset_pool(pool);
+        ngx_rooms_batch_spare[ngx_rooms_batch_nspare++] = pool;
+        return;
+    }
+
+#endif
+
+    ngx_destroy_pool(pool);
 }
 
 
@@ -65,7 +103,7 @@ ngx_rooms_batch_free(ngx_rooms_batch_t *b)
         b->lane = NULL;
     }
 
-    ngx_destroy_pool(b->pool);
+    ngx_rooms_batch_destroy(b);
 }
 
 
@@ -204,7 +242,7 @@ ngx_rooms_batch_done(ngx_rooms_batch_t *b)
         return;
     }
 
-    ngx_destroy_pool(b->pool);
+    ngx_rooms_batch_destroy(b);
 }
 
 

@@ -26,6 +26,7 @@
                                               PING */
 
 #define NGX_ROOMS_LANE_READ     16384
+#define NGX_ROOMS_LANE_SLICE     2048
 #define NGX_ROOMS_LANE_READS        4      /* in one turn of the loop */
 #define NGX_ROOMS_LANE_OUT       4096
 #define NGX_ROOMS_LANE_OUT_MAX  65536      /* kept once all has left */
@@ -42,7 +43,8 @@ static void ngx_rooms_lane_shaken(ngx_connection_t *c);
 static void ngx_rooms_lane_lost(ngx_rooms_lane_t *lane, ngx_err_t err,
     const char *why);
 static void ngx_rooms_lane_close(ngx_rooms_lane_t *lane);
-static void ngx_rooms_lane_parse(ngx_rooms_lane_t *lane);
+static void ngx_rooms_lane_parse(ngx_rooms_lane_t *lane, u_char *p,
+    size_t len);
 static void ngx_rooms_lane_reply(ngx_rooms_lane_t *lane, redisReply *reply);
 static ngx_uint_t ngx_rooms_lane_outage(ngx_rooms_lane_t *lane);
 static void ngx_rooms_lane_fail_waiting(ngx_rooms_lane_t *lane);
@@ -904,33 +906,46 @@ ngx_rooms_lane_read(ngx_rooms_lane_t *lane)
         lane->last_read = ngx_current_msec;
         lane->heard = ngx_current_msec;
 
-        if (redisReaderFeed(lane->reader, (char *) buf, n) != REDIS_OK) {
-            ngx_rooms_lane_lost(lane, 0, "out of memory");
-            return;
-        }
-
-        ngx_rooms_lane_parse(lane);
+        ngx_rooms_lane_parse(lane, buf, n);
     }
 }
 
 
+/*
+ * The reader moves what is left of its buffer after each reply, and frees it
+ * when it was long: so it gets long answers in slices.
+ */
 static void
-ngx_rooms_lane_parse(ngx_rooms_lane_t *lane)
+ngx_rooms_lane_parse(ngx_rooms_lane_t *lane, u_char *p, size_t len)
 {
-    void  *reply;
+    void    *reply;
+    size_t   n;
 
-    while (!lane->dead) {
+    for ( /* void */ ; len; p += n, len -= n) {
+        n = ngx_min(len, NGX_ROOMS_LANE_SLICE);
 
-        if (redisReaderGetReply(lane->reader, &reply) != REDIS_OK) {
-            ngx_rooms_lane_lost(lane, 0, lane->reader->errstr);
+        if (redisReaderFeed(lane->reader, (char *) p, n) != REDIS_OK) {
+            ngx_rooms_lane_lost(lane, 0, "out of memory");
             return;
         }
 
-        if (reply == NULL) {
-            return;
-        }
+        for ( ;; ) {
 
-        ngx_rooms_lane_reply(lane, reply);
+            if (redisReaderGetReply(lane->reader, &reply) != REDIS_OK) {
+                ngx_rooms_lane_lost(lane, 0, lane->reader->errstr);
+                return;
+            }
+
+            if (reply == NULL) {
+                break;
+            }
+
+            ngx_rooms_lane_reply(lane, reply);
+
+            if (lane->dead) {
+                return;
+            }
+        }
     }
 }
 
@@ -1077,7 +1092,7 @@ ngx_rooms_lane_end(ngx_rooms_lane_t *lane)
         ngx_queue_remove(q);
 
         if (b->handler == NULL || b->data == lane) {
-            ngx_destroy_pool(b->pool);
+            ngx_rooms_batch_destroy(b);
         }
     }
 }

@@ -16,6 +16,9 @@
  */
 void ngx_rooms_batch_done(ngx_rooms_batch_t *b);
 
+/* Gives up its memory. */
+void ngx_rooms_batch_destroy(ngx_rooms_batch_t *b);
+
 /* Make hiredis build replies in the pool of the batch that they answer. */
 extern redisReplyObjectFunctions  ngx_rooms_reply_functions;
 

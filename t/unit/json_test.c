@@ -369,6 +369,26 @@ minifies(void **state)
 }
 
 
+/* From the key behind the last one on, and around; escapes are read. */
+static void
+knows_keys(void **state)
+{
+    static const rooms_str_t  keys[] = {
+        rooms_string("one"), rooms_string("two"), rooms_string("six")
+    };
+
+    assert_int_equal(rooms_json_key_of(rooms_cstr("one"), keys, 3, -1), 0);
+    assert_int_equal(rooms_json_key_of(rooms_cstr("six"), keys, 3, 0), 2);
+    assert_int_equal(rooms_json_key_of(rooms_cstr("two"), keys, 3, 2), 1);
+    assert_int_equal(rooms_json_key_of(rooms_cstr("two"), keys, 3, 1), 1);
+    assert_int_equal(rooms_json_key_of(rooms_cstr("tw\\u006f"), keys, 3, -1),
+                     1);
+    assert_int_equal(rooms_json_key_of(rooms_cstr("twp"), keys, 3, -1), -1);
+    assert_int_equal(rooms_json_key_of(rooms_cstr("tw\\n"), keys, 3, -1), -1);
+    assert_int_equal(rooms_json_key_of(rooms_cstr(""), keys, 3, -1), -1);
+}
+
+
 static void
 names_the_key(void **state)
 {
@@ -431,6 +451,7 @@ main(void)
         cmocka_unit_test(ends),
         cmocka_unit_test(plain),
         cmocka_unit_test(minifies),
+        cmocka_unit_test(knows_keys),
         cmocka_unit_test(names_the_key),
         cmocka_unit_test(runs),
     };
