@@ -16,6 +16,7 @@ typedef struct {
     rooms_create_t       in;
     rooms_str_t          workspace;   /* from the body, or NULL */
     rooms_str_t          slugs[NGX_ROOMS_SLUGS];
+    ngx_uint_t           nslugs;
     rooms_str_t          slug;        /* a free one */
     rooms_str_t          other;       /* the other participant of a DM */
     ngx_rooms_profile_t  foreign;     /* profile of a participant of another
@@ -62,10 +63,11 @@ ngx_rooms_create_ctx(ngx_rooms_req_t *rq)
 
 
 /*
- * Candidates for the alias.  The first round tries the slug itself and its
- * first numbers.  If all are taken, later rounds draw random numbers from a
- * range that grows with each round, so some round finds a free one, however
- * many rooms share a name.
+ * Candidates for the alias.  The first round tries the slug itself, the second
+ * one its first numbers.  If all are taken, later rounds draw random numbers
+ * from a range that grows with each round, so some round finds a free one,
+ * however many rooms share a name.  After a race numbers are drawn, too: others
+ * want the same.
  */
 static ngx_int_t
 ngx_rooms_create_slugs(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx,
@@ -78,14 +80,18 @@ ngx_rooms_create_slugs(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx,
     round = rq->races + rq->round;
     range = (uint64_t) 1 << ngx_min(8 + 4 * round, 62);
 
-    for (i = 0; i < NGX_ROOMS_SLUGS; i++) {
+    /* most names are new, and Redis searches small hashes */
+
+    ctx->nslugs = round ? NGX_ROOMS_SLUGS : 1;
+
+    for (i = 0; i < ctx->nslugs; i++) {
         p = ngx_pnalloc(rq->pool, ROOMS_SLUG_SIZE);
         if (p == NULL) {
             return NGX_ERROR;
         }
 
         n = (uint64_t) ngx_random() << 31 ^ (uint64_t) ngx_random();
-        n = round ? 2 + n % range : i + 1;
+        n = rq->races || round > 1 ? 2 + n % range : round ? 2 + i : 1;
 
         ctx->slugs[i].len = rooms_slug(name, n, p);
         ctx->slugs[i].data = p;
@@ -138,9 +144,16 @@ ngx_rooms_create_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
                          ROOMS_NULL, rq->principal.sub);
     (void) ngx_rooms_ask(b, keys, "HMGET %k max_rooms rooms",
                          NGX_ROOMS_KEY_TENANT, ROOMS_NULL);
-    (void) ngx_rooms_ask(b, keys, "HMGET %k %s %s %s %s",
-                         NGX_ROOMS_KEY_ALIASES, ROOMS_NULL, ctx->slugs[0],
-                         ctx->slugs[1], ctx->slugs[2], ctx->slugs[3]);
+
+    if (ctx->nslugs == 1) {
+        (void) ngx_rooms_ask(b, keys, "HMGET %k %s", NGX_ROOMS_KEY_ALIASES,
+                             ROOMS_NULL, ctx->slugs[0]);
+
+    } else {
+        (void) ngx_rooms_ask(b, keys, "HMGET %k %s %s %s %s",
+                             NGX_ROOMS_KEY_ALIASES, ROOMS_NULL, ctx->slugs[0],
+                             ctx->slugs[1], ctx->slugs[2], ctx->slugs[3]);
+    }
 
     if (ctx->workspace.data) {
         (void) ngx_rooms_ask(b, keys, "HGET %k %s",
@@ -215,7 +228,7 @@ ngx_rooms_create_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
     taken = ngx_rooms_reply(rq, 2);
     ctx->slug = ROOMS_NULL;
 
-    for (i = 0; i < NGX_ROOMS_SLUGS; i++) {
+    for (i = 0; i < ctx->nslugs; i++) {
 
         if (ngx_rooms_reply_str(ngx_rooms_reply_element(taken, i)).data
             == NULL)
