@@ -314,12 +314,12 @@ must end in "/name"
 
 
 
-=== TEST 34: rooms_redis rediss://127.0.0.1/0: TLS
---- config: rooms_redis rediss://127.0.0.1/0;
+=== TEST 34: rooms_redis rediss:///0: a host, as without TLS
+--- config: rooms_redis rediss:///0;
 --- must_die
 --- error_log
 rooms_redis
-TLS
+no host
 
 
 

@@ -1117,6 +1117,8 @@ ngx_rooms_lane_timer_handler(ngx_event_t *ev)
     case NGX_ROOMS_LANE_DOWN:
 
         if (ngx_exiting && !ngx_rooms_lane_wanted(lane)) {
+            /* given up: what waits here fails */
+            ngx_post_event(&lane->reap, &ngx_posted_events);
             return;
         }
 
