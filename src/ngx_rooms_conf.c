@@ -207,7 +207,7 @@ ngx_rooms_media_check(ngx_conf_t *cf, ngx_path_t *path)
     if (ngx_file_info(path->name.data, &fi) != NGX_FILE_ERROR) {
 
         if (!ngx_is_dir(&fi)) {
-            problem = "is no folder";
+            problem = "is not a folder";
         }
 
     } else if (ngx_errno == NGX_ENOENT || ngx_errno == NGX_ENOTDIR) {
@@ -228,7 +228,7 @@ ngx_rooms_media_check(ngx_conf_t *cf, ngx_path_t *path)
         if (ngx_file_info(parent.data, &fi) == NGX_FILE_ERROR
             || !ngx_is_dir(&fi))
         {
-            problem = "has no folder that it could be made in";
+            problem = "can't be created: its parent folder is missing";
         }
     }
 
@@ -358,7 +358,7 @@ ngx_rooms_own_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf,
     problem = NULL;
 
     if (clcf->handler != ngx_rooms_handler) {
-        problem = "has another handler beside it";
+        problem = "conflicts with another handler";
 
     } else if (!clcf->named
 #if (NGX_PCRE)
@@ -428,7 +428,7 @@ ngx_rooms_named_check(ngx_conf_t *cf, const char *directive, ngx_str_t *uri,
         rscf->warned = 1;
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "rooms: the server in %s:%ui has no location \"%V\", "
-                      "which \"%s\" names unless it is set", cscf->file_name,
+                      "the default of \"%s\"", cscf->file_name,
                       cscf->line, uri, directive);
     }
 

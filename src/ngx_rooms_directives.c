@@ -156,7 +156,7 @@ ngx_rooms_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
         if (clcf->handler) {
-            return "has another handler beside it in this location";
+            return "conflicts with another handler in this location";
         }
 
         clcf->handler = ngx_rooms_handler;
@@ -338,7 +338,8 @@ ngx_rooms_redis_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (value[1].len == 3 && ngx_strncmp(value[1].data, "off", 3) == 0) {
         rlcf->redis_wait = 0;
-        return cf->args->nelts == 2 ? NGX_CONF_OK : "has a time behind \"off\"";
+        return cf->args->nelts == 2 ? NGX_CONF_OK : "must not have a time "
+                                                    "after \"off\"";
     }
 
     rlcf->redis_wait = ngx_atoi(value[1].data, value[1].len);
@@ -529,7 +530,7 @@ ngx_rooms_media_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (path->name.len > NGX_ROOMS_MEDIA_ROOT) {
-        return "is too long a path";
+        return "has a path that is too long";
     }
 
     path->conf_file = cf->conf_file->file.name.data;
@@ -581,7 +582,7 @@ ngx_rooms_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (clcf->handler) {
-        return "has another handler beside it in this location";
+        return "conflicts with another handler in this location";
     }
 
     clcf->handler = ngx_rooms_status_handler;

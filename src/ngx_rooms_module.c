@@ -532,8 +532,8 @@ ngx_rooms_init(ngx_conf_t *cf)
 
     if (rmcf->mock) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "rooms: rooms_auth is not \"jwt\": whoever names a "
-                      "participant is that participant; for development only");
+                      "rooms: rooms_auth is not \"jwt\": anybody can act as "
+                      "any participant; use it for development only");
     }
 
     if (ngx_rooms_ticket_init(cf) != NGX_OK) {

@@ -559,11 +559,11 @@ sub config_test {
 }
 
 for (['rooms_media_path a; rooms_media_path b;', 'is duplicate'],
-     ['rooms_media_path ' . '/x' x 600 . ';', 'is too long a path'],
-     ["\nrooms_media_path /no/such/parent;", '"/no/such/parent" has no folder '
-      . 'that it could be made in in \S+nginx.conf:\d+'],
-     ['rooms_media_path /dev/null;', 'rooms_media_path "/dev/null" is no folder'],
-     ['rooms_media_path /dev/null/x;', 'has no folder that it could be made'],
+     ['rooms_media_path ' . '/x' x 600 . ';', 'has a path that is too long'],
+     ["\nrooms_media_path /no/such/parent;", '"/no/such/parent" can\'t be created: '
+      . 'its parent folder is missing in \S+nginx.conf:\d+'],
+     ['rooms_media_path /dev/null;', 'rooms_media_path "/dev/null" is not a folder'],
+     ['rooms_media_path /dev/null/x;', "can't be created: its parent"],
      ['rooms_media_sweep 1h; rooms_media_sweep 2h;', 'is duplicate'],
      ['rooms_media_sweep soon;', 'must be a time or "off"'],
      ['rooms_media_sweep 0;', 'must be a time or "off"'])

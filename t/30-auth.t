@@ -702,7 +702,7 @@ for development only
 [(401) x 6]
 --- response_headers eval
 [("WWW-Authenticate: Bearer") x 2,
- ('WWW-Authenticate: Bearer error="invalid_token", error_description="no mock token: mock:<participant>@<tenant>[:admin]"') x 4]
+ ('WWW-Authenticate: Bearer error="invalid_token", error_description="not a mock token, which is mock:<participant>@<tenant>[:admin]"') x 4]
 --- json eval
 [("error.code = SW_AUTH_INVALID_TOKEN") x 6]
 

@@ -83,7 +83,7 @@ is(who($first), $invalid, 'the old one');
 
 for my $bad (['{"keys": [', qr/not JSON/], ['', qr/not JSON/],
              ['{"keys": 1}', qr/is not an array/],
-             ['{"keys": [], "keys": []}', qr/member doubled/],
+             ['{"keys": [], "keys": []}', qr/duplicate member/],
              [' ' x 300_000, qr/too large/])
 {
     my $was = () = nginx_log() =~ /$bad->[1]/g;

@@ -38,7 +38,7 @@ sub put {
 
 sub answer { return http_req('POST', '/v1/auth/register', @_) }
 sub status { return answer(@_)->[0] }
-sub warnings { return scalar(() = nginx_log() =~ /keys are passed over/g) }
+sub warnings { return scalar(() = nginx_log() =~ /unusable keys of/g) }
 
 
 # A file

@@ -141,7 +141,7 @@ data.participant_id = hans
         rooms_redis redis://$TEST_NGINX_REDIS/0;
         rooms_auth_jwks_file $TEST_NGINX_DIR/odd;
 --- more_headers eval: ::by(header => { kid => 'good' })
---- grep_error_log eval: qr/\[warn\].*keys are passed over: keys\[0\]: not an object, keys\[1\]: not an object/
+--- grep_error_log eval: qr/\[warn\].*are skipped: keys\[0\]: not an object, keys\[1\]: not an object/
 --- grep_error_log_out eval: qr/\A\[warn\].*\n\z/
 
 
@@ -202,19 +202,19 @@ error.code = SW_AUTH_INVALID_TOKEN
 
 === TEST 9: a subject that is no id
 --- more_headers eval: ::by(sub => 'a b')
---- refused: "sub" is missing or no id of 1 to 255 visible ASCII characters
+--- refused: "sub" is missing or not an id of 1 to 255 visible ASCII characters
 
 
 
 === TEST 10: no tenant
 --- more_headers eval: ::by(tenant_id => undef)
---- refused: "tenant_id" is missing or no tenant id
+--- refused: "tenant_id" is missing or not a tenant id
 
 
 
 === TEST 11: no end
 --- more_headers eval: ::by(exp => undef)
---- refused: "exp" is missing or no time in seconds
+--- refused: "exp" is missing or not a time in seconds
 
 
 
@@ -232,7 +232,7 @@ error.code = SW_AUTH_INVALID_TOKEN
 
 === TEST 14: issued at no time
 --- more_headers eval: ::by(iat => 'x')
---- refused: "nbf" or "iat" is no time in seconds
+--- refused: "nbf" or "iat" is not a time in seconds
 
 
 
@@ -256,25 +256,25 @@ error.code = SW_AUTH_INVALID_TOKEN
 
 === TEST 18: an algorithm that is right, and no key for it
 --- more_headers eval: ::by(header => { alg => 'PS256' })
---- refused: no key serves this "alg"
+--- refused: no key is for this "alg"
 
 
 
 === TEST 19: no signature
 --- more_headers eval: ::bearer(RoomsTest::Token::unsigned({ alg => 'HS256' }, {}))
---- refused: the token is not three parts with dots between
+--- refused: the token does not have three parts separated by dots
 
 
 
 === TEST 20: no token
 --- more_headers: Authorization: Bearer no token
---- refused: the token is not three parts with dots between
+--- refused: the token does not have three parts separated by dots
 
 
 
 === TEST 21: a header that is no JSON
 --- more_headers eval: ::bearer(RoomsTest::Token::unsigned('{', '{}') . '.AAAA')
---- refused: the header is no JSON object in base64url
+--- refused: the header is not a JSON object in base64url
 
 
 

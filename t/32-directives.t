@@ -86,7 +86,7 @@ location /a {
 rooms on; proxy_pass http://127.0.0.1; }
 --- must_die
 --- error_log
-"rooms on" has another handler beside it in location "/a" in
+"rooms on" conflicts with another handler in location "/a" in
 html/rooms.conf:3
 
 
@@ -296,12 +296,12 @@ invalid database number
 
 
 
-=== TEST 32: rooms_redis redis+unix:///a?x=1: knows no query
+=== TEST 32: rooms_redis redis+unix:///a?x=1: no such query
 --- config: rooms_redis redis+unix:///a?x=1;
 --- must_die
 --- error_log
 rooms_redis
-knows no query
+supports only the query
 
 
 
@@ -363,7 +363,7 @@ no host
 === TEST 40: rooms_redis_wait: no time where it is off
 --- config: rooms_redis_wait off 1s;
 --- must_die
---- error_log: time behind "off"
+--- error_log: time after "off"
 
 
 

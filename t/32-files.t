@@ -292,7 +292,7 @@ rooms_auth_jwks_file $TEST_NGINX_DIR/.;
 --- must_die
 --- error_log
 {{dir}}/.
-is no file
+is not a regular file
 "rooms_auth_jwks_file" directive names a file without usable keys in
 html/rooms.conf:2
 
@@ -383,6 +383,6 @@ GET /
 >>> rooms.conf
 rooms on;
 rooms_auth_jwks_file $TEST_NGINX_DIR/mixed;
---- grep_error_log eval: qr/\[warn\].*passed over.*/
+--- grep_error_log eval: qr/\[warn\].*are skipped.*/
 --- grep_error_log_out eval
-qr{^\[warn\].*mixed" keys are passed over: keys\[0\]: "use" is not "sig" in \S+/rooms\.conf:2\n\z}
+qr{^\[warn\].*mixed" are skipped: keys\[0\]: "use" is not "sig" in \S+/rooms\.conf:2\n\z}

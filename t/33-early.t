@@ -253,7 +253,7 @@ Allow: POST
 --- error_code eval
 [412, 414, 416]
 --- json eval
-[::ours('SW_PRECONDITION_FAILED') . "\nerror.message ~ no longer as it was",
+[::ours('SW_PRECONDITION_FAILED') . "\nerror.message ~ has changed",
  ::ours('SW_VALIDATION_FAILED') . "\nerror.message ~ URI is too long",
  ::ours('SW_VALIDATION_FAILED') . "\nerror.message ~ no such range"]
 

@@ -92,7 +92,7 @@ none.key" failed
 "$main::base$main::federation rooms_federation_key $main::dir/open.key;"
 --- must_die
 --- error_log
-not everybody may read
+is not readable or writable by everybody
 
 
 
@@ -119,7 +119,7 @@ must hold 32 bytes in base64
 "$main::base$main::federation rooms_federation_key $main::dir;"
 --- must_die
 --- error_log
-must be a file
+must be a regular file
 
 
 

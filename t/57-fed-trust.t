@@ -283,7 +283,7 @@ call('ann@t', 'PUT', "/v1/rooms/$id/members/al/power-level",
 ok(soon(sub { grep { $_->{event_type} eq 'swp.room.power_level' }
               @{ $told->() } }), 'and hears of everybody');
 
-unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal|no valid/,
+unlike(nginx_log(), qr/\[(?:alert|crit)\]|signal|no valid|the store has/,
        'the log is clean');
 
 stop_nginx();

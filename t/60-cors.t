@@ -228,7 +228,7 @@ rooms_cors_credentials needs a list of origins
     rooms_cors_origin https://chat.example.com/;
 --- must_die
 --- error_log
-"https://chat.example.com/" is no origin
+"https://chat.example.com/" is not an origin
 
 
 
@@ -239,7 +239,7 @@ rooms_cors_credentials needs a list of origins
     rooms_cors_origin null;
 --- must_die
 --- error_log
-"null" is no origin
+"null" is not an origin
 
 
 
@@ -250,7 +250,7 @@ rooms_cors_credentials needs a list of origins
     rooms_cors_origin https://a.example:99999;
 --- must_die
 --- error_log
-"https://a.example:99999" is no origin
+"https://a.example:99999" is not an origin
 
 
 
@@ -261,7 +261,7 @@ rooms_cors_credentials needs a list of origins
     rooms_cors_origin * https://a.example;
 --- must_die
 --- error_log
-has "*" beside an origin
+must not have both "*" and an origin
 
 
 

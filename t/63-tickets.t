@@ -145,7 +145,7 @@ sub {
 --- response_headers eval
 ["WWW-Authenticate: Bearer",
  (map { "WWW-Authenticate: Bearer error=\"invalid_token\", error_description=\"the ticket $_\"" }
-  ("isn't signed by this server") x 3, ("is for something else") x 2, ("isn't signed by this server") x 2)]
+  ("isn't signed by this server") x 3, ("is for another purpose") x 2, ("isn't signed by this server") x 2)]
 
 
 
@@ -278,7 +278,7 @@ GET /v1/sync?timeout=0&token=mock%3Aann%40acme
 --- error_code eval
 [200, 201, 403, 403, 201, 401, 401, 403, 204]
 --- json eval
-[undef, undef, ("error.code = SW_AUTH_INSUFFICIENT_PERMISSION\nerror.message ~ listed origin") x 2, undef, "error.code = SW_AUTH_EXPIRED_TOKEN",
+[undef, undef, ("error.code = SW_AUTH_INSUFFICIENT_PERMISSION\nerror.message ~ rooms_cors_origin") x 2, undef, "error.code = SW_AUTH_EXPIRED_TOKEN",
  "error.code = SW_AUTH_INVALID_TOKEN", "error.code = SW_AUTH_INSUFFICIENT_PERMISSION", undef]
 
 
@@ -331,7 +331,7 @@ rooms_auth_token needs a list of origins in rooms_cors_origin
     rooms_auth_token secret;
 --- must_die
 --- error_log
-"rooms_auth_token" directive must have a variable
+"rooms_auth_token" directive must contain a variable
 
 
 
@@ -364,7 +364,7 @@ must hold a secret of 32 to 4096 bytes
     rooms_url_secret_file $TEST_NGINX_SECRETS/jwt;
 --- must_die
 --- error_log
-must be a file that not everybody may read or write
+must be a regular file that is not readable or writable by everybody (chmod o-rw)
 
 
 

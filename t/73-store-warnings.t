@@ -89,7 +89,7 @@ become('old=0 eviction=0 no_aof=1 replica=0');
 
 is(said('has no AOF'), 1, 'one worker has warned, once');
 is(said('maxmemory-policy'), 1, 'of each');
-is(said('is a replica'), 1, 'kind');
+is(said('is a read-only replica'), 1, 'kind');
 
 # hidden
 redis('ACL', 'SETUSER', 'hides', 'on', '>secret-word', '~*', '&*', '+@all',

@@ -111,7 +111,8 @@ ngx_rooms_auth_check_file(ngx_conf_t *cf, ngx_str_t *path, ngx_uint_t secret)
 
     if (*passed) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "of \"%V\" keys are passed over: %s", path, passed);
+                           "unusable keys of \"%V\" are skipped: "
+                           "%s", path, passed);
     }
 
     ngx_rooms_auth_cleanup(&auth);
@@ -590,8 +591,9 @@ ngx_rooms_credential(ngx_rooms_req_t *rq, rooms_str_t *token)
                || ngx_rooms_cors_from_listed(rq)
                ? NGX_OK
                : ngx_rooms_auth_refuse(rq, NGX_ROOMS_E_AUTH_PERMISSION,
-                                       "with a token of rooms_auth_token only "
-                                       "pages of a listed origin can change "
+                                       "with a token from rooms_auth_token, "
+                                       "only pages of an origin in "
+                                       "rooms_cors_origin can change "
                                        "anything");
     }
 

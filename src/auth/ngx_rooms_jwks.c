@@ -49,7 +49,7 @@ ngx_rooms_jwks_read(ngx_rooms_jwks_file_t *file, u_char *buf, size_t *len,
     }
 
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)) {
-        ngx_log_error(level, log, 0, "rooms: \"%V\" is no file",
+        ngx_log_error(level, log, 0, "rooms: \"%V\" is not a regular file",
                       &file->path);
         goto done;
     }
@@ -164,7 +164,7 @@ ngx_rooms_jwks_refresh_files(ngx_rooms_auth_t *auth, ngx_log_t *log)
 
         if (*passed) {
             ngx_log_error(NGX_LOG_WARN, log, 0,
-                          "rooms: of \"%V\" keys are passed over: %s",
+                          "rooms: unusable keys of \"%V\" are skipped: %s",
                           &file->path, passed);
         }
     }
@@ -233,7 +233,7 @@ ngx_rooms_jwks_passed(ngx_rooms_auth_t *auth, ngx_log_t *log, char *passed)
 
     if (said && said != auth->said) {
         ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "rooms: of \"%V\" keys are passed over: %s",
+                      "rooms: unusable keys of \"%V\" are skipped: %s",
                       &auth->request, passed);
     }
 

@@ -455,8 +455,8 @@ ngx_rooms_register_looked(ngx_rooms_req_t *rq, ngx_rooms_seen_t *seen,
 
     if (rq->profile.server.data) {
         /* a token of ours can't act for another server's participant */
-        return ngx_rooms_auth_refused(rq, "the participant is one of another "
-                                      "server");
+        return ngx_rooms_auth_refused(rq, "the participant belongs to "
+                                      "another server");
     }
 
     if (rq->profile.deactivated) {
@@ -545,8 +545,8 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
         && (rq->conf->federation
             || rooms_str_eq(server, rooms_from_ngx(rq->conf->server_name))))
     {
-        return ngx_rooms_auth_refused(rq, "the participant's id is the name "
-                                      "of somebody, @local:server");
+        return ngx_rooms_auth_refused(rq, "the participant's id must not have "
+                                      "the form @local:server");
     }
 
     seen = ngx_rooms_seen_slot(rq, &who);

@@ -91,7 +91,8 @@ ngx_rooms_url_secret_read(ngx_conf_t *cf, ngx_str_t *path,
     ngx_close_file(fd);
 
     if (n < 0) {
-        return "must be a file that not everybody may read or write";
+        return "must be a regular file that is not readable or writable by "
+               "everybody (chmod o-rw)";
     }
 
     secret->data = p;
@@ -185,7 +186,8 @@ ngx_rooms_auth_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (ngx_http_script_variables_count(&value[1]) == 0) {
-        return "must have a variable, as \"$cookie_name\" has, or be \"off\"";
+        return "must contain a variable, such as \"$cookie_name\", or be "
+               "\"off\"";
     }
 
     rlcf->token = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
@@ -210,8 +212,8 @@ ngx_rooms_ticket_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
     if (conf->token && (conf->cors == NULL || conf->cors->any)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "rooms_auth_token needs a list of origins in "
-                           "rooms_cors_origin: a browser sends a cookie "
-                           "whatever page asks it to");
+                           "rooms_cors_origin, since browsers send cookies "
+                           "with requests from any page");
         return NGX_ERROR;
     }
 

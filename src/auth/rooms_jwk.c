@@ -145,7 +145,7 @@ rooms_jwk_bytes(const json_t *jwk, const char *name, unsigned char *dst,
             (const unsigned char *) json_string_value(v) });
 
     if (n <= 0) {
-        *why = "a member is no base64url or has a wrong length";
+        *why = "a member is not base64url or has a wrong length";
         return -1;
     }
 
@@ -294,7 +294,7 @@ rooms_jwk_ed25519(const json_t *jwk, rooms_jwk_t *key, const char **why)
     }
 
     if (n != 32 || !crypto_core_ed25519_is_valid_point(key->ed25519)) {
-        *why = "x is no Ed25519 public key";
+        *why = "x is not an Ed25519 public key";
         return -1;
     }
 

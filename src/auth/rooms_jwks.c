@@ -78,7 +78,7 @@ rooms_jwks_read(const json_t *keys, char *err, size_t errlen)
 
         if (set->nkeys == ROOMS_JWKS_MAX_KEYS) {
             rooms_jwks_passed(err, errlen, passed, i,
-                              "no more keys than 64 are taken");
+                              "only the first 64 keys are used");
             break;
         }
 
@@ -130,7 +130,7 @@ rooms_jwks_parse(const unsigned char *json, size_t len, char *err,
     if (root == NULL) {
         rooms_jwks_error(err, errlen, "%s in line %d, column %d",
                          json_error_code(&error) == json_error_duplicate_key
-                         ? "member doubled" : "not JSON", error.line,
+                         ? "duplicate member" : "not JSON", error.line,
                          error.column);
         return NULL;
     }

@@ -190,7 +190,7 @@ rooms_jws_choose(const json_t *header, const rooms_jwks_t *const *sets,
 
     if (fit->n == 0) {
         *why = kid.data ? "\"alg\" doesn't fit the key"
-                        : "no key serves this \"alg\"";
+                        : "no key is for this \"alg\"";
         return ROOMS_JWT_INVALID;
     }
 
@@ -346,7 +346,7 @@ rooms_jws_try(const rooms_jws_parts_t *parts, const rooms_jws_keys_t *fit,
     siglen = rooms_base64url_decode(sig, sizeof(sig), parts->signature);
 
     if (siglen < 0) {
-        *why = "the signature is no base64url, or too long";
+        *why = "the signature is not base64url, or too long";
         return ROOMS_JWT_INVALID;
     }
 
@@ -370,7 +370,7 @@ rooms_jws_try(const rooms_jws_parts_t *parts, const rooms_jws_keys_t *fit,
     }
 
     *why = fit->n > ROOMS_JWS_TRIES
-           ? "too many keys fit, and none of the first ones has signed the "
+           ? "too many keys match, and none of the first ones has signed the "
              "token"
            : "the signature doesn't match";
     return ROOMS_JWT_INVALID;
@@ -400,7 +400,7 @@ rooms_jws_verify(rooms_str_t token, const rooms_jwks_t *const *sets,
     if (buflen < ROOMS_JWT_BUF || rooms_jws_split(token, &parts) != 0
         || parts.signature.len == 0)
     {
-        *why = "the token is not three parts with dots between";
+        *why = "the token does not have three parts separated by dots";
         return ROOMS_JWT_INVALID;
     }
 
@@ -408,7 +408,7 @@ rooms_jws_verify(rooms_str_t token, const rooms_jwks_t *const *sets,
                               buflen);
 
     if (header == NULL) {
-        *why = "the header is no JSON object in base64url";
+        *why = "the header is not a JSON object in base64url";
         return ROOMS_JWT_INVALID;
     }
 
@@ -427,7 +427,7 @@ rooms_jws_verify(rooms_str_t token, const rooms_jwks_t *const *sets,
     n = rooms_base64url_decode(buf, buflen, parts.payload);
 
     if (n < 0) {
-        *why = "the payload is no base64url";
+        *why = "the payload is not base64url";
         return ROOMS_JWT_INVALID;
     }
 

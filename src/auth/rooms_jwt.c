@@ -123,9 +123,9 @@ rooms_jwt_identity(const json_t *claims, const rooms_jwt_check_t *check,
     out->sub = rooms_jwt_text(v, path, &p);
 
     if (out->sub.data == NULL || !rooms_participant_valid(out->sub)) {
-        *why = path->n ? "the participant's claim is missing or no id of 1 to "
-                         "255 visible ASCII characters"
-                       : "\"sub\" is missing or no id of 1 to 255 visible "
+        *why = path->n ? "the participant's claim is missing or not an id of "
+                         "1 to 255 visible ASCII characters"
+                       : "\"sub\" is missing or not an id of 1 to 255 visible "
                          "ASCII characters";
         return ROOMS_JWT_INVALID;
     }
@@ -135,8 +135,8 @@ rooms_jwt_identity(const json_t *claims, const rooms_jwt_check_t *check,
     out->tenant = v ? rooms_jwt_text(v, path, &p) : check->tenant;
 
     if (out->tenant.data == NULL || !rooms_tenant_valid(out->tenant)) {
-        *why = path->n ? "the tenant's claim is missing or no tenant id"
-                       : "\"tenant_id\" is missing or no tenant id";
+        *why = path->n ? "the tenant's claim is missing or not a tenant id"
+                       : "\"tenant_id\" is missing or not a tenant id";
         return ROOMS_JWT_INVALID;
     }
 
@@ -337,12 +337,12 @@ rooms_jwt_times(const json_t *claims, const rooms_jwt_check_t *check,
     iat_is = rooms_jwt_time(claims, "iat", &iat);
 
     if (rooms_jwt_time(claims, "exp", &out->exp) != 1) {
-        *why = "\"exp\" is missing or no time in seconds";
+        *why = "\"exp\" is missing or not a time in seconds";
         return ROOMS_JWT_INVALID;
     }
 
     if (nbf_is < 0 || iat_is < 0) {
-        *why = "\"nbf\" or \"iat\" is no time in seconds";
+        *why = "\"nbf\" or \"iat\" is not a time in seconds";
         return ROOMS_JWT_INVALID;
     }
 
@@ -374,7 +374,7 @@ rooms_jwt_claims(const json_t *claims, const rooms_jwt_check_t *check,
     rooms_jwt_e  rc;
 
     if (!json_is_object(claims)) {
-        *why = "the payload is no JSON object, or has a member twice";
+        *why = "the payload is not a JSON object, or has a duplicate member";
         return ROOMS_JWT_INVALID;
     }
 

@@ -88,7 +88,8 @@ invalid:
     memset(out, 0, sizeof(rooms_principal_t));
 
     if (why) {
-        *why = "no mock token: mock:<participant>@<tenant>[:admin]";
+        *why = "not a mock token, which is "
+               "mock:<participant>@<tenant>[:admin]";
     }
 
     return ROOMS_JWT_INVALID;

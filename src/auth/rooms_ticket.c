@@ -196,13 +196,13 @@ rooms_ticket_verify(rooms_str_t text, const rooms_str_t *secrets,
         || (object.len && memcmp(opens.data, object.data, object.len) != 0))
     {
         memset(out, 0, sizeof(rooms_principal_t));
-        *why = "the ticket is for something else";
+        *why = "the ticket is for another purpose";
         return ROOMS_JWT_INVALID;
     }
 
     if (out->exp <= now) {
         memset(out, 0, sizeof(rooms_principal_t));
-        *why = "the ticket has ended";
+        *why = "the ticket has expired";
         return ROOMS_JWT_EXPIRED;
     }
 

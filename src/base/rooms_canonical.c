@@ -192,7 +192,7 @@ static const char *
 rooms_canonical_integer(rooms_buf_t *b, json_int_t n)
 {
     if (n > ROOMS_CANONICAL_INT || n < -ROOMS_CANONICAL_INT) {
-        return "holds an integer past 2^53";
+        return "has an integer beyond 2^53";
     }
 
     rooms_json_int(b, n);
@@ -206,7 +206,7 @@ rooms_canonical_value(rooms_buf_t *b, json_t *value, const char *skip,
     unsigned depth)
 {
     if (depth > ROOMS_CANONICAL_DEPTH) {
-        return "is nested too deep";
+        return "is nested too deeply";
     }
 
     switch (json_typeof(value)) {
@@ -226,7 +226,7 @@ rooms_canonical_value(rooms_buf_t *b, json_t *value, const char *skip,
         return rooms_canonical_integer(b, json_integer_value(value));
 
     case JSON_REAL:
-        return "holds a number that is no integer";
+        return "has a number that is not an integer";
 
     case JSON_NULL:
         rooms_json_lit(b, "null");

@@ -258,7 +258,7 @@ rooms_name_rule(rooms_str_t name)
         seen |= rooms_is_seen(c);
     }
 
-    return seen ? NULL : "The name must have something that can be seen.";
+    return seen ? NULL : "The name must have a visible character.";
 }
 
 

@@ -240,7 +240,7 @@ ngx_rooms_import_sent(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
         ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
                       "rooms: events of an import were not taken: %s",
                       reply && reply->type == REDIS_REPLY_ERROR
-                      ? reply->str : "odd reply");
+                      ? reply->str : "unexpected reply");
         return NGX_ERROR;
     }
 

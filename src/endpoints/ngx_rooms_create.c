@@ -454,8 +454,8 @@ ngx_rooms_dm_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
     ctx->known = rc == NGX_OK && profile.deactivated == 0;
 
     if (ctx->known && profile.server.data && ctx->federation == NULL) {
-        return ngx_rooms_invalid(rq, "participant_id", "is of another server: "
-                                 "use fqid, of /v1/me/federated-dms");
+        return ngx_rooms_invalid(rq, "participant_id", "belongs to another "
+                                 "server: use /v1/me/federated-dms with fqid");
     }
 
     ctx->fresh = 0;

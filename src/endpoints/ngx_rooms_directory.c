@@ -137,7 +137,7 @@ ngx_rooms_directory_create(ngx_rooms_req_t *rq, rooms_state_e state)
     }
 
     if (rc == NGX_OK && !rooms_id_valid(d->cursor, "room-")) {
-        (void) ngx_rooms_invalid(rq, "cursor", "is no cursor of this list");
+        (void) ngx_rooms_invalid(rq, "cursor", "is not a cursor of this list");
         return NULL;
     }
 
@@ -206,7 +206,7 @@ ngx_rooms_directory_filters(ngx_rooms_req_t *rq, ngx_rooms_directory_t *d)
         d->type = rooms_type_parse(s);
 
         if (d->type < 0) {
-            return ngx_rooms_invalid(rq, "room_type", "is no type of room");
+            return ngx_rooms_invalid(rq, "room_type", "is not a type of room");
         }
 
         d->own = ngx_rooms_join(rq->pool, s, ngx_rooms_s(" "));
@@ -854,7 +854,7 @@ static void
 ngx_rooms_directory_broken(ngx_rooms_req_t *rq, rooms_str_t id)
 {
     ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
-                  "rooms: the store holds no valid room in \"%*s\"",
+                  "rooms: the store has invalid data for room \"%*s\"",
                   id.len, id.data);
 }
 

@@ -48,7 +48,8 @@ ngx_rooms_me_ask(ngx_rooms_req_t *rq)
     me->medium = ngx_rooms_body_str(rq, "avatar_media_id");
 
     if (me->medium.data && !rooms_id_valid(me->medium, "med-")) {
-        return ngx_rooms_invalid(rq, "avatar_media_id", "is no medium's id");
+        return ngx_rooms_invalid(rq, "avatar_media_id", "is not a medium's "
+                                                        "id");
     }
 
     if (ngx_rooms_batch(rq) == NULL
@@ -103,7 +104,7 @@ ngx_rooms_me_load(ngx_rooms_req_t *rq)
     {
         /* another participant's medium can't be the caller's avatar */
         return ngx_rooms_invalid(rq, "avatar_media_id",
-                                 "is no medium of yours");
+                                 "must be a medium that you have uploaded");
     }
 
     return rc;
@@ -158,7 +159,7 @@ ngx_rooms_me_picture(ngx_rooms_req_t *rq, ngx_rooms_me_t *me,
 
     if (ngx_rooms_body_str(rq, "avatar_url").data) {
         return ngx_rooms_invalid(rq, "avatar_media_id",
-                                 "can't stand beside avatar_url");
+                                 "must not be given together with avatar_url");
     }
 
     for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -368,7 +369,8 @@ ngx_rooms_preferences_decide(ngx_rooms_req_t *rq)
     }
 
     if (ngx_rooms_preferences_count(rq, had) > NGX_ROOMS_PREFERENCES_MAX) {
-        return ngx_rooms_invalid(rq, "body", "makes more than 64 preferences");
+        return ngx_rooms_invalid(rq, "body", "would make more than 64 "
+                                             "preferences");
     }
 
     if (json_object_size(rq->body) == 0) {

@@ -169,7 +169,7 @@ ngx_rooms_members_arguments(ngx_rooms_req_t *rq, ngx_rooms_page_t *page)
     }
 
     if (rc == NGX_OK && !rooms_participant_valid(page->after)) {
-        return ngx_rooms_invalid(rq, "cursor", "is no cursor of this list");
+        return ngx_rooms_invalid(rq, "cursor", "is not a cursor of this list");
     }
 
     rc = ngx_rooms_arg(rq, "membership", &s);

@@ -50,12 +50,12 @@ ngx_rooms_message_content(ngx_rooms_req_t *rq, rooms_str_t *content)
 
     if (ngx_rooms_message_has(rq, "replaces")) {
         return ngx_rooms_invalid(rq, "content.replaces",
-                                 "is for the events of edits alone");
+                                 "is reserved for edits");
     }
 
     if (ngx_rooms_message_has(rq, "_imported_sender")) {
         return ngx_rooms_invalid(rq, "content._imported_sender",
-                                 "is for imported events alone");
+                                 "is reserved for imported events");
     }
 
     raw = rooms_json_member(rooms_from_ngx(rq->text), "content");

@@ -786,7 +786,8 @@ ngx_rooms_offwalk_errand(ngx_rooms_errand_t *errand)
 
     default:
         ngx_log_error(NGX_LOG_ERR, w->timer.log, 0,
-                      "rooms: nothing becomes of \"%*s\" in \"%*s\": %s",
+                      "rooms: can't finish the offboarding of \"%*s\" in "
+                      "\"%*s\": %s",
                       w->id.len, w->id.data, errand->room.len,
                       errand->room.data,
                       ngx_rooms_error(errand->error)->code);

@@ -297,7 +297,7 @@ ngx_rooms_people_resume(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
     }
 
     if (p->range == NULL || s.len == 0) {
-        return ngx_rooms_invalid(rq, "cursor", "is no cursor of this list");
+        return ngx_rooms_invalid(rq, "cursor", "is not a cursor of this list");
     }
 
     p->after = ngx_rooms_join(rq->pool, p->range->prefix, s);

@@ -14,7 +14,7 @@
  * refused.
  */
 #define NGX_ROOMS_OFFBOARD_ERASED_TEXT                                        \
-    "the participant is erased: it has to be reactivated first"
+    "the participant was erased: reactivate it first"
 
 
 /*

@@ -430,7 +430,7 @@ ngx_rooms_room_take(ngx_rooms_req_t *rq)
                              &rq->view) != NGX_OK)
     {
         ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
-                      "rooms: the store holds no valid room in \"%*s\"",
+                      "rooms: the store has invalid data for room \"%*s\"",
                       rq->param[NGX_ROOMS_P_ROOM].len,
                       rq->param[NGX_ROOMS_P_ROOM].data);
         return NGX_ERROR;

@@ -69,12 +69,13 @@ ngx_rooms_settings_mute(ngx_rooms_req_t *rq, ngx_rooms_own_t *own)
 
     if (until.data && duration) {
         return ngx_rooms_invalid(rq, "duration",
-                                 "can't stand beside muted_until");
+                                 "must not be given together with "
+                                 "muted_until");
     }
 
     if (muted && !json_is_true(muted) && (until.data || duration)) {
         return ngx_rooms_invalid(rq, "muted",
-                                 "can't be false beside a time");
+                                 "must not be false together with a time");
     }
 
     if (until.data) {
@@ -82,7 +83,7 @@ ngx_rooms_settings_mute(ngx_rooms_req_t *rq, ngx_rooms_own_t *own)
 
         if (own->muted_until == -1) {
             return ngx_rooms_invalid(rq, "muted_until",
-                                     "must be a time as in RFC 3339");
+                                     "must be an RFC 3339 time");
         }
 
         /* don't store a mute that is over */
@@ -108,7 +109,8 @@ ngx_rooms_settings_mute(ngx_rooms_req_t *rq, ngx_rooms_own_t *own)
 
     if (muted == NULL) {
         return ngx_rooms_invalid(rq, "muted_until",
-                                 "or duration or muted is required");
+                                 "is required, unless duration or muted is "
+                                 "given");
     }
 
     own->muted_until = json_is_true(muted) ? NGX_ROOMS_MUTED_FOREVER : 0;

@@ -263,7 +263,7 @@ ngx_rooms_workspaces_load(ngx_rooms_req_t *rq)
 
         if (rc == NGX_OK && !rooms_id_valid(l->after, "ws-")) {
             return ngx_rooms_invalid(rq, "cursor",
-                                     "is no cursor of this list");
+                                     "is not a cursor of this list");
         }
 
         if (ngx_rooms_batch(rq) == NULL
@@ -711,7 +711,7 @@ ngx_rooms_workspace_members_load(ngx_rooms_req_t *rq)
 
         if (rc == NGX_OK && !rooms_participant_valid(l->after)) {
             return ngx_rooms_invalid(rq, "cursor",
-                                     "is no cursor of this list");
+                                     "is not a cursor of this list");
         }
 
         if (!rooms_id_valid(id, "ws-")) {

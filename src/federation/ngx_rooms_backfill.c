@@ -811,7 +811,8 @@ ngx_rooms_backfill_room(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
     if (space == NULL || bf->low < 1 || bf->high < 0) {
         ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
-                      "rooms: the store holds no valid history in \"%*s\"",
+                      "rooms: the store has an invalid history for room "
+                      "\"%*s\"",
                       bf->room.len, bf->room.data);
         return NGX_ERROR;
     }

@@ -52,8 +52,8 @@ ngx_rooms_federation_read(ngx_conf_t *cf, ngx_str_t *path,
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" %s", path,
-                       n == -1 ? "must be a file that not everybody may read"
-                                 " or write"
+                       n == -1 ? "must be a regular file that is not readable "
+                                 "or writable by everybody (chmod o-rw)"
                                : "must hold 32 bytes in base64");
 
     return NGX_CONF_ERROR;

@@ -318,7 +318,7 @@ ngx_rooms_peers_load(ngx_rooms_req_t *rq)
         }
 
         if (rc == NGX_OK && !rooms_peer_valid(peers->after)) {
-            return ngx_rooms_invalid(rq, "cursor", "is no cursor of this "
+            return ngx_rooms_invalid(rq, "cursor", "is not a cursor of this "
                                      "list");
         }
 

@@ -482,7 +482,7 @@ ngx_rooms_peer_members_begin(ngx_rooms_req_t *rq)
     }
 
     if (rc == NGX_OK && !rooms_participant_valid(page->after)) {
-        return ngx_rooms_invalid(rq, "cursor", "is no cursor of this list");
+        return ngx_rooms_invalid(rq, "cursor", "is not a cursor of this list");
     }
 
     page->members = ngx_palloc(rq->pool,
@@ -762,7 +762,7 @@ ngx_rooms_history_begin(ngx_rooms_req_t *rq)
             || h->before.len > 16)
         {
             return ngx_rooms_invalid(rq, "before",
-                                     "is no cursor of this list");
+                                     "is not a cursor of this list");
         }
     }
 

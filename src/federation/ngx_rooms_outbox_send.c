@@ -140,7 +140,7 @@ ngx_rooms_outbox_events(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 
         if (rc == NGX_ERROR) {
             ngx_log_error(NGX_LOG_ERR, o->timer.log, 0,
-                          "rooms: the store holds no valid room \"%*s\"",
+                          "rooms: the store has invalid data for room \"%*s\"",
                           room->id.len, room->id.data);
         }
 

@@ -295,8 +295,9 @@ ngx_rooms_pdu_found_person(ngx_rooms_pdu_t *pdu, void *iter,
         || ngx_rooms_parse_member(ngx_rooms_reply_str(row), id, &m) != NGX_OK)
     {
         ngx_log_error(NGX_LOG_ERR, pdu->log, 0,
-                      "rooms: the store holds no valid participant \"%*s\" "
-                      "of \"%*s\"", id.len, id.data, pdu->room->id.len,
+                      "rooms: the store has invalid data for participant "
+                      "\"%*s\" of room "
+                      "\"%*s\"", id.len, id.data, pdu->room->id.len,
                       pdu->room->id.data);
         return NGX_OK;
     }

@@ -331,7 +331,7 @@ ngx_rooms_body_fault(ngx_rooms_req_t *rq, json_error_t *error)
     switch (json_error_code(error)) {
 
     case json_error_duplicate_key:
-        problem = "is given twice, or has a member that is";
+        problem = "is given twice, or has a duplicate member";
         break;
 
     case json_error_null_character:
@@ -355,7 +355,7 @@ ngx_rooms_body_fault(ngx_rooms_req_t *rq, json_error_t *error)
         return NGX_ERROR;
 
     case json_error_end_of_input_expected:
-        return ngx_rooms_invalid(rq, "body", "goes on behind the object");
+        return ngx_rooms_invalid(rq, "body", "continues after the object");
 
     default:
         problem = "is not valid JSON";
@@ -705,7 +705,7 @@ ngx_rooms_arg_cursor(ngx_rooms_req_t *rq, const char *name, u_char kind,
     if (s.len > 512 || ngx_decode_base64url(&dst, &src) != NGX_OK
         || dst.len < 3 || dst.data[0] != '1' || dst.data[1] != kind)
     {
-        return ngx_rooms_invalid(rq, name, "is no cursor of this list");
+        return ngx_rooms_invalid(rq, name, "is not a cursor of this list");
     }
 
     value->data = dst.data + 2;

@@ -50,7 +50,8 @@ ngx_rooms_cors_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (ngx_strcmp(value[1].data, "off") == 0) {
         return cf->args->nelts == 2 ? NGX_CONF_OK
-                                    : "has \"off\" beside an origin";
+                                    : "must not have both \"off\" and an "
+                                      "origin";
     }
 
     cors = ngx_pcalloc(cf->pool, sizeof(ngx_rooms_cors_t));
@@ -69,7 +70,7 @@ ngx_rooms_cors_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (ngx_strcmp(value[i].data, "*") == 0) {
 
             if (cf->args->nelts > 2) {
-                return "has \"*\" beside an origin";
+                return "must not have both \"*\" and an origin";
             }
 
             cors->any = 1;
@@ -80,9 +81,9 @@ ngx_rooms_cors_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         if (!ngx_rooms_cors_is_origin(&value[i])) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "rooms_cors_origin: \"%V\" is no origin; an "
-                               "origin is \"https://host\" or "
-                               "\"https://host:port\", without a path",
+                               "rooms_cors_origin: \"%V\" is not an origin, "
+                               "which is \"https://host\" or "
+                               "\"https://host:port\" without a path",
                                &value[i]);
             return NGX_CONF_ERROR;
         }
@@ -175,8 +176,8 @@ ngx_rooms_cors_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
     if (conf->cors && conf->cors->any && conf->cors_credentials) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "rooms_cors_credentials needs a list of origins: "
-                           "with \"rooms_cors_origin *\" every page could "
-                           "act as whoever visits it");
+                           "with \"rooms_cors_origin *\" every page could act "
+                           "as its visitors");
         return NGX_ERROR;
     }
 

@@ -50,7 +50,7 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
           "a message can be edited for 24 hours" },
     [ROOMS_E_REDACT] =
         { 403, "SW_REDACT_FORBIDDEN",
-          "only its sender, or who has power 50, can redact a message" },
+          "only its sender, or a member with power 50, can redact a message" },
 
     [NGX_ROOMS_E_AUTH_INVALID] =
         { 401, "SW_AUTH_INVALID_TOKEN", "a valid bearer token is needed" },
@@ -58,12 +58,12 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
         { 401, "SW_AUTH_EXPIRED_TOKEN", "the token has expired" },
     [NGX_ROOMS_E_AUTH_TENANT] =
         { 403, "SW_AUTH_TENANT_MISMATCH",
-          "the token is of another tenant than this server" },
+          "the token is for another tenant" },
     [NGX_ROOMS_E_AUTH_PERMISSION] =
         { 403, "SW_AUTH_INSUFFICIENT_PERMISSION",
           "this needs a tenant administrator" },
     [NGX_ROOMS_E_LINK] =
-        { 403, "SW_MEDIA_LINK_INVALID", "the link is wrong, or has ended" },
+        { 403, "SW_MEDIA_LINK_INVALID", "the link is invalid or has expired" },
     [NGX_ROOMS_E_DEACTIVATED] =
         { 403, "SW_PARTICIPANT_DEACTIVATED",
           "this participant was deactivated" },
@@ -85,21 +85,23 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
         { 404, "SW_TENANT_NOT_FOUND", "the tenant is not registered" },
     [NGX_ROOMS_E_CONFLICT] =
         { 409, "SW_CONFLICT",
-          "others changed the same thing; nothing was changed, try again" },
+          "other requests changed the same data; nothing was changed, try "
+          "again" },
     [NGX_ROOMS_E_IDEMPOTENCY] =
         { 409, "SW_IDEMPOTENCY_CONFLICT",
           "this Idempotency-Key was used with another request" },
     [NGX_ROOMS_E_PRECONDITION] =
-        { 412, "SW_PRECONDITION_FAILED", "the room is no longer as it was" },
+        { 412, "SW_PRECONDITION_FAILED", "the room has changed since it was "
+                                         "read" },
     [NGX_ROOMS_E_RATE_LIMIT] =
         { 429, "SW_RATE_LIMIT_EXCEEDED", "too many requests" },
     [NGX_ROOMS_E_UPGRADE] =
         { 426, "SW_UPGRADE_REQUIRED",
-          "this takes a WebSocket's handshake over HTTP/1.1" },
+          "this needs a WebSocket handshake over HTTP/1.1" },
     [NGX_ROOMS_E_STORE] =
         { 503, "SW_STORE_UNAVAILABLE", "the store can't be reached" },
     [NGX_ROOMS_E_INTERNAL] =
-        { 500, "SW_INTERNAL", "something went wrong here" },
+        { 500, "SW_INTERNAL", "an internal error occurred" },
     [NGX_ROOMS_E_GATEWAY] =
         { 502, "SW_INTERNAL", "a server behind this one failed" },
     [NGX_ROOMS_E_GATEWAY_TIMEOUT] =
@@ -191,7 +193,7 @@ ngx_rooms_error_said(ngx_uint_t status)
         return rooms_cstr("access is denied");
 
     case 412:
-        return rooms_cstr("what is asked for is no longer as it was");
+        return rooms_cstr("the resource has changed");
 
     case 414:
         return rooms_cstr("the URI is too long");

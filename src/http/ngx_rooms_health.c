@@ -43,7 +43,7 @@ ngx_rooms_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (clcf->handler) {
-        return "has another handler beside it in this location";
+        return "conflicts with another handler in this location";
     }
 
     value = cf->args->elts;

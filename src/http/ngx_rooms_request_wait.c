@@ -300,7 +300,7 @@ ngx_rooms_fail_body(ngx_rooms_req_t *rq)
     rq->retry_after = NGX_ROOMS_BODY_LATER;
 
     return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE,
-                          "the body can't be kept now");
+                          "the body can't be stored now");
 }
 
 
@@ -312,7 +312,7 @@ ngx_rooms_fail_disk(ngx_rooms_req_t *rq, ngx_err_t err)
     }
 
     return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE,
-                          "the disk can't be used for it now");
+                          "the disk can't be used now");
 }
 
 
@@ -499,7 +499,7 @@ ngx_rooms_wait_work(ngx_rooms_req_t *rq, ngx_rooms_work_t *w)
 
     if (ngx_rooms_work_start(w) != NGX_OK) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_STORE,
-                              "too much is under way here");
+                              "too many requests are in progress");
     }
 
     return NGX_AGAIN;

@@ -519,8 +519,8 @@ ngx_rooms_status_prometheus(ngx_rooms_out_t *out)
                             ngx_rooms_status->store_down ? 0 : 1);
 
     ngx_rooms_status_metric(out, "rooms_store_warnings", "gauge",
-                            "Nodes of stores that may lose data, or take "
-                            "none.");
+                            "Nodes of stores that may lose data or can't be "
+                            "written.");
 
     for (i = 0; i < NGX_ROOMS_INSPECT_KINDS; i++) {
         ngx_rooms_status_printf(out, "rooms_store_warnings{kind=\"%s\"} "
@@ -535,7 +535,7 @@ ngx_rooms_status_prometheus(ngx_rooms_out_t *out)
                             ngx_rooms_status->conflicts);
 
     ngx_rooms_status_metric(out, "rooms_streams", "gauge",
-                            "Readers that wait for news.");
+                            "Readers that wait for new events.");
     ngx_rooms_status_printf(out, "rooms_streams{transport=\"poll\"} %uA\n",
                             ngx_rooms_status_sum(NGX_ROOMS_GAUGE_POLLS));
     ngx_rooms_status_printf(out, "rooms_streams{transport=\"sse\"} %uA\n",

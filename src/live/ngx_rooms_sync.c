@@ -88,7 +88,7 @@ ngx_rooms_sync_since(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 
         if (n == NGX_ERROR || n > (off_t) (INT64_C(1) << 53)) {
             return ngx_rooms_invalid(rq, "Last-Event-ID",
-                                     "is no position of ours");
+                                     "is not a valid position");
         }
 
         s->from = n;

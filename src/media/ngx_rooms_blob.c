@@ -431,7 +431,7 @@ ngx_rooms_blob_open(ngx_file_t *file, ngx_pool_t *pool, ngx_log_t *log,
 
     if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_size != size) {
         ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "rooms: \"%s\" is not the file of %O bytes that it was",
+                      "rooms: \"%s\" no longer has its %O bytes",
                       path, size);
         ngx_pool_run_cleanup_file(pool, fd);
 

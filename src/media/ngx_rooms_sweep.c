@@ -110,8 +110,8 @@ ngx_rooms_sweep_init_worker(ngx_array_t *sweeps, ngx_cycle_t *cycle)
         if (s[i].shared) {
             ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
                           "rooms: rooms_media_path \"%V\" is used with more "
-                          "than one store or prefix, so what neither refers "
-                          "to isn't removed from it", &s[i].path->name);
+                          "than one store or prefix, so unreferenced files "
+                          "aren't removed from it", &s[i].path->name);
             continue;
         }
 

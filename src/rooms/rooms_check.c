@@ -200,14 +200,15 @@ rooms_check_type(const rooms_input_t *in, rooms_change_t *out)
     case ROOMS_IF_INVITED:
         if (in->actor.membership == ROOMS_LEAVE) {
             return rooms_fail(out, ROOMS_E_INVARIANT, NULL,
-                              "A room of this type is joined by invite.");
+                              "Rooms of this type can only be joined by "
+                              "invite.");
         }
 
         return ROOMS_OK;
 
     case ROOMS_NO_EXPORT:
         return rooms_fail(out, ROOMS_E_EXPORT_REFUSED, NULL,
-                          "A room of this kind is not exported.");
+                          "Rooms of this type can not be exported.");
 
     default:
         return ROOMS_OK;

@@ -178,7 +178,7 @@ rooms_create_type(const rooms_create_t *in, rooms_type_e type,
 
     case ROOMS_PUBLIC:
         if (in->is_public == 0) {
-            problem = "A public room is public.";
+            problem = "A public room can not be private.";
 
         } else if (in->scope.data) {
             problem = "A public room can not be incognito.";
@@ -192,7 +192,7 @@ rooms_create_type(const rooms_create_t *in, rooms_type_e type,
         break;
 
     default:
-        problem = "A room of this type is not created here.";
+        problem = "Rooms of this type can not be created here.";
     }
 
     if (problem) {

@@ -166,7 +166,7 @@ rooms_is_message(const rooms_message_t *message, rooms_change_t *out)
     }
 
     return rooms_fail(out, ROOMS_E_VALIDATION, "event_id",
-                      "The event is no message.");
+                      "The event is not a message.");
 }
 
 

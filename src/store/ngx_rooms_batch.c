@@ -270,7 +270,7 @@ ngx_rooms_reply_pool(const redisReadTask *task)
     /* nothing was asked: a reply that can't be made ends the connection */
 
     ngx_log_error(NGX_LOG_ERR, lane->timer.log, 0,
-                  "rooms: redis \"%V\" answers what was not asked",
+                  "rooms: redis \"%V\" sent an unexpected reply",
                   &lane->node->name);
 
     return NULL;

@@ -1382,8 +1382,8 @@ ngx_rooms_schema_known(rooms_str_t prefix, rooms_str_t tenant,
 
     ngx_log_error(NGX_LOG_ERR, log, 0,
                   "rooms: \"%V:{%V}:tenant\" has schema \"%V\", this module "
-                  "knows schema " NGX_ROOMS_SCHEMA " alone: nothing of the "
-                  "tenant is read or written", &p, &t, &s);
+                  "supports only schema " NGX_ROOMS_SCHEMA ": the tenant is "
+                  "neither read nor written", &p, &t, &s);
 
     return 0;
 }
@@ -1427,7 +1427,7 @@ ngx_rooms_commit_result(ngx_rooms_batch_t *b, int64_t *position,
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2) {
         ngx_log_error(NGX_LOG_ERR, log, 0, "rooms: commit failed: %s",
                       reply->type == REDIS_REPLY_ERROR ? reply->str
-                                                       : "odd reply");
+                                                       : "unexpected reply");
         return NGX_ROOMS_COMMIT_ERROR;
     }
 

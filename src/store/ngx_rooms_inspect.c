@@ -223,7 +223,7 @@ ngx_rooms_inspect_log(ngx_rooms_node_t *node, ngx_uint_t kind,
 
     case NGX_ROOMS_INSPECT_REPLICA:
         ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "rooms: redis \"%V\" is a replica and takes no changes",
+                      "rooms: redis \"%V\" is a read-only replica",
                       &node->name);
         break;
     }

@@ -344,7 +344,7 @@ ngx_rooms_topology_leave(ngx_rooms_store_t *store)
     ps = store->pubsub;
 
     if (ps->connection && ps->node->out) {
-        ngx_rooms_pubsub_close(ps, "is to no node of the cluster");
+        ngx_rooms_pubsub_close(ps, "is no longer on a cluster node");
     }
 }
 
@@ -406,7 +406,7 @@ ngx_rooms_discovered_slots(ngx_rooms_server_t *source, redisReply *reply)
         ngx_log_error(NGX_LOG_ERR, store->log, 0,
                       "rooms: no slots from \"%V\": %s", &store->name,
                       reply->type == REDIS_REPLY_ERROR ? reply->str
-                                                       : "odd reply");
+                                                       : "unexpected reply");
         return;
     }
 
@@ -606,8 +606,8 @@ ngx_rooms_discovered_primary(ngx_rooms_server_t *source, redisReply *address,
 
     if (server == NULL) {
         ngx_log_error(NGX_LOG_ERR, store->log, 0,
-                      "rooms: sentinels of \"%V\" name \"%V\", which is no "
-                      "address", &store->name, &host);
+                      "rooms: sentinels of \"%V\" name \"%V\", which is not "
+                      "an address", &store->name, &host);
         return;
     }
 
@@ -640,7 +640,7 @@ ngx_rooms_discovered_primary(ngx_rooms_server_t *source, redisReply *address,
     /* the old node may never deliver what is published on the new one */
 
     if (store->pubsub->connection) {
-        ngx_rooms_pubsub_close(store->pubsub, "is to no primary any longer");
+        ngx_rooms_pubsub_close(store->pubsub, "is no longer on a primary");
     }
 }
 

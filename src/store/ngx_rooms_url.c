@@ -76,7 +76,7 @@ ngx_rooms_store_unix(ngx_conf_t *cf, u_char *p, u_char *last,
 
     if (query) {
         if (last - query < 5 || ngx_strncmp(query, "?db=", 4) != 0) {
-            return "knows no query but \"?db=N\"";
+            return "supports only the query \"?db=N\"";
         }
 
         node->db = ngx_atoi(query + 4, last - query - 4);
@@ -286,7 +286,7 @@ ngx_rooms_store_parse(ngx_conf_t *cf, ngx_str_t *url, ngx_rooms_store_t *store)
     }
 
     if (store->kind == NGX_ROOMS_STORE_CLUSTER) {
-        return node->db ? "names a database, and a cluster has only 0"
+        return node->db ? "names a database, but a cluster has only database 0"
                         : ngx_rooms_store_seeds(cf, p, slash ? slash : last,
                                                 6379, store);
     }

@@ -161,7 +161,7 @@ static const jwks_case_t  jwks_cases[] = {
     { "array", "[]", "\"keys\"", 0 },
     { "keys missing", "{}", "\"keys\"", 0 },
     { "keys an object", "{\"keys\":{}}", "\"keys\"", 0 },
-    { "member twice", "{\"keys\":[],\"keys\":[]}", "doubled", 0 },
+    { "member twice", "{\"keys\":[],\"keys\":[]}", "duplicate", 0 },
     { "key a string", KEYS("1,\"x\""), "keys[1]: not an object", 0 },
     { "key null", KEYS("null"), "keys[0]: not an object", 0 },
     { "kty missing", KEYS("[],[],{}"), "keys[2]: \"kty\"", 0 },
@@ -225,9 +225,9 @@ static const jwks_case_t  jwks_cases[] = {
     { "Ed25519 x too long", KEYS("{\"kty\":\"OKP\",\"crv\":\"Ed25519\","
       "\"x\":\"" Z32 "AA\"}"), "length", 0 },
     { "Ed25519 x short", KEYS("{\"kty\":\"OKP\",\"crv\":\"Ed25519\","
-      "\"x\":\"AAAA\"}"), "no Ed25519", 0 },
+      "\"x\":\"AAAA\"}"), "not an Ed25519", 0 },
     { "Ed25519 of small order", KEYS("{\"kty\":\"OKP\",\"crv\":\"Ed25519\","
-      "\"x\":\"" Z32 "\"}"), "no Ed25519", 0 }
+      "\"x\":\"" Z32 "\"}"), "not an Ed25519", 0 }
 };
 
 
@@ -337,7 +337,7 @@ test_jwks_limits(void **state)
         strcat(json, "]}");
         set = rooms_jwks_parse((void *) json, strlen(json), err, 128);
         assert_int_equal(set->nkeys, 64);
-        assert_true((strstr(err, "keys[64]: no more") != NULL) == (n == 65));
+        assert_true((strstr(err, "keys[64]: only") != NULL) == (n == 65));
         rooms_jwks_free(set);
     }
 

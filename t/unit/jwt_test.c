@@ -859,7 +859,7 @@ test_payload_spelling(void **state)
         t[n++] = '.';
         b64(t + n, sizeof(t) - n, mac, sizeof(mac));
         assert_int_equal(verify(t), ROOMS_JWT_INVALID);
-        assert_string_equal(why, "the payload is no base64url");
+        assert_string_equal(why, "the payload is not base64url");
     }
 }
 
