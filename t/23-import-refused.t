@@ -185,7 +185,7 @@ package main; our ($json, $valid, $m1, $e1);
   zip({ name => 'manifest.json', data => $json->encode(manifest()) },
       map { { name => 'a', data => 'x', local => { flags => 0, extra => $_ },
               central => { flags => 0, extra => $_ } } }
-      pack('v v C V', 0x7075, 5 + 4, 1, Compress::Raw::Zlib::crc32('a')) . '../b'), qr/climbs/])
+      pack('v v C V', 0x7075, 5 + 4, 1, Compress::Raw::Zlib::crc32('a')) . '../b'), qr/leaves the folder/])
 
 
 
@@ -205,7 +205,7 @@ my %m = (name => 'manifest.json', data => $json->encode(manifest()));
 
  ['stored: events', zip({ name => 'manifest.json', data =>
              $json->encode(manifest(events =>
-                 [map { event($_, 'x' x 1100) } 1 .. 3500])) }), qr/would be written.*rooms_import_limits/])
+                 [map { event($_, 'x' x 1100) } 1 .. 3500])) }), qr/would write more.*rooms_import_limits/])
 
 
 
@@ -222,12 +222,12 @@ my @reactions = map {
 } 1 .. 140;
 ('413 SW_BUNDLE_TOO_LARGE',
  ['stored: reactions', zip({ name => 'manifest.json', data =>
-             $json->encode(manifest(events => \@reactions)) }), qr/would be written.*rooms_import_limits/],
+             $json->encode(manifest(events => \@reactions)) }), qr/would write more.*rooms_import_limits/],
  ['stored: tables', zip({ name => 'manifest.json', data =>
              '{"events":[' . join(',', map {
                  qq({"id":"$_","sender_id":"a","content":{},)
                  . qq("event_type":"swp.room.message","origin_ts":1,)
-                 . qq("stream_position":$_}) } 1 .. 17_000) . '}' }), qr/would be written.*rooms_import_limits/])
+                 . qq("stream_position":$_}) } 1 .. 17_000) . '}' }), qr/would write more.*rooms_import_limits/])
 
 
 
@@ -281,7 +281,7 @@ my $with = sub {
  ['a key of a content twice',
   $with->('"body"', '"body":"x","b\\u006fdy"'), qr/events\[0\]/],
  ['a participant twice',
-  $with->('"participants":\{', '"participants":{"alice":{},'), qr/alice comes twice/])
+  $with->('"participants":\{', '"participants":{"alice":{},'), qr/alice occurs twice/])
 
 
 

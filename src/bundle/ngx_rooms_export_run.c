@@ -520,7 +520,7 @@ ngx_rooms_export_wait(ngx_rooms_export_t *x)
     }
 
     if (ngx_handle_write_event(wev, clcf->send_lowat) != NGX_OK) {
-        return ngx_rooms_export_fail(x, "the client can't be waited for");
+        return ngx_rooms_export_fail(x, "waiting for the client failed");
     }
 
     return NGX_OK;

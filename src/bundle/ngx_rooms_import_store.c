@@ -238,7 +238,7 @@ ngx_rooms_import_sent(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 
     if (reply == NULL || reply->type != REDIS_REPLY_INTEGER) {
         ngx_log_error(NGX_LOG_ERR, rq->r->connection->log, 0,
-                      "rooms: events of an import were not taken: %s",
+                      "rooms: the store refused events of an import: %s",
                       reply && reply->type == REDIS_REPLY_ERROR
                       ? reply->str : "unexpected reply");
         return NGX_ERROR;

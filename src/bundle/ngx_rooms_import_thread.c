@@ -188,9 +188,9 @@ ngx_rooms_import_bounded(ngx_rooms_import_t *im)
         return NGX_OK;
     }
 
-    rooms_faults_add(&im->faults, "file", "what would be written into the "
-                     "store has more than the %llu bytes that "
-                     "rooms_import_limits allows",
+    rooms_faults_add(&im->faults, "file", "the import would write more into "
+                     "the store than the %llu bytes that rooms_import_limits "
+                     "allows",
                      (unsigned long long) im->limits.stored);
 
     return ngx_rooms_import_fail(im, NGX_ROOMS_IMPORT_TOO_LARGE);

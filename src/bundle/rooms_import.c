@@ -252,7 +252,7 @@ rooms_import_event(rooms_import_t *im, rooms_str_t slice,
         break;
 
     case 1:
-        rooms_import_fault(im, index, "id", "is that of an event before");
+        rooms_import_fault(im, index, "id", "is that of an earlier event");
         return 0;
 
     default:
@@ -372,7 +372,7 @@ rooms_import_participant(rooms_import_t *im, rooms_str_t key, json_t *o)
     rc = rooms_import_map_add(&im->people, key, (uint32_t) at);
 
     if (rc == 1) {
-        rooms_faults_add(im->faults, "participants", "%.*s comes twice",
+        rooms_faults_add(im->faults, "participants", "%.*s occurs twice",
                          key.len < 64 ? (int) key.len : 64, key.data);
     }
 
@@ -538,7 +538,7 @@ rooms_import_media_ids(rooms_import_t *im, json_t *o, uint32_t index,
 
         case 1:
             rooms_faults_add(im->faults, "media", "media[%llu]: the media_id "
-                             "is that of a medium before",
+                             "is that of an earlier medium",
                              (unsigned long long) at);
         }
     }

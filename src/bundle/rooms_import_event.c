@@ -131,7 +131,7 @@ rooms_import_write(rooms_import_t *im, rooms_str_t slice, rooms_buf_t *b,
     json.data = im->scratch;
 
     if (rooms_import_parse(im, json, &e) != 0) {
-        return rooms_import_problem(im, "", "is no event");
+        return rooms_import_problem(im, "", "is not an event");
     }
 
     if (rooms_str_eq(e.unreadable, rooms_cstr("true"))) {

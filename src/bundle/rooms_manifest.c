@@ -165,7 +165,7 @@ static int
 rooms_manifest_value(rooms_manifest_t *m, const u_char *p)
 {
     if (m->scan.depth == 0) {
-        return *p == '{' ? 0 : rooms_manifest_fail(m, "it is no object");
+        return *p == '{' ? 0 : rooms_manifest_fail(m, "it is not an object");
     }
 
     if (m->scan.depth == 1 && m->section != ROOMS_MANIFEST_MEMBER) {
@@ -201,9 +201,9 @@ rooms_manifest_list(rooms_manifest_t *m, u_char ch)
 {
     if (ch != '[' && (ch != '{' || m->section == ROOMS_MANIFEST_EVENT)) {
         return rooms_manifest_fail(m, m->section == ROOMS_MANIFEST_EVENT
-                                      ? "events is no array"
-                                      : "participants, media or "
-                                        "missing_media is no list");
+                                      ? "events is not an array"
+                                      : "participants, media or missing_media "
+                                        "is not a list");
     }
 
     m->listing = ch;
@@ -309,7 +309,7 @@ rooms_manifest_member(rooms_manifest_t *m)
         if (m->seen_len[i] == m->key.len
             && memcmp(m->seen[i], m->key_buf, m->key.len) == 0)
         {
-            return rooms_manifest_fail(m, "a key comes twice");
+            return rooms_manifest_fail(m, "a key occurs twice");
         }
     }
 

@@ -149,14 +149,14 @@ rooms_check_member(rooms_manifest_check_t *c, rooms_str_t key,
     } else if (rooms_str_eq(key, rooms_cstr("exported_at"))) {
 
         if (!rooms_check_time(slice)) {
-            rooms_check_fault(&at, "", "is no RFC 3339 time since 1970");
+            rooms_check_fault(&at, "", "is not an RFC 3339 time since 1970");
         }
 
     } else if (rooms_str_eq(key, rooms_cstr("exported_by"))
                || rooms_str_eq(key, rooms_cstr("server_name")))
     {
         if (!json_is_string(v)) {
-            rooms_check_fault(&at, "", "is no string");
+            rooms_check_fault(&at, "", "is not a string");
         }
     }
 
@@ -176,7 +176,7 @@ rooms_check_room(rooms_check_at_t *at, json_t *room)
     c = at->check;
 
     if (!json_is_object(room)) {
-        rooms_check_fault(at, "", "is no object");
+        rooms_check_fault(at, "", "is not an object");
         return;
     }
 
@@ -184,7 +184,7 @@ rooms_check_room(rooms_check_at_t *at, json_t *room)
     type = json_string_value(v);
 
     if (type == NULL) {
-        rooms_check_fault(at, "room_type", "is missing or no string");
+        rooms_check_fault(at, "room_type", "is missing or not a string");
         return;
     }
 
@@ -193,13 +193,13 @@ rooms_check_room(rooms_check_at_t *at, json_t *room)
     if (c->refused == NULL && strcmp(type, "group") != 0
         && strcmp(type, "public") != 0 && strcmp(type, "dm") != 0)
     {
-        rooms_check_fault(at, "room_type", "is no kind of room");
+        rooms_check_fault(at, "room_type", "is not a type of room");
     }
 
     v = json_object_get(room, "federated");
 
     if (v && !json_is_boolean(v) && !json_is_null(v)) {
-        rooms_check_fault(at, "federated", "is no boolean");
+        rooms_check_fault(at, "federated", "is not a boolean");
     }
 
     v = json_object_get(room, "scope_kind");
@@ -261,7 +261,7 @@ rooms_check_medium(rooms_manifest_check_t *c, rooms_str_t key,
 
     if (o == NULL || !json_is_object(o)) {
         if (o) {
-            rooms_check_fault(&at, "", "is no object");
+            rooms_check_fault(&at, "", "is not an object");
         }
 
         return rooms_check_done(&at, o);
@@ -278,13 +278,13 @@ rooms_check_medium(rooms_manifest_check_t *c, rooms_str_t key,
     if (sha.data == NULL || !rooms_sha256_hex_valid(sha)
         || (key.data && !rooms_str_eq(key, sha)))
     {
-        rooms_check_fault(&at, "sha256", "is no SHA-256 in lower case");
+        rooms_check_fault(&at, "sha256", "is not a SHA-256 in lower case");
     }
 
     v = json_object_get(o, "size");
 
     if (!json_is_integer(v) || json_integer_value(v) < 0) {
-        rooms_check_fault(&at, "size", "is missing or no number of bytes");
+        rooms_check_fault(&at, "size", "is missing or not a number of bytes");
     }
 
     rooms_check_text(&at, o, "name");
@@ -310,7 +310,7 @@ rooms_check_participant(rooms_manifest_check_t *c, rooms_str_t key,
     o = rooms_check_parse(&at, slice);
 
     if (o && !json_is_object(o)) {
-        rooms_check_fault(&at, "", "is no object");
+        rooms_check_fault(&at, "", "is not an object");
 
     } else if (o && key.data == NULL) {
         v = json_object_get(o, "participant_id");
@@ -339,7 +339,7 @@ rooms_check_text(rooms_check_at_t *at, json_t *o, const char *key)
     v = json_object_get(o, key);
 
     if (v && !json_is_null(v) && !json_is_string(v)) {
-        rooms_check_fault(at, key, "is no string");
+        rooms_check_fault(at, key, "is not a string");
     }
 }
 
@@ -523,7 +523,7 @@ rooms_check_object(rooms_check_at_t *at, rooms_str_t slice)
     is = json_is_object(o);
 
     if (o && !is) {
-        rooms_check_fault(at, "", "is no object");
+        rooms_check_fault(at, "", "is not an object");
     }
 
     json_decref(o);
@@ -560,13 +560,13 @@ rooms_check_event(rooms_manifest_check_t *c, rooms_str_t slice,
     rooms_check_type(&at, e);
 
     if (e->content.len == 0 || e->content.data[0] != '{') {
-        rooms_check_fault(&at, "content", "is missing or no object");
+        rooms_check_fault(&at, "content", "is missing or not an object");
     }
 
     v = e->raw[ROOMS_CHECK_UNINDEXED];
 
     if (v.data && v.data[0] != 't' && v.data[0] != 'f') {
-        rooms_check_fault(&at, "do_not_index", "is no boolean");
+        rooms_check_fault(&at, "do_not_index", "is not a boolean");
     }
 
     rooms_check_position(&at, e);
@@ -582,7 +582,7 @@ rooms_check_id(rooms_check_at_t *at, rooms_str_t id, const char *key)
     size_t  i;
 
     if (id.data == NULL) {
-        rooms_check_fault(at, key, "is missing or no string");
+        rooms_check_fault(at, key, "is missing or not a string");
         return;
     }
 
@@ -593,7 +593,7 @@ rooms_check_id(rooms_check_at_t *at, rooms_str_t id, const char *key)
     }
 
     if (i != id.len || id.len == 0 || id.len > ROOMS_CHECK_ID_MAX) {
-        rooms_check_fault(at, key, "is no id");
+        rooms_check_fault(at, key, "is not an id");
     }
 }
 
@@ -605,7 +605,7 @@ rooms_check_type(rooms_check_at_t *at, const rooms_check_event_t *e)
     size_t  i;
 
     if (e->type.data == NULL) {
-        rooms_check_fault(at, "event_type", "is missing or no string");
+        rooms_check_fault(at, "event_type", "is missing or not a string");
         return;
     }
 
@@ -622,7 +622,7 @@ rooms_check_type(rooms_check_at_t *at, const rooms_check_event_t *e)
     if (e->type.len <= 9 || e->type.len > ROOMS_CHECK_ID_MAX
         || i != e->type.len || memcmp(e->type.data, "swp.room.", 9) != 0)
     {
-        rooms_check_fault(at, "event_type", "is no swp.room. type");
+        rooms_check_fault(at, "event_type", "is not a swp.room. type");
     }
 }
 
@@ -634,11 +634,11 @@ rooms_check_position(rooms_check_at_t *at, const rooms_check_event_t *e)
 
     if (rooms_check_integer(e->raw[ROOMS_CHECK_POSITION], &position) != 0) {
         rooms_check_fault(at, "stream_position",
-                          "is missing or no positive integer");
+                          "is missing or not a positive integer");
 
     } else if (at->check->events > 1 && position <= at->check->position) {
         rooms_check_fault(at, "stream_position",
-                          "is not above that of the event before");
+                          "is not above that of the previous event");
 
     } else {
         at->check->position = position;
@@ -678,17 +678,17 @@ rooms_check_times(rooms_check_at_t *at, const rooms_check_event_t *e)
 
         if (v.data && !rooms_check_time(v)) {
             rooms_check_fault(at, times[i].name,
-                              "is no RFC 3339 time since 1970");
+                              "is not an RFC 3339 time since 1970");
         }
     }
 
     if (e->raw[ROOMS_CHECK_ORIGIN_TS].data) {
 
         if (e->origin_ts == -1) {
-            rooms_check_fault(at, "origin_ts", "is no number of seconds");
+            rooms_check_fault(at, "origin_ts", "is not a number of seconds");
         }
 
     } else if (e->raw[ROOMS_CHECK_CREATED].data == NULL) {
-        rooms_check_fault(at, "created_at", "is missing, origin_ts too");
+        rooms_check_fault(at, "created_at", "is missing, and so is origin_ts");
     }
 }

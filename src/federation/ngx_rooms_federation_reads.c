@@ -788,7 +788,7 @@ ngx_rooms_history_name(ngx_rooms_req_t *rq)
     server.len = h->event.len - id.len - 1;
 
     if (!rooms_peer_valid(server)) {
-        return ngx_rooms_invalid(rq, "before", "is no event's name");
+        return ngx_rooms_invalid(rq, "before", "is not an event's name");
     }
 
     if (rooms_str_eq(server, rooms_from_ngx(rq->conf->server_name))) {

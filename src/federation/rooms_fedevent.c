@@ -15,7 +15,7 @@ rooms_fedevent_text(json_t *event, rooms_buf_t *work, rooms_str_t *text)
     const char  *problem;
 
     if (!json_is_object(event)) {
-        return "is no object";
+        return "is not an object";
     }
 
     work->last = work->start;

@@ -231,7 +231,7 @@ rooms_told_snapshot(json_t *event, rooms_told_t *told)
     told->refused = rooms_told_str(event, "refused");
 
     if (told->refused.data && !rooms_id_valid(told->refused, "evt-")) {
-        return "refuses what is no event";
+        return "refuses what is not an event";
     }
 
     part = json_object_get(event, "part");
@@ -266,7 +266,7 @@ rooms_told_read(json_t *event, int64_t now, rooms_told_t *told)
     memset(told, 0, sizeof(rooms_told_t));
 
     if (!json_is_object(event)) {
-        return "is no object";
+        return "is not an object";
     }
 
     told->id = rooms_told_str(event, "id");

@@ -119,10 +119,10 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
     [NGX_ROOMS_E_FED_UNREACHABLE] =
         { 502, "SW_FED_PEER_UNREACHABLE", "the peer can not be reached" },
     [NGX_ROOMS_E_BUNDLE_INVALID] =
-        { 400, "SW_BUNDLE_INVALID", "this is no valid bundle" },
+        { 400, "SW_BUNDLE_INVALID", "this is not a valid bundle" },
     [NGX_ROOMS_E_BUNDLE_TOO_LARGE] =
         { 413, "SW_BUNDLE_TOO_LARGE",
-          "the bundle is past rooms_import_limits" },
+          "the bundle exceeds rooms_import_limits" },
     [NGX_ROOMS_E_PARTICIPANT_EXISTS] =
         { 409, "SW_PARTICIPANT_EXISTS",
           "another participant has this local id" },

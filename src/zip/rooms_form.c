@@ -120,7 +120,7 @@ rooms_form_part(rooms_form_t *f)
         }
 
         if (f->fields[i].data) {
-            return rooms_form_fail(f, "a field comes twice");
+            return rooms_form_fail(f, "a field occurs twice");
         }
 
         f->field = i;

@@ -276,7 +276,7 @@ rooms_multipart_head(rooms_multipart_t *mp, u_char ch)
     size_t  n;
 
     if (mp->head_len == ROOMS_MULTIPART_HEAD_MAX) {
-        return rooms_multipart_fail(mp, "a part's headers pass 8 KiB");
+        return rooms_multipart_fail(mp, "a part's headers exceed 8 KiB");
     }
 
     mp->head[mp->head_len++] = ch;
@@ -363,7 +363,7 @@ rooms_multipart_init(rooms_multipart_t *mp, rooms_str_t content_type)
                        "multipart/form-data", 19)
            != 0)
     {
-        return rooms_multipart_fail(mp, "the body is no multipart/form-data");
+        return rooms_multipart_fail(mp, "the body is not multipart/form-data");
     }
 
     c.p = content_type.data + 19;
@@ -386,16 +386,16 @@ rooms_multipart_init(rooms_multipart_t *mp, rooms_str_t content_type)
         }
 
         if (len == 0 || len > sizeof(value) || value[len - 1] == ' ') {
-            return rooms_multipart_fail(mp, "the boundary has not 1 to 70 "
-                                            "bytes, or ends in a space");
+            return rooms_multipart_fail(mp, "the boundary must have 1 to 70 "
+                                            "bytes and not end in a space");
         }
 
         /* more than RFC 2046, 5.1.1 allows: clients send "*****", or "&#~$" */
 
         for (i = 0; i < len; i++) {
             if (value[i] < 0x20 || value[i] > 0x7e) {
-                return rooms_multipart_fail(mp, "the boundary has a "
-                                                "character that it may not");
+                return rooms_multipart_fail(mp, "the boundary has an invalid "
+                                                "character");
             }
         }
 
@@ -535,7 +535,7 @@ rooms_mp_disposition(rooms_multipart_t *mp, rooms_str_t value)
     c.end = c.p + value.len;
 
     if (mp->name.data || !rooms_mp_is(rooms_mp_token(&c), "form-data")) {
-        return rooms_multipart_fail(mp, "a part's Content-Disposition is no "
+        return rooms_multipart_fail(mp, "a part's Content-Disposition is not "
                                         "form-data, or not the only one");
     }
 

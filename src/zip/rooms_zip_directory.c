@@ -75,7 +75,7 @@ rooms_zip_find_end(rooms_zip_reader_t *rd, uint64_t *end)
 
     if (rd->size < ROOMS_ZIP_END_LEN) {
         return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, 0,
-                              "this is no ZIP archive, it is too short");
+                              "this is not a ZIP archive: it is too short");
     }
 
     len = ROOMS_ZIP_END_LEN + ROOMS_ZIP_MAX16;
@@ -119,8 +119,8 @@ rooms_zip_find_end(rooms_zip_reader_t *rd, uint64_t *end)
 
     if (found == len) {
         return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, NULL, rd->size,
-                              "this is no whole ZIP archive, its end record "
-                              "is missing");
+                              "this is not a complete ZIP archive: its end "
+                              "record is missing");
     }
 
     *end = start + found;
@@ -455,7 +455,7 @@ rooms_zip_keep_name(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
         if (size > ROOMS_ZIP_NAMES_MAX) {
             return rooms_zip_fail(rd, ROOMS_ZIP_TOO_LARGE, NULL,
                                   rd->directory,
-                                  "the names of the entries pass 32 MiB");
+                                  "the names of the entries exceed 32 MiB");
         }
 
         names = realloc(rd->names, size);

@@ -236,7 +236,7 @@ rooms_zip_component_fault(const u_char *p, size_t len)
     }
 
     if (len == 2 && p[0] == '.' && p[1] == '.') {
-        return "the name climbs out with \"..\"";
+        return "the name leaves the folder with \"..\"";
     }
 
     for (i = 0; i < len; i++) {

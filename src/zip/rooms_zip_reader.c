@@ -352,8 +352,8 @@ rooms_zip_check_local(rooms_zip_reader_t *rd, rooms_zip_item_t *item,
         || rd->directory - item->offset - len < item->csize)
     {
         return rooms_zip_fail(rd, ROOMS_ZIP_INVALID, item, item->offset,
-                              "its local header is damaged, or not the one "
-                              "that the central directory tells of");
+                              "its local header is damaged, or does not match "
+                              "the central directory");
     }
 
     p = rooms_zip_at(rd, item->offset, len, ROOMS_ZIP_AHEAD);
@@ -714,7 +714,7 @@ rooms_zip_entry_end(rooms_zip_reader_t *rd)
         fault = "bytes follow its deflated data";
 
     } else if (rd->item_out != rd->item->usize) {
-        fault = "it has less bytes than declared";
+        fault = "it has fewer bytes than declared";
 
     } else if (rd->item_crc != rd->item->crc) {
         fault = "its CRC is wrong";

@@ -195,9 +195,9 @@ test_json(void **state)
     CHECK("{", "!truncated");
     CHECK("{\"a", "!truncated");
     CHECK("{\"a\":1", "!truncated");
-    CHECK("[]", "!no object");
-    CHECK("1", "!no object");
-    CHECK("\xef\xbb\xbf{}", "!no object");
+    CHECK("[]", "!not an object");
+    CHECK("1", "!not an object");
+    CHECK("\xef\xbb\xbf{}", "!not an object");
     CHECK("{}{}", "!follow");
     CHECK("{} x", "!follow");
     CHECK("{}\0", "!follow");
@@ -219,10 +219,10 @@ test_structure(void **state)
     CHECK("{\"a\":1,\"a\":1}", "!twice");
     CHECK("{\"events\":[],\"events\":[]}", "!twice");
     CHECK("{\"a\":1,\"\\u0061\":1}", "!twice");
-    CHECK("{\"events\":{}}", "!no array");
-    CHECK("{\"events\":null}", "!no array");
-    CHECK("{\"media\":1}", "!no list");
-    CHECK("{\"participants\":\"x\"}", "!no list");
+    CHECK("{\"events\":{}}", "!not an array");
+    CHECK("{\"events\":null}", "!not an array");
+    CHECK("{\"media\":1}", "!not a list");
+    CHECK("{\"participants\":\"x\"}", "!not a list");
     CHECK("{\"media\":[1,2,3,4]}", "!more participants or media");
     CHECK("{\"media\":[1,2,3],\"events\":[1,2,3,4]}",
           "4.1:=1\n4.2:=2\n4.3:=3\n2.1:=1\n2.2:=2\n2.3:=3\n2.4:=4\n");
@@ -336,8 +336,8 @@ test_against_jansson(void **state)
             json_decref(v);
 
             if (ours != theirs
-                && strstr((char *) out.data, "no list") == NULL
-                && strstr((char *) out.data, "no array") == NULL
+                && strstr((char *) out.data, "not a list") == NULL
+                && strstr((char *) out.data, "not an array") == NULL
                 && strstr((char *) out.data, "twice") == NULL)
             {
                 fail_msg("byte %zu, 0x%02x: %d, jansson %d: %s", i, bytes[j],
@@ -479,10 +479,10 @@ test_head(void **state)
             "version", "does not know");
     IN_HEAD(ROOM "\"version\":\"1\",\"format\":\"scaiwave.room-export\",",
             "version", "does not know");
-    IN_HEAD(HEAD "\"room\":[],", "room", "no object");
+    IN_HEAD(HEAD "\"room\":[],", "room", "not an object");
     IN_HEAD(HEAD "\"room\":{},", "room.room_type", "missing");
     IN_HEAD(HEAD "\"room\":{\"room_type\":\"x\"},", "room.room_type",
-            "no kind");
+            "not a type");
     IN_HEAD(HEAD "\"room\":{\"room_type\":\"dm\",\"federated\":1},",
             "room.federated", "boolean");
     IN_HEAD(HEAD "\"room\":{\"room_type\":\"dm\",\"name\":1},",
@@ -511,20 +511,20 @@ test_events(void **state)
 
     (void) state;
 
-    IN_EVENT("1", "", "no object");
+    IN_EVENT("1", "", "not an object");
     IN_EVENT("{\"id\":\"e\",\"id\":\"e\"}", "", "duplicate");
     IN_EVENT("{\"sender_id\":\"s\",\"event_type\":\"swp.room.message\","
              "\"content\":{},\"stream_position\":1,\"origin_ts\":1}",
              ".id", "missing");
     IN_EVENT("{\"id\":\"\",\"sender_id\":\"s\",\"event_type\":\"swp.room.x\","
              "\"content\":{},\"stream_position\":1,\"origin_ts\":1}",
-             ".id", "no id");
+             ".id", "not an id");
     IN_EVENT("{\"id\":\"a b\",\"sender_id\":\"s\",\"event_type\":"
              "\"swp.room.x\",\"content\":{},\"stream_position\":1,"
-             "\"origin_ts\":1}", ".id", "no id");
+             "\"origin_ts\":1}", ".id", "not an id");
     IN_EVENT("{\"id\":\"e\",\"sender_id\":1,\"event_type\":\"swp.room.x\","
              "\"content\":{},\"stream_position\":1,\"origin_ts\":1}",
-             ".sender_id", "no string");
+             ".sender_id", "not a string");
     IN_EVENT("{\"id\":\"e\",\"sender_id\":\"s\",\"event_type\":\"m.room.x\","
              "\"content\":{},\"stream_position\":1,\"origin_ts\":1}",
              ".event_type", "swp.room");
@@ -533,7 +533,7 @@ test_events(void **state)
              ".event_type", "swp.room");
     IN_EVENT("{\"id\":\"e\",\"sender_id\":\"s\",\"event_type\":\"swp.room.x\","
              "\"content\":\"x\",\"stream_position\":1,\"origin_ts\":1}",
-             ".content", "no object");
+             ".content", "not an object");
     IN_EVENT("{" EVENT "\"stream_position\":-1,\"origin_ts\":1}",
              ".stream_position", "integer");
     IN_EVENT("{" EVENT "\"stream_position\":1.5,\"origin_ts\":1}",

@@ -266,7 +266,7 @@ test_bad_parts(void **state)
     CHECK("--XYZ\r\n" DISP("name=a; filename=a; filename=b")
           "\r\n1\r\n--XYZ--", "!two file names");
     CHECK("--XYZ\r\nContent-Disposition: attachment; name=a\r\n\r\n",
-          "!no form-data");
+          "!not form-data");
     CHECK("--XYZ\r\n" DISP("name=a") " folded\r\n\r\n1\r\n--XYZ--",
           "!header is malformed");
     CHECK("--XYZ\r\n" DISP("name=a") "X : y\r\n\r\n1\r\n--XYZ--",
@@ -296,7 +296,7 @@ test_bad_parts(void **state)
     }
 
     bytes_add(&body, "x", 1);
-    check(TYPE, (char *) body.data, body.len, "!pass 8 KiB");
+    check(TYPE, (char *) body.data, body.len, "!exceed 8 KiB");
 
     body.len = 0;
 

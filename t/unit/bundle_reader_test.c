@@ -225,14 +225,14 @@ test_names(void **state)
 
     BAD("empty", { NAME("") });
     BAD("absolute", { NAME("/etc/passwd") });
-    BAD("climbs", { NAME("../x") });
-    BAD("climbs", { NAME("a/../../x") });
-    BAD("climbs", { NAME("a/..") });
+    BAD("leaves the folder", { NAME("../x") });
+    BAD("leaves the folder", { NAME("a/../../x") });
+    BAD("leaves the folder", { NAME("a/..") });
     BAD("\".\"", { NAME("a/.") });
     BAD("empty component", { NAME("a//b") });
     BAD("drive", { NAME("C:/x") });
-    BAD("climbs", { NAME("..\\b") });
-    BAD("climbs", { NAME("a/..\\..\\b") });
+    BAD("leaves the folder", { NAME("..\\b") });
+    BAD("leaves the folder", { NAME("a/..\\..\\b") });
     BAD("absolute", { NAME("\\\\server\\b") });
     BAD("drive", { NAME("C:\\x") });
     BAD("NUL", { NAME("a\0b") });
@@ -314,7 +314,7 @@ test_data(void **state)
                           .deflate = 1 });
     BAD("more bytes", { NAME("a"), .data = "hello", .deflate = 1,
                         .usize = -1 });
-    BAD("less bytes", { NAME("a"), .data = "hello", .deflate = 1,
+    BAD("fewer bytes", { NAME("a"), .data = "hello", .deflate = 1,
                         .usize = 1 });
     BAD("truncated", { NAME("a"), .data = "hello", .deflate = 1, .cut = 1 });
     BAD("belong to no entry", { NAME("a"), .data = "hello", .deflate = 1,
