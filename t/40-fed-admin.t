@@ -65,7 +65,7 @@ __DATA__
 $main::base . $main::federation
 --- must_die
 --- error_log
-needs rooms_federation_key beside it
+also needs rooms_federation_key
 
 
 
@@ -74,7 +74,7 @@ needs rooms_federation_key beside it
 "$main::base rooms_federation on; rooms_federation_key $main::key;"
 --- must_die
 --- error_log
-needs rooms_tenant beside it
+also needs rooms_tenant
 
 
 

@@ -301,7 +301,7 @@ no descriptor of "127.0.0.1:1": no answer
 --- calls
 root@t1! GET /v1/admin/federation/peers -> 200
     data[server_name=text.example].last_error.code = SW_FED_PEER_UNREACHABLE
-    data[server_name=text.example].last_error.message ~ no JSON
+    data[server_name=text.example].last_error.message ~ not a JSON
     data[server_name=text.example].last_seen null
     data[server_name=redirects.example] !
 

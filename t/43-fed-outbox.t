@@ -275,7 +275,7 @@ redis('ZADD', key('outboxes'), 0, $b->{name});
 send_to($room, 'after');
 wait_for(5, sub { bodies($b) =~ /after/ });
 is(bodies($b) =~ /\bf\b/ + 0, 0, 'what can not be signed is left out');
-like(nginx_log(), qr/is not told to other servers: it /, 'as the log says');
+like(nginx_log(), qr/is not sent to other servers: it /, 'as the log says');
 
 # A peer that is down: nobody here waits for it
 
@@ -317,8 +317,8 @@ is(call('POST', "/v1/admin/federation/peers/$b->{name}/retry", 'ann')
 
 # Answers that are none
 
-for (['500', qr/answered 500 SW_INTERNAL/], ['garbage', qr/not of what was/],
-     ['short', qr/not of what was/], ['redirect', qr/answered 302/],
+for (['500', qr/answered 500 SW_INTERNAL/], ['garbage', qr/does not match what was/],
+     ['short', qr/does not match what was/], ['redirect', qr/answered 302/],
      ['cut', qr/no answer/], ['slow', qr/answered 504|no answer/])
 {
     my ($mode, $why) = @$_;

@@ -136,7 +136,7 @@ for my $first ($a, $b) {
            'what was said in either is read')
             or diag(bodies($server, $who{$server}, $older), ' / ',
                     bodies($server, $who{$server}, $newer), "\n",
-                    grep { /rejected|wait:/ } map { $_->log } $a, $b);
+                    grep { /rejected|delayed:/ } map { $_->log } $a, $b);
         is(says($server, $who{$server}, $newer, 'x'), 409,
            'the closed one is closed');
         is(scalar(grep { $_->{room_type} eq 'dm' }

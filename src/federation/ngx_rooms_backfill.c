@@ -255,8 +255,8 @@ ngx_rooms_backfill_answer(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
     if (status != NGX_HTTP_OK || bf->answer.data == NULL) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNREACHABLE,
-                              status ? "the room's server did not give its "
-                                       "past"
+                              status ? "the room's home server did not send "
+                                       "its history"
                                      : NULL);
     }
 
@@ -267,8 +267,8 @@ ngx_rooms_backfill_answer(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
     case NGX_DECLINED:
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_UNREACHABLE,
-                              "the answer of the room's server is no page "
-                              "of its past");
+                              "the answer of the room's home server is not a "
+                              "page of its history");
 
     default:
         return NGX_ERROR;
@@ -355,7 +355,7 @@ ngx_rooms_backfill_read(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         item->text = text;
 
         if (!json_is_object(item->event)) {
-            item->problem = "is no valid JSON object";
+            item->problem = "is not a valid JSON object";
         }
     }
 }
@@ -741,8 +741,8 @@ ngx_rooms_backfill_known(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
             item->known = rooms_stored_is(&e, item->past.id);
 
             if (!item->known) {
-                item->refused = "is of a sender of this server, and is not "
-                                "known here";
+                item->refused = "is by a participant of this server, but "
+                                "unknown here";
             }
         }
 

@@ -787,7 +787,8 @@ ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
         if (e->until < 0) {
             ngx_log_error(NGX_LOG_ERR, e->link->timer.log, 0,
-                          "rooms: nobody of \"%*s\" is found in \"%*s\"",
+                          "rooms: no participant of \"%*s\" is found in "
+                          "\"%*s\"",
                           e->server.len, e->server.data,
                           e->id.len, e->id.data);
         }

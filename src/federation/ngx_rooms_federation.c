@@ -129,12 +129,13 @@ ngx_rooms_federation_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
         needs = "rooms_tenant";
 
     } else if (!rooms_peer_valid(rooms_from_ngx(conf->server_name))) {
-        needs = "a rooms_server_name that others can dial, in lower case,";
+        needs = "a rooms_server_name, in lower case, that other servers can "
+                "connect to";
     }
 
     if (needs) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"rooms_federation on\" needs %s beside it",
+                           "\"rooms_federation on\" also needs %s",
                            needs);
         return NGX_ERROR;
     }

@@ -31,7 +31,7 @@ ngx_rooms_fedbackfill_begin(ngx_rooms_req_t *rq)
     server = ngx_rooms_body_str(rq, "server");
 
     if (server.data && !rooms_peer_valid(server)) {
-        return ngx_rooms_invalid(rq, "server", "is no server's name");
+        return ngx_rooms_invalid(rq, "server", "is not a server's name");
     }
 
     limit = ngx_rooms_body_get(rq, "limit");
@@ -77,13 +77,13 @@ ngx_rooms_fedbackfill_source(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
     if (room->origin.data == NULL) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
-                              "the room is at home on this server: no other "
-                              "one has more of its past");
+                              "the room's home is this server: no other "
+                              "server has more of its history");
     }
 
     if (server.data && !rooms_str_eq(server, room->origin)) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
-                              "only the room's own server tells its past");
+                              "only the room's home server sends its history");
     }
 
     policy = ngx_rooms_fedpolicy_take(rq,

@@ -36,7 +36,7 @@ ngx_rooms_fqid_check(ngx_rooms_req_t *rq, rooms_str_t fqid,
     }
 
     if (rooms_str_eq(server, rooms_from_ngx(rq->conf->server_name))) {
-        return ngx_rooms_invalid(rq, "fqid", "is of this server: use "
+        return ngx_rooms_invalid(rq, "fqid", "belongs to this server: use "
                                  "participant_id");
     }
 

@@ -430,7 +430,7 @@ ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
         }
 
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND,
-                              "the room is at home elsewhere");
+                              "the room's home is another server");
     }
 
     return ngx_rooms_fedsend_replica(rq);
@@ -667,7 +667,7 @@ ngx_rooms_fedsend_read(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
         ngx_memzero(&s->told, sizeof(rooms_told_t));
         s->results[s->i].id = rooms_told_id(s->texts[s->i]);
 
-        return ngx_rooms_invalid(rq, "events", "is no valid JSON object");
+        return ngx_rooms_invalid(rq, "events", "is not a valid JSON object");
     }
 
     problem = rooms_told_read(event, rq->now, &s->told);
@@ -702,7 +702,8 @@ ngx_rooms_fedsend_read(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 
     if (rooms_str_eq(s->told.sender.server, s->self)) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
-                              "nobody else speaks for participants of ours");
+                              "other servers can not send events of this "
+                              "server's participants");
     }
 
     return ngx_rooms_fedsend_mentions(rq, s);
@@ -721,7 +722,8 @@ ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq)
 
     if (!rooms_str_eq(s->told.sender.server, s->peer)) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
-                              "a server speaks for its own participants");
+                              "a server can only send events of its own "
+                              "participants");
     }
 
     /*
@@ -783,7 +785,8 @@ ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq)
 
     default:
         return ngx_rooms_fail(rq, ROOMS_E_FORBIDDEN,
-                              "that is for the room's own server to say");
+                              "only the room's home server can send this "
+                              "event");
     }
 }
 
@@ -830,7 +833,8 @@ ngx_rooms_origin_member(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 
     if (self) {
         return ngx_rooms_invalid(rq, "content.membership",
-                                 "is none that one gives to oneself");
+                                 "is not a membership that participants can "
+                                 "give themselves");
     }
 
     if (s->subject_id.data == NULL) {
@@ -859,7 +863,8 @@ ngx_rooms_origin_member(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 
     } else {
         return ngx_rooms_invalid(rq, "content.membership",
-                                 "is none that one gives to others");
+                                 "is not a membership that participants can "
+                                 "give others");
     }
 
     return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST, path,
@@ -1040,7 +1045,7 @@ ngx_rooms_fedsend_message(ngx_rooms_req_t *rq)
                              json_pack("{s:O}", "emoji", content));
     }
 
-    return ngx_rooms_invalid(rq, "content", "names no event");
+    return ngx_rooms_invalid(rq, "content", "must name an event");
 }
 
 

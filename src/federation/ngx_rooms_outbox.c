@@ -669,8 +669,8 @@ ngx_rooms_outbox_write_refused(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
     rooms_str_t outbox, rooms_str_t outboxes)
 {
     ngx_log_error(NGX_LOG_NOTICE, o->timer.log, 0,
-                  "rooms: %L items for \"%*s\", with whom nobody may "
-                  "federate, are dropped", o->waiting, o->server.len,
+                  "rooms: %L items for \"%*s\", which the policy does not "
+                  "allow, are dropped", o->waiting, o->server.len,
                   o->server.data);
 
     o->failures = 0;

@@ -677,7 +677,7 @@ ngx_rooms_outbox_failed(ngx_rooms_outbox_t *o, rooms_str_t why)
     }
 
     ngx_log_error(NGX_LOG_WARN, o->timer.log, 0,
-                  "rooms: events for \"%*s\" wait: %*s", o->server.len,
+                  "rooms: events for \"%*s\" are delayed: %*s", o->server.len,
                   o->server.data, why.len, why.data);
 
     ngx_rooms_outbox_trouble(o,
@@ -875,7 +875,8 @@ ngx_rooms_outbox_judge(ngx_rooms_outbox_t *o, ngx_rooms_peer_call_t *call)
 
     if (rc != NGX_OK) {
         return ngx_rooms_outbox_failed(o,
-                   ngx_rooms_s("the peer's answer is not of what was sent"));
+                   ngx_rooms_s("the peer's answer does not match what was "
+                               "sent"));
     }
 
     if (o->pdu) {

@@ -408,7 +408,7 @@ ngx_rooms_pdu_untold(ngx_rooms_pdu_t *pdu, json_t *event, const char *why)
     id = json_string_value(json_object_get(event, "id"));
 
     ngx_log_error(NGX_LOG_WARN, pdu->log, 0,
-                  "rooms: event \"%s\" of \"%*s\" is not told to other "
+                  "rooms: event \"%s\" of \"%*s\" is not sent to other "
                   "servers: it %s", id ? id : "-", pdu->room->id.len,
                   pdu->room->id.data, why);
 }
@@ -691,7 +691,7 @@ ngx_rooms_pdu_part(ngx_rooms_pdu_t *pdu, json_t *members, ngx_uint_t last,
     pdu->snapshot.part++;
 
     event = rooms_pdu_snapshot(&pdu->with, &part);
-    why = "has nobody of this server to tell it";
+    why = "has no participant of this server as its sender";
 
     if (event) {
         why = ngx_rooms_pdu_text(pdu, event, &pdu->texts[pdu->n]);

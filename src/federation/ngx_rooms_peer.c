@@ -368,7 +368,7 @@ ngx_rooms_peer_describe(ngx_rooms_peer_t *peer, json_t *data)
 
     if (!rooms_str_eq(rooms_told_str(data, "server_name"), name)) {
         peer->failure = NGX_ROOMS_E_FED_UNKNOWN;
-        peer->why = "who answers under the peer's name says it is another";
+        peer->why = "the server at the peer's address has another name";
         return;
     }
 
@@ -402,7 +402,7 @@ ngx_rooms_peer_read(ngx_rooms_peer_t *peer, ngx_rooms_peer_call_t *call)
     json_t  *object, *data;
 
     peer->failure = NGX_ROOMS_E_FED_UNREACHABLE;
-    peer->why = "the peer can not be reached";
+    peer->why = "the peer can't be reached";
 
     if (call->status != NGX_HTTP_OK) {
         return;
@@ -416,7 +416,7 @@ ngx_rooms_peer_read(ngx_rooms_peer_t *peer, ngx_rooms_peer_call_t *call)
         ngx_rooms_peer_describe(peer, json_is_object(data) ? data : object);
 
     } else {
-        peer->why = "the peer's descriptor is no JSON object";
+        peer->why = "the peer's descriptor is not a JSON object";
     }
 
     json_decref(object);
@@ -575,7 +575,7 @@ ngx_rooms_peer_policy(ngx_rooms_req_t *rq)
 
     if (ngx_rooms_peer_forbidden(rq->conf, server)) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
-                              "the peer's address is not a public one");
+                              "the peer's address is not public");
     }
 
     rq->signer->familiar = rooms_policy_lists(policy, server)
@@ -680,7 +680,7 @@ ngx_rooms_peer_verify(ngx_rooms_req_t *rq)
 
     if (rooms_signature_verify(sig, &request, &signer->key, &work) != 0) {
         return ngx_rooms_peer_mismatch(rq, "Signature",
-                                       "is not of this request");
+                                       "does not match this request");
     }
 
     return NGX_OK;
@@ -700,7 +700,7 @@ ngx_rooms_peer_digest(ngx_rooms_req_t *rq)
 
     if (rooms_digest_check(rq->signer->digest, body) != 0) {
         return ngx_rooms_peer_mismatch(rq, "Content-Digest",
-                                       "is not of this body");
+                                       "does not match this body");
     }
 
     return NGX_OK;

@@ -536,7 +536,7 @@ ngx_rooms_peer_call_start(ngx_rooms_peer_call_t *call)
     peer = rooms_from_ngx(call->peer);
 
     if (ngx_rooms_peer_forbidden(call->conf, peer)) {
-        ngx_rooms_peer_call_fail(call, "the address is not a public one");
+        ngx_rooms_peer_call_fail(call, "the address is not public");
         return;
     }
 

@@ -330,7 +330,8 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
         }
 
         if (ngx_rooms_replica_told(replica, id)) {
-            return ngx_rooms_invalid(rq, "members", "name one twice");
+            return ngx_rooms_invalid(rq, "members", "name a participant "
+                                                    "twice");
         }
 
         replica->told[replica->n] = replica->told[i];
@@ -490,8 +491,8 @@ static ngx_int_t
 ngx_rooms_replica_refuse(ngx_rooms_req_t *rq)
 {
     return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
-                          "too many rooms of that server wait for somebody "
-                          "here to accept them");
+                          "too many rooms of that server wait to be accepted "
+                          "here");
 }
 
 
@@ -520,13 +521,13 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     if (!replica->fresh && !rooms_str_eq(replica->room.origin, s->peer)) {
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND,
-                              "the room is at home elsewhere");
+                              "the room's home is another server");
     }
 
     if (!replica->fresh && s->told.has_room
         && s->told.room_type != replica->room.type)
     {
-        return ngx_rooms_invalid(rq, "room", "is of another type than it was");
+        return ngx_rooms_invalid(rq, "room", "has another type than before");
     }
 
     ngx_rooms_tenant_take(rq, r[1]);
@@ -1120,7 +1121,7 @@ ngx_rooms_replica_other(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
         || (other.origin.data && !rooms_str_eq(other.origin, s->peer)))
     {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_CONFLICT,
-                              "the two have another DM");
+                              "the two participants have another DM");
     }
 
     /* if both are at home there, that server knows which one is newer */
@@ -1224,7 +1225,8 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 
     if (!rooms_foreign(room->creator, s->self, &server)) {
         return ngx_rooms_invalid(rq, "room",
-                                 "is made by nobody of another server");
+                                 "must be created by a participant of another "
+                                 "server");
     }
 
     if (room->type != ROOMS_DM) {
@@ -1232,7 +1234,8 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     }
 
     if (ours != 1 || replica->peer[0].data == NULL) {
-        return ngx_rooms_invalid(rq, "members", "are not the two of a DM");
+        return ngx_rooms_invalid(rq, "members", "must be the two participants "
+                                                "of a DM");
     }
 
     room->peer[0] = replica->peer[0];

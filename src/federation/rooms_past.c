@@ -71,7 +71,7 @@ rooms_past_known(json_t *event)
         }
 
         if (i == ROOMS_PAST_N(rooms_past_fields)) {
-            return "has a field that no event of the past has";
+            return "has an unknown field";
         }
     }
 
@@ -106,7 +106,7 @@ rooms_past_times(json_t *event, int64_t now, rooms_past_t *past)
     past->created_at = rooms_time_parse(rooms_told_str(event, "created_at"));
 
     if (past->created_at < 0 || past->created_at > now + ROOMS_PAST_AHEAD) {
-        return "has no created_at of the past";
+        return "has no created_at in the past";
     }
 
     ts = json_object_get(event, "origin_ts");
@@ -115,7 +115,7 @@ rooms_past_times(json_t *event, int64_t now, rooms_past_t *past)
     if (!json_is_integer(ts) || past->origin_ts < 0
         || past->origin_ts > (now + ROOMS_PAST_AHEAD) / 1000)
     {
-        return "has no origin_ts of the past";
+        return "has no origin_ts in the past";
     }
 
     if (json_object_get(event, "redacted_at")) {
@@ -127,7 +127,7 @@ rooms_past_times(json_t *event, int64_t now, rooms_past_t *past)
         }
 
         if (json_object_size(past->content) != 0) {
-            return "is redacted, and yet has a content";
+            return "is redacted, but has content";
         }
     }
 
@@ -179,7 +179,7 @@ rooms_past_body(rooms_past_t *past)
 
         return rooms_past_about(past, "replaces") == 0
                && json_is_object(json_object_get(past->content, "content"))
-               ? NULL : "is an edit of no event";
+               ? NULL : "is an edit without a valid event";
 
     case ROOMS_EV_REACTION:
         s = rooms_told_str(past->content, "action");
@@ -189,11 +189,11 @@ rooms_past_body(rooms_past_t *past)
                    || rooms_str_eq(s, rooms_cstr("remove")))
                && rooms_emoji_check(rooms_told_str(past->content, "emoji"))
                   == NULL
-               ? NULL : "is no valid reaction";
+               ? NULL : "is not a valid reaction";
 
     case ROOMS_EV_REDACTION:
         return rooms_past_about(past, "event_id") == 0
-               ? NULL : "is a redaction of no event";
+               ? NULL : "is a redaction without a valid event";
 
     case ROOMS_EV_MEMBER:
         return rooms_membership_parse(rooms_told_str(past->content,
@@ -220,7 +220,7 @@ rooms_past_read(json_t *event, rooms_str_t room, int64_t now,
     memset(past, 0, sizeof(rooms_past_t));
 
     if (!json_is_object(event)) {
-        return "is no JSON object";
+        return "is not a JSON object";
     }
 
     past->id = rooms_past_id(event);
@@ -236,7 +236,7 @@ rooms_past_read(json_t *event, rooms_str_t room, int64_t now,
     }
 
     if (!rooms_str_eq(rooms_told_str(event, "room_id"), room)) {
-        return "is of another room";
+        return "belongs to another room";
     }
 
     past->sender = rooms_told_str(event, "sender");
@@ -253,7 +253,7 @@ rooms_past_read(json_t *event, rooms_str_t room, int64_t now,
     if (rooms_past_type(rooms_told_str(event, "event_type"), &past->type)
         != 0)
     {
-        return "is of no type that is told";
+        return "has a type that is not sent";
     }
 
     past->content = json_object_get(event, "content");

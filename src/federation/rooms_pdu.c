@@ -235,7 +235,7 @@ rooms_pdu_make(const rooms_pdu_t *pdu, json_t *event, const char **why)
     if (i == sizeof(rooms_pdu_told) / sizeof(rooms_pdu_told[0])) {
 
         if (!json_is_object(event)) {
-            *why = "is no JSON object";
+            *why = "is not a JSON object";
         }
 
         return NULL;
@@ -244,7 +244,7 @@ rooms_pdu_make(const rooms_pdu_t *pdu, json_t *event, const char **why)
     sender = rooms_pdu_found(pdu->people, json_object_get(event, "sender_id"));
 
     if (sender == NULL) {
-        *why = "is of a sender who has no name elsewhere";
+        *why = "has a sender without an fqid";
         return NULL;
     }
 
@@ -569,7 +569,7 @@ rooms_pdu_about(const rooms_pdu_t *pdu, json_t *event, json_t *reference,
     name = rooms_pdu_found(pdu->events, reference);
 
     if (name == NULL) {
-        *why = "is about an event that is not there";
+        *why = "refers to an event that does not exist";
         return NULL;
     }
 
@@ -619,7 +619,7 @@ rooms_pdu_content(const rooms_pdu_t *pdu, json_t *event, const char **why)
     json_object_foreach(content, key, value) {
 
         if (rooms_pdu_member(pdu, told, key, value) != 0) {
-            *why = "names somebody who has no name elsewhere";
+            *why = "names a participant without an fqid";
             json_decref(told);
             return NULL;
         }

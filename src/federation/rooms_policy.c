@@ -164,8 +164,8 @@ rooms_policy_parse(json_t *object, rooms_str_t self, rooms_policy_t *policy,
         && !rooms_policy_lists(policy, self))
     {
         fault->field = "allowed_peers";
-        fault->problem = "must name this server too, which the policy would "
-                         "otherwise shut out";
+        fault->problem = "must name this server too, or the policy would "
+                         "exclude it";
         return -1;
     }
 

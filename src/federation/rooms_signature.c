@@ -230,7 +230,7 @@ rooms_signature_params(rooms_sfield_t *f, rooms_signature_t *sig)
             || (has != ROOMS_SIGNATURE_HAS_OTHER && seen & has))
         {
             return "Signature-Input has a parameter that is unknown, "
-                   "doubled, or malformed";
+                   "duplicate, or malformed";
         }
 
         seen |= has;

@@ -173,7 +173,7 @@ rooms_told_room(json_t *room, rooms_told_t *told)
     state = rooms_told_state(rooms_told_str(room, "state"));
 
     if (type != ROOMS_GROUP && type != ROOMS_PUBLIC && type != ROOMS_DM) {
-        return "has a room of a type that isn't shared";
+        return "has a room of a type that can't be federated";
     }
 
     if (state < 0) {
@@ -231,7 +231,7 @@ rooms_told_snapshot(json_t *event, rooms_told_t *told)
     told->refused = rooms_told_str(event, "refused");
 
     if (told->refused.data && !rooms_id_valid(told->refused, "evt-")) {
-        return "refuses what is not an event";
+        return "has a refused that is not an event";
     }
 
     part = json_object_get(event, "part");
@@ -248,7 +248,7 @@ rooms_told_snapshot(json_t *event, rooms_told_t *told)
         || !json_is_integer(n) || json_integer_value(n) < 0
         || json_integer_value(n) > ROOMS_TOLD_PARTS)
     {
-        return "is no valid part of a snapshot";
+        return "is not a valid part of a snapshot";
     }
 
     told->part = json_integer_value(n);
@@ -292,7 +292,7 @@ rooms_told_read(json_t *event, int64_t now, rooms_told_t *told)
     told->type = rooms_told_type(rooms_told_str(event, "event_type"));
 
     if (told->type < 0) {
-        return "has no event_type that can be told";
+        return "has an event_type that can't be sent";
     }
 
     told->content = json_object_get(event, "content");
@@ -321,7 +321,7 @@ rooms_told_read(json_t *event, int64_t now, rooms_told_t *told)
         && (!json_is_array(told->members)
             || json_array_size(told->members) > ROOMS_TOLD_MEMBERS))
     {
-        return "has members that are no array of at most 100";
+        return "has members that are not an array of at most 100";
     }
 
     problem = told->type == ROOMS_TOLD_SNAPSHOT

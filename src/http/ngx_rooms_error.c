@@ -112,12 +112,12 @@ static const ngx_rooms_error_t  ngx_rooms_errors[NGX_ROOMS_E_MAX] = {
         { 403, "SW_FED_POLICY", "the policy does not allow this peer" },
     [NGX_ROOMS_E_FED_SIGNATURE] =
         { 401, "SW_FED_SIGNATURE_MISMATCH",
-          "the request is not signed as it must be" },
+          "the request's signature is missing or invalid" },
     [NGX_ROOMS_E_FED_VERSION] =
         { 400, "SW_FED_PROTOCOL_VERSION",
-          "the peer speaks no version of the protocol that we do" },
+          "the peer supports no protocol version of this server" },
     [NGX_ROOMS_E_FED_UNREACHABLE] =
-        { 502, "SW_FED_PEER_UNREACHABLE", "the peer can not be reached" },
+        { 502, "SW_FED_PEER_UNREACHABLE", "the peer can't be reached" },
     [NGX_ROOMS_E_BUNDLE_INVALID] =
         { 400, "SW_BUNDLE_INVALID", "this is not a valid bundle" },
     [NGX_ROOMS_E_BUNDLE_TOO_LARGE] =

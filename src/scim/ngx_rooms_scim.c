@@ -83,7 +83,7 @@ static const struct {
       "The participant's id, as tokens name it." },
     { "name", "complex", "formatted familyName givenName middleName "
       "honorificPrefix honorificSuffix", 0, 0, 0, 0, "The User's name." },
-    { "displayName", "string", NULL, 0, 0, 0, 0, "The name that is shown." },
+    { "displayName", "string", NULL, 0, 0, 0, 0, "The display name." },
     { "nickName", "string", NULL, 0, 0, 0, 0, "Kept." },
     { "profileUrl", "reference", NULL, 0, 0, 1, 0, "Kept." },
     { "title", "string", NULL, 0, 0, 0, 0, "Kept." },
@@ -162,7 +162,7 @@ ngx_rooms_scim_authenticate(ngx_rooms_req_t *rq)
     }
 
     if (!found) {
-        rq->refusal_why = "the token is none of rooms_scim_token_file";
+        rq->refusal_why = "the token is not in rooms_scim_token_file";
         return ngx_rooms_scim_fail(rq, NGX_ROOMS_E_AUTH_INVALID, NULL,
                                    "the token is refused");
     }

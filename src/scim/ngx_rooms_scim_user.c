@@ -302,7 +302,7 @@ ngx_rooms_scim_begin(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
             fault.type = "invalidValue";
             fault.detail = "externalId, or userName without one, becomes the "
                            "participant's id: 1 to 255 visible ASCII "
-                           "characters, and no @local:server";
+                           "characters, not in the form @local:server";
             return ngx_rooms_scim_refuse(rq, &fault);
         }
 
@@ -365,7 +365,7 @@ ngx_rooms_scim_matches(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
     return version.data && rooms_str_eq(match, version)
            ? NGX_OK
            : ngx_rooms_scim_fail(rq, NGX_ROOMS_E_PRECONDITION, NULL,
-                                 "the User is no longer as it was");
+                                 "the User has changed since it was read");
 }
 
 
@@ -408,7 +408,7 @@ ngx_rooms_scim_take(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
         if (ctx->kept) {
             return ngx_rooms_scim_fail(rq, NGX_ROOMS_E_PARTICIPANT_EXISTS,
                                        "uniqueness",
-                                       "there is such a User already");
+                                       "the User exists already");
         }
 
     } else if (ctx->kept == NULL) {
@@ -740,7 +740,8 @@ ngx_rooms_scim_write(ngx_rooms_req_t *rq)
     if (ctx->exists && ctx->profile.server.data) {
         return ngx_rooms_scim_fail(rq, NGX_ROOMS_E_PARTICIPANT_EXISTS,
                                    "uniqueness",
-                                   "the id is somebody's of another server");
+                                   "the id belongs to a participant of "
+                                   "another server");
     }
 
     if (!ctx->exists) {

@@ -250,7 +250,7 @@ rooms_scim_selected(json_t *object, rooms_scim_verb_e verb,
 
     if (array && !json_is_array(array)) {
         return rooms_scim_refuse(fault, "invalidPath",
-                                 "the attribute has no many values");
+                                 "the attribute is not multi-valued");
     }
 
     for (n = 0, i = 0; i < json_array_size(array); /* void */) {
@@ -352,7 +352,7 @@ rooms_scim_at(json_t *user, rooms_scim_verb_e verb, const char *text,
     rooms_scim_path_t   path;
 
     if (rooms_scim_path(text, len, &path) != 0) {
-        return rooms_scim_refuse(fault, "invalidPath", "the path is no path");
+        return rooms_scim_refuse(fault, "invalidPath", "the path is invalid");
     }
 
     object = user;
