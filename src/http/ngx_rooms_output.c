@@ -72,8 +72,8 @@ ngx_rooms_out_link(ngx_rooms_out_t *out)
 
 
 /*
- * Begins another buffer, with room for so many bytes.  Once memory ran out,
- * nothing is written any more, and the end finds `failed`.
+ * Begins another buffer of at least len bytes.  After a failed allocation,
+ * writers write nothing more; whoever reads the output checks `failed`.
  */
 static int
 ngx_rooms_out_grow(rooms_buf_t *b, size_t len)

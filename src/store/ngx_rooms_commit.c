@@ -85,7 +85,7 @@ typedef struct {
     ngx_uint_t          argc;
 } ngx_rooms_guard_t;
 
-/* What becomes of a field that is read. */
+/* What the script does with a field that it reads. */
 typedef enum {
     NGX_ROOMS_READ_ABSENT = 0,
     NGX_ROOMS_READ_EQUAL,
@@ -129,7 +129,7 @@ static ngx_rooms_script_t  ngx_rooms_script = {
 };
 
 
-/* Which of its keys this worker knows to have a time to live, since when. */
+/* The hash whose time to live this worker knows to be set, and when. */
 static struct {
     u_char    key[NGX_ROOMS_COMMIT_KEY];
     size_t    len;
@@ -139,7 +139,7 @@ static struct {
 static uint64_t  ngx_rooms_commit_numbers;
 
 
-/* The hash in which a commit's number stands. */
+/* The key of the hash that records the commit with this number. */
 static rooms_str_t
 ngx_rooms_commit_part(ngx_rooms_keys_t *keys, uint64_t number)
 {
@@ -161,7 +161,7 @@ ngx_rooms_commit_part(ngx_rooms_keys_t *keys, uint64_t number)
 }
 
 
-/* What a commit does for the hashes themselves. */
+/* When due: renews this hash's time to live, removes the oldest hash. */
 static void
 ngx_rooms_commit_keep(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys)
 {
@@ -1051,7 +1051,10 @@ ngx_rooms_commit_put_guards(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g)
 }
 
 
-/* What is put in for the marks, as long as nobody else has that position. */
+/*
+ * The texts that replace the marks.  The position is a proposal: the script
+ * replaces them again if another commit took it.
+ */
 typedef struct {
     u_char              hex[16];
     u_char              pos[NGX_INT64_LEN];
@@ -1095,8 +1098,8 @@ ngx_rooms_commit_put_mark(ngx_rooms_commit_t *c, ngx_array_t *marks,
 
 
 /*
- * An argument with n marks, the first of them at mark[0]: what they stand for
- * is put in, and where, is told last first.
+ * Replaces the n marks of one argument, which begin at mark[0], and records
+ * for the script where the texts are, the last one first.
  */
 static rooms_str_t
 ngx_rooms_commit_fill(ngx_rooms_commit_t *c, ngx_array_t *marks,
@@ -1157,7 +1160,7 @@ ngx_rooms_commit_fill(ngx_rooms_commit_t *c, ngx_array_t *marks,
 }
 
 
-/* Fills all arguments that have marks; those of one stand together. */
+/* Fills all arguments that have marks; marks of one argument are adjacent. */
 static ngx_int_t
 ngx_rooms_commit_put_marks(ngx_rooms_commit_t *c, ngx_array_t *marks,
     rooms_str_t *argv, const ngx_uint_t *first,
@@ -1245,7 +1248,7 @@ ngx_rooms_commit_put_writes(ngx_rooms_commit_t *c, ngx_array_t *plan,
 }
 
 
-/* Positions that the commit is to take, the last of n of them. */
+/* The last of the n positions that this commit proposes to take. */
 static int64_t
 ngx_rooms_commit_wish(int64_t n)
 {
@@ -1258,7 +1261,11 @@ ngx_rooms_commit_wish(int64_t n)
         return floor - 1 + n;
     }
 
-    /* more of ours than its millisecond has, or in another tenant */
+    /*
+     * This worker has proposed that position already: it sends commits faster
+     * than the floor rises.  A gap does no harm, so one counter serves all
+     * tenants.
+     */
 
     if (floor <= last && last - floor < NGX_ROOMS_POSITIONS_MS * 1000) {
         floor = last + 1;
@@ -1441,7 +1448,7 @@ ngx_rooms_commit_result(ngx_rooms_batch_t *b, int64_t *position,
 ngx_int_t
 ngx_rooms_commit_build_resolve(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b)
 {
-    /* as many were drawn since: its hash may be gone, and not its change */
+    /* too late: its hash may be gone though its change was made */
 
     if (ngx_rooms_commit_numbers - c->number >= NGX_ROOMS_COMMIT_RING) {
         return NGX_DECLINED;
@@ -1511,7 +1518,7 @@ ngx_rooms_commit_resolved(ngx_rooms_batch_t *b, int64_t *position)
         return NGX_ROOMS_COMMIT_ERROR;
     }
 
-    /* the time, if there is one, is none of it */
+    /* a time may follow the position */
 
     *position = ngx_atoof((u_char *) value.data,
                           ngx_rooms_commit_first(value));
