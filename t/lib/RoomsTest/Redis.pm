@@ -59,6 +59,8 @@ sub redis_start {
 sub acl_user {
     my ($name, @rules) = split ' ', $ENV{TEST_ROOMS_ACL} // return '';
 
+    # Redis 6.2 gives a new user all channels
+    redis('CONFIG', 'SET', 'acl-pubsub-default', 'allchannels');
     redis('ACL', 'SETUSER', $name, 'reset', @rules);
     redis('ACL', 'LOG', 'RESET');
 

@@ -125,7 +125,9 @@ sub cluster_start {
                                    $how{announce}->($_)) : ())) for @nodes;
 
     for my $i (0 .. 2) {
-        redis_cli($nodes[$i], 'CLUSTER', 'ADDSLOTSRANGE', @{$ranges[$i]});
+        # ADDSLOTSRANGE is of Redis 7
+        redis_cli($nodes[$i], 'CLUSTER', 'ADDSLOTS',
+                  $ranges[$i][0] .. $ranges[$i][1]);
         redis_cli($nodes[$i], 'CLUSTER', 'SET-CONFIG-EPOCH', $i + 1);
     }
 
