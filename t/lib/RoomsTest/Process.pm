@@ -9,6 +9,8 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use Fcntl qw(LOCK_EX LOCK_NB);
+use File::Spec ();
 use IO::Socket::INET;
 use POSIX qw(WNOHANG _exit);
 use Time::HiRes qw(sleep time);
@@ -28,16 +30,55 @@ sub checked {
     return $ENV{TEST_NGINX_USE_VALGRIND} || ($ENV{ASAN_OPTIONS} // '') ne '';
 }
 
-# A port below the ephemeral ones, so that no outgoing connection takes it.
-sub free_port {
-    for (1 .. 1000) {
-        my $port = 20000 + int rand 12000;
-        my $sock = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
-                                         LocalPort => $port,
-                                         Listen    => 1,
-                                         ReuseAddr => 1) or next;
+# Suites run at the same time, and most servers start a while after their port
+# was picked.  So each suite has a range of ports of its own, below the
+# ephemeral ones, so that no outgoing connection takes one.  A lock on a file
+# keeps the range until the suite ends, however it ends; its servers don't
+# inherit the lock.  A forked process has another range, since it would pick
+# the same random ports as its parent.
+use constant { FIRST_PORT => 20000, RANGE => 120, RANGES => 100 };
 
-        close $sock;
+my ($range, $holder, $lock, %picked);
+
+sub port_range {
+    return $range if defined $range && $holder == $$;
+
+    my $dir = File::Spec->tmpdir . "/rooms-ports-$>";
+
+    mkdir $dir, 0700;
+
+    for my $n (map { ($$ + $_) % RANGES } 0 .. RANGES - 1) {
+        open $lock, '>>', "$dir/$n" or die "$dir/$n: $!\n";
+        next if !flock $lock, LOCK_EX | LOCK_NB;
+
+        $holder = $$;
+
+        return $range = FIRST_PORT + $n * RANGE;
+    }
+
+    die "no free range of ports\n";
+}
+
+# A port of the suite's range that nobody uses, and that wasn't picked before.
+# With more arguments these distances from it are free, too.
+sub free_port {
+    my @offsets = (0, @_);
+    my $first = port_range();
+    my $at = int rand RANGE;
+
+    for my $port (map { $first + ($at + $_) % RANGE } 0 .. RANGE - 1) {
+        next if $picked{$port};
+
+        my @socks = grep { defined } map {
+            IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+                                  LocalPort => $port + $_,
+                                  Listen    => 1,
+                                  ReuseAddr => 1)
+        } @offsets;
+
+        next if @socks != @offsets;
+
+        $picked{$port} = 1;
 
         return $port;
     }

@@ -14,7 +14,7 @@ use File::Temp ();
 use IO::Socket::INET;
 use Time::HiRes qw(sleep time);
 
-use RoomsTest::Process qw(patience start_process);
+use RoomsTest::Process qw(free_port patience start_process);
 use RoomsTest::Redis ();
 
 our @EXPORT_OK = qw(cluster_start redis_args redis_cli redis_end
@@ -33,20 +33,8 @@ END {
     }
 }
 
-# a cluster's bus uses the port plus 10000, which must be valid
-sub topology_port {
-    for (1 .. 1000) {
-        my $p = 20000 + int rand 12000;
-        my @s = map {
-            IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $_,
-                                  Listen => 1)
-        } $p, $p + 10000;
-
-        return $p if $s[0] && $s[1];
-    }
-
-    die "no free port\n";
-}
+# a cluster's bus uses the port plus 10000
+sub topology_port { return free_port(10000) }
 
 # Polls until the code is true, with pauses, as each look starts processes.
 sub slowly {
