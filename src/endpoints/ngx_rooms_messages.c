@@ -14,8 +14,9 @@
 typedef struct {
     rooms_str_t    content;               /* JSON, without white space */
     rooms_str_t    uuid;                  /* "SENDER UUID", or NULL */
-    int64_t        position;              /* of the first event, in a replay */
-    rooms_str_t    event;                 /* the first event's JSON */
+    rooms_str_t    first;                 /* id of the event that already has
+                                             the uuid */
+    rooms_str_t    event;                 /* its JSON */
 } ngx_rooms_message_t;
 
 
@@ -203,8 +204,8 @@ ngx_rooms_send_first(ngx_rooms_req_t *rq, rooms_str_t id)
     ngx_rooms_message_t  *m;
 
     m = rq->data;
-    m->position = rooms_event_position(id);
-    at = ngx_rooms_number(rq->pool, m->position);
+    m->first = id;
+    at = ngx_rooms_number(rq->pool, rooms_event_position(id));
 
     if (ngx_rooms_batch(rq) == NULL
         || ngx_rooms_ask(rq->batch, &rq->keys, "ZRANGEBYSCORE %k %s %s",
@@ -236,7 +237,8 @@ ngx_rooms_send_replay(ngx_rooms_req_t *rq)
     }
 
     if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, row,
-                              rq->view.room.id, m->position, &e) != NGX_OK)
+                              rq->view.room.id,
+                              rooms_event_position(m->first), &e) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -448,12 +450,8 @@ ngx_rooms_send_show(ngx_rooms_req_t *rq)
 
     m = rq->data;
 
-    if (!rq->committing) {
-        event = m->event;
-
-    } else {
-        event = ngx_rooms_event_json(&rq->commit, rq->position);
-    }
+    event = m->event.data ? m->event
+                          : ngx_rooms_event_json(&rq->commit, rq->position);
 
     if (event.data == NULL) {
         return NGX_ERROR;
@@ -470,7 +468,8 @@ ngx_rooms_send_show(ngx_rooms_req_t *rq)
 /*
  * What is kept for a replay.  The answer follows from the request, except for
  * the event's id and time, so only these are kept: "DIGITS MS ROOM", and an
- * "x" if the room is incognito.
+ * "x" if the room is incognito.  MS is 0 if the event was there before: then
+ * the request needn't have its content.
  */
 rooms_str_t
 ngx_rooms_send_keep(ngx_rooms_req_t *rq)
@@ -479,8 +478,13 @@ ngx_rooms_send_keep(ngx_rooms_req_t *rq)
 
     m = rq->data;
 
-    if (!rq->committing || m->event.data) {
-        return ROOMS_NULL;
+    if (m->event.data) {
+        return ngx_rooms_join(rq->pool,
+                              { m->first.len - (sizeof("evt-") - 1),
+                                m->first.data + sizeof("evt-") - 1 },
+                              ngx_rooms_s(" 0 "), rq->view.room.id,
+                              rq->view.room.incognito ? ngx_rooms_s(" x")
+                                                      : ngx_rooms_s(""));
     }
 
     return ngx_rooms_join(rq->pool, ngx_rooms_s(NGX_ROOMS_HEX),
@@ -493,7 +497,8 @@ ngx_rooms_send_keep(ngx_rooms_req_t *rq)
 
 /*
  * Repeats the first answer.  If the message was redacted since, the answer
- * shows what is left of it.
+ * shows what is left of it.  If another request has sent it, the answer shows
+ * the message as it is now.
  */
 ngx_int_t
 ngx_rooms_send_recall(ngx_rooms_req_t *rq)
@@ -548,7 +553,7 @@ ngx_rooms_send_recall(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    if (e.redacted_at != ROOMS_STORED_NEVER) {
+    if (now == 0 || e.redacted_at != ROOMS_STORED_NEVER) {
         event = e.json;
 
     } else {

@@ -303,9 +303,7 @@ ngx_rooms_claim_show(ngx_rooms_req_t *rq, rooms_str_t *value)
 
     ngx_rooms_out_init(&rq->out, rq->pool);
 
-    if (rq->endpoint->show(rq) != NGX_OK
-        || (!rq->committing && ngx_rooms_begin(rq) != NGX_OK))
-    {
+    if (rq->endpoint->show(rq) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -351,7 +349,9 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    if (value.data == NULL) {
+    if (value.data == NULL
+        || (!rq->committing && ngx_rooms_begin(rq) != NGX_OK))
+    {
         return NGX_ERROR;
     }
 
@@ -370,7 +370,9 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
         ngx_rooms_claim_index(rq, rq->named);
     }
 
-    if (rq->view.exists && rq->view.room.incognito) {
+    if (rq->view.room.incognito) {
+        /* one that is there, or that this commit creates */
+
         answers = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ANSWERS,
                                 rq->view.room.id);
 
