@@ -353,6 +353,8 @@ my %fakes = (
     'has a negative length' => sub { syswrite $_[0], "\$-7\r\n*-9\r\n"; sleep 1 },
     'nests too deeply' => sub { syswrite $_[0], "*1\r\n" x 5000; sleep 1 },
     'answers half'    => sub { sysread $_[0], my $in, 100; syswrite $_[0], '+PO'; },
+    'has a RESP3 number' => sub { syswrite $_[0], ",1.5\r\n" x 9; sleep 1 },
+    'has RESP3 truth' => sub { syswrite $_[0], "#t\r\n" x 9; sleep 1 },
     'speaks RESP3'    => sub { syswrite $_[0], "%1\r\n+a\r\n,1.5\r\n#t\r\n_\r\n>1\r\n+x\r\n"; sleep 1 },
 );
 
@@ -392,11 +394,10 @@ my @replies = ("+OK\r\n", ":1\r\n", ":-1\r\n", "\$-1\r\n", "*0\r\n", "*-1\r\n",
     "*2\r\n" . ("*2\r\n\$6\r\nroom-0\r\n\$1\r\n1\r\n" x 2),
     "\$5\r\n{\"a\":\r\n", "*1\r\n*1\r\n*1\r\n\$1\r\nx\r\n");
 
-sub nonsense {
-    my ($client, $n) = @_;
+# Answers each command with what $answer->(its words) says.
+sub answer_all {
+    my ($client, $answer) = @_;
     my $in = '';
-
-    srand $n + ($ENV{TEST_ROOMS_SEED} // 1);
 
     while (sysread $client, $in, 65536, length $in) {
         my $out = '';
@@ -416,13 +417,22 @@ sub nonsense {
             last if @args < $argc;
 
             substr $in, 0, $at, '';
-            $out .= $args[0] eq 'PING' ? "+PONG\r\n"
-                                       : $replies[rand @replies];
+            $out .= $answer->(@args);
         }
 
         syswrite $client, $out;
         return if rand() < 0.02;
     }
+}
+
+sub nonsense {
+    my ($client, $n) = @_;
+
+    srand $n + ($ENV{TEST_ROOMS_SEED} // 1);
+
+    answer_all($client, sub {
+        $_[0] eq 'PING' ? "+PONG\r\n" : $replies[rand @replies]
+    });
 }
 
 my $fake = fake($port, \&nonsense);
@@ -474,5 +484,63 @@ stop_fake($fake);
 $fake = fake($port, \&relay);
 up('and works with a Redis');
 quiet();
+stop_fake($fake);
+
+
+# A cluster whose ranges of slots are none, and which sends us to nowhere
+
+for my $range ([1 << 40, 0], [-1 << 40, 0], [0, 1 << 40], [16384, 16383]) {
+    my $slots = "*1\r\n*3\r\n:$range->[0]\r\n:$range->[1]\r\n"
+                . "*2\r\n\$9\r\n127.0.0.1\r\n:$port\r\n";
+    my @nowhere = map { "-MOVED $_\r\n" } '5 6379', '5 :', '16384 [::1]:1',
+                                          '5', '5 ', '-1 127.0.0.1:1';
+
+    $fake = fake($port, sub {
+        answer_all($_[0], sub {
+            return "+PONG\r\n" if $_[0] eq 'PING';
+            return $slots if $_[0] eq 'CLUSTER';
+            return $nowhere[rand @nowhere];
+        })
+    });
+
+    start("redis-cluster://127.0.0.1:$port");
+    $many = http_many([map { ['GET', '/v1/rooms/archived', $ada] } 1 .. 20]);
+    is(scalar(grep { $_->[0] =~ /^50[03]$/ } @$many), 20, "slots @$range");
+    quiet();
+    stop_fake($fake);
+}
+
+
+# A subscription that answers with an array that has no end
+
+$fake = fake($port, sub {
+    my ($client) = @_;
+    my $store = IO::Socket::INET->new($address) or return;
+    my $both = IO::Select->new($client, $store);
+
+    while (my @ready = $both->can_read(30)) {
+        for my $from (@ready) {
+            sysread($from, my $bytes, 65536) or return;
+
+            if ($bytes =~ /SUBSCRIBE/) {
+                syswrite $client, "*100000000\r\n";
+                next;
+            }
+
+            syswrite $from == $client ? $store : $client, $bytes;
+        }
+    }
+});
+
+start("redis://127.0.0.1:$port/0");
+
+my $stream = IO::Socket::INET->new('127.0.0.1:'
+                                   . RoomsTest::HTTP::server_port_is());
+
+syswrite $stream, "GET /v1/sync?since=now HTTP/1.1\r\nHost: x\r\n"
+                  . "Authorization: Bearer $ada\r\n\r\n";
+ok(wait_for(10, sub { nginx_log() =~ /subscription to .* went wrong/ }),
+   'an endless push ends the subscription');
+stop_fake($fake);
 
 done_testing();

@@ -8,11 +8,13 @@ use strict;
 use warnings;
 
 use File::Temp ();
+use IO::Select;
 use IO::Socket::INET;
 use Test::More;
 
 use lib 't/lib';
 use RoomsTest -no_redis;
+use RoomsTest::Fake qw(fake stop_fake);
 use RoomsTest::HTTP ();
 use RoomsTest::JSON ();
 use RoomsTest::Process qw(end_process find_program free_port slurp
@@ -74,6 +76,35 @@ sub rooms {
                     { room_type => 'group', name => 'behind TLS' });
 }
 
+# Passes on what two sides say, and takes nothing of the client for a while
+# once that has sent a megabyte.
+sub slow_relay {
+    my ($client, $to) = @_;
+
+    my $store = IO::Socket::INET->new("127.0.0.1:$to") or return;
+    my $select = IO::Select->new($client, $store);
+    my $sent = 0;
+
+    while (1) {
+        for my $from ($select->can_read) {
+            sysread $from, my $text, 65536 or return;
+
+            my $other = $from == $client ? $store : $client;
+
+            while (length $text) {
+                my $n = syswrite $other, $text or return;
+                substr $text, 0, $n, '';
+                $sent += $n if $from == $client;
+            }
+
+            if ($sent > 1_000_000) {
+                $sent = -1e9;
+                sleep 1;
+            }
+        }
+    }
+}
+
 start_store('redis.example.com');
 
 plan skip_all => 'this redis-server has no TLS'
@@ -130,16 +161,16 @@ END
 SKIP: {
     my ($module) = split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
 
-    skip 'this NGINX has no TLS', 8
+    skip 'this NGINX has no TLS', 10
         if !$module || slurp($module) !~ /the certificate of redis is refused/;
 
     my $files = "ca=$dir/ca.pem&cert=$dir/client.pem&key=$dir/client.key";
     my $server = sub {
-        run_nginx(<<"END", workers => 2);
+        run_nginx(<<"END", workers => $_[2] // 2);
         rooms on;
         rooms_auth mock;
         rooms_redis rediss://$_[0];
-        rooms_redis_timeout 500ms;
+        rooms_redis_timeout @{[$_[1] // '500ms']};
 END
     };
     my $cli = sub {
@@ -175,6 +206,25 @@ END
     is(rooms()->[0], 503, 'away');
     start_store('redis.example.com');
     ok(wait_for(20, sub { rooms()->[0] == 201 }), 'it comes back');
+
+    # More is written than the connection takes: what is left goes on later,
+    # behind what has been added, and from a buffer that has grown
+
+    my $busy = free_port();
+    my $slow = fake($busy, sub { slow_relay($_[0], $port) });
+
+    $server->("127.0.0.1:$busy/0?$files", '20s', 1);
+    $id = RoomsTest::JSON::json_get(rooms()->[2], 'data.id');
+
+    my $many = http_many([map { ['POST', "/v1/rooms/$id/send", 'mock:ann@t',
+                                 { content => { body => 'x' x 30000 } }] }
+                          1 .. 400], 400, 60);
+
+    is(scalar(grep { $_->[0] == 201 } @$many), 400,
+       'all is written to a store that takes its time');
+    unlike(nginx_log(), qr/lost redis/, 'by one connection');
+    stop_nginx();
+    stop_fake($slow);
 
     $server->("localhost:$port/0?$files");
     is(rooms()->[0], 503, 'another name than the certificate has');

@@ -11,6 +11,9 @@
 
 #define NGX_ROOMS_REPLY_MAX  1000000   /* elements; no command asks for as
                                           many */
+#define NGX_ROOMS_REPLY_DEPTH      8   /* arrays in one another; so are no
+                                          command's, and hiredis 1 has no
+                                          limit */
 
 
 #define NGX_ROOMS_BATCH_BLOCK     1024   /* for commands, at least */
@@ -339,12 +342,21 @@ static void *
 ngx_rooms_reply_array(const redisReadTask *task, int elements)
 #endif
 {
-    ngx_pool_t  *pool;
-    redisReply  *reply;
+    ngx_uint_t            depth;
+    ngx_pool_t           *pool;
+    redisReply           *reply;
+    const redisReadTask  *outer;
 
     pool = ngx_rooms_reply_pool(task);
     if (pool == NULL || elements > NGX_ROOMS_REPLY_MAX) {
         return NULL;
+    }
+
+    for (depth = 0, outer = task->parent; outer; outer = outer->parent) {
+
+        if (++depth == NGX_ROOMS_REPLY_DEPTH) {
+            return NULL;
+        }
     }
 
     reply = ngx_rooms_reply_create(task, pool);
@@ -404,6 +416,30 @@ ngx_rooms_reply_nil(const redisReadTask *task)
 }
 
 
+#if (HIREDIS_MAJOR >= 1)
+
+/*
+ * What only RESP3 has, and is never asked for.  Without these hiredis would
+ * give us a number in place of a reply.
+ */
+
+static void *
+ngx_rooms_reply_double(const redisReadTask *task, double value, char *str,
+    size_t len)
+{
+    return ngx_rooms_reply_string(task, str, len);
+}
+
+
+static void *
+ngx_rooms_reply_bool(const redisReadTask *task, int value)
+{
+    return ngx_rooms_reply_integer(task, value);
+}
+
+#endif
+
+
 static void
 ngx_rooms_reply_free(void *reply)
 {
@@ -416,6 +452,10 @@ redisReplyObjectFunctions  ngx_rooms_reply_functions = {
     .createArray = ngx_rooms_reply_array,
     .createInteger = ngx_rooms_reply_integer,
     .createNil = ngx_rooms_reply_nil,
+#if (HIREDIS_MAJOR >= 1)
+    .createDouble = ngx_rooms_reply_double,
+    .createBool = ngx_rooms_reply_bool,
+#endif
     .freeObject = ngx_rooms_reply_free
 };
 

@@ -21,7 +21,11 @@
 #define NGX_ROOMS_PUBSUB_BACKOFF_MIN    50
 #define NGX_ROOMS_PUBSUB_BACKOFF_MAX  1000
 
-#define NGX_ROOMS_PUBSUB_READ  8192
+#define NGX_ROOMS_PUBSUB_READ   8192
+#define NGX_ROOMS_PUBSUB_READS     8       /* in one turn of the loop */
+
+#define NGX_ROOMS_PUBSUB_WORDS    16       /* of a push; most have 3 */
+#define NGX_ROOMS_PUBSUB_KEYS  1000000     /* in one of them */
 
 
 static void ngx_rooms_pubsub_connect(ngx_rooms_pubsub_t *ps);
@@ -132,6 +136,34 @@ ngx_rooms_pubsub_node(ngx_rooms_pubsub_t *ps)
 }
 
 
+/* What makes replies: hiredis's, and the same for arrays that a push has. */
+static redisReplyObjectFunctions  ngx_rooms_pubsub_any;
+static redisReplyObjectFunctions  ngx_rooms_pubsub_known;
+
+
+/*
+ * A push is a few words, of which one may be a list of keys.  A longer array
+ * would take memory for what may never come, and swallow all that does.
+ */
+#if (HIREDIS_MAJOR >= 1)
+static void *
+ngx_rooms_pubsub_array(const redisReadTask *task, size_t elements)
+#else
+static void *
+ngx_rooms_pubsub_array(const redisReadTask *task, int elements)
+#endif
+{
+    if (elements > (task->parent ? NGX_ROOMS_PUBSUB_KEYS
+                                 : NGX_ROOMS_PUBSUB_WORDS)
+        || (task->parent && task->parent->parent))
+    {
+        return NULL;
+    }
+
+    return ngx_rooms_pubsub_any.createArray(task, elements);
+}
+
+
 static void
 ngx_rooms_pubsub_connect(ngx_rooms_pubsub_t *ps)
 {
@@ -143,6 +175,11 @@ ngx_rooms_pubsub_connect(ngx_rooms_pubsub_t *ps)
     ps->node = ngx_rooms_pubsub_node(ps);
 
     if (ps->reader) {
+        ngx_rooms_pubsub_any = *ps->reader->fn;
+        ngx_rooms_pubsub_known = ngx_rooms_pubsub_any;
+        ngx_rooms_pubsub_known.createArray = ngx_rooms_pubsub_array;
+        ps->reader->fn = &ngx_rooms_pubsub_known;
+
         rc = ngx_rooms_node_connect(ps->node, ps->attempts, ps->log,
                                     &ps->connection);
     }
@@ -369,7 +406,7 @@ ngx_rooms_pubsub_leave(ngx_rooms_pubsub_t *ps)
     }
 
     if (ps->connection) {
-        ngx_close_connection(ps->connection);
+        ngx_rooms_tls_close(ps->connection);
         ps->connection = NULL;
     }
 
@@ -634,6 +671,7 @@ ngx_rooms_pubsub_read_handler(ngx_event_t *rev)
 {
     ssize_t              n;
     ngx_int_t            rc;
+    ngx_uint_t           i;
     ngx_connection_t    *c;
     ngx_rooms_pubsub_t  *ps;
     u_char               buf[NGX_ROOMS_PUBSUB_READ];
@@ -651,7 +689,14 @@ ngx_rooms_pubsub_read_handler(ngx_event_t *rev)
         return;
     }
 
-    for ( ;; ) {
+    for (i = 0; /* void */ ; i++) {
+
+        if (i == NGX_ROOMS_PUBSUB_READS) {
+            /* others' events come in between */
+            ngx_post_event(rev, &ngx_posted_next_events);
+            return;
+        }
+
         n = c->recv(c, buf, sizeof(buf));
 
         if (n == NGX_AGAIN) {

@@ -144,6 +144,13 @@ ngx_rooms_tls_settings(SSL_CTX *ctx, char *ca, char *cert, char *key)
 
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, ngx_rooms_tls_verify);
 
+    /*
+     * What OpenSSL couldn't write is given to it again from a buffer that may
+     * have grown, and moved, by then
+     */
+    SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
+                          |SSL_MODE_ENABLE_PARTIAL_WRITE);
+
     return NULL;
 }
 

@@ -425,7 +425,7 @@ ngx_rooms_discovered_slots(ngx_rooms_server_t *source, redisReply *reply)
         server = ngx_rooms_slots_server(store,
                                         ngx_rooms_reply_element(range, 2));
 
-        if (server == NULL || from < 0 || to >= NGX_ROOMS_SLOTS) {
+        if (server == NULL || from < 0 || from > to || to >= NGX_ROOMS_SLOTS) {
             continue;
         }
 
@@ -685,7 +685,9 @@ ngx_rooms_moved_server(ngx_rooms_store_t *store, redisReply *reply,
 
     port = ngx_atoi(colon + 1, last - colon - 1);
 
-    if (n == NGX_ERROR || n >= NGX_ROOMS_SLOTS || port == NGX_ERROR) {
+    if (n == NGX_ERROR || n >= NGX_ROOMS_SLOTS || port == NGX_ERROR
+        || colon == space)
+    {
         return NULL;
     }
 
