@@ -104,6 +104,23 @@ for my $i (1, 2) {
        "and at node $i");
 }
 
+# it moves back, while the nodes don't tell their host: it is the one asked
+
+redis_cli($_, 'CONFIG', 'SET', 'cluster-preferred-endpoint-type',
+          'unknown-endpoint') for @nodes;
+
+$reads = 0;
+slot_move($slot, $to, $from, [$nodes[2]], sub {
+    $reads += request('GET', "/v1/rooms/$room{$t}", $key) == 200;
+});
+cmp_ok($reads, '>', 0, 'read while migrating to a node without a host');
+
+$moved = http_req('POST', "/v1/rooms/$room{$t}/send", $key,
+                  { content => { body => 'back' } });
+is($moved->[0], 201, 'a change after it');
+is(redis_cli($from, 'GET', "sw:{$t}:position"),
+   json_get($moved->[2], 'data.stream_position'), 'the first node has it');
+
 # a node is gone: its tenants wait, the others don't
 
 my $gone = $at{2}[0][0];

@@ -388,9 +388,8 @@ ngx_rooms_import_abandon(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
     /* goes after what is in flight; nobody waits for the reply */
 
     if (ngx_rooms_commit_build(&c, b, &rq->keys, 1) == NGX_OK) {
-        ngx_rooms_lane_send(ngx_rooms_store_lane(rq->conf->store,
-                                                 rq->keys.slot,
-                                                 NGX_ROOMS_LANE_BULK), b);
+        ngx_rooms_store_send(rq->conf->store, rq->keys.slot,
+                             NGX_ROOMS_LANE_BULK, b);
     }
 
     ngx_rooms_batch_free(b);

@@ -153,8 +153,7 @@ ngx_rooms_health_ask(ngx_rooms_health_t *h)
     ngx_add_timer(&h->timer, ngx_min(h->store->node.timeout,
                                      NGX_ROOMS_HEALTH_WAIT));
 
-    ngx_rooms_lane_send(ngx_rooms_store_lane(h->store, 0,
-                                             NGX_ROOMS_LANE_FAST), b);
+    ngx_rooms_store_send(h->store, 0, NGX_ROOMS_LANE_FAST, b);
 
     return NGX_OK;
 }

@@ -529,8 +529,8 @@ ngx_rooms_claim_post(ngx_rooms_req_t *rq, ngx_uint_t renews)
     b->handler = ngx_rooms_batch_free;
     b->wanted = 1;
 
-    ngx_rooms_lane_send(ngx_rooms_store_lane(rq->conf->store, rq->keys.slot,
-                                             NGX_ROOMS_LANE_FAST), b);
+    ngx_rooms_store_send(rq->conf->store, rq->keys.slot,
+                         NGX_ROOMS_LANE_FAST, b);
 }
 
 

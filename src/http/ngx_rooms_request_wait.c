@@ -86,8 +86,8 @@ ngx_rooms_send(ngx_rooms_req_t *rq)
     rq->asked_at = ngx_rooms_usec();
     ngx_add_timer(&rq->timer, rq->conf->redis_timeout);
 
-    ngx_rooms_lane_send(ngx_rooms_store_lane(rq->conf->store, rq->keys.slot,
-                                             ngx_rooms_lane_of(rq)), b);
+    ngx_rooms_store_send(rq->conf->store, rq->keys.slot,
+                         ngx_rooms_lane_of(rq), b);
 
     return NGX_AGAIN;
 }
@@ -235,9 +235,8 @@ ngx_rooms_ask_again(ngx_rooms_req_t *rq, ngx_rooms_batch_t *b)
 static void
 ngx_rooms_send_again(ngx_rooms_req_t *rq)
 {
-    ngx_rooms_lane_send(ngx_rooms_store_lane(rq->conf->store, rq->keys.slot,
-                                             ngx_rooms_lane_of(rq)),
-                        rq->batch);
+    ngx_rooms_store_send(rq->conf->store, rq->keys.slot,
+                         ngx_rooms_lane_of(rq), rq->batch);
 }
 
 

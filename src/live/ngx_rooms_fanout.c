@@ -335,8 +335,7 @@ ngx_rooms_fanout_ask(ngx_rooms_fanout_t *f)
     b->wanted = 1;
 
     ngx_add_timer(&f->late, f->store->node.timeout);
-    ngx_rooms_lane_send(ngx_rooms_store_lane(f->store, f->slot,
-                                             NGX_ROOMS_LANE_BULK), b);
+    ngx_rooms_store_send(f->store, f->slot, NGX_ROOMS_LANE_BULK, b);
 }
 
 

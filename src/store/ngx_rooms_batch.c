@@ -52,6 +52,7 @@ ngx_rooms_batch_create(ngx_log_t *log)
     }
 
     b->pool = pool;
+    b->slot = -1;
 
     return b;
 }

@@ -125,6 +125,11 @@ ngx_rooms_cache_of(ngx_rooms_store_t *store, const ngx_rooms_keys_t *keys)
     ngx_rooms_server_t  *server;
 
     server = ngx_rooms_store_at(store, keys->slot);
+
+    if (server == store->nowhere) {
+        return NULL;
+    }
+
     cache = server->cache;
 
     if (cache) {

@@ -122,6 +122,7 @@ void
 ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
 {
     b->lane = lane;
+    b->node = lane->node;
     b->sent = 0;
     b->received = 0;
     b->status = NGX_ROOMS_BATCH_OK;
@@ -522,6 +523,10 @@ ngx_rooms_lane_up(ngx_rooms_lane_t *lane)
     if (!lane->node->held) {
         ngx_rooms_lane_release(lane);
     }
+
+    if (lane->node->up) {
+        lane->node->up(lane->node);
+    }
 }
 
 
@@ -563,7 +568,6 @@ ngx_rooms_lane_others(ngx_rooms_lane_t *lane)
         other = &lane->node->lanes[i];
 
         if (other != lane && other->down_since) {
-            other->down_since = ngx_current_msec ? ngx_current_msec : 1;
             ngx_rooms_lane_hurry(other);
         }
     }
@@ -656,9 +660,37 @@ ngx_rooms_lane_hurry(ngx_rooms_lane_t *lane)
 {
     lane->attempts = 0;
 
+    if (lane->down_since) {
+        lane->down_since = ngx_current_msec ? ngx_current_msec : 1;
+    }
+
     if (lane->state == NGX_ROOMS_LANE_DOWN && lane->timer.timer_set) {
         ngx_del_timer(&lane->timer);
         ngx_add_timer(&lane->timer, 1);
+    }
+}
+
+
+void
+ngx_rooms_lane_strays(ngx_rooms_lane_t *lane, ngx_queue_t *strays,
+    ngx_uint_t (*here)(ngx_rooms_node_t *node, ngx_uint_t slot))
+{
+    ngx_queue_t        *q, *next;
+    ngx_rooms_batch_t  *b;
+
+    for (q = ngx_queue_head(&lane->waiting);
+         q != ngx_queue_sentinel(&lane->waiting);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        b = ngx_queue_data(q, ngx_rooms_batch_t, queue);
+
+        if (b->slot >= 0 && b->status == NGX_ROOMS_BATCH_OK
+            && !here(lane->node, b->slot))
+        {
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(strays, q);
+        }
     }
 }
 

@@ -561,8 +561,7 @@ ngx_rooms_channel_sweep(ngx_rooms_channel_t *ch)
     ch->sweep = b;
 
     ngx_add_timer(&ch->late, ch->pubsub->store->node.timeout);
-    ngx_rooms_lane_send(ngx_rooms_store_lane(ch->pubsub->store, ch->slot,
-                                             NGX_ROOMS_LANE_FAST), b);
+    ngx_rooms_store_send(ch->pubsub->store, ch->slot, NGX_ROOMS_LANE_FAST, b);
 }
 
 

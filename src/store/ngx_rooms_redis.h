@@ -26,7 +26,7 @@ typedef void (*ngx_rooms_batch_pt)(ngx_rooms_batch_t *b);
 
 
 /* A Redis: its address, and how to log in. */
-typedef struct {
+typedef struct ngx_rooms_node_s {
     ngx_str_t              name;           /* for the log */
     ngx_addr_t            *addrs;          /* of host:port, or NULL */
     ngx_uint_t             naddrs;
@@ -42,6 +42,8 @@ typedef struct {
     /* called when a connection is lost or can't be made; may be NULL */
     void                 (*down)(void *data);
     void                  *data;
+    /* called when a connection is made; may be NULL */
+    void                 (*up)(struct ngx_rooms_node_s *node);
 
     ngx_uint_t             primary;        /* 1: it must not be a replica */
     ngx_uint_t             held;           /* 1: send nothing for now */
@@ -50,8 +52,8 @@ typedef struct {
     ngx_uint_t             looking;        /* its settings are being read */
     ngx_uint_t             warnings;       /* bits, see ngx_rooms_inspect.h */
 
-    ngx_uint_t             out;            /* other nodes say it has left the
-                                              cluster */
+    ngx_uint_t             out;            /* it isn't in the cluster, or is
+                                              no sentinel of the primary */
     ngx_msec_t             silent;         /* since when; 0: it isn't silent */
     ngx_rooms_lane_t      *lanes;          /* all lanes to it */
     ngx_uint_t             nlanes;
@@ -86,6 +88,9 @@ struct ngx_rooms_batch_s {
                                               for it */
     ngx_rooms_batch_t         *older;      /* the one before, see `followed` */
     ngx_rooms_lane_t          *lane;       /* while queued or in flight */
+    ngx_rooms_node_t          *node;       /* the last one it was sent to */
+    ngx_int_t                  slot;       /* whose node gets it; -1: it is
+                                              for this node only */
     ngx_queue_t                queue;
     unsigned                   sent:1;
     unsigned                   failed:1;   /* out of memory */
@@ -202,11 +207,21 @@ void ngx_rooms_lane_init(ngx_rooms_lane_t *lane, ngx_rooms_node_t *node,
 /* Closes the connection, if there is one.  The lane reconnects when needed. */
 void ngx_rooms_lane_drop(ngx_rooms_lane_t *lane, const char *why);
 
-/* The node has a new address: ends a running backoff early. */
+/*
+ * The node has a new address, or is known again: ends a running backoff early,
+ * and lets requests wait for it.
+ */
 void ngx_rooms_lane_hurry(ngx_rooms_lane_t *lane);
 
 /* The process ends without draining: drops what is in flight. */
 void ngx_rooms_lane_end(ngx_rooms_lane_t *lane);
+
+/*
+ * Moves batches that wait, and are for a slot which another node now serves,
+ * to a queue of the caller.
+ */
+void ngx_rooms_lane_strays(ngx_rooms_lane_t *lane, ngx_queue_t *strays,
+    ngx_uint_t (*here)(ngx_rooms_node_t *node, ngx_uint_t slot));
 
 /* Sends what waited while the node was held. */
 void ngx_rooms_lane_release(ngx_rooms_lane_t *lane);

@@ -67,7 +67,7 @@ ngx_rooms_round_send(ngx_rooms_round_t *round, ngx_uint_t slot,
 
     ngx_rooms_hold();
     ngx_add_timer(&round->timer, round->store->node.timeout);
-    ngx_rooms_lane_send(ngx_rooms_store_lane(round->store, slot, lane), b);
+    ngx_rooms_store_send(round->store, slot, lane, b);
 
     return NGX_OK;
 }

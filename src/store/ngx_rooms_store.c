@@ -414,15 +414,11 @@ ngx_rooms_random_hex(u_char *dst, size_t len)
 }
 
 
-ngx_rooms_server_t *
-ngx_rooms_store_add(ngx_rooms_store_t *store, ngx_addr_t *addr)
+static ngx_rooms_server_t *
+ngx_rooms_store_create(ngx_rooms_store_t *store, ngx_addr_t *addr)
 {
     ngx_uint_t           i;
     ngx_rooms_server_t  *server;
-
-    if (store->nservers == NGX_ROOMS_NODES_MAX) {
-        return NULL;
-    }
 
     server = ngx_pcalloc(store->pool, sizeof(ngx_rooms_server_t));
     if (server == NULL) {
@@ -447,7 +443,24 @@ ngx_rooms_store_add(ngx_rooms_store_t *store, ngx_addr_t *addr)
         server->lanes[i].bulk = (i == NGX_ROOMS_LANE_BULK);
     }
 
-    store->servers[store->nservers++] = server;
+    return server;
+}
+
+
+ngx_rooms_server_t *
+ngx_rooms_store_add(ngx_rooms_store_t *store, ngx_addr_t *addr)
+{
+    ngx_rooms_server_t  *server;
+
+    if (store->nservers == NGX_ROOMS_NODES_MAX) {
+        return NULL;
+    }
+
+    server = ngx_rooms_store_create(store, addr);
+
+    if (server) {
+        store->servers[store->nservers++] = server;
+    }
 
     return server;
 }
@@ -476,10 +489,21 @@ ngx_rooms_store_init_worker(ngx_rooms_store_t *store, ngx_cycle_t *cycle)
     ngx_rooms_topology_init(store);
 
     if (store->kind == NGX_ROOMS_STORE_CLUSTER) {
-        store->slots = ngx_pcalloc(cycle->pool,
-                                   NGX_ROOMS_SLOTS * sizeof(uint16_t));
+        store->node.up = ngx_rooms_topology_up;
+        store->lost = 1;
+        store->nowhere = ngx_rooms_store_create(store, NULL);
+        store->slots = ngx_palloc(cycle->pool,
+                                  NGX_ROOMS_SLOTS * sizeof(uint16_t));
 
-        for (i = 0; store->slots && i < store->seeds->nelts; i++) {
+        if (store->nowhere == NULL || store->slots == NULL) {
+            return NGX_ERROR;
+        }
+
+        for (i = 0; i < NGX_ROOMS_SLOTS; i++) {
+            store->slots[i] = NGX_ROOMS_NOWHERE;
+        }
+
+        for (i = 0; i < store->seeds->nelts; i++) {
             (void) ngx_rooms_store_add(store, &seeds[i]);
         }
 
@@ -531,6 +555,10 @@ ngx_rooms_store_exit_worker(ngx_rooms_store_t *store)
         for (i = 0; i < store->nsentinels; i++) {
             ngx_rooms_lane_end(&store->sentinels[i]->lanes[lane]);
         }
+
+        if (store->nowhere) {
+            ngx_rooms_lane_end(&store->nowhere->lanes[lane]);
+        }
     }
 
     if (store->watch.timer_set) {
@@ -550,7 +578,7 @@ ngx_rooms_store_at(ngx_rooms_store_t *store, ngx_uint_t slot)
         ngx_rooms_store_discover(store);
     }
 
-    return store->servers[n];
+    return n == NGX_ROOMS_NOWHERE ? store->nowhere : store->servers[n];
 }
 
 
@@ -559,4 +587,13 @@ ngx_rooms_store_lane(ngx_rooms_store_t *store, ngx_uint_t slot,
     ngx_uint_t lane)
 {
     return &ngx_rooms_store_at(store, slot)->lanes[lane];
+}
+
+
+void
+ngx_rooms_store_send(ngx_rooms_store_t *store, ngx_uint_t slot,
+    ngx_uint_t lane, ngx_rooms_batch_t *b)
+{
+    b->slot = slot;
+    ngx_rooms_lane_send(ngx_rooms_store_lane(store, slot, lane), b);
 }

@@ -28,6 +28,7 @@ typedef enum {
 
 #define NGX_ROOMS_SLOTS     16384      /* of a Redis Cluster */
 #define NGX_ROOMS_NODES_MAX   256
+#define NGX_ROOMS_NOWHERE     NGX_ROOMS_NODES_MAX
 
 /* One Redis or sentinel, and this worker's connections to it. */
 typedef struct {
@@ -42,6 +43,8 @@ typedef struct {
                                           0: none */
     int64_t                  epoch;    /* of the configuration that it named */
     ngx_uint_t               leads;    /* 1: it leads a failover */
+    ngx_uint_t               told;     /* 1: the log has what is wrong with
+                                          its answer */
 } ngx_rooms_server_t;
 
 /*
@@ -64,10 +67,13 @@ typedef struct ngx_rooms_store_s {
     ngx_pool_t              *pool;
     ngx_rooms_server_t      *servers[NGX_ROOMS_NODES_MAX];
     ngx_uint_t               nservers;
-    uint16_t                *slots;    /* cluster: index into servers */
+    uint16_t                *slots;    /* cluster: index into servers, or
+                                          NGX_ROOMS_NOWHERE */
+    ngx_rooms_server_t      *nowhere;  /* no server: requests wait here until
+                                          their slot's node is known */
+    ngx_uint_t               lost;     /* no node is known to be up */
     ngx_rooms_server_t      *sentinels[NGX_ROOMS_NODES_MAX];
     ngx_uint_t               nsentinels;
-    ngx_uint_t               asking;   /* the next to be asked */
     ngx_msec_t               asked;    /* when the topology was last asked
                                           for, 0: never */
     ngx_event_t              watch;    /* timer that asks sentinels */
@@ -212,6 +218,10 @@ ngx_int_t ngx_rooms_store_init_worker(ngx_rooms_store_t *store,
     ngx_cycle_t *cycle);
 void ngx_rooms_store_exit_worker(ngx_rooms_store_t *store);
 
+/* Sends a batch to the node that serves a slot, by the lane with a number. */
+void ngx_rooms_store_send(ngx_rooms_store_t *store, ngx_uint_t slot,
+    ngx_uint_t lane, ngx_rooms_batch_t *b);
+
 /* The server, or the lane to it, that now serves a slot's keys. */
 ngx_rooms_server_t *ngx_rooms_store_at(ngx_rooms_store_t *store,
     ngx_uint_t slot);
@@ -237,8 +247,9 @@ ngx_rooms_server_t *ngx_rooms_store_server(ngx_rooms_store_t *store,
 ngx_rooms_server_t *ngx_rooms_store_add(ngx_rooms_store_t *store,
     ngx_addr_t *addr);
 void ngx_rooms_topology_init(ngx_rooms_store_t *store);
-/* The `down` callback of a node. */
+/* The callbacks of a node. */
 void ngx_rooms_topology_down(void *data);
+void ngx_rooms_topology_up(ngx_rooms_node_t *node);
 
 
 static inline rooms_str_t

@@ -9,6 +9,10 @@
  * first needs it, when a connection is lost, and when a reply says that
  * something has moved; at most twice a second.
  *
+ * Of a cluster one node that is up is asked.  If none is, all are asked, and
+ * so is each node that comes back.  Until the node of a slot is known, its
+ * requests wait in the lanes of `nowhere`, which is never connected.
+ *
  * A cluster node that has given a slot away says MOVED.  A primary that
  * sentinels have replaced says nothing: it accepts writes for many seconds,
  * which are lost when it becomes a replica.  So all sentinels are asked five
@@ -30,6 +34,13 @@
 #define NGX_ROOMS_ADDRESS_POOL    512
 
 
+#define ngx_rooms_server_of(n)                                                \
+    ((ngx_rooms_server_t *)                                                   \
+     ((u_char *) (n) - offsetof(ngx_rooms_server_t, node)))
+
+
+static ngx_rooms_server_t *ngx_rooms_topology_server(
+    ngx_rooms_store_t *store, ngx_addr_t *a);
 static ngx_addr_t *ngx_rooms_topology_addr(ngx_pool_t *pool,
     ngx_addr_t *from);
 static void ngx_rooms_topology_watch(ngx_event_t *ev);
@@ -38,6 +49,7 @@ static void ngx_rooms_discover_ask(ngx_rooms_server_t *source);
 static void ngx_rooms_discovered(ngx_rooms_batch_t *b);
 static void ngx_rooms_discovered_slots(ngx_rooms_server_t *source,
     redisReply *reply);
+static void ngx_rooms_topology_found(ngx_rooms_store_t *store);
 static void ngx_rooms_discovered_primary(ngx_rooms_server_t *source,
     redisReply *address, redisReply *described);
 static void ngx_rooms_sentinel_release(ngx_rooms_server_t *primary);
@@ -60,10 +72,13 @@ ngx_rooms_server_t *
 ngx_rooms_store_server(ngx_rooms_store_t *store, ngx_str_t *host,
     ngx_uint_t port)
 {
-    ngx_addr_t           a, *addr;
-    ngx_uint_t           i;
+    ngx_addr_t           a;
     ngx_pool_t          *temp;
     ngx_rooms_server_t  *server;
+
+    if (port == 0 || port > 65535) {
+        return NULL;
+    }
 
     /* the worker's pool never shrinks, and this runs very often */
 
@@ -78,22 +93,54 @@ ngx_rooms_store_server(ngx_rooms_store_t *store, ngx_str_t *host,
     }
 
     ngx_inet_set_port(a.sockaddr, port);
+    server = ngx_rooms_topology_server(store, &a);
+    ngx_destroy_pool(temp);
+
+    return server;
+}
+
+
+/* The server at the host of another one, and a port. */
+static ngx_rooms_server_t *
+ngx_rooms_topology_beside(ngx_rooms_server_t *source, ngx_uint_t port)
+{
+    ngx_addr_t      a;
+    ngx_sockaddr_t  sa;
+
+    if (source->node.naddrs == 0 || port == 0 || port > 65535) {
+        return NULL;
+    }
+
+    a.socklen = source->node.addrs->socklen;
+    a.sockaddr = &sa.sockaddr;
+
+    ngx_memcpy(&sa, source->node.addrs->sockaddr, a.socklen);
+    ngx_inet_set_port(a.sockaddr, port);
+
+    return ngx_rooms_topology_server(source->store, &a);
+}
+
+
+static ngx_rooms_server_t *
+ngx_rooms_topology_server(ngx_rooms_store_t *store, ngx_addr_t *a)
+{
+    ngx_addr_t          *addr;
+    ngx_uint_t           i;
+    ngx_rooms_server_t  *server;
 
     for (i = 0; i < store->nservers; i++) {
         server = store->servers[i];
 
         if (server->node.naddrs
             && ngx_cmp_sockaddr(server->node.addrs->sockaddr,
-                                server->node.addrs->socklen, a.sockaddr,
-                                a.socklen, 1) == NGX_OK)
+                                server->node.addrs->socklen, a->sockaddr,
+                                a->socklen, 1) == NGX_OK)
         {
-            ngx_destroy_pool(temp);
             return server;
         }
     }
 
-    addr = ngx_rooms_topology_addr(store->pool, &a);
-    ngx_destroy_pool(temp);
+    addr = ngx_rooms_topology_addr(store->pool, a);
 
     return addr ? ngx_rooms_store_add(store, addr) : NULL;
 }
@@ -126,33 +173,44 @@ ngx_rooms_topology_addr(ngx_pool_t *pool, ngx_addr_t *from)
 
 
 /*
- * Chooses a node to ask: one that is up, or the next in turn.  A node that
- * has left the cluster may still run, but knows nothing.
+ * Asks a node that is up; if there is none, all of them, since those that are
+ * away may be so for ever.  A node that has left the cluster may still run, but
+ * knows nothing.  It is asked only if all nodes have left.
  */
-static ngx_rooms_server_t *
-ngx_rooms_discover_source(ngx_rooms_store_t *store)
+static void
+ngx_rooms_discover_nodes(ngx_rooms_store_t *store)
 {
-    ngx_uint_t            i, n;
+    ngx_uint_t            i, n, in;
     ngx_rooms_server_t  **servers;
 
     servers = store->servers;
     n = store->nservers;
+    in = 0;
 
     for (i = 0; i < n; i++) {
+
+        if (servers[i]->node.out) {
+            continue;
+        }
+
+        in = 1;
+
         if (servers[i]->lanes[0].state == NGX_ROOMS_LANE_READY
-            && !servers[i]->lanes[0].dead && !servers[i]->node.out)
+            && !servers[i]->lanes[0].dead)
         {
-            return servers[i];
+            ngx_rooms_discover_ask(servers[i]);
+            return;
         }
     }
+
+    store->lost = 1;
 
     for (i = 0; i < n; i++) {
-        if (!servers[store->asking++ % n]->node.out) {
-            break;
+
+        if (!in || !servers[i]->node.out) {
+            ngx_rooms_discover_ask(servers[i]);
         }
     }
-
-    return servers[(store->asking - 1) % n];
 }
 
 
@@ -168,7 +226,7 @@ ngx_rooms_store_discover(ngx_rooms_store_t *store)
     store->asked = ngx_current_msec ? ngx_current_msec : 1;
 
     if (store->kind == NGX_ROOMS_STORE_CLUSTER) {
-        ngx_rooms_discover_ask(ngx_rooms_discover_source(store));
+        ngx_rooms_discover_nodes(store);
         return;
     }
 
@@ -219,10 +277,8 @@ ngx_rooms_discover_ask(ngx_rooms_server_t *source)
             return;
         }
 
-        /*
-         * it doesn't answer: its lane finds out why; for a cluster another
-         * node is asked
-         */
+        /* it doesn't answer: its lane finds out why */
+
         ngx_rooms_batch_free(source->question);
         source->question = NULL;
         ngx_rooms_lane_late(&source->lanes[0]);
@@ -292,26 +348,34 @@ ngx_rooms_server_index(ngx_rooms_store_t *store, ngx_rooms_server_t *server)
 
 
 /*
- * Finds the server of a node [endpoint, port, id, [key, value ...]].  The
- * endpoint may be a name, or missing; then one of the pairs has the address
- * (Redis 7).
+ * Finds the server of a node [endpoint, port, id, [key, value ...]].  Without
+ * an endpoint it is at the host that was asked.  The endpoint may be a name, or
+ * "?"; then one of the pairs has the address (Redis 7).
  */
 static ngx_rooms_server_t *
-ngx_rooms_slots_server(ngx_rooms_store_t *store, redisReply *node)
+ngx_rooms_slots_server(ngx_rooms_server_t *source, redisReply *node)
 {
+    int64_t              port;
     ngx_str_t            host;
     ngx_uint_t           i;
     redisReply          *pairs;
+    ngx_rooms_store_t   *store;
     ngx_rooms_server_t  *server;
 
+    if (node == NULL) {
+        return NULL;
+    }
+
+    store = source->store;
     host = ngx_from_rooms(ngx_rooms_reply_str(
                                         ngx_rooms_reply_element(node, 0)));
+    port = ngx_rooms_reply_int(ngx_rooms_reply_element(node, 1), 0);
 
-    server = host.len ? ngx_rooms_store_server(store, &host,
-                            ngx_rooms_reply_int(
-                                   ngx_rooms_reply_element(node, 1), 6379))
-                      : NULL;
+    if (host.len == 0) {
+        return ngx_rooms_topology_beside(source, port);
+    }
 
+    server = ngx_rooms_store_server(store, &host, port);
     pairs = ngx_rooms_reply_element(node, 3);
 
     for (i = 0; server == NULL && pairs && i + 1 < pairs->elements; i += 2) {
@@ -323,9 +387,7 @@ ngx_rooms_slots_server(ngx_rooms_store_t *store, redisReply *node)
         }
 
         host = ngx_from_rooms(ngx_rooms_reply_str(pairs->element[i + 1]));
-        server = ngx_rooms_store_server(store, &host,
-                            ngx_rooms_reply_int(
-                                   ngx_rooms_reply_element(node, 1), 6379));
+        server = ngx_rooms_store_server(store, &host, port);
     }
 
     return server;
@@ -354,11 +416,14 @@ ngx_rooms_topology_leave(ngx_rooms_store_t *store)
  * of the cluster.
  */
 static void
-ngx_rooms_discovered_nodes(ngx_rooms_store_t *store, redisReply *reply)
+ngx_rooms_discovered_nodes(ngx_rooms_server_t *source, redisReply *reply)
 {
     ngx_uint_t           i, k, named;
     redisReply          *range;
+    ngx_rooms_store_t   *store;
     ngx_rooms_server_t  *server;
+
+    store = source->store;
 
     for (i = 0; i < store->nservers; i++) {
         store->servers[i]->node.out = 1;
@@ -372,7 +437,7 @@ ngx_rooms_discovered_nodes(ngx_rooms_store_t *store, redisReply *reply)
         for (k = 2; range->type == REDIS_REPLY_ARRAY && k < range->elements;
              k++)
         {
-            server = ngx_rooms_slots_server(store, range->element[k]);
+            server = ngx_rooms_slots_server(source, range->element[k]);
 
             if (server) {
                 server->node.out = 0;
@@ -395,40 +460,47 @@ static void
 ngx_rooms_discovered_slots(ngx_rooms_server_t *source, redisReply *reply)
 {
     int64_t              from, to;
-    ngx_uint_t           i, n;
+    ngx_uint_t           i, n, found;
     redisReply          *range;
     ngx_rooms_store_t   *store;
     ngx_rooms_server_t  *server;
 
     store = source->store;
 
-    if (reply->type != REDIS_REPLY_ARRAY) {
-        ngx_log_error(NGX_LOG_ERR, store->log, 0,
-                      "rooms: no slots from \"%V\": %s", &store->name,
-                      reply->type == REDIS_REPLY_ERROR ? reply->str
-                                                       : "unexpected reply");
-        return;
-    }
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
+        /* it is in no cluster; others are asked, and at last it again */
 
-    if (reply->elements == 0) {
-        /* it is in no cluster; next time another one is asked */
+        if (!source->told) {
+            source->told = 1;
+            ngx_log_error(NGX_LOG_ERR, store->log, 0,
+                          "rooms: no slots from \"%V\" of \"%V\": %s; if it is "
+                          "not a cluster, use \"redis://\"",
+                          &source->node.name, &store->name,
+                          reply->type == REDIS_REPLY_ERROR ? reply->str
+                          : reply->type == REDIS_REPLY_ARRAY
+                          ? "it knows of none" : "unexpected reply");
+        }
+
         source->node.out = 1;
         ngx_rooms_topology_leave(store);
         return;
     }
+
+    found = 0;
 
     for (i = 0; i < reply->elements; i++) {
         range = reply->element[i];
         from = ngx_rooms_reply_int(ngx_rooms_reply_element(range, 0), -1);
         to = ngx_rooms_reply_int(ngx_rooms_reply_element(range, 1), -1);
 
-        server = ngx_rooms_slots_server(store,
+        server = ngx_rooms_slots_server(source,
                                         ngx_rooms_reply_element(range, 2));
 
         if (server == NULL || from < 0 || from > to || to >= NGX_ROOMS_SLOTS) {
             continue;
         }
 
+        found = 1;
         n = ngx_rooms_server_index(store, server);
 
         if (store->slots[from] != n) {
@@ -440,7 +512,75 @@ ngx_rooms_discovered_slots(ngx_rooms_server_t *source, redisReply *reply)
         }
     }
 
-    ngx_rooms_discovered_nodes(store, reply);
+    ngx_rooms_discovered_nodes(source, reply);
+
+    if (found) {
+        source->told = 0;
+        ngx_rooms_topology_found(store);
+
+    } else if (!source->told) {
+        source->told = 1;
+        ngx_log_error(NGX_LOG_ERR, store->log, 0,
+                      "rooms: \"%V\" of \"%V\" names no node by an address",
+                      &source->node.name, &store->name);
+    }
+}
+
+
+static ngx_uint_t
+ngx_rooms_topology_here(ngx_rooms_node_t *node, ngx_uint_t slot)
+{
+    ngx_rooms_store_t *store = node->data;
+
+    return &ngx_rooms_store_at(store, slot)->node == node;
+}
+
+
+/*
+ * The nodes are known.  Batches that wait for another one go to that of their
+ * slot.  If none was up before, requests wait for all nodes again, since they
+ * may come back one after the other.
+ */
+static void
+ngx_rooms_topology_found(ngx_rooms_store_t *store)
+{
+    ngx_uint_t           i, k;
+    ngx_queue_t         *q, strays;
+    ngx_rooms_batch_t   *b;
+    ngx_rooms_server_t  *server;
+
+    for (i = 0; i < NGX_ROOMS_LANES; i++) {
+        ngx_queue_init(&strays);
+
+        ngx_rooms_lane_strays(&store->nowhere->lanes[i], &strays,
+                              ngx_rooms_topology_here);
+
+        for (k = 0; k < store->nservers; k++) {
+            server = store->servers[k];
+
+            if (store->lost) {
+                ngx_rooms_lane_hurry(&server->lanes[i]);
+            }
+
+            ngx_rooms_lane_strays(&server->lanes[i], &strays,
+                                  ngx_rooms_topology_here);
+        }
+
+        /* sending may free other batches, so take them one at a time */
+
+        while (!ngx_queue_empty(&strays)) {
+            q = ngx_queue_head(&strays);
+            b = ngx_queue_data(q, ngx_rooms_batch_t, queue);
+            ngx_queue_remove(q);
+            ngx_rooms_lane_send(&ngx_rooms_store_at(store, b->slot)->lanes[i],
+                                b);
+        }
+    }
+
+    /* not tried any more, unless a slot has no node */
+
+    store->nowhere->node.out = 1;
+    store->lost = 0;
 }
 
 
@@ -658,14 +798,30 @@ ngx_rooms_topology_down(void *data)
 }
 
 
-/* "MOVED slot host:port" and "ASK slot host:port" */
-static ngx_rooms_server_t *
-ngx_rooms_moved_server(ngx_rooms_store_t *store, redisReply *reply,
-    ngx_uint_t *slot)
+/* After an outage of all nodes the first that is back says who serves. */
+void
+ngx_rooms_topology_up(ngx_rooms_node_t *node)
 {
-    u_char      *p, *last, *space, *colon;
-    ngx_int_t    n, port;
-    ngx_str_t    host;
+    ngx_rooms_store_t *store = node->data;
+
+    if (store->lost) {
+        ngx_rooms_discover_ask(ngx_rooms_server_of(node));
+    }
+}
+
+
+/*
+ * "MOVED slot host:port" and "ASK slot host:port".  Without a host it is the
+ * one that answered.
+ */
+static ngx_rooms_server_t *
+ngx_rooms_moved_server(ngx_rooms_store_t *store, ngx_rooms_batch_t *b,
+    redisReply *reply, ngx_uint_t *slot)
+{
+    u_char              *p, *last, *space, *colon;
+    ngx_int_t            n, port;
+    ngx_str_t            host;
+    ngx_rooms_server_t  *source;
 
     p = (u_char *) reply->str;
     last = p + reply->len;
@@ -694,6 +850,12 @@ ngx_rooms_moved_server(ngx_rooms_store_t *store, redisReply *reply,
     host.data = space + 1;
     host.len = colon - host.data;
     *slot = n;
+
+    if (host.len == 0) {
+        source = ngx_rooms_server_of(b->node);
+
+        return ngx_rooms_topology_beside(source, port);
+    }
 
     return ngx_rooms_store_server(store, &host, port);
 }
@@ -739,7 +901,7 @@ ngx_rooms_ask_other(ngx_rooms_store_t *store, ngx_rooms_batch_t *first,
     ngx_rooms_batch_t   *b;
     ngx_rooms_server_t  *server;
 
-    server = ngx_rooms_moved_server(store, reply, &slot);
+    server = ngx_rooms_moved_server(store, first, reply, &slot);
     b = server ? ngx_rooms_batch_create(store->log) : NULL;
 
     if (b == NULL) {
@@ -803,7 +965,7 @@ ngx_rooms_store_moved(ngx_rooms_store_t *store, ngx_rooms_batch_t *b,
     if (ngx_rooms_reply_is_error(reply, "MOVED ")) {
         ngx_rooms_store_discover(store);
 
-        server = ngx_rooms_moved_server(store, reply, &slot);
+        server = ngx_rooms_moved_server(store, b, reply, &slot);
 
         if (server == NULL) {
             return NGX_OK;
