@@ -8,7 +8,11 @@ use strict;
 use warnings;
 
 use lib 't/lib';
+use IO::Socket::INET ();
 use RoomsTest;
+use RoomsTest::Calls;
+use RoomsTest::Process qw(free_port);
+use RoomsTest::Relay;
 use Test::More;
 
 my $ada = 'mock:ada@acme';
@@ -52,5 +56,69 @@ for my $round (1 .. 6) {
 
 unlike(nginx_log(), qr/exited on signal|\[alert\]/, 'by the same worker');
 is(stop_nginx(), 0, 'a clean end');
+
+
+# A commit that is lost on its way and comes after all, when its request was
+# answered: the request has made it anew, so it does nothing, however many
+# others were made since.
+
+my $port = relay();
+my $direct = free_port();
+my $common = <<'END';
+    rooms on;
+    rooms_auth mock;
+    rooms_server_name rooms.test;
+    keepalive_requests 100000;
+END
+
+run_nginx(<<"END", http => <<"HTTP");
+    $common
+    rooms_redis redis://127.0.0.1:$port/0;
+END
+    server {
+        listen 127.0.0.1:$direct;
+        $common
+        rooms_redis redis://$ENV{TEST_NGINX_REDIS}/0;
+    }
+HTTP
+
+known('ann');
+
+my ($late, $busy) = map { make(group => 'ann') } 1, 2;
+
+# One event is the creation.
+sub sent { return redis('ZCARD', key("r:$late:events")) - 1 }
+
+rule(qr/^EVAL.*:r:$late:unread /s, 'keep', 1);
+expect('201', 'POST', "/v1/rooms/$late/send", 'ann', { content => {} });
+is(sent(), 1, 'a lost commit is made anew');
+like(deliver(), qr/\A\*2\r\n:-1\r\n/, 'and barred');
+
+# so many that the worker removes what it has recorded of the first ones
+RoomsTest::HTTP::server_port_is($direct);
+
+my $answers = '';
+my $sock = IO::Socket::INET->new("127.0.0.1:$direct");
+my $one = RoomsTest::HTTP::http_raw('POST', "/v1/rooms/$busy/send",
+                                    token('ann'), { content => {} },
+                                    Connection => 'keep-alive');
+
+for my $hundred (1 .. 85) {
+    print $sock $one x 100;
+
+    for (my $n = 0; $n < 100; ) {
+        sysread $sock, $answers, 65536, length $answers or last;
+        $n = () = $answers =~ m{^HTTP/1\.1 201 }mg;
+    }
+
+    $answers = '';
+}
+
+cmp_ok(redis('ZCARD', key("r:$busy:events")), '>', 8300, 'many others');
+like(deliver(), qr/\A\*2\r\n:-1\r\n/, 'it is barred for as long as it may come');
+is(sent(), 1, 'nothing is made twice');
+
+cmp_ok(scalar @{redis('KEYS', key('commit:*'))}, '<', 530,
+       'other records are removed');
 
 done_testing();

@@ -19,6 +19,8 @@
  * the commit if it isn't there: if the script arrives later, it changes
  * nothing.  16 numbers share a hash.  When 8,192 more numbers were given, a
  * commit removes the hash; when 4,096 were, the worker doesn't ask any more.
+ * A hash in which a commit may be barred stays until it expires, since that
+ * commit may still be on its way, and nothing else refuses it.
  *
  * A hash expires after three minutes.  Once a minute one of its commits sets
  * this.  The worker knows that from the answer, so until an answer is here
@@ -29,7 +31,7 @@
  * replica that was behind) never gives out the same positions again.
  */
 #define NGX_ROOMS_COMMIT_KEPT     "180"    /* s */
-#define NGX_ROOMS_COMMIT_RENEWED    60     /* s */
+#define NGX_ROOMS_COMMIT_RENEWED 60000     /* ms */
 #define NGX_ROOMS_COMMIT_RING     4096
 #define NGX_ROOMS_COMMIT_PART       16     /* numbers in one hash, since
                                               Redis scans small hashes */
@@ -131,12 +133,26 @@ static ngx_rooms_script_t  ngx_rooms_script = {
 
 /* The hash whose time to live this worker knows to be set, and when. */
 static struct {
-    u_char    key[NGX_ROOMS_COMMIT_KEY];
-    size_t    len;
-    time_t    at;
+    u_char      key[NGX_ROOMS_COMMIT_KEY];
+    size_t      len;
+    ngx_msec_t  at;                    /* no clock that may be set back */
 } ngx_rooms_commit_kept;
 
 static uint64_t  ngx_rooms_commit_numbers;
+
+/* Hashes that aren't removed: those of the last 8,192 numbers have a place. */
+#define NGX_ROOMS_COMMIT_PARTS                                                \
+    (2 * NGX_ROOMS_COMMIT_RING / NGX_ROOMS_COMMIT_PART)
+
+static u_char  ngx_rooms_commit_bars[NGX_ROOMS_COMMIT_PARTS];
+
+
+static u_char *
+ngx_rooms_commit_bar(uint64_t number)
+{
+    return &ngx_rooms_commit_bars[number / NGX_ROOMS_COMMIT_PART
+                                  % NGX_ROOMS_COMMIT_PARTS];
+}
 
 
 /* The key of the hash that records the commit with this number. */
@@ -165,9 +181,12 @@ ngx_rooms_commit_part(ngx_rooms_keys_t *keys, uint64_t number)
 static void
 ngx_rooms_commit_keep(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys)
 {
+    u_char  *bar;
+
     if (c->id.len != ngx_rooms_commit_kept.len
         || ngx_memcmp(c->id.data, ngx_rooms_commit_kept.key, c->id.len) != 0
-        || ngx_time() - ngx_rooms_commit_kept.at >= NGX_ROOMS_COMMIT_RENEWED)
+        || ngx_current_msec - ngx_rooms_commit_kept.at
+           >= NGX_ROOMS_COMMIT_RENEWED)
     {
         c->expires = 1;
         ngx_rooms_commit_write(c, "EXPIRE", c->id,
@@ -177,6 +196,15 @@ ngx_rooms_commit_keep(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys)
     if (c->number % NGX_ROOMS_COMMIT_PART == 0
         && c->number >= 2 * NGX_ROOMS_COMMIT_RING)
     {
+        /* the hash of 8,192 numbers ago has the same place */
+
+        bar = ngx_rooms_commit_bar(c->number);
+
+        if (*bar) {
+            *bar = 0;
+            return;
+        }
+
         ngx_rooms_commit_delete(c, ngx_rooms_commit_part(keys,
                                         c->number
                                         - 2 * NGX_ROOMS_COMMIT_RING));
@@ -1454,6 +1482,8 @@ ngx_rooms_commit_build_resolve(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b)
         return NGX_DECLINED;
     }
 
+    *ngx_rooms_commit_bar(c->number) = 1;
+
     return ngx_rooms_command(b, ngx_rooms_s("EVAL"),
                              ngx_rooms_s(NGX_ROOMS_RESOLVE_LUA),
                              ngx_rooms_s("1"), c->id, c->place);
@@ -1483,7 +1513,7 @@ ngx_rooms_commit_took(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b)
     if (c->expires && c->id.len <= NGX_ROOMS_COMMIT_KEY) {
         ngx_memcpy(ngx_rooms_commit_kept.key, c->id.data, c->id.len);
         ngx_rooms_commit_kept.len = c->id.len;
-        ngx_rooms_commit_kept.at = ngx_time();
+        ngx_rooms_commit_kept.at = ngx_current_msec;
     }
 
     if (b->replies[0]->type == REDIS_REPLY_ARRAY) {

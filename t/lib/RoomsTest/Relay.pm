@@ -13,6 +13,7 @@ package RoomsTest::Relay;
 #     error TEXT      answers with that error, without asking Redis
 #     lose-reply      asks Redis, and closes the connection without the answer
 #     lose-request    closes the connection
+#     keep            closes the connection; deliver() brings the request later
 #     hang            never answers
 #     first COMMAND   runs that command first, then the matched one
 #     drip BYTES MS   answers some bytes at a time, with pauses
@@ -31,7 +32,7 @@ use Time::HiRes qw(sleep);
 use RoomsTest::Fake qw(fake stop_fake);
 use RoomsTest::Process qw(free_port);
 
-our @EXPORT = qw(met norule relay rule stop_relay);
+our @EXPORT = qw(deliver met norule relay rule stop_relay);
 
 my $dir = File::Temp::tempdir('rooms-relay-XXXXXXXX', TMPDIR => 1,
                               CLEANUP => 1);
@@ -157,7 +158,8 @@ sub serve {
             next;
         }
 
-        return if $action eq 'lose-request';
+        write_file('kept', $raw) if $action eq 'keep';
+        return if $action eq 'lose-request' || $action eq 'keep';
 
         if ($action eq 'hang') {
             1 while sysread $client, $in, 65536;
@@ -187,6 +189,17 @@ sub serve {
 
         put($client, $reply);
     }
+}
+
+# Brings Redis the request that was kept, and returns the bytes of its answer.
+sub deliver {
+    my $store = IO::Socket::INET->new($ENV{TEST_NGINX_REDIS})
+        or die "redis: $!\n";
+    my $in = '';
+
+    put($store, read_file('kept'));
+
+    return (value($store, \$in))[0];
 }
 
 # Starts it, and returns its port.
