@@ -812,7 +812,7 @@ ngx_rooms_commit_positions(ngx_rooms_commit_t *c, int64_t n)
 }
 
 
-/* when this worker began to write to another Redis; 0: not yet */
+/* when this worker last expected to write to another Redis; 0: not yet */
 static ngx_msec_t  ngx_rooms_commit_began;
 
 
@@ -833,7 +833,9 @@ ngx_rooms_store_begins(void)
  * still write to the old primary, and followers read there.  What the new
  * primary gets must come after those followers' cursors.  So for that time a
  * worker that has just connected uses positions some seconds ahead; the old
- * primary never gets that far.
+ * primary never gets that far.  A commit may wait for the new primary, and
+ * proposes its position before that: so they are ahead from the moment that
+ * the connection is lost, or a sentinel leads a failover.
  */
 static int64_t
 ngx_rooms_commit_floor(void)

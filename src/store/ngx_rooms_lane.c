@@ -608,6 +608,9 @@ ngx_rooms_lane_down(ngx_rooms_lane_t *lane)
 
     ngx_add_timer(&lane->timer, delay);
 
+    /* what waits now may be for another Redis */
+    ngx_rooms_store_begins();
+
     if (lane->node->down) {
         lane->node->down(lane->node->data);
     }

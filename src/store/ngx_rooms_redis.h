@@ -187,8 +187,8 @@ rooms_str_t *ngx_rooms_script_begin(ngx_rooms_script_t *script,
 void ngx_rooms_lane_send(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b);
 
 /*
- * This worker starts to write to a Redis that it may not have written to
- * before; for the consequences see ngx_rooms_commit_floor().
+ * This worker writes, or what waits in it will write, to a Redis that it may
+ * not have written to before: see ngx_rooms_commit_floor().
  */
 void ngx_rooms_store_begins(void);
 

@@ -642,6 +642,9 @@ ngx_rooms_sentinel_hold(ngx_rooms_server_t *source, redisReply *described)
 
         store->held = ngx_current_msec ? ngx_current_msec : 1;
         primary->node.held = 1;
+
+        /* what waits now is for the new primary */
+        ngx_rooms_store_begins();
         return;
     }
 
