@@ -14,6 +14,7 @@ use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Calls;
 use RoomsTest::Process qw(wait_for);
+use RoomsTest::Relay;
 
 start();
 known(qw(ann bob dan eve));
@@ -115,16 +116,39 @@ is_deeply(redis('HMGET', key("r:$room:own"), map { "$_ eve" }
           'who leaves leaves no marker');
 
 # nobody's id is somebody else's field
-known('~bob', '~~bob');
-admit($room, 'ann', '~bob');
+known('!bob', '!!bob');
+admit($room, 'ann', '!bob');
 must('PUT', "$path/read", 'bob', { event_id => $old->{id} });
-must('PUT', "$path/notification-mode", '~bob', { mode => 'none' });
-must('PUT', "$path/mute", '~bob', { muted => true });
+must('PUT', "$path/notification-mode", '!bob', { mode => 'none' });
+must('PUT', "$path/mute", '!bob', { muted => true });
 is($me->('bob')->{last_read_event_id}, $old->{id}, 'the marker of bob stays');
-is_deeply([@{$me->('~bob')}{qw(notification_mode last_read_event_id)}],
-          ['none', undef], 'and ~bob has a mode of their own');
+is_deeply([@{$me->('!bob')}{qw(notification_mode last_read_event_id)}],
+          ['none', undef], 'and !bob has a mode of their own');
 
 verify_room($room);
 stop_nginx();
+
+# Someone joins between the two counts of a marker: no count is below zero
+my $port = relay();
+
+run_nginx(<<"END");
+    rooms on;
+    rooms_auth mock;
+    rooms_server_name rooms.test;
+    rooms_redis redis://127.0.0.1:$port/0;
+END
+
+my $quiet = make(group => 'ann');
+
+admit($quiet, 'ann', 'bob');
+
+my $only = must('POST', "/v1/rooms/$quiet/send", 'ann', { content => {} });
+
+rule(qr/^ZCOUNT \S+:r:$quiet:markers /,
+     'first ZADD ' . key("r:$quiet:markers") . ' -16000000000000 !new', 1);
+is(must('PUT', "/v1/rooms/$quiet/read", 'bob', { event_id => $only->{id} })
+   ->{unread_count}, 0, 'nothing is unread, though someone has joined');
+is(met(), 1, 'in between');
+stop_relay();
 
 done_testing();

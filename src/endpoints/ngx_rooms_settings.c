@@ -363,6 +363,7 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
     read->event = id;
     read->unread = ngx_rooms_reply_int(b->replies[rq->at_own + 1], 0)
                    - ngx_rooms_reply_int(b->replies[rq->at_own + 2], 0);
+    read->unread = ngx_max(read->unread, 0);   /* somebody may join between */
 
     if (before.event.data && before.position >= read->position) {
         /* a marker never moves back */
