@@ -49,6 +49,17 @@ is((grep { $_->{id} eq $sent->{data}{id} } events($room, 'ann'))[0]{created_at},
 cmp_ok(must('POST', "/v1/rooms/$other/send", 'ann', $body)->{origin_ts}, '<',
        int($ahead / 1000), 'another room has its own');
 
+# a room that another program has created, and another node has just written to
+
+my $side = make(group => 'ann', name => 'Side');
+my ($meta) = @{redis('HMGET', key("r:$side"), 'meta')};
+
+redis('HSET', key("r:$side"), 'meta', $meta =~ s/^\w+/sidekick/r,
+      'at', $ahead);
+redis('HDEL', key("r:$side"), 'position');
+is(must('POST', "/v1/rooms/$side/send", 'ann', $body)->{origin_ts},
+   int($ahead / 1000), 'its first event is no earlier');
+
 # what is no time is none
 
 for my $odd ('9' x 16, '1 2', '9e14', 'x', '') {

@@ -16,6 +16,7 @@ static void ngx_rooms_apply_publish(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, rooms_str_t room, rooms_str_t concerned);
 static void ngx_rooms_apply_time(ngx_rooms_commit_t *c, rooms_str_t *head,
     rooms_str_t *tail);
+static ngx_uint_t ngx_rooms_apply_first(const rooms_room_t *room);
 static ngx_int_t ngx_rooms_apply_row(ngx_rooms_commit_t *c,
     const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
     rooms_str_t random, rooms_str_t content, int64_t now, rooms_str_t *head,
@@ -91,7 +92,7 @@ ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     if (c->source_id.data == NULL) {
         ngx_rooms_apply_time(c, &head, &tail);
         ngx_rooms_commit_timed(c, key, c->event.created_at,
-                               room->position == 0);
+                               ngx_rooms_apply_first(room));
     }
 
     ngx_rooms_commit_event(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_EVENTS,
@@ -105,6 +106,18 @@ ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     ngx_rooms_apply_outbox(c, keys, room, type, random);
     ngx_rooms_apply_publish(c, keys, room->id, c->concerned);
+}
+
+
+/*
+ * Whether the commit creates the room.  A room that another program has created
+ * has no position yet either, but others may write its first event, too.
+ */
+static ngx_uint_t
+ngx_rooms_apply_first(const rooms_room_t *room)
+{
+    return room->position == 0 && room->type != ROOMS_SIDEKICK
+           && room->type != ROOMS_BRIDGE;
 }
 
 
