@@ -662,6 +662,11 @@ ngx_rooms_pubsub_parse(ngx_rooms_pubsub_t *ps)
         if (rc != NGX_OK) {
             return rc;
         }
+
+        if (ps->connection == NULL) {
+            /* a lane that went down has sent a PING, which failed */
+            return NGX_DONE;
+        }
     }
 }
 
