@@ -10,9 +10,11 @@ use warnings;
 
 use lib 't/lib';
 use RoomsTest '-no_redis';
-use RoomsTest::Topology qw(cluster_start redis_cli redis_end redis_signal
-                           sentinels_start slot_move slowly topology_end);
+use RoomsTest::Topology qw(cluster_start redis_args redis_cli redis_end
+                           redis_server redis_signal sentinels_start slot_move
+                           slowly topology_end topology_port);
 use Test::More;
+use Time::HiRes qw(time);
 
 plan skip_all => 'no redis-server' unless RoomsTest::Redis::binary();
 
@@ -135,6 +137,49 @@ redis_signal('CONT', $nodes[2]);
 ok(slowly(20, sub {
     request('GET', "/v1/rooms/$room{$gone}", "mock:ada\@$gone") == 200
 }), 'and served again');
+
+unlike(nginx_log(), qr/\[(?:alert|emerg|crit)\]/, 'no alert');
+stop_nginx();
+
+topology_end();
+
+# An outage of all: a worker that starts meanwhile, and one that has seen them
+
+my $alone = topology_port();
+my @alone = redis_args($alone, '--cluster-enabled', 'yes');
+my $two = "mock:ada\@two";
+
+run_nginx(<<"CONF", workers => 1, log_level => 'notice');
+    rooms on;
+    rooms_auth mock;
+    rooms_redis redis-cluster://127.0.0.1:1,127.0.0.1:2,127.0.0.1:$alone;
+    rooms_redis_timeout 800ms;
+CONF
+
+sub away {
+    my ($what) = @_;
+
+    ok(slowly(20, sub {
+        my $began = time;
+
+        request('POST', '/v1/auth/register', $two) == 503 && time - $began < 0.4
+    }), $what);
+}
+
+away('nobody waits any longer for what is away');
+
+redis_server($alone, @alone);
+ok(slowly(20, sub { nginx_log() =~ /no slots from "127\.0\.0\.1:$alone"/ }),
+   'the third node is up, without slots');
+redis_cli($alone, 'CLUSTER', 'ADDSLOTSRANGE', 0, 16383);
+ok(slowly(20, sub { request('POST', '/v1/auth/register', $two) == 200 }),
+   'it has all of them, and ends the outage');
+
+redis_end($alone);
+away('it is away, and nobody waits for it');
+redis_server($alone, @alone);
+ok(slowly(20, sub { request('POST', '/v1/auth/register', $two) == 200 }),
+   'it is back');
 
 unlike(nginx_log(), qr/\[(?:alert|emerg|crit)\]/, 'no alert');
 stop_nginx();

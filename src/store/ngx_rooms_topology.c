@@ -175,7 +175,8 @@ ngx_rooms_topology_addr(ngx_pool_t *pool, ngx_addr_t *from)
 /*
  * Asks a node that is up; if there is none, all of them, since those that are
  * away may be so for ever.  A node that has left the cluster may still run, but
- * knows nothing.  It is asked only if all nodes have left.
+ * knows nothing.  It is asked only if all nodes have left.  One that named no
+ * slots may have been too early, and is asked again.
  */
 static void
 ngx_rooms_discover_nodes(ngx_rooms_store_t *store)
@@ -207,7 +208,7 @@ ngx_rooms_discover_nodes(ngx_rooms_store_t *store)
 
     for (i = 0; i < n; i++) {
 
-        if (!in || !servers[i]->node.out) {
+        if (!in || !servers[i]->node.out || servers[i]->told) {
             ngx_rooms_discover_ask(servers[i]);
         }
     }
