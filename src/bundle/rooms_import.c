@@ -125,7 +125,7 @@ rooms_import_room_for(rooms_import_t *im, void **array, size_t n,
 }
 
 
-int
+static int
 rooms_import_is_marker(rooms_str_t event_type)
 {
     return rooms_str_eq(event_type,

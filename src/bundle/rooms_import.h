@@ -250,7 +250,6 @@ rooms_str_t rooms_import_author_json(const rooms_import_t *im, size_t n);
 /* The number of an author; -1: the tables are full. */
 int64_t rooms_import_author_number(rooms_import_t *im, rooms_str_t author);
 
-int rooms_import_is_marker(rooms_str_t event_type);
 int rooms_import_no_memory(rooms_import_t *im);
 rooms_str_t rooms_import_value(json_t *o, const char *key);
 /* Doubles the memory of an array when it is full. */

@@ -18,18 +18,6 @@
  */
 void ngx_rooms_peer_note(ngx_rooms_req_t *rq);
 
-/*
- * Participants of other servers (ngx_rooms_federation_invite.c).  check fills
- * in a profile from the fqid; allow judges by the policy, a reply, whether
- * there is a place in the room; keep writes the profile if the participant is
- * new here.
- */
-ngx_int_t ngx_rooms_fqid_check(ngx_rooms_req_t *rq, rooms_str_t fqid,
-    ngx_rooms_profile_t *p);
-ngx_int_t ngx_rooms_fqid_allow(ngx_rooms_req_t *rq, redisReply *reply,
-    const rooms_room_t *room, rooms_str_t server);
-void ngx_rooms_fqid_keep(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p);
-
 
 /* Steps of the table's rows. */
 ngx_int_t ngx_rooms_descriptor_show(ngx_rooms_req_t *rq);

@@ -20,7 +20,8 @@
 #include "rooms_peer.h"
 
 
-ngx_int_t
+/* Fills in a profile from the fqid. */
+static ngx_int_t
 ngx_rooms_fqid_check(ngx_rooms_req_t *rq, rooms_str_t fqid,
     ngx_rooms_profile_t *p)
 {
@@ -52,7 +53,8 @@ ngx_rooms_fqid_check(ngx_rooms_req_t *rq, rooms_str_t fqid,
 }
 
 
-ngx_int_t
+/* Judges by the policy, a reply, whether the room has a place. */
+static ngx_int_t
 ngx_rooms_fqid_allow(ngx_rooms_req_t *rq, redisReply *reply,
     const rooms_room_t *room, rooms_str_t server)
 {
@@ -88,7 +90,8 @@ ngx_rooms_foreign_seat(ngx_rooms_req_t *rq, const rooms_policy_t *policy,
 }
 
 
-void
+/* Writes the profile of a participant who is new here. */
+static void
 ngx_rooms_fqid_keep(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p)
 {
     ngx_rooms_apply_person(&rq->commit, &rq->keys, ROOMS_NULL, p, rq->now);

@@ -435,7 +435,12 @@ ngx_rooms_peer_call_own_trace(ngx_rooms_peer_call_t *call)
 }
 
 
-ngx_int_t
+/*
+ * Passes on the X-Request-Id and traceparent of the request it is made for.
+ * A call without such a request gets new ones, with the trace's id as request
+ * id.
+ */
+static ngx_int_t
 ngx_rooms_peer_call_trace(ngx_rooms_peer_call_t *call, ngx_http_request_t *r)
 {
     rooms_str_t  id, trace;

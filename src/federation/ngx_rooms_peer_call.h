@@ -58,14 +58,6 @@ ngx_rooms_peer_call_t *ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx,
 ngx_int_t ngx_rooms_peer_call_body(ngx_rooms_peer_call_t *call,
     ngx_str_t *body);
 
-/*
- * Passes on the X-Request-Id and traceparent of the request it is made for.
- * A call without such a request gets new ones, with the trace's id as request
- * id.
- */
-ngx_int_t ngx_rooms_peer_call_trace(ngx_rooms_peer_call_t *call,
-    ngx_http_request_t *r);
-
 /* Signs the request (RFC 9421), before it starts. */
 ngx_int_t ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call);
 

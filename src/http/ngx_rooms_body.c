@@ -18,6 +18,7 @@
 
 static void ngx_rooms_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_rooms_body_too_large(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_body_parse(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_body_collect(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_body_fault(ngx_rooms_req_t *rq,
     json_error_t *error);
@@ -226,7 +227,7 @@ ngx_rooms_body_collect(ngx_rooms_req_t *rq)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_body_parse(ngx_rooms_req_t *rq)
 {
     json_error_t  error;

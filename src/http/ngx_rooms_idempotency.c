@@ -32,6 +32,7 @@
 #define NGX_ROOMS_IDEM_RENEW   1500    /* ms, between two renewals */
 
 
+static void ngx_rooms_claim_end(ngx_rooms_req_t *rq);
 static void ngx_rooms_claim_renew(ngx_event_t *ev);
 static void ngx_rooms_claim_post(ngx_rooms_req_t *rq, ngx_uint_t renews);
 
@@ -451,7 +452,7 @@ ngx_rooms_claim_answer(ngx_rooms_req_t *rq)
 
 
 /* The request no longer uses its claim. */
-void
+static void
 ngx_rooms_claim_end(ngx_rooms_req_t *rq)
 {
     rq->idem_claim = ROOMS_NULL;

@@ -445,8 +445,7 @@ ngx_int_t ngx_rooms_wait_work(ngx_rooms_req_t *rq, ngx_rooms_work_t *w);
 /* Starts an empty commit. */
 ngx_int_t ngx_rooms_begin(ngx_rooms_req_t *rq);
 
-/* Parses the body, once it is complete. */
-ngx_int_t ngx_rooms_body_parse(ngx_rooms_req_t *rq);
+/* Reads the body and parses it. */
 ngx_int_t ngx_rooms_body_read(ngx_rooms_req_t *rq);
 
 /*
@@ -487,7 +486,6 @@ ngx_int_t ngx_rooms_claim_record(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_claim_answer(ngx_rooms_req_t *rq);
 /* For a row's recall: answers with this body. */
 ngx_int_t ngx_rooms_claim_again(ngx_rooms_req_t *rq, rooms_str_t body);
-void ngx_rooms_claim_end(ngx_rooms_req_t *rq);
 void ngx_rooms_claim_release(ngx_rooms_req_t *rq);
 
 /*

@@ -71,6 +71,7 @@ static void ngx_rooms_fanout_read(ngx_rooms_batch_t *b);
 static void ngx_rooms_fanout_late(ngx_event_t *ev);
 static ngx_rooms_news_t *ngx_rooms_fanout_news(ngx_rooms_fanout_t *f);
 static void ngx_rooms_fanout_hand_on(ngx_rooms_fanout_t *f);
+static void ngx_rooms_news_release(ngx_rooms_news_t *news);
 
 
 static ngx_rbtree_t       ngx_rooms_fanouts;
@@ -501,7 +502,7 @@ ngx_rooms_fanout_hand_on(ngx_rooms_fanout_t *f)
 }
 
 
-void
+static void
 ngx_rooms_news_release(ngx_rooms_news_t *news)
 {
     ngx_uint_t  i;

@@ -38,8 +38,6 @@ struct ngx_rooms_news_s {
     ngx_rooms_text_t         *texts[NGX_ROOMS_NEWS_TEXTS];
 };
 
-void ngx_rooms_news_release(ngx_rooms_news_t *news);
-
 
 /*
  * Joins those who wait for the room's events after s->from, up to `at`.  When

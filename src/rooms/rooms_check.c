@@ -77,6 +77,16 @@ rooms_check_seen(const rooms_rule_t *rule, const rooms_input_t *in,
 }
 
 
+/* The last member of an emptied room may come back to it. */
+static int
+rooms_is_heir(const rooms_room_t *room, const rooms_member_t *actor)
+{
+    return room->joined == 0
+           && room->last_member.data
+           && rooms_str_eq(room->last_member, actor->participant);
+}
+
+
 int
 rooms_sees(const rooms_room_t *room, const rooms_member_t *actor,
     int tenant_admin)
@@ -98,17 +108,6 @@ rooms_sees(const rooms_room_t *room, const rooms_member_t *actor,
     return rooms_is_heir(room, actor)
            || (tenant_admin
                && room->joined == 0 && room->state == ROOMS_ARCHIVED);
-}
-
-
-/* The last member of an emptied room may come back to it. */
-
-int
-rooms_is_heir(const rooms_room_t *room, const rooms_member_t *actor)
-{
-    return room->joined == 0
-           && room->last_member.data
-           && rooms_str_eq(room->last_member, actor->participant);
 }
 
 

@@ -78,7 +78,6 @@ rooms_code_e rooms_check_power(const rooms_rule_t *rule,
     const rooms_input_t *in, rooms_change_t *out);
 
 int rooms_is_incognito(const rooms_room_t *room);
-int rooms_is_heir(const rooms_room_t *room, const rooms_member_t *actor);
 
 /* rooms_membership.c */
 

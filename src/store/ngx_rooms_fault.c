@@ -113,7 +113,7 @@ ngx_rooms_fault_quoted(const char *text)
 }
 
 
-ngx_rooms_fault_e
+static ngx_rooms_fault_e
 ngx_rooms_fault_reply(redisReply *reply)
 {
     const char                     *text;

@@ -23,14 +23,9 @@ typedef enum {
 } ngx_rooms_fault_e;
 
 /*
- * Classifies a reply.  NOSCRIPT counts as no error, since its caller expects
- * it.
- */
-ngx_rooms_fault_e ngx_rooms_fault_reply(redisReply *reply);
-
-/*
  * Classifies an answered batch by its worst reply. *reply becomes that error,
- * whose text the caller logs.
+ * whose text the caller logs.  NOSCRIPT counts as no error, since its caller
+ * expects it.
  */
 ngx_rooms_fault_e ngx_rooms_fault_batch(ngx_rooms_batch_t *b,
     redisReply **reply);

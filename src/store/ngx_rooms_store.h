@@ -238,12 +238,6 @@ ngx_int_t ngx_rooms_store_moved(ngx_rooms_store_t *store,
     ngx_rooms_batch_t *b, ngx_uint_t lane);
 /* Asks for the topology, unless that happened a moment ago. */
 void ngx_rooms_store_discover(ngx_rooms_store_t *store);
-/*
- * Finds a server by its address, or adds it; NULL: too many servers, or out
- * of memory.
- */
-ngx_rooms_server_t *ngx_rooms_store_server(ngx_rooms_store_t *store,
-    ngx_str_t *host, ngx_uint_t port);
 ngx_rooms_server_t *ngx_rooms_store_add(ngx_rooms_store_t *store,
     ngx_addr_t *addr);
 void ngx_rooms_topology_init(ngx_rooms_store_t *store);

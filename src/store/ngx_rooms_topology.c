@@ -68,7 +68,11 @@ ngx_rooms_topology_init(ngx_rooms_store_t *store)
 }
 
 
-ngx_rooms_server_t *
+/*
+ * Finds a server by its address, or adds it; NULL: too many servers, or out
+ * of memory.
+ */
+static ngx_rooms_server_t *
 ngx_rooms_store_server(ngx_rooms_store_t *store, ngx_str_t *host,
     ngx_uint_t port)
 {
