@@ -22,13 +22,12 @@
  */
 
 #include "ngx_rooms_fanout.h"
+#include "ngx_rooms_round.h"
 #include "rooms_author.h"
 
 
 #define NGX_ROOMS_FANOUT_TURN   128        /* readers handled in one turn */
 #define NGX_ROOMS_FANOUT_ROWS   128        /* rows of one command */
-#define NGX_ROOMS_FANOUT_MOVES    8        /* redirections followed in a
-                                              cluster */
 
 
 typedef enum {
@@ -55,11 +54,10 @@ struct ngx_rooms_fanout_s {
     int64_t                   from;       /* the range of those who join */
     int64_t                   at;
     int64_t                   asked_at;
-    ngx_rooms_batch_t        *batch;
+    ngx_rooms_round_t         round;
+    ngx_rooms_batch_t        *batch;      /* answered; NULL: it failed */
     ngx_rooms_news_t         *news;
-    ngx_uint_t                moves;
     ngx_event_t               turn;       /* posted */
-    ngx_event_t               late;
 };
 
 
@@ -67,8 +65,8 @@ static ngx_rooms_fanout_t *ngx_rooms_fanout_get(ngx_rooms_req_t *rq,
     rooms_str_t room);
 static void ngx_rooms_fanout_turn(ngx_event_t *ev);
 static void ngx_rooms_fanout_ask(ngx_rooms_fanout_t *f);
-static void ngx_rooms_fanout_read(ngx_rooms_batch_t *b);
-static void ngx_rooms_fanout_late(ngx_event_t *ev);
+static void ngx_rooms_fanout_read(ngx_rooms_round_t *round,
+    ngx_rooms_batch_t *b);
 static ngx_rooms_news_t *ngx_rooms_fanout_news(ngx_rooms_fanout_t *f);
 static void ngx_rooms_fanout_hand_on(ngx_rooms_fanout_t *f);
 static void ngx_rooms_news_release(ngx_rooms_news_t *news);
@@ -204,9 +202,11 @@ ngx_rooms_fanout_get(ngx_rooms_req_t *rq, rooms_str_t room)
     f->turn.data = f;
     f->turn.log = ngx_cycle->log;
 
-    f->late.handler = ngx_rooms_fanout_late;
-    f->late.data = f;
-    f->late.log = ngx_cycle->log;
+    ngx_rooms_round_init(&f->round, f->store, ngx_cycle->log);
+
+    f->round.handler = ngx_rooms_fanout_read;
+    f->round.data = f;
+    f->round.finishes = 1;
 
     ngx_rbtree_insert(&ngx_rooms_fanouts, &f->sn.node);
     ngx_rooms_fanout_recent = f;
@@ -310,8 +310,13 @@ ngx_rooms_fanout_ask(ngx_rooms_fanout_t *f)
     }
 
     f->asked_at = f->at;
-    f->moves = 0;
-    f->batch = b = ngx_rooms_batch_create(ngx_cycle->log);
+    f->state = NGX_ROOMS_FANOUT_ASKED;
+
+    b = ngx_rooms_round_batch(&f->round);
+
+    if (b) {
+        b->wanted = 1;
+    }
 
     if (b == NULL
         || ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"), f->events,
@@ -322,59 +327,27 @@ ngx_rooms_fanout_ask(ngx_rooms_fanout_t *f)
                              ngx_rooms_number(b->pool,
                                               NGX_ROOMS_READER_FEW + 1))
            != NGX_OK
-        || ngx_rooms_fanout_ask_rows(f, b) != NGX_OK)
+        || ngx_rooms_fanout_ask_rows(f, b) != NGX_OK
+        || ngx_rooms_round_send(&f->round, f->slot, NGX_ROOMS_LANE_BULK)
+           != NGX_OK)
     {
         f->state = NGX_ROOMS_FANOUT_HANDS_ON;
         ngx_post_event(&f->turn, &ngx_posted_next_events);
-        return;
     }
-
-    f->state = NGX_ROOMS_FANOUT_ASKED;
-
-    b->handler = ngx_rooms_fanout_read;
-    b->data = f;
-    b->wanted = 1;
-
-    ngx_add_timer(&f->late, f->store->node.timeout);
-    ngx_rooms_store_send(f->store, f->slot, NGX_ROOMS_LANE_BULK, b);
 }
 
 
 static void
-ngx_rooms_fanout_read(ngx_rooms_batch_t *b)
+ngx_rooms_fanout_read(ngx_rooms_round_t *round, ngx_rooms_batch_t *b)
 {
     ngx_rooms_fanout_t  *f;
 
-    f = b->data;
+    f = round->data;
+    f->batch = b;
 
-    if (b->status == NGX_ROOMS_BATCH_OK
-        && f->moves++ < NGX_ROOMS_FANOUT_MOVES
-        && ngx_rooms_store_moved(f->store, b, NGX_ROOMS_LANE_BULK)
-           == NGX_AGAIN)
-    {
-        return;
-    }
-
-    ngx_del_timer(&f->late);
-
-    if (b->status == NGX_ROOMS_BATCH_OK) {
+    if (b) {
         f->news = ngx_rooms_fanout_news(f);
     }
-
-    f->state = NGX_ROOMS_FANOUT_HANDS_ON;
-    ngx_rooms_fanout_hand_on(f);
-}
-
-
-static void
-ngx_rooms_fanout_late(ngx_event_t *ev)
-{
-    ngx_rooms_fanout_t  *f;
-
-    f = ev->data;
-
-    ngx_rooms_batch_free(f->batch);
-    f->batch = NULL;
 
     f->state = NGX_ROOMS_FANOUT_HANDS_ON;
     ngx_rooms_fanout_hand_on(f);
@@ -490,10 +463,8 @@ ngx_rooms_fanout_hand_on(ngx_rooms_fanout_t *f)
         ngx_rooms_news_release(f->news);
         f->news = NULL;
 
-        if (f->batch) {
-            ngx_rooms_batch_free(f->batch);
-            f->batch = NULL;
-        }
+        ngx_rooms_round_clear(&f->round);
+        f->batch = NULL;
 
         f->state = NGX_ROOMS_FANOUT_JOINING;
     }
