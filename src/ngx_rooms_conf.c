@@ -436,24 +436,18 @@ ngx_rooms_named_check(ngx_conf_t *cf, const char *directive, ngx_str_t *uri,
 }
 
 
-char *
-ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+/*
+ * Whether the module serves the location, and who answers its errors.  The
+ * server's error_page is for the operator's own pages.  In our locations
+ * error_page only counts if the location itself has it.
+ */
+static ngx_int_t
+ngx_rooms_merge_enable(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf,
+    ngx_rooms_loc_conf_t *prev)
 {
-    ngx_rooms_loc_conf_t  *prev = parent;
-    ngx_rooms_loc_conf_t  *conf = child;
-
-    ngx_uint_t                  i;
-    ngx_rooms_main_conf_t      *rmcf;
-    ngx_rooms_srv_conf_t       *rscf;
-    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    rscf = ngx_http_conf_get_module_srv_conf(cf, ngx_rooms_module);
-    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_rooms_module);
-
-    if (conf->from) {
-        prev = conf->from;
-    }
 
     if (conf->enable == NGX_CONF_UNSET) {
         /* an "if" or "limit_except" block takes this from its location */
@@ -464,18 +458,11 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         }
     }
 
-    conf->serve = rscf->serve;
-
     if (conf->enable && conf->enabled_at.file
         && ngx_rooms_own_check(cf, conf, clcf) != NGX_OK)
     {
-        return NGX_CONF_ERROR;
+        return NGX_ERROR;
     }
-
-    /*
-     * The server's error_page is for the operator's own pages.  In our
-     * locations error_page only counts if the location itself has it.
-     */
 
     conf->error_pages = clcf->error_pages;
 
@@ -485,29 +472,27 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         clcf->error_pages = NULL;
     }
 
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_merge_redis(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf,
+    ngx_rooms_loc_conf_t *prev)
+{
     if (conf->redis.data == NULL) {
         conf->parsed = prev->parsed;
     }
 
-    if (conf->fallback.data == NULL) {
-        conf->fallback_at = prev->fallback_at;
-    }
-
-    if (conf->jwks_request.data == NULL) {
-        conf->jwks_request_at = prev->jwks_request_at;
-    }
-
-    if (conf->federation_pass.data == NULL) {
-        conf->federation_pass_at = prev->federation_pass_at;
-    }
-
-    ngx_conf_merge_str_value(conf->fallback, prev->fallback, "");
     ngx_conf_merge_str_value(conf->redis, prev->redis,
                              "redis://127.0.0.1:6379/0");
     ngx_conf_merge_msec_value(conf->redis_timeout, prev->redis_timeout, 2000);
     ngx_conf_merge_value(conf->redis_wait, prev->redis_wait, 0);
     ngx_conf_merge_msec_value(conf->redis_wait_timeout,
                               prev->redis_wait_timeout, 500);
+    ngx_conf_merge_msec_value(conf->redis_connect_timeout,
+                              prev->redis_connect_timeout, 1000);
+    ngx_conf_merge_str_value(conf->key_prefix, prev->key_prefix, "sw");
 
     if (conf->redis_wait
         && conf->redis_wait_timeout >= conf->redis_timeout)
@@ -516,11 +501,21 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                            "\"rooms_redis_wait\" waits %Mms, which must be less "
                            "than \"rooms_redis_timeout\", %Mms",
                            conf->redis_wait_timeout, conf->redis_timeout);
-        return NGX_CONF_ERROR;
+        return NGX_ERROR;
     }
-    ngx_conf_merge_msec_value(conf->redis_connect_timeout,
-                              prev->redis_connect_timeout, 1000);
-    ngx_conf_merge_str_value(conf->key_prefix, prev->key_prefix, "sw");
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_rooms_merge_auth(ngx_rooms_loc_conf_t *conf, ngx_rooms_loc_conf_t *prev)
+{
+    ngx_uint_t  i;
+
+    if (conf->jwks_request.data == NULL) {
+        conf->jwks_request_at = prev->jwks_request_at;
+    }
 
     ngx_conf_merge_uint_value(conf->auth_mode, prev->auth_mode,
                               NGX_ROOMS_AUTH_JWT);
@@ -536,6 +531,7 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->scim_at.file == NULL) {
         conf->scim_at = prev->scim_at;
     }
+
     ngx_conf_merge_ptr_value(conf->token, prev->token, NULL);
     ngx_conf_merge_value(conf->query_token, prev->query_token, 0);
 
@@ -549,7 +545,19 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->admins.n == 0) {
         conf->admins = prev->admins;
     }
+}
 
+
+static void
+ngx_rooms_merge_rooms(ngx_rooms_loc_conf_t *conf, ngx_rooms_loc_conf_t *prev)
+{
+    ngx_uint_t  i;
+
+    if (conf->fallback.data == NULL) {
+        conf->fallback_at = prev->fallback_at;
+    }
+
+    ngx_conf_merge_str_value(conf->fallback, prev->fallback, "");
     ngx_conf_merge_str_value(conf->tenant, prev->tenant, "");
     ngx_conf_merge_uint_value(conf->strict, prev->strict, 0);
     ngx_conf_merge_uint_value(conf->people, prev->people,
@@ -587,6 +595,16 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->import_limits == NULL) {
         conf->import_limits = &ngx_rooms_limits;
     }
+}
+
+
+static void
+ngx_rooms_merge_federation(ngx_rooms_loc_conf_t *conf,
+    ngx_rooms_loc_conf_t *prev)
+{
+    if (conf->federation_pass.data == NULL) {
+        conf->federation_pass_at = prev->federation_pass_at;
+    }
 
     ngx_conf_merge_value(conf->federation, prev->federation, 0);
     ngx_conf_merge_ptr_value(conf->federation_keys, prev->federation_keys,
@@ -599,6 +617,114 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (!conf->federation) {
         conf->serve &= ~NGX_ROOMS_PART_FEDERATION;
     }
+}
+
+
+/* Checks what a location of ours needs, and creates it. */
+static ngx_int_t
+ngx_rooms_merge_use(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
+{
+    ngx_rooms_srv_conf_t   *rscf;
+    ngx_rooms_main_conf_t  *rmcf;
+
+    rscf = ngx_http_conf_get_module_srv_conf(cf, ngx_rooms_module);
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_rooms_module);
+
+    if (ngx_rooms_scim_check(cf, conf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rscf->serves = 1;
+
+    if (ngx_rooms_named_check(cf, "rooms_fallback", &conf->fallback,
+                              &conf->fallback_at) != NGX_OK
+        || ngx_rooms_named_check(cf, "rooms_auth_jwks_request",
+                                 &conf->jwks_request, &conf->jwks_request_at)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (conf->federation
+        && (ngx_rooms_federation_check(cf, conf) != NGX_OK
+            || ngx_rooms_named_check(cf, "rooms_federation_pass",
+                                     &conf->federation_pass,
+                                     &conf->federation_pass_at) != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_cors_check(cf, conf) != NGX_OK
+        || ngx_rooms_ticket_check(cf, conf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    conf->store = ngx_rooms_store_of(cf, conf);
+    if (conf->store == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (conf->federation
+        && ngx_rooms_link_add(cf, &rmcf->links, conf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_offboard_add(cf, &rmcf->offboards, conf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rooms_media_init(cf, conf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    conf->auth = ngx_rooms_auth_create(cf, conf);
+    if (conf->auth == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (conf->auth_mode != NGX_ROOMS_AUTH_JWT) {
+        rmcf->mock = 1;
+    }
+
+    if (rmcf->status_zone == NULL) {
+        rmcf->status_zone = ngx_rooms_status_zone(cf);
+
+        if (rmcf->status_zone == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+char *
+ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_rooms_loc_conf_t  *prev = parent;
+    ngx_rooms_loc_conf_t  *conf = child;
+
+    ngx_rooms_srv_conf_t  *rscf;
+
+    rscf = ngx_http_conf_get_module_srv_conf(cf, ngx_rooms_module);
+
+    if (conf->from) {
+        prev = conf->from;
+    }
+
+    conf->serve = rscf->serve;
+
+    if (ngx_rooms_merge_enable(cf, conf, prev) != NGX_OK
+        || ngx_rooms_merge_redis(cf, conf, prev) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_rooms_merge_auth(conf, prev);
+    ngx_rooms_merge_rooms(conf, prev);
+    ngx_rooms_merge_federation(conf, prev);
 
     if (conf->server_name.len == 0) {
         conf->server_name = cf->cycle->hostname;
@@ -615,74 +741,8 @@ ngx_rooms_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->serve &= ~NGX_ROOMS_PART_SCIM;
     }
 
-    if (!conf->enable) {
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_rooms_scim_check(cf, conf) != NGX_OK) {
+    if (conf->enable && ngx_rooms_merge_use(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
-    }
-
-    rscf->serves = 1;
-
-    if (ngx_rooms_named_check(cf, "rooms_fallback", &conf->fallback,
-                              &conf->fallback_at) != NGX_OK
-        || ngx_rooms_named_check(cf, "rooms_auth_jwks_request",
-                                 &conf->jwks_request, &conf->jwks_request_at)
-           != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (conf->federation
-        && (ngx_rooms_federation_check(cf, conf) != NGX_OK
-            || ngx_rooms_named_check(cf, "rooms_federation_pass",
-                                     &conf->federation_pass,
-                                     &conf->federation_pass_at) != NGX_OK))
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_rooms_cors_check(cf, conf) != NGX_OK
-        || ngx_rooms_ticket_check(cf, conf) != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    conf->store = ngx_rooms_store_of(cf, conf);
-    if (conf->store == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (conf->federation
-        && ngx_rooms_link_add(cf, &rmcf->links, conf) != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_rooms_offboard_add(cf, &rmcf->offboards, conf) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_rooms_media_init(cf, conf) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    conf->auth = ngx_rooms_auth_create(cf, conf);
-    if (conf->auth == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (conf->auth_mode != NGX_ROOMS_AUTH_JWT) {
-        rmcf->mock = 1;
-    }
-
-    if (rmcf->status_zone == NULL) {
-        rmcf->status_zone = ngx_rooms_status_zone(cf);
-
-        if (rmcf->status_zone == NULL) {
-            return NGX_CONF_ERROR;
-        }
     }
 
     return NGX_CONF_OK;
