@@ -245,6 +245,10 @@ is("$row->{membership} $row->{power_level} $row->{display_name}",
    'join 100 bob', 'with what they are there');
 like($row->{joined_at}, qr/\A\d{4}-.*Z\z/, 'since when');
 
+# what isn't an id ends no list
+
+redis('ZADD', key('b', "r:$room:list"), 0, "\@b\xff");
+
 my ($cursor, @seen) = ('');
 
 for (1 .. 5) {
@@ -255,6 +259,7 @@ for (1 .. 5) {
 }
 
 is(scalar(@seen), 3, 'page by page');
+redis('ZREM', key('b', "r:$room:list"), "\@b\xff");
 is(ask($as_a, "$fed/$room/members?limit=501")->{status}, 400,
    'no page is larger than 500');
 is(ask($as_a, "$fed/$room/members?cursor=x")->{status}, 400, 'a bad cursor');

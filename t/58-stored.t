@@ -352,6 +352,21 @@ for my $bad ('garbage', '', 'join', 'join x 1 1', "\xff") {
               'a row that is none is passed over');
 }
 
+# a page ends before an id that no cursor can name, and another one follows
+
+redis('ZADD', key("r:$crew:list"), 0, "bz\xff");
+
+my ($cursor, @seen) = ('');
+
+for (1 .. 3) {
+    $res = expect(200, 'GET', "/v1/rooms/$crew/members?limit=1$cursor", 'ann');
+    push @seen, map { $_->{participant_id} } @{$res->{data}};
+    last if !$res->{meta}{has_more};
+    $cursor = "&cursor=$res->{meta}{next_cursor}";
+}
+
+is_deeply(\@seen, ['ann', 'cy'], 'page by page as well');
+
 # a room that can't be read hides no other
 
 for my $bad ('garbage', '', 'group - 0 0 x ann') {

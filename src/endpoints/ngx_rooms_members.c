@@ -354,7 +354,13 @@ ngx_rooms_members_take(ngx_rooms_req_t *rq)
         id = page->roster.ids[i];
 
         if (ngx_rooms_roster_member(&page->roster, rows, i, &m) != NGX_OK) {
-            page->after = id;
+
+            /* a cursor can't name what isn't a participant */
+
+            if (rooms_participant_valid(id)) {
+                page->after = id;
+            }
+
             continue;
         }
 

@@ -587,7 +587,11 @@ ngx_rooms_peer_members_take(ngx_rooms_req_t *rq)
         page->after = page->roster.ids[i];
     }
 
-    page->after = page->roster.after;
+    /* a cursor can't name what isn't a participant */
+
+    if (rooms_participant_valid(page->roster.after)) {
+        page->after = page->roster.after;
+    }
 
     if (page->roster.last) {
         return NGX_OK;
