@@ -672,6 +672,8 @@ ngx_rooms_exit_process(ngx_cycle_t *cycle)
         return;
     }
 
+    ngx_rooms_offboard_exit_worker(&rmcf->offboards);
+
     stores = rmcf->stores.elts;
 
     for (i = 0; i < rmcf->stores.nelts; i++) {

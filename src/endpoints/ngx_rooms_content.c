@@ -40,8 +40,13 @@ ngx_rooms_subject(const rooms_change_t *change)
 void
 ngx_rooms_content_key(rooms_buf_t *b, const char *key, rooms_str_t value)
 {
-    rooms_json_raw(b, b->last[-1] == '{' ? "\"" : ",\"",
-                   b->last[-1] == '{' ? 1 : 2);
+    /* out of memory, not even the brace may be there */
+
+    if (b->last > b->start && b->last[-1] != '{') {
+        rooms_json_lit(b, ",");
+    }
+
+    rooms_json_lit(b, "\"");
     rooms_json_raw(b, key, ngx_strlen(key));
     rooms_json_lit(b, "\":");
     rooms_json_str(b, value);

@@ -132,6 +132,8 @@ size_t ngx_rooms_offboard_size(void);
 ngx_int_t ngx_rooms_offboard_add(ngx_conf_t *cf, ngx_array_t *walks,
     ngx_rooms_loc_conf_t *conf);
 void ngx_rooms_offboard_init_worker(ngx_array_t *walks, ngx_cycle_t *cycle);
+/* Frees what a step in progress holds.  Call it before the stores end. */
+void ngx_rooms_offboard_exit_worker(ngx_array_t *walks);
 /* Somebody was enlisted: this worker looks at the list immediately. */
 void ngx_rooms_offboard_poke(ngx_rooms_loc_conf_t *conf);
 

@@ -192,6 +192,23 @@ ngx_rooms_offwalk_clear(ngx_rooms_offwalk_t *w)
 }
 
 
+void
+ngx_rooms_offboard_exit_worker(ngx_array_t *walks)
+{
+    ngx_uint_t            i;
+    ngx_rooms_offwalk_t  *w;
+
+    w = walks->elts;
+
+    for (i = 0; i < walks->nelts; i++) {
+
+        if (w[i].pool) {
+            ngx_rooms_offwalk_clear(&w[i]);
+        }
+    }
+}
+
+
 static void
 ngx_rooms_offwalk_end(ngx_rooms_offwalk_t *w, ngx_msec_t pause)
 {
