@@ -77,7 +77,9 @@ rooms_hash(uint64_t h, const void *data, size_t len)
     const unsigned char  *p;
 
     p = data;
-    h ^= len;
+
+    /* an empty field counts, too: what moves to the next one is a change */
+    h = (h + len + 1) * UINT64_C(0x9e3779b97f4a7c15);
 
     while (len) {
         n = len < 8 ? len : 8;

@@ -874,10 +874,26 @@ enum_names(void **state)
 }
 
 
+/* Text that moves from one field to the next is another version. */
+static void
+hashes_of_fields(void **state)
+{
+    uint64_t  first, second;
+
+    first = rooms_hash(rooms_hash(0, "topic", 5), NULL, 0);
+    second = rooms_hash(rooms_hash(0, NULL, 0), "topic", 5);
+
+    assert_true(first != second);
+    assert_true(rooms_hash(0, "ab", 2) != rooms_hash(0, "ab\0", 3));
+    assert_true(rooms_hash(7, "12345678", 8) == rooms_hash(7, "12345678", 8));
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(hashes_of_fields),
         cmocka_unit_test(utf8),
         cmocka_unit_test(names),
         cmocka_unit_test(names_nfc),
