@@ -74,7 +74,6 @@ ngx_rooms_export_ask(ngx_rooms_export_t *x)
     }
 
     x->asking = 1;
-    rq->moves = 0;
 
     return ngx_rooms_batch(rq);
 }

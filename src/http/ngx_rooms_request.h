@@ -197,8 +197,6 @@ struct ngx_rooms_req_s {
     ngx_rooms_state_e            state;
     ngx_uint_t                   round;        /* of the current step */
     ngx_uint_t                   races;
-    ngx_uint_t                   moves;        /* redirections followed in a
-                                                  cluster */
     ngx_event_t                  timer;        /* deadline of the store */
     ngx_rooms_batch_t           *batch;        /* in flight or answered */
     ngx_queue_t                  batches;      /* older batches: values point

@@ -14,7 +14,6 @@
 
 
 #define NGX_ROOMS_RETRY_DELAY  100    /* ms, while the store is loading */
-#define NGX_ROOMS_MOVES          8    /* all redirections of a request */
 #define NGX_ROOMS_BODY_LATER    60    /* s, after which its folder may have
                                          room */
 
@@ -166,12 +165,10 @@ ngx_rooms_answered(ngx_rooms_batch_t *b)
     rq = b->data;
 
     if (b->status == NGX_ROOMS_BATCH_OK && rq->timer.timer_set
-        && rq->moves < NGX_ROOMS_MOVES
         && ngx_rooms_store_moved(rq->conf->store, b, ngx_rooms_lane_of(rq))
            == NGX_AGAIN)
     {
         /* the keys are on another node; the deadline stays */
-        rq->moves++;
         return;
     }
 

@@ -52,7 +52,6 @@
                                              sweeps ... */
 #define NGX_ROOMS_LISTEN_DEAF     1000    /* ... without a subscription */
 #define NGX_ROOMS_LISTEN_SWEEP    1000    /* topics that one sweep reads */
-#define NGX_ROOMS_LISTEN_MOVES       8
 
 
 static void ngx_rooms_channel_idle(ngx_event_t *ev);
@@ -557,7 +556,6 @@ ngx_rooms_channel_sweep(ngx_rooms_channel_t *ch)
     b->data = ch;
 
     ch->again = 0;
-    ch->moves = 0;
     ch->sweep = b;
 
     ngx_add_timer(&ch->late, ch->pubsub->store->node.timeout);
@@ -624,7 +622,6 @@ ngx_rooms_channel_swept(ngx_rooms_batch_t *b)
     ch = b->data;
 
     if (b->status == NGX_ROOMS_BATCH_OK
-        && ch->moves++ < NGX_ROOMS_LISTEN_MOVES
         && ngx_rooms_store_moved(ch->pubsub->store, b, NGX_ROOMS_LANE_FAST)
            == NGX_AGAIN)
     {

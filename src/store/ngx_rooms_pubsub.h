@@ -94,8 +94,6 @@ struct ngx_rooms_channel_s {
     ngx_event_t                late;       /* deadline of the sweep */
     ngx_event_t                tick;       /* the next sweep, if no message
                                               causes one */
-    ngx_uint_t                 moves;      /* redirections followed in a
-                                              cluster */
     unsigned                   again:1;    /* a message came during the sweep */
     unsigned                   subscribed:1;
 };

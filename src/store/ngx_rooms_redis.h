@@ -91,6 +91,7 @@ struct ngx_rooms_batch_s {
     ngx_rooms_node_t          *node;       /* the last one it was sent to */
     ngx_int_t                  slot;       /* whose node gets it; -1: it is
                                               for this node only */
+    ngx_uint_t                 moves;      /* redirections followed */
     ngx_queue_t                queue;
     unsigned                   sent:1;
     unsigned                   failed:1;   /* out of memory */

@@ -32,6 +32,7 @@
                                               failover */
 #define NGX_ROOMS_SENTINEL_FRESH  5000     /* ms, that an answer counts */
 #define NGX_ROOMS_ADDRESS_POOL    512
+#define NGX_ROOMS_MOVES           8        /* redirections of one batch */
 
 
 #define ngx_rooms_server_of(n)                                                \
@@ -966,11 +967,14 @@ ngx_rooms_store_moved(ngx_rooms_store_t *store, ngx_rooms_batch_t *b,
         return NGX_OK;
     }
 
-    if (store->kind != NGX_ROOMS_STORE_CLUSTER) {
+    if (store->kind != NGX_ROOMS_STORE_CLUSTER
+        || b->moves == NGX_ROOMS_MOVES)
+    {
         return NGX_OK;
     }
 
     if (ngx_rooms_reply_is_error(reply, "MOVED ")) {
+        b->moves++;
         ngx_rooms_store_discover(store);
 
         server = ngx_rooms_moved_server(store, b, reply, &slot);
@@ -989,6 +993,7 @@ ngx_rooms_store_moved(ngx_rooms_store_t *store, ngx_rooms_batch_t *b,
     for (i = 0; i < b->commands.nelts; i++) {
 
         if (ngx_rooms_reply_is_error(b->replies[i], "ASK ")) {
+            b->moves++;
             return ngx_rooms_ask_other(store, b, b->replies[i], lane);
         }
     }
