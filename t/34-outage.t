@@ -511,6 +511,28 @@ for my $range ([1 << 40, 0], [-1 << 40, 0], [0, 1 << 40], [16384, 16383]) {
 }
 
 
+# A cluster of one node, which sends each command back to itself
+
+my $sent = File::Temp->new;
+my $all = "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n\$9\r\n127.0.0.1\r\n:$port\r\n";
+
+$fake = fake($port, sub {
+    answer_all($_[0], sub {
+        return "+PONG\r\n" if $_[0] eq 'PING';
+        return $all if $_[0] eq 'CLUSTER';
+        syswrite $sent, '.';
+        return "-MOVED 5 127.0.0.1:$port\r\n";
+    })
+});
+
+start("redis-cluster://127.0.0.1:$port");
+is(http_many([['GET', '/v1/rooms/archived', $ada]])->[0][0], 503,
+   'who is sent round in circles gets 503');
+cmp_ok(-s $sent->filename, '<', 400, 'after a few redirections');
+quiet();
+stop_fake($fake);
+
+
 # A subscription that answers with an array that has no end
 
 $fake = fake($port, sub {
