@@ -309,6 +309,11 @@ is(join(' ', map { $_->{sender_id} } left($room)), "\@bob:$x \@bob:$x",
 $room = room('Leaving');
 foreign($room, "\@bob:$x", 'join');
 foreign($room, "\@carl:$y", 'join');
+
+# rows that are missing or can't be read keep nobody else here
+
+redis('ZADD', key("r:$room:list"), 0, "\@abb:$x", 0, "\@abe:$x");
+redis('HSET', key("r:$room:members"), "\@abe:$x", 'garbage');
 redis('ZADD', key('endings'), 1, "$room $x \@bob:$x");
 ok(RoomsTest::Process::wait_for(15, sub { !redis('ZCARD', key('endings')) }),
    'a server that has left');

@@ -821,10 +821,13 @@ ngx_rooms_endings_rows(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
     for (i = 0; i < e->roster.n; i++) {
 
+        /* a row that is missing or can't be read keeps nobody else here */
+
         if (ngx_rooms_roster_member(&e->roster, b->replies[1], i,
-                                    &e->target.member) != NGX_OK)
+                                    &e->target.member) != NGX_OK
+            || e->target.member.membership == ROOMS_LEAVE)
         {
-            return ngx_rooms_endings_drop(e, 1);
+            continue;
         }
 
         if (e->until < 0 || e->target.member.position <= e->until) {
