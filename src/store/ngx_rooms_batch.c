@@ -84,6 +84,19 @@ ngx_rooms_batch_destroy(ngx_rooms_batch_t *b)
 
 
 void
+ngx_rooms_batch_exit_worker(void)
+{
+    ngx_pool_t  *pool;
+
+    while (ngx_rooms_batch_nspare) {
+        pool = ngx_rooms_batch_spare[--ngx_rooms_batch_nspare];
+        pool->log = ngx_cycle->log;        /* its own may be gone */
+        ngx_destroy_pool(pool);
+    }
+}
+
+
+void
 ngx_rooms_batch_free(ngx_rooms_batch_t *b)
 {
     ngx_rooms_batch_t  *followed;

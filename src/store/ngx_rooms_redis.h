@@ -138,6 +138,8 @@ struct ngx_rooms_lane_s {
 
 ngx_rooms_batch_t *ngx_rooms_batch_create(ngx_log_t *log);
 void ngx_rooms_batch_free(ngx_rooms_batch_t *b);
+/* Frees the pools that are kept for further batches. */
+void ngx_rooms_batch_exit_worker(void);
 
 /* Appends a command.  NGX_ERROR: out of memory. */
 ngx_int_t ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
