@@ -665,6 +665,7 @@ ngx_rooms_exit_process(ngx_cycle_t *cycle)
     ngx_rooms_main_conf_t   *rmcf;
 
     ngx_rooms_peers_free();
+    ngx_rooms_auth_exit_worker();
 
     rmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_rooms_module);
 

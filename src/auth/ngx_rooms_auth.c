@@ -296,6 +296,24 @@ ngx_rooms_token_find(ngx_rooms_req_t *rq, const u_char *hash)
 }
 
 
+void
+ngx_rooms_auth_exit_worker(void)
+{
+    ngx_uint_t          i;
+    ngx_rooms_token_t  *t;
+
+    for (i = 0; i < NGX_ROOMS_TOKENS * NGX_ROOMS_WAYS; i++) {
+        t = &ngx_rooms_tokens[i];
+
+        if (t->data) {
+            ngx_free(t->data);
+            t->data = NULL;
+            t->auth = NULL;
+        }
+    }
+}
+
+
 static void
 ngx_rooms_token_keep(ngx_rooms_req_t *rq, const u_char *hash)
 {

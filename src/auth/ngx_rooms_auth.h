@@ -61,8 +61,9 @@ ngx_int_t ngx_rooms_provision(ngx_rooms_req_t *rq, rooms_str_t id,
     rooms_str_t owner, ngx_rooms_profile_t *p);
 ngx_uint_t ngx_rooms_unknown(ngx_rooms_req_t *rq, rooms_str_t id);
 
-/* Start the worker's token cache. */
+/* Start the worker's token cache, and free it. */
 ngx_int_t ngx_rooms_auth_init_process(ngx_cycle_t *cycle);
+void ngx_rooms_auth_exit_worker(void);
 ngx_int_t ngx_rooms_auth_init_module(void);
 
 #endif /* NGX_ROOMS_AUTH_H */

@@ -5,12 +5,12 @@
 
 #include "ngx_rooms_store.h"
 #include "rooms_json.h"
+#include <sodium.h>
 
 
 #define NGX_ROOMS_JSON_MIN   256           /* bytes to begin with */
 #define NGX_ROOMS_ASK_PIECES  12           /* of one word, with four to
                                               spare */
-#include <sodium.h>
 
 
 /* All keys: "prefix{tenant}:" + before + id + after. */
