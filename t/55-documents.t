@@ -235,6 +235,19 @@ is_deeply([sort $limits =~ /^#     limit_req zone=(\w+)/mg],
           [sort $limits =~ /^limit_req_zone .* zone=(\w+):/mg], 'zones');
 
 
+# Settings of Redis
+
+{
+    my %told = $operations =~ /`([a-z-]+) ([a-z0-9]+)`/g;
+    my %set = slurp('conf/redis.conf') =~ /^([a-z-]+) (\S+)$/mg;
+
+    cmp_ok(scalar keys %set, '>=', 4, 'settings of Redis');
+    $told{'maxmemory-policy'} = $1
+        if $operations =~ /`maxmemory-policy` must be `(\w+)`/;
+    is($told{$_}, $set{$_}, "the page has $_") for sort keys %set;
+}
+
+
 # Limits of the page
 
 my $request = slurp('src/http/ngx_rooms_request.h');

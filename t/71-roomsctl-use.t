@@ -60,6 +60,10 @@ told(2, qr/no braces/, 'a prefix with braces', '-p', 's{w', 'verify', 'acme');
 redis('CONFIG', 'SET', 'appendonly', 'yes');
 known('ann');
 told(0, qr/^tenants: 1\nnothing to worry about$/m, 'a good store', 'doctor');
+told(0, qr/zset-max-ziplist-value is 64\b/, 'a hint about memory', 'doctor');
+redis('CONFIG', 'SET', 'zset-max-ziplist-value', 512);
+unlike(told(0, qr/nothing to worry about/, 'which is followed', 'doctor'),
+       qr/zset/, 'so there is none');
 redis('CONFIG', 'SET', 'appendonly', 'no');
 redis('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
 redis('HSET', 'sw:{old}:tenant', 'schema', '0');

@@ -29,12 +29,24 @@ use RoomsTest::Redis ();
 our @EXPORT_OK = qw(answer);
 our @EXPORT = qw(admit call event_count event_place events expect false host
                  ids key known make many member members must newest pages
-                 same_but_request_id start tenant token true verify_room
-                 who_is);
+                 redis_settings same_but_request_id start tenant token true
+                 verify_room who_is);
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 my $tenant = 'acme';
 my $host = 'rooms.test';
+
+# Redis with those settings of conf/redis.conf that aren't about files.
+sub redis_settings {
+    my $file = __FILE__ =~ s{[^/]+$}{../../../conf/redis.conf}r;
+
+    open my $in, '<', $file or die "$file: $!\n";
+
+    for (<$in>) {
+        RoomsTest::Redis::redis('CONFIG', 'SET', $1, $2)
+            if /^(maxmemory\S+|zset\S+) (\S+)/;
+    }
+}
 
 sub true  { JSON::PP::true }
 sub false { JSON::PP::false }
