@@ -221,6 +221,53 @@ for my $n (1 .. 20) {
                                                   || $n == 20;
 }
 
+# An answer that was made before is the same, with its ETag
+
+my $before = call('GET', "/v1/rooms/$own", 'ann');
+
+ok(remembered("/v1/rooms/$own", 'ann'), 'an answer is kept');
+
+my $kept = call('GET', "/v1/rooms/$own", 'ann');
+
+is($kept->{body}, $before->{body}, 'it is the same');
+is($kept->{headers}{etag}, $before->{headers}{etag}, 'its ETag too');
+is(call('GET', "/v1/rooms/$own", 'ann', undef,
+        'If-None-Match' => $kept->{headers}{etag})->{status}, 304,
+   'which is compared');
+
+my $head = call('HEAD', "/v1/rooms/$own", 'ann');
+
+is($head->{headers}{'content-length'}, length $kept->{body}, 'HEAD: its size');
+is(reads_of(sub { call('GET', "/v1/rooms/$own", 'ann') }), 0,
+   'all without the store');
+
+# ... unless time changes it
+
+must('PUT', "/v1/rooms/$own/mute", 'ann', { duration => 2 });
+ok(remembered("/v1/rooms/$own", 'ann'), 'a mute is remembered');
+ok(defined call('GET', "/v1/rooms/$own", 'ann')->{data}{me}{muted_until},
+   'and shown');
+ok(wait_for(30, sub {
+       my $me = call('GET', "/v1/rooms/$own", 'ann')->{data}{me};
+
+       return !defined $me->{muted_until};
+   }), 'until it ends');
+
+# ... and for the same kind of caller: an administrator sees an empty room
+
+my $empty = make(group => 'ann', name => 'Empty');
+
+known('zoe');
+must('POST', "/v1/rooms/$empty/leave", 'ann');
+
+for (1 .. 2) {
+    ok(remembered("/v1/rooms/$empty", 'zoe!'), 'an empty room is remembered');
+    is(call('GET', "/v1/rooms/$empty", 'zoe!')->{status}, 200,
+       'the administrator sees it');
+    is(call('GET', "/v1/rooms/$empty", 'zoe')->{status}, 404,
+       'who is none any more does not');
+}
+
 # the store is emptied
 
 remembered("/v1/rooms/$own", 'ann');

@@ -59,6 +59,8 @@ void ngx_rooms_tenant_take(ngx_rooms_req_t *rq, redisReply *reply);
 /* Steps that most rows for rooms share (ngx_rooms_room.c). */
 ngx_int_t ngx_rooms_room_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_room_remember(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_room_permit_kept(ngx_rooms_req_t *rq);
+ngx_int_t ngx_rooms_room_put_kept(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_room_decide(ngx_rooms_req_t *rq);
 /*
  * Adds rows for invited participants that are new to the tenant to the
@@ -83,6 +85,8 @@ ngx_int_t ngx_rooms_room_commit_content(ngx_rooms_req_t *rq,
     const rooms_room_t *before, rooms_change_t *change, rooms_str_t content);
 /* Renders rq->view into rq->out, with its ETag. */
 ngx_int_t ngx_rooms_room_put(ngx_rooms_req_t *rq);
+/* Bytes of the ETag that it sets: two hashes in quotes. */
+#define NGX_ROOMS_ROOM_ETAG  35
 
 /* The "content" of the body, in its stored form. */
 ngx_int_t ngx_rooms_message_content(ngx_rooms_req_t *rq, rooms_str_t *content);

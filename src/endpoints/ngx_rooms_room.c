@@ -386,7 +386,7 @@ ngx_rooms_room_put(ngx_rooms_req_t *rq)
 
     ngx_rooms_out_close(&rq->out);
 
-    p = ngx_pnalloc(rq->pool, 40);
+    p = ngx_pnalloc(rq->pool, NGX_ROOMS_ROOM_ETAG);
     if (p == NULL) {
         return NGX_ERROR;
     }

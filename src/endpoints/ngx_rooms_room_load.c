@@ -17,6 +17,7 @@ typedef enum {
 } ngx_rooms_room_round_e;
 
 
+static uintptr_t ngx_rooms_room_form(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_room_targets(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_room_ask(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_room_take(ngx_rooms_req_t *rq);
@@ -93,30 +94,38 @@ ngx_rooms_room_load(ngx_rooms_req_t *rq)
 
 
 /*
- * For requests that only show the room: takes it from this worker's cache, or
+ * A request that only shows the room takes it from this worker's cache, or
  * reads it.  DMs aren't cached: their name is the other participant's, who
  * may be renamed.
  */
 ngx_int_t
 ngx_rooms_room_remember(ngx_rooms_req_t *rq)
 {
-    ngx_int_t            rc;
-    redisReply         **replies;
-    rooms_str_t          room;
-    ngx_rooms_batch_t    remembered;
+    ngx_int_t             rc;
+    redisReply          **replies;
+    rooms_str_t           room;
+    ngx_rooms_batch_t     remembered;
+    ngx_rooms_cached_t    found;
 
     room = rq->param[NGX_ROOMS_P_ROOM];
 
-    if (rq->round == NGX_ROOMS_R_BEGIN && rooms_id_valid(room, "room-")
-        && ngx_rooms_cache_get(rq->conf->store, &rq->keys, room,
-                               rq->principal.sub, &replies, &rq->cached)
-           == NGX_OK)
-    {
-        remembered.replies = replies;
-        rq->usual = ngx_rooms_usual_take(replies[NGX_ROOMS_VIEW_COMMANDS]);
+    if (rq->round == NGX_ROOMS_R_BEGIN && rooms_id_valid(room, "room-")) {
+        rc = ngx_rooms_cache_get(rq->conf->store, &rq->keys, room,
+                                 rq->principal.sub,
+                                 ngx_rooms_room_form(rq), &found);
+        rq->cached = found.ticket;
 
-        return ngx_rooms_view_parse(&remembered, 0, room, rq->principal.sub,
-                                    &rq->view);
+        if (rc == NGX_OK) {
+            rq->kept = found.answer;
+            remembered.replies = found.replies;
+            rq->usual = ngx_rooms_usual_take(
+                                     found.replies[NGX_ROOMS_VIEW_COMMANDS]);
+
+            return rq->kept.data
+                   ? NGX_OK
+                   : ngx_rooms_view_parse(&remembered, 0, room,
+                                          rq->principal.sub, &rq->view);
+        }
     }
 
     rc = rq->round == NGX_ROOMS_R_VIEW;
@@ -137,6 +146,81 @@ ngx_rooms_room_remember(ngx_rooms_req_t *rq)
     }
 
     return ngx_rooms_room_load(rq);
+}
+
+
+/*
+ * An answer is made of what the cache has read, of the server's name, and for
+ * an administrator or not.
+ */
+static uintptr_t
+ngx_rooms_room_form(ngx_rooms_req_t *rq)
+{
+    return (uintptr_t) rq->conf + rq->principal.admin;
+}
+
+
+/* A kept answer was permitted when it was made, of the same. */
+ngx_int_t
+ngx_rooms_room_permit_kept(ngx_rooms_req_t *rq)
+{
+    return rq->kept.data ? NGX_OK : ngx_rooms_room_permit(rq);
+}
+
+
+/* A kept answer begins with its ETag. */
+ngx_int_t
+ngx_rooms_room_put_kept(ngx_rooms_req_t *rq)
+{
+    u_char       *p;
+    size_t        len;
+    ngx_chain_t  *cl;
+    rooms_str_t   kept;
+
+    if (rq->kept.data) {
+        p = ngx_pnalloc(rq->pool, NGX_ROOMS_ROOM_ETAG);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(p, rq->kept.data, NGX_ROOMS_ROOM_ETAG);
+        rq->etag.data = p;
+        rq->etag.len = NGX_ROOMS_ROOM_ETAG;
+
+        len = rq->kept.len - NGX_ROOMS_ROOM_ETAG;
+        rooms_json_raw(ngx_rooms_out_piece(&rq->out, len),
+                       rq->kept.data + NGX_ROOMS_ROOM_ETAG, len);
+        return NGX_OK;
+    }
+
+    if (ngx_rooms_room_put(rq) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* a mute ends without a change in the store */
+
+    if (rq->cached == 0 || rq->out.failed || rq->view.own.muted_until > rq->now)
+    {
+        return NGX_OK;
+    }
+
+    kept.len = NGX_ROOMS_ROOM_ETAG + rq->out.size;
+    kept.data = p = ngx_pnalloc(rq->pool, kept.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(p, rq->etag.data, NGX_ROOMS_ROOM_ETAG);
+
+    for (cl = rq->out.first; cl; cl = cl->next) {
+        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+    }
+
+    ngx_rooms_cache_answer(rq->conf->store, &rq->keys,
+                           rq->param[NGX_ROOMS_P_ROOM], rq->principal.sub,
+                           rq->cached, ngx_rooms_room_form(rq), kept);
+
+    return NGX_OK;
 }
 
 

@@ -176,8 +176,8 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoint_rows[] = {
 
     { .method = GET, .path = "/v1/rooms/{room}",
       .part = ROOMS, .op = ROOMS_OP_READ,
-      .load = ngx_rooms_room_remember, .decide = ngx_rooms_room_permit,
-      .show = ngx_rooms_room_put },
+      .load = ngx_rooms_room_remember, .decide = ngx_rooms_room_permit_kept,
+      .show = ngx_rooms_room_put_kept },
 
     { .method = GET, .path = "/v1/rooms/{room}/members",
       .part = ROOMS, .flags = NGX_ROOMS_BULK, .op = ROOMS_OP_READ_MEMBER,

@@ -227,8 +227,10 @@ struct ngx_rooms_req_s {
                                                   Idempotency-Key */
     rooms_str_t                  idem_claim;   /* our claim; NULL: none */
     rooms_str_t                  idem_hash;
-    uint64_t                     cached;       /* token of a started
-                                                  ngx_rooms_cache_put() */
+    uint64_t                     cached;       /* ticket of the worker's
+                                                  cache; 0: none */
+    rooms_str_t                  kept;         /* the answer that it has, or
+                                                  NULL */
     ngx_event_t                  idem_timer;   /* renews the claim */
     ngx_uint_t                   idem_guard;   /* number of the guard on the
                                                   claim */

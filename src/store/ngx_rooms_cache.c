@@ -21,6 +21,8 @@
  * - The connection must lead to the same address as the lane that reads, and
  *   the lane must not have reconnected. Otherwise the store may have moved, and
  *   the cache is emptied.
+ * - An answer is kept with the replies that it was made of, and is dropped with
+ *   them.
  * - What this worker commits, it forgets when the commit is answered. So a
  *   client reads its own writes on the same worker.
  */
@@ -52,6 +54,9 @@ typedef struct {
     size_t                   size;
     u_char                  *data;     /* the replies; NULL: not here yet */
     redisReply             **replies;
+    u_char                  *answer;   /* made of them; NULL: none */
+    size_t                   nanswer;
+    uintptr_t                form;     /* of the answer */
     size_t                   nviewer;
     u_char                   viewer[1];
 } ngx_rooms_cache_entry_t;
@@ -308,6 +313,10 @@ ngx_rooms_cache_drop(ngx_rooms_cache_entry_t *e)
         ngx_free(e->data);
     }
 
+    if (e->answer) {
+        ngx_free(e->answer);
+    }
+
     if (ngx_queue_empty(&room->entries)) {
         ngx_rbtree_delete(&e->cache->rooms, &room->sn.node);
         ngx_rooms_cache_held -= sizeof(*room) + room->sn.str.len;
@@ -501,15 +510,15 @@ ngx_rooms_cache_add(ngx_rooms_cache_t *cache, ngx_str_t *key,
 
 ngx_int_t
 ngx_rooms_cache_get(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
-    rooms_str_t room, rooms_str_t viewer, redisReply ***replies,
-    uint64_t *ticket)
+    rooms_str_t room, rooms_str_t viewer, uintptr_t form,
+    ngx_rooms_cached_t *found)
 {
     ngx_str_t                 key;
     rooms_str_t               name;
     ngx_rooms_cache_t        *cache;
     ngx_rooms_cache_entry_t  *e;
 
-    *ticket = 0;
+    ngx_memzero(found, sizeof(ngx_rooms_cached_t));
 
     if (ngx_rooms_cache_size == 0 || ngx_exiting) {
         return NGX_DECLINED;
@@ -542,7 +551,14 @@ ngx_rooms_cache_get(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
     } else if (e && e->data) {
         ngx_queue_remove(&e->used);
         ngx_queue_insert_head(&ngx_rooms_cache_used, &e->used);
-        *replies = e->replies;
+        found->replies = e->replies;
+        found->ticket = e->ticket;
+
+        if (e->answer && e->form == form) {
+            found->answer.data = e->answer;
+            found->answer.len = e->nanswer;
+        }
+
         return NGX_OK;
     }
 
@@ -562,7 +578,7 @@ ngx_rooms_cache_get(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
     if (e) {
         e->asked = ngx_current_msec;
         e->ticket = ++ngx_rooms_cache_tickets;
-        *ticket = e->ticket;
+        found->ticket = e->ticket;
     }
 
     return NGX_DECLINED;
@@ -620,15 +636,12 @@ ngx_rooms_cache_copy(u_char **p, const redisReply *reply)
 }
 
 
-void
-ngx_rooms_cache_put(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
-    rooms_str_t room, rooms_str_t viewer, uint64_t ticket,
-    redisReply **replies, ngx_uint_t n)
+/* The entry that was asked for with this ticket, if it is still there. */
+static ngx_rooms_cache_entry_t *
+ngx_rooms_cache_asked(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t viewer, uint64_t ticket)
 {
-    size_t                    size;
-    u_char                   *p;
     ngx_str_t                 key;
-    ngx_uint_t                i;
     rooms_str_t               name;
     ngx_rooms_cache_t        *cache;
     ngx_rooms_cache_entry_t  *e;
@@ -638,14 +651,58 @@ ngx_rooms_cache_put(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
 
     if (cache == NULL || name.data == NULL || !ngx_rooms_cache_stands(cache))
     {
-        return;
+        return NULL;
     }
 
     key = ngx_from_rooms(name);
     e = ngx_rooms_cache_entry(ngx_rooms_cache_room(cache, &key), viewer);
 
-    if (e == NULL || e->ticket != ticket || e->data) {
-        /* something changed, or the cache was emptied */
+    /* otherwise something changed, or the cache was emptied */
+
+    return e && e->ticket == ticket ? e : NULL;
+}
+
+
+/* Memory for an entry that grows; NULL: there is none, and it is dropped. */
+static u_char *
+ngx_rooms_cache_grow(ngx_rooms_cache_entry_t *e, size_t size)
+{
+    u_char  *p;
+
+    /* it must not be dropped to make room for itself */
+
+    ngx_queue_remove(&e->used);
+    ngx_queue_init(&e->used);
+
+    if (ngx_rooms_cache_room_for(size) != NGX_OK
+        || (p = ngx_alloc(size, e->cache->track.log)) == NULL)
+    {
+        ngx_rooms_cache_drop(e);
+        return NULL;
+    }
+
+    ngx_queue_insert_head(&ngx_rooms_cache_used, &e->used);
+
+    e->size += size;
+    ngx_rooms_cache_held += size;
+
+    return p;
+}
+
+
+void
+ngx_rooms_cache_put(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t viewer, uint64_t ticket,
+    redisReply **replies, ngx_uint_t n)
+{
+    size_t                    size;
+    u_char                   *p;
+    ngx_uint_t                i;
+    ngx_rooms_cache_entry_t  *e;
+
+    e = ngx_rooms_cache_asked(store, keys, room, viewer, ticket);
+
+    if (e == NULL || e->data) {
         return;
     }
 
@@ -655,29 +712,52 @@ ngx_rooms_cache_put(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
         size += ngx_rooms_cache_measure(replies[i]);
     }
 
-    /* it must not be dropped to make room for itself */
-
-    ngx_queue_remove(&e->used);
-    ngx_queue_init(&e->used);
-
-    if (ngx_rooms_cache_room_for(size) != NGX_OK
-        || (p = ngx_alloc(size, cache->track.log)) == NULL)
-    {
-        ngx_rooms_cache_drop(e);
+    p = ngx_rooms_cache_grow(e, size);
+    if (p == NULL) {
         return;
     }
 
-    ngx_queue_insert_head(&ngx_rooms_cache_used, &e->used);
-
     e->data = p;
     e->replies = (redisReply **) p;
-    e->size += size;
-    ngx_rooms_cache_held += size;
     p += n * sizeof(redisReply *);
 
     for (i = 0; i < n; i++) {
         e->replies[i] = ngx_rooms_cache_copy(&p, replies[i]);
     }
+}
+
+
+void
+ngx_rooms_cache_answer(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t viewer, uint64_t ticket, uintptr_t form,
+    rooms_str_t answer)
+{
+    u_char                   *p;
+    ngx_rooms_cache_entry_t  *e;
+
+    e = ngx_rooms_cache_asked(store, keys, room, viewer, ticket);
+
+    if (e == NULL || e->data == NULL) {
+        return;
+    }
+
+    if (e->answer) {
+        ngx_free(e->answer);
+        e->answer = NULL;
+        e->size -= e->nanswer;
+        ngx_rooms_cache_held -= e->nanswer;
+    }
+
+    p = ngx_rooms_cache_grow(e, answer.len);
+    if (p == NULL) {
+        return;
+    }
+
+    ngx_memcpy(p, answer.data, answer.len);
+
+    e->answer = p;
+    e->nanswer = answer.len;
+    e->form = form;
 }
 
 

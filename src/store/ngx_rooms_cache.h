@@ -18,14 +18,23 @@
 /* Sets the most bytes that a worker keeps; 0: the cache is off. */
 void ngx_rooms_cache_init_worker(size_t size);
 
+/* What was found; valid until this turn of the event loop ends. */
+typedef struct {
+    redisReply        **replies;       /* what the store would reply now */
+    rooms_str_t         answer;        /* made of them before, of this form;
+                                          NULL: none */
+    uint64_t            ticket;        /* when they were asked for; 0: they
+                                          aren't kept */
+} ngx_rooms_cached_t;
+
 /*
- * Looks something up.  NGX_OK: *replies is what the store would answer now;
- * it is valid until this turn of the event loop ends.  NGX_DECLINED: ask the
- * store; *ticket notes for ngx_rooms_cache_put() when that began.
+ * Looks something up.  NGX_DECLINED: ask the store; the ticket then notes for
+ * ngx_rooms_cache_put() when that began.  The form is what else an answer
+ * depends on.
  */
 ngx_int_t ngx_rooms_cache_get(ngx_rooms_store_t *store,
     ngx_rooms_keys_t *keys, rooms_str_t room, rooms_str_t viewer,
-    redisReply ***replies, uint64_t *ticket);
+    uintptr_t form, ngx_rooms_cached_t *found);
 
 /*
  * Stores copies of n replies, unless something of the room changed since the
@@ -34,6 +43,14 @@ ngx_int_t ngx_rooms_cache_get(ngx_rooms_store_t *store,
 void ngx_rooms_cache_put(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
     rooms_str_t room, rooms_str_t viewer, uint64_t ticket,
     redisReply **replies, ngx_uint_t n);
+
+/*
+ * Stores a copy of the answer that was made of the replies with this ticket.
+ * An entry has one answer: the last one.
+ */
+void ngx_rooms_cache_answer(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t viewer, uint64_t ticket, uintptr_t form,
+    rooms_str_t answer);
 
 /*
  * Forgets keys that this worker has changed, so that its next answers show
