@@ -62,7 +62,8 @@ static ngx_uint_t
 ngx_rooms_room_seats(rooms_op_e op)
 {
     return op == ROOMS_OP_JOIN || op == ROOMS_OP_INVITE
-           || op == ROOMS_OP_FEDINVITE || op == ROOMS_OP_REJOIN;
+           || op == ROOMS_OP_FEDINVITE || op == ROOMS_OP_INVITATION
+           || op == ROOMS_OP_REJOIN;
 }
 
 
@@ -314,6 +315,7 @@ ngx_rooms_room_targets(ngx_rooms_req_t *rq)
         return ngx_rooms_room_add_target(rq, id);
 
     case ROOMS_OP_FEDINVITE:
+    case ROOMS_OP_INVITATION:
         return ngx_rooms_room_add_target(rq, ngx_rooms_body_str(rq, "fqid"));
 
     case ROOMS_OP_POWER:

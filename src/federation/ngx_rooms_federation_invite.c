@@ -150,12 +150,6 @@ ngx_rooms_fedinvite_load(ngx_rooms_req_t *rq)
 
     rq->ask = ngx_rooms_fedinvite_ask;
 
-    /* this row is for members: being an administrator gives no right here */
-
-    if (!(rq->endpoint->flags & NGX_ROOMS_ADMIN)) {
-        rq->in.tenant_admin = 0;
-    }
-
     rc = ngx_rooms_room_load(rq);
 
     if (rc == NGX_OK && !rq->targets[0].known) {

@@ -103,7 +103,7 @@ const ngx_rooms_endpoint_t  ngx_rooms_federation_rows[] = {
 
     { .method = NGX_HTTP_POST, .path = "/v1/rooms/{room}/invitations",
       .part = NGX_ROOMS_PART_FEDERATION,
-      .flags = NGX_ROOMS_BODY|NGX_ROOMS_CREATES, .op = ROOMS_OP_FEDINVITE,
+      .flags = NGX_ROOMS_BODY|NGX_ROOMS_CREATES, .op = ROOMS_OP_INVITATION,
       .load = ngx_rooms_fedinvite_load, .decide = ngx_rooms_fedinvite_decide,
       .show = ngx_rooms_membership_show, .fields = ngx_rooms_fqid_fields },
 

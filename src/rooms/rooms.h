@@ -72,6 +72,7 @@ typedef enum {
     ROOMS_OP_FEDERATE,                /* federate, backfill */
     ROOMS_OP_FEDINVITE,               /* invites a participant of another
                                          server */
+    ROOMS_OP_INVITATION,              /* the same, by a member */
     ROOMS_OP_EXPEL,                   /* a foreign participant, when
                                          federation with its server ends */
     ROOMS_OP_RETIRE,                  /* a deactivated participant leaves */

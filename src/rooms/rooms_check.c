@@ -50,6 +50,7 @@ static const unsigned char  rooms_invariants[ROOMS_OP_MAX][ROOMS_TYPE_MAX] = {
     [ROOMS_OP_EXPORT]      =    { y,    y,     x,        y, x,       x },
     [ROOMS_OP_FEDERATE]    =    { y,    y,     n,        n, n,       n },
     [ROOMS_OP_FEDINVITE]   =    { y,    y,     n,        n, n,       n },
+    [ROOMS_OP_INVITATION]  =    { y,    y,     n,        n, n,       n },
     [ROOMS_OP_EXPEL]       =    { y,    y,     y,        y, y,       y },
     [ROOMS_OP_RETIRE]      =    { y,    y,     y,        y, y,       y },
     [ROOMS_OP_ERASE]       =    { y,    y,     y,        y, y,       y },
@@ -183,8 +184,8 @@ rooms_check_type(const rooms_input_t *in, rooms_change_t *out)
         invariant = ROOMS_NO_EXPORT;
     }
 
-    if (in->op == ROOMS_OP_FEDINVITE && invariant == ROOMS_MAY
-        && !in->room->federated)
+    if ((in->op == ROOMS_OP_FEDINVITE || in->op == ROOMS_OP_INVITATION)
+        && invariant == ROOMS_MAY && !in->room->federated)
     {
         return rooms_fail(out, ROOMS_E_INVARIANT, NULL,
                           "The room is not federated.");

@@ -82,6 +82,9 @@ static const rooms_rule_t  rooms_rules[ROOMS_OP_MAX] = {
     [ROOMS_OP_FEDINVITE] =
         { ROOMS_WHO_ADMIN, ROOMS_IN_OPEN, 0, rooms_invite },
 
+    [ROOMS_OP_INVITATION] =
+        { ROOMS_WHO_JOINED, ROOMS_IN_OPEN, 0, rooms_invite },
+
     [ROOMS_OP_EXPEL] =
         { ROOMS_WHO_ADMIN, ROOMS_ALWAYS, ROOMS_POWER_NOBODY, rooms_expel },
 
@@ -138,7 +141,7 @@ rooms_decide(const rooms_input_t *in, rooms_change_t *out)
         out->guard |= ROOMS_F_STATE;
     }
 
-    if (in->op == ROOMS_OP_FEDINVITE) {
+    if (in->op == ROOMS_OP_FEDINVITE || in->op == ROOMS_OP_INVITATION) {
         out->guard |= ROOMS_F_FEDERATED;
     }
 
@@ -218,6 +221,7 @@ rooms_check_targets(const rooms_input_t *in, rooms_change_t *out)
     case ROOMS_OP_POWER:
     case ROOMS_OP_EXPEL:
     case ROOMS_OP_FEDINVITE:
+    case ROOMS_OP_INVITATION:
         if (in->ntargets == 1) {
             return ROOMS_OK;
         }

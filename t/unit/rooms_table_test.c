@@ -49,8 +49,8 @@ typedef struct {
 static const char *const  op_names[ROOMS_OP_MAX] = {
     "read", "read_member", "bans", "join", "leave", "close", "archive",
     "rejoin", "invite", "kick", "ban", "unban", "power", "name", "topic",
-    "workspace", "settings", "send", "export", "federate", "fedinvite", "expel",
-    "retire", "erase"
+    "workspace", "settings", "send", "export", "federate", "fedinvite",
+    "invitation", "expel", "retire", "erase"
 };
 
 static const line_t  private_open[] = {
@@ -76,6 +76,7 @@ static const line_t  private_open[] = {
     { "export",     "NF......N?N?" },
     { "federate",   "NFFFFFFFN?+?" },
     { "fedinvite",  "NF++++++N?+?" },
+    { "invitation", "NF++++++N?N?" },
     { "expel",      "NFFFFFFFN?+?" },
     { "retire",     "NFFFFFFFN?.?" },
     { "erase",      "NFFFFFFFN?+?" },
@@ -105,6 +106,7 @@ static const line_t  private_archived[] = {
     { "export",     "NF......NFNF" },
     { "federate",   "NFZZZZZZNFZZ" },
     { "fedinvite",  "NFZZZZZZNFZZ" },
+    { "invitation", "NFZZZZZZNFNF" },
     { "expel",      "NFFFFFFFNF+?" },
     { "retire",     "NFFFFFFFNF.?" },
     { "erase",      "NFFFFFFFNF+?" },
@@ -134,6 +136,7 @@ static const line_t  private_closed[] = {
     { "export",     "NF......NFNN" },
     { "federate",   "NFZZZZZZNFZZ" },
     { "fedinvite",  "NFZZZZZZNFZZ" },
+    { "invitation", "NFZZZZZZNFNN" },
     { "expel",      "NFFFFFFFNF+?" },
     { "retire",     "NFFFFFFFNF.?" },
     { "erase",      "NFFFFFFFNF+?" },
@@ -163,6 +166,7 @@ static const line_t  public_open[] = {
     { "export",     "FF......F?F?" },
     { "federate",   "FFFFFFFFF?+?" },
     { "fedinvite",  "FF++++++F?+?" },
+    { "invitation", "FF++++++F?F?" },
     { "expel",      "FFFFFFFFF?+?" },
     { "retire",     "FFFFFFFFF?.?" },
     { "erase",      "FFFFFFFFF?+?" },
@@ -185,6 +189,7 @@ static const line_t  incognito_open[] = {
     { "export",     "NFXXXXXXN?N?" },
     { "federate",   "NFIIIIIIN?I?" },
     { "fedinvite",  "NFIIIIIIN?I?" },
+    { "invitation", "NFIIIIIIN?N?" },
     { NULL, NULL }
 };
 
@@ -193,6 +198,7 @@ static const line_t  incognito_archived[] = {
     { "export",     "NFXXXXXXNFNF" },
     { "federate",   "NFIIIIIINFII" },
     { "fedinvite",  "NFIIIIIINFII" },
+    { "invitation", "NFIIIIIINFNF" },
     { NULL, NULL }
 };
 
@@ -201,6 +207,7 @@ static const line_t  incognito_closed[] = {
     { "export",     "NFXXXXXXNFNN" },
     { "federate",   "NFIIIIIINFII" },
     { "fedinvite",  "NFIIIIIINFII" },
+    { "invitation", "NFIIIIIINFNN" },
     { NULL, NULL }
 };
 
@@ -208,6 +215,7 @@ static const line_t  others_archived[] = {
     { "export",     "NFXXXXXXNFNF" },
     { "federate",   "NFIIIIIINFII" },
     { "fedinvite",  "NFIIIIIINFII" },
+    { "invitation", "NFIIIIIINFNF" },
     { NULL, NULL }
 };
 
@@ -215,6 +223,7 @@ static const line_t  others_closed[] = {
     { "export",     "NFXXXXXXNFNN" },
     { "federate",   "NFIIIIIINFII" },
     { "fedinvite",  "NFIIIIIINFII" },
+    { "invitation", "NFIIIIIINFNN" },
     { NULL, NULL }
 };
 
@@ -241,6 +250,7 @@ static const line_t  dm_open[] = {
     { "export",     "N?......??N?" },
     { "federate",   "N?IIIIII??I?" },
     { "fedinvite",  "N?IIIIII??I?" },
+    { "invitation", "N?IIIIII??N?" },
     { "expel",      "N?FFFFFF??+?" },
     { "retire",     "N?FFFFFF??.?" },
     { "erase",      "N?FFFFFF??+?" },
@@ -413,6 +423,8 @@ check_change(const kind_t *kind, char role, const rooms_input_t *in,
                                 ROOMS_F_STATE|ROOMS_F_FEDERATED },
         [ROOMS_OP_FEDINVITE] = { ROOMS_EV_MEMBER, 0,
                                  ROOMS_F_STATE|ROOMS_F_FEDERATED },
+        [ROOMS_OP_INVITATION] = { ROOMS_EV_MEMBER, 0,
+                                  ROOMS_F_STATE|ROOMS_F_FEDERATED },
         [ROOMS_OP_EXPEL] = { ROOMS_EV_MEMBER, 0, ROOMS_F_STATE },
         [ROOMS_OP_ERASE] = { ROOMS_EV_MESSAGE, 0, ROOMS_F_STATE },
     };
@@ -496,9 +508,10 @@ check_cell(const kind_t *kind, rooms_state_e state, rooms_op_e op,
     in = input_of(op, &room, row("ann", ROOMS_LEAVE, 0));
     set_role(role, &room, &in);
 
-    room.federated = (op == ROOMS_OP_FEDINVITE);
+    room.federated = (op == ROOMS_OP_FEDINVITE || op == ROOMS_OP_INVITATION);
 
-    tom = (op == ROOMS_OP_INVITE || op == ROOMS_OP_FEDINVITE) ? target("zoe", ROOMS_LEAVE, 0)
+    tom = (op == ROOMS_OP_INVITE || room.federated)
+          ? target("zoe", ROOMS_LEAVE, 0)
           : (op == ROOMS_OP_UNBAN) ? target("zoe", ROOMS_BAN, 0)
           : target("tom", ROOMS_JOIN, 0);
 
