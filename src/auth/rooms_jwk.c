@@ -130,8 +130,8 @@ static long
 rooms_jwk_bytes(const json_t *jwk, const char *name, unsigned char *dst,
     size_t cap, const char **why)
 {
-    long          n;
-    const json_t *v;
+    long           n;
+    const json_t  *v;
 
     v = json_object_get(jwk, name);
 

@@ -347,7 +347,7 @@ ngx_rooms_create_decide(ngx_rooms_req_t *rq)
 ngx_int_t
 ngx_rooms_create_show(ngx_rooms_req_t *rq)
 {
-    rooms_str_t             name;
+    rooms_str_t              name;
     ngx_rooms_create_ctx_t  *ctx;
 
     ctx = rq->data;

@@ -30,9 +30,9 @@ ngx_int_t
 ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at, rooms_str_t room,
     rooms_str_t viewer, ngx_rooms_view_t *view)
 {
-    int64_t      behind, markers;
-    ngx_int_t    rc;
-    redisReply **r;
+    int64_t       behind, markers;
+    ngx_int_t     rc;
+    redisReply  **r;
 
     ngx_memzero(view, sizeof(ngx_rooms_view_t));
 

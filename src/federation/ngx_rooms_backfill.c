@@ -8,7 +8,7 @@
 #include "ngx_rooms_backfill.h"
 #include "ngx_rooms_peer.h"
 #include "rooms_fedevent.h"
-#include "rooms_told.h"
+#include "rooms_remote.h"
 #include "rooms_peer.h"
 #include "ngx_rooms_profiles.h"
 
@@ -283,7 +283,7 @@ ngx_rooms_backfill_meta(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
     bf->cursor = ROOMS_NULL;
 
-    if (rooms_told_find(bf->answer, "meta", &meta) != 1
+    if (rooms_remote_find(bf->answer, "meta", &meta) != 1
         || !rooms_json_valid(meta) || meta.data[0] != '{')
     {
         return NGX_DECLINED;
@@ -318,7 +318,7 @@ ngx_rooms_backfill_read(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     rooms_str_t                 data, text;
     ngx_rooms_backfill_item_t  *item;
 
-    if (rooms_told_find(bf->answer, "data", &data) != 1) {
+    if (rooms_remote_find(bf->answer, "data", &data) != 1) {
         return NGX_DECLINED;
     }
 
@@ -335,7 +335,7 @@ ngx_rooms_backfill_read(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     }
 
     for ( ;; ) {
-        switch (rooms_told_piece(&data, &text)) {
+        switch (rooms_remote_piece(&data, &text)) {
 
         case 0:
             return NGX_OK;
@@ -484,7 +484,7 @@ ngx_rooms_backfill_judge(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
             continue;
         }
 
-        rooms_told_own(bf->origin, past->server, &past->name, &past->avatar);
+        rooms_remote_own(bf->origin, past->server, &past->name, &past->avatar);
 
         if (!rooms_str_eq(past->server, rooms_from_ngx(rq->conf->server_name)))
         {
@@ -518,7 +518,7 @@ ngx_rooms_backfill_reject(ngx_rooms_backfill_t *bf,
 
     r->id = ngx_rooms_dup(bf->rq->pool, item->event
                                         ? rooms_past_id(item->event)
-                                        : rooms_told_id(item->text));
+                                        : rooms_remote_id(item->text));
     r->reason = item->problem;
 
     return NGX_OK;

@@ -51,7 +51,7 @@ ngx_rooms_link_add(ngx_conf_t *cf, ngx_array_t *links,
     ngx_rooms_loc_conf_t *conf)
 {
     ngx_uint_t                 i;
-    ngx_rooms_fedlink_t          *link;
+    ngx_rooms_fedlink_t       *link;
     ngx_http_core_srv_conf_t  *cscf;
 
     link = links->elts;
@@ -82,7 +82,7 @@ ngx_rooms_link_add(ngx_conf_t *cf, ngx_array_t *links,
 void
 ngx_rooms_link_init_worker(ngx_array_t *links, ngx_cycle_t *cycle)
 {
-    ngx_uint_t         i;
+    ngx_uint_t            i;
     ngx_rooms_fedlink_t  *link;
 
     if (ngx_process == NGX_PROCESS_HELPER) {
@@ -154,7 +154,7 @@ void
 ngx_rooms_outbox_poke(ngx_rooms_loc_conf_t *conf)
 {
     ngx_uint_t              i;
-    ngx_rooms_fedlink_t       *link;
+    ngx_rooms_fedlink_t    *link;
     ngx_rooms_main_conf_t  *rmcf;
 
     rmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle, ngx_rooms_module);

@@ -14,7 +14,7 @@
 #include "ngx_rooms_federation.h"
 #include "ngx_rooms_fedpolicy.h"
 #include "ngx_rooms_peer_call.h"
-#include "rooms_told.h"
+#include "rooms_remote.h"
 
 
 #define NGX_ROOMS_PEERS_PAGE   200
@@ -909,7 +909,7 @@ ngx_rooms_refresh_read(ngx_rooms_req_t *rq, json_t *data)
 
     p = &rq->profile;
 
-    if (rooms_told_answer(data, p->local, p->server, &name, &avatar) != 0) {
+    if (rooms_remote_answer(data, p->local, p->server, &name, &avatar) != 0) {
         return NGX_DECLINED;
     }
 

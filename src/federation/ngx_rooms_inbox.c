@@ -116,9 +116,9 @@ static ngx_int_t
 ngx_rooms_fedsend_split(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 {
     int          rc;
-    rooms_str_t  array, event, texts[ROOMS_TOLD_EVENTS];
+    rooms_str_t  array, event, texts[ROOMS_REMOTE_EVENTS];
 
-    rc = rooms_told_find(rooms_from_ngx(rq->text), "events", &array);
+    rc = rooms_remote_find(rooms_from_ngx(rq->text), "events", &array);
 
     if (rc != 1) {
         return ngx_rooms_invalid(rq, rc == 0 ? "events" : "body",
@@ -127,13 +127,13 @@ ngx_rooms_fedsend_split(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
     }
 
     for ( ;; ) {
-        rc = rooms_told_piece(&array, &event);
+        rc = rooms_remote_piece(&array, &event);
 
         if (rc == 0 && s->n) {
             break;
         }
 
-        if (rc != 1 || s->n == ROOMS_TOLD_EVENTS) {
+        if (rc != 1 || s->n == ROOMS_REMOTE_EVENTS) {
             return ngx_rooms_invalid(rq, "events", "must be 1 to 50");
         }
 
@@ -207,12 +207,12 @@ ngx_rooms_fedsend_other(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 {
     u_char  *p;
 
-    p = ngx_pnalloc(rq->pool, ROOMS_TOLD_ROOM);
+    p = ngx_pnalloc(rq->pool, ROOMS_REMOTE_ROOM);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    s->local.len = rooms_told_room_id(s->peer, s->room, p);
+    s->local.len = rooms_remote_room_id(s->peer, s->room, p);
     s->local.data = p;
 
     return NGX_OK;
@@ -232,16 +232,16 @@ ngx_rooms_fedsend_next(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    s->room = s->told.room;
+    s->room = s->remote.room;
 
-    if (rooms_told_room_made(s->room) && ngx_rooms_fedsend_other(rq, s)
+    if (rooms_remote_room_made(s->room) && ngx_rooms_fedsend_other(rq, s)
                                          != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     if (s->local.data) {
-        s->told.room = s->local;
+        s->remote.room = s->local;
     }
 
     b = ngx_rooms_batch(rq);
@@ -249,17 +249,17 @@ ngx_rooms_fedsend_next(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    room = s->told.room;
+    room = s->remote.room;
     uuids = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS, room);
 
     (void) ngx_rooms_load_room(b, &rq->keys, room);
     (void) ngx_rooms_command(b, ngx_rooms_s("HGET"), uuids,
                              ngx_rooms_fedsend_name(rq,
-                                                    s->told.sender.server,
-                                                    s->told.id));
+                                                    s->remote.sender.server,
+                                                    s->remote.id));
     (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s",
                          NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL,
-                         s->told.sender.fqid);
+                         s->remote.sender.fqid);
     (void) ngx_rooms_fedpolicy_ask(b, &rq->keys);
     (void) ngx_rooms_fedpolicy_ask_invited(b, &rq->keys, s->peer);
     (void) ngx_rooms_ask(b, &rq->keys, "ZCARD %k", NGX_ROOMS_KEY_PEER_ROOMS,
@@ -302,7 +302,7 @@ ngx_rooms_fedsend_sender(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 
     s->sender_row = ngx_rooms_reply_str(ngx_rooms_reply(rq,
                                                         NGX_ROOMS_S_SENDER));
-    rc = ngx_rooms_parse_profile(rq->pool, s->sender_row, s->told.sender.fqid,
+    rc = ngx_rooms_parse_profile(rq->pool, s->sender_row, s->remote.sender.fqid,
                                  p);
 
     if (rc == NGX_ERROR) {
@@ -316,11 +316,11 @@ ngx_rooms_fedsend_sender(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 
     if (rc == NGX_DECLINED) {
         ngx_memzero(p, sizeof(ngx_rooms_profile_t));
-        p->id = s->told.sender.fqid;
+        p->id = s->remote.sender.fqid;
         p->type = ngx_rooms_s("federated");
-        p->local = s->told.sender.local;
-        p->name = s->told.sender.local;
-        p->server = s->told.sender.server;
+        p->local = s->remote.sender.local;
+        p->name = s->remote.sender.local;
+        p->server = s->remote.sender.server;
     }
 
     return NGX_OK;
@@ -376,7 +376,7 @@ ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
     s = rq->parts;
 
     rc = ngx_rooms_parse_room(ngx_rooms_reply(rq, NGX_ROOMS_S_ROOM),
-                              s->told.room, &room);
+                              s->remote.room, &room);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;
@@ -408,11 +408,11 @@ ngx_rooms_fedsend_judge(ngx_rooms_req_t *rq)
     s->federated = s->exists && room.federated;
     s->changes = 0;
 
-    rq->param[NGX_ROOMS_P_ROOM] = s->told.room;
-    rq->principal.sub = s->told.sender.fqid;
-    rq->source_id = s->told.id;
-    rq->source_server = s->told.sender.server;
-    rq->source_at = s->told.created_at;
+    rq->param[NGX_ROOMS_P_ROOM] = s->remote.room;
+    rq->principal.sub = s->remote.sender.fqid;
+    rq->source_id = s->remote.id;
+    rq->source_server = s->remote.sender.server;
+    rq->source_at = s->remote.created_at;
     rq->view.room = room;
     rq->view.exists = rc == NGX_OK;
 
@@ -489,7 +489,7 @@ ngx_rooms_fedsend_guard(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
         ngx_rooms_commit_guard_field(&rq->commit,
                                      ngx_rooms_key(&rq->keys,
                                                    NGX_ROOMS_KEY_ROOM,
-                                                   s->told.room),
+                                                   s->remote.room),
                                      ngx_rooms_s("federated"),
                                      s->federated ? ngx_rooms_s("1")
                                                   : ROOMS_NULL);
@@ -516,8 +516,8 @@ ngx_rooms_fedsend_note(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 
     p = &s->sender;
 
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS, s->told.room);
-    name = ngx_rooms_fedsend_name(rq, s->told.sender.server, s->told.id);
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS, s->remote.room);
+    name = ngx_rooms_fedsend_name(rq, s->remote.sender.server, s->remote.id);
 
     ngx_rooms_commit_guard_field(&rq->commit, key, name, ROOMS_NULL);
     ngx_rooms_commit_write_at(&rq->commit, "HSET", key, name,
@@ -526,16 +526,16 @@ ngx_rooms_fedsend_note(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
                                       (rooms_str_t) { sizeof(rq->random),
                                                       rq->random }));
 
-    if (s->told.sender.name.data) {
+    if (s->remote.sender.name.data) {
 
-        if (s->sender_row.data && rooms_str_eq(p->name, s->told.sender.name)
-            && rooms_str_eq(p->avatar, s->told.sender.avatar))
+        if (s->sender_row.data && rooms_str_eq(p->name, s->remote.sender.name)
+            && rooms_str_eq(p->avatar, s->remote.sender.avatar))
         {
             return;
         }
 
-        p->name = s->told.sender.name;
-        p->avatar = s->told.sender.avatar;
+        p->name = s->remote.sender.name;
+        p->avatar = s->remote.sender.avatar;
 
     } else if (s->sender_row.data) {
         return;
@@ -582,7 +582,7 @@ ngx_rooms_fedsend_decide(ngx_rooms_req_t *rq)
      */
 
     if (s->changes) {
-        ngx_rooms_apply_snapshot(&rq->commit, &rq->keys, s->told.room,
+        ngx_rooms_apply_snapshot(&rq->commit, &rq->keys, s->remote.room,
                                  s->peer);
     }
 
@@ -606,9 +606,9 @@ ngx_rooms_fedsend_mentions(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
     s->ref_id = ROOMS_NULL;
     s->ref = ROOMS_NULL;
     s->subject_id = ROOMS_NULL;
-    ngx_memzero(&s->subject, sizeof(rooms_told_member_t));
+    ngx_memzero(&s->subject, sizeof(rooms_remote_member_t));
 
-    fqid = rooms_told_str(s->told.content, "fqid");
+    fqid = rooms_remote_str(s->remote.content, "fqid");
 
     if (fqid.data) {
 
@@ -627,13 +627,13 @@ ngx_rooms_fedsend_mentions(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
         }
     }
 
-    ref = rooms_told_str(s->told.content,
-                         s->told.type == ROOMS_EV_MESSAGE ? "replaces"
-                                                          : "event_id");
+    ref = rooms_remote_str(s->remote.content,
+                           s->remote.type == ROOMS_EV_MESSAGE ? "replaces"
+                                                            : "event_id");
 
     if (ref.data) {
 
-        if (rooms_told_ref(ref, &s->ref_id, &s->ref_server) != 0) {
+        if (rooms_remote_ref(ref, &s->ref_id, &s->ref_server) != 0) {
             return ngx_rooms_invalid(rq, "content.event_id",
                                      "must be \"<event id>:<server>\"");
         }
@@ -664,22 +664,22 @@ ngx_rooms_fedsend_read(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
     event = s->events[s->i];
 
     if (event == NULL) {
-        ngx_memzero(&s->told, sizeof(rooms_told_t));
-        s->results[s->i].id = rooms_told_id(s->texts[s->i]);
+        ngx_memzero(&s->remote, sizeof(rooms_remote_t));
+        s->results[s->i].id = rooms_remote_id(s->texts[s->i]);
 
         return ngx_rooms_invalid(rq, "events", "is not a valid JSON object");
     }
 
-    problem = rooms_told_read(event, rq->now, &s->told);
+    problem = rooms_remote_read(event, rq->now, &s->remote);
 
-    s->results[s->i].id = s->told.id;
+    s->results[s->i].id = s->remote.id;
 
     if (problem) {
         return ngx_rooms_invalid(rq, "events", problem);
     }
 
-    rooms_told_own(s->peer, s->told.sender.server, &s->told.sender.name,
-                   &s->told.sender.avatar);
+    rooms_remote_own(s->peer, s->remote.sender.server, &s->remote.sender.name,
+                     &s->remote.sender.avatar);
 
     /* the canonical text is never longer than the parsed one */
 
@@ -700,7 +700,7 @@ ngx_rooms_fedsend_read(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_SIGNATURE, problem);
     }
 
-    if (rooms_str_eq(s->told.sender.server, s->self)) {
+    if (rooms_str_eq(s->remote.sender.server, s->self)) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
                               "other servers can not send events of this "
                               "server's participants");
@@ -720,7 +720,7 @@ ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq)
 
     s = rq->parts;
 
-    if (!rooms_str_eq(s->told.sender.server, s->peer)) {
+    if (!rooms_str_eq(s->remote.sender.server, s->peer)) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
                               "a server can only send events of its own "
                               "participants");
@@ -734,7 +734,7 @@ ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq)
 
     if (!rooms_peers_has(rq->view.room.peers, s->peer)
         && !rq->view.room.is_public
-        && !(s->told.type == ROOMS_EV_REDACTION && s->ref.data
+        && !(s->remote.type == ROOMS_EV_REDACTION && s->ref.data
              && rooms_str_eq(s->ref_server, s->peer)))
     {
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
@@ -745,12 +745,12 @@ ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq)
                               "the room is not federated");
     }
 
-    s->changes = s->told.type != ROOMS_EV_MESSAGE
-                 && s->told.type != ROOMS_EV_REDACTION
-                 && s->told.type != ROOMS_EV_REACTION
-                 && s->told.type != ROOMS_EV_FEDERATION;
+    s->changes = s->remote.type != ROOMS_EV_MESSAGE
+                 && s->remote.type != ROOMS_EV_REDACTION
+                 && s->remote.type != ROOMS_EV_REACTION
+                 && s->remote.type != ROOMS_EV_FEDERATION;
 
-    switch (s->told.type) {
+    switch (s->remote.type) {
 
     case ROOMS_EV_MESSAGE:
     case ROOMS_EV_REDACTION:
@@ -775,7 +775,7 @@ ngx_rooms_fedsend_origin(ngx_rooms_req_t *rq)
 
     case ROOMS_EV_FEDERATION:
 
-        if (json_is_false(json_object_get(s->told.content, "federated"))) {
+        if (json_is_false(json_object_get(s->remote.content, "federated"))) {
             rq->endpoint = &ngx_rooms_origin_parting_row;
             rq->round = 0;
             return rq->endpoint->load(rq);
@@ -815,11 +815,11 @@ ngx_rooms_origin_member(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
     const char   *path;
     rooms_str_t   membership;
 
-    membership = rooms_told_str(s->told.content, "membership");
-    reason = json_object_get(s->told.content, "reason");
+    membership = rooms_remote_str(s->remote.content, "membership");
+    reason = json_object_get(s->remote.content, "reason");
 
     self = s->subject.fqid.data == NULL
-           || rooms_str_eq(s->subject.fqid, s->told.sender.fqid);
+           || rooms_str_eq(s->subject.fqid, s->remote.sender.fqid);
 
     if (rooms_str_eq(membership, ngx_rooms_s("join")) && self) {
         return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST,
@@ -857,7 +857,7 @@ ngx_rooms_origin_member(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
         path = "/v1/rooms/{room}/ban";
 
     } else if (rooms_str_eq(membership, ngx_rooms_s("leave"))) {
-        path = rooms_str_eq(rooms_told_str(s->told.content, "previous"),
+        path = rooms_str_eq(rooms_remote_str(s->remote.content, "previous"),
                             ngx_rooms_s("ban"))
                ? "/v1/rooms/{room}/unban" : "/v1/rooms/{room}/kick";
 
@@ -878,7 +878,7 @@ ngx_rooms_origin_power(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
 {
     json_t  *power;
 
-    power = json_object_get(s->told.content, "power_level");
+    power = json_object_get(s->remote.content, "power_level");
 
     if (s->subject_id.data == NULL || !json_is_integer(power)) {
         return ngx_rooms_invalid(rq, "content.power_level",
@@ -900,10 +900,10 @@ ngx_rooms_origin_field(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s,
 {
     json_t  *value;
 
-    value = json_object_get(s->told.content, field);
+    value = json_object_get(s->remote.content, field);
 
     if (!json_is_string(value)
-        && !(json_is_null(value) && s->told.type == ROOMS_EV_TOPIC))
+        && !(json_is_null(value) && s->remote.type == ROOMS_EV_TOPIC))
     {
         return ngx_rooms_invalid(rq, field, "must be a string");
     }
@@ -919,7 +919,7 @@ ngx_rooms_origin_state(ngx_rooms_req_t *rq, ngx_rooms_fedsend_t *s)
     const char   *path;
     rooms_str_t   state;
 
-    state = rooms_told_str(s->told.content, "state");
+    state = rooms_remote_str(s->remote.content, "state");
 
     if (rooms_str_eq(state, ngx_rooms_s("archived"))) {
         path = "/v1/rooms/{room}/archive";
@@ -966,7 +966,7 @@ ngx_rooms_origin_part(ngx_rooms_req_t *rq)
 
     /* one row for the server, however often it says so */
 
-    ngx_rooms_endings_parted(&rq->commit, &rq->keys, s->told.room, s->peer,
+    ngx_rooms_endings_parted(&rq->commit, &rq->keys, s->remote.room, s->peer,
                              -1);
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
@@ -984,7 +984,7 @@ ngx_rooms_fedsend_message(ngx_rooms_req_t *rq)
     ngx_rooms_fedsend_t  *s;
 
     s = rq->parts;
-    content = s->told.content;
+    content = s->remote.content;
 
     if (s->ref_id.data) {
 
@@ -995,7 +995,7 @@ ngx_rooms_fedsend_message(ngx_rooms_req_t *rq)
         rq->param[NGX_ROOMS_P_EVENT] = ngx_rooms_dup(rq->pool, s->ref);
     }
 
-    switch (s->told.type) {
+    switch (s->remote.type) {
 
     case ROOMS_EV_MESSAGE:
 
@@ -1031,7 +1031,7 @@ ngx_rooms_fedsend_message(ngx_rooms_req_t *rq)
                              : json_object());
 
     default:
-        action = rooms_told_str(content, "action");
+        action = rooms_remote_str(content, "action");
         content = json_object_get(content, "emoji");
 
         if (s->ref_id.data == NULL || !json_is_string(content)) {
@@ -1138,8 +1138,8 @@ ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq)
     if (rq->view.exists && rq->view.room.origin.data == NULL
         && rooms_peers_has(rq->view.room.peers, s->peer))
     {
-        result->astray = s->told.room;
-        result->refused = s->told.type == ROOMS_EV_MEMBER ? s->told.id
+        result->astray = s->remote.room;
+        result->refused = s->remote.type == ROOMS_EV_MEMBER ? s->remote.id
                                                           : ROOMS_NULL;
         result->position = s->position;
         s->astray = 1;

@@ -7,7 +7,7 @@
 #define NGX_ROOMS_INBOX_H
 
 #include "ngx_rooms_federation_endpoints.h"
-#include "rooms_told.h"
+#include "rooms_remote.h"
 #include "rooms_fedkey.h"
 #include "rooms_policy.h"
 
@@ -44,7 +44,7 @@ typedef struct {
     ngx_uint_t              i;             /* the current event */
     ngx_rooms_fedresult_t  *results;
 
-    rooms_told_t            told;          /* the current event; its room
+    rooms_remote_t          remote;          /* the current event; its room
                                               under its id here */
     rooms_str_t             room;          /* the room's id at its home */
     rooms_str_t             local;         /* its id here, if that differs */
@@ -57,7 +57,7 @@ typedef struct {
     rooms_str_t             ref_id;        /* the event that it refers to */
     rooms_str_t             ref_server;
     rooms_str_t             ref;           /* its id here, or NULL */
-    rooms_told_member_t     subject;       /* the participant that it is
+    rooms_remote_member_t     subject;       /* the participant that it is
                                               about, or NULL */
     rooms_str_t             subject_id;    /* here, or NULL */
     ngx_rooms_profile_t     sender;        /* the profile stored here */

@@ -193,7 +193,7 @@ ngx_rooms_outbox_begin(ngx_rooms_outbox_t *o)
     o->pdu = NULL;
     o->texts = NULL;
     o->ntexts = 0;
-    o->told = 0;
+    o->judged = 0;
     o->done = 0;
     o->sent = 0;
     o->trouble = ROOMS_NULL;

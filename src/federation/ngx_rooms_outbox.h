@@ -33,7 +33,7 @@ typedef struct {
     rooms_str_t               refused;     /* the peer's event that the
                                               snapshot answers, or NULL */
     ngx_uint_t                room;        /* index into `rooms` */
-    ngx_uint_t                told;        /* index into the room's events */
+    ngx_uint_t                nth;         /* index into the room's events */
     rooms_str_t               eraser;      /* the sender, whose erasure may
                                               be running; or NULL */
     ngx_uint_t                at_eraser;   /* reply: whether it is */
@@ -113,7 +113,7 @@ struct ngx_rooms_outbox_s {
     rooms_str_t              *erasers;     /* of each text; an entry is NULL
                                               without an erasure */
     ngx_uint_t                ntexts;
-    ngx_uint_t                told;        /* texts that the peer has judged */
+    ngx_uint_t                judged;      /* texts that the peer has judged */
     ngx_uint_t                done;        /* items that are done */
     ngx_uint_t                sent;        /* texts in the request */
     ngx_rooms_outbox_gone_t  *gone;        /* or NULL */

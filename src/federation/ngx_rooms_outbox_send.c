@@ -186,7 +186,7 @@ ngx_rooms_outbox_events(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
         }
 
         item->there = 1;
-        item->told = room->n;
+        item->nth = room->n;
         room->stored[room->n++] = e.readable ? e.json : ROOMS_NULL;
     }
 
@@ -381,7 +381,7 @@ ngx_rooms_outbox_names(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 }
 
 
-/* Chooses the texts of the next request: in o->texts, from o->told on. */
+/* Chooses the texts of the next request: in o->texts, from o->judged on. */
 static ngx_int_t
 ngx_rooms_outbox_fill(ngx_rooms_outbox_t *o)
 {
@@ -393,15 +393,15 @@ ngx_rooms_outbox_fill(ngx_rooms_outbox_t *o)
     if (o->pdu) {
         size = 0;
 
-        for (i = o->told; i < o->ntexts; i++) {
+        for (i = o->judged; i < o->ntexts; i++) {
             size += o->texts[i].len + 1;
 
-            if (i > o->told && size > NGX_ROOMS_OUTBOX_BODY) {
+            if (i > o->judged && size > NGX_ROOMS_OUTBOX_BODY) {
                 break;
             }
         }
 
-        o->sent = i - o->told;
+        o->sent = i - o->judged;
         o->done = o->ntexts == 0
                   || (i == o->ntexts && o->pdu->snapshot.after.data == NULL);
 
@@ -425,7 +425,7 @@ ngx_rooms_outbox_fill(ngx_rooms_outbox_t *o)
             continue;
         }
 
-        text = o->rooms[item->room].pdu->texts[item->told];
+        text = o->rooms[item->room].pdu->texts[item->nth];
 
         if (text.data == NULL) {
             continue;
@@ -464,7 +464,7 @@ ngx_rooms_outbox_body(ngx_rooms_outbox_t *o, ngx_str_t *body)
     size = sizeof("{\"events\":[]}") - 1;
 
     for (i = 0; i < o->sent; i++) {
-        size += o->texts[o->told + i].len + 1;
+        size += o->texts[o->judged + i].len + 1;
     }
 
     p = ngx_pnalloc(o->round, size);
@@ -481,8 +481,8 @@ ngx_rooms_outbox_body(ngx_rooms_outbox_t *o, ngx_str_t *body)
             *p++ = ',';
         }
 
-        p = ngx_cpymem(p, o->texts[o->told + i].data,
-                       o->texts[o->told + i].len);
+        p = ngx_cpymem(p, o->texts[o->judged + i].data,
+                       o->texts[o->judged + i].len);
     }
 
     *p++ = ']';
@@ -498,7 +498,7 @@ static ngx_int_t
 ngx_rooms_outbox_send(ngx_rooms_outbox_t *o)
 {
     ngx_str_t               peer, body;
-    ngx_rooms_fedlink_t       *link;
+    ngx_rooms_fedlink_t    *link;
     ngx_rooms_peer_call_t  *call;
 
     static ngx_str_t  uri = ngx_string("/_scaiwave/federation/v1/send");
@@ -768,7 +768,7 @@ ngx_rooms_outbox_result(ngx_rooms_outbox_t *o, ngx_uint_t n, json_t *result)
 
     id = json_object_get(result, "id");
     status = json_string_value(json_object_get(result, "status"));
-    sent = rooms_json_member_str(o->texts[o->told + n], "id");
+    sent = rooms_json_member_str(o->texts[o->judged + n], "id");
 
     if (status == NULL || !json_is_string(id)
         || !rooms_str_eq(sent, rooms_cstr(json_string_value(id))))
@@ -808,7 +808,7 @@ ngx_rooms_outbox_result(ngx_rooms_outbox_t *o, ngx_uint_t n, json_t *result)
 
     return rooms_str_eq(code,
                         rooms_cstr(ngx_rooms_error(ROOMS_E_NOT_FOUND)->code))
-           ? ngx_rooms_outbox_parted(o, o->told + n) : NGX_OK;
+           ? ngx_rooms_outbox_parted(o, o->judged + n) : NGX_OK;
 }
 
 
@@ -880,9 +880,9 @@ ngx_rooms_outbox_judge(ngx_rooms_outbox_t *o, ngx_rooms_peer_call_t *call)
     }
 
     if (o->pdu) {
-        o->told += o->sent;
+        o->judged += o->sent;
 
-        if (o->told < o->ntexts) {
+        if (o->judged < o->ntexts) {
             return ngx_rooms_outbox_send(o);
         }
 

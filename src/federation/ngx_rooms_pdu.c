@@ -24,7 +24,7 @@ static ngx_int_t ngx_rooms_pdu_found_authors(ngx_rooms_pdu_t *pdu,
     redisReply **r);
 static ngx_int_t ngx_rooms_pdu_found(ngx_rooms_pdu_t *pdu,
     ngx_rooms_batch_t *b);
-static void ngx_rooms_pdu_untold(ngx_rooms_pdu_t *pdu, json_t *event,
+static void ngx_rooms_pdu_unsent(ngx_rooms_pdu_t *pdu, json_t *event,
     const char *why);
 static const char *ngx_rooms_pdu_text(ngx_rooms_pdu_t *pdu, json_t *event,
     rooms_str_t *text);
@@ -401,7 +401,7 @@ ngx_rooms_pdu_found(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
 
 
 static void
-ngx_rooms_pdu_untold(ngx_rooms_pdu_t *pdu, json_t *event, const char *why)
+ngx_rooms_pdu_unsent(ngx_rooms_pdu_t *pdu, json_t *event, const char *why)
 {
     const char  *id;
 
@@ -443,7 +443,7 @@ ngx_rooms_pdu_take(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
         json_decref(event);
 
         if (why) {
-            ngx_rooms_pdu_untold(pdu, stored, why);
+            ngx_rooms_pdu_unsent(pdu, stored, why);
         }
     }
 
@@ -698,7 +698,7 @@ ngx_rooms_pdu_part(ngx_rooms_pdu_t *pdu, json_t *members, ngx_uint_t last,
     }
 
     if (why) {
-        ngx_rooms_pdu_untold(pdu, event, why);
+        ngx_rooms_pdu_unsent(pdu, event, why);
 
     } else {
         pdu->n++;

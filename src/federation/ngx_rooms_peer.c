@@ -10,7 +10,7 @@
 
 #include "ngx_rooms_peer.h"
 #include "ngx_rooms_peer_call.h"
-#include "rooms_told.h"
+#include "rooms_remote.h"
 #include "ngx_rooms_federation.h"
 #include "ngx_rooms_fedpolicy.h"
 
@@ -366,7 +366,7 @@ ngx_rooms_peer_describe(ngx_rooms_peer_t *peer, json_t *data)
     name.len = peer->len;
     name.data = peer->name;
 
-    if (!rooms_str_eq(rooms_told_str(data, "server_name"), name)) {
+    if (!rooms_str_eq(rooms_remote_str(data, "server_name"), name)) {
         peer->failure = NGX_ROOMS_E_FED_UNKNOWN;
         peer->why = "the server at the peer's address has another name";
         return;
@@ -378,7 +378,7 @@ ngx_rooms_peer_describe(ngx_rooms_peer_t *peer, json_t *data)
         return;
     }
 
-    if (rooms_fedkey_parse(rooms_told_str(data, "public_key"), &key)
+    if (rooms_fedkey_parse(rooms_remote_str(data, "public_key"), &key)
         != 0)
     {
         peer->failure = NGX_ROOMS_E_FED_UNREACHABLE;

@@ -21,7 +21,7 @@
 #include "ngx_rooms_fedpolicy.h"
 #include "ngx_rooms_hold.h"
 #include "ngx_rooms_peer_call.h"
-#include "rooms_told.h"
+#include "rooms_remote.h"
 
 
 #define NGX_ROOMS_PROFILES_MAX    10000    /* waiting participants */
@@ -447,8 +447,8 @@ ngx_rooms_profiles_judge(ngx_rooms_profiles_t *p, ngx_rooms_peer_call_t *call)
     answer = json_loadb((char *) call->answer.data, call->answer.len,
                         JSON_REJECT_DUPLICATES, NULL);
 
-    rc = rooms_told_answer(json_object_get(answer, "data"), p->local,
-                           p->server, &name, &avatar);
+    rc = rooms_remote_answer(json_object_get(answer, "data"), p->local,
+                             p->server, &name, &avatar);
 
     if (rc == 0) {
         profile.name = ngx_rooms_dup(p->pool, name);

@@ -33,7 +33,7 @@ typedef enum {
 
 typedef struct {
     ngx_uint_t             n;              /* named members that exist here */
-    rooms_told_member_t   *told;
+    rooms_remote_member_t   *remote;
     rooms_str_t           *ids;            /* their ids here */
     rooms_mirror_row_t    *rows;
     ngx_rooms_profile_t   *profiles;
@@ -76,7 +76,7 @@ static ngx_int_t ngx_rooms_replica_take(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
 static ngx_int_t ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
-static ngx_uint_t ngx_rooms_replica_told(ngx_rooms_replica_t *replica,
+static ngx_uint_t ngx_rooms_replica_names(ngx_rooms_replica_t *replica,
     rooms_str_t id);
 static ngx_int_t ngx_rooms_replica_ask_history(ngx_rooms_req_t *rq);
 static rooms_str_t ngx_rooms_replica_key(ngx_rooms_req_t *rq);
@@ -116,10 +116,10 @@ static const ngx_rooms_endpoint_t  ngx_rooms_replica_row = {
 static ngx_uint_t
 ngx_rooms_replica_invites(ngx_rooms_fedsend_t *s)
 {
-    return s->told.type == ROOMS_EV_MEMBER && s->told.has_room
-           && s->told.federated && s->told.room_type != ROOMS_DM
+    return s->remote.type == ROOMS_EV_MEMBER && s->remote.has_room
+           && s->remote.federated && s->remote.room_type != ROOMS_DM
            && rooms_str_eq(s->subject.server, s->self)
-           && rooms_str_eq(rooms_told_str(s->told.content, "membership"),
+           && rooms_str_eq(rooms_remote_str(s->remote.content, "membership"),
                            ngx_rooms_s("invite"));
 }
 
@@ -139,8 +139,8 @@ ngx_rooms_fedsend_replica(ngx_rooms_req_t *rq)
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
     }
 
-    if (rq->view.exists && s->told.type == ROOMS_TOLD_SNAPSHOT
-        && s->told.as_of && s->told.as_of < rq->view.room.told_at)
+    if (rq->view.exists && s->remote.type == ROOMS_REMOTE_SNAPSHOT
+        && s->remote.as_of && s->remote.as_of < rq->view.room.snapshot_at)
     {
         /* outdated: something newer was sent while it was under way */
 
@@ -149,22 +149,22 @@ ngx_rooms_fedsend_replica(ngx_rooms_req_t *rq)
 
     if (rq->view.exists) {
 
-        if (s->told.type == ROOMS_EV_MESSAGE
-            || s->told.type == ROOMS_EV_REDACTION
-            || s->told.type == ROOMS_EV_REACTION)
+        if (s->remote.type == ROOMS_EV_MESSAGE
+            || s->remote.type == ROOMS_EV_REDACTION
+            || s->remote.type == ROOMS_EV_REACTION)
         {
             /* the home has checked that the edit was in time */
 
             rq->trusted = 1;
-            rq->in.now = s->told.created_at;
+            rq->in.now = s->remote.created_at;
 
             return ngx_rooms_fedsend_message(rq);
         }
 
-    } else if (!s->told.has_room || !s->told.federated
-               || (s->told.room_type == ROOMS_DM
-                   ? !rooms_str_eq(s->told.sender.server, s->peer)
-                   : s->told.state == ROOMS_CLOSED))
+    } else if (!s->remote.has_room || !s->remote.federated
+               || (s->remote.room_type == ROOMS_DM
+                   ? !rooms_str_eq(s->remote.sender.server, s->peer)
+                   : s->remote.state == ROOMS_CLOSED))
     {
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
     }
@@ -230,12 +230,12 @@ ngx_rooms_replica_begin(ngx_rooms_req_t *rq)
     }
 
     rq->data = replica;
-    replica->n = json_array_size(s->told.members);
+    replica->n = json_array_size(s->remote.members);
 
     max = replica->n + NGX_ROOMS_REPLICA_GONE;
 
-    replica->told = ngx_pcalloc(rq->pool, (replica->n + 1)
-                                          * sizeof(rooms_told_member_t));
+    replica->remote = ngx_pcalloc(rq->pool, (replica->n + 1)
+                                          * sizeof(rooms_remote_member_t));
     replica->ids = ngx_pcalloc(rq->pool, max * sizeof(rooms_str_t));
     replica->rows = ngx_pcalloc(rq->pool, max * sizeof(rooms_mirror_row_t));
     replica->profiles = ngx_pcalloc(rq->pool, (replica->n + 1)
@@ -244,7 +244,7 @@ ngx_rooms_replica_begin(ngx_rooms_req_t *rq)
                                          * sizeof(rooms_str_t));
     replica->known = ngx_pcalloc(rq->pool, replica->n + 1);
 
-    if (replica->told == NULL || replica->ids == NULL || replica->rows == NULL
+    if (replica->remote == NULL || replica->ids == NULL || replica->rows == NULL
         || replica->profiles == NULL || replica->had == NULL
         || replica->known == NULL)
     {
@@ -256,32 +256,32 @@ ngx_rooms_replica_begin(ngx_rooms_req_t *rq)
     }
 
     for (i = 0; i < replica->n; i++) {
-        problem = rooms_told_member(json_array_get(s->told.members, i),
-                                    &replica->told[i]);
+        problem = rooms_remote_member(json_array_get(s->remote.members, i),
+                                      &replica->remote[i]);
 
         if (problem) {
             return ngx_rooms_invalid(rq, "members", problem);
         }
 
-        rooms_told_own(s->peer, replica->told[i].server,
-                       &replica->told[i].name, &replica->told[i].avatar);
+        rooms_remote_own(s->peer, replica->remote[i].server,
+                         &replica->remote[i].name, &replica->remote[i].avatar);
 
-        if (!rooms_str_eq(replica->told[i].server, s->self)) {
-            replica->ids[i] = replica->told[i].fqid;
+        if (!rooms_str_eq(replica->remote[i].server, s->self)) {
+            replica->ids[i] = replica->remote[i].fqid;
         }
 
         (void) ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
                              NGX_ROOMS_KEY_LOCALS, ROOMS_NULL,
-                             replica->told[i].local);
+                             replica->remote[i].local);
     }
 
     replica->at_marker = replica->n;
 
-    if (s->told.of.data) {
+    if (s->remote.of.data) {
         (void) ngx_rooms_command(rq->batch, ngx_rooms_s("ZSCORE"),
                                  ngx_rooms_replica_key(rq),
                                  ngx_rooms_join(rq->pool, ngx_rooms_s(" "),
-                                                s->told.of));
+                                                s->remote.of));
     }
 
     if (rq->batch->failed) {
@@ -308,10 +308,10 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     ngx_rooms_fedsend_t  *s;
 
     s = rq->parts;
-    room = s->told.room;
+    room = s->remote.room;
     locals = rq->batch;
 
-    marker = s->told.of.data
+    marker = s->remote.of.data
              ? ngx_rooms_reply_int(locals->replies[replica->at_marker], -1)
              : -1;
 
@@ -329,12 +329,12 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
             }
         }
 
-        if (ngx_rooms_replica_told(replica, id)) {
+        if (ngx_rooms_replica_names(replica, id)) {
             return ngx_rooms_invalid(rq, "members", "name a participant "
                                                     "twice");
         }
 
-        replica->told[replica->n] = replica->told[i];
+        replica->remote[replica->n] = replica->remote[i];
         replica->ids[replica->n++] = id;
     }
 
@@ -350,7 +350,7 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s", NGX_ROOMS_KEY_UNACCEPTED,
                          ROOMS_NULL, s->peer);
 
-    if (s->told.type == ROOMS_TOLD_SNAPSHOT
+    if (s->remote.type == ROOMS_REMOTE_SNAPSHOT
         && ngx_rooms_replica_snapshot_ask(rq, replica, marker) != NGX_OK)
     {
         return NGX_ERROR;
@@ -366,9 +366,9 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
                              replica->ids[i]);
     }
 
-    ngx_rooms_replica_sides(replica, s->told.sender.fqid);
+    ngx_rooms_replica_sides(replica, s->remote.sender.fqid);
 
-    if (s->told.room_type == ROOMS_DM && replica->peer[0].data) {
+    if (s->remote.room_type == ROOMS_DM && replica->peer[0].data) {
         replica->at_dm = b->commands.nelts;
         (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s%_%s", NGX_ROOMS_KEY_DMS,
                              ROOMS_NULL, replica->peer[0], replica->peer[1]);
@@ -389,12 +389,12 @@ static ngx_int_t
 ngx_rooms_replica_profile(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     ngx_uint_t i, rooms_str_t json)
 {
-    ngx_int_t             rc;
-    rooms_told_member_t  *told;
-    ngx_rooms_profile_t  *p;
+    ngx_int_t               rc;
+    rooms_remote_member_t  *remote;
+    ngx_rooms_profile_t    *p;
 
     p = &replica->profiles[i];
-    told = &replica->told[i];
+    remote = &replica->remote[i];
     replica->had[i] = json;
 
     rc = ngx_rooms_parse_profile(rq->pool, json, replica->ids[i], p);
@@ -411,12 +411,12 @@ ngx_rooms_replica_profile(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 
     if (rc == NGX_DECLINED) {
         ngx_memzero(p, sizeof(ngx_rooms_profile_t));
-        p->id = told->fqid;
+        p->id = remote->fqid;
         p->type = ngx_rooms_s("federated");
-        p->local = told->local;
-        p->server = told->server;
-        p->name = told->name.data ? told->name : told->local;
-        p->avatar = told->avatar;
+        p->local = remote->local;
+        p->server = remote->server;
+        p->name = remote->name.data ? remote->name : remote->local;
+        p->avatar = remote->avatar;
         return NGX_OK;
     }
 
@@ -425,16 +425,16 @@ ngx_rooms_replica_profile(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
                               "a participant of this server has that id");
     }
 
-    if (told->name.data == NULL
-        || (rooms_str_eq(p->name, told->name)
-            && rooms_str_eq(p->avatar, told->avatar)))
+    if (remote->name.data == NULL
+        || (rooms_str_eq(p->name, remote->name)
+            && rooms_str_eq(p->avatar, remote->avatar)))
     {
         replica->known[i] = 1;
         return NGX_OK;
     }
 
-    p->name = told->name;
-    p->avatar = told->avatar;
+    p->name = remote->name;
+    p->avatar = remote->avatar;
 
     return NGX_OK;
 }
@@ -442,7 +442,7 @@ ngx_rooms_replica_profile(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 
 /* Whether the event names this member. */
 static ngx_uint_t
-ngx_rooms_replica_told(ngx_rooms_replica_t *replica, rooms_str_t id)
+ngx_rooms_replica_names(ngx_rooms_replica_t *replica, rooms_str_t id)
 {
     ngx_uint_t  i;
 
@@ -509,7 +509,7 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     s = rq->parts;
     r = rq->batch->replies;
 
-    rc = ngx_rooms_parse_room(r[0], s->told.room, &replica->room);
+    rc = ngx_rooms_parse_room(r[0], s->remote.room, &replica->room);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;
@@ -524,8 +524,8 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
                               "the room's home is another server");
     }
 
-    if (!replica->fresh && s->told.has_room
-        && s->told.room_type != replica->room.type)
+    if (!replica->fresh && s->remote.has_room
+        && s->remote.room_type != replica->room.type)
     {
         return ngx_rooms_invalid(rq, "room", "has another type than before");
     }
@@ -538,9 +538,9 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     for (i = 0; i < replica->n; i++) {
         row = &replica->rows[i];
-        row->membership = replica->told[i].membership;
-        row->power = replica->told[i].power;
-        row->joined_at = ngx_min(replica->told[i].joined_at, rq->now);
+        row->membership = replica->remote[i].membership;
+        row->power = replica->remote[i].power;
+        row->joined_at = ngx_min(replica->remote[i].joined_at, rq->now);
 
         if (ngx_rooms_parse_member(ngx_rooms_reply_str(r[2 * i]),
                                    replica->ids[i], &row->before) != NGX_OK
@@ -564,7 +564,7 @@ ngx_rooms_replica_take(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
          ? ngx_rooms_reply_str(ngx_rooms_reply(rq, replica->at_dm))
          : ROOMS_NULL;
 
-    replica->closed = s->told.state == ROOMS_CLOSED;
+    replica->closed = s->remote.state == ROOMS_CLOSED;
 
     if (dm.data && !replica->closed) {
         return ngx_rooms_replica_other_ask(rq, dm);
@@ -616,9 +616,9 @@ ngx_rooms_replica_key(ngx_rooms_req_t *rq)
 
     s = rq->parts;
 
-    return ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TOLD,
-                         ngx_rooms_join(rq->pool, s->told.room,
-                                        ngx_rooms_s(":"), s->told.of));
+    return ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_NAMED,
+                         ngx_rooms_join(rq->pool, s->remote.room,
+                                        ngx_rooms_s(":"), s->remote.of));
 }
 
 
@@ -643,8 +643,8 @@ ngx_rooms_replica_name(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 
     argv[0] = ngx_rooms_s("ZADD");
     argv[1] = key;
-    argv[2] = ngx_rooms_number(rq->pool, s->told.part);
-    argv[3] = ngx_rooms_join(rq->pool, ngx_rooms_s(" "), s->told.of);
+    argv[2] = ngx_rooms_number(rq->pool, s->remote.part);
+    argv[3] = ngx_rooms_join(rq->pool, ngx_rooms_s(" "), s->remote.of);
 
     for (n = 4, i = 0; i < replica->n; i++) {
         argv[n++] = ngx_rooms_s("0");
@@ -668,12 +668,13 @@ ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
 
     s = rq->parts;
     b = rq->batch;
-    room = s->told.room;
+    room = s->remote.room;
 
-    if (s->told.refused.data) {
+    if (s->remote.refused.data) {
         replica->at_refused = b->commands.nelts;
 
-        at = ngx_rooms_number(rq->pool, rooms_event_position(s->told.refused));
+        at = ngx_rooms_number(rq->pool,
+                              rooms_event_position(s->remote.refused));
         (void) ngx_rooms_ask(b, &rq->keys, "ZRANGEBYSCORE %k %s %s",
                              NGX_ROOMS_KEY_EVENTS, room, at, at);
 
@@ -686,15 +687,15 @@ ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
         }
     }
 
-    if (s->told.of.data == NULL
-        || (s->told.part && marker + 1 < (int64_t) s->told.part))
+    if (s->remote.of.data == NULL
+        || (s->remote.part && marker + 1 < (int64_t) s->remote.part))
     {
         return NGX_OK;
     }
 
     key = ngx_rooms_replica_key(rq);
 
-    if (s->told.part == 0) {
+    if (s->remote.part == 0) {
         (void) ngx_rooms_command(b, ngx_rooms_s("DEL"), key);
     }
 
@@ -705,7 +706,7 @@ ngx_rooms_replica_snapshot_ask(ngx_rooms_req_t *rq,
     (void) ngx_rooms_command(b, ngx_rooms_s("PEXPIRE"), key,
                              ngx_rooms_s(NGX_ROOMS_SNAPSHOT_TTL));
 
-    if (!s->told.complete) {
+    if (!s->remote.complete) {
         return NGX_OK;
     }
 
@@ -782,7 +783,7 @@ ngx_rooms_replica_returns(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
                           ngx_rooms_reply(rq, replica->at_refused), 0)),
                       0, &e);
 
-    if (!rooms_stored_is(&e, s->told.refused) || !e.readable
+    if (!rooms_stored_is(&e, s->remote.refused) || !e.readable
         || e.origin_id.data || !rooms_str_eq(e.type, ngx_rooms_s("member")))
     {
         return NGX_OK;
@@ -790,9 +791,9 @@ ngx_rooms_replica_returns(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     content = json_loadb((const char *) e.content.data, e.content.len, 0,
                          NULL);
-    who = rooms_told_str(content, "participant_id");
-    was = rooms_told_str(content, "previous");
-    at = rooms_event_position(s->told.refused);
+    who = rooms_remote_str(content, "participant_id");
+    was = rooms_remote_str(content, "previous");
+    at = rooms_event_position(s->remote.refused);
 
     if (who.data && !rooms_str_eq(who, e.sender)
         && rooms_str_eq(was, rooms_cstr(rooms_membership_name(ROOMS_JOIN))))
@@ -861,7 +862,7 @@ ngx_rooms_replica_snapshot(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     for (i = replica->n; i < replica->nrows; i++) {
         (void) ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
-                             NGX_ROOMS_KEY_MEMBERS, s->told.room,
+                             NGX_ROOMS_KEY_MEMBERS, s->remote.room,
                              replica->ids[i]);
     }
 
@@ -967,7 +968,7 @@ ngx_rooms_replica_unheard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     ngx_rooms_fedsend_t  *s;
 
     s = rq->parts;
-    refused = s->told.refused.data ? rooms_event_position(s->told.refused)
+    refused = s->remote.refused.data ? rooms_event_position(s->remote.refused)
                                    : -1;
 
     for (i = 0, n = 0; i < replica->nrows; i++) {
@@ -1019,9 +1020,9 @@ ngx_rooms_replica_sides(ngx_rooms_replica_t *replica, rooms_str_t sender)
     replica->peer[0] = ROOMS_NULL;
 
     if (replica->n != 2 || replica->rows[0].ours == replica->rows[1].ours
-        || replica->told[0].membership != ROOMS_JOIN
-        || replica->told[1].membership != ROOMS_JOIN
-        || !ngx_rooms_replica_told(replica, sender))
+        || replica->remote[0].membership != ROOMS_JOIN
+        || replica->remote[1].membership != ROOMS_JOIN
+        || !ngx_rooms_replica_names(replica, sender))
     {
         return;
     }
@@ -1089,7 +1090,7 @@ ngx_rooms_replica_other_close(ngx_rooms_req_t *rq,
     /* the room that replaces it, for clients that have it open */
 
     rq->in.text = ngx_rooms_join(rq->pool, ngx_rooms_s("replaced by "),
-                                 s->told.room);
+                                 s->remote.room);
 
     return ngx_rooms_fedsend_as(rq, NGX_HTTP_POST, "/v1/rooms/{room}/close",
                                 json_object());
@@ -1176,19 +1177,19 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 
     ngx_memzero(room, sizeof(rooms_room_t));
 
-    room->id = s->told.room;
-    room->type = s->told.room_type;
-    room->is_public = s->told.is_public;
-    room->federated = s->told.federated;
-    room->state = s->told.state;
-    room->creator = s->told.creator;
-    room->created_at = s->told.room_created_at;
-    room->name = s->told.name;
-    room->topic = s->told.topic;
+    room->id = s->remote.room;
+    room->type = s->remote.room_type;
+    room->is_public = s->remote.is_public;
+    room->federated = s->remote.federated;
+    room->state = s->remote.state;
+    room->creator = s->remote.creator;
+    room->created_at = s->remote.room_created_at;
+    room->name = s->remote.name;
+    room->topic = s->remote.topic;
     room->origin = s->peer;
     room->origin_id = s->local.data ? s->room : ROOMS_NULL;
     room->unaccepted = replica->fresh && !replica->closed
-                       && s->told.state != ROOMS_CLOSED;
+                       && s->remote.state != ROOMS_CLOSED;
 
     if (!replica->fresh && replica->room.federated) {
         return NGX_OK;
@@ -1202,11 +1203,11 @@ ngx_rooms_replica_room(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 
     for (i = 0, ours = 0; i < replica->n; i++) {
 
-        if (rooms_str_eq(replica->told[i].server, s->self)
+        if (rooms_str_eq(replica->remote[i].server, s->self)
             && !replica->rows[i].gone)
         {
-            ours += replica->told[i].membership == ROOMS_INVITE
-                    || (replica->told[i].membership == ROOMS_JOIN
+            ours += replica->remote[i].membership == ROOMS_INVITE
+                    || (replica->remote[i].membership == ROOMS_JOIN
                         && room->type == ROOMS_DM);
         }
     }
@@ -1278,7 +1279,7 @@ ngx_rooms_replica_content(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
     s = rq->parts;
 
     if (change->nmembers <= 1 || change->event != ROOMS_EV_MEMBER
-        || s->told.type != ROOMS_TOLD_SNAPSHOT)
+        || s->remote.type != ROOMS_REMOTE_SNAPSHOT)
     {
         return ngx_rooms_content(rq, replica->fresh ? NULL : &replica->room,
                                  change);
@@ -1323,7 +1324,7 @@ ngx_rooms_replica_names(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
             continue;
         }
 
-        if (replica->told[i].name.data == NULL) {
+        if (replica->remote[i].name.data == NULL) {
             ngx_rooms_profiles_want(&rq->commit, &rq->keys, replica->ids[i],
                                     rq->now, wanted++);
         }
@@ -1343,22 +1344,22 @@ ngx_rooms_replica_note(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     ngx_rooms_fedsend_t  *s;
 
     s = rq->parts;
-    had = replica->fresh ? 0 : replica->room.told_at;
+    had = replica->fresh ? 0 : replica->room.snapshot_at;
 
-    if (s->told.as_of == 0) {
+    if (s->remote.as_of == 0) {
         return;
     }
 
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM, s->told.room);
+    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM, s->remote.room);
 
-    ngx_rooms_commit_guard_field(&rq->commit, key, ngx_rooms_s("told_at"),
+    ngx_rooms_commit_guard_field(&rq->commit, key, ngx_rooms_s("snapshot_at"),
                                  had ? ngx_rooms_number(rq->pool, had)
                                      : ROOMS_NULL);
 
-    if (s->told.as_of > had) {
+    if (s->remote.as_of > had) {
         ngx_rooms_commit_write(&rq->commit, "HSET", key,
-                               ngx_rooms_s("told_at"),
-                               ngx_rooms_number(rq->pool, s->told.as_of));
+                               ngx_rooms_s("snapshot_at"),
+                               ngx_rooms_number(rq->pool, s->remote.as_of));
     }
 }
 
@@ -1375,7 +1376,7 @@ ngx_rooms_replica_renames(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     for (i = 0; i < replica->n && replica->known[i]; i++) { /* void */ }
 
-    if ((i == replica->n && s->told.as_of <= replica->room.told_at)
+    if ((i == replica->n && s->remote.as_of <= replica->room.snapshot_at)
         || replica->fresh)
     {
         return NGX_OK;
@@ -1418,7 +1419,7 @@ ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
 
     ngx_memzero(&in, sizeof(rooms_mirror_t));
 
-    if (ngx_rooms_replica_room(rq, replica, &in.told) != NGX_OK) {
+    if (ngx_rooms_replica_room(rq, replica, &in.remote) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -1427,12 +1428,12 @@ ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
     }
 
     in.room = replica->fresh ? NULL : &replica->room;
-    in.has_room = s->told.has_room;
+    in.has_room = s->remote.has_room;
     in.rows = replica->rows;
     in.nrows = replica->nrows;
-    in.event = s->told.type == ROOMS_TOLD_SNAPSHOT ? ROOMS_EV_MEMBER
-                                                   : s->told.type;
-    in.reason = rooms_told_str(s->told.content, "reason");
+    in.event = s->remote.type == ROOMS_REMOTE_SNAPSHOT ? ROOMS_EV_MEMBER
+                                                   : s->remote.type;
+    in.reason = rooms_remote_str(s->remote.content, "reason");
     in.max_participants = rq->max_participants;
     in.now = rq->now;
 
@@ -1462,7 +1463,7 @@ ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
     }
 
     if (replica->fresh) {
-        key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM, s->told.room);
+        key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM, s->remote.room);
 
         ngx_rooms_commit_guard_field(&rq->commit, key, ngx_rooms_s("meta"),
                                      ROOMS_NULL);
@@ -1483,7 +1484,7 @@ ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
         /* the home has ended federation: its participants leave here, too */
 
         ngx_rooms_endings_add(&rq->commit, &rq->keys, &change->room,
-                              s->told.sender.fqid, rq->now);
+                              s->remote.sender.fqid, rq->now);
     }
 
     ngx_rooms_replica_names(rq, replica);

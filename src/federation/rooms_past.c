@@ -4,7 +4,7 @@
  */
 
 #include "rooms_past.h"
-#include "rooms_told.h"
+#include "rooms_remote.h"
 #include "rooms_stored.h"
 
 
@@ -22,7 +22,7 @@ static const rooms_event_e  rooms_past_types[] = {
 
 /* Members of a content that name participants: as sent, and as stored. */
 static const struct {
-    const char  *told;
+    const char  *sent;
     const char  *kept;
 } rooms_past_names[] = {
     { "fqid", "participant_id" },
@@ -42,7 +42,7 @@ rooms_past_id(json_t *event)
     size_t       i;
     rooms_str_t  id;
 
-    id = rooms_told_str(event, "id");
+    id = rooms_remote_str(event, "id");
 
     for (i = 0; i < id.len; i++) {
         if (id.data[i] <= 0x20 || id.data[i] >= 0x7f || id.data[i] == ':') {
@@ -103,7 +103,7 @@ rooms_past_times(json_t *event, int64_t now, rooms_past_t *past)
 {
     json_t  *ts;
 
-    past->created_at = rooms_time_parse(rooms_told_str(event, "created_at"));
+    past->created_at = rooms_time_parse(rooms_remote_str(event, "created_at"));
 
     if (past->created_at < 0 || past->created_at > now + ROOMS_PAST_AHEAD) {
         return "has no created_at in the past";
@@ -119,8 +119,8 @@ rooms_past_times(json_t *event, int64_t now, rooms_past_t *past)
     }
 
     if (json_object_get(event, "redacted_at")) {
-        past->redacted_at = rooms_time_parse(rooms_told_str(event,
-                                                            "redacted_at"));
+        past->redacted_at = rooms_time_parse(rooms_remote_str(event,
+                                                              "redacted_at"));
 
         if (past->redacted_at <= 0) {
             return "has no valid redacted_at";
@@ -143,7 +143,7 @@ rooms_past_about(rooms_past_t *past, const char *key)
     size_t       i;
     rooms_str_t  s;
 
-    s = rooms_told_str(past->content, key);
+    s = rooms_remote_str(past->content, key);
 
     for (i = 0; i < s.len && s.data[i] != ':'; i++) {
         if (s.data[i] <= 0x20 || s.data[i] >= 0x7f) {
@@ -182,12 +182,12 @@ rooms_past_body(rooms_past_t *past)
                ? NULL : "is an edit without a valid event";
 
     case ROOMS_EV_REACTION:
-        s = rooms_told_str(past->content, "action");
+        s = rooms_remote_str(past->content, "action");
 
         return rooms_past_about(past, "event_id") == 0
                && (rooms_str_eq(s, rooms_cstr("add"))
                    || rooms_str_eq(s, rooms_cstr("remove")))
-               && rooms_emoji_check(rooms_told_str(past->content, "emoji"))
+               && rooms_emoji_check(rooms_remote_str(past->content, "emoji"))
                   == NULL
                ? NULL : "is not a valid reaction";
 
@@ -196,8 +196,8 @@ rooms_past_body(rooms_past_t *past)
                ? NULL : "is a redaction without a valid event";
 
     case ROOMS_EV_MEMBER:
-        return rooms_membership_parse(rooms_told_str(past->content,
-                                                     "membership")) >= 0
+        return rooms_membership_parse(rooms_remote_str(past->content,
+                                                       "membership")) >= 0
                ? NULL : "has no valid membership";
 
     case ROOMS_EV_POWER_LEVEL:
@@ -235,11 +235,11 @@ rooms_past_read(json_t *event, rooms_str_t room, int64_t now,
         return problem;
     }
 
-    if (!rooms_str_eq(rooms_told_str(event, "room_id"), room)) {
+    if (!rooms_str_eq(rooms_remote_str(event, "room_id"), room)) {
         return "belongs to another room";
     }
 
-    past->sender = rooms_told_str(event, "sender");
+    past->sender = rooms_remote_str(event, "sender");
 
     if (past->sender.data == NULL || !rooms_participant_valid(past->sender)
         || rooms_fqid_parse(past->sender, &past->local, &past->server) != 0)
@@ -247,10 +247,10 @@ rooms_past_read(json_t *event, rooms_str_t room, int64_t now,
         return "has no valid sender";
     }
 
-    rooms_told_profile(json_object_get(event, "profile"), &past->name,
-                       &past->avatar);
+    rooms_remote_profile(json_object_get(event, "profile"), &past->name,
+                         &past->avatar);
 
-    if (rooms_past_type(rooms_told_str(event, "event_type"), &past->type)
+    if (rooms_past_type(rooms_remote_str(event, "event_type"), &past->type)
         != 0)
     {
         return "has a type that is not sent";
@@ -320,7 +320,7 @@ rooms_past_mentions(const rooms_past_t *past, json_t *names)
     for (i = 0; rooms_past_naming(past) && i < ROOMS_PAST_N(rooms_past_names);
          i++)
     {
-        value = json_object_get(past->content, rooms_past_names[i].told);
+        value = json_object_get(past->content, rooms_past_names[i].sent);
 
         if (json_is_object(value)) {
             value = json_object_get(value, "fqid");
@@ -401,7 +401,7 @@ rooms_past_foreign(const char *key)
 
     for (i = 0; i < ROOMS_PAST_N(rooms_past_names); i++) {
 
-        if (strcmp(key, rooms_past_names[i].told) == 0
+        if (strcmp(key, rooms_past_names[i].sent) == 0
             || strcmp(key, rooms_past_names[i].kept) == 0)
         {
             return 1;
@@ -447,7 +447,7 @@ rooms_past_content(const rooms_past_t *past, json_t *names, rooms_str_t about)
     }
 
     for (i = 0; rc == 0 && i < ROOMS_PAST_N(rooms_past_names); i++) {
-        value = json_object_get(past->content, rooms_past_names[i].told);
+        value = json_object_get(past->content, rooms_past_names[i].sent);
 
         if (value) {
             rc = json_object_set_new(content, rooms_past_names[i].kept,

@@ -16,7 +16,7 @@
 
 
 /* Other event types stay local. */
-static const rooms_event_e  rooms_pdu_told[] = {
+static const rooms_event_e  rooms_pdu_sent[] = {
     ROOMS_EV_CREATE, ROOMS_EV_MEMBER, ROOMS_EV_NAME, ROOMS_EV_TOPIC,
     ROOMS_EV_STATE, ROOMS_EV_FEDERATION, ROOMS_EV_POWER_LEVEL,
     ROOMS_EV_MESSAGE, ROOMS_EV_REACTION, ROOMS_EV_REDACTION
@@ -25,7 +25,7 @@ static const rooms_event_e  rooms_pdu_told[] = {
 /* Members of a content that name participants: as stored, and as sent. */
 static const struct {
     const char   *key;
-    const char   *told;
+    const char   *sent;
 } rooms_pdu_names[] = {
     { "participant_id", "fqid" },
     { "participant_ids", "fqids" },
@@ -90,10 +90,10 @@ json_t *
 rooms_pdu_person(const rooms_pdu_t *pdu, const rooms_member_t *member,
     rooms_str_t local, rooms_str_t name, rooms_str_t avatar)
 {
-    char           text[ROOMS_PDU_FQID];
-    json_t        *joined;
-    rooms_str_t    fqid, part, server;
-    unsigned char *p;
+    char            text[ROOMS_PDU_FQID];
+    json_t         *joined;
+    rooms_str_t     fqid, part, server;
+    unsigned char  *p;
 
     fqid = member->participant;
 
@@ -225,14 +225,14 @@ rooms_pdu_make(const rooms_pdu_t *pdu, json_t *event, const char **why)
 
     *why = NULL;
 
-    for (i = 0; i < sizeof(rooms_pdu_told) / sizeof(rooms_pdu_told[0]); i++) {
+    for (i = 0; i < sizeof(rooms_pdu_sent) / sizeof(rooms_pdu_sent[0]); i++) {
 
-        if (rooms_pdu_is(event, rooms_pdu_told[i])) {
+        if (rooms_pdu_is(event, rooms_pdu_sent[i])) {
             break;
         }
     }
 
-    if (i == sizeof(rooms_pdu_told) / sizeof(rooms_pdu_told[0])) {
+    if (i == sizeof(rooms_pdu_sent) / sizeof(rooms_pdu_sent[0])) {
 
         if (!json_is_object(event)) {
             *why = "is not a JSON object";
@@ -531,7 +531,7 @@ rooms_pdu_member(const rooms_pdu_t *pdu, json_t *content, const char *key,
     json_t *value)
 {
     size_t   i;
-    json_t  *told;
+    json_t  *sent;
 
     for (i = 0; i < ROOMS_PDU_NAMES; i++) {
 
@@ -546,16 +546,16 @@ rooms_pdu_member(const rooms_pdu_t *pdu, json_t *content, const char *key,
     }
 
     if (json_is_array(value)) {
-        told = rooms_pdu_fqids(pdu, value);
+        sent = rooms_pdu_fqids(pdu, value);
 
     } else if (json_is_object(value)) {
-        told = rooms_pdu_successor(pdu, value);
+        sent = rooms_pdu_successor(pdu, value);
 
     } else {
-        told = json_incref(rooms_pdu_fqid(pdu, value));
+        sent = json_incref(rooms_pdu_fqid(pdu, value));
     }
 
-    return told ? json_object_set_new(content, rooms_pdu_names[i].told, told)
+    return sent ? json_object_set_new(content, rooms_pdu_names[i].sent, sent)
                 : -1;
 }
 
@@ -594,7 +594,7 @@ rooms_pdu_about(const rooms_pdu_t *pdu, json_t *event, json_t *reference,
 static json_t *
 rooms_pdu_content(const rooms_pdu_t *pdu, json_t *event, const char **why)
 {
-    json_t      *content, *value, *told;
+    json_t      *content, *value, *sent;
     const char  *key;
 
     if (json_is_string(json_object_get(event, "redacted_at"))) {
@@ -614,18 +614,18 @@ rooms_pdu_content(const rooms_pdu_t *pdu, json_t *event, const char **why)
         return json_is_object(content) ? json_incref(content) : NULL;
     }
 
-    told = json_object();
+    sent = json_object();
 
     json_object_foreach(content, key, value) {
 
-        if (rooms_pdu_member(pdu, told, key, value) != 0) {
+        if (rooms_pdu_member(pdu, sent, key, value) != 0) {
             *why = "names a participant without an fqid";
-            json_decref(told);
+            json_decref(sent);
             return NULL;
         }
     }
 
-    return told;
+    return sent;
 }
 
 

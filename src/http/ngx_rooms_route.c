@@ -323,9 +323,9 @@ ngx_rooms_route(ngx_rooms_req_t *rq)
 ngx_int_t
 ngx_rooms_route_init(ngx_conf_t *cf)
 {
-    ngx_uint_t                          n;
-    const ngx_rooms_endpoint_t         *e;
-    const ngx_rooms_endpoint_t *const  *family;
+    ngx_uint_t                   n;
+    const ngx_rooms_endpoint_t  *e;
+    const ngx_rooms_endpoint_t  *const  *family;
 
     n = 0;
 

@@ -387,7 +387,7 @@ ngx_rooms_stream_shared(ngx_rooms_stream_t *st)
 
     st->text = news->texts[st->transport->number];
     st->text->refs++;
-    st->told = s->cursor;
+    st->last_sent = s->cursor;
 
     s->events = NULL;
     s->nevents = 0;
@@ -504,7 +504,7 @@ ngx_rooms_stream_encode(ngx_rooms_stream_t *st)
 
     if (s->reset) {
         t->reset(&out, s->reset, s->cursor);
-        st->told = s->cursor;
+        st->last_sent = s->cursor;
         s->tells = 1;
         st->caught = 0;
     }
@@ -520,12 +520,12 @@ ngx_rooms_stream_encode(ngx_rooms_stream_t *st)
         }
 
         t->event(&out, st->rq->principal.tenant, e->position, e->json);
-        st->told = e->position;
+        st->last_sent = e->position;
     }
 
     if (!s->more && !s->reset && !st->caught) {
         t->caught_up(&out, s->cursor);
-        st->told = s->cursor;
+        st->last_sent = s->cursor;
         st->caught = 1;
         s->tells = 0;
     }
@@ -857,8 +857,8 @@ ngx_rooms_stream_beat(ngx_rooms_stream_t *st)
 
     position = ngx_rooms_reader_reached(st->reader);
 
-    if (position > st->told && st->caught) {
-        st->told = position;
+    if (position > st->last_sent && st->caught) {
+        st->last_sent = position;
         t->caught_up(&out, position);
     }
 

@@ -93,7 +93,7 @@ struct ngx_rooms_stream_s {
     ngx_msec_t                    lives;     /* the same, if the token didn't
                                                 matter */
     ngx_msec_t                    sent;      /* when the last bytes left */
-    int64_t                       told;      /* the last position sent */
+    int64_t                       last_sent; /* the last position sent */
 
     ngx_pool_t                   *pool;      /* of the page being written */
     ngx_rooms_text_t             *text;      /* what is being sent; NULL:

@@ -146,7 +146,7 @@ typedef struct {
     unsigned            unaccepted:1;     /* a replica that none of our
                                              participants has joined or
                                              written in */
-    int64_t             told_at;          /* of a replica: the home's
+    int64_t             snapshot_at;      /* of a replica: the home's
                                              position as of the snapshot used
                                              last */
     rooms_str_t         peers;            /* "server=members ..."
@@ -341,8 +341,8 @@ typedef struct {
 
 typedef struct {
     const rooms_room_t        *room;      /* NULL: we have no replica yet */
-    rooms_room_t               told;
-    unsigned                   has_room:1; /* `told` is set */
+    rooms_room_t               remote;
+    unsigned                   has_room:1; /* `remote` is set */
     const rooms_mirror_row_t  *rows;
     unsigned                   nrows;
     rooms_event_e              event;     /* the kind of event that arrived */

@@ -33,7 +33,7 @@ rooms_mirror(const rooms_mirror_t *in, rooms_change_t *out)
         rooms_mirror_room(in, out);
 
     } else {
-        out->room = in->told;
+        out->room = in->remote;
         out->room.updated_at = in->now;
     }
 
@@ -78,34 +78,34 @@ static void
 rooms_mirror_room(const rooms_mirror_t *in, rooms_change_t *out)
 {
     unsigned             write;
-    const rooms_room_t  *told;
+    const rooms_room_t  *remote;
 
     if (!in->has_room) {
         return;
     }
 
-    told = &in->told;
+    remote = &in->remote;
     write = 0;
 
-    if (told->state != in->room->state && in->room->state != ROOMS_CLOSED) {
-        out->room.state = told->state;
+    if (remote->state != in->room->state && in->room->state != ROOMS_CLOSED) {
+        out->room.state = remote->state;
         write |= ROOMS_F_STATE;
     }
 
     if (in->room->type != ROOMS_DM
-        && !rooms_str_eq(told->name, in->room->name))
+        && !rooms_str_eq(remote->name, in->room->name))
     {
-        out->room.name = told->name;
+        out->room.name = remote->name;
         write |= ROOMS_F_NAME;
     }
 
-    if (!rooms_str_eq(told->topic, in->room->topic)) {
-        out->room.topic = told->topic;
+    if (!rooms_str_eq(remote->topic, in->room->topic)) {
+        out->room.topic = remote->topic;
         write |= ROOMS_F_TOPIC;
     }
 
-    if (told->federated != in->room->federated) {
-        out->room.federated = told->federated;
+    if (remote->federated != in->room->federated) {
+        out->room.federated = remote->federated;
         write |= ROOMS_F_FEDERATED;
     }
 
@@ -177,7 +177,7 @@ rooms_mirror_row(const rooms_mirror_t *in, const rooms_mirror_row_t *row,
         }
 
         if (membership == ROOMS_JOIN && before->membership != ROOMS_JOIN
-            && !(in->room == NULL && in->told.type == ROOMS_DM))
+            && !(in->room == NULL && in->remote.type == ROOMS_DM))
         {
             return 0;
         }
@@ -224,25 +224,25 @@ rooms_mirror_event(const rooms_mirror_t *in, const rooms_change_t *out)
     };
 
     unsigned       i;
-    rooms_event_e  told;
+    rooms_event_e  event;
 
-    told = in->event;
+    event = in->event;
 
     /* a new replica hasn't changed: it was created, or somebody invited */
 
     if (in->room == NULL) {
-        return told == ROOMS_EV_MEMBER ? told : ROOMS_EV_CREATE;
+        return event == ROOMS_EV_MEMBER ? event : ROOMS_EV_CREATE;
     }
 
     if (out->nmembers
-        && (told == ROOMS_EV_MEMBER || told == ROOMS_EV_POWER_LEVEL))
+        && (event == ROOMS_EV_MEMBER || event == ROOMS_EV_POWER_LEVEL))
     {
-        return told;
+        return event;
     }
 
     for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        if ((out->write & fields[i].bit) && told == fields[i].event) {
-            return told;
+        if ((out->write & fields[i].bit) && event == fields[i].event) {
+            return event;
         }
     }
 

@@ -396,8 +396,8 @@ static void
 rooms_scim_note(rooms_scim_parser_t *p, const rooms_scim_attr_t *a,
     rooms_scim_op_e op, const json_t *value)
 {
-    rooms_scim_by_e   by;
-    rooms_scim_key_t *key;
+    rooms_scim_by_e    by;
+    rooms_scim_key_t  *key;
 
     key = p->key;
 

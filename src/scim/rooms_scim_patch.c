@@ -128,8 +128,8 @@ rooms_scim_drop(json_t *object, rooms_str_t name)
 static int
 rooms_scim_append(json_t *array, const json_t *value)
 {
-    size_t  i, k, n;
-    json_t *v;
+    size_t   i, k, n;
+    json_t  *v;
 
     n = json_is_array(value) ? json_array_size(value) : 1;
 

@@ -124,11 +124,11 @@ rooms_scim_string(const json_t *value)
 static rooms_str_t
 rooms_scim_value_of(const json_t *array, const char *type)
 {
-    size_t        i;
-    unsigned      rank, best;
-    const char   *t;
-    rooms_str_t   value, found;
-    const json_t *e;
+    size_t         i;
+    unsigned       rank, best;
+    const char    *t;
+    rooms_str_t    value, found;
+    const json_t  *e;
 
     found = ROOMS_NULL;
 

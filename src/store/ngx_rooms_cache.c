@@ -84,7 +84,7 @@ struct ngx_rooms_cache_s {
         NGX_ROOMS_CACHE_ID,
         NGX_ROOMS_CACHE_TRACKING,
         NGX_ROOMS_CACHE_SUBSCRIBING,
-        NGX_ROOMS_CACHE_TOLD           /* changes are reported */
+        NGX_ROOMS_CACHE_REPORTED           /* changes are reported */
     }                        round;
 
     unsigned                 placed:1; /* same address as the lane */
@@ -221,7 +221,7 @@ ngx_rooms_cache_stands(ngx_rooms_cache_t *cache)
         return 0;
     }
 
-    if (cache->round != NGX_ROOMS_CACHE_TOLD
+    if (cache->round != NGX_ROOMS_CACHE_REPORTED
         || lane->state != NGX_ROOMS_LANE_READY || lane->dead)
     {
         return 0;
@@ -544,7 +544,7 @@ ngx_rooms_cache_get(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
         /* the reply can be used once the PONG is here */
         ngx_rooms_pubsub_check(&cache->track);
 
-        if (cache->round != NGX_ROOMS_CACHE_TOLD) {
+        if (cache->round != NGX_ROOMS_CACHE_REPORTED) {
             return NGX_DECLINED;
         }
 
@@ -828,7 +828,7 @@ ngx_rooms_cache_named(ngx_rooms_cache_t *cache, redisReply *keys)
     if (keys == NULL || keys->type != REDIS_REPLY_ARRAY) {
         /* FLUSHALL names no keys */
         ngx_rooms_cache_empty(cache);
-        cache->round = NGX_ROOMS_CACHE_TOLD;
+        cache->round = NGX_ROOMS_CACHE_REPORTED;
         return;
     }
 
@@ -882,7 +882,7 @@ ngx_rooms_cache_take(void *data, redisReply *reply)
         ngx_rooms_cache_named(cache, ngx_rooms_reply_element(reply, 2));
 
     } else if (rooms_str_eq(kind, ngx_rooms_s("subscribe"))) {
-        cache->round = NGX_ROOMS_CACHE_TOLD;
+        cache->round = NGX_ROOMS_CACHE_REPORTED;
         cache->track.attempts = 0;
         cache->track.refused = 0;
         cache->alive = ngx_current_msec - 2 * NGX_ROOMS_CACHE_TRUST;

@@ -1016,7 +1016,7 @@ ngx_rooms_commit_read_hash(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g,
 
 /*
  * The guards' plan and arguments.  All fields of one hash are read at once:
- * those of the tenant first, then those of the room whose time is told.
+ * those of the tenant first, then those of the room whose time moves.
  */
 static ngx_int_t
 ngx_rooms_commit_put_guards(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g)

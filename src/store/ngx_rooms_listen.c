@@ -587,7 +587,7 @@ ngx_rooms_channel_late(ngx_event_t *ev)
 
 
 static ngx_uint_t
-ngx_rooms_channel_told(ngx_rooms_channel_t *ch, redisReply *topics)
+ngx_rooms_channel_notify(ngx_rooms_channel_t *ch, redisReply *topics)
 {
     size_t              i;
     int64_t             position;
@@ -655,7 +655,7 @@ ngx_rooms_channel_swept(ngx_rooms_batch_t *b)
         ch->head = counter;
         ngx_rooms_channel_wake(ch);
 
-    } else if (ngx_rooms_channel_told(ch, topics)) {
+    } else if (ngx_rooms_channel_notify(ch, topics)) {
         /* there are more; some entries of the last position may be missing */
         last = ngx_rooms_reply_int(topics->element[topics->elements - 1], 0);
         ch->again = 1;

@@ -201,7 +201,7 @@ static const rooms_str_t  ngx_rooms_room_fields[] = {
     rooms_string("position"), rooms_string("last_member"),
     rooms_string("origin"), rooms_string("peers"), rooms_string("guests"),
     rooms_string("big"), rooms_string("origin_id"),
-    rooms_string("unaccepted"), rooms_string("told_at")
+    rooms_string("unaccepted"), rooms_string("snapshot_at")
 };
 
 #define NGX_ROOMS_ROOM_FIELDS  (sizeof(ngx_rooms_room_fields)                 \
@@ -260,7 +260,7 @@ ngx_rooms_parse_room(redisReply *reply, rooms_str_t id, rooms_room_t *room)
     room->guests = ngx_rooms_reply_str(f[15]);
     room->origin_id = ngx_rooms_reply_str(f[17]);
     room->unaccepted = ngx_rooms_reply_int(f[18], 0) == 1;
-    room->told_at = ngx_rooms_reply_int(f[19], 0);
+    room->snapshot_at = ngx_rooms_reply_int(f[19], 0);
 
     if (rooms_utf8_length(room->name) < 0
         || rooms_utf8_length(room->topic) < 0)
@@ -507,7 +507,8 @@ ngx_rooms_parse_profile(ngx_pool_t *pool, rooms_str_t json, rooms_str_t id,
     profile->own_name = ngx_rooms_profile_flag(raw[OWN_NAME]);
     profile->own_local = ngx_rooms_profile_flag(raw[OWN_LOCAL]);
 
-    if (profile->local.data == NULL || profile->name.data == NULL || profile->type.data == NULL)
+    if (profile->local.data == NULL || profile->name.data == NULL
+        || profile->type.data == NULL)
     {
         return NGX_ERROR;
     }

@@ -100,7 +100,7 @@ static const struct {
     [NGX_ROOMS_KEY_TALLY] = { ngx_string("r:"), ngx_string(":tally") },
     [NGX_ROOMS_KEY_COUNTS] = { ngx_string("r:"), ngx_string(":counts") },
     [NGX_ROOMS_KEY_JOURNAL] = { ngx_string("r:"), ngx_string(":media") },
-    [NGX_ROOMS_KEY_TOLD] = { ngx_string("told:"), ngx_null_string },
+    [NGX_ROOMS_KEY_NAMED] = { ngx_string("named:"), ngx_null_string },
 
     [NGX_ROOMS_KEY_MEDIA] = { ngx_string("media"), ngx_null_string },
     [NGX_ROOMS_KEY_BLOBS] = { ngx_string("blobs"), ngx_null_string },

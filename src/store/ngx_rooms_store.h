@@ -43,7 +43,7 @@ typedef struct {
                                           0: none */
     int64_t                  epoch;    /* of the configuration that it named */
     ngx_uint_t               leads;    /* 1: it leads a failover */
-    ngx_uint_t               told;     /* 1: the log has what is wrong with
+    ngx_uint_t               logged;   /* 1: the log has what is wrong with
                                           its answer */
 } ngx_rooms_server_t;
 
@@ -161,7 +161,7 @@ typedef enum {
                                           count */
     NGX_ROOMS_KEY_JOURNAL,             /* hash: media id -> sha256, while the
                                           room is imported */
-    NGX_ROOMS_KEY_TOLD,                /* zset: whom a snapshot has named;
+    NGX_ROOMS_KEY_NAMED,                /* zset: whom a snapshot has named;
                                           key "room:id of its first part" */
 
     NGX_ROOMS_KEY_MEDIA,               /* hash: media id -> metadata */

@@ -213,7 +213,7 @@ ngx_rooms_discover_nodes(ngx_rooms_store_t *store)
 
     for (i = 0; i < n; i++) {
 
-        if (!in || !servers[i]->node.out || servers[i]->told) {
+        if (!in || !servers[i]->node.out || servers[i]->logged) {
             ngx_rooms_discover_ask(servers[i]);
         }
     }
@@ -476,8 +476,8 @@ ngx_rooms_discovered_slots(ngx_rooms_server_t *source, redisReply *reply)
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
         /* it is in no cluster; others are asked, and at last it again */
 
-        if (!source->told) {
-            source->told = 1;
+        if (!source->logged) {
+            source->logged = 1;
             ngx_log_error(NGX_LOG_ERR, store->log, 0,
                           "rooms: no slots from \"%V\" of \"%V\": %s; if it is "
                           "not a cluster, use \"redis://\"",
@@ -521,11 +521,11 @@ ngx_rooms_discovered_slots(ngx_rooms_server_t *source, redisReply *reply)
     ngx_rooms_discovered_nodes(source, reply);
 
     if (found) {
-        source->told = 0;
+        source->logged = 0;
         ngx_rooms_topology_found(store);
 
-    } else if (!source->told) {
-        source->told = 1;
+    } else if (!source->logged) {
+        source->logged = 1;
         ngx_log_error(NGX_LOG_ERR, store->log, 0,
                       "rooms: \"%V\" of \"%V\" names no node by an address",
                       &source->node.name, &store->name);

@@ -272,8 +272,8 @@ ssize_t
 rooms_zip_deflate(rooms_zip_writer_t *w, const u_char **in, size_t *len,
     u_char *out, size_t size, int finish)
 {
-    int       rc;
-    size_t    taken, made;
+    int        rc;
+    size_t     taken, made;
     z_stream  *z;
 
     if (w->state == ROOMS_ZIP_DEFLATED && *len == 0) {

@@ -606,9 +606,9 @@ test_truncated(void **state)
 static void
 test_flipped(void **state)
 {
-    char    *t;
-    size_t   i, n;
-    unsigned bit;
+    char     *t;
+    size_t    i, n;
+    unsigned  bit;
 
     (void) state;
 

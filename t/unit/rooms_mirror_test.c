@@ -34,7 +34,7 @@ mirror_of(const rooms_room_t *room)
     memset(&in, 0, sizeof(in));
 
     in.room = room;
-    in.told = *room;
+    in.remote = *room;
     in.has_room = 1;
     in.event = ROOMS_EV_MEMBER;
     in.max_participants = 100;
@@ -140,7 +140,7 @@ fields(void **state)
     room.federated = 1;
     in = mirror_of(&room);
     in.event = ROOMS_EV_NAME;
-    in.told.name = rooms_cstr("new");
+    in.remote.name = rooms_cstr("new");
 
     rooms_mirror(&in, &c);
     assert_int_equal(c.event, ROOMS_EV_NAME);
@@ -152,22 +152,22 @@ fields(void **state)
     rooms_mirror(&in, &c);
     assert_int_equal(c.event, ROOMS_EV_NAME);
 
-    in.told.state = ROOMS_ARCHIVED;
+    in.remote.state = ROOMS_ARCHIVED;
     rooms_mirror(&in, &c);
     assert_int_equal(c.event, ROOMS_EV_STATE);
 
     /* a closed room stays closed */
 
     room.state = ROOMS_CLOSED;
-    in.told = room;
-    in.told.state = ROOMS_OPEN;
+    in.remote = room;
+    in.remote.state = ROOMS_OPEN;
     rooms_mirror(&in, &c);
     assert_int_equal(c.noop, 1);
 
     /* without "room" its fields are ignored */
 
     room.state = ROOMS_OPEN;
-    in.told.name = rooms_cstr("x");
+    in.remote.name = rooms_cstr("x");
     in.has_room = 0;
     rooms_mirror(&in, &c);
     assert_int_equal(c.noop, 1);
@@ -175,8 +175,8 @@ fields(void **state)
     /* fields that never change */
 
     in = mirror_of(&room);
-    in.told.is_public = 1;
-    in.told.type = ROOMS_PUBLIC;
+    in.remote.is_public = 1;
+    in.remote.type = ROOMS_PUBLIC;
     rooms_mirror(&in, &c);
     assert_int_equal(c.noop, 1);
 }
@@ -267,7 +267,7 @@ fresh(void **state)
     assert_int_equal(c.nmembers, 2);
     assert_int_equal(c.event, ROOMS_EV_CREATE);
 
-    in.told.type = ROOMS_GROUP;
+    in.remote.type = ROOMS_GROUP;
     rooms_mirror(&in, &c);
     assert_int_equal(c.nmembers, 1);
     assert_true(rooms_str_eq(c.members[0].after.participant,

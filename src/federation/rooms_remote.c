@@ -3,18 +3,18 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "rooms_told.h"
+#include "rooms_remote.h"
 #include "rooms_stored.h"
 #include <sodium.h>
 
 
-#define ROOMS_TOLD_AVATAR  2048
-#define ROOMS_TOLD_AHEAD   (INT64_C(5) * 60 * 1000)   /* ms between the
+#define ROOMS_REMOTE_AVATAR  2048
+#define ROOMS_REMOTE_AHEAD   (INT64_C(5) * 60 * 1000)   /* ms between the
                                                          servers' clocks */
 
 
 rooms_str_t
-rooms_told_str(json_t *object, const char *key)
+rooms_remote_str(json_t *object, const char *key)
 {
     json_t  *value;
 
@@ -32,7 +32,7 @@ rooms_told_str(json_t *object, const char *key)
 /* A foreign participant's id here is its fqid, so that must be a valid id. */
 
 static int
-rooms_told_fqid(rooms_str_t fqid, rooms_told_member_t *m)
+rooms_remote_fqid(rooms_str_t fqid, rooms_remote_member_t *m)
 {
     m->fqid = fqid;
 
@@ -42,17 +42,17 @@ rooms_told_fqid(rooms_str_t fqid, rooms_told_member_t *m)
 
 
 void
-rooms_told_profile(json_t *object, rooms_str_t *name, rooms_str_t *avatar)
+rooms_remote_profile(json_t *object, rooms_str_t *name, rooms_str_t *avatar)
 {
-    *name = rooms_told_str(object, "display_name");
+    *name = rooms_remote_str(object, "display_name");
 
     if (name->data && rooms_name_check(name) != NULL) {
         *name = ROOMS_NULL;
     }
 
-    *avatar = rooms_told_str(object, "avatar_url");
+    *avatar = rooms_remote_str(object, "avatar_url");
 
-    if (avatar->len < 8 || avatar->len > ROOMS_TOLD_AVATAR
+    if (avatar->len < 8 || avatar->len > ROOMS_REMOTE_AVATAR
         || memcmp(avatar->data, "https://", 8) != 0)
     {
         *avatar = ROOMS_NULL;
@@ -61,7 +61,7 @@ rooms_told_profile(json_t *object, rooms_str_t *name, rooms_str_t *avatar)
 
 
 void
-rooms_told_own(rooms_str_t speaker, rooms_str_t server, rooms_str_t *name,
+rooms_remote_own(rooms_str_t speaker, rooms_str_t server, rooms_str_t *name,
     rooms_str_t *avatar)
 {
     if (!rooms_str_eq(speaker, server)) {
@@ -72,32 +72,32 @@ rooms_told_own(rooms_str_t speaker, rooms_str_t server, rooms_str_t *name,
 
 
 int
-rooms_told_answer(json_t *data, rooms_str_t local, rooms_str_t server,
+rooms_remote_answer(json_t *data, rooms_str_t local, rooms_str_t server,
     rooms_str_t *name, rooms_str_t *avatar)
 {
-    rooms_told_profile(data, name, avatar);
+    rooms_remote_profile(data, name, avatar);
 
     return name->data
-           && rooms_str_eq(rooms_told_str(data, "local_id"), local)
-           && rooms_str_eq(rooms_told_str(data, "server_name"), server)
+           && rooms_str_eq(rooms_remote_str(data, "local_id"), local)
+           && rooms_str_eq(rooms_remote_str(data, "server_name"), server)
            ? 0 : -1;
 }
 
 
 const char *
-rooms_told_member(json_t *member, rooms_told_member_t *m)
+rooms_remote_member(json_t *member, rooms_remote_member_t *m)
 {
     int      membership;
     json_t  *power;
 
-    memset(m, 0, sizeof(rooms_told_member_t));
+    memset(m, 0, sizeof(rooms_remote_member_t));
 
-    if (!rooms_told_fqid(rooms_told_str(member, "fqid"), m)) {
+    if (!rooms_remote_fqid(rooms_remote_str(member, "fqid"), m)) {
         return "has a member without a valid fqid";
     }
 
-    membership = rooms_membership_parse(rooms_told_str(member,
-                                                       "membership"));
+    membership = rooms_membership_parse(rooms_remote_str(member,
+                                                         "membership"));
 
     if (membership < 0) {
         return "has a member without a valid membership";
@@ -115,26 +115,26 @@ rooms_told_member(json_t *member, rooms_told_member_t *m)
         }
 
         m->power = json_integer_value(power);
-        m->joined_at = rooms_time_parse(rooms_told_str(member, "joined_at"));
+        m->joined_at = rooms_time_parse(rooms_remote_str(member, "joined_at"));
 
         if (m->joined_at < 0) {
             return "has a member without a valid joined_at";
         }
     }
 
-    rooms_told_profile(member, &m->name, &m->avatar);
+    rooms_remote_profile(member, &m->name, &m->avatar);
 
     return NULL;
 }
 
 
 static int
-rooms_told_type(rooms_str_t name)
+rooms_remote_type(rooms_str_t name)
 {
     int  i;
 
     if (rooms_str_eq(name, rooms_cstr("swp.room.members"))) {
-        return ROOMS_TOLD_SNAPSHOT;
+        return ROOMS_REMOTE_SNAPSHOT;
     }
 
     for (i = ROOMS_EV_CREATE; i < ROOMS_EV_READ_MARKER; i++) {
@@ -149,7 +149,7 @@ rooms_told_type(rooms_str_t name)
 
 
 static int
-rooms_told_state(rooms_str_t name)
+rooms_remote_state(rooms_str_t name)
 {
     int  i;
 
@@ -165,12 +165,12 @@ rooms_told_state(rooms_str_t name)
 
 
 static const char *
-rooms_told_room(json_t *room, rooms_told_t *told)
+rooms_remote_room(json_t *room, rooms_remote_t *remote)
 {
     int  type, state;
 
-    type = rooms_type_parse(rooms_told_str(room, "room_type"));
-    state = rooms_told_state(rooms_told_str(room, "state"));
+    type = rooms_type_parse(rooms_remote_str(room, "room_type"));
+    state = rooms_remote_state(rooms_remote_str(room, "state"));
 
     if (type != ROOMS_GROUP && type != ROOMS_PUBLIC && type != ROOMS_DM) {
         return "has a room of a type that can't be federated";
@@ -180,36 +180,37 @@ rooms_told_room(json_t *room, rooms_told_t *told)
         return "has a room without a valid state";
     }
 
-    told->has_room = 1;
-    told->room_type = type;
-    told->state = state;
-    told->is_public = json_is_true(json_object_get(room, "is_public"));
-    told->federated = json_is_true(json_object_get(room, "federated"));
-    told->name = rooms_told_str(room, "name");
-    told->topic = rooms_told_str(room, "topic");
-    told->creator = rooms_told_str(room, "creator");
-    told->room_created_at = rooms_time_parse(rooms_told_str(room,
-                                                            "created_at"));
+    remote->has_room = 1;
+    remote->room_type = type;
+    remote->state = state;
+    remote->is_public = json_is_true(json_object_get(room, "is_public"));
+    remote->federated = json_is_true(json_object_get(room, "federated"));
+    remote->name = rooms_remote_str(room, "name");
+    remote->topic = rooms_remote_str(room, "topic");
+    remote->creator = rooms_remote_str(room, "creator");
+    remote->room_created_at = rooms_time_parse(rooms_remote_str(room,
+                                                                "created_at"));
 
-    if (type == ROOMS_PUBLIC && !told->is_public) {
+    if (type == ROOMS_PUBLIC && !remote->is_public) {
         return "has a public room that is not public";
     }
 
     if (type == ROOMS_DM) {
-        told->name = ROOMS_NULL;
+        remote->name = ROOMS_NULL;
 
-    } else if (told->name.data == NULL
-               || rooms_name_check(&told->name) != NULL)
+    } else if (remote->name.data == NULL
+               || rooms_name_check(&remote->name) != NULL)
     {
         return "has a room without a valid name";
     }
 
-    if (told->topic.data && rooms_topic_check(&told->topic) != NULL) {
+    if (remote->topic.data && rooms_topic_check(&remote->topic) != NULL) {
         return "has a room without a valid topic";
     }
 
-    if (told->creator.data == NULL || !rooms_participant_valid(told->creator)
-        || told->room_created_at < 0)
+    if (remote->creator.data == NULL
+        || !rooms_participant_valid(remote->creator)
+        || remote->room_created_at < 0)
     {
         return "has a room without a valid creator or created_at";
     }
@@ -221,111 +222,114 @@ rooms_told_room(json_t *room, rooms_told_t *told)
 /* A snapshot has one part, or several that are sent one after the other. */
 
 static const char *
-rooms_told_snapshot(json_t *event, rooms_told_t *told)
+rooms_remote_snapshot(json_t *event, rooms_remote_t *remote)
 {
     json_t  *part, *n;
 
-    told->complete = told->members
+    remote->complete = remote->members
                      && json_is_true(json_object_get(event, "complete"));
 
-    told->refused = rooms_told_str(event, "refused");
+    remote->refused = rooms_remote_str(event, "refused");
 
-    if (told->refused.data && !rooms_id_valid(told->refused, "evt-")) {
+    if (remote->refused.data && !rooms_id_valid(remote->refused, "evt-")) {
         return "has a refused that is not an event";
     }
 
     part = json_object_get(event, "part");
 
     if (part == NULL) {
-        told->of = told->complete ? told->id : ROOMS_NULL;
+        remote->of = remote->complete ? remote->id : ROOMS_NULL;
         return NULL;
     }
 
-    told->of = rooms_told_str(part, "of");
+    remote->of = rooms_remote_str(part, "of");
     n = json_object_get(part, "n");
 
-    if (told->of.data == NULL || !rooms_id_valid(told->of, "evt-")
+    if (remote->of.data == NULL || !rooms_id_valid(remote->of, "evt-")
         || !json_is_integer(n) || json_integer_value(n) < 0
-        || json_integer_value(n) > ROOMS_TOLD_PARTS)
+        || json_integer_value(n) > ROOMS_REMOTE_PARTS)
     {
         return "is not a valid part of a snapshot";
     }
 
-    told->part = json_integer_value(n);
+    remote->part = json_integer_value(n);
 
     return NULL;
 }
 
 
 const char *
-rooms_told_read(json_t *event, int64_t now, rooms_told_t *told)
+rooms_remote_read(json_t *event, int64_t now, rooms_remote_t *remote)
 {
     json_t      *room;
     const char  *problem;
 
-    memset(told, 0, sizeof(rooms_told_t));
+    memset(remote, 0, sizeof(rooms_remote_t));
 
     if (!json_is_object(event)) {
         return "is not an object";
     }
 
-    told->id = rooms_told_str(event, "id");
+    remote->id = rooms_remote_str(event, "id");
 
-    if (told->id.data == NULL || !rooms_id_valid(told->id, "evt-")) {
-        told->id = ROOMS_NULL;
+    if (remote->id.data == NULL || !rooms_id_valid(remote->id, "evt-")) {
+        remote->id = ROOMS_NULL;
         return "has no valid id";
     }
 
-    told->room = rooms_told_str(event, "room_id");
+    remote->room = rooms_remote_str(event, "room_id");
 
-    if (told->room.data == NULL || !rooms_id_valid(told->room, "room-")) {
+    if (remote->room.data == NULL || !rooms_id_valid(remote->room, "room-")) {
         return "has no valid room_id";
     }
 
-    if (!rooms_told_fqid(rooms_told_str(event, "sender"), &told->sender)) {
+    if (!rooms_remote_fqid(rooms_remote_str(event, "sender"),
+                           &remote->sender))
+    {
         return "has no valid sender";
     }
 
-    rooms_told_profile(json_object_get(event, "profile"), &told->sender.name,
-                       &told->sender.avatar);
+    rooms_remote_profile(json_object_get(event, "profile"),
+                         &remote->sender.name, &remote->sender.avatar);
 
-    told->type = rooms_told_type(rooms_told_str(event, "event_type"));
+    remote->type = rooms_remote_type(rooms_remote_str(event, "event_type"));
 
-    if (told->type < 0) {
+    if (remote->type < 0) {
         return "has an event_type that can't be sent";
     }
 
-    told->content = json_object_get(event, "content");
+    remote->content = json_object_get(event, "content");
 
-    if (!json_is_object(told->content)) {
+    if (!json_is_object(remote->content)) {
         return "has no content";
     }
 
-    if (rooms_content_tree_deep(told->content)) {
+    if (rooms_content_tree_deep(remote->content)) {
         return "has a content that nests more than 64 levels deep";
     }
 
-    told->created_at = rooms_time_parse(rooms_told_str(event, "created_at"));
+    remote->created_at = rooms_time_parse(rooms_remote_str(event,
+                                                           "created_at"));
 
-    if (told->created_at < 0) {
+    if (remote->created_at < 0) {
         return "has no valid created_at";
     }
 
-    if (told->created_at > now + ROOMS_TOLD_AHEAD) {
-        told->created_at = now;
+    if (remote->created_at > now + ROOMS_REMOTE_AHEAD) {
+        remote->created_at = now;
     }
 
-    told->members = json_object_get(event, "members");
+    remote->members = json_object_get(event, "members");
 
-    if (told->members
-        && (!json_is_array(told->members)
-            || json_array_size(told->members) > ROOMS_TOLD_MEMBERS))
+    if (remote->members
+        && (!json_is_array(remote->members)
+            || json_array_size(remote->members) > ROOMS_REMOTE_MEMBERS))
     {
         return "has members that are not an array of at most 100";
     }
 
-    problem = told->type == ROOMS_TOLD_SNAPSHOT
-              ? rooms_told_snapshot(event, told) : NULL;
+    problem = remote->type == ROOMS_REMOTE_SNAPSHOT
+              ? rooms_remote_snapshot(event, remote) : NULL;
 
     if (problem) {
         return problem;
@@ -334,17 +338,17 @@ rooms_told_read(json_t *event, int64_t now, rooms_told_t *told)
     room = json_object_get(event, "as_of");
 
     if (json_is_integer(room) && json_integer_value(room) > 0) {
-        told->as_of = json_integer_value(room);
+        remote->as_of = json_integer_value(room);
     }
 
     room = json_object_get(event, "room");
 
-    return room ? rooms_told_room(room, told) : NULL;
+    return room ? rooms_remote_room(room, remote) : NULL;
 }
 
 
 static const unsigned char *
-rooms_told_space(const unsigned char *p, const unsigned char *end)
+rooms_remote_space(const unsigned char *p, const unsigned char *end)
 {
     while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')) {
         p++;
@@ -357,7 +361,7 @@ rooms_told_space(const unsigned char *p, const unsigned char *end)
 /* The position after a string's closing quote; NULL: unterminated. */
 
 static const unsigned char *
-rooms_told_quoted(const unsigned char *p, const unsigned char *end)
+rooms_remote_quoted(const unsigned char *p, const unsigned char *end)
 {
     for (p++; p < end && *p != '"'; p++) {
         if (*p == '\\') {
@@ -375,7 +379,7 @@ rooms_told_quoted(const unsigned char *p, const unsigned char *end)
  */
 
 static const unsigned char *
-rooms_told_skip(const unsigned char *p, const unsigned char *end)
+rooms_remote_skip(const unsigned char *p, const unsigned char *end)
 {
     size_t  depth;
 
@@ -384,7 +388,7 @@ rooms_told_skip(const unsigned char *p, const unsigned char *end)
         switch (*p) {
 
         case '"':
-            p = rooms_told_quoted(p, end);
+            p = rooms_remote_quoted(p, end);
             continue;
 
         case '{':
@@ -416,40 +420,40 @@ rooms_told_skip(const unsigned char *p, const unsigned char *end)
 
 
 int
-rooms_told_find(rooms_str_t object, const char *key, rooms_str_t *value)
+rooms_remote_find(rooms_str_t object, const char *key, rooms_str_t *value)
 {
     rooms_str_t           name;
     const unsigned char  *p, *end, *after;
 
     end = object.data + object.len;
-    p = object.data ? rooms_told_space(object.data, end) : end;
+    p = object.data ? rooms_remote_space(object.data, end) : end;
 
     if (p == end || *p != '{') {
         return -1;
     }
 
     for ( ;; ) {
-        p = rooms_told_space(p + 1, end);
+        p = rooms_remote_space(p + 1, end);
 
         if (p == end || *p != '"') {
             return p < end && *p == '}' ? 0 : -1;
         }
 
-        after = rooms_told_quoted(p, end);
+        after = rooms_remote_quoted(p, end);
 
         if (after == NULL) {
             return -1;
         }
 
         name = (rooms_str_t) { after - p - 2, p + 1 };
-        p = rooms_told_space(after, end);
+        p = rooms_remote_space(after, end);
 
         if (p == end || *p != ':') {
             return -1;
         }
 
-        p = rooms_told_space(p + 1, end);
-        after = rooms_told_skip(p, end);
+        p = rooms_remote_space(p + 1, end);
+        after = rooms_remote_skip(p, end);
 
         if (after == NULL) {
             return -1;
@@ -470,24 +474,24 @@ rooms_told_find(rooms_str_t object, const char *key, rooms_str_t *value)
 
 
 int
-rooms_told_piece(rooms_str_t *array, rooms_str_t *value)
+rooms_remote_piece(rooms_str_t *array, rooms_str_t *value)
 {
     const unsigned char  *p, *end, *after;
 
     end = array->data + array->len;
-    p = array->data ? rooms_told_space(array->data, end) : end;
+    p = array->data ? rooms_remote_space(array->data, end) : end;
 
     if (p == end || (*p != '[' && *p != ',')) {
         return p < end && *p == ']' ? 0 : -1;
     }
 
-    p = rooms_told_space(p + 1, end);
+    p = rooms_remote_space(p + 1, end);
 
     if (p < end && *p == ']') {
         return 0;
     }
 
-    after = rooms_told_skip(p, end);
+    after = rooms_remote_skip(p, end);
 
     if (after == NULL) {
         return -1;
@@ -503,7 +507,7 @@ rooms_told_piece(rooms_str_t *array, rooms_str_t *value)
 /* The time stays at its place in the id, since ids sort by it. */
 
 size_t
-rooms_told_room_id(rooms_str_t home, rooms_str_t id, unsigned char *dst)
+rooms_remote_room_id(rooms_str_t home, rooms_str_t id, unsigned char *dst)
 {
     size_t                    len, prefix;
     unsigned char             hash[crypto_hash_sha256_BYTES];
@@ -529,18 +533,18 @@ rooms_told_room_id(rooms_str_t home, rooms_str_t id, unsigned char *dst)
 
 
 int
-rooms_told_room_made(rooms_str_t id)
+rooms_remote_room_made(rooms_str_t id)
 {
     return id.len && id.data[id.len - 1] == '_';
 }
 
 
 rooms_str_t
-rooms_told_id(rooms_str_t event)
+rooms_remote_id(rooms_str_t event)
 {
     rooms_str_t  id;
 
-    if (rooms_told_find(event, "id", &id) != 1) {
+    if (rooms_remote_find(event, "id", &id) != 1) {
         return ROOMS_NULL;
     }
 
@@ -560,7 +564,7 @@ rooms_told_id(rooms_str_t event)
 
 
 int
-rooms_told_ref(rooms_str_t s, rooms_str_t *id, rooms_str_t *server)
+rooms_remote_ref(rooms_str_t s, rooms_str_t *id, rooms_str_t *server)
 {
     const unsigned char  *colon;
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "rooms_past.h"
-#include "rooms_told.h"
+#include "rooms_remote.h"
 
 
 #define NOW  INT64_C(1700000000000)
@@ -58,23 +58,23 @@ peers(rooms_str_t s)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    size_t                i;
-    json_t               *event, *names, *content;
-    rooms_str_t           room, id, server, text, array, value;
-    rooms_past_t          past;
-    rooms_told_t          told;
-    rooms_told_member_t   m;
+    size_t                 i;
+    json_t                *event, *names, *content;
+    rooms_str_t            room, id, server, text, array, value;
+    rooms_past_t           past;
+    rooms_remote_t         remote;
+    rooms_remote_member_t  m;
 
     peers((rooms_str_t) { size, data });
-    (void) rooms_told_ref((rooms_str_t) { size, data }, &id, &server);
+    (void) rooms_remote_ref((rooms_str_t) { size, data }, &id, &server);
 
     /* splitting unparsed text must stay inside it */
 
     text = (rooms_str_t) { size, data };
-    (void) rooms_told_id(text);
+    (void) rooms_remote_id(text);
 
-    if (rooms_told_find(text, "events", &array) == 1) {
-        while (rooms_told_piece(&array, &value) == 1) {
+    if (rooms_remote_find(text, "events", &array) == 1) {
+        while (rooms_remote_piece(&array, &value) == 1) {
             if (value.data < data || value.data + value.len > data + size) {
                 abort();
             }
@@ -90,22 +90,23 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     room = (rooms_str_t) rooms_string("room-1");
 
-    if (rooms_told_read(event, NOW, &told) == NULL) {
+    if (rooms_remote_read(event, NOW, &remote) == NULL) {
 
-        if (!rooms_id_valid(told.id, "evt-") || told.created_at < 0
-            || told.created_at > NOW + 300000
-            || !json_is_object(told.content))
+        if (!rooms_id_valid(remote.id, "evt-") || remote.created_at < 0
+            || remote.created_at > NOW + 300000
+            || !json_is_object(remote.content))
         {
             abort();
         }
 
-        valid(told.name);
-        valid(told.topic);
-        valid(told.sender.name);
+        valid(remote.name);
+        valid(remote.topic);
+        valid(remote.sender.name);
 
-        for (i = 0; i < json_array_size(told.members); i++) {
+        for (i = 0; i < json_array_size(remote.members); i++) {
 
-            if (rooms_told_member(json_array_get(told.members, i), &m) == NULL
+            if (rooms_remote_member(json_array_get(remote.members, i), &m)
+                == NULL
                 && (m.power < 0 || m.power > ROOMS_POWER_MAX
                     || !rooms_participant_valid(m.fqid)))
             {

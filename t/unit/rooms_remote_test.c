@@ -6,7 +6,7 @@
 /* The form of an event from another server. */
 
 #include "rooms_test.h"
-#include "rooms_told.h"
+#include "rooms_remote.h"
 
 
 #define EVENT                                                                 \
@@ -21,7 +21,7 @@
 
 
 static const char *
-told_with(const char *change, rooms_told_t *told)
+remote_with(const char *change, rooms_remote_t *remote)
 {
     json_t      *event, *more;
     const char  *problem;
@@ -34,7 +34,7 @@ told_with(const char *change, rooms_told_t *told)
     json_object_update(event, more);
     json_decref(more);
 
-    problem = rooms_told_read(event, NOW, told);
+    problem = rooms_remote_read(event, NOW, remote);
 
     json_decref(event);
 
@@ -45,62 +45,62 @@ told_with(const char *change, rooms_told_t *told)
 static void
 good(void **state)
 {
-    json_t        *event;
-    rooms_told_t   told;
+    json_t         *event;
+    rooms_remote_t  remote;
 
     (void) state;
 
     event = json_loads(EVENT, 0, NULL);
 
-    assert_null(rooms_told_read(event, NOW, &told));
-    assert_true(rooms_str_eq(told.id, rooms_cstr("evt-1")));
-    assert_true(rooms_str_eq(told.sender.server, rooms_cstr("b.example")));
-    assert_true(rooms_str_eq(told.sender.local, rooms_cstr("bob")));
-    assert_int_equal(told.type, ROOMS_EV_MESSAGE);
-    assert_int_equal(told.has_room, 0);
-    assert_int_equal(told.created_at, INT64_C(1700000000000));
+    assert_null(rooms_remote_read(event, NOW, &remote));
+    assert_true(rooms_str_eq(remote.id, rooms_cstr("evt-1")));
+    assert_true(rooms_str_eq(remote.sender.server, rooms_cstr("b.example")));
+    assert_true(rooms_str_eq(remote.sender.local, rooms_cstr("bob")));
+    assert_int_equal(remote.type, ROOMS_EV_MESSAGE);
+    assert_int_equal(remote.has_room, 0);
+    assert_int_equal(remote.created_at, INT64_C(1700000000000));
 
     json_decref(event);
 
-    assert_null(told_with("{\"room\":" ROOM "}", &told));
-    assert_int_equal(told.has_room, 1);
-    assert_int_equal(told.room_type, ROOMS_GROUP);
-    assert_null(told_with("{\"event_type\":\"swp.room.members\","
-                          "\"complete\":true,\"members\":[]}", &told));
-    assert_int_equal(told.type, ROOMS_TOLD_SNAPSHOT);
-    assert_int_equal(told.complete, 1);
-    assert_non_null(told.of.data);
-    assert_int_equal(told.part, 0);
-    assert_null(told.refused.data);
-    assert_null(told_with("{\"event_type\":\"swp.room.members\","
-                          "\"part\":{\"of\":\"evt-0\",\"n\":7},"
-                          "\"refused\":\"evt-3\",\"members\":[]}", &told));
-    assert_int_equal(told.complete, 0);
-    assert_non_null(told.of.data);
-    assert_int_equal(told.part, 7);
-    assert_non_null(told.refused.data);
-    assert_null(told_with("{\"event_type\":\"swp.room.members\","
-                          "\"members\":[]}", &told));
-    assert_null(told.of.data);
+    assert_null(remote_with("{\"room\":" ROOM "}", &remote));
+    assert_int_equal(remote.has_room, 1);
+    assert_int_equal(remote.room_type, ROOMS_GROUP);
+    assert_null(remote_with("{\"event_type\":\"swp.room.members\","
+                            "\"complete\":true,\"members\":[]}", &remote));
+    assert_int_equal(remote.type, ROOMS_REMOTE_SNAPSHOT);
+    assert_int_equal(remote.complete, 1);
+    assert_non_null(remote.of.data);
+    assert_int_equal(remote.part, 0);
+    assert_null(remote.refused.data);
+    assert_null(remote_with("{\"event_type\":\"swp.room.members\","
+                            "\"part\":{\"of\":\"evt-0\",\"n\":7},"
+                            "\"refused\":\"evt-3\",\"members\":[]}", &remote));
+    assert_int_equal(remote.complete, 0);
+    assert_non_null(remote.of.data);
+    assert_int_equal(remote.part, 7);
+    assert_non_null(remote.refused.data);
+    assert_null(remote_with("{\"event_type\":\"swp.room.members\","
+                            "\"members\":[]}", &remote));
+    assert_null(remote.of.data);
 
     /* a clock that is ahead by years */
 
-    assert_null(told_with("{\"created_at\":\"2099-01-01T00:00:00Z\"}",
-                          &told));
-    assert_int_equal(told.created_at, NOW);
+    assert_null(remote_with("{\"created_at\":\"2099-01-01T00:00:00Z\"}",
+                            &remote));
+    assert_int_equal(remote.created_at, NOW);
 
     /* only a snapshot can be complete */
 
-    assert_null(told_with("{\"complete\":true,\"members\":[]}", &told));
-    assert_int_equal(told.complete, 0);
+    assert_null(remote_with("{\"complete\":true,\"members\":[]}", &remote));
+    assert_int_equal(remote.complete, 0);
 }
 
 
 static void
 bad(void **state)
 {
-    size_t        i;
-    rooms_told_t  told;
+    size_t          i;
+    rooms_remote_t  remote;
 
     static const char *const  changes[] = {
         "{\"id\":1}", "{\"id\":\"room-1\"}", "{\"id\":\"evt-a b\"}",
@@ -144,21 +144,21 @@ bad(void **state)
 
     for (i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 
-        if (told_with(changes[i], &told) == NULL) {
+        if (remote_with(changes[i], &remote) == NULL) {
             fail_msg("taken: %s", changes[i]);
         }
     }
 
-    assert_non_null(rooms_told_read(NULL, NOW, &told));
+    assert_non_null(rooms_remote_read(NULL, NOW, &remote));
 }
 
 
 static void
 members(void **state)
 {
-    size_t               i;
-    json_t              *member;
-    rooms_told_member_t  m;
+    size_t                 i;
+    json_t                *member;
+    rooms_remote_member_t  m;
 
     static const char *const  wrong[] = {
         "7", "{}", "{\"fqid\":\"@a:b.c\"}",
@@ -179,7 +179,7 @@ members(void **state)
     for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         member = json_loads(wrong[i], JSON_DECODE_ANY, NULL);
 
-        if (rooms_told_member(member, &m) == NULL) {
+        if (rooms_remote_member(member, &m) == NULL) {
             fail_msg("taken: %s", wrong[i]);
         }
 
@@ -190,7 +190,7 @@ members(void **state)
                         "\"power_level\":100,\"display_name\":\"a\\nb\","
                         "\"avatar_url\":\"http://x\"}", 0, NULL);
 
-    assert_null(rooms_told_member(member, &m));
+    assert_null(rooms_remote_member(member, &m));
     assert_int_equal(m.membership, ROOMS_INVITE);
     assert_int_equal(m.power, 0);
     assert_null(m.name.data);
@@ -207,18 +207,18 @@ references(void **state)
 
     (void) state;
 
-    assert_int_equal(rooms_told_ref(rooms_cstr("evt-1:b.example:8448"), &id,
-                                    &server), 0);
+    assert_int_equal(rooms_remote_ref(rooms_cstr("evt-1:b.example:8448"), &id,
+                                      &server), 0);
     assert_true(rooms_str_eq(id, rooms_cstr("evt-1")));
     assert_true(rooms_str_eq(server, rooms_cstr("b.example:8448")));
 
-    assert_int_equal(rooms_told_ref(rooms_cstr("evt-1"), &id, &server), -1);
-    assert_int_equal(rooms_told_ref(rooms_cstr("evt-1:"), &id, &server), -1);
-    assert_int_equal(rooms_told_ref(rooms_cstr(":b.example"), &id, &server),
+    assert_int_equal(rooms_remote_ref(rooms_cstr("evt-1"), &id, &server), -1);
+    assert_int_equal(rooms_remote_ref(rooms_cstr("evt-1:"), &id, &server), -1);
+    assert_int_equal(rooms_remote_ref(rooms_cstr(":b.example"), &id, &server),
                      -1);
-    assert_int_equal(rooms_told_ref(rooms_cstr("evt-1:/etc"), &id, &server),
+    assert_int_equal(rooms_remote_ref(rooms_cstr("evt-1:/etc"), &id, &server),
                      -1);
-    assert_int_equal(rooms_told_ref(ROOMS_NULL, &id, &server), -1);
+    assert_int_equal(rooms_remote_ref(ROOMS_NULL, &id, &server), -1);
 }
 
 
@@ -231,44 +231,44 @@ pieces(void **state)
 
     (void) state;
 
-    assert_int_equal(rooms_told_find(rooms_cstr(" { \"a\" : [1,{\"b\":\"]\"}]"
-                                                " , \"b\" : \"\\\"}\" } "),
-                                     "b", &value), 1);
+    assert_int_equal(rooms_remote_find(rooms_cstr(" { \"a\" : [1,{\"b\":\"]\"}]"
+                                                  " , \"b\" : \"\\\"}\" } "),
+                                       "b", &value), 1);
     assert_true(rooms_str_eq(value, rooms_cstr("\"\\\"}\" ")));
-    assert_int_equal(rooms_told_find(rooms_cstr("{\"a\":1}"), "b", &value),
+    assert_int_equal(rooms_remote_find(rooms_cstr("{\"a\":1}"), "b", &value),
                      0);
-    assert_int_equal(rooms_told_find(rooms_cstr("{}"), "b", &value), 0);
-    assert_int_equal(rooms_told_find(rooms_cstr("{\"a\":1]"), "b", &value),
+    assert_int_equal(rooms_remote_find(rooms_cstr("{}"), "b", &value), 0);
+    assert_int_equal(rooms_remote_find(rooms_cstr("{\"a\":1]"), "b", &value),
                      -1);
-    assert_int_equal(rooms_told_find(rooms_cstr("{\"a\":[1"), "b", &value),
+    assert_int_equal(rooms_remote_find(rooms_cstr("{\"a\":[1"), "b", &value),
                      -1);
-    assert_int_equal(rooms_told_find(rooms_cstr("{\"a\":\"\\\""), "b",
-                                     &value), -1);
-    assert_int_equal(rooms_told_find(rooms_cstr("[]"), "b", &value), -1);
-    assert_int_equal(rooms_told_find(rooms_cstr(""), "b", &value), -1);
-    assert_int_equal(rooms_told_find(ROOMS_NULL, "b", &value), -1);
+    assert_int_equal(rooms_remote_find(rooms_cstr("{\"a\":\"\\\""), "b",
+                                       &value), -1);
+    assert_int_equal(rooms_remote_find(rooms_cstr("[]"), "b", &value), -1);
+    assert_int_equal(rooms_remote_find(rooms_cstr(""), "b", &value), -1);
+    assert_int_equal(rooms_remote_find(ROOMS_NULL, "b", &value), -1);
 
     array = rooms_cstr("[ {\"a\":[1,2]} ,nothing, \"],\"]");
-    assert_int_equal(rooms_told_piece(&array, &value), 1);
+    assert_int_equal(rooms_remote_piece(&array, &value), 1);
     assert_true(rooms_str_eq(value, rooms_cstr("{\"a\":[1,2]} ")));
-    assert_int_equal(rooms_told_piece(&array, &value), 1);
+    assert_int_equal(rooms_remote_piece(&array, &value), 1);
     assert_true(rooms_str_eq(value, rooms_cstr("nothing")));
-    assert_int_equal(rooms_told_piece(&array, &value), 1);
+    assert_int_equal(rooms_remote_piece(&array, &value), 1);
     assert_true(rooms_str_eq(value, rooms_cstr("\"],\"")));
-    assert_int_equal(rooms_told_piece(&array, &value), 0);
+    assert_int_equal(rooms_remote_piece(&array, &value), 0);
 
     array = rooms_cstr("[]");
-    assert_int_equal(rooms_told_piece(&array, &value), 0);
+    assert_int_equal(rooms_remote_piece(&array, &value), 0);
     array = rooms_cstr("[1");
-    assert_int_equal(rooms_told_piece(&array, &value), -1);
+    assert_int_equal(rooms_remote_piece(&array, &value), -1);
     array = rooms_cstr("{}");
-    assert_int_equal(rooms_told_piece(&array, &value), -1);
+    assert_int_equal(rooms_remote_piece(&array, &value), -1);
 
-    assert_true(rooms_str_eq(rooms_told_id(rooms_cstr(
+    assert_true(rooms_str_eq(rooms_remote_id(rooms_cstr(
                                  "{\"x\":[[],\"id\":1],\"id\": \"evt-1\" }")),
                              rooms_cstr("evt-1")));
-    assert_null(rooms_told_id(rooms_cstr("{\"id\":\"evt-/\"}")).data);
-    assert_null(rooms_told_id(rooms_cstr("{\"id\":1}")).data);
+    assert_null(rooms_remote_id(rooms_cstr("{\"id\":\"evt-/\"}")).data);
+    assert_null(rooms_remote_id(rooms_cstr("{\"id\":1}")).data);
 }
 
 
@@ -278,30 +278,30 @@ static void
 rooms(void **state)
 {
     size_t         len;
-    unsigned char  one[ROOMS_TOLD_ROOM], two[ROOMS_TOLD_ROOM];
+    unsigned char  one[ROOMS_REMOTE_ROOM], two[ROOMS_REMOTE_ROOM];
     rooms_str_t    id;
 
     (void) state;
 
     id = rooms_cstr("room-01m8764sm32vxf8t6eezfa7ss0");
 
-    len = rooms_told_room_id(rooms_cstr("b"), id, one);
-    assert_int_equal(len, ROOMS_TOLD_ROOM);
+    len = rooms_remote_room_id(rooms_cstr("b"), id, one);
+    assert_int_equal(len, ROOMS_REMOTE_ROOM);
     assert_memory_equal(one, id.data, 15);
     assert_memory_not_equal(one, id.data, 31);
     assert_true(rooms_id_valid((rooms_str_t) { len, one }, "room-"));
-    assert_true(rooms_told_room_made((rooms_str_t) { len, one }));
-    assert_false(rooms_told_room_made(id));
+    assert_true(rooms_remote_room_made((rooms_str_t) { len, one }));
+    assert_false(rooms_remote_room_made(id));
 
-    (void) rooms_told_room_id(rooms_cstr("b"), id, two);
+    (void) rooms_remote_room_id(rooms_cstr("b"), id, two);
     assert_memory_equal(one, two, len);
-    (void) rooms_told_room_id(rooms_cstr("c"), id, two);
+    (void) rooms_remote_room_id(rooms_cstr("c"), id, two);
     assert_memory_not_equal(one, two, len);
 
     /* an id of another form has no time to keep */
 
-    assert_int_equal(rooms_told_room_id(rooms_cstr("b"), rooms_cstr("room-1"),
-                                        one), ROOMS_TOLD_ROOM);
+    assert_int_equal(rooms_remote_room_id(rooms_cstr("b"), rooms_cstr("room-1"),
+                                          one), ROOMS_REMOTE_ROOM);
     assert_memory_equal(one, "room-0000000000", 15);
 }
 
@@ -318,23 +318,23 @@ own(void **state)
 
     name = rooms_cstr("Carl");
     avatar = rooms_cstr("https://c/a");
-    rooms_told_own(rooms_cstr("c"), rooms_cstr("c"), &name, &avatar);
+    rooms_remote_own(rooms_cstr("c"), rooms_cstr("c"), &name, &avatar);
     assert_true(rooms_str_eq(name, rooms_cstr("Carl")));
-    rooms_told_own(rooms_cstr("b"), rooms_cstr("c"), &name, &avatar);
+    rooms_remote_own(rooms_cstr("b"), rooms_cstr("c"), &name, &avatar);
     assert_null(name.data);
     assert_null(avatar.data);
 
     answer = json_pack("{s:s,s:s,s:s}", "local_id", "carl", "server_name",
                        "c", "display_name", "Carl");
-    assert_int_equal(rooms_told_answer(answer, rooms_cstr("carl"),
-                                       rooms_cstr("c"), &name, &avatar), 0);
-    assert_int_equal(rooms_told_answer(answer, rooms_cstr("cid"),
-                                       rooms_cstr("c"), &name, &avatar), -1);
-    assert_int_equal(rooms_told_answer(answer, rooms_cstr("carl"),
-                                       rooms_cstr("b"), &name, &avatar), -1);
+    assert_int_equal(rooms_remote_answer(answer, rooms_cstr("carl"),
+                                         rooms_cstr("c"), &name, &avatar), 0);
+    assert_int_equal(rooms_remote_answer(answer, rooms_cstr("cid"),
+                                         rooms_cstr("c"), &name, &avatar), -1);
+    assert_int_equal(rooms_remote_answer(answer, rooms_cstr("carl"),
+                                         rooms_cstr("b"), &name, &avatar), -1);
     json_decref(answer);
-    assert_int_equal(rooms_told_answer(NULL, rooms_cstr("carl"),
-                                       rooms_cstr("c"), &name, &avatar), -1);
+    assert_int_equal(rooms_remote_answer(NULL, rooms_cstr("carl"),
+                                         rooms_cstr("c"), &name, &avatar), -1);
 }
 
 
