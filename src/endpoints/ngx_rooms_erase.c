@@ -170,9 +170,9 @@ ngx_rooms_erase_ask_news(ngx_rooms_offwalk_t *w)
     (void) ngx_rooms_ask(b, &w->keys,
                          "ZRANGEBYSCORE %k (%d +inf WITHSCORES LIMIT 0 %d",
                          NGX_ROOMS_KEY_USER_NEWS, w->id, (int64_t) w->room_at,
-                         (int64_t) NGX_ROOMS_WALK_ROOMS);
+                         (int64_t) NGX_ROOMS_OFFWALK_ROOMS);
 
-    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_NEWS);
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_NEWS);
 }
 
 
@@ -220,7 +220,7 @@ ngx_rooms_erase_news(ngx_rooms_offwalk_t *w, redisReply *news)
         return NGX_ERROR;
     }
 
-    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_ROOM);
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_ROOM);
 }
 
 
@@ -235,7 +235,7 @@ ngx_rooms_erase_ask_page(ngx_rooms_offwalk_t *w)
         return NGX_ERROR;
     }
 
-    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_PAGE);
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_PAGE);
 }
 
 
@@ -300,7 +300,7 @@ ngx_rooms_erase_ask_waiting(ngx_rooms_offwalk_t *w)
     }
 
     return b->commands.nelts ? ngx_rooms_offwalk_send(w,
-                                                      NGX_ROOMS_WALK_WAITING)
+                                                      NGX_ROOMS_OFFWALK_WAITING)
                              : ngx_rooms_erase_ask_page(w);
 }
 
@@ -466,9 +466,9 @@ ngx_rooms_erase_ask_answers(ngx_rooms_offwalk_t *w)
 
     (void) ngx_rooms_ask(b, &w->keys, "ZRANGE %k 0 %d",
                          NGX_ROOMS_KEY_USER_ANSWERS, w->id,
-                         (int64_t) (NGX_ROOMS_WALK_ROOMS - 1));
+                         (int64_t) (NGX_ROOMS_OFFWALK_ROOMS - 1));
 
-    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_ANSWERS);
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_ANSWERS);
 }
 
 
@@ -524,7 +524,7 @@ ngx_rooms_erase_ask_files(ngx_rooms_offwalk_t *w)
                              : ngx_rooms_s("0"),
                              ngx_rooms_s("COUNT"), ngx_rooms_s("500"));
 
-    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_FILES);
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_FILES);
 }
 
 
@@ -533,7 +533,7 @@ ngx_rooms_erase_files(ngx_rooms_offwalk_t *w, redisReply *reply)
 {
     ngx_uint_t                   i;
     redisReply                  *page;
-    rooms_str_t                  cursor, row, argv[2 + NGX_ROOMS_WALK_MEDIA];
+    rooms_str_t                  cursor, row, argv[2 + NGX_ROOMS_OFFWALK_MEDIA];
     ngx_rooms_batch_t           *b;
     ngx_rooms_offwalk_medium_t  *m;
 
@@ -544,7 +544,7 @@ ngx_rooms_erase_files(ngx_rooms_offwalk_t *w, redisReply *reply)
         return NGX_ERROR;
     }
 
-    for (i = 0; i + 1 < page->elements && w->nmedia < NGX_ROOMS_WALK_MEDIA;
+    for (i = 0; i + 1 < page->elements && w->nmedia < NGX_ROOMS_OFFWALK_MEDIA;
          i += 2)
     {
         row = ngx_rooms_reply_str(page->element[i + 1]);
@@ -589,7 +589,7 @@ ngx_rooms_erase_files(ngx_rooms_offwalk_t *w, redisReply *reply)
         return NGX_ERROR;
     }
 
-    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_CONTENTS);
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_CONTENTS);
 }
 
 
@@ -671,7 +671,7 @@ ngx_rooms_erase_ask_outboxes(ngx_rooms_offwalk_t *w)
     (void) ngx_rooms_ask(b, &w->keys, "ZCARD %k", NGX_ROOMS_KEY_OUTBOXES,
                          ROOMS_NULL);
 
-    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_OUTBOXES);
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_OUTBOXES);
 }
 
 
@@ -760,28 +760,28 @@ ngx_rooms_erase_advance(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
 {
     switch (w->state) {
 
-    case NGX_ROOMS_WALK_NEWS:
+    case NGX_ROOMS_OFFWALK_NEWS:
         return ngx_rooms_erase_news(w, b->replies[0]);
 
-    case NGX_ROOMS_WALK_ROOM:
+    case NGX_ROOMS_OFFWALK_ROOM:
         return ngx_rooms_erase_room(w, b->replies[0]);
 
-    case NGX_ROOMS_WALK_WAITING:
+    case NGX_ROOMS_OFFWALK_WAITING:
         return ngx_rooms_erase_waiting(w, b);
 
-    case NGX_ROOMS_WALK_PAGE:
+    case NGX_ROOMS_OFFWALK_PAGE:
         return ngx_rooms_erase_page(w, b->replies[0]);
 
-    case NGX_ROOMS_WALK_ANSWERS:
+    case NGX_ROOMS_OFFWALK_ANSWERS:
         return ngx_rooms_erase_answers(w, b->replies[0]);
 
-    case NGX_ROOMS_WALK_FILES:
+    case NGX_ROOMS_OFFWALK_FILES:
         return ngx_rooms_erase_files(w, b->replies[0]);
 
-    case NGX_ROOMS_WALK_CONTENTS:
+    case NGX_ROOMS_OFFWALK_CONTENTS:
         return ngx_rooms_erase_contents(w, b->replies[0]);
 
-    case NGX_ROOMS_WALK_OUTBOXES:
+    case NGX_ROOMS_OFFWALK_OUTBOXES:
         return ngx_rooms_erase_local(w, b->replies[0]);
 
     default:

@@ -26,10 +26,10 @@
 #include "ngx_rooms_offboard_walk.h"
 
 
-#define NGX_ROOMS_WALK_IDLE     1000       /* to 2000 ms */
-#define NGX_ROOMS_WALK_STEPS     500       /* per turn, then other tenants
+#define NGX_ROOMS_OFFWALK_IDLE    1000     /* to 2000 ms */
+#define NGX_ROOMS_OFFWALK_STEPS    500     /* per turn, then other tenants
                                               get theirs */
-#define NGX_ROOMS_WALK_TENANTS   100
+#define NGX_ROOMS_OFFWALK_TENANTS  100
 
 
 static void ngx_rooms_offwalk_timer(ngx_event_t *ev);
@@ -137,7 +137,7 @@ ngx_rooms_offboard_init_worker(ngx_array_t *walks, ngx_cycle_t *cycle)
         w[i].timer.log = cycle->log;
         w[i].timer.cancelable = 1;
 
-        ngx_add_timer(&w[i].timer, 1 + ngx_random() % NGX_ROOMS_WALK_IDLE);
+        ngx_add_timer(&w[i].timer, 1 + ngx_random() % NGX_ROOMS_OFFWALK_IDLE);
     }
 }
 
@@ -233,7 +233,7 @@ ngx_rooms_offwalk_end(ngx_rooms_offwalk_t *w, ngx_msec_t pause)
 static ngx_msec_t
 ngx_rooms_offwalk_idle(void)
 {
-    return NGX_ROOMS_WALK_IDLE + ngx_random() % NGX_ROOMS_WALK_IDLE;
+    return NGX_ROOMS_OFFWALK_IDLE + ngx_random() % NGX_ROOMS_OFFWALK_IDLE;
 }
 
 
@@ -299,11 +299,11 @@ ngx_rooms_offwalk_timer(ngx_event_t *ev)
     if (b) {
         (void) ngx_rooms_ask(b, &w->keys, "ZRANGE %k 0 %d",
                              NGX_ROOMS_KEY_TENANTS, ROOMS_NULL,
-                             (int64_t) (NGX_ROOMS_WALK_TENANTS - 1));
+                             (int64_t) (NGX_ROOMS_OFFWALK_TENANTS - 1));
     }
 
     if (b == NULL
-        || ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_TENANT) != NGX_AGAIN)
+        || ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_TENANT) != NGX_AGAIN)
     {
         ngx_rooms_offwalk_end(w, ngx_rooms_offwalk_idle());
     }
@@ -418,7 +418,7 @@ ngx_rooms_offwalk_lease(ngx_rooms_offwalk_t *w)
         return NGX_ERROR;
     }
 
-    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_LEASE);
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_LEASE);
 }
 
 
@@ -443,14 +443,14 @@ ngx_rooms_offwalk_due(ngx_rooms_offwalk_t *w)
                              ngx_rooms_s("1"));
     (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"), key);
 
-    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_DUE);
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_DUE);
 }
 
 
 ngx_int_t
 ngx_rooms_offwalk_step(ngx_rooms_offwalk_t *w)
 {
-    if (++w->steps > NGX_ROOMS_WALK_STEPS || ngx_exiting) {
+    if (++w->steps > NGX_ROOMS_OFFWALK_STEPS || ngx_exiting) {
         return NGX_OK;
     }
 
@@ -493,7 +493,7 @@ ngx_rooms_offwalk_nobody(ngx_rooms_offwalk_t *w, int64_t listed)
     (void) ngx_rooms_ask(b, &w->keys, "ZREM %k %s", NGX_ROOMS_KEY_TENANTS,
                          ROOMS_NULL, w->announced);
 
-    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_DROP);
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_DROP);
 }
 
 
@@ -531,7 +531,7 @@ ngx_rooms_offwalk_who(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *due)
     (void) ngx_rooms_ask(b, &w->keys, "HGET %k %s", NGX_ROOMS_KEY_SCIM,
                          ROOMS_NULL, w->id);
 
-    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_WHO);
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_WHO);
 }
 
 
@@ -610,7 +610,7 @@ ngx_rooms_offwalk_commit(ngx_rooms_offwalk_t *w)
 
     w->whole = 0;
 
-    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_COMMIT);
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_COMMIT);
 }
 
 
@@ -663,18 +663,13 @@ ngx_rooms_offwalk_leave(ngx_rooms_offwalk_t *w)
         return NGX_ERROR;
     }
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYLEX"),
-                             ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_USER_ROOMS,
-                                           w->id),
-                             w->after_len
-                             ? ngx_rooms_join(w->pool, ngx_rooms_s("("),
-                                              { w->after_len, w->after })
-                             : ngx_rooms_s("-"),
-                             ngx_rooms_s("+"), ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"),
-                             ngx_rooms_number(w->pool, NGX_ROOMS_WALK_ROOMS));
+    (void) ngx_rooms_ask(b, &w->keys, "ZRANGEBYLEX %k %s%s + LIMIT 0 %d",
+                         NGX_ROOMS_KEY_USER_ROOMS, w->id,
+                         w->after_len ? ngx_rooms_s("(") : ngx_rooms_s("-"),
+                         (rooms_str_t) { w->after_len, w->after },
+                         (int64_t) NGX_ROOMS_OFFWALK_ROOMS);
 
-    return ngx_rooms_offwalk_send(w, NGX_ROOMS_WALK_LEAVE);
+    return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_LEAVE);
 }
 
 
@@ -685,7 +680,7 @@ ngx_rooms_offwalk_leaves(ngx_rooms_offwalk_t *w, redisReply *rooms)
     rooms_str_t                  room;
     ngx_rooms_offwalk_errand_t  *e;
 
-    w->more = rooms->elements == NGX_ROOMS_WALK_ROOMS;
+    w->more = rooms->elements == NGX_ROOMS_OFFWALK_ROOMS;
 
     for (i = 0; i < rooms->elements; i++) {
         room = ngx_rooms_reply_str(rooms->element[i]);
@@ -714,7 +709,7 @@ ngx_rooms_offwalk_paged(ngx_rooms_offwalk_t *w)
 {
     ngx_rooms_offwalk_errand_t  *e;
 
-    if (w->state != NGX_ROOMS_WALK_LEAVE) {
+    if (w->state != NGX_ROOMS_OFFWALK_LEAVE) {
         return ngx_rooms_erase_paged(w);
     }
 
@@ -858,10 +853,10 @@ ngx_rooms_offwalk_advance(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
 
     switch (w->state) {
 
-    case NGX_ROOMS_WALK_TENANT:
+    case NGX_ROOMS_OFFWALK_TENANT:
         return ngx_rooms_offwalk_tenant(w, b->replies[0]);
 
-    case NGX_ROOMS_WALK_LEASE:
+    case NGX_ROOMS_OFFWALK_LEASE:
         rc = ngx_rooms_lease_answered(&w->lease, b, w->timer.log);
 
         if (rc == NGX_OK) {
@@ -871,19 +866,19 @@ ngx_rooms_offwalk_advance(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
 
         return rc == NGX_AGAIN ? ngx_rooms_offwalk_lease(w) : NGX_DONE;
 
-    case NGX_ROOMS_WALK_DUE:
+    case NGX_ROOMS_OFFWALK_DUE:
         return ngx_rooms_offwalk_who(w, b);
 
-    case NGX_ROOMS_WALK_DROP:
+    case NGX_ROOMS_OFFWALK_DROP:
         return NGX_DONE;
 
-    case NGX_ROOMS_WALK_WHO:
+    case NGX_ROOMS_OFFWALK_WHO:
         return ngx_rooms_offwalk_turn(w, b);
 
-    case NGX_ROOMS_WALK_LEAVE:
+    case NGX_ROOMS_OFFWALK_LEAVE:
         return ngx_rooms_offwalk_leaves(w, b->replies[0]);
 
-    case NGX_ROOMS_WALK_COMMIT:
+    case NGX_ROOMS_OFFWALK_COMMIT:
 
         switch (ngx_rooms_commit_result(b, &position, w->timer.log)) {
 

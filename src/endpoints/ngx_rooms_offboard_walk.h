@@ -16,29 +16,29 @@
 #include "ngx_rooms_round.h"
 
 
-#define NGX_ROOMS_WALK_ROOMS      50       /* of one page */
-#define NGX_ROOMS_WALK_MEDIA      50       /* of one commit */
+#define NGX_ROOMS_OFFWALK_ROOMS    50      /* of one page */
+#define NGX_ROOMS_OFFWALK_MEDIA    50      /* of one commit */
 
 
 typedef enum {
-    NGX_ROOMS_WALK_TENANT = 0,
-    NGX_ROOMS_WALK_LEASE,
-    NGX_ROOMS_WALK_DUE,
-    NGX_ROOMS_WALK_DROP,                   /* drop the hint of a tenant
+    NGX_ROOMS_OFFWALK_TENANT = 0,
+    NGX_ROOMS_OFFWALK_LEASE,
+    NGX_ROOMS_OFFWALK_DUE,
+    NGX_ROOMS_OFFWALK_DROP,                /* drop the hint of a tenant
                                               without participants to walk */
-    NGX_ROOMS_WALK_WHO,
-    NGX_ROOMS_WALK_LEAVE,                  /* a page of rooms to leave */
-    NGX_ROOMS_WALK_NEWS,                   /* the next room the participant
+    NGX_ROOMS_OFFWALK_WHO,
+    NGX_ROOMS_OFFWALK_LEAVE,               /* a page of rooms to leave */
+    NGX_ROOMS_OFFWALK_NEWS,                /* the next room the participant
                                               was ever in */
-    NGX_ROOMS_WALK_ROOM,
-    NGX_ROOMS_WALK_WAITING,                /* lengths of the outboxes of the
+    NGX_ROOMS_OFFWALK_ROOM,
+    NGX_ROOMS_OFFWALK_WAITING,             /* lengths of the outboxes of the
                                               room's servers */
-    NGX_ROOMS_WALK_PAGE,
-    NGX_ROOMS_WALK_ANSWERS,
-    NGX_ROOMS_WALK_FILES,
-    NGX_ROOMS_WALK_CONTENTS,
-    NGX_ROOMS_WALK_OUTBOXES,
-    NGX_ROOMS_WALK_COMMIT
+    NGX_ROOMS_OFFWALK_PAGE,
+    NGX_ROOMS_OFFWALK_ANSWERS,
+    NGX_ROOMS_OFFWALK_FILES,
+    NGX_ROOMS_OFFWALK_CONTENTS,
+    NGX_ROOMS_OFFWALK_OUTBOXES,
+    NGX_ROOMS_OFFWALK_COMMIT
 } ngx_rooms_offwalk_e;
 
 typedef struct {
@@ -107,7 +107,7 @@ typedef struct {
     ngx_array_t             errands;       /* of the current page */
     ngx_uint_t              next;
     ngx_uint_t              skipped;
-    ngx_rooms_offwalk_medium_t  media[NGX_ROOMS_WALK_MEDIA];
+    ngx_rooms_offwalk_medium_t  media[NGX_ROOMS_OFFWALK_MEDIA];
     ngx_uint_t              nmedia;
     ngx_uint_t              more;          /* there are further pages */
 } ngx_rooms_offwalk_t;

@@ -12,9 +12,9 @@
 
 
 typedef enum {
-    NGX_ROOMS_V_BEGIN = 0,
-    NGX_ROOMS_V_EVENT,                    /* the room and the event */
-    NGX_ROOMS_V_COPIES
+    NGX_ROOMS_REVISE_BEGIN = 0,
+    NGX_ROOMS_REVISE_EVENT,               /* the room and the event */
+    NGX_ROOMS_REVISE_COPIES
 } ngx_rooms_revise_round_e;
 
 typedef struct {
@@ -98,7 +98,7 @@ ngx_rooms_revise_op(ngx_rooms_req_t *rq, rooms_message_op_e op)
 {
     ngx_rooms_revision_t  *v;
 
-    if (rq->round == NGX_ROOMS_V_BEGIN) {
+    if (rq->round == NGX_ROOMS_REVISE_BEGIN) {
         v = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_revision_t));
         if (v == NULL) {
             return NGX_ERROR;
@@ -112,7 +112,7 @@ ngx_rooms_revise_op(ngx_rooms_req_t *rq, rooms_message_op_e op)
 
     v = rq->data;
 
-    if (rq->round == NGX_ROOMS_V_COPIES) {
+    if (rq->round == NGX_ROOMS_REVISE_COPIES) {
         v->replies = rq->batch->replies;
         return NGX_OK;
     }
@@ -182,7 +182,7 @@ ngx_rooms_revise_begin(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_V_EVENT;
+    rq->round = NGX_ROOMS_REVISE_EVENT;
 
     return ngx_rooms_send(rq);
 }
@@ -537,7 +537,7 @@ ngx_rooms_revise_ask_copies(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_V_COPIES;
+    rq->round = NGX_ROOMS_REVISE_COPIES;
 
     return b->commands.nelts ? ngx_rooms_send(rq) : NGX_OK;
 }

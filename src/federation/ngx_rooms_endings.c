@@ -30,13 +30,13 @@
 #define NGX_ROOMS_ENDINGS_ROWS    50       /* rows looked at together */
 
 typedef enum {
-    NGX_ROOMS_E_ENDING = 0,
-    NGX_ROOMS_E_PEERS,
-    NGX_ROOMS_E_ROOMS,                     /* of a peer */
-    NGX_ROOMS_E_ROOM,
-    NGX_ROOMS_E_ROWS,
-    NGX_ROOMS_E_HEIRS,
-    NGX_ROOMS_E_COMMIT
+    NGX_ROOMS_ENDINGS_GET_ENDING = 0,
+    NGX_ROOMS_ENDINGS_GET_PEERS,
+    NGX_ROOMS_ENDINGS_GET_ROOMS,           /* of a peer */
+    NGX_ROOMS_ENDINGS_GET_ROOM,
+    NGX_ROOMS_ENDINGS_GET_ROWS,
+    NGX_ROOMS_ENDINGS_GET_HEIRS,
+    NGX_ROOMS_ENDINGS_COMMIT
 } ngx_rooms_endings_e;
 
 struct ngx_rooms_endings_s {
@@ -295,7 +295,7 @@ ngx_rooms_endings_begin(ngx_rooms_endings_t *e)
     }
 
     if (b == NULL
-        || ngx_rooms_endings_ask(e, NGX_ROOMS_E_ENDING) != NGX_AGAIN)
+        || ngx_rooms_endings_ask(e, NGX_ROOMS_ENDINGS_GET_ENDING) != NGX_AGAIN)
     {
         ngx_rooms_endings_end(e);
     }
@@ -339,22 +339,22 @@ ngx_rooms_endings_advance(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
     switch (e->state) {
 
-    case NGX_ROOMS_E_ENDING:
+    case NGX_ROOMS_ENDINGS_GET_ENDING:
         return ngx_rooms_endings_ending(e, b);
 
-    case NGX_ROOMS_E_PEERS:
+    case NGX_ROOMS_ENDINGS_GET_PEERS:
         return ngx_rooms_endings_peers(e, b->replies[0]);
 
-    case NGX_ROOMS_E_ROOMS:
+    case NGX_ROOMS_ENDINGS_GET_ROOMS:
         return ngx_rooms_endings_rooms(e, b);
 
-    case NGX_ROOMS_E_ROOM:
+    case NGX_ROOMS_ENDINGS_GET_ROOM:
         return ngx_rooms_endings_room(e, b);
 
-    case NGX_ROOMS_E_ROWS:
+    case NGX_ROOMS_ENDINGS_GET_ROWS:
         return ngx_rooms_endings_rows(e, b);
 
-    case NGX_ROOMS_E_HEIRS:
+    case NGX_ROOMS_ENDINGS_GET_HEIRS:
         return ngx_rooms_endings_heirs(e, b);
 
     default:
@@ -394,7 +394,7 @@ ngx_rooms_endings_send(ngx_rooms_endings_t *e)
 
     e->whole = 0;
 
-    return ngx_rooms_endings_ask(e, NGX_ROOMS_E_COMMIT);
+    return ngx_rooms_endings_ask(e, NGX_ROOMS_ENDINGS_COMMIT);
 }
 
 
@@ -503,7 +503,7 @@ ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
                        ngx_rooms_s("0"),
                        ngx_rooms_number(e->pool, NGX_ROOMS_ENDINGS_PEERS));
 
-    return ngx_rooms_endings_ask(e, NGX_ROOMS_E_PEERS);
+    return ngx_rooms_endings_ask(e, NGX_ROOMS_ENDINGS_GET_PEERS);
 }
 
 
@@ -572,7 +572,7 @@ ngx_rooms_endings_ask_rooms(ngx_rooms_endings_t *e)
 
     (void) ngx_rooms_fedpolicy_ask_invited(b, &e->keys, e->server);
 
-    return ngx_rooms_endings_ask(e, NGX_ROOMS_E_ROOMS);
+    return ngx_rooms_endings_ask(e, NGX_ROOMS_ENDINGS_GET_ROOMS);
 }
 
 
@@ -689,7 +689,7 @@ ngx_rooms_endings_ask_room(ngx_rooms_endings_t *e)
     (void) ngx_rooms_roster_ask(&e->roster, b, NGX_ROOMS_ENDINGS_PAGE);
     (void) ngx_rooms_fedpolicy_ask_invited(b, &e->keys, e->server);
 
-    return ngx_rooms_endings_ask(e, NGX_ROOMS_E_ROOM);
+    return ngx_rooms_endings_ask(e, NGX_ROOMS_ENDINGS_GET_ROOM);
 }
 
 
@@ -806,7 +806,7 @@ ngx_rooms_endings_room(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 
     (void) ngx_rooms_roster_rows(&e->roster, next, 0);
 
-    return ngx_rooms_endings_ask(e, NGX_ROOMS_E_ROWS);
+    return ngx_rooms_endings_ask(e, NGX_ROOMS_ENDINGS_GET_ROWS);
 }
 
 
@@ -859,7 +859,7 @@ ngx_rooms_endings_rows(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
                                  e->top[i].participant);
     }
 
-    return ngx_rooms_endings_ask(e, NGX_ROOMS_E_HEIRS);
+    return ngx_rooms_endings_ask(e, NGX_ROOMS_ENDINGS_GET_HEIRS);
 }
 
 

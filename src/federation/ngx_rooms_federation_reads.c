@@ -26,11 +26,11 @@ typedef struct {
 } ngx_rooms_peer_room_t;
 
 typedef enum {
-    NGX_ROOMS_W_BEGIN = 0,
-    NGX_ROOMS_W_ROOM,
-    NGX_ROOMS_W_IDS,
-    NGX_ROOMS_W_ROWS,
-    NGX_ROOMS_W_MAX                        /* first round of the endpoint
+    NGX_ROOMS_READS_BEGIN = 0,
+    NGX_ROOMS_READS_ROOM,
+    NGX_ROOMS_READS_IDS,
+    NGX_ROOMS_READS_ROWS,
+    NGX_ROOMS_READS_MAX                    /* first round of the endpoint
                                               itself */
 } ngx_rooms_peer_room_round_e;
 
@@ -54,8 +54,8 @@ typedef struct {
 } ngx_rooms_peer_page_t;
 
 typedef enum {
-    NGX_ROOMS_Y_IDS = NGX_ROOMS_W_MAX,
-    NGX_ROOMS_Y_ROWS
+    NGX_ROOMS_READS_MEMBER_IDS = NGX_ROOMS_READS_MAX,
+    NGX_ROOMS_READS_MEMBER_ROWS
 } ngx_rooms_peer_members_round_e;
 
 #define NGX_ROOMS_HISTORY         50
@@ -82,9 +82,9 @@ typedef struct {
 } ngx_rooms_history_out_t;
 
 typedef enum {
-    NGX_ROOMS_X_NAMED = NGX_ROOMS_W_MAX,
-    NGX_ROOMS_X_STORED,
-    NGX_ROOMS_X_NAMES
+    NGX_ROOMS_READS_NAMED = NGX_ROOMS_READS_MAX,
+    NGX_ROOMS_READS_STORED,
+    NGX_ROOMS_READS_NAMES
 } ngx_rooms_history_round_e;
 
 static ngx_int_t ngx_rooms_peer_room_take(ngx_rooms_req_t *rq,
@@ -120,7 +120,7 @@ ngx_rooms_peer_room(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr)
 {
     switch (rq->round) {
 
-    case NGX_ROOMS_W_BEGIN:
+    case NGX_ROOMS_READS_BEGIN:
 
         if (!rooms_id_valid(rq->param[NGX_ROOMS_P_ROOM], "room-")) {
             return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
@@ -135,7 +135,7 @@ ngx_rooms_peer_room(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr)
 
         return ngx_rooms_peer_room_ids(rq, pr, 1);
 
-    case NGX_ROOMS_W_ROOM:
+    case NGX_ROOMS_READS_ROOM:
 
         if (ngx_rooms_peer_room_take(rq, pr) != NGX_OK) {
             return NGX_ERROR;
@@ -143,7 +143,7 @@ ngx_rooms_peer_room(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr)
 
         return ngx_rooms_peer_room_rows(rq, pr, ngx_rooms_reply(rq, 1));
 
-    case NGX_ROOMS_W_IDS:
+    case NGX_ROOMS_READS_IDS:
         return ngx_rooms_peer_room_rows(rq, pr, ngx_rooms_reply(rq, 0));
 
     default:
@@ -214,7 +214,7 @@ ngx_rooms_peer_room_ids(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr,
         return NGX_ERROR;
     }
 
-    rq->round = first ? NGX_ROOMS_W_ROOM : NGX_ROOMS_W_IDS;
+    rq->round = first ? NGX_ROOMS_READS_ROOM : NGX_ROOMS_READS_IDS;
 
     return ngx_rooms_send(rq);
 }
@@ -240,7 +240,7 @@ ngx_rooms_peer_room_rows(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr,
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_W_ROWS;
+    rq->round = NGX_ROOMS_READS_ROWS;
 
     return ngx_rooms_send(rq);
 }
@@ -417,7 +417,7 @@ ngx_rooms_peer_members_load(ngx_rooms_req_t *rq)
     ngx_int_t               rc;
     ngx_rooms_peer_page_t  *page;
 
-    if (rq->round == NGX_ROOMS_W_BEGIN
+    if (rq->round == NGX_ROOMS_READS_BEGIN
         && ngx_rooms_peer_members_begin(rq) != NGX_OK)
     {
         return NGX_ERROR;
@@ -427,10 +427,10 @@ ngx_rooms_peer_members_load(ngx_rooms_req_t *rq)
 
     switch (rq->round) {
 
-    case NGX_ROOMS_Y_IDS:
+    case NGX_ROOMS_READS_MEMBER_IDS:
         return ngx_rooms_peer_members_rows(rq, ngx_rooms_reply(rq, 0));
 
-    case NGX_ROOMS_Y_ROWS:
+    case NGX_ROOMS_READS_MEMBER_ROWS:
         return ngx_rooms_peer_members_take(rq);
 
     default:
@@ -511,7 +511,7 @@ ngx_rooms_peer_members_ids(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_Y_IDS;
+    rq->round = NGX_ROOMS_READS_MEMBER_IDS;
 
     return ngx_rooms_send(rq);
 }
@@ -539,7 +539,7 @@ ngx_rooms_peer_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_Y_ROWS;
+    rq->round = NGX_ROOMS_READS_MEMBER_ROWS;
 
     return ngx_rooms_send(rq);
 }
@@ -685,7 +685,7 @@ ngx_rooms_history_load(ngx_rooms_req_t *rq)
     ngx_int_t                 rc;
     ngx_rooms_history_out_t  *h;
 
-    if (rq->round == NGX_ROOMS_W_BEGIN
+    if (rq->round == NGX_ROOMS_READS_BEGIN
         && ngx_rooms_history_begin(rq) != NGX_OK)
     {
         return NGX_ERROR;
@@ -695,13 +695,13 @@ ngx_rooms_history_load(ngx_rooms_req_t *rq)
 
     switch (rq->round) {
 
-    case NGX_ROOMS_X_NAMED:
+    case NGX_ROOMS_READS_NAMED:
         return ngx_rooms_history_named(rq);
 
-    case NGX_ROOMS_X_STORED:
+    case NGX_ROOMS_READS_STORED:
         return ngx_rooms_history_stored(rq);
 
-    case NGX_ROOMS_X_NAMES:
+    case NGX_ROOMS_READS_NAMES:
         return ngx_rooms_history_take(rq);
 
     default:
@@ -816,7 +816,7 @@ ngx_rooms_history_name(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_X_NAMED;
+    rq->round = NGX_ROOMS_READS_NAMED;
 
     return ngx_rooms_send(rq);
 }
@@ -885,7 +885,7 @@ ngx_rooms_history_ask_stored(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_X_STORED;
+    rq->round = NGX_ROOMS_READS_STORED;
 
     return ngx_rooms_send(rq);
 }
@@ -933,7 +933,7 @@ ngx_rooms_history_stored(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_X_NAMES;
+    rq->round = NGX_ROOMS_READS_NAMES;
 
     return ngx_rooms_send(rq);
 }

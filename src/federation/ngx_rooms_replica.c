@@ -76,7 +76,7 @@ static ngx_int_t ngx_rooms_replica_take(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
 static ngx_int_t ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
     ngx_rooms_replica_t *replica);
-static ngx_uint_t ngx_rooms_replica_names(ngx_rooms_replica_t *replica,
+static ngx_uint_t ngx_rooms_replica_has(ngx_rooms_replica_t *replica,
     rooms_str_t id);
 static ngx_int_t ngx_rooms_replica_ask_history(ngx_rooms_req_t *rq);
 static rooms_str_t ngx_rooms_replica_key(ngx_rooms_req_t *rq);
@@ -329,7 +329,7 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
             }
         }
 
-        if (ngx_rooms_replica_names(replica, id)) {
+        if (ngx_rooms_replica_has(replica, id)) {
             return ngx_rooms_invalid(rq, "members", "name a participant "
                                                     "twice");
         }
@@ -442,7 +442,7 @@ ngx_rooms_replica_profile(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica,
 
 /* Whether the event names this member. */
 static ngx_uint_t
-ngx_rooms_replica_names(ngx_rooms_replica_t *replica, rooms_str_t id)
+ngx_rooms_replica_has(ngx_rooms_replica_t *replica, rooms_str_t id)
 {
     ngx_uint_t  i;
 
@@ -1022,7 +1022,7 @@ ngx_rooms_replica_sides(ngx_rooms_replica_t *replica, rooms_str_t sender)
     if (replica->n != 2 || replica->rows[0].ours == replica->rows[1].ours
         || replica->remote[0].membership != ROOMS_JOIN
         || replica->remote[1].membership != ROOMS_JOIN
-        || !ngx_rooms_replica_names(replica, sender))
+        || !ngx_rooms_replica_has(replica, sender))
     {
         return;
     }

@@ -71,7 +71,7 @@ static ngx_int_t ngx_rooms_reader_woken(ngx_rooms_req_t *rq,
     ngx_rooms_reader_t *s);
 static ngx_int_t ngx_rooms_reader_hint(ngx_rooms_req_t *rq,
     ngx_rooms_reader_t *s);
-static void ngx_rooms_reader_woken(ngx_rooms_listener_t *l);
+static void ngx_rooms_reader_wake(ngx_rooms_listener_t *l);
 static void ngx_rooms_reader_timeout(ngx_event_t *ev);
 static void ngx_rooms_reader_cleanup(void *data);
 
@@ -92,7 +92,7 @@ ngx_rooms_reader_create(ngx_rooms_req_t *rq)
     cln->handler = ngx_rooms_reader_cleanup;
 
     s->rq = rq;
-    s->listener.handler = ngx_rooms_reader_woken;
+    s->listener.handler = ngx_rooms_reader_wake;
     s->listener.data = s;
     s->timer.handler = ngx_rooms_reader_timeout;
     s->timer.data = s;
@@ -686,7 +686,7 @@ ngx_rooms_reader_hint(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 
 /* The listener's handler: a sweep has found something. */
 static void
-ngx_rooms_reader_woken(ngx_rooms_listener_t *l)
+ngx_rooms_reader_wake(ngx_rooms_listener_t *l)
 {
     ngx_rooms_reader_t  *s;
 

@@ -372,7 +372,7 @@ ngx_rooms_ws_reject(ngx_rooms_req_t *rq)
 
 
 static rooms_buf_t *
-ngx_rooms_ws_open(ngx_rooms_out_t *out, size_t size, u_char **start)
+ngx_rooms_ws_frame(ngx_rooms_out_t *out, size_t size, u_char **start)
 {
     rooms_buf_t  *b;
 
@@ -391,7 +391,7 @@ ngx_rooms_ws_open(ngx_rooms_out_t *out, size_t size, u_char **start)
 
 /* Moves the payload up to its header, whose length is known only now. */
 static void
-ngx_rooms_ws_close(rooms_buf_t *b, u_char *start, ngx_uint_t opcode)
+ngx_rooms_ws_frame_end(rooms_buf_t *b, u_char *start, ngx_uint_t opcode)
 {
     size_t  len, n;
     u_char  head[ROOMS_WS_HEAD];
@@ -419,13 +419,13 @@ ngx_rooms_ws_hello(ngx_rooms_stream_t *st, ngx_rooms_out_t *out)
     u_char       *start;
     rooms_buf_t  *b;
 
-    b = ngx_rooms_ws_open(out, NGX_ROOMS_STREAM_HELLO + 32, &start);
+    b = ngx_rooms_ws_frame(out, NGX_ROOMS_STREAM_HELLO + 32, &start);
 
     if (b) {
         rooms_json_lit(b, "{\"type\":\"hello\",");
         ngx_rooms_stream_hello(st, b);
         rooms_json_lit(b, "}");
-        ngx_rooms_ws_close(b, start, WSLAY_TEXT_FRAME);
+        ngx_rooms_ws_frame_end(b, start, WSLAY_TEXT_FRAME);
     }
 }
 
@@ -441,8 +441,8 @@ ngx_rooms_ws_flat_event(ngx_rooms_out_t *out, rooms_str_t tenant,
     n = 0;
 
     do {
-        b = ngx_rooms_ws_open(out, ROOMS_WS_FLAT(json.len + tenant.len),
-                              &start);
+        b = ngx_rooms_ws_frame(out, ROOMS_WS_FLAT(json.len + tenant.len),
+                               &start);
         if (b == NULL) {
             return;
         }
@@ -450,7 +450,7 @@ ngx_rooms_ws_flat_event(ngx_rooms_out_t *out, rooms_str_t tenant,
         more = rooms_ws_flat(b, tenant, position, json, n++);
 
         if (more) {
-            ngx_rooms_ws_close(b, start, WSLAY_TEXT_FRAME);
+            ngx_rooms_ws_frame_end(b, start, WSLAY_TEXT_FRAME);
 
         } else {
             b->last = start;
@@ -466,11 +466,11 @@ ngx_rooms_ws_plain_event(ngx_rooms_out_t *out, rooms_str_t tenant,
     u_char       *start;
     rooms_buf_t  *b;
 
-    b = ngx_rooms_ws_open(out, json.len, &start);
+    b = ngx_rooms_ws_frame(out, json.len, &start);
 
     if (b) {
         rooms_json_raw(b, json.data, json.len);
-        ngx_rooms_ws_close(b, start, WSLAY_TEXT_FRAME);
+        ngx_rooms_ws_frame_end(b, start, WSLAY_TEXT_FRAME);
     }
 }
 
@@ -481,13 +481,13 @@ ngx_rooms_ws_caught_up(ngx_rooms_out_t *out, int64_t position)
     u_char       *start;
     rooms_buf_t  *b;
 
-    b = ngx_rooms_ws_open(out, 64, &start);
+    b = ngx_rooms_ws_frame(out, 64, &start);
 
     if (b) {
         rooms_json_lit(b, "{\"type\":\"caught_up\",\"position\":");
         rooms_json_int(b, position);
         rooms_json_lit(b, "}");
-        ngx_rooms_ws_close(b, start, WSLAY_TEXT_FRAME);
+        ngx_rooms_ws_frame_end(b, start, WSLAY_TEXT_FRAME);
     }
 }
 
@@ -498,7 +498,7 @@ ngx_rooms_ws_reset(ngx_rooms_out_t *out, const char *why, int64_t position)
     u_char       *start;
     rooms_buf_t  *b;
 
-    b = ngx_rooms_ws_open(out, 96 + ngx_strlen(why), &start);
+    b = ngx_rooms_ws_frame(out, 96 + ngx_strlen(why), &start);
 
     if (b) {
         rooms_json_lit(b, "{\"type\":\"reset\",\"reason\":\"");
@@ -506,7 +506,7 @@ ngx_rooms_ws_reset(ngx_rooms_out_t *out, const char *why, int64_t position)
         rooms_json_lit(b, "\",\"position\":");
         rooms_json_int(b, position);
         rooms_json_lit(b, "}");
-        ngx_rooms_ws_close(b, start, WSLAY_TEXT_FRAME);
+        ngx_rooms_ws_frame_end(b, start, WSLAY_TEXT_FRAME);
     }
 }
 
@@ -521,7 +521,7 @@ ngx_rooms_ws_more(ngx_rooms_stream_t *st, ngx_rooms_out_t *out)
 
     ws = st->data;
 
-    b = ngx_rooms_ws_open(out, 512, &start);
+    b = ngx_rooms_ws_frame(out, 512, &start);
     if (b == NULL) {
         return;
     }
@@ -532,7 +532,7 @@ ngx_rooms_ws_more(ngx_rooms_stream_t *st, ngx_rooms_out_t *out)
         ws->pongs = 0;
         b->last += ROOMS_WS_HEAD;
         rooms_json_raw(b, ws->pong, ws->npong);
-        ngx_rooms_ws_close(b, start, WSLAY_PONG);
+        ngx_rooms_ws_frame_end(b, start, WSLAY_PONG);
     }
 
     start = b->last;
@@ -541,7 +541,7 @@ ngx_rooms_ws_more(ngx_rooms_stream_t *st, ngx_rooms_out_t *out)
         ws->answers = 0;
         b->last += ROOMS_WS_HEAD;
         rooms_json_lit(b, "{\"type\":\"pong\"}");
-        ngx_rooms_ws_close(b, start, WSLAY_TEXT_FRAME);
+        ngx_rooms_ws_frame_end(b, start, WSLAY_TEXT_FRAME);
     }
 
     start = b->last;
@@ -552,7 +552,7 @@ ngx_rooms_ws_more(ngx_rooms_stream_t *st, ngx_rooms_out_t *out)
         rooms_json_time(b, ws->expires * 1000);
         rooms_json_lit(b, "}");
         ws->expires = 0;
-        ngx_rooms_ws_close(b, start, WSLAY_TEXT_FRAME);
+        ngx_rooms_ws_frame_end(b, start, WSLAY_TEXT_FRAME);
     }
 }
 
@@ -572,7 +572,7 @@ ngx_rooms_ws_end(ngx_rooms_stream_t *st, ngx_rooms_out_t *out,
     code = ws->code;
     text = ws->why ? ws->why : "";
 
-    b = ngx_rooms_ws_open(out, 512, &start);
+    b = ngx_rooms_ws_frame(out, 512, &start);
     if (b == NULL) {
         return;
     }
@@ -592,14 +592,14 @@ ngx_rooms_ws_end(ngx_rooms_stream_t *st, ngx_rooms_out_t *out,
         rooms_json_lit(b, ",\"retry\":");
         rooms_json_int(b, ngx_rooms_stream_retry(why));
         rooms_json_lit(b, "}");
-        ngx_rooms_ws_close(b, start, WSLAY_TEXT_FRAME);
+        ngx_rooms_ws_frame_end(b, start, WSLAY_TEXT_FRAME);
     }
 
     start = b->last;
     b->last += ROOMS_WS_HEAD;
     rooms_json_raw(b, (u_char[]) { code >> 8, code & 0xff }, 2);
     rooms_json_raw(b, text, ngx_strlen(text));
-    ngx_rooms_ws_close(b, start, WSLAY_CONNECTION_CLOSE);
+    ngx_rooms_ws_frame_end(b, start, WSLAY_CONNECTION_CLOSE);
 
     /* gives the client time to read it before the connection closes */
     st->rq->r->lingering_close = !ngx_exiting;

@@ -157,13 +157,13 @@ ngx_rooms_sweep_start(ngx_rooms_sweep_t *s)
 {
     ngx_rooms_work_t  *w;
 
-    w = ngx_rooms_work_create(sizeof(ngx_rooms_walk_t));
+    w = ngx_rooms_work_create(sizeof(ngx_rooms_sweep_walk_t));
     if (w == NULL) {
         ngx_add_timer(&s->timer, s->interval);
         return;
     }
 
-    w->step = ngx_rooms_walk_step;
+    w->step = ngx_rooms_sweep_walk_step;
 
     s->work = w;
     s->walk = w->data;
@@ -184,7 +184,7 @@ ngx_rooms_sweep_stop(ngx_rooms_sweep_t *s)
     }
 
     ngx_rooms_round_clear(&s->round);
-    ngx_rooms_walk_close(s->walk);
+    ngx_rooms_sweep_walk_close(s->walk);
     ngx_rooms_work_free(s->work);
 
     s->walk = NULL;
@@ -209,9 +209,9 @@ ngx_rooms_sweep_walk(ngx_rooms_sweep_t *s)
 static void
 ngx_rooms_sweep_walked(ngx_rooms_work_t *w)
 {
-    ngx_int_t           rc;
-    ngx_rooms_walk_t   *walk;
-    ngx_rooms_sweep_t  *s;
+    ngx_int_t                rc;
+    ngx_rooms_sweep_walk_t  *walk;
+    ngx_rooms_sweep_t       *s;
 
     s = w->owner;
     walk = s->walk;
@@ -221,7 +221,7 @@ ngx_rooms_sweep_walked(ngx_rooms_work_t *w)
         return;
     }
 
-    if (walk->doing == NGX_ROOMS_WALK_TENANT) {
+    if (walk->doing == NGX_ROOMS_SWEEP_TENANT) {
         rc = walk->tenant_len ? ngx_rooms_sweep_ask(s, 1) : NGX_DONE;
 
     } else if (walk->nfiles) {
@@ -230,7 +230,7 @@ ngx_rooms_sweep_walked(ngx_rooms_work_t *w)
     } else {
 
         if (walk->shard == 256 && walk->folder == NULL) {
-            walk->doing = NGX_ROOMS_WALK_TENANT;
+            walk->doing = NGX_ROOMS_SWEEP_TENANT;
         }
 
         ngx_add_timer(&s->timer, NGX_ROOMS_SWEEP_PAUSE);
@@ -331,7 +331,7 @@ ngx_rooms_sweep_answered(ngx_rooms_round_t *round, ngx_rooms_batch_t *b)
 
     if (!s->asking) {
         ngx_rooms_sweep_judge(s, b->replies[0]);
-        s->walk->doing = NGX_ROOMS_WALK_REMOVE;
+        s->walk->doing = NGX_ROOMS_SWEEP_REMOVE;
 
     } else {
         ours = ngx_rooms_reply_int(b->replies[0], 0) == 1
@@ -356,7 +356,7 @@ ngx_rooms_sweep_answered(ngx_rooms_round_t *round, ngx_rooms_batch_t *b)
 static void
 ngx_rooms_sweep_undo(ngx_rooms_sweep_t *s)
 {
-    s->walk->doing = NGX_ROOMS_WALK_FILES;
+    s->walk->doing = NGX_ROOMS_SWEEP_FILES;
 
     if (ngx_rooms_undo(s->store, &s->prefix,
                        (rooms_str_t) { s->walk->tenant_len, s->walk->tenant },

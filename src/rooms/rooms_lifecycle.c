@@ -12,7 +12,7 @@ static rooms_code_e rooms_create_body(rooms_create_t *in, rooms_type_e type,
     rooms_change_t *out);
 static rooms_code_e rooms_create_type(const rooms_create_t *in,
     rooms_type_e type, rooms_change_t *out);
-static void rooms_found(rooms_change_t *out, rooms_str_t id,
+static void rooms_new_room(rooms_change_t *out, rooms_str_t id,
     rooms_type_e type, rooms_str_t creator, int64_t now);
 static void rooms_seat(rooms_change_t *out, rooms_str_t participant,
     int64_t now);
@@ -114,7 +114,7 @@ rooms_decide_create(const rooms_create_t *in, rooms_change_t *out)
         return;
     }
 
-    rooms_found(out, input.id, type, input.creator, input.now);
+    rooms_new_room(out, input.id, type, input.creator, input.now);
 
     out->room.name = input.name;
     out->room.topic = input.topic;
@@ -246,7 +246,7 @@ rooms_decide_dm(rooms_str_t id, rooms_str_t caller, rooms_str_t other,
         return;
     }
 
-    rooms_found(out, id, ROOMS_DM, caller, now);
+    rooms_new_room(out, id, ROOMS_DM, caller, now);
 
     first = rooms_str_before(caller, other);
 
@@ -264,7 +264,7 @@ rooms_decide_dm(rooms_str_t id, rooms_str_t caller, rooms_str_t other,
  */
 
 static void
-rooms_found(rooms_change_t *out, rooms_str_t id, rooms_type_e type,
+rooms_new_room(rooms_change_t *out, rooms_str_t id, rooms_type_e type,
     rooms_str_t creator, int64_t now)
 {
     out->room.id = id;

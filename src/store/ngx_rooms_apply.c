@@ -20,7 +20,7 @@ static void ngx_rooms_apply_state(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
 static void ngx_rooms_apply_count(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
-static void ngx_rooms_apply_found(ngx_rooms_commit_t *c,
+static void ngx_rooms_apply_search(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
 static void ngx_rooms_apply_place(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
@@ -92,7 +92,7 @@ ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         ngx_rooms_apply_active(c, keys, change->room.peer[1]);
     }
 
-    ngx_rooms_apply_found(c, keys, a, key);
+    ngx_rooms_apply_search(c, keys, a, key);
     ngx_rooms_apply_place(c, keys, a, key);
     ngx_rooms_apply_heir(c, keys, a);
     ngx_rooms_apply_members(c, keys, a, key);
@@ -561,7 +561,7 @@ ngx_rooms_apply_words(ngx_rooms_commit_t *c, rooms_str_t index,
  * when it was decided.
  */
 static void
-ngx_rooms_apply_found(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+ngx_rooms_apply_search(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_apply_t *a, rooms_str_t key)
 {
     ngx_uint_t           i, was, is;

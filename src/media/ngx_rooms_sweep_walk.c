@@ -13,20 +13,21 @@
 #include <sodium.h>
 
 
-#define NGX_ROOMS_WALK_ENTRIES  256    /* read in one step */
+#define NGX_ROOMS_SWEEP_ENTRIES  256   /* read in one step */
 
 
-static ngx_int_t ngx_rooms_walk_incoming(ngx_rooms_walk_t *walk);
-static ngx_int_t ngx_rooms_walk_tenant(ngx_rooms_walk_t *walk);
-static ngx_int_t ngx_rooms_walk_files(ngx_rooms_walk_t *walk);
-static ngx_int_t ngx_rooms_walk_remove(ngx_rooms_walk_t *walk);
-static void ngx_rooms_walk_bury(ngx_rooms_walk_t *walk, const u_char *sha256);
+static ngx_int_t ngx_rooms_sweep_walk_incoming(ngx_rooms_sweep_walk_t *walk);
+static ngx_int_t ngx_rooms_sweep_walk_tenant(ngx_rooms_sweep_walk_t *walk);
+static ngx_int_t ngx_rooms_sweep_walk_files(ngx_rooms_sweep_walk_t *walk);
+static ngx_int_t ngx_rooms_sweep_walk_remove(ngx_rooms_sweep_walk_t *walk);
+static void ngx_rooms_sweep_walk_bury(ngx_rooms_sweep_walk_t *walk,
+    const u_char *sha256);
 
 
 ngx_int_t
-ngx_rooms_walk_step(ngx_rooms_work_t *w)
+ngx_rooms_sweep_walk_step(ngx_rooms_work_t *w)
 {
-    ngx_rooms_walk_t  *walk;
+    ngx_rooms_sweep_walk_t  *walk;
 
     walk = w->data;
 
@@ -36,23 +37,23 @@ ngx_rooms_walk_step(ngx_rooms_work_t *w)
 
     switch (walk->doing) {
 
-    case NGX_ROOMS_WALK_INCOMING:
-        return ngx_rooms_walk_incoming(walk);
+    case NGX_ROOMS_SWEEP_INCOMING:
+        return ngx_rooms_sweep_walk_incoming(walk);
 
-    case NGX_ROOMS_WALK_TENANT:
-        return ngx_rooms_walk_tenant(walk);
+    case NGX_ROOMS_SWEEP_TENANT:
+        return ngx_rooms_sweep_walk_tenant(walk);
 
-    case NGX_ROOMS_WALK_FILES:
-        return ngx_rooms_walk_files(walk);
+    case NGX_ROOMS_SWEEP_FILES:
+        return ngx_rooms_sweep_walk_files(walk);
 
     default:
-        return ngx_rooms_walk_remove(walk);
+        return ngx_rooms_sweep_walk_remove(walk);
     }
 }
 
 
 void
-ngx_rooms_walk_close(ngx_rooms_walk_t *walk)
+ngx_rooms_sweep_walk_close(ngx_rooms_sweep_walk_t *walk)
 {
     if (walk->folder) {
         closedir(walk->folder);
@@ -67,7 +68,7 @@ ngx_rooms_walk_close(ngx_rooms_walk_t *walk)
 
 
 static ngx_uint_t
-ngx_rooms_walk_old(ngx_rooms_walk_t *walk, const char *name)
+ngx_rooms_sweep_walk_old(ngx_rooms_sweep_walk_t *walk, const char *name)
 {
     struct stat  st;
 
@@ -78,7 +79,7 @@ ngx_rooms_walk_old(ngx_rooms_walk_t *walk, const char *name)
 
 
 static ngx_int_t
-ngx_rooms_walk_incoming(ngx_rooms_walk_t *walk)
+ngx_rooms_sweep_walk_incoming(ngx_rooms_sweep_walk_t *walk)
 {
     u_char          path[NGX_ROOMS_BLOB_PATH];
     ngx_uint_t      n;
@@ -89,7 +90,7 @@ ngx_rooms_walk_incoming(ngx_rooms_walk_t *walk)
         walk->folder = opendir((char *) path);
     }
 
-    for (n = 0; walk->folder && n < NGX_ROOMS_WALK_ENTRIES; n++) {
+    for (n = 0; walk->folder && n < NGX_ROOMS_SWEEP_ENTRIES; n++) {
         e = readdir(walk->folder);
 
         if (e == NULL) {
@@ -98,7 +99,7 @@ ngx_rooms_walk_incoming(ngx_rooms_walk_t *walk)
             break;
         }
 
-        if (ngx_rooms_walk_old(walk, e->d_name)
+        if (ngx_rooms_sweep_walk_old(walk, e->d_name)
             && unlinkat(dirfd(walk->folder), e->d_name, 0) == 0)
         {
             walk->removed++;
@@ -106,7 +107,7 @@ ngx_rooms_walk_incoming(ngx_rooms_walk_t *walk)
     }
 
     if (walk->folder == NULL) {
-        walk->doing = NGX_ROOMS_WALK_TENANT;
+        walk->doing = NGX_ROOMS_SWEEP_TENANT;
     }
 
     return NGX_AGAIN;
@@ -118,7 +119,7 @@ ngx_rooms_walk_incoming(ngx_rooms_walk_t *walk)
  * it.
  */
 static ngx_uint_t
-ngx_rooms_walk_is_tenant(ngx_rooms_walk_t *walk, const char *name)
+ngx_rooms_sweep_walk_is_tenant(ngx_rooms_sweep_walk_t *walk, const char *name)
 {
     u_char       dir[ROOMS_MEDIA_DIR_MAX];
     size_t       len;
@@ -149,7 +150,7 @@ ngx_rooms_walk_is_tenant(ngx_rooms_walk_t *walk, const char *name)
 
 
 static ngx_int_t
-ngx_rooms_walk_tenant(ngx_rooms_walk_t *walk)
+ngx_rooms_sweep_walk_tenant(ngx_rooms_sweep_walk_t *walk)
 {
     ngx_uint_t      n;
     struct dirent  *e;
@@ -160,7 +161,7 @@ ngx_rooms_walk_tenant(ngx_rooms_walk_t *walk)
         walk->top = opendir((char *) walk->root.data);
     }
 
-    for (n = 0; n < NGX_ROOMS_WALK_ENTRIES; n++) {
+    for (n = 0; n < NGX_ROOMS_SWEEP_ENTRIES; n++) {
         e = walk->top ? readdir(walk->top) : NULL;
 
         if (e == NULL) {
@@ -168,7 +169,7 @@ ngx_rooms_walk_tenant(ngx_rooms_walk_t *walk)
             return NGX_OK;
         }
 
-        if (ngx_rooms_walk_is_tenant(walk, e->d_name)) {
+        if (ngx_rooms_sweep_walk_is_tenant(walk, e->d_name)) {
             return NGX_OK;
         }
     }
@@ -179,7 +180,7 @@ ngx_rooms_walk_tenant(ngx_rooms_walk_t *walk)
 
 /* Returns at the tenant's end with no files and shard 256. */
 static ngx_int_t
-ngx_rooms_walk_files(ngx_rooms_walk_t *walk)
+ngx_rooms_sweep_walk_files(ngx_rooms_sweep_walk_t *walk)
 {
     u_char          path[NGX_ROOMS_BLOB_PATH], *p;
     ngx_uint_t      n;
@@ -188,7 +189,7 @@ ngx_rooms_walk_files(ngx_rooms_walk_t *walk)
 
     tenant = (rooms_str_t) { walk->tenant_len, walk->tenant };
 
-    for (n = 0; n < NGX_ROOMS_WALK_ENTRIES; n++) {
+    for (n = 0; n < NGX_ROOMS_SWEEP_ENTRIES; n++) {
 
         if (walk->nfiles == NGX_ROOMS_SWEEP_MAX) {
             return NGX_OK;
@@ -218,7 +219,7 @@ ngx_rooms_walk_files(ngx_rooms_walk_t *walk)
 
         name = rooms_cstr(e->d_name);
 
-        if (!ngx_rooms_walk_old(walk, e->d_name)) {
+        if (!ngx_rooms_sweep_walk_old(walk, e->d_name)) {
             continue;
         }
 
@@ -238,17 +239,17 @@ ngx_rooms_walk_files(ngx_rooms_walk_t *walk)
 
 
 static ngx_int_t
-ngx_rooms_walk_remove(ngx_rooms_walk_t *walk)
+ngx_rooms_sweep_walk_remove(ngx_rooms_sweep_walk_t *walk)
 {
     while (walk->nfiles) {
 
         if (walk->marked[--walk->nfiles]) {
-            ngx_rooms_walk_bury(walk, walk->files[walk->nfiles]);
+            ngx_rooms_sweep_walk_bury(walk, walk->files[walk->nfiles]);
             return NGX_AGAIN;
         }
     }
 
-    walk->doing = NGX_ROOMS_WALK_FILES;
+    walk->doing = NGX_ROOMS_SWEEP_FILES;
 
     return NGX_OK;
 }
@@ -260,7 +261,7 @@ ngx_rooms_walk_remove(ngx_rooms_walk_t *walk)
  * the file is renamed first, and only then its time is checked once more.
  */
 static void
-ngx_rooms_walk_bury(ngx_rooms_walk_t *walk, const u_char *sha256)
+ngx_rooms_sweep_walk_bury(ngx_rooms_sweep_walk_t *walk, const u_char *sha256)
 {
     u_char       path[NGX_ROOMS_BLOB_PATH], grave[NGX_ROOMS_BLOB_PATH], *p;
     u_char       random[16];
