@@ -8,6 +8,6 @@ if redis.call('HSETNX', KEYS[1], ARGV[1], 'barred') == 0 then
   return redis.call('HGET', KEYS[1], ARGV[1])
 end
 
-redis.call('EXPIRE', KEYS[1], @NGX_ROOMS_COMMIT_KEPT@)
+redis.call('EXPIRE', KEYS[1], @NGX_ROOMS_COMMIT_EXPIRE@)
 
 return 'barred'
