@@ -85,6 +85,9 @@ must('POST', "/v1/rooms/$room/send", 'ann', { content => { body => 'key' } },
 my ($answer) = map { /idem:(.*)/ } @{redis('KEYS', key('idem:*'))};
 
 my $dm = make(dm => 'ann', with => 'bob');
+
+must('PUT', "/v1/rooms/$dm/topic", 'ann', { topic => 'Lunch' });
+
 my $secret = make(incognito => 'bob');
 
 admit($secret, 'bob', 'cat');
@@ -197,6 +200,10 @@ round_of('what is missing or wrong',
      "words:rooms lacks \\*public $room"],
     [['ZREM', key('words:rooms'), "plans $room"],
      "words:rooms lacks plans $room"],
+    [['ZREM', key('words:private'), "team $placed"],
+     "words:private lacks team $placed"],
+    [['ZREM', key('words:private'), "lunch $dm~"],
+     "words:private lacks lunch $dm~"],
     [['ZREM', key('p:bob:kinds'), "public $room"],
      "kinds of bob lacks public $room"],
     [['ZREM', key('p:cat:kinds'), "invite $room"],
@@ -265,6 +272,16 @@ round_of('what is left behind',
      "words:rooms lists plans $closed"],
     [['ZADD', key('words:rooms'), 0, "other $room"],
      "words:rooms lists other $room"],
+    [['ZADD', key('words:private'), 0, "emptied $emptied"],
+     "words:private lists emptied $emptied"],
+    [['ZADD', key('words:private'), 0, "other $placed"],
+     "words:private lists other $placed"],
+    [['ZADD', key('words:private'), 0, "plans $room"],
+     "words:private lists plans $room"],
+    [['ZADD', key('words:private'), 0, "*group $placed"],
+     "words:private lists \\*group $placed"],
+    [['ZADD', key('words:rooms'), 0, "team $placed"],
+     "words:rooms lists team $placed"],
     [['ZADD', key('p:bob:kinds'), 0, "invite $room"],
      "kinds of bob lists invite $room"],
     [['ZADD', key('p:eve:kinds'), 0, "group $placed"],
@@ -344,6 +361,32 @@ redis('ZREM', key('words:people'), @words);
 like(roomsctl('verify', '--fix', 'acme'),
      qr/^words:people lacks bob \(can't be mended here/m, 'words');
 redis('ZADD', key('words:people'), map { (0, $_) } @words);
+
+for my $field ('words', 'topic_words') {
+    my $of = $field eq 'words' ? $placed : $dm;
+    my $list = redis('HGET', key("r:$of"), $field);
+
+    redis('HDEL', key("r:$of"), $field);
+    like(roomsctl('verify', 'acme'),
+         qr/^room $of: no words of its \w+ are listed \(can't be mended\)$/m,
+         "a room without $field");
+    redis('HSET', key("r:$of"), $field, $list);
+}
+
+# what other programs make is in no index of words, and in the lists of kinds
+redis('HSET', key("r:$placed"), 'meta',
+      redis('HGET', key("r:$placed"), 'meta') =~ s/^group/bridge/r);
+redis('ZREM', key('p:ann:kinds'), "group $placed");
+
+like(roomsctl('verify', 'acme'), qr/^kinds of ann lacks bridge $placed$/m,
+     'a room of another program that is in no list of kinds');
+like(roomsctl('verify', 'acme'), qr/^words:private lists team $placed$/m,
+     'and in the index of words');
+redis('HSET', key("r:$placed"), 'meta',
+      redis('HGET', key("r:$placed"), 'meta') =~ s/^bridge/group/r);
+redis('ZADD', key('p:ann:kinds'), 0, "group $placed");
+is(roomsctl('verify', 'acme'), "tenant acme: nothing differs\n",
+   'words and kinds');
 
 # imported reactions only count: nobody here has them
 redis('ZADD', key("r:$imported:tally"), 0, 'x');

@@ -163,12 +163,10 @@ local function member(r, s, who)
   entry(r.name .. ': bans', r.key .. ':bans', who, m == 'ban' and '0' or nil)
   if listed then
     entry('rooms of ' .. who, key('p:', who, ':rooms'), r.id, '0')
-    if not r.made_elsewhere then
-      entry('kinds of ' .. who, key('p:', who, ':kinds'),
-            r.type .. ' ' .. r.id, '0')
-      entry('kinds of ' .. who, key('p:', who, ':kinds'), 'invite ' .. r.id,
-            m == 'invite' and '0' or nil)
-    end
+    entry('kinds of ' .. who, key('p:', who, ':kinds'),
+          r.type .. ' ' .. r.id, '0')
+    entry('kinds of ' .. who, key('p:', who, ':kinds'), 'invite ' .. r.id,
+          m == 'invite' and '0' or nil)
     if pos > 0 and not r.made_elsewhere then
       local news = call('ZSCORE', key('p:', who, ':news'), 'm ' .. r.id)
       if tonumber(news or 0) < pos then
@@ -387,6 +385,24 @@ local function peers_format(t)
   return #words > 0 and table.concat(words, ' ') or nil
 end
 
+-- The index that has the words of a room, while it is open.
+local function words_index(r)
+  return r.public and 'words:rooms'
+         or not r.made_elsewhere and 'words:private' or nil
+end
+
+-- Only the module makes words of a text, so a missing list is only reported.
+local function unlisted_words(r, index)
+  if not index or r.h.state ~= 'open' then return end
+  for f, text in pairs({words = r.h.name or r.h.alias,
+                        topic_words = r.h.topic}) do
+    if not r.h[f] and string.find(text or '', '%w') then
+      say('broken ', r.name, ': no words of its ',
+          f == 'words' and 'name' or 'topic', ' are listed')
+    end
+  end
+end
+
 local room_phases = {
   function(r, s)                                          -- rows
     return scan('HSCAN', r.key .. ':members', s, function(who)
@@ -470,13 +486,15 @@ local room_phases = {
     entry('public', key('public'), r.id, found_by and '0' or nil)
     entry('words:rooms', key('words:rooms'), '*' .. r.type .. ' ' .. r.id,
           found_by and '0' or nil)
+    local index = words_index(r)
     for f, mark in pairs({words = '', topic_words = '~'}) do
-      for word in string.gmatch(r.h[f] or '', '[^ ]+') do
-        entry('words:rooms', key('words:rooms'),
-              word .. ' ' .. r.id .. mark, found_by and '0' or nil)
+      for word in string.gmatch(index and r.h[f] or '', '[^ ]+') do
+        entry(index, key(index), word .. ' ' .. r.id .. mark,
+              open and '0' or nil)
         budget = budget - 1
       end
     end
+    unlisted_words(r, index)
     if r.h.workspace then
       entry('rooms of workspace ' .. r.h.workspace,
             key('w:', r.h.workspace, ':rooms'), r.id, open and '0' or nil)
@@ -745,6 +763,26 @@ local function known_peer(server)
   entry('names of servers', key('peers:names'), server, '0')
 end
 
+-- The entries of an index of rooms each follow from an open room of it.
+local function words_phase(index)
+  return function(t, s)
+    return scan('ZSCAN', key(index), s, function(text)
+      local word, id, mark = string.match(text, '^(.-) ([^ ~]+)(~?)$')
+      local r = id and open_room(id)
+      local list = r and r.h[mark == '' and 'words' or 'topic_words'] or ''
+      local of_type = index == 'words:rooms' and string.sub(word, 1, 1) == '*'
+      if not r or words_index(r) ~= index or r.h.state ~= 'open'
+         or not of_type
+            and not string.find(' ' .. list .. ' ', ' ' .. word .. ' ', 1,
+                                true)
+      then
+        entry(index, key(index), text)
+      end
+      budget = budget - 5
+    end)
+  end
+end
+
 local tenant_phases = {
   function(t, s)
     return scan('HSCAN', key('participants'), s, function(id, json)
@@ -809,21 +847,8 @@ local tenant_phases = {
       end
     end)
   end,
-  function(t, s)
-    return scan('ZSCAN', key('words:rooms'), s, function(text)
-      local word, id, mark = string.match(text, '^(.-) ([^ ~]+)(~?)$')
-      local r = id and open_room(id)
-      local list = r and r.h[mark == '' and 'words' or 'topic_words'] or ''
-      if not r or not r.public or r.h.state ~= 'open'
-         or string.sub(word, 1, 1) ~= '*'
-            and not string.find(' ' .. list .. ' ', ' ' .. word .. ' ', 1,
-                                true)
-      then
-        entry('words:rooms', key('words:rooms'), text)
-      end
-      budget = budget - 5
-    end)
-  end,
+  words_phase('words:rooms'),
+  words_phase('words:private'),
   function(t, s)
     return scan('ZSCAN', key('offboard'), s, function(id)
       if call('HEXISTS', key('p:', id, ':offboard'), 'at') == 0 then

@@ -494,9 +494,9 @@ ngx_rooms_apply_state(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
 /*
  * Writes one part of a room's text to the index: its words, and the list of
- * them in the room.
+ * them in the room.  Without words it returns NGX_DECLINED.
  */
-static void
+static ngx_int_t
 ngx_rooms_apply_words(ngx_rooms_commit_t *c, rooms_str_t index,
     rooms_str_t key, rooms_str_t field, rooms_str_t end, rooms_str_t text,
     rooms_str_t more)
@@ -507,6 +507,10 @@ ngx_rooms_apply_words(ngx_rooms_commit_t *c, rooms_str_t index,
     rooms_buf_t    b, list;
     rooms_str_t   *words, *argv;
 
+    if (text.len + more.len == 0) {
+        return NGX_DECLINED;
+    }
+
     size = ROOMS_FOLD_SIZE(text.len + more.len) + 1;
 
     p = ngx_pnalloc(c->pool, size + NGX_ROOMS_ROOM_WORDS
@@ -516,7 +520,7 @@ ngx_rooms_apply_words(ngx_rooms_commit_t *c, rooms_str_t index,
 
     if (p == NULL || words == NULL) {
         c->failed = 1;
-        return;
+        return NGX_ERROR;
     }
 
     argv = words + NGX_ROOMS_ROOM_WORDS;
@@ -529,8 +533,7 @@ ngx_rooms_apply_words(ngx_rooms_commit_t *c, rooms_str_t index,
                     NGX_ROOMS_ROOM_WORDS);
 
     if (n == 0) {
-        ngx_rooms_commit_write(c, "HDEL", key, field);
-        return;
+        return NGX_DECLINED;
     }
 
     rooms_buf_init(&list, p + size,
@@ -550,15 +553,21 @@ ngx_rooms_apply_words(ngx_rooms_commit_t *c, rooms_str_t index,
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("ZADD"), index, argv, 2 * n);
     ngx_rooms_commit_write(c, "HSET", key, field,
                            { list.last - list.start, list.start });
+
+    return NGX_OK;
 }
 
 
 /*
- * Open public rooms can be found by the words of their name and alias, and of
- * their topic.  These are two parts, so that each can be overwritten without
+ * Open rooms can be found by the words of their name and alias, and of their
+ * topic.  These are two parts, so that each can be overwritten without
  * reading the other.  The room lists its words in the index, so that the
  * commit removes the words that are there then, not those that were there
  * when it was decided.
+ *
+ * Public rooms have an index of their own, so that whoever searches them
+ * reads no words of other rooms.  Rooms that another program makes have
+ * neither: it writes their names itself.
  */
 static void
 ngx_rooms_apply_search(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
@@ -583,14 +592,19 @@ ngx_rooms_apply_search(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
           room->topic, ROOMS_NULL }
     };
 
-    was = a->before && a->before->is_public && a->before->state == ROOMS_OPEN;
-    is = room->is_public && room->state == ROOMS_OPEN;
+    was = a->before && a->before->state == ROOMS_OPEN;
+    is = room->state == ROOMS_OPEN;
 
-    if (!was && !is) {
+    if ((!was && !is)
+        || (!room->is_public && (room->type == ROOMS_SIDEKICK
+                                 || room->type == ROOMS_BRIDGE)))
+    {
         return;
     }
 
-    index = ngx_rooms_key(keys, NGX_ROOMS_KEY_WORDS, ngx_rooms_s("rooms"));
+    index = ngx_rooms_key(keys, NGX_ROOMS_KEY_WORDS,
+                          room->is_public ? ngx_rooms_s("rooms")
+                                          : ngx_rooms_s("private"));
 
     for (i = 0; i < 2; i++) {
 
@@ -605,13 +619,21 @@ ngx_rooms_apply_search(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
             ngx_rooms_commit_forget(c, index, key, parts[i].field, end);
         }
 
-        if (is) {
-            ngx_rooms_apply_words(c, index, key, parts[i].field, end,
-                                  parts[i].text, parts[i].more);
+        if (is
+            && ngx_rooms_apply_words(c, index, key, parts[i].field, end,
+                                     parts[i].text, parts[i].more)
+               != NGX_DECLINED)
+        {
+            continue;
+        }
 
-        } else {
+        if (was) {
             ngx_rooms_commit_write(c, "HDEL", key, parts[i].field);
         }
+    }
+
+    if (!room->is_public) {
+        return;
     }
 
     entry = ngx_rooms_join(c->pool, ngx_rooms_s("*"),

@@ -199,9 +199,12 @@ for w = writes, #plan, 5 do
     redis.pcall('PUBLISH', k, A[i])
   elseif command == 16 then                         -- FORGET
     local listed = call('HGET', K[tonumber(A[i])], A[i + 1]) or ''
+    local old, n = {}, 0
     for word in string.gmatch(listed, '[^ ]+') do
-      call('ZREM', k, word .. A[i + 2])
+      n = n + 1
+      old[n] = word .. A[i + 2]
     end
+    if n > 0 then call('ZREM', k, unpack(old)) end
   elseif command == 17 then                         -- UNCOUNT
     for _, name in ipairs(call('ZRANGEBYLEX', k, A[i + 1], A[i + 2])) do
       call('HDEL', K[tonumber(A[i])], name)

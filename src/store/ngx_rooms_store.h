@@ -92,7 +92,8 @@ typedef enum {
     NGX_ROOMS_KEY_PARTICIPANTS,        /* hash: id -> profile */
     NGX_ROOMS_KEY_LOCALS,              /* hash: local id -> id */
     NGX_ROOMS_KEY_SEEN,                /* hash: participant -> day */
-    NGX_ROOMS_KEY_WORDS,               /* zset: index of "people", "rooms" */
+    NGX_ROOMS_KEY_WORDS,               /* zset: index of "people", "rooms",
+                                          "private" */
     NGX_ROOMS_KEY_SCIM,                /* hash: id -> the resource */
     NGX_ROOMS_KEY_SCIM_NAMES,          /* hash: userName -> id */
     NGX_ROOMS_KEY_SCIM_EXTERNALS,      /* hash: externalId -> id */
