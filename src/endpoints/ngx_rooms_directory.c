@@ -13,21 +13,19 @@
  *
  * The first set has the caller's rooms: all of them, those of a type, the
  * invites, or, instead, those of a workspace.  The second set has public
- * rooms: all of them, those of a type, or the entries of the query's rarest
- * word in the search index.
+ * rooms: all of them, or those of a type.  A query's rooms are taken from the
+ * indexes of words instead of a set, if that is shorter
+ * (ngx_rooms_search.c).
  */
 
 #include "ngx_rooms_endpoints.h"
 #include "ngx_rooms_pager.h"
-#include "rooms_words.h"
+#include "ngx_rooms_search.h"
 
 
 #define NGX_ROOMS_DIRECTORY_PAGE    100   /* rooms in one round, at most */
 #define NGX_ROOMS_DIRECTORY_MAX    2000   /* rooms in one request without a
                                              total */
-#define NGX_ROOMS_DIRECTORY_WORDS    16   /* words of a query that are
-                                             counted */
-#define NGX_ROOMS_DIRECTORY_HITS   1000   /* entries that are read together */
 #define NGX_ROOMS_DIRECTORY_ROOM    800   /* bytes, without name and topic */
 #define NGX_ROOMS_DIRECTORY_QUERY   128   /* code points */
 #define NGX_ROOMS_DIRECTORY_TEXT  16384   /* bytes of one room's folded text */
@@ -46,16 +44,9 @@ typedef struct {
     unsigned             public:1;        /* also walk public rooms */
     unsigned             count:1;         /* walk to the end, for a total */
 
-    /* the sets to walk: the caller's rooms and public rooms */
-    rooms_str_t          own;             /* prefix of the ids in the index,
-                                             or NULL */
-    rooms_str_t          listed;          /* the same for public rooms; or
-                                             NULL */
-    rooms_str_t          words[NGX_ROOMS_DIRECTORY_WORDS + 1];
-    ngx_uint_t           nwords;
-    rooms_str_t         *hits;            /* all rooms of a word, newest
-                                             first; or NULL */
-    ngx_uint_t           nhits;
+    rooms_str_t          own;             /* prefix of the ids in the caller's
+                                             index, or NULL */
+    ngx_rooms_search_t   found;           /* the rooms to look at */
 
     rooms_str_t          after;           /* the last id looked at, or NULL */
     u_char               after_text[ROOMS_ID_MAX];
@@ -82,8 +73,7 @@ typedef struct {
 
 typedef enum {
     NGX_ROOMS_DIRECTORY_BEGIN = 0,
-    NGX_ROOMS_DIRECTORY_COUNTED,          /* number of entries per word */
-    NGX_ROOMS_DIRECTORY_HIT,              /* entries of the rarest word */
+    NGX_ROOMS_DIRECTORY_FIND,             /* what the words of q find */
     NGX_ROOMS_DIRECTORY_IDS,
     NGX_ROOMS_DIRECTORY_TEXTS,            /* only the rooms, to search for q */
     NGX_ROOMS_DIRECTORY_SEARCH,           /* names of DMs, to search for q */
@@ -97,9 +87,8 @@ static ngx_int_t ngx_rooms_directory_filters(ngx_rooms_req_t *rq,
 static ngx_int_t ngx_rooms_directory_query(ngx_rooms_req_t *rq,
     ngx_rooms_directory_t *d, rooms_str_t q);
 static ngx_int_t ngx_rooms_directory_walk(ngx_rooms_req_t *rq);
-static ngx_int_t ngx_rooms_directory_count(ngx_rooms_req_t *rq);
-static ngx_int_t ngx_rooms_directory_choose(ngx_rooms_req_t *rq);
-static ngx_int_t ngx_rooms_directory_hits(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_begin(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_find(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_ids(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_look(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_texts(ngx_rooms_req_t *rq);
@@ -210,8 +199,6 @@ ngx_rooms_directory_filters(ngx_rooms_req_t *rq, ngx_rooms_directory_t *d)
         }
 
         d->own = ngx_rooms_join(rq->pool, s, ngx_rooms_s(" "));
-        d->words[d->nwords++] = ngx_rooms_join(rq->pool, ngx_rooms_s("*"),
-                                               d->own);
     }
 
     if (ngx_rooms_arg(rq, "membership", &s) == NGX_OK) {
@@ -307,13 +294,10 @@ ngx_rooms_directory_walk(ngx_rooms_req_t *rq)
     switch (rq->round) {
 
     case NGX_ROOMS_DIRECTORY_BEGIN:
-        return ngx_rooms_directory_count(rq);
+        return ngx_rooms_directory_begin(rq);
 
-    case NGX_ROOMS_DIRECTORY_COUNTED:
-        return ngx_rooms_directory_choose(rq);
-
-    case NGX_ROOMS_DIRECTORY_HIT:
-        return ngx_rooms_directory_hits(rq);
+    case NGX_ROOMS_DIRECTORY_FIND:
+        return ngx_rooms_directory_find(rq);
 
     case NGX_ROOMS_DIRECTORY_IDS:
         return ngx_rooms_directory_look(rq);
@@ -333,180 +317,84 @@ ngx_rooms_directory_walk(ngx_rooms_req_t *rq)
 }
 
 
-/*
- * For public rooms: counts the index entries of the query's words and of the
- * type, to choose the shortest list.  A word without entries costs only this
- * command.
- */
+/* Chooses the sets that are walked, or asks the search for them. */
 static ngx_int_t
-ngx_rooms_directory_count(ngx_rooms_req_t *rq)
+ngx_rooms_directory_begin(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t              i;
-    rooms_str_t             rest, word, key;
+    ngx_rooms_search_t     *f;
     ngx_rooms_directory_t  *d;
 
     d = rq->data;
-    rest = d->q;
+    f = &d->found;
 
-    while (d->nwords <= NGX_ROOMS_DIRECTORY_WORDS) {
-        word = rooms_words_next(&rest);
+    if (d->workspace.data && d->membership < 0) {
+        f->own.key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_WORKSPACE_ROOMS,
+                                   d->workspace);
 
-        if (word.data == NULL) {
-            break;
-        }
+    } else {
+        f->own.key = ngx_rooms_key(&rq->keys,
+                                   d->own.data ? NGX_ROOMS_KEY_USER_KINDS
+                                               : NGX_ROOMS_KEY_USER_ROOMS,
+                                   rq->principal.sub);
 
-        d->words[d->nwords++] = word;
+        /* both sides of a DM have joined it */
+        f->dms = d->membership != ROOMS_INVITE;
     }
 
-    if (!d->public || d->nwords == 0) {
-        return ngx_rooms_directory_ids(rq);
+    f->own.kind = d->own;
+    f->type = d->type;
+    f->public = d->public;
+    f->q = d->q;
+
+    if (d->q.len) {
+        rq->round = NGX_ROOMS_DIRECTORY_FIND;
+        return ngx_rooms_directory_find(rq);
     }
 
-    if (ngx_rooms_batch(rq) == NULL) {
-        return NGX_ERROR;
-    }
+    f->sets[f->nsets++] = f->own;
 
-    key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_WORDS, ngx_rooms_s("rooms"));
+    if (d->public && d->type >= 0) {
+        f->sets[f->nsets].key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_WORDS,
+                                              ngx_rooms_s("rooms"));
+        f->sets[f->nsets++].kind = ngx_rooms_join(rq->pool, ngx_rooms_s("*"),
+                                                  d->own);
 
-    for (i = 0; i < d->nwords; i++) {
-        (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZLEXCOUNT %s [%s (%s\xff",
-                             key, d->words[i], d->words[i]);
-    }
-
-    if (rq->batch->failed) {
-        return NGX_ERROR;
-    }
-
-    rq->round = NGX_ROOMS_DIRECTORY_COUNTED;
-
-    return ngx_rooms_send(rq);
-}
-
-
-/*
- * A list by type is sorted by id like the directory, so it can be walked.
- * Entries of a word are not, so all of them are read.  If there are too many,
- * the walk takes all public rooms instead: enough of them match.
- */
-static ngx_int_t
-ngx_rooms_directory_choose(ngx_rooms_req_t *rq)
-{
-    int64_t                 n, least;
-    ngx_uint_t              i;
-    rooms_str_t             word;
-    ngx_rooms_directory_t  *d;
-
-    d = rq->data;
-    least = INT64_MAX;
-    word = ROOMS_NULL;
-
-    for (i = 0; i < d->nwords; i++) {
-        n = ngx_rooms_reply_int(ngx_rooms_reply(rq, i), 0);
-
-        if (n < least) {
-            least = n;
-            word = d->words[i];
-        }
-    }
-
-    if (least == 0) {
-        d->public = 0;
-        return ngx_rooms_directory_ids(rq);
-    }
-
-    if (word.data[0] == '*') {
-        d->listed = word;
-        return ngx_rooms_directory_ids(rq);
-    }
-
-    if (least > NGX_ROOMS_DIRECTORY_HITS) {
-        return ngx_rooms_directory_ids(rq);
-    }
-
-    if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_ask(rq->batch, &rq->keys,
-                         "ZRANGEBYLEX %k [%s (%s\xff LIMIT 0 %d",
-                         NGX_ROOMS_KEY_WORDS, ngx_rooms_s("rooms"), word, word,
-                         (int64_t) 2 * NGX_ROOMS_DIRECTORY_HITS) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    rq->round = NGX_ROOMS_DIRECTORY_HIT;
-
-    return ngx_rooms_send(rq);
-}
-
-
-static int ngx_libc_cdecl
-ngx_rooms_directory_newest(const void *one, const void *two)
-{
-    const rooms_str_t  *a, *b;
-
-    a = one;
-    b = two;
-
-    return rooms_str_before(*a, *b) ? 1 : rooms_str_before(*b, *a) ? -1 : 0;
-}
-
-
-/*
- * Entries are "word id", or "word id~" for a word of the topic.  Keeps each
- * room once, newest first.
- */
-static ngx_int_t
-ngx_rooms_directory_hits(ngx_rooms_req_t *rq)
-{
-    ngx_uint_t              i, n;
-    redisReply             *reply;
-    rooms_str_t             entry;
-    ngx_rooms_directory_t  *d;
-
-    d = rq->data;
-    reply = ngx_rooms_reply(rq, 0);
-
-    d->hits = ngx_palloc(rq->pool, (reply->elements + 1)
-                                   * sizeof(rooms_str_t));
-    if (d->hits == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0, n = 0; i < reply->elements; i++) {
-        entry = ngx_rooms_reply_str(reply->element[i]);
-
-        while (entry.len && memchr(entry.data, ' ', entry.len)) {
-            entry.data++;
-            entry.len--;
-        }
-
-        if (entry.len && entry.data[entry.len - 1] == '~') {
-            entry.len--;
-        }
-
-        d->hits[n++] = ngx_rooms_dup(rq->pool, entry);
-    }
-
-    ngx_qsort(d->hits, n, sizeof(rooms_str_t), ngx_rooms_directory_newest);
-
-    for (i = 0; i < n; i++) {
-
-        if (d->nhits == 0
-            || !rooms_str_eq(d->hits[i], d->hits[d->nhits - 1]))
-        {
-            d->hits[d->nhits++] = d->hits[i];
-        }
+    } else if (d->public) {
+        f->sets[f->nsets++].key = ngx_rooms_key(&rq->keys,
+                                                NGX_ROOMS_KEY_PUBLIC,
+                                                ROOMS_NULL);
     }
 
     return ngx_rooms_directory_ids(rq);
 }
 
 
-/* A page of ids, newest first; `kind` is the prefix of the ids in the set. */
+static ngx_int_t
+ngx_rooms_directory_find(ngx_rooms_req_t *rq)
+{
+    ngx_int_t               rc;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+    rc = ngx_rooms_search(rq, &d->found);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return d->found.nhits || d->found.nsets ? ngx_rooms_directory_ids(rq)
+                                            : ngx_rooms_directory_names(rq);
+}
+
+
+/* A page of a set's ids, newest first. */
 static void
 ngx_rooms_directory_ask_ids(ngx_rooms_directory_t *d, ngx_rooms_batch_t *b,
-    rooms_str_t key, rooms_str_t kind)
+    const ngx_rooms_search_set_t *set)
 {
-    rooms_str_t  from, to;
+    rooms_str_t  from, to, kind;
+
+    kind = set->kind;
 
     from = d->after.data
            ? ngx_rooms_join(b->pool, ngx_rooms_s("("), kind, d->after)
@@ -516,8 +404,8 @@ ngx_rooms_directory_ask_ids(ngx_rooms_directory_t *d, ngx_rooms_batch_t *b,
     to = kind.data ? ngx_rooms_join(b->pool, ngx_rooms_s("["), kind)
                    : ngx_rooms_s("-");
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZREVRANGEBYLEX"), key, from, to,
-                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
+    (void) ngx_rooms_command(b, ngx_rooms_s("ZREVRANGEBYLEX"), set->key, from,
+                             to, ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
                              ngx_rooms_number(b->pool, d->page));
 }
 
@@ -525,7 +413,7 @@ ngx_rooms_directory_ask_ids(ngx_rooms_directory_t *d, ngx_rooms_batch_t *b,
 static ngx_int_t
 ngx_rooms_directory_ids(ngx_rooms_req_t *rq)
 {
-    rooms_str_t             key;
+    ngx_uint_t              i;
     ngx_rooms_keys_t        keys;
     ngx_rooms_batch_t      *b;
     ngx_rooms_directory_t  *d;
@@ -544,25 +432,8 @@ ngx_rooms_directory_ids(ngx_rooms_req_t *rq)
     keys = rq->keys;
     keys.pool = b->pool;
 
-    if (d->workspace.data && d->membership < 0) {
-        key = ngx_rooms_key(&keys, NGX_ROOMS_KEY_WORKSPACE_ROOMS,
-                            d->workspace);
-
-    } else {
-        key = ngx_rooms_key(&keys, d->own.data ? NGX_ROOMS_KEY_USER_KINDS
-                                               : NGX_ROOMS_KEY_USER_ROOMS,
-                            rq->principal.sub);
-    }
-
-    ngx_rooms_directory_ask_ids(d, b, key, d->own);
-
-    if (d->public && d->hits == NULL) {
-        ngx_rooms_directory_ask_ids(d, b,
-                   d->listed.data
-                   ? ngx_rooms_key(&keys, NGX_ROOMS_KEY_WORDS,
-                                   ngx_rooms_s("rooms"))
-                   : ngx_rooms_key(&keys, NGX_ROOMS_KEY_PUBLIC, ROOMS_NULL),
-                   d->listed);
+    for (i = 0; i < d->found.nsets; i++) {
+        ngx_rooms_directory_ask_ids(d, b, &d->found.sets[i]);
     }
 
     rq->at_usual = b->commands.nelts;
@@ -577,7 +448,8 @@ ngx_rooms_directory_ids(ngx_rooms_req_t *rq)
 
     rq->round = NGX_ROOMS_DIRECTORY_IDS;
 
-    return ngx_rooms_send(rq);
+    return b->commands.nelts ? ngx_rooms_send(rq)
+                             : ngx_rooms_directory_look(rq);
 }
 
 
@@ -594,11 +466,11 @@ ngx_rooms_str_compare(rooms_str_t a, rooms_str_t b)
 
 /* Ids of one list, below those of the previous round. */
 typedef struct {
-    redisReply   *reply;                  /* NULL: a list of hits, or an
-                                             empty one */
+    redisReply   *reply;                  /* NULL: a list of hits */
     size_t        kind;                   /* length of the prefix of each id */
     rooms_str_t  *hits;
     size_t        n;
+    size_t        i;                      /* the next one */
     unsigned      cut:1;                  /* the list may go on behind these */
 } ngx_rooms_directory_list_t;
 
@@ -611,46 +483,47 @@ ngx_rooms_directory_list(ngx_rooms_directory_t *d,
 
     list->reply = reply;
     list->kind = kind.len;
-
-    if (reply) {
-        list->n = reply->elements;
-        list->cut = list->n == d->page;
-    }
+    list->n = reply->elements;
+    list->cut = list->n == d->page;
 }
 
 
-/* The hits of a word below `after`.  They are all in memory. */
+/* The hits of a search below `after`.  They are all in memory. */
 static void
 ngx_rooms_directory_list_hits(ngx_rooms_directory_t *d,
     ngx_rooms_directory_list_t *list)
 {
-    ngx_uint_t  i;
+    ngx_uint_t           i;
+    ngx_rooms_search_t  *f;
 
-    for (i = 0; i < d->nhits && d->after.data
-                && ngx_rooms_str_compare(d->hits[i], d->after) >= 0; i++)
+    ngx_memzero(list, sizeof(ngx_rooms_directory_list_t));
+    f = &d->found;
+
+    for (i = 0; i < f->nhits && d->after.data
+                && ngx_rooms_str_compare(f->hits[i], d->after) >= 0; i++)
     {
         /* void */
     }
 
-    list->hits = d->hits + i;
-    list->n = d->nhits - i;
+    list->hits = f->hits + i;
+    list->n = f->nhits - i;
 }
 
 
 static rooms_str_t
-ngx_rooms_directory_nth(const ngx_rooms_directory_list_t *list, size_t i)
+ngx_rooms_directory_next(const ngx_rooms_directory_list_t *list)
 {
     rooms_str_t  s;
 
-    if (i >= list->n) {
+    if (list->i >= list->n) {
         return ROOMS_NULL;
     }
 
     if (list->reply == NULL) {
-        return list->hits[i];
+        return list->hits[list->i];
     }
 
-    s = ngx_rooms_reply_str(list->reply->element[i]);
+    s = ngx_rooms_reply_str(list->reply->element[list->i]);
 
     if (s.len < list->kind) {
         return s;
@@ -661,71 +534,79 @@ ngx_rooms_directory_nth(const ngx_rooms_directory_list_t *list, size_t i)
 
 
 /*
- * Merges the two lists, newest first, each room once.  If one list was cut at
- * the page's size, the other may have ids that belong behind its unread ones,
- * so the merged page ends at its last id.
+ * Merges the lists, newest first, each room once.  If a list was cut at the
+ * page's size, the others may have ids that belong behind its unread ones, so
+ * the merged page ends at its last id.
  */
 static void
 ngx_rooms_directory_merge(ngx_rooms_directory_t *d,
-    const ngx_rooms_directory_list_t *a, const ngx_rooms_directory_list_t *b)
+    ngx_rooms_directory_list_t *lists, ngx_uint_t n)
 {
-    size_t       i, j;
-    ngx_int_t    rc;
-    rooms_str_t  x, y;
+    ngx_uint_t   i;
+    rooms_str_t  id, newest;
 
     d->nids = 0;
-    i = 0;
-    j = 0;
 
-    d->end = !a->cut && !b->cut;
+    for ( ;; ) {
+        newest = ROOMS_NULL;
 
-    while (d->nids < d->page) {
+        for (i = 0; i < n; i++) {
+            id = ngx_rooms_directory_next(&lists[i]);
 
-        x = ngx_rooms_directory_nth(a, i);
-        y = ngx_rooms_directory_nth(b, j);
+            if (id.data == NULL && lists[i].cut) {
+                return;
+            }
 
-        if ((x.data == NULL && a->cut) || (y.data == NULL && b->cut)) {
+            if (id.data && (newest.data == NULL
+                            || ngx_rooms_str_compare(id, newest) > 0))
+            {
+                newest = id;
+            }
+        }
+
+        if (newest.data == NULL) {
+            d->end = 1;
             return;
         }
 
-        if (x.data == NULL && y.data == NULL) {
+        if (d->nids == d->page) {
             return;
         }
 
-        rc = x.data == NULL ? -1
-             : y.data == NULL ? 1 : ngx_rooms_str_compare(x, y);
+        d->ids[d->nids++] = newest;
 
-        d->ids[d->nids++] = rc >= 0 ? x : y;
-        i += rc >= 0;
-        j += rc <= 0;
+        for (i = 0; i < n; i++) {
+            id = ngx_rooms_directory_next(&lists[i]);
+            lists[i].i += id.data && rooms_str_eq(id, newest);
+        }
     }
-
-    d->end = d->end && i >= a->n && j >= b->n;
 }
 
 
 static ngx_int_t
 ngx_rooms_directory_look(ngx_rooms_req_t *rq)
 {
+    ngx_uint_t                   i, n;
     ngx_rooms_directory_t       *d;
-    ngx_rooms_directory_list_t   own, public;
+    ngx_rooms_directory_list_t   lists[NGX_ROOMS_SEARCH_SETS + 1];
 
     d = rq->data;
+    n = d->found.nsets;
 
-    ngx_rooms_directory_list(d, &own, ngx_rooms_reply(rq, 0), d->own);
-    ngx_rooms_directory_list(d, &public,
-                             d->public && d->hits == NULL
-                             ? ngx_rooms_reply(rq, 1) : NULL, d->listed);
-
-    if (d->hits) {
-        ngx_rooms_directory_list_hits(d, &public);
+    for (i = 0; i < n; i++) {
+        ngx_rooms_directory_list(d, &lists[i], ngx_rooms_reply(rq, i),
+                                 d->found.sets[i].kind);
     }
 
-    if (rq->usual == NGX_ROOMS_MODE_INHERIT) {
+    if (d->found.nhits) {
+        ngx_rooms_directory_list_hits(d, &lists[n++]);
+    }
+
+    if (rq->usual == NGX_ROOMS_MODE_INHERIT && rq->batch->commands.nelts) {
         rq->usual = ngx_rooms_usual_take(ngx_rooms_reply(rq, rq->at_usual));
     }
 
-    ngx_rooms_directory_merge(d, &own, &public);
+    ngx_rooms_directory_merge(d, lists, n);
 
     if (d->nids == 0) {
         return ngx_rooms_directory_names(rq);
