@@ -273,6 +273,13 @@ packed(map { my $n = $_->{name}; unicode({ %$_, name => $n =~ s/media/m\x82dia/r
 
 
 
-=== TEST 20: Python
+=== TEST 20: a manifest that an editor has put a byte order mark before
+--- request eval
+::imports(::zip({ name => 'manifest.json', data => "\xef\xbb\xbf$::json{data}" },
+                ::media(\&::ours)))
+
+
+
+=== TEST 21: Python
 --- skip_eval: 3: !::made('python3 -m zipfile -c out.zip room')
 --- request eval: ::made('python3 -m zipfile -c out.zip room')

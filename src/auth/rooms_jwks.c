@@ -122,6 +122,12 @@ rooms_jwks_parse(const unsigned char *json, size_t len, char *err,
         return NULL;
     }
 
+    if (len >= 3 && memcmp(json, "\xEF\xBB\xBF", 3) == 0) {
+        /* a byte order mark, as editors write */
+        json += 3;
+        len -= 3;
+    }
+
     root = json_loadb((const char *) json, len, JSON_REJECT_DUPLICATES,
                       &error);
 

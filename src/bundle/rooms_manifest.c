@@ -10,6 +10,8 @@
 #include <stdlib.h>
 
 
+static int rooms_manifest_begin(rooms_manifest_t *m, const u_char **p,
+    const u_char *end);
 static int rooms_manifest_value(rooms_manifest_t *m, const u_char *p);
 static int rooms_manifest_list(rooms_manifest_t *m, u_char ch);
 static rooms_manifest_item_e rooms_manifest_value_end(rooms_manifest_t *m,
@@ -92,6 +94,10 @@ rooms_manifest_next(rooms_manifest_t *m, const u_char **p, const u_char *end)
         return ROOMS_MANIFEST_ERROR;
     }
 
+    if (!m->begun && rooms_manifest_begin(m, p, end) != 0) {
+        return ROOMS_MANIFEST_ERROR;
+    }
+
     m->begin = *p;
 
     for ( ;; ) {
@@ -129,6 +135,31 @@ rooms_manifest_next(rooms_manifest_t *m, const u_char **p, const u_char *end)
             return rc;
         }
     }
+}
+
+
+/* Skips a byte order mark, which windows may cut anywhere. */
+
+static int
+rooms_manifest_begin(rooms_manifest_t *m, const u_char **p, const u_char *end)
+{
+    static const u_char  mark[] = { 0xef, 0xbb, 0xbf };
+
+    while (*p < end && m->mark < sizeof(mark) && **p == mark[m->mark]) {
+        (*p)++;
+        m->mark++;
+        m->scan.offset++;
+    }
+
+    if (*p < end) {
+        m->begun = 1;
+
+        if (m->mark != 0 && m->mark != sizeof(mark)) {
+            return rooms_manifest_fail(m, "it is not JSON");
+        }
+    }
+
+    return 0;
 }
 
 

@@ -7,8 +7,9 @@
  * Cuts a manifest.json, which comes in windows of any size, into slices of
  * raw JSON: each small member of the top object, and each element of
  * `events`, `participants`, `media` and `missing_media`.  It checks the
- * syntax of the whole text (rooms_json_scan.h).  The caller parses each slice
- * with JSON_REJECT_DUPLICATES.
+ * syntax of the whole text (rooms_json_scan.h), which may begin with a byte
+ * order mark: editors write one.  The caller parses each slice with
+ * JSON_REJECT_DUPLICATES.
  *
  *     rooms_manifest_init()
  *     for each window [p, end):
@@ -65,6 +66,8 @@ typedef struct {
     /* the rest is private */
 
     unsigned             failed;
+    unsigned             begun;       /* behind a byte order mark, if any */
+    unsigned             mark;        /* its bytes so far */
     uint64_t             elements_max;
     rooms_manifest_item_e  section;   /* the kind of the current member */
     unsigned             listing;     /* inside one of the long members */

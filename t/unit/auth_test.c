@@ -140,6 +140,8 @@ static const jwks_case_t  jwks_cases[] = {
       "\"kid\":null,\"key_ops\":null,\"x5t\":null")), NULL, 1 },
     { "private members ignored", KEYS(RSA_(A2 ",\"d\":1,\"x5c\":[]")),
       NULL, 1 },
+    { "a byte order mark", "\xef\xbb\xbf" KEYS(OCT("")), NULL, 1 },
+    { "two of them", "\xef\xbb\xbf\xef\xbb\xbf" KEYS(OCT("")), "not JSON", 0 },
     { "use sig, key_ops verify",
       KEYS(OCT(",\"use\":\"sig\",\"key_ops\":[\"sign\",\"verify\"]")),
       NULL, 1 },

@@ -113,6 +113,15 @@ test_split(void **state)
     CHECK("{\"participants\":{},\"media\":{\"s\":1},\"a\":{\"b\":{\"c\":1}}}",
           "4.1:s=1\n1.0:a={\"b\":{\"c\":1}}\n");
 
+    /* a byte order mark */
+    CHECK("\xef\xbb\xbf{\"a\":1}", "1.0:a=1\n");
+    CHECK("\xef\xbb\xbf \n{}", "");
+    CHECK("\xef\xbb\xbf\xef\xbb\xbf{}", "!byte 3");
+    CHECK("\xef\xbb{}", "!byte 2: it is not JSON");
+    CHECK("\xef\xbb\xbf", "!truncated");
+    CHECK("\xef", "!truncated");
+    CHECK(" \xef\xbb\xbf{}", "!byte 1");
+
     /* keys are compared after decoding */
     CHECK("{\"\\u0065vents\":[1]}", "2.1:=1\n");
     CHECK("{\"\\u00e9\\u20ac\\/\\\"\":1}", "1.0:\xc3\xa9\xe2\x82\xac/\"=1\n");
@@ -197,7 +206,6 @@ test_json(void **state)
     CHECK("{\"a\":1", "!truncated");
     CHECK("[]", "!not an object");
     CHECK("1", "!not an object");
-    CHECK("\xef\xbb\xbf{}", "!not an object");
     CHECK("{}{}", "!follow");
     CHECK("{} x", "!follow");
     CHECK("{}\0", "!follow");
