@@ -214,6 +214,19 @@ for (1 .. 5) {
 is(scalar(messages($room)), 50, 'each once');
 
 
+# ... also a reader's two, of which one is called for each 64 rooms
+
+http_many([map { ['POST', '/v1/rooms', $bob,
+                  { room_type => 'public', name => "Flush $_" }] } 1 .. 70]);
+redis('SCRIPT', 'FLUSH');
+
+my $page = http_req('GET', '/v1/sync?timeout=0&limit=500', $bob);
+
+is($page->[0], 200, 'a page after a flush');
+is(scalar(grep { $_->{event_type} =~ /create/ }
+          @{json_get($page->[2], 'data.events')}), 70, 'with each room');
+
+
 # Errors that pass
 
 for my $stale ('yes', 'no') {

@@ -238,8 +238,7 @@ ngx_rooms_register_send(ngx_rooms_req_t *rq)
     rq->committing = 0;
 
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_commit_build(&rq->commit, rq->batch, &rq->keys,
-                                  rq->whole)
+        || ngx_rooms_commit_build(&rq->commit, rq->batch, &rq->keys, 0)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -492,10 +491,6 @@ ngx_rooms_register_committed(ngx_rooms_req_t *rq)
     case NGX_ROOMS_COMMIT_DONE:
         return NGX_OK;
 
-    case NGX_ROOMS_COMMIT_NOSCRIPT:
-        rq->whole = 1;
-        return ngx_rooms_register_send(rq);
-
     case NGX_ROOMS_COMMIT_CONFLICT:
         quota = ngx_rooms_commit_exceeds(&rq->commit, position);
 
@@ -585,7 +580,6 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
     }
 
     rq->races = 0;
-    rq->whole = 0;
 
     return NGX_OK;
 }

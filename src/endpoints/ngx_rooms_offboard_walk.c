@@ -602,13 +602,10 @@ ngx_rooms_offwalk_commit(ngx_rooms_offwalk_t *w)
     b = ngx_rooms_round_batch(&w->round);
 
     if (b == NULL || w->commit.failed
-        || ngx_rooms_commit_build(&w->commit, b, &w->keys, w->whole)
-           != NGX_OK)
+        || ngx_rooms_commit_build(&w->commit, b, &w->keys, 0) != NGX_OK)
     {
         return NGX_ERROR;
     }
-
-    w->whole = 0;
 
     return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_COMMIT);
 }
@@ -848,8 +845,7 @@ ngx_rooms_offwalk_turn(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
 static ngx_int_t
 ngx_rooms_offwalk_advance(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
 {
-    int64_t    position;
-    ngx_int_t  rc;
+    int64_t  position;
 
     switch (w->state) {
 
@@ -857,14 +853,13 @@ ngx_rooms_offwalk_advance(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
         return ngx_rooms_offwalk_tenant(w, b->replies[0]);
 
     case NGX_ROOMS_OFFWALK_LEASE:
-        rc = ngx_rooms_lease_answered(&w->lease, b, w->timer.log);
 
-        if (rc == NGX_OK) {
-            ngx_rooms_round_clear(&w->round);
-            return ngx_rooms_offwalk_due(w);
+        if (ngx_rooms_lease_answered(&w->lease, b, w->timer.log) != NGX_OK) {
+            return NGX_DONE;
         }
 
-        return rc == NGX_AGAIN ? ngx_rooms_offwalk_lease(w) : NGX_DONE;
+        ngx_rooms_round_clear(&w->round);
+        return ngx_rooms_offwalk_due(w);
 
     case NGX_ROOMS_OFFWALK_DUE:
         return ngx_rooms_offwalk_who(w, b);
@@ -886,10 +881,6 @@ ngx_rooms_offwalk_advance(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
         case NGX_ROOMS_COMMIT_CONFLICT:
             /* done or not, the next step reads the new state */
             return ngx_rooms_offwalk_step(w);
-
-        case NGX_ROOMS_COMMIT_NOSCRIPT:
-            w->whole = 1;
-            return ngx_rooms_offwalk_commit(w);
 
         default:
             return NGX_ERROR;

@@ -74,7 +74,6 @@ typedef struct {
     ngx_uint_t              steps;
     unsigned                busy:1;
     unsigned                again:1;       /* poked while busy */
-    unsigned                whole:1;
 
     ngx_rooms_offwalk_place_t  *place;     /* the server that acts for the
                                               tenant */

@@ -1128,8 +1128,7 @@ static ngx_int_t
 ngx_rooms_backfill_send(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_commit_build(&bf->commit, rq->batch, &rq->keys,
-                                  bf->whole)
+        || ngx_rooms_commit_build(&bf->commit, rq->batch, &rq->keys, 0)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -1157,10 +1156,6 @@ ngx_rooms_backfill_committed(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     {
     case NGX_ROOMS_COMMIT_DONE:
         return ngx_rooms_backfill_count(rq, bf);
-
-    case NGX_ROOMS_COMMIT_NOSCRIPT:
-        bf->whole = 1;
-        return ngx_rooms_backfill_send(rq, bf);
 
     case NGX_ROOMS_COMMIT_CONFLICT:
 

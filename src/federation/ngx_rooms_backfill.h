@@ -95,8 +95,6 @@ typedef struct {
     int64_t                 imported;
     int64_t                 skipped;
     ngx_array_t             rejected;      /* ngx_rooms_backfill_rejected_t */
-    unsigned                whole:1;       /* send the script's text instead
-                                              of its hash */
 } ngx_rooms_backfill_t;
 
 typedef enum {

@@ -79,7 +79,6 @@ struct ngx_rooms_endings_s {
     ngx_uint_t              ntop;
     ngx_rooms_commit_t      commit;
     u_char                  random[16];
-    unsigned                whole:1;
     unsigned                all:1;         /* all rooms at home here that the
                                               peer is in */
     unsigned                invited:1;     /* the peer is in a room at home
@@ -366,10 +365,6 @@ ngx_rooms_endings_advance(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
             /* done or not, the next step reads the new state */
             return NGX_OK;
 
-        case NGX_ROOMS_COMMIT_NOSCRIPT:
-            e->whole = 1;
-            return ngx_rooms_endings_send(e);
-
         default:
             return NGX_ERROR;
         }
@@ -386,13 +381,10 @@ ngx_rooms_endings_send(ngx_rooms_endings_t *e)
     b = ngx_rooms_round_batch(&e->store);
 
     if (b == NULL
-        || ngx_rooms_commit_build(&e->commit, b, &e->keys, e->whole)
-           != NGX_OK)
+        || ngx_rooms_commit_build(&e->commit, b, &e->keys, 0) != NGX_OK)
     {
         return NGX_ERROR;
     }
-
-    e->whole = 0;
 
     return ngx_rooms_endings_ask(e, NGX_ROOMS_ENDINGS_COMMIT);
 }

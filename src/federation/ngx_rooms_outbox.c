@@ -770,18 +770,6 @@ ngx_rooms_outbox_committed(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
 
         return NGX_DONE;
 
-    case NGX_ROOMS_COMMIT_NOSCRIPT:
-        b = ngx_rooms_round_batch(&o->store);
-
-        if (b == NULL
-            || ngx_rooms_commit_build(&o->commit, b, &o->keys, 1) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_COMMIT,
-                                    NGX_ROOMS_LANE_FAST);
-
     case NGX_ROOMS_COMMIT_CONFLICT:
 
         /* guard 1 is the lease */

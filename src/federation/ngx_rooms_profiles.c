@@ -50,7 +50,6 @@ typedef struct {
     ngx_rooms_profiles_e    state;
     ngx_rooms_peer_call_t  *call;
     ngx_rooms_commit_t      commit;
-    unsigned                whole:1;
 
     rooms_str_t             server;
     rooms_str_t             local;
@@ -298,28 +297,21 @@ static void
 ngx_rooms_profiles_answered(ngx_rooms_round_t *store, ngx_rooms_batch_t *b)
 {
     int64_t                guard;
-    ngx_int_t              rc;
     ngx_rooms_profiles_t  *p;
 
     p = store->data;
-    rc = NGX_ERROR;
 
-    if (b && ngx_rooms_lease_holds(&p->link->lease)) {
+    if (b && p->state == NGX_ROOMS_PROFILES_COMMIT) {
+        /* logs an error; the participants stay due */
+        (void) ngx_rooms_commit_result(b, &guard, p->timer.log);
 
-        if (p->state == NGX_ROOMS_PROFILES_READ) {
-            rc = ngx_rooms_profiles_take(p, b);
-
-        } else if (ngx_rooms_commit_result(b, &guard, p->timer.log)
-                   == NGX_ROOMS_COMMIT_NOSCRIPT)
-        {
-            p->whole = 1;
-            rc = ngx_rooms_profiles_commit(p);
-        }
+    } else if (b && ngx_rooms_lease_holds(&p->link->lease)
+               && ngx_rooms_profiles_take(p, b) == NGX_OK)
+    {
+        return;
     }
 
-    if (rc != NGX_OK) {
-        ngx_rooms_profiles_end(p);
-    }
+    ngx_rooms_profiles_end(p);
 }
 
 
@@ -549,7 +541,7 @@ ngx_rooms_profiles_commit(ngx_rooms_profiles_t *p)
     b = ngx_rooms_round_batch(&p->store);
 
     if (b == NULL
-        || ngx_rooms_commit_build(&p->commit, b, &p->keys, p->whole) != NGX_OK)
+        || ngx_rooms_commit_build(&p->commit, b, &p->keys, 0) != NGX_OK)
     {
         return NGX_ERROR;
     }

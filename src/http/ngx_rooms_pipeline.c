@@ -280,10 +280,6 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
         return ngx_rooms_is_sure(rq) ? NGX_OK
                : ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_LOST);
 
-    case NGX_ROOMS_COMMIT_NOSCRIPT:
-        rq->whole = 1;
-        return ngx_rooms_commit_send(rq);
-
     case NGX_ROOMS_COMMIT_CONFLICT:
         ngx_rooms_status_conflict();
 
@@ -340,7 +336,7 @@ ngx_rooms_commit_send(ngx_rooms_req_t *rq)
         }
 
     } else {
-        rc = ngx_rooms_commit_build(&rq->commit, b, &rq->keys, rq->whole);
+        rc = ngx_rooms_commit_build(&rq->commit, b, &rq->keys, 0);
     }
 
     if (rc != NGX_OK) {

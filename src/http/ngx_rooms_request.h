@@ -314,7 +314,6 @@ struct ngx_rooms_req_s {
     unsigned                     partly:1;     /* something may have been
                                                   written */
     unsigned                     sure:1;       /* the batch ends with WAIT */
-    unsigned                     whole:1;      /* send the script's text */
     unsigned                     sent:1;
     unsigned                     replayed:1;
     unsigned                     replaced:1;   /* replaces NGINX's page by

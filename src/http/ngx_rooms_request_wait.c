@@ -165,10 +165,10 @@ ngx_rooms_answered(ngx_rooms_batch_t *b)
     rq = b->data;
 
     if (b->status == NGX_ROOMS_BATCH_OK && rq->timer.timer_set
-        && ngx_rooms_store_moved(rq->conf->store, b, ngx_rooms_lane_of(rq))
+        && ngx_rooms_store_follow(rq->conf->store, b, ngx_rooms_lane_of(rq))
            == NGX_AGAIN)
     {
-        /* the keys are on another node; the deadline stays */
+        /* it was sent again; the deadline stays */
         return;
     }
 

@@ -74,7 +74,6 @@ struct ngx_rooms_look_s {
                                             room */
     unsigned                  cut:1;     /* there is more after `at` */
     unsigned                  beyond:1;  /* there is something after `last` */
-    unsigned                  whole:1;   /* send the script's text */
 };
 
 

@@ -125,20 +125,6 @@ ngx_rooms_page_own(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 }
 
 
-/* Whether the store needs a script's text first. */
-static ngx_uint_t
-ngx_rooms_page_unknown(ngx_rooms_look_t *look, redisReply *reply)
-{
-    if (look->whole || !ngx_rooms_reply_is_error(reply, "NOSCRIPT")) {
-        return 0;
-    }
-
-    look->whole = 1;
-
-    return 1;
-}
-
-
 static ngx_int_t
 ngx_rooms_page_ask_firsts(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
@@ -164,11 +150,7 @@ ngx_rooms_page_ask_firsts(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     for (i = 0; i < look->nrooms; /* void */) {
         n = ngx_min(look->nrooms - i, NGX_ROOMS_PAGE_STEP);
 
-        /*
-         * the first command has the text; the next ones then know the script
-         */
-        a = ngx_rooms_script_begin(&ngx_rooms_firsts,
-                                   look->whole && i == 0, argv);
+        a = ngx_rooms_script_begin(&ngx_rooms_firsts, b, 0, argv);
         *a++ = ngx_rooms_number(b->pool, n);
 
         while (n--) {
@@ -195,19 +177,6 @@ ngx_rooms_page_firsts(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     ngx_rooms_look_t  *look;
 
     look = s->look;
-
-    /* scripts may be flushed between two of these commands */
-
-    for (i = 0; i < look->nrooms; i += NGX_ROOMS_PAGE_STEP) {
-
-        if (ngx_rooms_page_unknown(look, ngx_rooms_reply(rq,
-                                                 i / NGX_ROOMS_PAGE_STEP)))
-        {
-            return ngx_rooms_page_ask_firsts(rq, s);
-        }
-    }
-
-    look->whole = 0;
 
     for (i = 0; i < look->nrooms; i++) {
         reply = ngx_rooms_reply(rq, i / NGX_ROOMS_PAGE_STEP);
@@ -325,7 +294,7 @@ ngx_rooms_page_ask(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     }
 
     from = look->from;
-    a = ngx_rooms_script_begin(&ngx_rooms_page, look->whole, argv);
+    a = ngx_rooms_script_begin(&ngx_rooms_page, b, 0, argv);
 
     for (i = 0, n = look->nfrom; i < look->nfrom; i++) {
         n += from[i].kind == NGX_ROOMS_PAGE_ROOM;
@@ -569,10 +538,6 @@ ngx_rooms_page_events(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 
     look = s->look;
     reply = ngx_rooms_reply(rq, look->crowded);
-
-    if (ngx_rooms_page_unknown(look, reply)) {
-        return ngx_rooms_page_ask(rq, s);
-    }
 
     rows = ngx_rooms_reply_element(reply, 2);
     events = ngx_rooms_reply_element(reply, 3);

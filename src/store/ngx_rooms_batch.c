@@ -530,8 +530,8 @@ ngx_rooms_reply_is_error(redisReply *reply, const char *prefix)
 
 
 rooms_str_t *
-ngx_rooms_script_begin(ngx_rooms_script_t *script, ngx_uint_t whole,
-    rooms_str_t *argv)
+ngx_rooms_script_begin(ngx_rooms_script_t *script, ngx_rooms_batch_t *b,
+    ngx_uint_t whole, rooms_str_t *argv)
 {
     u_char      digest[20];
     ngx_sha1_t  sha1;
@@ -549,8 +549,64 @@ ngx_rooms_script_begin(ngx_rooms_script_t *script, ngx_uint_t whole,
         ngx_hex_dump(script->hash, digest, sizeof(digest));
     }
 
+    b->script = script;
+
     *argv++ = ngx_rooms_s("EVALSHA");
     *argv++ = (rooms_str_t) { sizeof(script->hash), script->hash };
 
     return argv;
+}
+
+
+ngx_int_t
+ngx_rooms_script_text(ngx_rooms_batch_t *b)
+{
+    u_char      *p, *args, *last;
+    ngx_str_t   *cmd, *text;
+    ngx_uint_t   i;
+
+    if (b->script == NULL) {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < b->commands.nelts; i++) {
+
+        if (ngx_rooms_reply_is_error(b->replies[i], "NOSCRIPT ")) {
+            break;
+        }
+    }
+
+    if (i == b->commands.nelts) {
+        return NGX_DECLINED;
+    }
+
+    cmd = b->commands.elts;
+    cmd += i;
+    text = &b->script->text;
+
+    p = ngx_pnalloc(b->pool, cmd->len + NGX_ROOMS_RESP_SIZE + text->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    last = cmd->data + cmd->len;
+    args = ngx_strlchr(cmd->data, last, LF) + 1;
+
+    /* the number of arguments stays */
+
+    i = args - cmd->data;
+    cmd->data = ngx_cpymem(p, cmd->data, i) - i;
+    p += i;
+
+    args += sizeof("$7\r\nEVALSHA\r\n$40\r\n") - 1
+            + sizeof(b->script->hash);
+
+    p = ngx_cpymem(p, "$4\r\nEVAL\r\n", sizeof("$4\r\nEVAL\r\n") - 1);
+    p = ngx_rooms_resp_size(p, '$', text->len);
+    p = ngx_cpymem(p, text->data, text->len);
+    p = ngx_cpymem(p, args, last - args);
+
+    cmd->len = p - cmd->data;
+
+    return NGX_OK;
 }

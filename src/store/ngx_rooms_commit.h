@@ -98,7 +98,6 @@ typedef struct {
 typedef enum {
     NGX_ROOMS_COMMIT_DONE = 0,
     NGX_ROOMS_COMMIT_CONFLICT,         /* a guard didn't hold */
-    NGX_ROOMS_COMMIT_NOSCRIPT,         /* send it again, whole */
     NGX_ROOMS_COMMIT_ERROR
 } ngx_rooms_commit_e;
 
@@ -209,7 +208,10 @@ void ngx_rooms_commit_timed(ngx_rooms_commit_t *c, rooms_str_t room,
 void ngx_rooms_commit_positions(ngx_rooms_commit_t *c, int64_t n);
 
 
-/* Adds the commit to a batch, with the script's hash or with its text. */
+/*
+ * Adds the commit to a batch.  `whole`: with the script's text, as in
+ * ngx_rooms_script_begin().
+ */
 ngx_int_t ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys, ngx_uint_t whole);
 /*

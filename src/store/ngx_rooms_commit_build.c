@@ -466,10 +466,6 @@ ngx_rooms_commit_put_writes(ngx_rooms_commit_t *c, ngx_array_t *plan,
 }
 
 
-/*
- * A batch may be built again if the store doesn't know the script.  So this
- * changes nothing in the commit that a second call would add to.
- */
 ngx_int_t
 ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys, ngx_uint_t whole)
@@ -514,7 +510,7 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
         return NGX_ERROR;
     }
 
-    a = ngx_rooms_script_begin(&ngx_rooms_script, whole, all);
+    a = ngx_rooms_script_begin(&ngx_rooms_script, b, whole, all);
     *a++ = ngx_rooms_number(b->pool, c->keys.nelts);
     ngx_memcpy(a, c->keys.elts, c->keys.nelts * sizeof(rooms_str_t));
     a += c->keys.nelts;
@@ -615,10 +611,6 @@ ngx_rooms_commit_result(ngx_rooms_batch_t *b, int64_t *position,
     redisReply  *reply;
 
     reply = b->replies[0];
-
-    if (ngx_rooms_reply_is_error(reply, "NOSCRIPT")) {
-        return NGX_ROOMS_COMMIT_NOSCRIPT;
-    }
 
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2) {
         ngx_log_error(NGX_LOG_ERR, log, 0, "rooms: commit failed: %s",

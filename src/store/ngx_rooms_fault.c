@@ -47,9 +47,6 @@ static const ngx_rooms_fault_reply_t  ngx_rooms_fault_replies[] = {
     { "WRONGTYPE ", NGX_ROOMS_FAULT_OURS },
     { "CROSSSLOT ", NGX_ROOMS_FAULT_OURS },
 
-    /* the caller sends the script's text */
-    { "NOSCRIPT ", NGX_ROOMS_FAULT_NONE },
-
     { NULL, NGX_ROOMS_FAULT_OURS }
 };
 

@@ -24,8 +24,7 @@ typedef enum {
 
 /*
  * Classifies an answered batch by its worst reply. *reply becomes that error,
- * whose text the caller logs.  NOSCRIPT counts as no error, since its caller
- * expects it.
+ * whose text the caller logs.
  */
 ngx_rooms_fault_e ngx_rooms_fault_batch(ngx_rooms_batch_t *b,
     redisReply **reply);

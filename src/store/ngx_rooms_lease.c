@@ -68,7 +68,6 @@ ngx_int_t
 ngx_rooms_lease_ask(ngx_rooms_lease_t *lease, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys)
 {
-    ngx_int_t           rc;
     rooms_str_t         key, time;
     ngx_rooms_commit_t  c;
 
@@ -96,10 +95,7 @@ ngx_rooms_lease_ask(ngx_rooms_lease_t *lease, ngx_rooms_batch_t *b,
 
     ngx_rooms_commit_write(&c, "PEXPIRE", key, time);
 
-    rc = ngx_rooms_commit_build(&c, b, keys, lease->whole);
-    lease->whole = 0;
-
-    return rc;
+    return ngx_rooms_commit_build(&c, b, keys, 0);
 }
 
 
@@ -125,10 +121,6 @@ ngx_rooms_lease_answered(ngx_rooms_lease_t *lease, ngx_rooms_batch_t *b,
     case NGX_ROOMS_COMMIT_DONE:
         lease->until = lease->asked + NGX_ROOMS_LEASE_TIME;
         return NGX_OK;
-
-    case NGX_ROOMS_COMMIT_NOSCRIPT:
-        lease->whole = 1;
-        return NGX_AGAIN;
 
     case NGX_ROOMS_COMMIT_CONFLICT:
         lease->until = 0;

@@ -32,7 +32,6 @@ typedef struct {
     ngx_msec_t     asked;
     ngx_msec_t     until;                  /* 0: not ours */
     unsigned       taking:1;               /* taking it, not renewing */
-    unsigned       whole:1;                /* send the script's text */
 } ngx_rooms_lease_t;
 
 
@@ -52,8 +51,8 @@ ngx_int_t ngx_rooms_lease_ask(ngx_rooms_lease_t *lease, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys);
 
 /*
- * Reads the store's answer.  NGX_OK: it is ours.  NGX_AGAIN: ask again now.
- * NGX_DECLINED: another worker owns it, or the store can't say.
+ * Reads the store's answer.  NGX_OK: it is ours.  NGX_DECLINED: another worker
+ * owns it, or the store can't say.
  */
 ngx_int_t ngx_rooms_lease_answered(ngx_rooms_lease_t *lease,
     ngx_rooms_batch_t *b, ngx_log_t *log);

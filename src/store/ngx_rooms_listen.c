@@ -622,7 +622,7 @@ ngx_rooms_channel_swept(ngx_rooms_batch_t *b)
     ch = b->data;
 
     if (b->status == NGX_ROOMS_BATCH_OK
-        && ngx_rooms_store_moved(ch->pubsub->store, b, NGX_ROOMS_LANE_FAST)
+        && ngx_rooms_store_follow(ch->pubsub->store, b, NGX_ROOMS_LANE_FAST)
            == NGX_AGAIN)
     {
         return;

@@ -67,6 +67,13 @@ typedef enum {
 } ngx_rooms_batch_status_e;
 
 
+/* A script.  The store knows it by its hash once it has seen the text. */
+typedef struct {
+    ngx_str_t              text;
+    u_char                 hash[40];       /* computed when first needed */
+} ngx_rooms_script_t;
+
+
 /*
  * A batch owns its memory: commands and replies live in its pool until
  * ngx_rooms_batch_free().  It may be freed at any time, even in flight; its
@@ -75,6 +82,8 @@ typedef enum {
 struct ngx_rooms_batch_s {
     ngx_pool_t                *pool;
     ngx_array_t                commands;   /* of ngx_str_t, in RESP */
+    ngx_rooms_script_t        *script;     /* that they call by its hash, or
+                                              NULL */
     u_char                    *last;       /* where the next one goes */
     u_char                    *end;
     redisReply               **replies;
@@ -169,18 +178,20 @@ u_char *ngx_rooms_resp_size(u_char *p, u_char kind, size_t n);
 #define ngx_rooms_s(literal)                                                  \
     ((rooms_str_t) { sizeof(literal) - 1, (const u_char *) (literal) })
 
-/* A script.  The store knows it by its hash once it has seen the text. */
-typedef struct {
-    ngx_str_t              text;
-    u_char                 hash[40];       /* computed when first needed */
-} ngx_rooms_script_t;
-
 /*
  * Writes the first two arguments of a script's call; returns the place of the
- * next.  On NOSCRIPT call again with `whole`.
+ * next.  The call has the script's hash.  If the store doesn't know it, the
+ * batch is sent again with the text (ngx_rooms_store_follow()).  `whole`: the
+ * call has the text, since nobody waits for the batch.
  */
 rooms_str_t *ngx_rooms_script_begin(ngx_rooms_script_t *script,
-    ngx_uint_t whole, rooms_str_t *argv);
+    ngx_rooms_batch_t *b, ngx_uint_t whole, rooms_str_t *argv);
+
+/*
+ * Puts the script's text into the first call that the store has answered by
+ * NOSCRIPT.  NGX_DECLINED: there is none.
+ */
+ngx_int_t ngx_rooms_script_text(ngx_rooms_batch_t *b);
 
 /*
  * Sends a batch, as soon as the lane is up.  The handler is called once,

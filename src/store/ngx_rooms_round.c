@@ -130,7 +130,7 @@ ngx_rooms_round_answered(ngx_rooms_batch_t *b)
     round = b->data;
 
     if (b->status == NGX_ROOMS_BATCH_OK
-        && ngx_rooms_store_moved(round->store, b, round->lane) == NGX_AGAIN)
+        && ngx_rooms_store_follow(round->store, b, round->lane) == NGX_AGAIN)
     {
         return;
     }

@@ -230,12 +230,12 @@ ngx_rooms_lane_t *ngx_rooms_store_lane(ngx_rooms_store_t *store,
     ngx_uint_t slot, ngx_uint_t lane);
 
 /*
- * Follows the store when it moves (ngx_rooms_topology.c): MOVED and ASK of a
- * cluster, READONLY of a former primary.  Looks at an answered batch.
- * NGX_AGAIN: it was sent to another node, and its handler will be called
+ * Does what an answered batch asks for (ngx_rooms_topology.c): NOSCRIPT wants
+ * a script's text; MOVED and ASK of a cluster, READONLY of a former primary,
+ * another node.  NGX_AGAIN: it was sent again, and its handler will be called
  * again.
  */
-ngx_int_t ngx_rooms_store_moved(ngx_rooms_store_t *store,
+ngx_int_t ngx_rooms_store_follow(ngx_rooms_store_t *store,
     ngx_rooms_batch_t *b, ngx_uint_t lane);
 /* Asks for the topology, unless that happened a moment ago. */
 void ngx_rooms_store_discover(ngx_rooms_store_t *store);

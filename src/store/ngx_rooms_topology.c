@@ -949,12 +949,17 @@ ngx_rooms_ask_other(ngx_rooms_store_t *store, ngx_rooms_batch_t *first,
 
 
 ngx_int_t
-ngx_rooms_store_moved(ngx_rooms_store_t *store, ngx_rooms_batch_t *b,
+ngx_rooms_store_follow(ngx_rooms_store_t *store, ngx_rooms_batch_t *b,
     ngx_uint_t lane)
 {
     ngx_uint_t           i, slot;
     redisReply          *reply;
     ngx_rooms_server_t  *server;
+
+    if (ngx_rooms_script_text(b) == NGX_OK) {
+        ngx_rooms_store_send(store, b->slot, lane, b);
+        return NGX_AGAIN;
+    }
 
     reply = b->replies[0];
 
