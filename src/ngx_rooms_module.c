@@ -11,6 +11,7 @@
 #include "ngx_rooms_conf.h"
 #include "ngx_rooms_auth.h"
 #include "ngx_rooms_cache.h"
+#include "ngx_rooms_recent.h"
 #include "ngx_rooms_commit.h"
 #include "ngx_rooms_cors.h"
 #include "ngx_rooms_federation.h"
@@ -684,5 +685,6 @@ ngx_rooms_exit_process(ngx_cycle_t *cycle)
     }
 
     ngx_rooms_batch_exit_worker();
+    ngx_rooms_recent_exit_worker();
     ngx_rooms_status_exit_worker();
 }

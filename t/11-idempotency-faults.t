@@ -54,7 +54,12 @@ my @kinds = (
     [dm => qr/^HGET .*:dms /,
      sub { ['/v1/rooms/dm', { participant_id => 'p' . ++$n }] },
      sub { hlen('dms') }],
-    [send => qr/^\w+ .*:r:$room(?: |\z)/,
+    # an event_uuid has to be looked for, so the room is read
+    [send => qr/^HGETALL .*:r:$room(?: |\z)/,
+     sub { ["/v1/rooms/$room/send", { content => { body => 'x' },
+                                      event_uuid => 'u' . ++$n }] },
+     sub { zcard("r:$room:events") }],
+    ['send-again' => undef,
      sub { ["/v1/rooms/$room/send", { content => { body => 'x' } }] },
      sub { zcard("r:$room:events") }],
     [workspace => undef,
@@ -239,7 +244,8 @@ is(redis('HGET', key('tenant'), 'rooms') - $before, 1, 'one room');
 
 # a claim that was lost is taken again, unless somebody else has it
 for my $other (0, 1) {
-    my @send = ("/v1/rooms/$room/send", { content => { body => "y$other" } });
+    my @send = ("/v1/rooms/$room/send", { content => { body => "y$other" },
+                                          event_uuid => "y$other" });
     my $events = zcard("r:$room:events");
 
     forget();
@@ -275,7 +281,7 @@ for my $other (0, 1) {
 norule();
 
 # a client that leaves
-for my $kind (@kinds[0, 2, 5]) {
+for my $kind (@kinds[0, 2, 6]) {
     my ($name, $reads, $request, $count) = @$kind;
     my ($path, $body, @headers) = @{$request->()};
     my $made = $count->();
@@ -294,7 +300,7 @@ for my $kind (@kinds[0, 2, 5]) {
 }
 
 # a worker that dies
-for my $kind (@kinds[0, 2, 5]) {
+for my $kind (@kinds[0, 2, 6]) {
     my ($name, $reads, $request, $count) = @$kind;
     my ($path, $body, @headers) = @{$request->()};
     my $made = $count->();

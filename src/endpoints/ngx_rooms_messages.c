@@ -6,6 +6,7 @@
 /* POST /v1/rooms/{room}/send */
 
 #include "ngx_rooms_endpoints.h"
+#include "ngx_rooms_recent.h"
 #include "rooms_canonical.h"
 
 
@@ -152,6 +153,22 @@ ngx_rooms_send_ask(ngx_rooms_req_t *rq)
 
 
 /*
+ * Whether the message may be decided on from what was read lately.  Not a
+ * second time: then a guard didn't hold.  A repeated event_uuid has to be read.
+ */
+static ngx_uint_t
+ngx_rooms_send_proposes(ngx_rooms_req_t *rq)
+{
+    ngx_rooms_message_t  *m;
+
+    m = rq->data;
+
+    return rq->races == 0 && !rq->trusted && rq->enclosing == NULL
+           && m->uuid.data == NULL;
+}
+
+
+/*
  * Sending needs neither the unread count nor the room's name, so it reads
  * less than a view.
  */
@@ -178,6 +195,15 @@ ngx_rooms_send_begin(ngx_rooms_req_t *rq)
 
     if (!rooms_id_valid(room, "room-")) {
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
+    }
+
+    if (ngx_rooms_send_proposes(rq)
+        && ngx_rooms_recent_get(rq->conf->store, &rq->keys, room,
+                                rq->principal.sub, &rq->view.room,
+                                &rq->view.me) == NGX_OK)
+    {
+        rq->view.exists = 1;
+        return NGX_OK;
     }
 
     if (ngx_rooms_batch(rq) == NULL
@@ -311,6 +337,8 @@ ngx_rooms_message_tellable(ngx_rooms_req_t *rq)
 void
 ngx_rooms_message_guards(ngx_rooms_req_t *rq)
 {
+    rooms_str_t  room;
+
     if (rq->trusted || rq->op == ROOMS_OP_ERASE) {
         return;
     }
@@ -320,10 +348,18 @@ ngx_rooms_message_guards(ngx_rooms_req_t *rq)
                                      rq->view.room.id),
                        rq->principal.sub,
                        ngx_rooms_format_member(rq->pool, &rq->view.me, 0));
-    ngx_rooms_commit_guard_field(&rq->commit,
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM,
-                                     rq->view.room.id),
-                       ngx_rooms_field_state, ngx_rooms_s("open"));
+    room = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM, rq->view.room.id);
+
+    ngx_rooms_commit_guard_field(&rq->commit, room, ngx_rooms_field_state,
+                                 ngx_rooms_s("open"));
+
+    if (rq->conf->federation) {
+        /* the content was checked for it, or not */
+        ngx_rooms_commit_guard_field(&rq->commit, room,
+                                     ngx_rooms_s("federated"),
+                                     rq->view.room.federated
+                                     ? ngx_rooms_s("1") : ROOMS_NULL);
+    }
 }
 
 
@@ -354,6 +390,11 @@ ngx_rooms_send_load(ngx_rooms_req_t *rq)
 
     if (ngx_rooms_message_room(rq) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    if (rq->view.exists && !rq->trusted) {
+        ngx_rooms_recent_put(rq->conf->store, &rq->keys, &rq->view.room,
+                             &rq->view.me);
     }
 
     if (m->uuid.data) {
