@@ -363,6 +363,11 @@ my %fakes = (
     'has a huge array' => sub { syswrite $_[0], "*2147483647\r\n"; sleep 1 },
     'has huger ones'  => sub { syswrite $_[0], "*99999999999999999999\r\n"; sleep 1 },
     'has a huge string' => sub { syswrite $_[0], "\$9999999999\r\nx"; sleep 1 },
+    'has a huge string that comes' => sub {
+        alarm 20;
+        syswrite $_[0], "\$40000000\r\n";
+        1 while syswrite $_[0], 'x' x 100_000;
+    },
     'has a negative length' => sub { syswrite $_[0], "\$-7\r\n*-9\r\n"; sleep 1 },
     'nests too deeply' => sub { syswrite $_[0], "*1\r\n" x 5000; sleep 1 },
     'answers half'    => sub { sysread $_[0], my $in, 100; syswrite $_[0], '+PO'; },
@@ -384,6 +389,9 @@ for my $name (sort keys %fakes) {
     } else {
         is_503($res, "a store that $name");
     }
+
+    like(nginx_log(), qr/value in its reply is larger than 16 MiB/,
+         'which the log has') if $name =~ /that comes/;
 
     $many = http_many([map { ['GET', '/v1/rooms/archived', $ada] } 1 .. 10]);
     is(scalar(grep { $_->[0] =~ /^50[03]$/ } @$many), 10, 'more of them');

@@ -27,6 +27,8 @@
 
 #define NGX_ROOMS_LANE_READ     16384
 #define NGX_ROOMS_LANE_SLICE     2048
+#define NGX_ROOMS_LANE_VALUE (16 * 1024 * 1024)  /* bytes of one value in a
+                                                    reply */
 #define NGX_ROOMS_LANE_READS        4      /* in one turn of the loop */
 #define NGX_ROOMS_LANE_OUT       4096
 #define NGX_ROOMS_LANE_OUT_MAX  65536      /* kept once all has left */
@@ -972,6 +974,17 @@ ngx_rooms_lane_parse(ngx_rooms_lane_t *lane, u_char *p, size_t len)
             }
 
             if (reply == NULL) {
+
+                /* the reader holds what came of a value, until it is whole */
+
+                if (lane->reader->len - lane->reader->pos
+                    > NGX_ROOMS_LANE_VALUE)
+                {
+                    ngx_rooms_lane_lost(lane, 0, "a value in its reply is "
+                                        "larger than 16 MiB");
+                    return;
+                }
+
                 break;
             }
 
