@@ -228,7 +228,10 @@ ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
     u_char      *p;
     ngx_uint_t   i;
 
-    p = ngx_rooms_batch_begin(b, argc);
+    /* a key that couldn't be made is none, and not an empty one */
+
+    p = argc > 1 && argv[1].data == NULL ? NULL
+                                         : ngx_rooms_batch_begin(b, argc);
 
     for (i = 0; p && i < argc; i++) {
         p = ngx_rooms_batch_room(b, p, NGX_ROOMS_RESP_SIZE + argv[i].len + 2);
