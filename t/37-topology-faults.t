@@ -123,6 +123,45 @@ is($moved->[0], 201, 'a change after it');
 is(redis_cli($from, 'GET', "sw:{$t}:position"),
    json_get($moved->[2], 'data.stream_position'), 'the first node has it');
 
+# ... and once more, while they tell it by a name that nobody resolves
+
+SKIP: {
+    skip 'host names are of Redis 7', 5
+        if redis_cli($nodes[0], 'CONFIG', 'GET', 'cluster-announce-hostname')
+           !~ /announce/;
+
+    for (@nodes) {
+        redis_cli($_, 'CONFIG', 'SET', 'cluster-announce-hostname',
+                  'node.invalid');
+        redis_cli($_, 'CONFIG', 'SET', 'cluster-preferred-endpoint-type',
+                  'hostname');
+    }
+
+    # nodes hear of others' names by gossip
+
+    ok(slowly(20, sub {
+        !grep { (() = redis_cli($_, 'CLUSTER', 'SLOTS')
+                      =~ /node\.invalid/g) < 3 } @nodes;
+    }), 'the nodes have names');
+
+    my ($failed, $got) = (0, 0);
+
+    slot_move($slot, $from, $to, [$nodes[2]], sub {
+        request('GET', "/v1/rooms/$room{$t}", $key) == 200 ? $got++
+                                                            : $failed++;
+    });
+    is($failed, 0, 'read while migrating to a node that has a name');
+
+    $moved = http_req('POST', "/v1/rooms/$room{$t}/send", $key,
+                      { content => { body => 'named' } });
+    is($moved->[0], 201, 'a change after it');
+    is(redis_cli($to, 'GET', "sw:{$t}:position"),
+       json_get($moved->[2], 'data.stream_position'), 'the node has it');
+
+    slot_move($slot, $to, $from, [$nodes[2]]);
+    is(request('GET', "/v1/rooms/$room{$t}", $key), 200, 'and back');
+}
+
 # a node is gone: its tenants wait, the others don't
 
 my $gone = $at{2}[0][0];

@@ -41,6 +41,8 @@ typedef struct {
     ngx_msec_t               asked;    /* when that was */
     ngx_msec_t               said;     /* time of a sentinel's last answer,
                                           0: none */
+    ngx_str_t                host;     /* its name, if the cluster tells it
+                                          by one */
     int64_t                  epoch;    /* of the configuration that it named */
     ngx_uint_t               leads;    /* 1: it leads a failover */
     ngx_uint_t               logged;   /* 1: the log has what is wrong with

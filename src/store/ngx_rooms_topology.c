@@ -32,6 +32,7 @@
                                               failover */
 #define NGX_ROOMS_SENTINEL_FRESH  5000     /* ms, that an answer counts */
 #define NGX_ROOMS_ADDRESS_POOL    512
+#define NGX_ROOMS_HOST_MAX        255
 #define NGX_ROOMS_MOVES           8        /* redirections of one batch */
 
 
@@ -102,6 +103,53 @@ ngx_rooms_store_server(ngx_rooms_store_t *store, ngx_str_t *host,
     ngx_destroy_pool(temp);
 
     return server;
+}
+
+
+/* Keeps a server's host name, since MOVED and ASK may tell no address. */
+static void
+ngx_rooms_topology_name(ngx_rooms_server_t *server, rooms_str_t name)
+{
+    if (name.len > NGX_ROOMS_HOST_MAX || rooms_str_eq(name, ngx_rooms_s("?")))
+    {
+        server->host.len = 0;
+        return;
+    }
+
+    if (server->host.data == NULL) {
+        server->host.data = ngx_pnalloc(server->store->pool,
+                                        NGX_ROOMS_HOST_MAX);
+        if (server->host.data == NULL) {
+            return;
+        }
+    }
+
+    ngx_memcpy(server->host.data, name.data, name.len);
+    server->host.len = name.len;
+}
+
+
+/* The server that CLUSTER SLOTS told by this name. */
+static ngx_rooms_server_t *
+ngx_rooms_topology_named(ngx_rooms_store_t *store, ngx_str_t *host,
+    ngx_uint_t port)
+{
+    ngx_uint_t           i;
+    ngx_rooms_server_t  *server;
+
+    for (i = 0; i < store->nservers; i++) {
+        server = store->servers[i];
+
+        if (server->host.len == host->len && host->len
+            && ngx_memcmp(server->host.data, host->data, host->len) == 0
+            && server->node.naddrs
+            && ngx_inet_get_port(server->node.addrs->sockaddr) == port)
+        {
+            return server;
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -394,6 +442,11 @@ ngx_rooms_slots_server(ngx_rooms_server_t *source, redisReply *node)
 
         host = ngx_from_rooms(ngx_rooms_reply_str(pairs->element[i + 1]));
         server = ngx_rooms_store_server(store, &host, port);
+
+        if (server) {
+            ngx_rooms_topology_name(server, ngx_rooms_reply_str(
+                                        ngx_rooms_reply_element(node, 0)));
+        }
     }
 
     return server;
@@ -821,7 +874,7 @@ ngx_rooms_topology_up(ngx_rooms_node_t *node)
 
 /*
  * "MOVED slot host:port" and "ASK slot host:port".  Without a host it is the
- * one that answered.
+ * one that answered.  A host name is one of CLUSTER SLOTS; NULL: it isn't.
  */
 static ngx_rooms_server_t *
 ngx_rooms_moved_server(ngx_rooms_store_t *store, ngx_rooms_batch_t *b,
@@ -866,7 +919,9 @@ ngx_rooms_moved_server(ngx_rooms_store_t *store, ngx_rooms_batch_t *b,
         return ngx_rooms_topology_beside(source, port);
     }
 
-    return ngx_rooms_store_server(store, &host, port);
+    source = ngx_rooms_store_server(store, &host, port);
+
+    return source ? source : ngx_rooms_topology_named(store, &host, port);
 }
 
 
@@ -911,6 +966,14 @@ ngx_rooms_ask_other(ngx_rooms_store_t *store, ngx_rooms_batch_t *first,
     ngx_rooms_server_t  *server;
 
     server = ngx_rooms_moved_server(store, first, reply, &slot);
+
+    if (server == NULL && !first->once) {
+        /* a name that is new: all is asked again once the cluster told it */
+        ngx_rooms_store_discover(store);
+        ngx_rooms_lane_send(&store->nowhere->lanes[lane], first);
+        return NGX_AGAIN;
+    }
+
     b = server ? ngx_rooms_batch_create(store->log) : NULL;
 
     if (b == NULL) {
@@ -985,7 +1048,9 @@ ngx_rooms_store_follow(ngx_rooms_store_t *store, ngx_rooms_batch_t *b,
         server = ngx_rooms_moved_server(store, b, reply, &slot);
 
         if (server == NULL) {
-            return NGX_OK;
+            /* a name that is new: it waits until the cluster has told it */
+            ngx_rooms_lane_send(&store->nowhere->lanes[lane], b);
+            return NGX_AGAIN;
         }
 
         store->slots[slot] = ngx_rooms_server_index(store, server);
