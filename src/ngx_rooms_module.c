@@ -675,6 +675,7 @@ ngx_rooms_exit_process(ngx_cycle_t *cycle)
     }
 
     ngx_rooms_offboard_exit_worker(&rmcf->offboards);
+    ngx_rooms_link_exit_worker(&rmcf->links);
 
     stores = rmcf->stores.elts;
 

@@ -111,6 +111,20 @@ ngx_rooms_link_init_worker(ngx_array_t *links, ngx_cycle_t *cycle)
 }
 
 
+void
+ngx_rooms_link_exit_worker(ngx_array_t *links)
+{
+    ngx_uint_t            i;
+    ngx_rooms_fedlink_t  *link;
+
+    link = links->elts;
+
+    for (i = 0; i < links->nelts; i++) {
+        ngx_rooms_endings_exit_worker(&link[i]);
+    }
+}
+
+
 /*
  * ngx_add_timer() keeps an older time that is only slightly different, so
  * delete the timer first.

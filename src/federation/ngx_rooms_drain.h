@@ -17,6 +17,7 @@
 ngx_int_t ngx_rooms_link_add(ngx_conf_t *cf, ngx_array_t *links,
     ngx_rooms_loc_conf_t *conf);
 void ngx_rooms_link_init_worker(ngx_array_t *links, ngx_cycle_t *cycle);
+void ngx_rooms_link_exit_worker(ngx_array_t *links);
 
 /*
  * Something was added to an outbox: this worker looks immediately if it holds

@@ -248,6 +248,19 @@ ngx_rooms_endings_end(ngx_rooms_endings_t *e)
 }
 
 
+void
+ngx_rooms_endings_exit_worker(ngx_rooms_fedlink_t *link)
+{
+    ngx_rooms_endings_t  *e;
+
+    e = link->endings;
+
+    if (e && e->busy) {
+        ngx_rooms_endings_end(e);
+    }
+}
+
+
 static ngx_int_t
 ngx_rooms_endings_ask(ngx_rooms_endings_t *e, ngx_rooms_endings_e state)
 {

@@ -47,4 +47,7 @@ void ngx_rooms_endings_policy(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 /* Works on endings for one tick, while this worker holds the lease. */
 void ngx_rooms_endings_run(ngx_rooms_fedlink_t *link);
 
+/* The worker ends: frees a step that is under way. */
+void ngx_rooms_endings_exit_worker(ngx_rooms_fedlink_t *link);
+
 #endif /* NGX_ROOMS_ENDINGS_H */
