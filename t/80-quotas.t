@@ -117,7 +117,11 @@ sub import_media {
         'Content-Type' => $type));
 }
 
+my $at = redis('GET', key('position'));
+
 is(refused('max_media_bytes', import_media()), 1, 'an import is refused');
+is(redis('GET', key('position')), $at, 'before it begins: no position is taken');
+is(redis('EXISTS', key('imports')), 0, 'nor a medium registered');
 ok(RoomsTest::Process::wait_for(30, sub {
     redis('HGET', key('tenant'), 'media_bytes') == 1024
 }), 'and its bytes are counted back')

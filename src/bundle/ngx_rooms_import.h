@@ -161,7 +161,8 @@ typedef struct {
     rooms_str_t                 counts_key;
     ngx_uint_t                  races;     /* of the commit so far */
     ngx_uint_t                  media;     /* registered so far */
-    ngx_uint_t                  quota;     /* number of the guard */
+    ngx_uint_t                  quota[NGX_ROOMS_QUOTAS];  /* numbers of the
+                                                             guards; 0: none */
     ngx_uint_t                  sent;      /* items of the parcel in flight */
     ngx_rooms_parcel_e          sent_kind;
     rooms_str_t                 name;      /* from the form */

@@ -38,8 +38,9 @@ ngx_rooms_import_batch(ngx_rooms_req_t *rq)
 /*
  * Takes positions for all events at once.  Whatever is written elsewhere
  * meanwhile comes after them.  If the import fails, they stay a gap.  A tenant
- * that has used up its keys is refused now, before anything is written; the
- * last commit counts the key.
+ * that has used up its keys, or hasn't enough bytes for these media, is
+ * refused now, before anything is written; the steps that register media
+ * count their bytes, and the last commit counts the key.
  */
 ngx_int_t
 ngx_rooms_import_reserve(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
@@ -62,10 +63,14 @@ ngx_rooms_import_reserve(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 
     ngx_rooms_commit_positions(&c, im->tables.events);
 
+    c.quotas = rq->conf->quotas;
+
     if (rq->idem_claim.data) {
-        c.quotas = rq->conf->quotas;
         ngx_rooms_commit_adds(&c, NGX_ROOMS_QUOTA_KEYS, 1);
     }
+
+    ngx_rooms_commit_adds(&c, NGX_ROOMS_QUOTA_MEDIA,
+                          rooms_import_bytes(&im->tables));
 
     /* by its id, the same script would do nothing a second time */
     b->once = 1;
@@ -74,7 +79,7 @@ ngx_rooms_import_reserve(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
         return NGX_ERROR;
     }
 
-    im->quota = c.quota[NGX_ROOMS_QUOTA_KEYS];
+    ngx_memcpy(im->quota, c.quota, sizeof(im->quota));
 
     return ngx_rooms_send(rq);
 }
@@ -95,8 +100,12 @@ ngx_rooms_import_reserved(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 
     case NGX_ROOMS_COMMIT_CONFLICT:
 
-        if (im->quota && position == (int64_t) im->quota) {
+        if (position == (int64_t) im->quota[NGX_ROOMS_QUOTA_KEYS]) {
             return ngx_rooms_full(rq, NGX_ROOMS_QUOTA_KEYS);
+        }
+
+        if (position == (int64_t) im->quota[NGX_ROOMS_QUOTA_MEDIA]) {
+            return ngx_rooms_full(rq, NGX_ROOMS_QUOTA_MEDIA);
         }
 
         /* fall through */
@@ -274,7 +283,7 @@ ngx_rooms_import_send_media(ngx_rooms_req_t *rq, ngx_rooms_import_t *im,
         return NGX_ERROR;
     }
 
-    im->quota = c.quota[NGX_ROOMS_QUOTA_MEDIA];
+    ngx_memcpy(im->quota, c.quota, sizeof(im->quota));
 
     return NGX_OK;
 }
@@ -296,7 +305,7 @@ ngx_rooms_import_sent_media(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 
     case NGX_ROOMS_COMMIT_CONFLICT:
 
-        if (im->quota && position == (int64_t) im->quota) {
+        if (position == (int64_t) im->quota[NGX_ROOMS_QUOTA_MEDIA]) {
             return ngx_rooms_full(rq, NGX_ROOMS_QUOTA_MEDIA);
         }
 

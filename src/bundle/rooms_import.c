@@ -600,6 +600,22 @@ rooms_import_kept(const rooms_import_t *im, size_t i)
 }
 
 
+uint64_t
+rooms_import_bytes(const rooms_import_t *im)
+{
+    size_t    i;
+    uint64_t  bytes;
+
+    for (bytes = 0, i = 0; i < im->nmedia; i++) {
+        if (rooms_import_kept(im, i)) {
+            bytes += im->media[i].size;
+        }
+    }
+
+    return bytes;
+}
+
+
 rooms_str_t
 rooms_import_string(const rooms_import_t *im, uint32_t at)
 {

@@ -212,6 +212,9 @@ void rooms_import_finish(rooms_import_t *im);
 /* Whether a medium is imported: its content was found. */
 int rooms_import_kept(const rooms_import_t *im, size_t i);
 
+/* Of all media that are imported. */
+uint64_t rooms_import_bytes(const rooms_import_t *im);
+
 rooms_str_t rooms_import_string(const rooms_import_t *im, uint32_t at);
 
 
