@@ -257,11 +257,11 @@ is(counted() . ' ' . unaccepted($b), '3 60', 'closed, it frees its place');
         my $who = sprintf '@m%d:far.example', $_;
 
         redis('HSET', 'sw:{t}:participants', $who, $json->encode({
-            local_id => "m$_", display_name => 'M' x 100,
+            local_id => "m$_", display_name => '"' x 100,
             workspace_id => undef, participant_type => 'user',
             server_name => 'far.example', created_at =>
             '2026-01-01T00:00:00.000Z', avatar_url => 'https://far.example/'
-            . 'a' x 2000 }));
+            . '\\' x 1000 }));
         redis('HSET', "sw:{t}:r:$big:members", $who, 'join 0 1767225600000 1');
         redis('ZADD', "sw:{t}:r:$big:list", 0, $who);
     }

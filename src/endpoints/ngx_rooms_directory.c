@@ -906,8 +906,11 @@ ngx_rooms_directory_put(ngx_rooms_directory_t *d, rooms_str_t id,
     }
 
     d->views[d->nviews++] = *view;
-    d->size += NGX_ROOMS_DIRECTORY_ROOM + view->name.len
-               + view->room.topic.len;
+
+    /* an escape at most doubles them: they have no control characters */
+
+    d->size += NGX_ROOMS_DIRECTORY_ROOM + 2 * view->name.len
+               + 2 * view->room.topic.len;
     d->shown = id;
 
     return NGX_OK;

@@ -582,7 +582,9 @@ ngx_rooms_peer_members_take(ngx_rooms_req_t *rq)
                   page->roster.ids[i], &page->profiles[page->n]);
 
         p = &page->profiles[page->n];
-        page->size += 160 + p->id.len + p->name.len + p->avatar.len;
+        /* an escape at most doubles a name: it has no control characters */
+
+        page->size += 160 + p->id.len + 2 * p->name.len + 2 * p->avatar.len;
         page->members[page->n++] = m;
         page->after = page->roster.ids[i];
     }
