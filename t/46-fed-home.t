@@ -86,6 +86,28 @@ is($res->{status}, 200, 'an admin who is no member invites');
 is(invite($admin, $room, $eve, 'Idempotency-Key' => 'k1')
        ->{headers}{'idempotency-replayed'}, 'true', 'with Idempotency-Key');
 
+# its home may erase a name, and the answers that are kept don't hear of it
+
+my $zoe = $b->fqid('zoe');
+my $named = sub {
+    my $row = $json->decode(redis('HGET', 'sw:{t}:participants', $zoe));
+
+    redis('HSET', 'sw:{t}:participants', $zoe, $json->encode(
+        { %$row, display_name => 'Zoe Quaxel',
+          avatar_url => 'https://b.example/quaxel.png' }));
+};
+
+invite('ann@t', $room, $zoe);
+$named->();
+call('ann@t', 'POST', '/v1/me/federated-dms', { fqid => $zoe },
+     'Idempotency-Key' => 'zoe');
+$res = call('ann@t', 'POST', '/v1/me/federated-dms', { fqid => $zoe });
+is($res->{data}{name}, 'Zoe Quaxel', 'a DM is called as the other side');
+is(scalar(@{ redis('KEYS', 'sw:{t}:idem:*') }), 2, 'answers are kept');
+is(scalar(grep { redis('GET', $_) =~ /quaxel/i }
+          @{ redis('KEYS', 'sw:{t}:idem:*') }), 0,
+   'those have the local id instead');
+
 for ([$room, '404 SW_ROOM_NOT_FOUND', 'does not see'],
      [room('In public', 1, room_type => 'public'), '403 SW_ROOM_FORBIDDEN',
       'sees'])

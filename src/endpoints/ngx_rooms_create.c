@@ -502,6 +502,14 @@ ngx_rooms_dm_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
     ngx_memzero(&rq->view, sizeof(ngx_rooms_view_t));
     rq->view.name = profile.name;
 
+    if (rq->idem_claim.data && profile.server.data) {
+        /*
+         * This answer is kept, and the store doesn't hear when the other
+         * server erases the name
+         */
+        rq->view.name = profile.local;
+    }
+
     if (id.data == NULL) {
         return NGX_OK;
     }
