@@ -390,6 +390,35 @@ my @res = map { { status => $_->[0] } }
 is_deeply([sort map { $_->{status} } @res], [201, (409) x 9],
           'a userName is one User\'s');
 
+# ... also of one User: each change is whole, and the indexes follow
+must('POST', '/v1/auth/register', 'bob');
+answers('201', 'POST', 'Users', { userName => 'race0', externalId => 'race' });
+
+my $before_race = redis('HLEN', key('scim:names'));
+
+@res = @{RoomsTest::HTTP::http_many([map {
+    $_ % 2 ? ['PUT', '/scim/v2/Users/race', $token,
+              { userName => "race$_", displayName => "Race $_" }]
+           : ['PATCH', '/scim/v2/Users/race', $token,
+              { schemas => [$patch], Operations => [
+                { op => 'replace', value => { userName => "race$_",
+                                              displayName => "Race $_" } }] }]
+    } 1 .. 20], 20, 60)};
+
+is(scalar(grep { $_->[0] !~ /^(?:200|409)$/ } @res), 0,
+   'PUT and PATCH at once: done, or refused as a conflict');
+cmp_ok(scalar(grep { $_->[0] == 200 } @res), '>', 0, '... some are done');
+
+my $raced = answers('200', 'GET', 'Users/race')->{data};
+my ($which) = $raced->{userName} =~ /^race(\d+)$/;
+
+is($raced->{displayName}, "Race $which", '... of one request alone');
+is(must('GET', '/v1/participants/race', 'bob')->{display_name},
+   "Race $which", '... as the participant');
+is(redis('HLEN', key('scim:names')), $before_race, '... with one name');
+is(redis('HGET', key('scim:names'), $raced->{userName}), 'race',
+   '... its own');
+
 # erased, nothing of it is left
 must('POST', '/v1/admin/participants/oid-1/deactivate', 'root!');
 must('POST', '/v1/admin/participants/oid-1/erase', 'root!');

@@ -18,6 +18,8 @@ use IO::Socket::INET;
 use JSON::PP ();
 use Time::HiRes qw(time);
 
+use Socket qw(SO_RCVBUF);
+
 use RoomsTest::HTTP qw(http_raw server_port_is);
 use RoomsTest::Process qw(patience);
 
@@ -26,10 +28,14 @@ my $json = JSON::PP->new->utf8;
 sub new {
     my ($class, $path, $token, %headers) = @_;
     my $early = delete $headers{-early} // '';
+    my $rcvbuf = delete $headers{-rcvbuf};
     my $self = bless { in => '', frames => [], said => [] }, $class;
 
     $self->{sock} = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                          PeerPort => server_port_is())
+                                          PeerPort => server_port_is(),
+                                          $rcvbuf
+                                          ? (Sockopts => [[SO_RCVBUF, $rcvbuf]])
+                                          : ())
         or die "connect: $!";
     syswrite $self->{sock},
         http_raw('GET', $path, $token, undef, Upgrade => 'websocket',
