@@ -27,6 +27,7 @@ my @people = qw(ann bob cat dan eve few);
 my @words = ('Plan', 'Planet', 'plane', 'Straße', 'ÄRGER', "cafe\x{301}",
              'Łódź', '北京中文', '中国', 'ﬁnance', 'x', 'Y2K', 'Anna', 'Ann',
              'Smith', 'Zoë', map { "Einmal$_" } 1 .. 40);
+my %dense = (ann => 'Dicht', bob => 'Dick');
 my $json = JSON::PP->new->utf8;
 my (%rooms, %names);
 
@@ -38,6 +39,13 @@ known(@people, @crowd, 'stranger');
 
 sub one_of { return $_[rand @_] }
 sub text { return join ' ', map { one_of(@words) } 1 .. 1 + rand 3 }
+
+# Many rooms of some have a word in common.
+sub name_by {
+    my ($who) = @_;
+
+    return $dense{$who} && rand() < 0.9 ? text() . " $dense{$who}" : text();
+}
 
 # The words of a text: in Chinese each character begins one.
 sub folded {
@@ -105,7 +113,8 @@ sub escaped {
 # A prefix of a word, in some other form.
 sub query {
     my $q = join ' ', map {
-        my $word = NFC(one_of(@words, values %names));
+        my $word = rand() < 0.25 ? one_of(values %dense)
+                                 : NFC(one_of(@words, values %names));
 
         $word = substr $word, 0, 1 + rand length $word;
         rand() < 0.3 ? uc $word : rand() < 0.3 ? NFKD($word) : $word;
@@ -184,8 +193,8 @@ sub create {
 
     } else {
         $res = call('POST', '/v1/rooms', $who, {
-            room_type => $type, name => text(),
-            rand() < 0.4 ? (topic => text()) : (),
+            room_type => $type, name => name_by($who),
+            rand() < 0.4 ? (topic => name_by($who)) : (),
             $type eq 'group' && rand() < 0.2 ? (is_public => true) : (),
             $type eq 'group' && rand() < 0.3
             ? (workspace_id => $space{$who}) : () });
@@ -230,6 +239,8 @@ $space{$_} = must('POST', '/v1/workspaces', $_, { name => 'Team' })->{id}
     for @people;
 rename_people(@people, @crowd);
 create('few') for 1 .. 5;
+create('ann') for 1 .. 260;
+create('bob') for 1 .. 160;
 create(one_of(@people[0 .. 4])) for 1 .. 100;
 
 for (1 .. $rounds) {
@@ -303,5 +314,32 @@ for my $case (['zebra', 20_000], ['yak', 1_500], ['wolf', 20]) {
     cmp_ok($commands, '<=', 15, "$word: a stranger's, $commands");
     cmp_ok($bytes, '<=', 2000, "$word: $bytes bytes");
 }
+
+# Entries of one word are compared with one's own rooms page by page, and a
+# request ends after 2,000 of them.
+
+my $lynx = make(group => 'stranger', name => 'Lynx');
+my @others = map { sprintf 'room-z%025d', $_ } 1 .. 2600;
+my @mine = map { sprintf 'room-y%025d', $_ } 1 .. 3000;
+
+redis('ZADD', key('words:private'), map { (0, "lynx $_") } @others);
+redis('ZADD', key('p:stranger:rooms'), map { (0, $_) } @mine);
+
+my ($most, $cursor, @seen) = (0);
+
+for my $page (1 .. 20) {
+    my @before = figures();
+    my $res = call('GET', '/v1/directory/rooms?limit=5&q=lynx'
+                   . ($cursor ? "&cursor=$cursor" : ''), 'stranger');
+    my $commands = (figures())[0] - $before[0];
+
+    $most = $commands if $commands > $most;
+    push @seen, ids(@{$res->{data}});
+    last if !$res->{meta}{has_more};
+    $cursor = $res->{meta}{next_cursor};
+}
+
+is("@seen", $lynx, 'behind many rooms of others, and many of one\'s own');
+cmp_ok($most, '<=', 100, "a page takes $most commands");
 
 done_testing();

@@ -24,6 +24,7 @@
 
 
 #define NGX_ROOMS_DIRECTORY_PAGE    100   /* rooms in one round, at most */
+#define NGX_ROOMS_DIRECTORY_LEAST     8   /* after the first round */
 #define NGX_ROOMS_DIRECTORY_MAX    2000   /* rooms in one request without a
                                              total */
 #define NGX_ROOMS_DIRECTORY_ROOM    800   /* bytes, without name and topic */
@@ -52,6 +53,9 @@ typedef struct {
     u_char               after_text[ROOMS_ID_MAX];
     ngx_uint_t           page;            /* ids per round */
     rooms_str_t          ids[NGX_ROOMS_DIRECTORY_PAGE];
+    u_char               sure[NGX_ROOMS_DIRECTORY_PAGE];
+                                          /* 0: only if the search's list has
+                                             the room */
     ngx_uint_t           nids;            /* of the ids that pass so far */
     rooms_str_t          last;            /* of all ids of the round */
     ngx_uint_t           looked;
@@ -75,6 +79,8 @@ typedef enum {
     NGX_ROOMS_DIRECTORY_BEGIN = 0,
     NGX_ROOMS_DIRECTORY_FIND,             /* what the words of q find */
     NGX_ROOMS_DIRECTORY_IDS,
+    NGX_ROOMS_DIRECTORY_OWN,              /* which of the ids the search's
+                                             list has */
     NGX_ROOMS_DIRECTORY_TEXTS,            /* only the rooms, to search for q */
     NGX_ROOMS_DIRECTORY_SEARCH,           /* names of DMs, to search for q */
     NGX_ROOMS_DIRECTORY_ROOMS,
@@ -91,6 +97,8 @@ static ngx_int_t ngx_rooms_directory_begin(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_find(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_ids(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_look(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_ask_own(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_take_own(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_texts(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_search(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_found(ngx_rooms_req_t *rq);
@@ -302,6 +310,9 @@ ngx_rooms_directory_walk(ngx_rooms_req_t *rq)
     case NGX_ROOMS_DIRECTORY_IDS:
         return ngx_rooms_directory_look(rq);
 
+    case NGX_ROOMS_DIRECTORY_OWN:
+        return ngx_rooms_directory_take_own(rq);
+
     case NGX_ROOMS_DIRECTORY_TEXTS:
         return ngx_rooms_directory_search(rq);
 
@@ -471,18 +482,21 @@ typedef struct {
     rooms_str_t  *hits;
     size_t        n;
     size_t        i;                      /* the next one */
+    unsigned      unsure:1;
     unsigned      cut:1;                  /* the list may go on behind these */
 } ngx_rooms_directory_list_t;
 
 
 static void
 ngx_rooms_directory_list(ngx_rooms_directory_t *d,
-    ngx_rooms_directory_list_t *list, redisReply *reply, rooms_str_t kind)
+    ngx_rooms_directory_list_t *list, redisReply *reply,
+    const ngx_rooms_search_set_t *set)
 {
     ngx_memzero(list, sizeof(ngx_rooms_directory_list_t));
 
     list->reply = reply;
-    list->kind = kind.len;
+    list->kind = set->kind.len;
+    list->unsure = set->unsure;
     list->n = reply->elements;
     list->cut = list->n == d->page;
 }
@@ -529,7 +543,14 @@ ngx_rooms_directory_next(const ngx_rooms_directory_list_t *list)
         return s;
     }
 
-    return (rooms_str_t) { s.len - list->kind, s.data + list->kind };
+    s.data += list->kind;
+    s.len -= list->kind;
+
+    if (s.len && s.data[s.len - 1] == '~') {
+        s.len--;
+    }
+
+    return s;
 }
 
 
@@ -573,12 +594,18 @@ ngx_rooms_directory_merge(ngx_rooms_directory_t *d,
             return;
         }
 
-        d->ids[d->nids++] = newest;
+        d->ids[d->nids] = newest;
+        d->sure[d->nids] = 0;
 
         for (i = 0; i < n; i++) {
-            id = ngx_rooms_directory_next(&lists[i]);
-            lists[i].i += id.data && rooms_str_eq(id, newest);
+            while (rooms_str_eq(ngx_rooms_directory_next(&lists[i]), newest))
+            {
+                d->sure[d->nids] |= !lists[i].unsure;
+                lists[i].i++;
+            }
         }
+
+        d->nids++;
     }
 }
 
@@ -595,7 +622,7 @@ ngx_rooms_directory_look(ngx_rooms_req_t *rq)
 
     for (i = 0; i < n; i++) {
         ngx_rooms_directory_list(d, &lists[i], ngx_rooms_reply(rq, i),
-                                 d->found.sets[i].kind);
+                                 &d->found.sets[i]);
     }
 
     if (d->found.nhits) {
@@ -615,8 +642,70 @@ ngx_rooms_directory_look(ngx_rooms_req_t *rq)
     d->last = d->ids[d->nids - 1];
     d->looked += d->nids;
 
-    return d->q.len ? ngx_rooms_directory_texts(rq)
+    return d->q.len ? ngx_rooms_directory_ask_own(rq)
                     : ngx_rooms_directory_rooms(rq);
+}
+
+
+/* An index has rooms of everybody: keeps those that the caller's list has. */
+static ngx_int_t
+ngx_rooms_directory_ask_own(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t              i, n;
+    rooms_str_t             ids[NGX_ROOMS_DIRECTORY_PAGE];
+    rooms_str_t             argv[NGX_ROOMS_DIRECTORY_PAGE + 3];
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+
+    for (i = 0, n = 0; i < d->nids; i++) {
+        if (!d->sure[i]) {
+            ids[n++] = d->ids[i];
+        }
+    }
+
+    if (n == 0) {
+        return ngx_rooms_directory_texts(rq);
+    }
+
+    if (ngx_rooms_batch(rq) == NULL
+        || ngx_rooms_search_ask_own(rq->batch, &d->found, ids, n, argv)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rq->round = NGX_ROOMS_DIRECTORY_OWN;
+
+    return ngx_rooms_send(rq);
+}
+
+
+static ngx_int_t
+ngx_rooms_directory_take_own(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t              i, n, asked;
+    redisReply             *reply;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+    reply = ngx_rooms_reply(rq, 0);
+
+    for (i = 0, n = 0, asked = 0; i < d->nids; i++) {
+
+        if (!d->sure[i]
+            && ngx_rooms_reply_str(ngx_rooms_reply_element(reply, asked++))
+               .data == NULL)
+        {
+            continue;
+        }
+
+        d->ids[n++] = d->ids[i];
+    }
+
+    d->nids = n;
+
+    return n ? ngx_rooms_directory_texts(rq) : ngx_rooms_directory_on(rq);
 }
 
 
@@ -843,11 +932,20 @@ ngx_rooms_directory_search(ngx_rooms_req_t *rq)
 }
 
 
-/* Reads the matching rooms in full. */
+/* How many more rooms the page takes, with one that tells of the next. */
+static ngx_uint_t
+ngx_rooms_directory_left(const ngx_rooms_directory_t *d)
+{
+    return d->count ? NGX_ROOMS_DIRECTORY_PAGE
+                    : d->limit - d->nviews + d->offset + 1;
+}
+
+
+/* Reads the matching rooms in full, as many as the page takes. */
 static ngx_int_t
 ngx_rooms_directory_found(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t              i, n, dms;
+    ngx_uint_t              i, n, dms, left;
     ngx_rooms_view_t        view;
     ngx_rooms_directory_t  *d;
 
@@ -870,6 +968,15 @@ ngx_rooms_directory_found(ngx_rooms_req_t *rq)
         if (ngx_rooms_directory_matches(d, &view)) {
             d->ids[n++] = d->ids[i];
         }
+    }
+
+    left = ngx_rooms_directory_left(d);
+
+    if (n > left) {
+        /* the others may be read if one of these doesn't pass */
+        n = left;
+        d->last = d->ids[n - 1];
+        d->end = 0;
     }
 
     d->nids = n;
@@ -964,9 +1071,11 @@ ngx_rooms_directory_take(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_directory_on(ngx_rooms_req_t *rq)
 {
+    ngx_uint_t              shown;
     ngx_rooms_directory_t  *d;
 
     d = rq->data;
+    shown = d->nviews - d->held;
 
     if (d->last.len > sizeof(d->after_text)) {
         return NGX_ERROR;
@@ -993,7 +1102,13 @@ ngx_rooms_directory_on(ngx_rooms_req_t *rq)
         return ngx_rooms_directory_names(rq);
     }
 
-    d->page = ngx_min(2 * d->page, NGX_ROOMS_DIRECTORY_PAGE);
+    /* where most rooms are shown, the next ones fill the page */
+
+    d->page = 2 * shown > d->page
+              ? ngx_max(2 * ngx_rooms_directory_left(d),
+                        NGX_ROOMS_DIRECTORY_LEAST)
+              : 2 * d->page;
+    d->page = ngx_min(d->page, NGX_ROOMS_DIRECTORY_PAGE);
 
     return ngx_rooms_directory_ids(rq);
 }

@@ -12,9 +12,11 @@
  * list is asked which of them it has.  A DM is named after its other side,
  * so the index of participants finds it.
  *
- * Entries of a word aren't sorted by room, so all of them are read.  If there
- * are too many, the list of rooms is walked instead: many of its rooms match,
- * or else the walk is as long as it would be without an index.
+ * Entries that begin with a word aren't sorted by room, so all of them are
+ * read.  If there are many, and all are of one word, they are sorted: then
+ * they are walked, page by page.  If there are too many, or more than the list
+ * has rooms, the list is walked instead: many of its rooms match, or else the
+ * walk is as long as it would be without an index.
  *
  * Whether rooms of others have a word must not show in the time an answer
  * takes.  So the index is read and the list is asked also for a word without
@@ -25,26 +27,25 @@
 #include "rooms_words.h"
 
 
-#define NGX_ROOMS_SEARCH_HITS  1000    /* entries that are read together */
 #define NGX_ROOMS_SEARCH_FEW     16    /* rooms that are walked in any case */
+#define NGX_ROOMS_SEARCH_HITS  1000    /* entries that are read together */
+#define NGX_ROOMS_SEARCH_PAGE   128    /* entries that are read in any case */
 
 typedef enum {
     NGX_ROOMS_SEARCH_COUNT = 0,
+    NGX_ROOMS_SEARCH_CHOOSE,
     NGX_ROOMS_SEARCH_READ,
     NGX_ROOMS_SEARCH_CHECK,
     NGX_ROOMS_SEARCH_TAKE
 } ngx_rooms_search_step_e;
 
-/* Types of rooms that other programs make, and that no index has. */
-static const rooms_type_e  ngx_rooms_search_others[] = {
-    ROOMS_SIDEKICK, ROOMS_BRIDGE
-};
-
-#define NGX_ROOMS_SEARCH_OTHERS                                               \
-    (sizeof(ngx_rooms_search_others) / sizeof(rooms_type_e))
+static const rooms_type_e  ngx_rooms_search_others[NGX_ROOMS_SEARCH_OTHERS]
+    = { ROOMS_SIDEKICK, ROOMS_BRIDGE };
 
 
 static ngx_int_t ngx_rooms_search_count(ngx_rooms_req_t *rq,
+    ngx_rooms_search_t *s);
+static ngx_int_t ngx_rooms_search_choose(ngx_rooms_req_t *rq,
     ngx_rooms_search_t *s);
 static ngx_int_t ngx_rooms_search_read(ngx_rooms_req_t *rq,
     ngx_rooms_search_t *s);
@@ -61,6 +62,9 @@ ngx_rooms_search(ngx_rooms_req_t *rq, ngx_rooms_search_t *s)
 
     case NGX_ROOMS_SEARCH_COUNT:
         return ngx_rooms_search_count(rq, s);
+
+    case NGX_ROOMS_SEARCH_CHOOSE:
+        return ngx_rooms_search_choose(rq, s);
 
     case NGX_ROOMS_SEARCH_READ:
         return ngx_rooms_search_read(rq, s);
@@ -113,7 +117,7 @@ ngx_rooms_search_for(const ngx_rooms_search_t *s, rooms_type_e type)
 
 /*
  * Asks how many rooms each list has, and how many entries each word.  The
- * replies come in the order in which ngx_rooms_search_read() takes them.
+ * replies come in the order in which ngx_rooms_search_counted() takes them.
  */
 static ngx_int_t
 ngx_rooms_search_count(ngx_rooms_req_t *rq, ngx_rooms_search_t *s)
@@ -179,26 +183,18 @@ ngx_rooms_search_count(ngx_rooms_req_t *rq, ngx_rooms_search_t *s)
 }
 
 
-static void
+static ngx_rooms_search_set_t *
 ngx_rooms_search_walk(ngx_rooms_search_t *s, rooms_str_t key,
     rooms_str_t kind)
 {
-    s->sets[s->nsets].key = key;
-    s->sets[s->nsets++].kind = kind;
+    ngx_rooms_search_set_t  *set;
+
+    set = &s->sets[s->nsets++];
+    set->key = key;
+    set->kind = kind;
+
+    return set;
 }
-
-
-/* What the first round has counted. */
-typedef struct {
-    int64_t        own;
-    int64_t        others[NGX_ROOMS_SEARCH_OTHERS];
-    int64_t        dms;
-    int64_t        listed;
-    int64_t        rooms;              /* entries of the rarest word */
-    int64_t        private;            /* of the word that is rarest in the
-                                          caller's rooms */
-    int64_t        people;             /* of the same one */
-} ngx_rooms_search_counts_t;
 
 
 static int64_t
@@ -209,13 +205,15 @@ ngx_rooms_search_next(ngx_rooms_req_t *rq, ngx_uint_t *n)
 
 
 static void
-ngx_rooms_search_counted(ngx_rooms_req_t *rq, ngx_rooms_search_t *s,
-    ngx_rooms_search_counts_t *c)
+ngx_rooms_search_counted(ngx_rooms_req_t *rq, ngx_rooms_search_t *s)
 {
     int64_t     rooms, private, people, least;
     ngx_uint_t  i, n;
 
+    ngx_rooms_search_counts_t  *c;
+
     n = 0;
+    c = &s->counts;
     c->own = ngx_rooms_search_next(rq, &n);
 
     for (i = 0; i < NGX_ROOMS_SEARCH_OTHERS; i++) {
@@ -251,23 +249,138 @@ ngx_rooms_search_counted(ngx_rooms_req_t *rq, ngx_rooms_search_t *s,
 }
 
 
-/* Public rooms that needn't be among the caller's. */
+/* The first and the last entry of a word. */
 static void
-ngx_rooms_search_public(ngx_rooms_req_t *rq, ngx_rooms_search_t *s,
-    const ngx_rooms_search_counts_t *c)
+ngx_rooms_search_ask_ends(ngx_rooms_req_t *rq, const char *index,
+    rooms_str_t word)
 {
-    if (c->rooms == 0 || c->listed == 0) {
-        return;
+    (void) ngx_rooms_ask(rq->batch, &rq->keys,
+                         "ZRANGEBYLEX %k [%s (%s\xff LIMIT 0 1",
+                         NGX_ROOMS_KEY_WORDS, rooms_cstr(index), word, word);
+    (void) ngx_rooms_ask(rq->batch, &rq->keys,
+                         "ZREVRANGEBYLEX %k (%s\xff [%s LIMIT 0 1",
+                         NGX_ROOMS_KEY_WORDS, rooms_cstr(index), word, word);
+}
+
+
+/*
+ * Chooses between an index and a walk through a list.  Public rooms needn't
+ * be in the list; but if only those of the list are wanted, their index and
+ * the other one are compared with it.
+ */
+static ngx_int_t
+ngx_rooms_search_choose(ngx_rooms_req_t *rq, ngx_rooms_search_t *s)
+{
+    int64_t                     entries;
+    ngx_rooms_search_counts_t  *c;
+
+    ngx_rooms_search_counted(rq, s);
+
+    c = &s->counts;
+
+    if (!s->public || c->rooms == 0 || c->listed == 0) {
+        /* void */
+
+    } else if (c->listed < c->rooms) {
+        (void) ngx_rooms_search_walk(s, ngx_rooms_search_key(rq,
+                                                NGX_ROOMS_KEY_WORDS, "rooms"),
+                                     s->listed);
+
+    } else {
+        s->use_public = 1;
     }
 
-    if (c->listed < c->rooms) {
-        ngx_rooms_search_walk(s, ngx_rooms_search_key(rq, NGX_ROOMS_KEY_WORDS,
-                                                      "rooms"), s->listed);
+    entries = c->private + (s->public ? 0 : c->rooms);
 
-    } else if (c->rooms > NGX_ROOMS_SEARCH_HITS) {
-        ngx_rooms_search_walk(s, ngx_rooms_search_key(rq,
-                                              NGX_ROOMS_KEY_PUBLIC, ""),
-                              ROOMS_NULL);
+    if (c->own == 0) {
+        /* void */
+
+    } else if (c->own <= NGX_ROOMS_SEARCH_FEW || s->own_word.len == 0
+               || entries > c->own
+               || s->type == ROOMS_SIDEKICK || s->type == ROOMS_BRIDGE)
+    {
+        (void) ngx_rooms_search_walk(s, s->own.key, s->own.kind);
+
+    } else {
+        s->use_own = 1;
+        s->use_public |= !s->public && c->rooms > 0;
+    }
+
+    s->ends_public = s->use_public && c->rooms > NGX_ROOMS_SEARCH_PAGE;
+    s->ends_own = s->use_own && c->private > NGX_ROOMS_SEARCH_PAGE;
+
+    if (!s->ends_public && !s->ends_own) {
+        s->step++;
+        return ngx_rooms_search_read(rq, s);
+    }
+
+    if (ngx_rooms_batch(rq) == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (s->ends_public) {
+        ngx_rooms_search_ask_ends(rq, "rooms", s->public_word);
+    }
+
+    if (s->ends_own) {
+        ngx_rooms_search_ask_ends(rq, "private", s->own_word);
+    }
+
+    if (rq->batch->failed) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_send(rq);
+}
+
+
+/* "WORD " of an entry "WORD ID". */
+static rooms_str_t
+ngx_rooms_search_word(redisReply *reply)
+{
+    rooms_str_t  entry;
+
+    entry = ngx_rooms_reply_str(ngx_rooms_reply_element(reply, 0));
+
+    while (entry.len && entry.data[entry.len - 1] != ' ') {
+        entry.len--;
+    }
+
+    return entry.len ? entry : ROOMS_NULL;
+}
+
+
+/*
+ * Entries of one word are sorted by room, so a word that all of them have is
+ * a set that can be walked.  Returns its prefix, or NULL.
+ */
+static rooms_str_t
+ngx_rooms_search_single(ngx_rooms_req_t *rq, ngx_uint_t n)
+{
+    rooms_str_t  first;
+
+    first = ngx_rooms_search_word(ngx_rooms_reply(rq, n));
+
+    return rooms_str_eq(first, ngx_rooms_search_word(ngx_rooms_reply(rq,
+                                                                     n + 1)))
+           ? first : ROOMS_NULL;
+}
+
+
+/* Public rooms that needn't be in the list. */
+static void
+ngx_rooms_search_public(ngx_rooms_req_t *rq, ngx_rooms_search_t *s,
+    rooms_str_t single)
+{
+    if (single.data) {
+        (void) ngx_rooms_search_walk(s, ngx_rooms_search_key(rq,
+                                                NGX_ROOMS_KEY_WORDS, "rooms"),
+                                     single);
+
+    } else if (s->counts.rooms > NGX_ROOMS_SEARCH_HITS) {
+        (void) ngx_rooms_search_walk(s, ngx_rooms_search_key(rq,
+                                                NGX_ROOMS_KEY_PUBLIC, ""),
+                                     ROOMS_NULL);
 
     } else {
         s->read_public = 1;
@@ -275,35 +388,15 @@ ngx_rooms_search_public(ngx_rooms_req_t *rq, ngx_rooms_search_t *s,
 }
 
 
-/*
- * The caller's rooms, or a workspace's.  The index of public rooms counts if
- * only those of the list are wanted.
- */
+/* DMs, and rooms of other programs, which the index of rooms hasn't. */
 static void
-ngx_rooms_search_own(ngx_rooms_req_t *rq, ngx_rooms_search_t *s,
-    const ngx_rooms_search_counts_t *c)
+ngx_rooms_search_rest(ngx_rooms_req_t *rq, ngx_rooms_search_t *s)
 {
-    int64_t      entries;
-    ngx_uint_t   i;
-    rooms_str_t  kinds;
+    ngx_uint_t                  i;
+    rooms_str_t                 kinds;
+    ngx_rooms_search_counts_t  *c;
 
-    if (c->own == 0) {
-        return;
-    }
-
-    entries = c->private + (s->public ? 0 : c->rooms);
-
-    if (c->own <= NGX_ROOMS_SEARCH_FEW || s->own_word.len == 0
-        || entries > ngx_min(c->own, NGX_ROOMS_SEARCH_HITS)
-        || s->type == ROOMS_SIDEKICK || s->type == ROOMS_BRIDGE)
-    {
-        ngx_rooms_search_walk(s, s->own.key, s->own.kind);
-        return;
-    }
-
-    s->read_own = 1;
-    s->read_public |= !s->public && c->rooms > 0;
-
+    c = &s->counts;
     kinds = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_USER_KINDS,
                           rq->principal.sub);
 
@@ -311,8 +404,8 @@ ngx_rooms_search_own(ngx_rooms_req_t *rq, ngx_rooms_search_t *s,
         if (c->others[i]
             && ngx_rooms_search_for(s, ngx_rooms_search_others[i]))
         {
-            ngx_rooms_search_walk(s, kinds, ngx_rooms_search_kind(rq,
-                                              ngx_rooms_search_others[i]));
+            (void) ngx_rooms_search_walk(s, kinds,
+                     ngx_rooms_search_kind(rq, ngx_rooms_search_others[i]));
         }
     }
 
@@ -321,11 +414,51 @@ ngx_rooms_search_own(ngx_rooms_req_t *rq, ngx_rooms_search_t *s,
     }
 
     if (c->people > ngx_min(c->dms, NGX_ROOMS_SEARCH_HITS)) {
-        ngx_rooms_search_walk(s, kinds, ngx_rooms_search_kind(rq, ROOMS_DM));
+        (void) ngx_rooms_search_walk(s, kinds,
+                                     ngx_rooms_search_kind(rq, ROOMS_DM));
         return;
     }
 
     s->read_people = 1;
+}
+
+
+/* The list's rooms, by the indexes. */
+static void
+ngx_rooms_search_own(ngx_rooms_req_t *rq, ngx_rooms_search_t *s,
+    rooms_str_t private, rooms_str_t public)
+{
+    ngx_uint_t  also;
+
+    also = !s->public && s->use_public;
+
+    if ((private.data ? 0 : s->counts.private)
+        + (!also || public.data ? 0 : s->counts.rooms)
+        > NGX_ROOMS_SEARCH_HITS)
+    {
+        (void) ngx_rooms_search_walk(s, s->own.key, s->own.kind);
+        return;
+    }
+
+    if (private.data) {
+        ngx_rooms_search_walk(s, ngx_rooms_search_key(rq, NGX_ROOMS_KEY_WORDS,
+                                                      "private"),
+                              private)->unsure = 1;
+
+    } else {
+        s->read_own = 1;
+    }
+
+    if (also && public.data) {
+        ngx_rooms_search_walk(s, ngx_rooms_search_key(rq, NGX_ROOMS_KEY_WORDS,
+                                                      "rooms"),
+                              public)->unsure = 1;
+
+    } else if (also) {
+        s->read_public = 1;
+    }
+
+    ngx_rooms_search_rest(rq, s);
 }
 
 
@@ -344,17 +477,22 @@ ngx_rooms_search_range(ngx_rooms_req_t *rq, const char *index,
 static ngx_int_t
 ngx_rooms_search_read(ngx_rooms_req_t *rq, ngx_rooms_search_t *s)
 {
-    ngx_rooms_search_counts_t  c;
+    rooms_str_t  public, private;
 
-    ngx_rooms_search_counted(rq, s, &c);
+    public = s->ends_public ? ngx_rooms_search_single(rq, 0) : ROOMS_NULL;
+    private = s->ends_own
+              ? ngx_rooms_search_single(rq, s->ends_public ? 2 : 0)
+              : ROOMS_NULL;
 
-    if (s->public) {
-        ngx_rooms_search_public(rq, s, &c);
+    if (s->public && s->use_public) {
+        ngx_rooms_search_public(rq, s, public);
     }
 
-    ngx_rooms_search_own(rq, s, &c);
+    if (s->use_own) {
+        ngx_rooms_search_own(rq, s, private, public);
+    }
 
-    if (!s->read_public && !s->read_own) {
+    if (!s->read_public && !s->read_own && !s->read_people) {
         return NGX_OK;
     }
 
@@ -447,9 +585,9 @@ ngx_rooms_search_ids(redisReply *reply, u_char mark, rooms_str_t *ids,
 }
 
 
-static void
-ngx_rooms_search_ask_members(ngx_rooms_req_t *rq, ngx_rooms_search_t *s,
-    rooms_str_t *argv)
+ngx_int_t
+ngx_rooms_search_ask_own(ngx_rooms_batch_t *b, const ngx_rooms_search_t *s,
+    const rooms_str_t *ids, ngx_uint_t n, rooms_str_t *argv)
 {
     ngx_uint_t  i;
 
@@ -457,13 +595,11 @@ ngx_rooms_search_ask_members(ngx_rooms_req_t *rq, ngx_rooms_search_t *s,
     argv[1] = s->own.key;
     argv[2] = ngx_rooms_s("-");
 
-    for (i = 0; i < s->ncandidates; i++) {
-        argv[2 + i] = ngx_rooms_join(rq->batch->pool, s->own.kind,
-                                     s->candidates[i]);
+    for (i = 0; i < n; i++) {
+        argv[2 + i] = ngx_rooms_join(b->pool, s->own.kind, ids[i]);
     }
 
-    (void) ngx_rooms_batch_add(rq->batch, argv,
-                               2 + ngx_max(s->ncandidates, 1));
+    return ngx_rooms_batch_add(b, argv, 2 + ngx_max(n, 1));
 }
 
 
@@ -488,9 +624,9 @@ ngx_rooms_search_ask_dms(ngx_rooms_req_t *rq, redisReply *reply,
                                  ngx_rooms_s(" "), first ? me : argv[i]);
     }
 
-    if (n) {
-        (void) ngx_rooms_batch_add(rq->batch, argv, 2 + n);
-    }
+    argv[2] = n ? argv[2] : ngx_rooms_s("-");
+
+    (void) ngx_rooms_batch_add(rq->batch, argv, 2 + ngx_max(n, 1));
 }
 
 
@@ -526,20 +662,27 @@ ngx_rooms_search_check(ngx_rooms_req_t *rq, ngx_rooms_search_t *s)
         s->ncandidates = ngx_rooms_search_ids(public, '~', s->candidates, 0);
     }
 
-    if (own == NULL) {
+    if (own) {
+        s->ncandidates = ngx_rooms_search_ids(own, '~', s->candidates,
+                                              s->ncandidates);
+    }
+
+    s->asked_own = own || (public && !s->public);
+
+    if (!s->asked_own && people == NULL) {
         s->nhits = ngx_rooms_search_sort(s->hits, s->nhits);
         return NGX_OK;
     }
-
-    s->ncandidates = ngx_rooms_search_ids(own, '~', s->candidates,
-                                          s->ncandidates);
-    s->ncandidates = ngx_rooms_search_sort(s->candidates, s->ncandidates);
 
     if (ngx_rooms_batch(rq) == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_rooms_search_ask_members(rq, s, argv);
+    if (s->asked_own) {
+        s->ncandidates = ngx_rooms_search_sort(s->candidates, s->ncandidates);
+        (void) ngx_rooms_search_ask_own(rq->batch, s, s->candidates,
+                                        s->ncandidates, argv);
+    }
 
     if (people) {
         ngx_rooms_search_ask_dms(rq, people, argv);
@@ -556,20 +699,24 @@ ngx_rooms_search_check(ngx_rooms_req_t *rq, ngx_rooms_search_t *s)
 static ngx_int_t
 ngx_rooms_search_take(ngx_rooms_req_t *rq, ngx_rooms_search_t *s)
 {
-    ngx_uint_t    i;
+    ngx_uint_t    i, n;
     redisReply   *reply;
     rooms_str_t   id;
 
-    reply = ngx_rooms_reply(rq, 0);
+    n = 0;
 
-    for (i = 0; i < s->ncandidates && i < reply->elements; i++) {
-        if (reply->element[i]->type != REDIS_REPLY_NIL) {
-            s->hits[s->nhits++] = s->candidates[i];
+    if (s->asked_own) {
+        reply = ngx_rooms_reply(rq, n++);
+
+        for (i = 0; i < s->ncandidates && i < reply->elements; i++) {
+            if (reply->element[i]->type != REDIS_REPLY_NIL) {
+                s->hits[s->nhits++] = s->candidates[i];
+            }
         }
     }
 
-    if (rq->batch->commands.nelts > 1) {
-        reply = ngx_rooms_reply(rq, 1);
+    if (s->read_people) {
+        reply = ngx_rooms_reply(rq, n);
 
         for (i = 0; i < reply->elements; i++) {
             id = ngx_rooms_reply_str(reply->element[i]);
