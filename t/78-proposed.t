@@ -96,6 +96,63 @@ my $cost = commands(sub { send_all($room, 'bob') });
 ok(!$cost->{hgetall}, 'a member who has sent lately: no room is read');
 cmp_ok($cost->{evalsha}, '>=', 2, 'only committed');
 
+# with a key, too: its commit guards that the key is free
+
+my $path = "/v1/rooms/$room/send";
+my $text = { content => { body => 'keyed' } };
+my @key = ('Idempotency-Key' => 'one');
+my $first;
+
+$cost = commands(sub { $first = call('POST', $path, 'bob', $text, @key) });
+ok(!$cost->{hgetall} && $cost->{get} <= 1, 'a key: only committed');
+
+for (1 .. 8) {
+    my $res = call('POST', $path, 'bob', $text, @key);
+
+    is("$res->{status} $res->{body}", "201 $first->{body}", 'its answer')
+        if $_ == 1 || $res->{body} ne $first->{body};
+}
+
+# the key is looked for before anything is refused
+
+my $deep = { n => 1 };
+
+$deep = { d => $deep } for 1 .. 70;
+is(call('POST', $path, 'bob', $_, @key)->{code}, 'SW_IDEMPOTENCY_CONFLICT',
+   'the key on another request')
+    for { content => { body => 'other' } }, { content => $deep };
+must('POST', "/v1/rooms/$room/archive", 'ann', {});
+
+for (1 .. 8) {
+    my $res = call('POST', $path, 'bob', $text, @key);
+
+    is($res->{body}, $first->{body}, 'its answer, though the room is frozen')
+        if $_ == 1 || $res->{body} ne $first->{body};
+}
+
+is(call('POST', $path, 'bob', $text, 'Idempotency-Key' => 'two')->{code},
+   'SW_ROOM_FROZEN', 'another key');
+must('POST', "/v1/rooms/$room/rejoin", 'ann', {});
+is(call('POST', $path, 'bob', $text, 'Idempotency-Key' => 'two')->{status},
+   201, '... which that has freed');
+
+# many at once: one is sent
+
+for my $round (1 .. 10) {
+    warm($room, 'bob');
+
+    my $last = redis('ZCARD', key("r:$room:events"));
+    my @res = many(16, map { ['POST', $path, 'bob', $text,
+                              'Idempotency-Key' => "many-$round"] } 1 .. 16);
+    my @ok = grep { $_->{status} == 201 } @res;
+    my %ids = map { $_->{data}{id} => 1 } @ok;
+
+    is(redis('ZCARD', key("r:$room:events")) - $last, 1, 'one event');
+    is(scalar keys %ids, 1, 'which all of them show');
+    ok(!grep({ $_->{status} != 201 && $_->{code} ne 'SW_CONFLICT' } @res),
+       'or wait for');
+}
+
 # each thing that a message relies on, changed while the workers don't look
 
 for my $case (

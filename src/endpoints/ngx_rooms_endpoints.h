@@ -163,6 +163,7 @@ ngx_int_t ngx_rooms_send_decide(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send_show(ngx_rooms_req_t *rq);
 rooms_str_t ngx_rooms_send_keep(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send_recall(ngx_rooms_req_t *rq);
+ngx_uint_t ngx_rooms_send_proposes(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_edit_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_redact_load(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_react_load(ngx_rooms_req_t *rq);

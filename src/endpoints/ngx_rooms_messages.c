@@ -153,18 +153,25 @@ ngx_rooms_send_ask(ngx_rooms_req_t *rq)
 
 
 /*
- * Whether the message may be decided on from what was read lately.  Not a
- * second time: then a guard didn't hold.  A repeated event_uuid has to be read.
+ * Takes the room and the sender's row from what was read lately.  Not a second
+ * time: then a guard didn't hold.  A repeated event_uuid has to be read.
  */
-static ngx_uint_t
+ngx_uint_t
 ngx_rooms_send_proposes(ngx_rooms_req_t *rq)
 {
-    ngx_rooms_message_t  *m;
+    rooms_str_t  room;
 
-    m = rq->data;
+    room = rq->param[NGX_ROOMS_P_ROOM];
 
-    return rq->races == 0 && !rq->trusted && rq->enclosing == NULL
-           && m->uuid.data == NULL;
+    rq->view.exists = rq->races == 0 && !rq->trusted && rq->enclosing == NULL
+                      && rooms_id_valid(room, "room-")
+                      && ngx_rooms_body_str(rq, "event_uuid").data == NULL
+                      && ngx_rooms_recent_get(rq->conf->store, &rq->keys, room,
+                                              rq->principal.sub,
+                                              &rq->view.room, &rq->view.me)
+                         == NGX_OK;
+
+    return rq->view.exists;
 }
 
 
@@ -197,12 +204,7 @@ ngx_rooms_send_begin(ngx_rooms_req_t *rq)
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
     }
 
-    if (ngx_rooms_send_proposes(rq)
-        && ngx_rooms_recent_get(rq->conf->store, &rq->keys, room,
-                                rq->principal.sub, &rq->view.room,
-                                &rq->view.me) == NGX_OK)
-    {
-        rq->view.exists = 1;
+    if (ngx_rooms_send_proposes(rq)) {
         return NGX_OK;
     }
 

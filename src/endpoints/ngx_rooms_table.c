@@ -274,7 +274,8 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoint_rows[] = {
       .op = ROOMS_OP_SEND,
       .load = ngx_rooms_send_load, .decide = ngx_rooms_send_decide,
       .show = ngx_rooms_send_show, .fields = ngx_rooms_send_fields,
-      .keep = ngx_rooms_send_keep, .recall = ngx_rooms_send_recall },
+      .keep = ngx_rooms_send_keep, .recall = ngx_rooms_send_recall,
+      .proposes = ngx_rooms_send_proposes },
 
     { .method = GET, .path = "/v1/rooms/{room}/messages",
       .part = NGX_ROOMS_PART_MESSAGES, .flags = NGX_ROOMS_BULK,

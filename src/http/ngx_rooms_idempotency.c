@@ -16,6 +16,11 @@
  * the same key on another request is noticed: of its JSON, or of the digest
  * of an upload, which is read before the key is claimed.
  *
+ * A row that decides at once on what the worker remembers doesn't claim its
+ * key: the commit guards that the key is free, and sets it to the answer.  If
+ * that guard or another doesn't hold, or if the row refuses the request, the
+ * key is claimed after all, and the row begins again.
+ *
  * If the row can make the answer again from the same request, it isn't
  * stored: the value is "e HASH" and what the row needs for that.
  *
@@ -188,7 +193,8 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
     }
 
     if (rq->round == 0 && rq->idem_claim.data) {
-        /* the claim expired while the request was in flight */
+        /* it expired while the request was in flight, or there was none */
+        rq->unclaimed = 0;
         return ngx_rooms_claim_send(rq);
     }
 
@@ -207,8 +213,14 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
                                      "must be 1 to 255 visible characters");
         }
 
-        return ngx_rooms_claim_make(rq, name) == NGX_OK
-               ? ngx_rooms_claim_send(rq) : NGX_ERROR;
+        if (ngx_rooms_claim_make(rq, name) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        rq->unclaimed = rq->endpoint->proposes
+                        && rq->endpoint->proposes(rq);
+
+        return rq->unclaimed ? NGX_OK : ngx_rooms_claim_send(rq);
     }
 
     if (rq->round == NGX_ROOMS_RECALL) {
@@ -356,7 +368,9 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    ngx_rooms_commit_guard_string(c, rq->idem_key, rq->idem_claim);
+    ngx_rooms_commit_guard_string(c, rq->idem_key, rq->unclaimed
+                                                   ? ROOMS_NULL
+                                                   : rq->idem_claim);
     rq->idem_guard = c->nguards;
 
     ngx_rooms_claim_index(rq, ROOMS_NULL);
@@ -471,7 +485,7 @@ ngx_rooms_claim_end(ngx_rooms_req_t *rq)
 void
 ngx_rooms_claim_release(ngx_rooms_req_t *rq)
 {
-    if (rq->idem_claim.data) {
+    if (rq->idem_claim.data && !rq->unclaimed) {
         ngx_rooms_claim_post(rq, 0);
         ngx_rooms_claim_end(rq);
     }

@@ -47,6 +47,18 @@ static const ngx_rooms_step_pt  ngx_rooms_steps[] = {
 };
 
 
+/* The request begins again, as if it hadn't been refused. */
+static void
+ngx_rooms_forgive(ngx_rooms_req_t *rq)
+{
+    rq->error = ROOMS_OK;
+    rq->message = ROOMS_NULL;
+    rq->error_field = ROOMS_NULL;
+    rq->error_problem = ROOMS_NULL;
+    rq->retry_after = 0;
+}
+
+
 void
 ngx_rooms_run(ngx_rooms_req_t *rq)
 {
@@ -54,6 +66,13 @@ ngx_rooms_run(ngx_rooms_req_t *rq)
 
     for ( ;; ) {
         rc = ngx_rooms_steps[rq->state](rq);
+
+        if (rc == NGX_ERROR && rq->unclaimed && rq->state < NGX_ROOMS_COMMIT) {
+            /* a refusal: unless the key has an answer */
+            ngx_rooms_forgive(rq);
+            rq->reclaim = 1;
+            rc = NGX_DECLINED;
+        }
 
         if (rc == NGX_ERROR && rq->on_error) {
             rc = rq->on_error(rq);

@@ -107,6 +107,13 @@ struct ngx_rooms_endpoint_s {
      */
     rooms_str_t             (*keep)(ngx_rooms_req_t *rq);
     ngx_rooms_step_pt         recall;
+
+    /*
+     * Whether the next step that asks the store is the commit, because the row
+     * decides on what this worker remembers.  Then the key isn't claimed
+     * first.
+     */
+    ngx_uint_t              (*proposes)(ngx_rooms_req_t *rq);
     const ngx_rooms_envelope_t  *envelope;  /* NULL: the usual one */
 };
 
@@ -311,6 +318,8 @@ struct ngx_rooms_req_s {
     unsigned                     resolving:1;  /* looking for what became of
                                                   a commit */
     unsigned                     reclaim:1;    /* the claim has expired */
+    unsigned                     unclaimed:1;  /* the commit guards that the
+                                                  key is free */
     unsigned                     partly:1;     /* something may have been
                                                   written */
     unsigned                     sure:1;       /* the batch ends with WAIT */
