@@ -123,7 +123,7 @@ for my $limit (1, 50, 200) {
     my $c = commands("/v1/rooms/$short/messages?limit=$limit");
 
     is($c->{zrevrangebyscore}, 1, "one command for $limit short ones");
-    is($c->{eval}, undef, 'and no script');
+    is($c->{evalsha}, undef, 'and no script');
 }
 
 must('POST', "/v1/rooms/$short/send", 'ann',
@@ -132,10 +132,10 @@ is(redis('HGET', key("r:$short"), 'big'), 65536, 'the room knows its largest');
 
 my $c = commands("/v1/rooms/$short/messages?limit=200");
 
-is($c->{eval}, 1, 'then the store counts bytes');
+is($c->{evalsha}, 1, 'then the store counts bytes');
 
 $c = commands("/v1/rooms/$short/messages?limit=15");
-is($c->{eval}, undef, 'unless so many fit anyway');
+is($c->{evalsha}, undef, 'unless so many fit anyway');
 
 # the size of all who write events: an edit with what it replaces, and what an
 # import brings

@@ -401,9 +401,7 @@ ngx_rooms_register_look(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_REG_LOOKED;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_REG_LOOKED);
 }
 
 

@@ -26,9 +26,7 @@ ngx_rooms_register_load(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = 1;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, 1);
 }
 
 

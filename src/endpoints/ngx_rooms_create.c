@@ -168,9 +168,7 @@ ngx_rooms_create_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    rq->round++;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, rq->round + 1);
 }
 
 
@@ -430,9 +428,7 @@ ngx_rooms_dm_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    rq->round = 1;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, 1);
 }
 
 
@@ -523,9 +519,7 @@ ngx_rooms_dm_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    rq->round = 2;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, 2);
 }
 
 

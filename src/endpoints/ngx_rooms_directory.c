@@ -737,9 +737,7 @@ ngx_rooms_directory_texts(ngx_rooms_req_t *rq)
     }
 
     d->rooms = b;
-    rq->round = NGX_ROOMS_DIRECTORY_TEXTS;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_DIRECTORY_TEXTS);
 }
 
 
@@ -770,9 +768,7 @@ ngx_rooms_directory_rooms(ngx_rooms_req_t *rq)
     }
 
     d->rooms = b;
-    rq->round = NGX_ROOMS_DIRECTORY_ROOMS;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_DIRECTORY_ROOMS);
 }
 
 
@@ -926,9 +922,7 @@ ngx_rooms_directory_search(ngx_rooms_req_t *rq)
         return ngx_rooms_directory_found(rq);
     }
 
-    rq->round = NGX_ROOMS_DIRECTORY_SEARCH;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_DIRECTORY_SEARCH);
 }
 
 
@@ -1141,9 +1135,7 @@ ngx_rooms_directory_names(ngx_rooms_req_t *rq)
             }
         }
 
-        rq->round = NGX_ROOMS_DIRECTORY_NAMES;
-
-        return ngx_rooms_send(rq);
+        return ngx_rooms_send_round(rq, NGX_ROOMS_DIRECTORY_NAMES);
     }
 
     for (i = 0; i < d->ndms; i++) {

@@ -66,9 +66,7 @@ ngx_rooms_alias_load(ngx_rooms_req_t *rq)
             return NGX_ERROR;
         }
 
-        rq->round = 1;
-
-        return ngx_rooms_send(rq);
+        return ngx_rooms_send_round(rq, 1);
     }
 
     p = ngx_palloc(rq->pool, sizeof(ngx_rooms_profile_t));

@@ -123,9 +123,7 @@ ngx_rooms_messages_begin(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_H_ROOM;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_H_ROOM);
 }
 
 
@@ -221,9 +219,7 @@ ngx_rooms_messages_ask(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_H_PAGE;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_H_PAGE);
 }
 
 
@@ -291,9 +287,7 @@ ngx_rooms_messages_emojis(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_H_EMOJIS;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_H_EMOJIS);
 }
 
 
@@ -399,9 +393,7 @@ ngx_rooms_messages_counts(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_H_COUNTS;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_H_COUNTS);
 }
 
 
@@ -589,9 +581,7 @@ ngx_rooms_event_load(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_H_ROOM;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_H_ROOM);
 }
 
 

@@ -63,9 +63,7 @@ ngx_rooms_me_ask(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = 1;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, 1);
 }
 
 
@@ -246,9 +244,7 @@ ngx_rooms_preferences_load(ngx_rooms_req_t *rq)
     }
 
     rq->asked_batch = rq->batch;
-    rq->round = 1;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, 1);
 }
 
 

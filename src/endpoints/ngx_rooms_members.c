@@ -261,9 +261,8 @@ ngx_rooms_members_ids(ngx_rooms_req_t *rq, ngx_uint_t first)
         return NGX_ERROR;
     }
 
-    rq->round = first ? NGX_ROOMS_M_FIRST : NGX_ROOMS_M_NEXT;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, first ? NGX_ROOMS_M_FIRST
+                                          : NGX_ROOMS_M_NEXT);
 }
 
 
@@ -302,9 +301,7 @@ ngx_rooms_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_M_ROWS;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_M_ROWS);
 }
 
 

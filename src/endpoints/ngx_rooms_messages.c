@@ -218,9 +218,7 @@ ngx_rooms_send_begin(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = 1;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, 1);
 }
 
 
@@ -243,9 +241,7 @@ ngx_rooms_send_first(ngx_rooms_req_t *rq, rooms_str_t id)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_SEND_FIRST;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_SEND_FIRST);
 }
 
 
@@ -428,9 +424,7 @@ ngx_rooms_send_tenant(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_SEND_TENANT;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_SEND_TENANT);
 }
 
 
@@ -578,9 +572,7 @@ ngx_rooms_send_recall(ngx_rooms_req_t *rq)
             return NGX_ERROR;
         }
 
-        rq->round = NGX_ROOMS_RECALL;
-
-        return ngx_rooms_send(rq);
+        return ngx_rooms_send_round(rq, NGX_ROOMS_RECALL);
     }
 
     event = ngx_rooms_reply_str(ngx_rooms_reply_element(ngx_rooms_reply(rq, 0),

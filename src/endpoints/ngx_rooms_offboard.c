@@ -130,9 +130,7 @@ ngx_rooms_offboard_announce(ngx_rooms_req_t *rq, ngx_uint_t round)
     }
 
     rq->keys.slot = keys.slot;
-    rq->round = round;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, round);
 }
 
 
@@ -266,9 +264,7 @@ ngx_rooms_offboard_ask(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_OFFBOARD_LOADED;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_OFFBOARD_LOADED);
 }
 
 

@@ -450,9 +450,7 @@ ngx_rooms_people_next(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_PEOPLE_COUNTED;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_PEOPLE_COUNTED);
 }
 
 
@@ -496,9 +494,7 @@ ngx_rooms_people_walk(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_PEOPLE_ENTRIES;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_PEOPLE_ENTRIES);
 }
 
 
@@ -542,9 +538,7 @@ ngx_rooms_people_read(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_PEOPLE_ROWS;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_PEOPLE_ROWS);
 }
 
 
@@ -786,9 +780,7 @@ ngx_rooms_people_done(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
         }
     }
 
-    rq->round = NGX_ROOMS_PEOPLE_DETAILS;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_PEOPLE_DETAILS);
 }
 
 

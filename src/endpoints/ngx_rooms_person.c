@@ -39,7 +39,7 @@ typedef struct {
  * KEYS: the caller's rooms, and the rooms of each participant.  ARGV: the
  * prefix of rooms' keys, the caller, and each participant.
  */
-static ngx_str_t  ngx_rooms_shares_script = ngx_string(
+static ngx_rooms_script_t  ngx_rooms_shares_script = { ngx_string(
 "local call = redis.call\n"
 "local mine, out, steps = KEYS[1], {}, 0\n"
 "local n = call('ZCARD', mine)\n"
@@ -66,7 +66,7 @@ static ngx_str_t  ngx_rooms_shares_script = ngx_string(
 "  end\n"
 "  out[i - 1] = found\n"
 "end\n"
-"return out\n");
+"return out\n"), { 0 } };
 
 
 static const char *const  ngx_rooms_person_types[] = {
@@ -158,9 +158,7 @@ ngx_rooms_people_shares_ask(ngx_rooms_req_t *rq,
         return NGX_ERROR;
     }
 
-    a = argv;
-    *a++ = ngx_rooms_s("EVAL");
-    *a++ = rooms_from_ngx(ngx_rooms_shares_script);
+    a = ngx_rooms_script_begin(&ngx_rooms_shares_script, rq->batch, 0, argv);
     *a++ = ngx_rooms_number(rq->pool, n + 1);
     *a++ = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_USER_ROOMS,
                          rq->principal.sub);
@@ -353,7 +351,8 @@ ngx_rooms_person_wish(ngx_rooms_req_t *rq, ngx_rooms_person_put_t *put)
     given = ngx_rooms_body_str(rq, "local_id");
 
     if (given.data == NULL) {
-        put->wish = ngx_rooms_local_wish(rq, rq->param[NGX_ROOMS_P_PARTICIPANT]);
+        put->wish = ngx_rooms_local_wish(rq,
+                                         rq->param[NGX_ROOMS_P_PARTICIPANT]);
         return put->wish.data ? NGX_OK : NGX_ERROR;
     }
 
@@ -413,9 +412,7 @@ ngx_rooms_person_put_load(ngx_rooms_req_t *rq)
         }
 
         rq->asked_batch = rq->batch;
-        rq->round = 1;
-
-        return ngx_rooms_send(rq);
+        return ngx_rooms_send_round(rq, 1);
     }
 
     put = rq->data;
@@ -580,9 +577,7 @@ ngx_rooms_person_load(ngx_rooms_req_t *rq)
             return NGX_ERROR;
         }
 
-        rq->round = 1;
-
-        return ngx_rooms_send(rq);
+        return ngx_rooms_send_round(rq, 1);
     }
 
     if (rq->round == 2) {

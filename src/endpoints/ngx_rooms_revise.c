@@ -182,9 +182,7 @@ ngx_rooms_revise_begin(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_REVISE_EVENT;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_REVISE_EVENT);
 }
 
 

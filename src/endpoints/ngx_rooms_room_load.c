@@ -415,9 +415,7 @@ ngx_rooms_room_ask(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_R_VIEW;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_R_VIEW);
 }
 
 
@@ -627,9 +625,7 @@ ngx_rooms_room_more(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_R_MORE;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_R_MORE);
 }
 
 

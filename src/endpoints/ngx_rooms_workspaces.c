@@ -276,8 +276,7 @@ ngx_rooms_workspaces_load(ngx_rooms_req_t *rq)
             return NGX_ERROR;
         }
 
-        rq->round = 1;
-        return ngx_rooms_send(rq);
+        return ngx_rooms_send_round(rq, 1);
 
     case 1:
         ngx_rooms_workspaces_taken(l, ngx_rooms_reply(rq, 0));
@@ -300,8 +299,7 @@ ngx_rooms_workspaces_load(ngx_rooms_req_t *rq)
             }
         }
 
-        rq->round = 2;
-        return ngx_rooms_send(rq);
+        return ngx_rooms_send_round(rq, 2);
 
     default:
         return NGX_OK;
@@ -454,9 +452,7 @@ ngx_rooms_workspace_load(ngx_rooms_req_t *rq, rooms_workspace_op_e op)
         return NGX_ERROR;
     }
 
-    rq->round = 1;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, 1);
 }
 
 
@@ -728,8 +724,7 @@ ngx_rooms_workspace_members_load(ngx_rooms_req_t *rq)
             return NGX_ERROR;
         }
 
-        rq->round = 1;
-        return ngx_rooms_send(rq);
+        return ngx_rooms_send_round(rq, 1);
 
     case 1:
 
@@ -768,8 +763,7 @@ ngx_rooms_workspace_members_load(ngx_rooms_req_t *rq)
             }
         }
 
-        rq->round = 2;
-        return ngx_rooms_send(rq);
+        return ngx_rooms_send_round(rq, 2);
 
     default:
         return NGX_OK;

@@ -645,9 +645,7 @@ ngx_rooms_backfill_ask(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_B_KNOWN;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_B_KNOWN);
 }
 
 
@@ -1134,11 +1132,10 @@ ngx_rooms_backfill_send(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_B_COMMIT;
     rq->batch->once = 1;
     rq->partly = 1;
 
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_B_COMMIT);
 }
 
 
@@ -1232,9 +1229,7 @@ ngx_rooms_backfill_ask_copies(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_B_COPIES;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_B_COPIES);
 }
 
 

@@ -166,9 +166,7 @@ ngx_rooms_policy_load(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = 1;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, 1);
 }
 
 
@@ -364,9 +362,7 @@ ngx_rooms_peers_ask(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
         return NGX_ERROR;
     }
 
-    rq->round = 1;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, 1);
 }
 
 
@@ -485,9 +481,7 @@ ngx_rooms_peers_rows(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
         return NGX_ERROR;
     }
 
-    rq->round = 2;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, 2);
 }
 
 
@@ -692,9 +686,7 @@ ngx_rooms_retry_load(ngx_rooms_req_t *rq)
             return NGX_ERROR;
         }
 
-        rq->round = 1;
-
-        return ngx_rooms_send(rq);
+        return ngx_rooms_send_round(rq, 1);
 
     case 1:
         peers->policy = ngx_rooms_fedpolicy_take(rq,
@@ -786,9 +778,7 @@ ngx_rooms_refresh_load(ngx_rooms_req_t *rq)
             return NGX_ERROR;
         }
 
-        rq->round = NGX_ROOMS_F_PROFILE;
-
-        return ngx_rooms_send(rq);
+        return ngx_rooms_send_round(rq, NGX_ROOMS_F_PROFILE);
 
     case NGX_ROOMS_F_PROFILE:
         return ngx_rooms_refresh_ask(rq);

@@ -214,9 +214,8 @@ ngx_rooms_peer_room_ids(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr,
         return NGX_ERROR;
     }
 
-    rq->round = first ? NGX_ROOMS_READS_ROOM : NGX_ROOMS_READS_IDS;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, first ? NGX_ROOMS_READS_ROOM
+                                          : NGX_ROOMS_READS_IDS);
 }
 
 
@@ -240,9 +239,7 @@ ngx_rooms_peer_room_rows(ngx_rooms_req_t *rq, ngx_rooms_peer_room_t *pr,
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_READS_ROWS;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_READS_ROWS);
 }
 
 
@@ -377,9 +374,7 @@ ngx_rooms_foreign_profile_load(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round++;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, rq->round + 1);
 }
 
 
@@ -511,9 +506,7 @@ ngx_rooms_peer_members_ids(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_READS_MEMBER_IDS;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_READS_MEMBER_IDS);
 }
 
 
@@ -539,9 +532,7 @@ ngx_rooms_peer_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_READS_MEMBER_ROWS;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_READS_MEMBER_ROWS);
 }
 
 
@@ -818,9 +809,7 @@ ngx_rooms_history_name(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_READS_NAMED;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_READS_NAMED);
 }
 
 
@@ -887,9 +876,7 @@ ngx_rooms_history_ask_stored(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_READS_STORED;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_READS_STORED);
 }
 
 
@@ -935,9 +922,7 @@ ngx_rooms_history_stored(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_READS_NAMES;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_READS_NAMES);
 }
 
 

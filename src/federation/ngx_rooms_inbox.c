@@ -286,9 +286,7 @@ ngx_rooms_fedsend_next(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_S_KNOWN;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_S_KNOWN);
 }
 
 

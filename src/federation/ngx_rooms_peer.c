@@ -547,9 +547,7 @@ ngx_rooms_peer_fields(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_A_POLICY;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_A_POLICY);
 }
 
 
@@ -621,9 +619,7 @@ ngx_rooms_peer_trouble(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_A_NOTED;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_A_NOTED);
 }
 
 

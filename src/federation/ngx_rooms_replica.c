@@ -378,9 +378,7 @@ ngx_rooms_replica_ask(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_L_ROOM;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_L_ROOM);
 }
 
 
@@ -589,9 +587,7 @@ ngx_rooms_replica_ask_history(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_L_HISTORY;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_L_HISTORY);
 }
 
 
@@ -870,9 +866,7 @@ ngx_rooms_replica_snapshot(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_L_GONE;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_L_GONE);
 }
 
 
@@ -1060,9 +1054,7 @@ ngx_rooms_replica_other_ask(ngx_rooms_req_t *rq, rooms_str_t id)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_L_OTHER;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_L_OTHER);
 }
 
 
@@ -1142,9 +1134,7 @@ ngx_rooms_replica_other(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_L_HEARD;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_L_HEARD);
 }
 
 

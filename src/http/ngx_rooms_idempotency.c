@@ -176,9 +176,7 @@ ngx_rooms_claim_fetch(ngx_rooms_req_t *rq, rooms_str_t value)
         return NGX_ERROR;
     }
 
-    rq->round = 2;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, 2);
 }
 
 

@@ -232,7 +232,5 @@ ngx_rooms_names(ngx_rooms_req_t *rq)
         return NGX_OK;
     }
 
-    rq->round = 1;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, 1);
 }

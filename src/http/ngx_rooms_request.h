@@ -405,6 +405,8 @@ ngx_int_t ngx_rooms_invalid(ngx_rooms_req_t *rq, const char *field,
  */
 ngx_rooms_batch_t *ngx_rooms_batch(ngx_rooms_req_t *rq);
 ngx_int_t ngx_rooms_send(ngx_rooms_req_t *rq);
+/* The same; its step then finds this number in rq->round. */
+ngx_int_t ngx_rooms_send_round(ngx_rooms_req_t *rq, ngx_uint_t round);
 /*
  * As ngx_rooms_send(), but with rooms_redis_wait it also waits for replicas.
  * ngx_rooms_is_sure() says whether enough of them have confirmed.

@@ -92,6 +92,15 @@ ngx_rooms_send(ngx_rooms_req_t *rq)
 }
 
 
+ngx_int_t
+ngx_rooms_send_round(ngx_rooms_req_t *rq, ngx_uint_t round)
+{
+    rq->round = round;
+
+    return ngx_rooms_send(rq);
+}
+
+
 /*
  * WAIT counts the replicas that have all earlier writes, and blocks its
  * connection meanwhile.  So these batches have a lane of their own.  Whatever

@@ -206,9 +206,7 @@ ngx_rooms_reader_send(ngx_rooms_req_t *rq, ngx_rooms_reader_round_e round)
         return NGX_ERROR;
     }
 
-    rq->round = round;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, round);
 }
 
 

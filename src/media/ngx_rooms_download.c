@@ -85,9 +85,7 @@ ngx_rooms_medium_load(ngx_rooms_req_t *rq)
             return NGX_ERROR;
         }
 
-        rq->round = 1;
-
-        return ngx_rooms_send(rq);
+        return ngx_rooms_send_round(rq, 1);
     }
 
     d = ngx_pcalloc(rq->pool, sizeof(ngx_rooms_download_t));

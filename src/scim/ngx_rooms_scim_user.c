@@ -239,9 +239,7 @@ ngx_rooms_scim_ask(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_SCIM_READ;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_SCIM_READ);
 }
 
 
@@ -457,9 +455,7 @@ ngx_rooms_scim_ask_keys(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_SCIM_KEYS;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_SCIM_KEYS);
 }
 
 
@@ -1123,9 +1119,7 @@ ngx_rooms_scim_list_found(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
     }
 
     ctx->ids = argv;
-    rq->round = NGX_ROOMS_SCIM_LIST;
-
-    return ngx_rooms_send(rq);
+    return ngx_rooms_send_round(rq, NGX_ROOMS_SCIM_LIST);
 }
 
 

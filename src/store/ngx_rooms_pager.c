@@ -18,7 +18,7 @@ static ngx_int_t ngx_rooms_pager_push(ngx_rooms_pager_t *p, redisReply *event,
  * KEYS: events, and copies if edits are wanted.  ARGV: command, from, to,
  * count, bytes.
  */
-static ngx_str_t  ngx_rooms_pager_script = ngx_string(
+static ngx_rooms_script_t  ngx_rooms_pager_script = { ngx_string(
 "local from, out, n, size = ARGV[2], {0}, 1, 0\n"
 "local left, max = tonumber(ARGV[4]), tonumber(ARGV[5])\n"
 "while left > 0 do\n"
@@ -44,7 +44,7 @@ static ngx_str_t  ngx_rooms_pager_script = ngx_string(
 "  left = left - want\n"
 "  from = '(' .. page[#page]\n"
 "end\n"
-"return out\n");
+"return out\n"), { 0 } };
 
 
 ngx_int_t
@@ -82,7 +82,7 @@ ngx_int_t
 ngx_rooms_pager_ask(ngx_rooms_pager_t *p, ngx_rooms_batch_t *b)
 {
     size_t       left;
-    rooms_str_t  command, from, to, count;
+    rooms_str_t  command, from, to, count, argv[9], *a;
 
     command = p->back ? ngx_rooms_s("ZREVRANGEBYSCORE")
                       : ngx_rooms_s("ZRANGEBYSCORE");
@@ -112,18 +112,21 @@ ngx_rooms_pager_ask(ngx_rooms_pager_t *p, ngx_rooms_batch_t *b)
                                  count);
     }
 
+    a = ngx_rooms_script_begin(&ngx_rooms_pager_script, b, 0, argv);
+    *a++ = p->copies.data ? ngx_rooms_s("2") : ngx_rooms_s("1");
+    *a++ = p->events;
+
     if (p->copies.data) {
-        return ngx_rooms_command(b, ngx_rooms_s("EVAL"),
-                                 rooms_from_ngx(ngx_rooms_pager_script),
-                                 ngx_rooms_s("2"), p->events, p->copies,
-                                 command, from, to, count,
-                                 ngx_rooms_number(b->pool, left));
+        *a++ = p->copies;
     }
 
-    return ngx_rooms_command(b, ngx_rooms_s("EVAL"),
-                             rooms_from_ngx(ngx_rooms_pager_script),
-                             ngx_rooms_s("1"), p->events, command, from, to,
-                             count, ngx_rooms_number(b->pool, left));
+    *a++ = command;
+    *a++ = from;
+    *a++ = to;
+    *a++ = count;
+    *a++ = ngx_rooms_number(b->pool, left);
+
+    return ngx_rooms_batch_add(b, argv, a - argv);
 }
 
 
