@@ -497,13 +497,10 @@ ngx_rooms_outbox_body(ngx_rooms_outbox_t *o, ngx_str_t *body)
 static ngx_int_t
 ngx_rooms_outbox_send(ngx_rooms_outbox_t *o)
 {
-    ngx_str_t               peer, body;
-    ngx_rooms_fedlink_t    *link;
+    ngx_str_t               body;
     ngx_rooms_peer_call_t  *call;
 
     static ngx_str_t  uri = ngx_string("/_scaiwave/federation/v1/send");
-
-    link = o->link;
 
     if (o->pdu == NULL && o->nitems == 1 && o->items[0].valid
         && o->items[0].event.data == NULL)
@@ -525,30 +522,20 @@ ngx_rooms_outbox_send(ngx_rooms_outbox_t *o)
         return NGX_ERROR;
     }
 
-    peer = ngx_from_rooms(o->server);
+    call = ngx_rooms_peer_call(o->link->ctx, o->link->conf, o->server, &uri,
+                               ngx_rooms_outbox_called, o);
 
-    call = ngx_rooms_peer_call(link->ctx, link->conf, &peer, &uri);
-    if (call == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_rooms_peer_call_body(call, &body) != NGX_OK
-        || ngx_rooms_peer_call_sign(call) != NGX_OK)
+    if (call == NULL
+        || ngx_rooms_peer_call_signed(call, &body, NULL) != NGX_OK)
     {
-        ngx_rooms_peer_call_free(call);
         return NGX_ERROR;
     }
-
-    call->handler = ngx_rooms_outbox_called;
-    call->data = o;
 
     o->call = call;
     o->state = NGX_ROOMS_O_CALL;
 
     o->called = ngx_current_msec;
     ngx_add_timer(&o->timer, NGX_ROOMS_OUTBOX_WAIT);
-
-    ngx_rooms_peer_call_start(call);
 
     return NGX_OK;
 }

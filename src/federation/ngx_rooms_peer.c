@@ -201,7 +201,6 @@ ngx_rooms_peer_get(ngx_rooms_req_t *rq, rooms_str_t name, ngx_uint_t familiar)
 static ngx_int_t
 ngx_rooms_peer_fetch(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer)
 {
-    ngx_str_t               name;
     ngx_rooms_peer_call_t  *call;
 
     static ngx_str_t  uri = ngx_string("/.well-known/scaiwave/server");
@@ -215,16 +214,13 @@ ngx_rooms_peer_fetch(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer)
         return NGX_DECLINED;
     }
 
-    name.len = peer->len;
-    name.data = peer->name;
-
-    call = ngx_rooms_peer_call(peer->ctx, rq->conf, &name, &uri);
+    call = ngx_rooms_peer_call(peer->ctx, rq->conf,
+                               (rooms_str_t) { peer->len, peer->name }, &uri,
+                               ngx_rooms_peer_fetched, peer);
     if (call == NULL) {
         return NGX_ERROR;
     }
 
-    call->handler = ngx_rooms_peer_fetched;
-    call->data = peer;
     peer->fetching = 1;
 
     ngx_rooms_peer_call_start(call);

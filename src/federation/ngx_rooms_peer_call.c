@@ -81,8 +81,10 @@ ngx_rooms_peer_host(ngx_str_t *peer)
 
 ngx_rooms_peer_call_t *
 ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx, ngx_rooms_loc_conf_t *conf,
-    ngx_str_t *peer, ngx_str_t *uri)
+    rooms_str_t peer, ngx_str_t *uri, ngx_rooms_peer_call_pt handler,
+    void *data)
 {
+    ngx_str_t               name;
     ngx_pool_t             *pool;
     ngx_rooms_peer_call_t  *call;
 
@@ -97,15 +99,18 @@ ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx, ngx_rooms_loc_conf_t *conf,
     }
 
     call->conf = conf;
+    call->handler = handler;
+    call->data = data;
 
-    call->peer.data = ngx_pstrdup(pool, peer);
+    name = ngx_from_rooms(peer);
+    call->peer.data = ngx_pstrdup(pool, &name);
     call->uri.data = ngx_pstrdup(pool, uri);
 
     if (call->peer.data == NULL || call->uri.data == NULL) {
         goto failed;
     }
 
-    call->peer.len = peer->len;
+    call->peer.len = name.len;
     call->uri.len = uri->len;
     call->host = ngx_rooms_peer_host(&call->peer);
     call->address = call->peer;
@@ -147,7 +152,7 @@ ngx_rooms_peer_call_of(ngx_http_request_t *r)
 }
 
 
-void
+static void
 ngx_rooms_peer_call_free(ngx_rooms_peer_call_t *call)
 {
     if (call->done.posted) {
@@ -352,7 +357,7 @@ ngx_rooms_peer_call_header(ngx_rooms_peer_call_t *call, const char *name,
  * proxy_pass takes the length from content_length_n, and the body counts as
  * already read.
  */
-ngx_int_t
+static ngx_int_t
 ngx_rooms_peer_call_body(ngx_rooms_peer_call_t *call, ngx_str_t *body)
 {
     u_char                   *p;
@@ -445,8 +450,6 @@ ngx_rooms_peer_call_trace(ngx_rooms_peer_call_t *call, ngx_http_request_t *r)
 {
     rooms_str_t  id, trace;
 
-    call->traced = 1;
-
     id = ngx_rooms_dup(call->request->pool, ngx_rooms_request_id(r));
     trace = ngx_rooms_header_in(r, "traceparent");
 
@@ -470,7 +473,7 @@ ngx_rooms_peer_call_trace(ngx_rooms_peer_call_t *call, ngx_http_request_t *r)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call)
 {
     char                    *digest, *signature;
@@ -479,10 +482,6 @@ ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call)
     ngx_pool_t              *pool;
     rooms_buf_t              work, in;
     rooms_signed_request_t   request;
-
-    if (!call->traced && ngx_rooms_peer_call_own_trace(call) != NGX_OK) {
-        return NGX_ERROR;
-    }
 
     pool = call->request->pool;
     size = 1024 + call->peer.len + call->uri.len;
@@ -524,6 +523,25 @@ ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call)
     {
         return NGX_ERROR;
     }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_rooms_peer_call_signed(ngx_rooms_peer_call_t *call, ngx_str_t *body,
+    ngx_http_request_t *r)
+{
+    if ((body && ngx_rooms_peer_call_body(call, body) != NGX_OK)
+        || (r ? ngx_rooms_peer_call_trace(call, r)
+              : ngx_rooms_peer_call_own_trace(call)) != NGX_OK
+        || ngx_rooms_peer_call_sign(call) != NGX_OK)
+    {
+        ngx_rooms_peer_call_free(call);
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_peer_call_start(call);
 
     return NGX_OK;
 }
@@ -747,35 +765,25 @@ ngx_int_t
 ngx_rooms_peer_ask(ngx_rooms_peer_ask_t *ask, ngx_pool_t *pool,
     rooms_str_t peer, ngx_str_t *uri, ngx_uint_t to)
 {
-    ngx_str_t                  name;
     ngx_rooms_req_t           *rq;
     ngx_rooms_peer_call_t     *call;
     ngx_http_core_srv_conf_t  *cscf;
 
     rq = ask->rq;
     cscf = ngx_http_get_module_srv_conf(rq->r, ngx_http_core_module);
-    name = ngx_from_rooms(peer);
 
-    call = ngx_rooms_peer_call(cscf->ctx, rq->conf, &name, uri);
-    if (call == NULL) {
-        return NGX_ERROR;
-    }
+    call = ngx_rooms_peer_call(cscf->ctx, rq->conf, peer, uri,
+                               ngx_rooms_peer_ask_answered, ask);
 
-    if (ngx_rooms_peer_call_trace(call, rq->r) != NGX_OK
-        || ngx_rooms_peer_call_sign(call) != NGX_OK)
+    if (call == NULL
+        || ngx_rooms_peer_call_signed(call, NULL, rq->r) != NGX_OK)
     {
-        ngx_rooms_peer_call_free(call);
         return NGX_ERROR;
     }
-
-    call->handler = ngx_rooms_peer_ask_answered;
-    call->data = ask;
 
     ask->call = call;
     ask->pool = pool;
     rq->round = to;
-
-    ngx_rooms_peer_call_start(call);
 
     return NGX_AGAIN;
 }

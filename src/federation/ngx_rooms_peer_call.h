@@ -38,7 +38,6 @@ struct ngx_rooms_peer_call_s {
     ngx_uint_t                status;
     ngx_str_t                 answer;
     const char               *error;
-    unsigned                  traced:1;
 
     ngx_rooms_peer_call_pt    handler;     /* called once, never from within
                                               ngx_rooms_peer_call_start();
@@ -52,17 +51,19 @@ ngx_int_t ngx_rooms_peer_add_variables(ngx_conf_t *cf);
 
 /* The peer's name must be valid.  NULL: no memory, or no connections left. */
 ngx_rooms_peer_call_t *ngx_rooms_peer_call(ngx_http_conf_ctx_t *ctx,
-    ngx_rooms_loc_conf_t *conf, ngx_str_t *peer, ngx_str_t *uri);
-
-/* Makes it a POST with this JSON, which is copied.  Call it before signing. */
-ngx_int_t ngx_rooms_peer_call_body(ngx_rooms_peer_call_t *call,
-    ngx_str_t *body);
-
-/* Signs the request (RFC 9421), before it starts. */
-ngx_int_t ngx_rooms_peer_call_sign(ngx_rooms_peer_call_t *call);
+    ngx_rooms_loc_conf_t *conf, rooms_str_t peer, ngx_str_t *uri,
+    ngx_rooms_peer_call_pt handler, void *data);
 
 /* Checks the name, resolves it if necessary, and sends the request. */
 void ngx_rooms_peer_call_start(ngx_rooms_peer_call_t *call);
+
+/*
+ * Signs the request (RFC 9421) and starts it.  A body makes it a POST with
+ * this JSON, which is copied.  `r`: the request whose trace it continues, or
+ * NULL.  NGX_ERROR: out of memory; the call is freed.
+ */
+ngx_int_t ngx_rooms_peer_call_signed(ngx_rooms_peer_call_t *call,
+    ngx_str_t *body, ngx_http_request_t *r);
 
 /*
  * Whether the configuration forbids connecting to this name, whatever its
@@ -70,10 +71,6 @@ void ngx_rooms_peer_call_start(ngx_rooms_peer_call_t *call);
  */
 ngx_uint_t ngx_rooms_peer_forbidden(ngx_rooms_loc_conf_t *conf,
     rooms_str_t peer);
-
-
-/* Frees a call that wasn't started. */
-void ngx_rooms_peer_call_free(ngx_rooms_peer_call_t *call);
 
 /*
  * Cancels a call: closes what is under way and frees it.  The handler isn't

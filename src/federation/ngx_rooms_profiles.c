@@ -351,12 +351,9 @@ ngx_rooms_profiles_take(ngx_rooms_profiles_t *p, ngx_rooms_batch_t *b)
 static ngx_int_t
 ngx_rooms_profiles_call(ngx_rooms_profiles_t *p)
 {
-    ngx_str_t               peer, uri;
-    ngx_rooms_fedlink_t    *link;
+    ngx_str_t               uri;
     ngx_rooms_peer_call_t  *call;
 
-    link = p->link;
-    peer = ngx_from_rooms(p->server);
     uri = ngx_from_rooms(ngx_rooms_join(p->pool,
                              ngx_rooms_s("/_scaiwave/federation/v1/profile/"),
                              p->local));
@@ -365,24 +362,18 @@ ngx_rooms_profiles_call(ngx_rooms_profiles_t *p)
         return NGX_ERROR;
     }
 
-    call = ngx_rooms_peer_call(link->ctx, link->conf, &peer, &uri);
-    if (call == NULL) {
+    call = ngx_rooms_peer_call(p->link->ctx, p->link->conf, p->server, &uri,
+                               ngx_rooms_profiles_called, p);
+
+    if (call == NULL || ngx_rooms_peer_call_signed(call, NULL, NULL) != NGX_OK)
+    {
         return NGX_ERROR;
     }
-
-    if (ngx_rooms_peer_call_sign(call) != NGX_OK) {
-        ngx_rooms_peer_call_free(call);
-        return NGX_ERROR;
-    }
-
-    call->handler = ngx_rooms_profiles_called;
-    call->data = p;
 
     p->call = call;
     p->state = NGX_ROOMS_PROFILES_CALL;
 
     ngx_add_timer(&p->timer, NGX_ROOMS_PROFILES_WAIT);
-    ngx_rooms_peer_call_start(call);
 
     return NGX_OK;
 }
