@@ -327,15 +327,12 @@ ngx_rooms_export_start(ngx_rooms_req_t *rq, ngx_rooms_export_t *x)
     x->pager.bytes = NGX_ROOMS_EXPORT_PAGE;
     x->pager.to = x->upto;
     x->key_members = ngx_rooms_key(keys, NGX_ROOMS_KEY_MEMBERS, room);
-    x->key_participants = ngx_rooms_key(keys, NGX_ROOMS_KEY_PARTICIPANTS,
-                                        ROOMS_NULL);
 
     aside = ngx_pnalloc(rq->pool, NGX_ROOMS_EXPORT_ASIDE);
 
     if (x->key_room.data == NULL
         || x->key_events.data == NULL || x->pager.copies.data == NULL
-        || x->key_members.data == NULL || x->key_participants.data == NULL
-        || aside == NULL)
+        || x->key_members.data == NULL || aside == NULL)
     {
         return NGX_ERROR;
     }

@@ -90,7 +90,6 @@ typedef struct {
     rooms_str_t                  key_room;
     rooms_str_t                  key_events;
     rooms_str_t                  key_members;
-    rooms_str_t                  key_participants;
     ngx_rooms_batch_t           *page;
     ngx_rooms_export_event_t    *events;
     ngx_uint_t                   nevents;

@@ -123,7 +123,7 @@ ngx_int_t
 ngx_rooms_export_ask_people(ngx_rooms_export_t *x)
 {
     rooms_id_t          *id;
-    rooms_str_t          argv[2 + NGX_ROOMS_EXPORT_PEOPLE];
+    rooms_str_t          ids[NGX_ROOMS_EXPORT_PEOPLE];
     ngx_rooms_batch_t   *b;
 
     if (x->next == NULL) {
@@ -141,17 +141,16 @@ ngx_rooms_export_ask_people(ngx_rooms_export_t *x)
         return ngx_rooms_export_fail(x, "no memory");
     }
 
-    argv[0] = ngx_rooms_s("HMGET");
-    argv[1] = x->key_participants;
-
     for (id = x->next, x->npeople = 0;
          id && x->npeople < NGX_ROOMS_EXPORT_PEOPLE;
          id = id->next)
     {
-        argv[2 + x->npeople++] = rooms_id_str(id);
+        ids[x->npeople++] = rooms_id_str(id);
     }
 
-    (void) ngx_rooms_batch_add(b, argv, 2 + x->npeople);
+    (void) ngx_rooms_ask_many(b, &x->rq->keys, "HMGET",
+                              NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL, ids,
+                              x->npeople);
 
     x->person = 0;
     x->state = NGX_ROOMS_X_PEOPLE;

@@ -230,66 +230,56 @@ ngx_rooms_export_collect_refs(ngx_rooms_export_t *x, rooms_str_t content)
 static ngx_int_t
 ngx_rooms_export_ask_refs(ngx_rooms_export_t *x)
 {
-    rooms_id_t          *id, **strangers;
-    ngx_uint_t           i, n;
-    rooms_str_t         *argv;
-    ngx_rooms_keys_t     keys;
-    ngx_rooms_batch_t   *b;
+    rooms_id_t         *id, **strangers;
+    ngx_uint_t          i, n;
+    rooms_str_t        *ids;
+    ngx_rooms_keys_t   *keys;
+    ngx_rooms_batch_t  *b;
 
     b = ngx_rooms_export_ask(x);
     if (b == NULL) {
         return ngx_rooms_export_fail(x, "no memory");
     }
 
-    keys = x->rq->keys;
-    keys.pool = b->pool;
+    keys = &x->rq->keys;
 
     n = ngx_max(x->strangers.nelts, x->fresh.n);
-    n = 2 + ngx_max(n, x->numbers.n);
+    n = ngx_max(n, x->numbers.n);
 
-    argv = ngx_palloc(b->pool, n * sizeof(rooms_str_t));
-    if (argv == NULL) {
+    ids = ngx_palloc(b->pool, n * sizeof(rooms_str_t));
+    if (ids == NULL) {
         return ngx_rooms_export_fail(x, "no memory");
     }
 
     strangers = x->strangers.elts;
 
     if (x->strangers.nelts) {
-        argv[0] = ngx_rooms_s("HMGET");
-        argv[1] = x->key_participants;
 
         for (i = 0; i < x->strangers.nelts; i++) {
-            argv[2 + i] = rooms_id_str(strangers[i]);
+            ids[i] = rooms_id_str(strangers[i]);
         }
 
-        (void) ngx_rooms_batch_add(b, argv, 2 + i);
+        (void) ngx_rooms_ask_many(b, keys, "HMGET", NGX_ROOMS_KEY_PARTICIPANTS,
+                                  ROOMS_NULL, ids, i);
     }
 
     if (x->fresh.n) {
 
         for (i = 0, id = x->fresh.first; id; id = id->next) {
-            argv[i++] = rooms_id_str(id);
+            ids[i++] = rooms_id_str(id);
         }
 
-        if (ngx_rooms_media_load(b, &x->rq->keys, argv, i) != NGX_OK) {
-            return ngx_rooms_export_fail(x, "no memory");
-        }
+        (void) ngx_rooms_media_load(b, keys, ids, i);
     }
 
     if (x->numbers.n) {
-        argv[0] = ngx_rooms_s("HMGET");
-        argv[1] = ngx_rooms_key(&keys, NGX_ROOMS_KEY_AUTHORS,
-                                x->rq->view.room.id);
 
-        if (argv[1].data == NULL) {
-            return ngx_rooms_export_fail(x, "no memory");
+        for (i = 0, id = x->numbers.first; id; id = id->next) {
+            ids[i++] = rooms_id_str(id);
         }
 
-        for (i = 2, id = x->numbers.first; id; id = id->next) {
-            argv[i++] = rooms_id_str(id);
-        }
-
-        (void) ngx_rooms_batch_add(b, argv, i);
+        (void) ngx_rooms_ask_many(b, keys, "HMGET", NGX_ROOMS_KEY_AUTHORS,
+                                  x->rq->view.room.id, ids, i);
     }
 
     x->state = NGX_ROOMS_X_REFS;

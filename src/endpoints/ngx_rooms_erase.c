@@ -533,7 +533,7 @@ ngx_rooms_erase_files(ngx_rooms_offwalk_t *w, redisReply *reply)
 {
     ngx_uint_t                   i;
     redisReply                  *page;
-    rooms_str_t                  cursor, row, argv[2 + NGX_ROOMS_OFFWALK_MEDIA];
+    rooms_str_t                  cursor, row, contents[NGX_ROOMS_OFFWALK_MEDIA];
     ngx_rooms_batch_t           *b;
     ngx_rooms_offwalk_medium_t  *m;
 
@@ -555,11 +555,11 @@ ngx_rooms_erase_files(ngx_rooms_offwalk_t *w, redisReply *reply)
             continue;
         }
 
-        m = &w->media[w->nmedia++];
+        m = &w->media[w->nmedia];
         m->id = ngx_rooms_reply_str(page->element[i]);
         m->row = row;
         m->sha256 = rooms_json_member_str(row, "sha256");
-        argv[1 + w->nmedia] = m->sha256;
+        contents[w->nmedia++] = m->sha256;
     }
 
     if (w->nmedia == 0) {
@@ -578,14 +578,11 @@ ngx_rooms_erase_files(ngx_rooms_offwalk_t *w, redisReply *reply)
     /* the cursor stays: the same page is read again once these are gone */
 
     b = ngx_rooms_round_batch(&w->round);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
 
-    argv[0] = ngx_rooms_s("HMGET");
-    argv[1] = ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_BLOBS, ROOMS_NULL);
-
-    if (ngx_rooms_batch_add(b, argv, 2 + w->nmedia) != NGX_OK) {
+    if (b == NULL
+        || ngx_rooms_ask_many(b, &w->keys, "HMGET", NGX_ROOMS_KEY_BLOBS,
+                              ROOMS_NULL, contents, w->nmedia) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -318,7 +318,7 @@ ngx_rooms_messages_counts(ngx_rooms_req_t *rq)
     u_char                *space;
     ngx_uint_t             i, n;
     redisReply            *rows;
-    rooms_str_t            row, *argv, *mine;
+    rooms_str_t            row, *emojis, *mine;
     ngx_rooms_paged_t     *e;
     ngx_rooms_messages_t  *h;
     ngx_rooms_reaction_t  *r;
@@ -332,14 +332,14 @@ ngx_rooms_messages_counts(ngx_rooms_req_t *rq)
 
     h->reactions = ngx_pcalloc(rq->pool, rows->elements
                                          * sizeof(ngx_rooms_reaction_t));
-    argv = ngx_palloc(rq->pool, 2 * (rows->elements + 2)
-                                * sizeof(rooms_str_t));
+    emojis = ngx_palloc(rq->pool, 2 * rows->elements * sizeof(rooms_str_t));
 
-    if (h->reactions == NULL || argv == NULL || ngx_rooms_batch(rq) == NULL) {
+    if (h->reactions == NULL || emojis == NULL || ngx_rooms_batch(rq) == NULL)
+    {
         return NGX_ERROR;
     }
 
-    mine = argv + rows->elements + 2;
+    mine = emojis + rows->elements;
 
     for (i = 0, n = 0; i < rows->elements; i++) {
         row = ngx_rooms_reply_str(rows->element[i]);
@@ -354,10 +354,10 @@ ngx_rooms_messages_counts(ngx_rooms_req_t *rq)
         r->event = (rooms_str_t) { space - row.data, row.data };
         r->emoji = (rooms_str_t) { row.data + row.len - space - 1, space + 1 };
 
-        argv[2 + n] = row;
-        mine[2 + n++] = ngx_rooms_join(rq->pool, r->event, ngx_rooms_s(" "),
-                                       rq->principal.sub, ngx_rooms_s(" "),
-                                       r->emoji);
+        emojis[n] = row;
+        mine[n++] = ngx_rooms_join(rq->pool, r->event, ngx_rooms_s(" "),
+                                   rq->principal.sub, ngx_rooms_s(" "),
+                                   r->emoji);
     }
 
     if (rows->elements > NGX_ROOMS_EMOJIS && n) {
@@ -380,15 +380,13 @@ ngx_rooms_messages_counts(ngx_rooms_req_t *rq)
         return NGX_OK;
     }
 
-    argv[0] = ngx_rooms_s("HMGET");
-    argv[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COUNTS,
-                            rq->view.room.id);
-    mine[0] = ngx_rooms_s("ZMSCORE");
-    mine[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_REACTIONS,
-                            rq->view.room.id);
-
-    if (ngx_rooms_batch_add(rq->batch, argv, n + 2) != NGX_OK
-        || ngx_rooms_batch_add(rq->batch, mine, n + 2) != NGX_OK)
+    if (ngx_rooms_ask_many(rq->batch, &rq->keys, "HMGET",
+                           NGX_ROOMS_KEY_COUNTS, rq->view.room.id, emojis, n)
+           != NGX_OK
+        || ngx_rooms_ask_many(rq->batch, &rq->keys, "ZMSCORE",
+                              NGX_ROOMS_KEY_REACTIONS, rq->view.room.id, mine,
+                              n)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }

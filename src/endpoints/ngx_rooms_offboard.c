@@ -238,7 +238,7 @@ static ngx_int_t
 ngx_rooms_offboard_ask(ngx_rooms_req_t *rq)
 {
     ngx_uint_t                 i;
-    rooms_str_t                argv[2 + NGX_ROOMS_OFFBOARD_FIELDS];
+    rooms_str_t                fields[NGX_ROOMS_OFFBOARD_FIELDS];
     ngx_rooms_batch_t         *b;
     ngx_rooms_offboard_ctx_t  *ctx;
 
@@ -249,16 +249,15 @@ ngx_rooms_offboard_ask(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    argv[0] = ngx_rooms_s("HMGET");
-    argv[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_USER_OFFBOARD, ctx->id);
-
     for (i = 0; i < NGX_ROOMS_OFFBOARD_FIELDS; i++) {
-        argv[2 + i] = rooms_cstr(ngx_rooms_offboard_fields[i]);
+        fields[i] = rooms_cstr(ngx_rooms_offboard_fields[i]);
     }
 
     (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s",
                          NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL, ctx->id);
-    (void) ngx_rooms_batch_add(b, argv, 2 + NGX_ROOMS_OFFBOARD_FIELDS);
+    (void) ngx_rooms_ask_many(b, &rq->keys, "HMGET",
+                              NGX_ROOMS_KEY_USER_OFFBOARD, ctx->id, fields,
+                              NGX_ROOMS_OFFBOARD_FIELDS);
 
     if (b->failed) {
         return NGX_ERROR;

@@ -678,8 +678,8 @@ ngx_int_t
 ngx_rooms_workspace_members_load(ngx_rooms_req_t *rq)
 {
     ngx_int_t                rc;
-    ngx_uint_t               i, k;
-    rooms_str_t             *argv, id;
+    ngx_uint_t               i;
+    rooms_str_t             *ids, id;
     ngx_rooms_workspaces_t  *l;
 
     l = ngx_rooms_workspaces_ctx(rq);
@@ -741,26 +741,25 @@ ngx_rooms_workspace_members_load(ngx_rooms_req_t *rq)
             return NGX_OK;
         }
 
-        argv = ngx_palloc(rq->pool, (l->n + 2) * sizeof(rooms_str_t));
+        ids = ngx_palloc(rq->pool, l->n * sizeof(rooms_str_t));
 
-        if (argv == NULL || ngx_rooms_batch(rq) == NULL) {
+        if (ids == NULL || ngx_rooms_batch(rq) == NULL) {
             return NGX_ERROR;
         }
 
         for (i = 0; i < l->n; i++) {
-            argv[i + 2] = ngx_rooms_reply_str(l->ids->element[i]);
+            ids[i] = ngx_rooms_reply_str(l->ids->element[i]);
         }
 
-        for (k = 0; k < 2; k++) {
-            argv[0] = ngx_rooms_s("HMGET");
-            argv[1] = k ? ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS,
-                                        ROOMS_NULL)
-                        : ngx_rooms_key(&rq->keys,
-                                        NGX_ROOMS_KEY_WORKSPACE_MEMBERS, id);
-
-            if (ngx_rooms_batch_add(rq->batch, argv, l->n + 2) != NGX_OK) {
-                return NGX_ERROR;
-            }
+        if (ngx_rooms_ask_many(rq->batch, &rq->keys, "HMGET",
+                               NGX_ROOMS_KEY_WORKSPACE_MEMBERS, id, ids, l->n)
+               != NGX_OK
+            || ngx_rooms_ask_many(rq->batch, &rq->keys, "HMGET",
+                                  NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL, ids,
+                                  l->n)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
         }
 
         return ngx_rooms_send_round(rq, 2);

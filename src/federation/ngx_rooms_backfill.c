@@ -575,7 +575,7 @@ static ngx_int_t
 ngx_rooms_backfill_ask(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {
     ngx_uint_t                  i, n;
-    rooms_str_t                *argv, at, events;
+    rooms_str_t                *names, at, events;
     ngx_rooms_batch_t          *b;
     ngx_rooms_backfill_item_t  *item;
 
@@ -585,9 +585,9 @@ ngx_rooms_backfill_ask(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
     b = ngx_rooms_batch(rq);
     n = bf->end - bf->at;
-    argv = ngx_palloc(bf->pool, (2 * n + 3) * sizeof(rooms_str_t));
+    names = ngx_palloc(bf->pool, 2 * n * sizeof(rooms_str_t));
 
-    if (b == NULL || argv == NULL) {
+    if (b == NULL || names == NULL) {
         return NGX_ERROR;
     }
 
@@ -596,30 +596,27 @@ ngx_rooms_backfill_ask(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 
     /* a space is no key; it keeps the replies aligned */
 
-    argv[0] = ngx_rooms_s("HMGET");
-    argv[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UUIDS, bf->room);
+    for (i = 0; i < n; i++) {
+        item = &bf->items[bf->at + i];
+
+        names[2 * i] = item->name.data ? item->name : ngx_rooms_s(" ");
+        names[2 * i + 1] = item->about_name.data ? item->about_name
+                                                 : ngx_rooms_s(" ");
+    }
+
+    (void) ngx_rooms_ask_many(b, &rq->keys, "HMGET", NGX_ROOMS_KEY_UUIDS,
+                              bf->room, names, 2 * n);
 
     for (i = 0; i < n; i++) {
         item = &bf->items[bf->at + i];
 
-        argv[2 + 2 * i] = item->name.data ? item->name : ngx_rooms_s(" ");
-        argv[3 + 2 * i] = item->about_name.data ? item->about_name
-                                                : ngx_rooms_s(" ");
+        names[i] = item->past.sender.len ? item->past.sender
+                                         : ngx_rooms_s(" ");
     }
 
-    (void) ngx_rooms_batch_add(b, argv, 2 * n + 2);
-
-    argv[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS,
-                            ROOMS_NULL);
-
-    for (i = 0; i < n; i++) {
-        item = &bf->items[bf->at + i];
-
-        argv[2 + i] = item->past.sender.len ? item->past.sender
-                                            : ngx_rooms_s(" ");
-    }
-
-    (void) ngx_rooms_batch_add(b, argv, n + 2);
+    (void) ngx_rooms_ask_many(b, &rq->keys, "HMGET",
+                              NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL, names,
+                              n);
 
     if (ngx_rooms_backfill_ask_names(rq, bf) != NGX_OK) {
         return NGX_ERROR;
@@ -656,7 +653,7 @@ ngx_rooms_backfill_ask_names(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     json_t                     *value;
     ngx_uint_t                  i, n;
     const char                 *fqid;
-    rooms_str_t                *argv, local, server;
+    rooms_str_t                *locals, local, server;
     ngx_rooms_backfill_item_t  *item;
 
     json_decref(bf->names);
@@ -672,26 +669,25 @@ ngx_rooms_backfill_ask_names(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         }
     }
 
-    argv = ngx_palloc(bf->pool, (json_object_size(bf->names) + 3)
-                                * sizeof(rooms_str_t));
-    if (argv == NULL) {
+    locals = ngx_palloc(bf->pool, (json_object_size(bf->names) + 1)
+                                  * sizeof(rooms_str_t));
+    if (locals == NULL) {
         return NGX_ERROR;
     }
 
-    argv[0] = ngx_rooms_s("HMGET");
-    argv[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_LOCALS, ROOMS_NULL);
-    argv[2] = ngx_rooms_s(" ");
-    n = 3;
+    locals[0] = ngx_rooms_s(" ");
+    n = 1;
 
     json_object_foreach(bf->names, fqid, value) {
 
-        argv[n++] = rooms_fqid_parse(rooms_cstr(fqid), &local, &server) == 0
-                    && rooms_str_eq(server,
-                                    rooms_from_ngx(rq->conf->server_name))
-                    ? local : ngx_rooms_s(" ");
+        locals[n++] = rooms_fqid_parse(rooms_cstr(fqid), &local, &server) == 0
+                      && rooms_str_eq(server,
+                                      rooms_from_ngx(rq->conf->server_name))
+                      ? local : ngx_rooms_s(" ");
     }
 
-    return ngx_rooms_batch_add(rq->batch, argv, n);
+    return ngx_rooms_ask_many(rq->batch, &rq->keys, "HMGET",
+                              NGX_ROOMS_KEY_LOCALS, ROOMS_NULL, locals, n);
 }
 
 
@@ -1181,26 +1177,23 @@ static ngx_int_t
 ngx_rooms_backfill_ask_copies(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {
     ngx_uint_t                  i, n, found;
-    rooms_str_t                *argv;
+    rooms_str_t                *names;
     ngx_rooms_backfill_item_t  *item;
 
     n = bf->end - bf->at;
     found = 0;
 
-    argv = ngx_palloc(bf->pool, (n + 2) * sizeof(rooms_str_t));
-    if (argv == NULL) {
+    names = ngx_palloc(bf->pool, n * sizeof(rooms_str_t));
+    if (names == NULL) {
         return NGX_ERROR;
     }
-
-    argv[0] = ngx_rooms_s("HMGET");
-    argv[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_COPIES, bf->room);
 
     for (i = 0; i < n; i++) {
         item = &bf->items[bf->at + i];
 
         item->edits = ROOMS_NULL;
         item->before = ROOMS_NULL;
-        argv[2 + i] = ngx_rooms_s(" ");
+        names[i] = ngx_rooms_s(" ");
 
         if (!ngx_rooms_backfill_imports(item)) {
             continue;
@@ -1211,11 +1204,11 @@ ngx_rooms_backfill_ask_copies(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         if (item->past.edit) {
 
             if (ngx_rooms_backfill_edited(item).data) {
-                argv[2 + i] = ngx_rooms_backfill_edited(item);
+                names[i] = ngx_rooms_backfill_edited(item);
             }
 
         } else if (item->past.type == ROOMS_EV_MESSAGE) {
-            argv[2 + i] = item->name;
+            names[i] = item->name;
         }
     }
 
@@ -1224,7 +1217,9 @@ ngx_rooms_backfill_ask_copies(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     }
 
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_batch_add(rq->batch, argv, n + 2) != NGX_OK)
+        || ngx_rooms_ask_many(rq->batch, &rq->keys, "HMGET",
+                              NGX_ROOMS_KEY_COPIES, bf->room, names, n)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }

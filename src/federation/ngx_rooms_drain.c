@@ -434,7 +434,7 @@ static ngx_int_t
 ngx_rooms_link_due(ngx_rooms_fedlink_t *link, redisReply *reply)
 {
     ngx_uint_t              i, k, n;
-    rooms_str_t            *argv, server;
+    rooms_str_t            *due, server;
     ngx_rooms_keys_t        keys;
     ngx_rooms_batch_t      *b;
     ngx_rooms_loc_conf_t   *conf;
@@ -462,43 +462,38 @@ ngx_rooms_link_due(ngx_rooms_fedlink_t *link, redisReply *reply)
         return NGX_OK;
     }
 
-    argv = ngx_palloc(b->pool, (reply->elements + 2) * sizeof(rooms_str_t));
+    due = ngx_palloc(b->pool, reply->elements * sizeof(rooms_str_t));
 
-    if (argv == NULL
+    if (due == NULL
         || ngx_rooms_keys_init(&keys, b->pool, &conf->key_prefix,
                                rooms_from_ngx(conf->tenant)) != NGX_OK)
     {
         return NGX_OK;
     }
 
-    for (n = 2, i = 0; i < reply->elements; i++) {
+    for (n = 0, i = 0; i < reply->elements; i++) {
         server = ngx_rooms_reply_str(reply->element[i]);
 
         if (server.data && !ngx_rooms_link_tells(link, server)) {
-            argv[n++] = ngx_rooms_dup(b->pool, server);
+            due[n++] = ngx_rooms_dup(b->pool, server);
 
-            if (argv[n - 1].data == NULL) {
+            if (due[n - 1].data == NULL) {
                 return NGX_OK;
             }
         }
     }
 
-    if (n == 2) {
+    if (n == 0) {
         return NGX_OK;
     }
 
     for (k = 0; k < 3; k++) {
-        argv[0] = ngx_rooms_s("HMGET");
-        argv[1] = ngx_rooms_key(&keys, hashes[k], ROOMS_NULL);
-
-        if (argv[1].data == NULL || ngx_rooms_batch_add(b, argv, n) != NGX_OK)
-        {
-            return NGX_OK;
-        }
+        (void) ngx_rooms_ask_many(b, &keys, "HMGET", hashes[k], ROOMS_NULL,
+                                  due, n);
     }
 
-    link->due = argv + 2;
-    link->ndue = n - 2;
+    link->due = due;
+    link->ndue = n;
     link->asking = NGX_ROOMS_LINK_SORTS;
 
     return ngx_rooms_round_send(&link->round, keys.slot, NGX_ROOMS_LANE_FAST)

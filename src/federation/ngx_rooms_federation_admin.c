@@ -439,7 +439,7 @@ static ngx_int_t
 ngx_rooms_peers_rows(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
 {
     ngx_uint_t          i;
-    rooms_str_t        *argv, name;
+    rooms_str_t         name;
     ngx_rooms_batch_t  *b;
 
     static const ngx_rooms_key_e  hashes[NGX_ROOMS_PEERS_EACH] = {
@@ -453,18 +453,13 @@ ngx_rooms_peers_rows(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
     }
 
     b = ngx_rooms_batch(rq);
-    argv = ngx_palloc(rq->pool, (peers->n + 2) * sizeof(rooms_str_t));
-
-    if (b == NULL || argv == NULL) {
+    if (b == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(argv + 2, peers->names, peers->n * sizeof(rooms_str_t));
-    argv[0] = ngx_rooms_s("HMGET");
-
     for (i = 0; i < NGX_ROOMS_PEERS_EACH; i++) {
-        argv[1] = ngx_rooms_key(&rq->keys, hashes[i], ROOMS_NULL);
-        (void) ngx_rooms_batch_add(b, argv, peers->n + 2);
+        (void) ngx_rooms_ask_many(b, &rq->keys, "HMGET", hashes[i],
+                                  ROOMS_NULL, peers->names, peers->n);
     }
 
     for (i = 0; i < peers->n; i++) {

@@ -221,30 +221,24 @@ ngx_rooms_pdu_ask_people(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
     json_t       *value;
     ngx_uint_t    n;
     const char   *id;
-    rooms_str_t  *argv;
+    rooms_str_t  *ids;
 
-    n = 2;
-    argv = ngx_palloc(b->pool, (2 + json_object_size(pdu->with.people))
-                               * sizeof(rooms_str_t));
-    if (argv == NULL) {
+    n = 0;
+    ids = ngx_palloc(b->pool, json_object_size(pdu->with.people)
+                              * sizeof(rooms_str_t));
+    if (ids == NULL) {
         return NGX_ERROR;
     }
 
     json_object_foreach(pdu->with.people, id, value) {
-        argv[n++] = rooms_cstr(id);
+        ids[n++] = rooms_cstr(id);
     }
 
-    argv[0] = ngx_rooms_s("HMGET");
-    argv[1] = ngx_rooms_key(pdu->keys, NGX_ROOMS_KEY_PARTICIPANTS,
-                            ROOMS_NULL);
+    (void) ngx_rooms_ask_many(b, pdu->keys, "HMGET",
+                              NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL, ids, n);
 
-    if (argv[1].data == NULL || ngx_rooms_batch_add(b, argv, n) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    argv[1] = ngx_rooms_key(pdu->keys, NGX_ROOMS_KEY_MEMBERS, pdu->room->id);
-
-    return argv[1].data ? ngx_rooms_batch_add(b, argv, n) : NGX_ERROR;
+    return ngx_rooms_ask_many(b, pdu->keys, "HMGET", NGX_ROOMS_KEY_MEMBERS,
+                              pdu->room->id, ids, n);
 }
 
 

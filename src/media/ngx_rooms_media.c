@@ -14,22 +14,8 @@ ngx_int_t
 ngx_rooms_media_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
     const rooms_str_t *ids, ngx_uint_t n)
 {
-    rooms_str_t  *argv;
-
-    argv = ngx_palloc(b->pool, (n + 2) * sizeof(rooms_str_t));
-    if (argv == NULL) {
-        return NGX_ERROR;
-    }
-
-    argv[0] = ngx_rooms_s("HMGET");
-    argv[1] = ngx_rooms_key(keys, NGX_ROOMS_KEY_MEDIA, ROOMS_NULL);
-    ngx_memcpy(&argv[2], ids, n * sizeof(rooms_str_t));
-
-    if (argv[1].data == NULL) {
-        return NGX_ERROR;
-    }
-
-    return ngx_rooms_batch_add(b, argv, n + 2);
+    return ngx_rooms_ask_many(b, keys, "HMGET", NGX_ROOMS_KEY_MEDIA,
+                              ROOMS_NULL, ids, n);
 }
 
 

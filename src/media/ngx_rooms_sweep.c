@@ -300,16 +300,14 @@ ngx_rooms_sweep_ask_files(ngx_rooms_sweep_t *s, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys)
 {
     ngx_uint_t   i;
-    rooms_str_t  argv[NGX_ROOMS_SWEEP_MAX + 2];
-
-    argv[0] = ngx_rooms_s("HMGET");
-    argv[1] = ngx_rooms_key(keys, NGX_ROOMS_KEY_BLOBS, ROOMS_NULL);
+    rooms_str_t  files[NGX_ROOMS_SWEEP_MAX];
 
     for (i = 0; i < s->walk->nfiles; i++) {
-        argv[i + 2] = (rooms_str_t) { NGX_ROOMS_SHA256, s->walk->files[i] };
+        files[i] = (rooms_str_t) { NGX_ROOMS_SHA256, s->walk->files[i] };
     }
 
-    return ngx_rooms_batch_add(b, argv, i + 2);
+    return ngx_rooms_ask_many(b, keys, "HMGET", NGX_ROOMS_KEY_BLOBS,
+                              ROOMS_NULL, files, i);
 }
 
 

@@ -198,26 +198,18 @@ ngx_rooms_undo_ask_counts(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys)
 {
     ngx_uint_t   i;
-    rooms_str_t  argv[NGX_ROOMS_UNDO_PAGE + 2];
+    rooms_str_t  contents[NGX_ROOMS_UNDO_PAGE];
 
-    argv[0] = ngx_rooms_s("HMGET");
-    argv[1] = ngx_rooms_key(keys, NGX_ROOMS_KEY_MEDIA, ROOMS_NULL);
-
-    for (i = 0; i < u->n; i++) {
-        argv[i + 2] = u->ids[i];
-    }
-
-    if (ngx_rooms_batch_add(b, argv, i + 2) != NGX_OK) {
+    if (ngx_rooms_media_load(b, keys, u->ids, u->n) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    argv[1] = ngx_rooms_key(keys, NGX_ROOMS_KEY_BLOBS, ROOMS_NULL);
-
     for (i = 0; i < u->ncontents; i++) {
-        argv[i + 2] = u->contents[i].sha256;
+        contents[i] = u->contents[i].sha256;
     }
 
-    return ngx_rooms_batch_add(b, argv, i + 2);
+    return ngx_rooms_ask_many(b, keys, "HMGET", NGX_ROOMS_KEY_BLOBS,
+                              ROOMS_NULL, contents, i);
 }
 
 

@@ -1053,7 +1053,7 @@ ngx_rooms_scim_list_found(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
     u_char       *space;
     ngx_uint_t    i, n, max;
     redisReply   *reply;
-    rooms_str_t  *argv, id;
+    rooms_str_t  *ids, id;
 
     reply = rq->batch->commands.nelts ? ngx_rooms_reply(rq, 0) : NULL;
     max = 1;
@@ -1068,16 +1068,16 @@ ngx_rooms_scim_list_found(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
         max = reply->elements;
     }
 
-    argv = ngx_palloc(rq->pool, (max + 2) * sizeof(rooms_str_t));
-    if (argv == NULL) {
+    ids = ngx_palloc(rq->pool, max * sizeof(rooms_str_t));
+    if (ids == NULL) {
         return NGX_ERROR;
     }
 
-    n = 2;
+    n = 0;
 
     if (ctx->key.by == ROOMS_SCIM_BY_ID) {
-        argv[n++] = ngx_rooms_dup(rq->pool, (rooms_str_t) { ctx->key.len,
-                                                            ctx->key.value });
+        ids[n++] = ngx_rooms_dup(rq->pool, (rooms_str_t) { ctx->key.len,
+                                                           ctx->key.value });
     }
 
     for (i = 0; reply && i < reply->elements; i++) {
@@ -1095,7 +1095,7 @@ ngx_rooms_scim_list_found(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
         }
 
         if (id.data) {
-            argv[n++] = id;
+            ids[n++] = id;
         }
     }
 
@@ -1105,20 +1105,19 @@ ngx_rooms_scim_list_found(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (n == 2) {
+    if (n == 0) {
         return NGX_OK;
     }
 
-    argv[0] = ngx_rooms_s("HMGET");
-    argv[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_SCIM, ROOMS_NULL);
-
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_batch_add(rq->batch, argv, n) != NGX_OK)
+        || ngx_rooms_ask_many(rq->batch, &rq->keys, "HMGET",
+                              NGX_ROOMS_KEY_SCIM, ROOMS_NULL, ids, n)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    ctx->ids = argv;
+    ctx->ids = ids;
     return ngx_rooms_send_round(rq, NGX_ROOMS_SCIM_LIST);
 }
 
@@ -1133,7 +1132,7 @@ ngx_rooms_scim_list_take(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
     rooms_str_t   row, *ids;
 
     rows = ngx_rooms_reply(rq, 0);
-    ids = ctx->ids + 2;
+    ids = ctx->ids;
     at = 0;
 
     for (i = 0; i < rows->elements; i++) {

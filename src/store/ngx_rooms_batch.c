@@ -221,17 +221,11 @@ ngx_rooms_batch_end(ngx_rooms_batch_t *b, u_char *p)
 }
 
 
-ngx_int_t
-ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
+u_char *
+ngx_rooms_batch_args(ngx_rooms_batch_t *b, u_char *p, const rooms_str_t *argv,
     ngx_uint_t argc)
 {
-    u_char      *p;
-    ngx_uint_t   i;
-
-    /* a key that couldn't be made is none, and not an empty one */
-
-    p = argc > 1 && argv[1].data == NULL ? NULL
-                                         : ngx_rooms_batch_begin(b, argc);
+    ngx_uint_t  i;
 
     for (i = 0; p && i < argc; i++) {
         p = ngx_rooms_batch_room(b, p, NGX_ROOMS_RESP_SIZE + argv[i].len + 2);
@@ -248,7 +242,22 @@ ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
         }
     }
 
-    return ngx_rooms_batch_end(b, p);
+    return p;
+}
+
+
+ngx_int_t
+ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
+    ngx_uint_t argc)
+{
+    u_char  *p;
+
+    /* a key that couldn't be made is none, and not an empty one */
+
+    p = argc > 1 && argv[1].data == NULL ? NULL
+                                         : ngx_rooms_batch_begin(b, argc);
+
+    return ngx_rooms_batch_end(b, ngx_rooms_batch_args(b, p, argv, argc));
 }
 
 

@@ -160,6 +160,8 @@ ngx_int_t ngx_rooms_batch_add(ngx_rooms_batch_t *b, const rooms_str_t *argv,
  */
 u_char *ngx_rooms_batch_begin(ngx_rooms_batch_t *b, ngx_uint_t argc);
 u_char *ngx_rooms_batch_room(ngx_rooms_batch_t *b, u_char *p, size_t size);
+u_char *ngx_rooms_batch_args(ngx_rooms_batch_t *b, u_char *p,
+    const rooms_str_t *argv, ngx_uint_t argc);
 ngx_int_t ngx_rooms_batch_end(ngx_rooms_batch_t *b, u_char *p);
 
 #define NGX_ROOMS_RESP_SIZE  (sizeof("$\r\n") - 1 + NGX_INT_T_LEN)

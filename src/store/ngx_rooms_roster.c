@@ -46,14 +46,11 @@ ngx_rooms_roster_take(ngx_rooms_roster_t *r, redisReply *ids,
 
     most = ngx_min(most, ids->elements);
 
-    /* two words of a command come before the ids */
-
-    r->ids = ngx_palloc(r->pool, (2 + most) * sizeof(rooms_str_t));
+    r->ids = ngx_palloc(r->pool, most * sizeof(rooms_str_t));
     if (r->ids == NULL) {
         return NGX_ERROR;
     }
 
-    r->ids += 2;
     r->n = 0;
 
     for (i = 0; i < ids->elements && r->n < most; i++) {
@@ -80,25 +77,20 @@ ngx_int_t
 ngx_rooms_roster_rows(ngx_rooms_roster_t *r, ngx_rooms_batch_t *b,
     ngx_uint_t profiles)
 {
-    ngx_uint_t    k;
-    rooms_str_t  *argv;
-
-    argv = r->ids - 2;
-
-    for (k = 0; r->n && k <= profiles; k++) {
-        argv[0] = ngx_rooms_s("HMGET");
-        argv[1] = ngx_rooms_key(r->keys, k ? NGX_ROOMS_KEY_PARTICIPANTS
-                                           : NGX_ROOMS_KEY_MEMBERS,
-                                k ? ROOMS_NULL : r->room);
-
-        if (argv[1].data == NULL
-            || ngx_rooms_batch_add(b, argv, 2 + r->n) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+    if (r->n == 0) {
+        return NGX_OK;
     }
 
-    return NGX_OK;
+    if (ngx_rooms_ask_many(b, r->keys, "HMGET", NGX_ROOMS_KEY_MEMBERS,
+                           r->room, r->ids, r->n) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return profiles ? ngx_rooms_ask_many(b, r->keys, "HMGET",
+                                         NGX_ROOMS_KEY_PARTICIPANTS,
+                                         ROOMS_NULL, r->ids, r->n)
+                    : NGX_OK;
 }
 
 

@@ -273,6 +273,28 @@ ngx_rooms_ask(ngx_rooms_batch_t *b, const ngx_rooms_keys_t *keys,
 }
 
 
+ngx_int_t
+ngx_rooms_ask_many(ngx_rooms_batch_t *b, const ngx_rooms_keys_t *keys,
+    const char *command, ngx_rooms_key_e kind, rooms_str_t id,
+    const rooms_str_t *argv, ngx_uint_t argc)
+{
+    u_char            *p;
+    rooms_str_t        begin[2];
+    ngx_rooms_keys_t   own;
+
+    own = *keys;
+    own.pool = b->pool;
+
+    begin[0] = rooms_cstr(command);
+    begin[1] = ngx_rooms_key(&own, kind, id);
+
+    p = begin[1].data ? ngx_rooms_batch_begin(b, 2 + argc) : NULL;
+    p = ngx_rooms_batch_args(b, p, begin, 2);
+
+    return ngx_rooms_batch_end(b, ngx_rooms_batch_args(b, p, argv, argc));
+}
+
+
 rooms_str_t
 ngx_rooms_dup(ngx_pool_t *pool, rooms_str_t s)
 {

@@ -210,6 +210,14 @@ rooms_str_t ngx_rooms_key(ngx_rooms_keys_t *keys, ngx_rooms_key_e kind,
 ngx_int_t ngx_rooms_ask(ngx_rooms_batch_t *b, const ngx_rooms_keys_t *keys,
     const char *line, ...);
 
+/*
+ * Appends a command on one key with any number of arguments, such as HMGET
+ * with its fields.
+ */
+ngx_int_t ngx_rooms_ask_many(ngx_rooms_batch_t *b,
+    const ngx_rooms_keys_t *keys, const char *command, ngx_rooms_key_e kind,
+    rooms_str_t id, const rooms_str_t *argv, ngx_uint_t argc);
+
 
 /*
  * Parses a rooms_redis URL and resolves its hosts (ngx_rooms_url.c).  NULL,
