@@ -515,88 +515,75 @@ ngx_int_t
 ngx_rooms_pdu_page(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b,
     const ngx_rooms_pdu_at_t *at)
 {
-    rooms_str_t        first, last, after, room;
-    ngx_rooms_keys_t  *keys;
+    ngx_uint_t           k;
+    rooms_str_t          room;
+    ngx_rooms_roster_t  *roster;
 
     pdu->at = b->commands.nelts;
     pdu->snapshot = *at;
 
-    keys = pdu->keys;
     room = pdu->room->id;
 
-    first = at->only.data ? ngx_rooms_s("[@") : ngx_rooms_s("-");
-    last = at->only.data ? ngx_rooms_s("(A") : ngx_rooms_s("+");
-    after = at->after.len ? ngx_rooms_join(b->pool, ngx_rooms_s("("),
-                                           at->after)
-                          : first;
-
-    /* the range from "+" to "+" is empty */
-
-    (void) ngx_rooms_ask(b, keys, "ZRANGEBYLEX %k %s %s LIMIT 0 %d",
-                         NGX_ROOMS_KEY_LIST, room,
-                         at->bans ? ngx_rooms_s("+") : after, last,
-                         (int64_t) NGX_ROOMS_PDU_PAGE + 1);
-    (void) ngx_rooms_ask(b, keys, "ZRANGEBYLEX %k %s %s LIMIT 0 %d",
-                         NGX_ROOMS_KEY_BANS, room, at->bans ? after : first,
-                         last, (int64_t) NGX_ROOMS_PDU_PAGE + 1);
-    (void) ngx_rooms_ask(b, keys, "ZRANGEBYLEX %k [A + LIMIT 0 1",
+    (void) ngx_rooms_ask(b, pdu->keys, "ZRANGEBYLEX %k [A + LIMIT 0 1",
                          NGX_ROOMS_KEY_LIST, room);
-    (void) ngx_rooms_ask(b, keys, "ZRANGEBYLEX %k - (@ LIMIT 0 1",
+    (void) ngx_rooms_ask(b, pdu->keys, "ZRANGEBYLEX %k - (@ LIMIT 0 1",
                          NGX_ROOMS_KEY_LIST, room);
+
+    for (k = at->bans; k < 2; k++) {
+        roster = &pdu->roster[k];
+
+        ngx_rooms_roster_init(roster, pdu->pool, pdu->log, pdu->keys, room);
+
+        roster->index = k ? NGX_ROOMS_KEY_BANS : NGX_ROOMS_KEY_LIST;
+        roster->server = at->only;
+        roster->own = pdu->with.server;
+
+        if (k == at->bans && at->after.len) {
+            roster->after = at->after;
+        }
+
+        (void) ngx_rooms_roster_ask(roster, b, NGX_ROOMS_PDU_PAGE + 1);
+    }
 
     return b->failed ? NGX_ERROR : NGX_OK;
 }
 
 
-/* Adds what fits of a list to the page.  1: all of it did. */
+/* Adds what fits of a list to the page. */
 static ngx_int_t
-ngx_rooms_pdu_page_add(ngx_rooms_pdu_t *pdu, redisReply *list)
+ngx_rooms_pdu_page_add(ngx_rooms_pdu_t *pdu, ngx_rooms_roster_t *roster,
+    redisReply *list)
 {
-    size_t       i;
-    rooms_str_t  id, server;
+    ngx_uint_t   i;
+    rooms_str_t  id;
 
-    if (list->type != REDIS_REPLY_ARRAY) {
-        return 1;
+    if (ngx_rooms_roster_take(roster, list, NGX_ROOMS_PDU_PAGE - pdu->nids)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
-    for (i = 0; i < list->elements; i++) {
+    for (i = 0; i < roster->n; i++) {
+        id = ngx_rooms_dup(pdu->pool, roster->ids[i]);
 
-        if (pdu->nids == NGX_ROOMS_PDU_PAGE || i == NGX_ROOMS_PDU_PAGE) {
-            return 0;
-        }
-
-        id = ngx_rooms_dup(pdu->pool, ngx_rooms_reply_str(list->element[i]));
-
-        if (id.data == NULL) {
-            return NGX_ERROR;
-        }
-
-        pdu->snapshot.after = id;
-
-        if (pdu->snapshot.only.data
-            && !(rooms_foreign(id, pdu->with.server, &server)
-                 && rooms_str_eq(server, pdu->snapshot.only)))
-        {
-            continue;
-        }
-
-        if (rooms_pdu_mention(pdu->with.people, id) != 0) {
+        if (id.data == NULL || rooms_pdu_mention(pdu->with.people, id) != 0) {
             return NGX_ERROR;
         }
 
         pdu->ids[pdu->nids++] = id;
     }
 
-    return 1;
+    return NGX_OK;
 }
 
 
 ngx_int_t
 ngx_rooms_pdu_page_take(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
 {
-    ngx_int_t     all;
-    redisReply  **r;
-    rooms_str_t   id, server;
+    ngx_uint_t           k;
+    redisReply         **r;
+    rooms_str_t          id, server;
+    ngx_rooms_roster_t  *roster;
 
     r = b->replies + pdu->at;
 
@@ -607,24 +594,31 @@ ngx_rooms_pdu_page_take(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
         return NGX_ERROR;
     }
 
-    all = ngx_rooms_pdu_page_add(pdu, r[0]);
+    for (k = pdu->snapshot.bans; k < 2; k++) {
+        roster = &pdu->roster[k];
 
-    if (all == 1) {
-
-        if (!pdu->snapshot.bans) {
-            pdu->snapshot.bans = 1;
-            pdu->snapshot.after = ngx_rooms_s("");
+        if (ngx_rooms_pdu_page_add(pdu, roster,
+                                   r[2 + k - pdu->snapshot.bans]) != NGX_OK)
+        {
+            return NGX_ERROR;
         }
 
-        all = ngx_rooms_pdu_page_add(pdu, r[1]);
+        if (!roster->last) {
+            break;
+        }
     }
 
-    if (all == NGX_ERROR) {
-        return NGX_ERROR;
-    }
+    pdu->snapshot.after = ROOMS_NULL;
 
-    if (all == 1) {
-        pdu->snapshot.after = ROOMS_NULL;
+    if (k < 2) {
+        pdu->snapshot.bans = k;
+        pdu->snapshot.after = roster->after.data
+                              ? ngx_rooms_dup(pdu->pool, roster->after)
+                              : ngx_rooms_s("");
+
+        if (pdu->snapshot.after.data == NULL) {
+            return NGX_ERROR;
+        }
     }
 
     pdu->sender = pdu->room->creator;
@@ -633,10 +627,10 @@ ngx_rooms_pdu_page_take(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
         return NGX_OK;
     }
 
-    id = ngx_rooms_reply_str(ngx_rooms_reply_element(r[2], 0));
+    id = ngx_rooms_reply_str(ngx_rooms_reply_element(r[0], 0));
 
     if (id.data == NULL) {
-        id = ngx_rooms_reply_str(ngx_rooms_reply_element(r[3], 0));
+        id = ngx_rooms_reply_str(ngx_rooms_reply_element(r[1], 0));
     }
 
     pdu->sender = ngx_rooms_dup(pdu->pool, id);

@@ -26,6 +26,7 @@
 #define NGX_ROOMS_PDU_H
 
 #include "ngx_rooms_request.h"
+#include "ngx_rooms_roster.h"
 #include "rooms_fedkey.h"
 #include "rooms_pdu.h"
 
@@ -68,6 +69,7 @@ typedef struct {
     rooms_pdu_t                 with;
     json_t                     *stored;    /* array */
     ngx_uint_t                  at;        /* index of the first reply */
+    ngx_rooms_roster_t          roster[2]; /* of members; of the banned */
     rooms_str_t                *ids;       /* of a page */
     ngx_uint_t                  nids;
     rooms_str_t                 sender;    /* of the snapshot's events */
