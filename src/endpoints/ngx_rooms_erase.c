@@ -516,13 +516,11 @@ ngx_rooms_erase_ask_files(ngx_rooms_offwalk_t *w)
         return NGX_ERROR;
     }
 
-    (void) ngx_rooms_command(b, ngx_rooms_s("HSCAN"),
-                             ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_MEDIA,
-                                           ROOMS_NULL),
-                             w->cursor_len
-                             ? (rooms_str_t) { w->cursor_len, w->cursor }
-                             : ngx_rooms_s("0"),
-                             ngx_rooms_s("COUNT"), ngx_rooms_s("500"));
+    (void) ngx_rooms_ask(b, &w->keys, "HSCAN %k %s COUNT 500",
+                         NGX_ROOMS_KEY_MEDIA, ROOMS_NULL,
+                         w->cursor_len
+                         ? (rooms_str_t) { w->cursor_len, w->cursor }
+                         : ngx_rooms_s("0"));
 
     return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_FILES);
 }

@@ -242,7 +242,7 @@ static ngx_int_t
 ngx_rooms_messages_emojis(ngx_rooms_req_t *rq)
 {
     ngx_uint_t             i;
-    rooms_str_t            first, last, from, to;
+    rooms_str_t            first, last;
     ngx_rooms_paged_t     *e;
     ngx_rooms_messages_t  *h;
 
@@ -263,25 +263,12 @@ ngx_rooms_messages_emojis(ngx_rooms_req_t *rq)
         return NGX_OK;
     }
 
-    from = ngx_rooms_join(rq->pool, h->pager.back ? ngx_rooms_s("(")
-                                                  : ngx_rooms_s("["),
-                          first, h->pager.back ? ngx_rooms_s("!")
-                                               : ngx_rooms_s(" "));
-    to = ngx_rooms_join(rq->pool, h->pager.back ? ngx_rooms_s("[")
-                                                : ngx_rooms_s("("),
-                        last, h->pager.back ? ngx_rooms_s(" ")
-                                            : ngx_rooms_s("!"));
-
     if (ngx_rooms_batch(rq) == NULL
-        || ngx_rooms_command(rq->batch, h->pager.back
-                             ? ngx_rooms_s("ZREVRANGEBYLEX")
-                             : ngx_rooms_s("ZRANGEBYLEX"),
-                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_TALLY,
-                                           rq->view.room.id),
-                             from, to, ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"),
-                             ngx_rooms_number(rq->pool,
-                                              NGX_ROOMS_EMOJIS + 1))
+        || ngx_rooms_ask(rq->batch, &rq->keys, h->pager.back
+                         ? "ZREVRANGEBYLEX %k (%s! [%s%_ LIMIT 0 %d"
+                         : "ZRANGEBYLEX %k [%s%_ (%s! LIMIT 0 %d",
+                         NGX_ROOMS_KEY_TALLY, rq->view.room.id, first, last,
+                         (int64_t) NGX_ROOMS_EMOJIS + 1)
            != NGX_OK)
     {
         return NGX_ERROR;

@@ -425,7 +425,6 @@ ngx_rooms_offwalk_lease(ngx_rooms_offwalk_t *w)
 static ngx_int_t
 ngx_rooms_offwalk_due(ngx_rooms_offwalk_t *w)
 {
-    rooms_str_t         key;
     ngx_rooms_batch_t  *b;
 
     b = ngx_rooms_round_batch(&w->round);
@@ -433,15 +432,10 @@ ngx_rooms_offwalk_due(ngx_rooms_offwalk_t *w)
         return NGX_ERROR;
     }
 
-    key = ngx_rooms_key(&w->keys, NGX_ROOMS_KEY_OFFBOARD, ROOMS_NULL);
-
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZRANGEBYSCORE"), key,
-                             ngx_rooms_s("-inf"),
-                             ngx_rooms_number(w->pool,
-                                              ngx_rooms_now()),
-                             ngx_rooms_s("LIMIT"), ngx_rooms_s("0"),
-                             ngx_rooms_s("1"));
-    (void) ngx_rooms_command(b, ngx_rooms_s("ZCARD"), key);
+    (void) ngx_rooms_ask(b, &w->keys, "ZRANGEBYSCORE %k -inf %d LIMIT 0 1",
+                         NGX_ROOMS_KEY_OFFBOARD, ROOMS_NULL, ngx_rooms_now());
+    (void) ngx_rooms_ask(b, &w->keys, "ZCARD %k", NGX_ROOMS_KEY_OFFBOARD,
+                         ROOMS_NULL);
 
     return ngx_rooms_offwalk_send(w, NGX_ROOMS_OFFWALK_DUE);
 }

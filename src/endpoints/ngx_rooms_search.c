@@ -605,28 +605,26 @@ ngx_rooms_search_ask_own(ngx_rooms_batch_t *b, const ngx_rooms_search_t *s,
 
 static void
 ngx_rooms_search_ask_dms(ngx_rooms_req_t *rq, redisReply *reply,
-    rooms_str_t *argv)
+    rooms_str_t *pairs)
 {
-    ngx_uint_t    i, n, first;
-    rooms_str_t   me;
+    ngx_uint_t   i, n, first;
+    rooms_str_t  me;
 
     me = rq->principal.sub;
 
-    argv[0] = ngx_rooms_s("HMGET");
-    argv[1] = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_DMS, ROOMS_NULL);
+    n = ngx_rooms_search_ids(reply, '\0', pairs, 0);
+    n = ngx_rooms_search_sort(pairs, n);
 
-    n = ngx_rooms_search_ids(reply, '\0', argv + 2, 0);
-    n = ngx_rooms_search_sort(argv + 2, n);
-
-    for (i = 2; i < n + 2; i++) {
-        first = rooms_str_before(argv[i], me);
-        argv[i] = ngx_rooms_join(rq->batch->pool, first ? argv[i] : me,
-                                 ngx_rooms_s(" "), first ? me : argv[i]);
+    for (i = 0; i < n; i++) {
+        first = rooms_str_before(pairs[i], me);
+        pairs[i] = ngx_rooms_join(rq->batch->pool, first ? pairs[i] : me,
+                                  ngx_rooms_s(" "), first ? me : pairs[i]);
     }
 
-    argv[2] = n ? argv[2] : ngx_rooms_s("-");
+    pairs[0] = n ? pairs[0] : ngx_rooms_s("-");
 
-    (void) ngx_rooms_batch_add(rq->batch, argv, 2 + ngx_max(n, 1));
+    (void) ngx_rooms_ask_many(rq->batch, &rq->keys, "HMGET", NGX_ROOMS_KEY_DMS,
+                              ROOMS_NULL, pairs, ngx_max(n, 1));
 }
 
 

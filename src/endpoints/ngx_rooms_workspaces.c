@@ -432,10 +432,9 @@ ngx_rooms_workspace_load(ngx_rooms_req_t *rq, rooms_workspace_op_e op)
     if (l->target.data) {
         (void) ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
                              NGX_ROOMS_KEY_WORKSPACE_MEMBERS, id, l->target);
-        (void) ngx_rooms_command(rq->batch, ngx_rooms_s("HGET"),
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_PARTICIPANTS,
-                                     ROOMS_NULL),
-                       l->target);
+        (void) ngx_rooms_ask(rq->batch, &rq->keys, "HGET %k %s",
+                             NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL,
+                             l->target);
     }
 
     l->at_rooms = rq->batch->commands.nelts;

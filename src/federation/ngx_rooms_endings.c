@@ -497,16 +497,11 @@ ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         return NGX_ERROR;
     }
 
-    (void) ngx_rooms_command(next, ngx_rooms_s("ZRANGEBYLEX"),
-                       ngx_rooms_key(&e->keys, NGX_ROOMS_KEY_PEER_SERVERS,
-                                     ROOMS_NULL),
-                       e->cursor_len
-                       ? ngx_rooms_join(e->pool, ngx_rooms_s("("),
-                                        { e->cursor_len, e->cursor })
-                       : ngx_rooms_s("-"),
-                       ngx_rooms_s("+"), ngx_rooms_s("LIMIT"),
-                       ngx_rooms_s("0"),
-                       ngx_rooms_number(e->pool, NGX_ROOMS_ENDINGS_PEERS));
+    (void) ngx_rooms_ask(next, &e->keys, "ZRANGEBYLEX %k %s%s + LIMIT 0 %d",
+                         NGX_ROOMS_KEY_PEER_SERVERS, ROOMS_NULL,
+                         e->cursor_len ? ngx_rooms_s("(") : ngx_rooms_s("-"),
+                         (rooms_str_t) { e->cursor_len, e->cursor },
+                         (int64_t) NGX_ROOMS_ENDINGS_PEERS);
 
     return ngx_rooms_endings_ask(e, NGX_ROOMS_ENDINGS_GET_PEERS);
 }

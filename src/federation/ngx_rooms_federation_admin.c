@@ -346,17 +346,12 @@ ngx_rooms_peers_ask(ngx_rooms_req_t *rq, ngx_rooms_peers_t *peers)
 {
     if (ngx_rooms_batch(rq) == NULL
         || ngx_rooms_fedpolicy_ask(rq->batch, &rq->keys) != NGX_OK
-        || ngx_rooms_command(rq->batch, ngx_rooms_s("ZRANGEBYLEX"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_PEER_NAMES,
-                                           ROOMS_NULL),
-                             peers->after.data
-                             ? ngx_rooms_join(rq->pool, ngx_rooms_s("("),
-                                              peers->after)
-                             : ngx_rooms_s("-"),
-                             ngx_rooms_s("+"), ngx_rooms_s("LIMIT"),
-                             ngx_rooms_s("0"),
-                             ngx_rooms_number(rq->pool, peers->limit + 2))
+        || ngx_rooms_ask(rq->batch, &rq->keys,
+                         "ZRANGEBYLEX %k %s%s + LIMIT 0 %d",
+                         NGX_ROOMS_KEY_PEER_NAMES, ROOMS_NULL,
+                         peers->after.data ? ngx_rooms_s("(")
+                                           : ngx_rooms_s("-"),
+                         peers->after, (int64_t) (peers->limit + 2))
            != NGX_OK)
     {
         return NGX_ERROR;

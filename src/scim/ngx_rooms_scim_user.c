@@ -442,12 +442,9 @@ ngx_rooms_scim_ask_keys(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 
     (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s", NGX_ROOMS_KEY_SCIM_NAMES,
                          ROOMS_NULL, ctx->new_name);
-    (void) ngx_rooms_command(b, ngx_rooms_s("HGET"),
-                             ngx_rooms_key(&rq->keys,
-                                           NGX_ROOMS_KEY_SCIM_EXTERNALS,
-                                           ROOMS_NULL),
-                             ctx->new_external.data ? ctx->new_external
-                                                    : ngx_rooms_s(""));
+    (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s",
+                         NGX_ROOMS_KEY_SCIM_EXTERNALS, ROOMS_NULL,
+                         ctx->new_external);
     (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s", NGX_ROOMS_KEY_LOCALS,
                          ROOMS_NULL, ctx->wish);
 
