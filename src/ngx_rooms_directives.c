@@ -12,7 +12,6 @@
 #include "ngx_rooms_auth.h"
 #include "ngx_rooms_blob.h"
 #include "ngx_rooms_status.h"
-#include "ngx_rooms_federation.h"
 
 
 static void

@@ -15,7 +15,6 @@
  */
 
 #include "ngx_rooms_auth.h"
-#include "ngx_rooms_jwks.h"
 #include <sodium.h>
 
 

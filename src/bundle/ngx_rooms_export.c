@@ -285,7 +285,7 @@ ngx_rooms_export_headers(ngx_rooms_req_t *rq)
 }
 
 
-static void *
+void *
 ngx_rooms_export_alloc(void *ctx, size_t size)
 {
     return ngx_palloc(ctx, size);

@@ -173,6 +173,9 @@ ngx_rooms_batch_t *ngx_rooms_export_ask(ngx_rooms_export_t *x);
 /* Sends it, and also asks whether the caller is still a member. */
 ngx_int_t ngx_rooms_export_asked(ngx_rooms_export_t *x);
 
+/* Allocates for sets of ids and for the archive. */
+void *ngx_rooms_export_alloc(void *pool, size_t size);
+
 /* Logs why the archive is cut off; returns NGX_ERROR. */
 ngx_int_t ngx_rooms_export_fail(ngx_rooms_export_t *x, const char *why);
 ngx_int_t ngx_rooms_export_zip_fail(ngx_rooms_export_t *x);

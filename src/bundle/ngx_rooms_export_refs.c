@@ -37,13 +37,6 @@ static rooms_str_t *ngx_rooms_export_stranger(ngx_rooms_export_t *x,
 static rooms_str_t  ngx_rooms_export_own = { 0, (u_char *) "" };
 
 
-static void *
-ngx_rooms_export_page_alloc(void *ctx, size_t size)
-{
-    return ngx_palloc(ctx, size);
-}
-
-
 ngx_int_t
 ngx_rooms_export_collect(ngx_rooms_export_t *x)
 {
@@ -51,10 +44,10 @@ ngx_rooms_export_collect(ngx_rooms_export_t *x)
     ngx_rooms_export_event_t  *e;
 
     rooms_id_set_cleanup(&x->fresh);
-    rooms_id_set_init(&x->fresh, x->people.key, ngx_rooms_export_page_alloc,
+    rooms_id_set_init(&x->fresh, x->people.key, ngx_rooms_export_alloc,
                       x->page->pool);
     rooms_id_set_cleanup(&x->numbers);
-    rooms_id_set_init(&x->numbers, x->people.key, ngx_rooms_export_page_alloc,
+    rooms_id_set_init(&x->numbers, x->people.key, ngx_rooms_export_alloc,
                       x->page->pool);
 
     if (ngx_array_init(&x->strangers, x->page->pool, 16, sizeof(rooms_id_t *))

@@ -8,7 +8,6 @@
 #include "rooms_import.h"
 #include "rooms_manifest.h"
 #include "rooms_media.h"
-#include "rooms_zip_name.h"
 #include "rooms.h"
 
 #include <sodium.h>

@@ -45,6 +45,8 @@ uint64_t ngx_rooms_view_version(const ngx_rooms_view_t *view);
 /* "@local:server". */
 void ngx_rooms_fqid_json(rooms_buf_t *b, const ngx_rooms_profile_t *p,
     const ngx_str_t *server);
+/* ,"membership":"join","power_level":0,"joined_at":"..." */
+void ngx_rooms_standing_json(rooms_buf_t *b, const rooms_member_t *m);
 void ngx_rooms_membership_json(rooms_buf_t *b, rooms_str_t room,
     const rooms_member_t *m, const ngx_rooms_profile_t *p,
     const ngx_str_t *server);

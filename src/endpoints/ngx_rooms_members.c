@@ -427,18 +427,8 @@ ngx_rooms_members_row(rooms_buf_t *b, ngx_rooms_req_t *rq,
     rooms_json_str(b, p->type);
     rooms_json_lit(b, ",\"avatar_url\":");
     rooms_json_str(b, p->avatar);
-    rooms_json_lit(b, "},\"membership\":");
-    rooms_json_str(b, rooms_cstr(rooms_membership_name(m->membership)));
-    rooms_json_lit(b, ",\"power_level\":");
-    rooms_json_int(b, m->power);
-    rooms_json_lit(b, ",\"joined_at\":");
-
-    if (m->membership == ROOMS_JOIN) {
-        rooms_json_time(b, m->joined_at);
-
-    } else {
-        rooms_json_lit(b, "null");
-    }
+    rooms_json_lit(b, "}");
+    ngx_rooms_standing_json(b, m);
 
     /* only the caller sees their own settings */
 

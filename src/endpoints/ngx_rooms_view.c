@@ -259,16 +259,8 @@ ngx_rooms_fqid_json(rooms_buf_t *b, const ngx_rooms_profile_t *p,
 
 
 void
-ngx_rooms_membership_json(rooms_buf_t *b, rooms_str_t room,
-    const rooms_member_t *m, const ngx_rooms_profile_t *p,
-    const ngx_str_t *server)
+ngx_rooms_standing_json(rooms_buf_t *b, const rooms_member_t *m)
 {
-    rooms_json_lit(b, "{\"room_id\":");
-    rooms_json_str(b, room);
-    rooms_json_lit(b, ",\"participant_id\":");
-    rooms_json_str(b, p->id);
-    rooms_json_lit(b, ",\"fqid\":");
-    ngx_rooms_fqid_json(b, p, server);
     rooms_json_lit(b, ",\"membership\":");
     rooms_json_str(b, rooms_cstr(rooms_membership_name(m->membership)));
     rooms_json_lit(b, ",\"power_level\":");
@@ -281,6 +273,20 @@ ngx_rooms_membership_json(rooms_buf_t *b, rooms_str_t room,
     } else {
         rooms_json_lit(b, "null");
     }
+}
 
+
+void
+ngx_rooms_membership_json(rooms_buf_t *b, rooms_str_t room,
+    const rooms_member_t *m, const ngx_rooms_profile_t *p,
+    const ngx_str_t *server)
+{
+    rooms_json_lit(b, "{\"room_id\":");
+    rooms_json_str(b, room);
+    rooms_json_lit(b, ",\"participant_id\":");
+    rooms_json_str(b, p->id);
+    rooms_json_lit(b, ",\"fqid\":");
+    ngx_rooms_fqid_json(b, p, server);
+    ngx_rooms_standing_json(b, m);
     rooms_json_lit(b, "}");
 }

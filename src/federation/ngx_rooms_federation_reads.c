@@ -615,17 +615,7 @@ ngx_rooms_peer_members_row(rooms_buf_t *b, ngx_rooms_req_t *rq,
         ngx_rooms_fqid_json(b, p, &rq->conf->server_name);
     }
 
-    rooms_json_put(b, ",\"membership\":%s,\"power_level\":%d,\"joined_at\":",
-                   rooms_cstr(rooms_membership_name(m->membership)),
-                   (int64_t) m->power);
-
-    if (m->membership == ROOMS_JOIN) {
-        rooms_json_time(b, m->joined_at);
-
-    } else {
-        rooms_json_lit(b, "null");
-    }
-
+    ngx_rooms_standing_json(b, m);
     rooms_json_put(b, ",\"display_name\":%s,\"avatar_url\":%s}", p->name,
                    p->avatar);
 }

@@ -11,7 +11,6 @@
 #include "ngx_rooms_peer.h"
 #include "ngx_rooms_peer_call.h"
 #include "rooms_remote.h"
-#include "ngx_rooms_federation.h"
 #include "ngx_rooms_fedpolicy.h"
 
 

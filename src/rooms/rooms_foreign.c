@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "rooms_internal.h"
+#include "rooms.h"
 
 
 int

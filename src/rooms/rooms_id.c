@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "rooms_internal.h"
+#include "rooms.h"
 
 
 #define ROOMS_TENANT_MAX       64

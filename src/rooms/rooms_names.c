@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "rooms_internal.h"
+#include "rooms.h"
 
 
 #define rooms_nelts(a)  (sizeof(a) / sizeof((a)[0]))

@@ -8,7 +8,7 @@
  * keeps anybody out; it is only made fit to be shown or typed.
  */
 
-#include "rooms_internal.h"
+#include "rooms.h"
 
 
 static size_t rooms_uncontrolled(rooms_str_t raw, unsigned char *dst);

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "rooms_internal.h"
+#include "rooms.h"
 
 
 static rooms_code_e rooms_workspace_member(const rooms_workspace_t *in);

@@ -42,8 +42,6 @@ static int rooms_zip_item_rules(rooms_zip_reader_t *rd,
     rooms_zip_item_t *item, const u_char *rec, uint64_t pos);
 static int rooms_zip_cmp_offsets(const void *one, const void *two);
 static int rooms_zip_cmp_names(const void *one, const void *two, void *ctx);
-static size_t rooms_zip_lower_bound(const rooms_zip_reader_t *rd,
-    rooms_str_t name);
 static int rooms_zip_index_names(rooms_zip_reader_t *rd);
 
 
@@ -771,34 +769,6 @@ rooms_zip_item_name(const rooms_zip_reader_t *rd, size_t i)
 
 
 static size_t
-rooms_zip_lower_bound(const rooms_zip_reader_t *rd, rooms_str_t name)
-{
-    int          rc;
-    size_t       low, high, mid;
-    rooms_str_t  s;
-
-    low = 0;
-    high = rd->nitems;
-
-    while (low < high) {
-        mid = low + (high - low) / 2;
-        s = rooms_zip_item_name(rd, rd->by_name[mid]);
-
-        rc = memcmp(s.data, name.data, s.len < name.len ? s.len : name.len);
-
-        if (rc < 0 || (rc == 0 && s.len < name.len)) {
-            low = mid + 1;
-
-        } else {
-            high = mid;
-        }
-    }
-
-    return low;
-}
-
-
-static size_t
 rooms_zip_depth(rooms_str_t root)
 {
     size_t  i, n;
@@ -843,17 +813,4 @@ rooms_zip_manifest(const rooms_zip_reader_t *rd, rooms_str_t *root)
     }
 
     return found;
-}
-
-
-ssize_t
-rooms_zip_find(const rooms_zip_reader_t *rd, rooms_str_t name)
-{
-    size_t  i;
-
-    i = rooms_zip_lower_bound(rd, name);
-
-    return i < rd->nitems
-           && rooms_str_eq(rooms_zip_item_name(rd, rd->by_name[i]), name)
-           ? (ssize_t) rd->by_name[i] : -1;
 }

@@ -171,9 +171,6 @@ rooms_str_t rooms_zip_item_name(const rooms_zip_reader_t *rd, size_t i);
  */
 ssize_t rooms_zip_manifest(const rooms_zip_reader_t *rd, rooms_str_t *root);
 
-/* The entry with this path; -1: none. */
-ssize_t rooms_zip_find(const rooms_zip_reader_t *rd, rooms_str_t name);
-
 /*
  * Opens an entry.  Only one is open at a time; opening another abandons it.
  * After an error in one entry others may still be opened.  0, or -1: see
