@@ -99,10 +99,10 @@ static ngx_int_t ngx_rooms_directory_ids(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_look(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_ask_own(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_take_own(ngx_rooms_req_t *rq);
-static ngx_int_t ngx_rooms_directory_texts(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_search(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_found(ngx_rooms_req_t *rq);
-static ngx_int_t ngx_rooms_directory_rooms(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_read(ngx_rooms_req_t *rq,
+    ngx_rooms_directory_round_e round);
 static ngx_int_t ngx_rooms_directory_on(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_take(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_names(ngx_rooms_req_t *rq);
@@ -643,7 +643,7 @@ ngx_rooms_directory_look(ngx_rooms_req_t *rq)
     d->looked += d->nids;
 
     return d->q.len ? ngx_rooms_directory_ask_own(rq)
-                    : ngx_rooms_directory_rooms(rq);
+                    : ngx_rooms_directory_read(rq, NGX_ROOMS_DIRECTORY_ROOMS);
 }
 
 
@@ -665,7 +665,7 @@ ngx_rooms_directory_ask_own(ngx_rooms_req_t *rq)
     }
 
     if (n == 0) {
-        return ngx_rooms_directory_texts(rq);
+        return ngx_rooms_directory_read(rq, NGX_ROOMS_DIRECTORY_TEXTS);
     }
 
     if (ngx_rooms_batch(rq) == NULL
@@ -705,15 +705,18 @@ ngx_rooms_directory_take_own(ngx_rooms_req_t *rq)
 
     d->nids = n;
 
-    return n ? ngx_rooms_directory_texts(rq) : ngx_rooms_directory_on(rq);
+    return n ? ngx_rooms_directory_read(rq, NGX_ROOMS_DIRECTORY_TEXTS)
+             : ngx_rooms_directory_on(rq);
 }
 
 
 /*
- * A search first reads only the row of each room, without the viewer's part.
+ * Reads the rooms.  A search first reads only the row of each, without the
+ * viewer's part.
  */
 static ngx_int_t
-ngx_rooms_directory_texts(ngx_rooms_req_t *rq)
+ngx_rooms_directory_read(ngx_rooms_req_t *rq,
+    ngx_rooms_directory_round_e round)
 {
     ngx_uint_t              i;
     ngx_rooms_keys_t        keys;
@@ -731,36 +734,10 @@ ngx_rooms_directory_texts(ngx_rooms_req_t *rq)
     keys.pool = b->pool;
 
     for (i = 0; i < d->nids; i++) {
-        if (ngx_rooms_load_room(b, &keys, d->ids[i]) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
 
-    d->rooms = b;
-    return ngx_rooms_send_round(rq, NGX_ROOMS_DIRECTORY_TEXTS);
-}
-
-
-static ngx_int_t
-ngx_rooms_directory_rooms(ngx_rooms_req_t *rq)
-{
-    ngx_uint_t              i;
-    ngx_rooms_keys_t        keys;
-    ngx_rooms_batch_t      *b;
-    ngx_rooms_directory_t  *d;
-
-    d = rq->data;
-
-    b = ngx_rooms_batch(rq);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    keys = rq->keys;
-    keys.pool = b->pool;
-
-    for (i = 0; i < d->nids; i++) {
-        if (ngx_rooms_view_load(b, &keys, d->ids[i], rq->principal.sub)
+        if ((round == NGX_ROOMS_DIRECTORY_TEXTS
+             ? ngx_rooms_load_room(b, &keys, d->ids[i])
+             : ngx_rooms_view_load(b, &keys, d->ids[i], rq->principal.sub))
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -768,7 +745,8 @@ ngx_rooms_directory_rooms(ngx_rooms_req_t *rq)
     }
 
     d->rooms = b;
-    return ngx_rooms_send_round(rq, NGX_ROOMS_DIRECTORY_ROOMS);
+
+    return ngx_rooms_send_round(rq, round);
 }
 
 
@@ -975,7 +953,8 @@ ngx_rooms_directory_found(ngx_rooms_req_t *rq)
 
     d->nids = n;
 
-    return n ? ngx_rooms_directory_rooms(rq) : ngx_rooms_directory_on(rq);
+    return n ? ngx_rooms_directory_read(rq, NGX_ROOMS_DIRECTORY_ROOMS)
+             : ngx_rooms_directory_on(rq);
 }
 
 

@@ -624,16 +624,10 @@ ngx_rooms_offwalk_set(ngx_rooms_offwalk_t *w, rooms_str_t name,
 static ngx_int_t
 ngx_rooms_offwalk_finish(ngx_rooms_offwalk_t *w)
 {
-    if (ngx_rooms_lease_fence(&w->lease, &w->commit, w->pool, &w->keys)
-        != NGX_OK)
-    {
+    if (ngx_rooms_offwalk_fence(w) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ngx_rooms_commit_guard_field(&w->commit,
-                                 ngx_rooms_key(&w->keys,
-                                               NGX_ROOMS_KEY_DEACTIVATED,
-                                               ROOMS_NULL), w->id, w->at);
     ngx_rooms_commit_guard_field(&w->commit, ngx_rooms_offwalk_off(w),
                                  ngx_rooms_s(NGX_ROOMS_OFF_ERASE),
                                  ngx_rooms_offwalk_get(w,

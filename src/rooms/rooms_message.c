@@ -17,6 +17,8 @@ static void rooms_react(const rooms_message_t *message, int active,
     rooms_change_t *out);
 static rooms_code_e rooms_is_message(const rooms_message_t *message,
     rooms_change_t *out);
+static rooms_code_e rooms_is_intact(const rooms_message_t *message,
+    rooms_change_t *out);
 static int rooms_is_sender(const rooms_input_t *in,
     const rooms_message_t *message);
 
@@ -80,13 +82,7 @@ rooms_edit(const rooms_input_t *in, const rooms_message_t *message,
         return;
     }
 
-    if (rooms_is_message(message, out) != ROOMS_OK) {
-        return;
-    }
-
-    if (message->redacted) {
-        rooms_fail(out, ROOMS_E_VALIDATION, "event_id",
-                   "The message was redacted.");
+    if (rooms_is_intact(message, out) != ROOMS_OK) {
         return;
     }
 
@@ -137,13 +133,7 @@ rooms_react(const rooms_message_t *message, int active, rooms_change_t *out)
 
     if (active) {
 
-        if (rooms_is_message(message, out) != ROOMS_OK) {
-            return;
-        }
-
-        if (message->redacted) {
-            rooms_fail(out, ROOMS_E_VALIDATION, "event_id",
-                       "The message was redacted.");
+        if (rooms_is_intact(message, out) != ROOMS_OK) {
             return;
         }
 
@@ -167,6 +157,20 @@ rooms_is_message(const rooms_message_t *message, rooms_change_t *out)
 
     return rooms_fail(out, ROOMS_E_VALIDATION, "event_id",
                       "The event is not a message.");
+}
+
+
+static rooms_code_e
+rooms_is_intact(const rooms_message_t *message, rooms_change_t *out)
+{
+    if (rooms_is_message(message, out) != ROOMS_OK) {
+        return out->code;
+    }
+
+    return message->redacted
+           ? rooms_fail(out, ROOMS_E_VALIDATION, "event_id",
+                        "The message was redacted.")
+           : ROOMS_OK;
 }
 
 

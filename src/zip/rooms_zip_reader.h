@@ -122,7 +122,7 @@ typedef struct {
     uint64_t             declared;    /* number of entries in the end record */
     uint64_t             unpacked;    /* bytes, according to the directory */
 
-    uint32_t            *by_name;
+    uint32_t            *by_name;     /* the items in the order of names */
     u_char              *names;
     size_t               names_len;
     size_t               names_size;
