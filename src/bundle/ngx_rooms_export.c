@@ -57,21 +57,17 @@ const ngx_rooms_endpoint_t  ngx_rooms_export_rows[] = {
 static ngx_int_t
 ngx_rooms_export_load(ngx_rooms_req_t *rq)
 {
-    ngx_pool_cleanup_t  *cln;
     ngx_rooms_export_t  *x;
 
     if (rq->round == 0) {
-        cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_export_t));
-        if (cln == NULL) {
+        x = ngx_rooms_owned(rq->pool, sizeof(ngx_rooms_export_t),
+                            ngx_rooms_export_cleanup);
+        if (x == NULL) {
             return NGX_ERROR;
         }
 
-        x = cln->data;
-        ngx_memzero(x, sizeof(ngx_rooms_export_t));
-
         x->rq = rq;
         x->zip.zlevel = -1;
-        cln->handler = ngx_rooms_export_cleanup;
 
         rq->data = x;
         rq->ask = ngx_rooms_export_count;

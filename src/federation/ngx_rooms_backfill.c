@@ -71,16 +71,13 @@ static void ngx_rooms_backfill_note(ngx_rooms_req_t *rq,
 ngx_rooms_backfill_t *
 ngx_rooms_backfill_create(ngx_rooms_req_t *rq)
 {
-    ngx_pool_cleanup_t    *cln;
     ngx_rooms_backfill_t  *bf;
 
-    cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_backfill_t));
-    if (cln == NULL) {
+    bf = ngx_rooms_owned(rq->pool, sizeof(ngx_rooms_backfill_t),
+                         ngx_rooms_backfill_gone);
+    if (bf == NULL) {
         return NULL;
     }
-
-    bf = cln->data;
-    ngx_memzero(bf, sizeof(ngx_rooms_backfill_t));
 
     if (ngx_array_init(&bf->rejected, rq->pool, 4,
                        sizeof(ngx_rooms_backfill_rejected_t)) != NGX_OK)
@@ -91,8 +88,6 @@ ngx_rooms_backfill_create(ngx_rooms_req_t *rq)
     bf->rq = rq;
     bf->ask = ngx_rooms_peer_ask_create(rq);
     bf->until = ngx_current_msec + NGX_ROOMS_BACKFILL_TIME;
-
-    cln->handler = ngx_rooms_backfill_gone;
 
     return bf->ask ? bf : NULL;
 }

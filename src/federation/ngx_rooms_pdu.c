@@ -36,16 +36,11 @@ ngx_rooms_pdu_create(ngx_pool_t *pool, ngx_log_t *log,
     const rooms_room_t *room, ngx_uint_t whole)
 {
     ngx_rooms_pdu_t     *pdu;
-    ngx_pool_cleanup_t  *cln;
 
-    cln = ngx_pool_cleanup_add(pool, sizeof(ngx_rooms_pdu_t));
-    if (cln == NULL) {
+    pdu = ngx_rooms_owned(pool, sizeof(ngx_rooms_pdu_t), ngx_rooms_pdu_free);
+    if (pdu == NULL) {
         return NULL;
     }
-
-    pdu = cln->data;
-    ngx_memzero(pdu, sizeof(ngx_rooms_pdu_t));
-    cln->handler = ngx_rooms_pdu_free;
 
     pdu->pool = pool;
     pdu->log = log;

@@ -730,20 +730,13 @@ ngx_rooms_peer_resolved(ngx_resolver_ctx_t *ctx)
 ngx_rooms_peer_ask_t *
 ngx_rooms_peer_ask_create(ngx_rooms_req_t *rq)
 {
-    ngx_pool_cleanup_t    *cln;
     ngx_rooms_peer_ask_t  *ask;
 
-    cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_peer_ask_t));
-    if (cln == NULL) {
-        return NULL;
+    ask = ngx_rooms_owned(rq->pool, sizeof(ngx_rooms_peer_ask_t),
+                          ngx_rooms_peer_ask_gone);
+    if (ask) {
+        ask->rq = rq;
     }
-
-    ask = cln->data;
-    ngx_memzero(ask, sizeof(ngx_rooms_peer_ask_t));
-
-    ask->rq = rq;
-
-    cln->handler = ngx_rooms_peer_ask_gone;
 
     return ask;
 }

@@ -110,19 +110,15 @@ ngx_rooms_fetch(ngx_http_request_t *r, ngx_str_t *uri, size_t max,
     ngx_str_t                    args;
     ngx_rooms_fetch_t           *fetch;
     ngx_http_request_t          *sr;
-    ngx_pool_cleanup_t          *cln;
     ngx_http_post_subrequest_t  *ps;
 
     ps = ngx_palloc(r->pool, sizeof(ngx_http_post_subrequest_t));
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_rooms_fetch_t));
+    fetch = ngx_rooms_owned(r->pool, sizeof(ngx_rooms_fetch_t),
+                            ngx_rooms_fetch_cleanup);
 
-    if (ps == NULL || cln == NULL) {
+    if (ps == NULL || fetch == NULL) {
         return NULL;
     }
-
-    fetch = cln->data;
-    ngx_memzero(fetch, sizeof(ngx_rooms_fetch_t));
-    cln->handler = ngx_rooms_fetch_cleanup;
 
     fetch->max = max;
 

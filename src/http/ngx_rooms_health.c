@@ -93,7 +93,6 @@ static ngx_int_t
 ngx_rooms_health_ready(ngx_http_request_t *r)
 {
     ngx_int_t              rc;
-    ngx_pool_cleanup_t    *cln;
     ngx_rooms_health_t    *h;
     ngx_rooms_loc_conf_t  *rlcf;
 
@@ -105,14 +104,11 @@ ngx_rooms_health_ready(ngx_http_request_t *r)
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_rooms_module);
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_rooms_health_t));
-    if (cln == NULL) {
+    h = ngx_rooms_owned(r->pool, sizeof(ngx_rooms_health_t),
+                        ngx_rooms_health_cleanup);
+    if (h == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    h = cln->data;
-    ngx_memzero(h, sizeof(ngx_rooms_health_t));
-    cln->handler = ngx_rooms_health_cleanup;
 
     h->r = r;
     h->store = rlcf->store;

@@ -392,16 +392,12 @@ ngx_int_t
 ngx_rooms_wait_in(ngx_rooms_req_t *rq, ngx_queue_t *waiters, ngx_msec_t wait)
 {
     ngx_rooms_waiter_t  *w;
-    ngx_pool_cleanup_t  *cln;
 
-    cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_waiter_t));
-    if (cln == NULL) {
+    w = ngx_rooms_owned(rq->pool, sizeof(ngx_rooms_waiter_t),
+                        ngx_rooms_waiter_cleanup);
+    if (w == NULL) {
         return NGX_ERROR;
     }
-
-    w = cln->data;
-    ngx_memzero(w, sizeof(ngx_rooms_waiter_t));
-    cln->handler = ngx_rooms_waiter_cleanup;
 
     w->rq = rq;
     w->queued = 1;

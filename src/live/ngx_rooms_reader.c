@@ -80,16 +80,12 @@ ngx_rooms_reader_t *
 ngx_rooms_reader_create(ngx_rooms_req_t *rq)
 {
     ngx_rooms_reader_t  *s;
-    ngx_pool_cleanup_t  *cln;
 
-    cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_reader_t));
-    if (cln == NULL) {
+    s = ngx_rooms_owned(rq->pool, sizeof(ngx_rooms_reader_t),
+                        ngx_rooms_reader_cleanup);
+    if (s == NULL) {
         return NULL;
     }
-
-    s = cln->data;
-    ngx_memzero(s, sizeof(ngx_rooms_reader_t));
-    cln->handler = ngx_rooms_reader_cleanup;
 
     s->rq = rq;
     s->listener.handler = ngx_rooms_reader_wake;

@@ -66,17 +66,13 @@ ngx_rooms_stream_create(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
     const ngx_rooms_transport_t *transport)
 {
     ngx_msec_t           lifetime;
-    ngx_pool_cleanup_t  *cln;
     ngx_rooms_stream_t  *st;
 
-    cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_stream_t));
-    if (cln == NULL) {
+    st = ngx_rooms_owned(rq->pool, sizeof(ngx_rooms_stream_t),
+                         ngx_rooms_stream_cleanup);
+    if (st == NULL) {
         return NGX_ERROR;
     }
-
-    st = cln->data;
-    ngx_memzero(st, sizeof(ngx_rooms_stream_t));
-    cln->handler = ngx_rooms_stream_cleanup;
 
     st->rq = rq;
     st->reader = s;

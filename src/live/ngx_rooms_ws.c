@@ -111,7 +111,6 @@ ngx_rooms_ws_load(ngx_rooms_req_t *rq)
 {
     rooms_str_t                   format;
     ngx_rooms_ws_t               *ws;
-    ngx_pool_cleanup_t           *cln;
     ngx_rooms_reader_t           *s;
     const ngx_rooms_transport_t  *transport;
 
@@ -131,15 +130,12 @@ ngx_rooms_ws_load(ngx_rooms_req_t *rq)
     }
 
     s = ngx_rooms_reader_create(rq);
-    cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_ws_t));
+    ws = ngx_rooms_owned(rq->pool, sizeof(ngx_rooms_ws_t),
+                         ngx_rooms_ws_cleanup);
 
-    if (s == NULL || cln == NULL) {
+    if (s == NULL || ws == NULL) {
         return NGX_ERROR;
     }
-
-    ws = cln->data;
-    ngx_memzero(ws, sizeof(ngx_rooms_ws_t));
-    cln->handler = ngx_rooms_ws_cleanup;
 
     rq->data = s;
     transport = &ngx_rooms_ws_flat;

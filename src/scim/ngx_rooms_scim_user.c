@@ -139,17 +139,13 @@ ngx_rooms_scim_free(void *data)
 static ngx_rooms_scim_ctx_t *
 ngx_rooms_scim_ctx(ngx_rooms_req_t *rq)
 {
-    ngx_pool_cleanup_t    *cln;
     ngx_rooms_scim_ctx_t  *ctx;
 
-    cln = ngx_pool_cleanup_add(rq->pool, sizeof(ngx_rooms_scim_ctx_t));
-    if (cln == NULL) {
+    ctx = ngx_rooms_owned(rq->pool, sizeof(ngx_rooms_scim_ctx_t),
+                          ngx_rooms_scim_free);
+    if (ctx == NULL) {
         return NULL;
     }
-
-    ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_rooms_scim_ctx_t));
-    cln->handler = ngx_rooms_scim_free;
     rq->data = ctx;
 
     return ctx;

@@ -302,6 +302,23 @@ ngx_rooms_dup(ngx_pool_t *pool, rooms_str_t s)
 }
 
 
+void *
+ngx_rooms_owned(ngx_pool_t *pool, size_t size, ngx_pool_cleanup_pt handler)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(pool, size);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(cln->data, size);
+    cln->handler = handler;
+
+    return cln->data;
+}
+
+
 rooms_str_t
 ngx_rooms_concat(ngx_pool_t *pool, const rooms_str_t *parts, ngx_uint_t n)
 {

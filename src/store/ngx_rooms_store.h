@@ -277,6 +277,14 @@ rooms_str_t ngx_rooms_concat(ngx_pool_t *pool, const rooms_str_t *parts,
     ngx_rooms_concat(pool, (rooms_str_t[]) { __VA_ARGS__ },                   \
                      sizeof((rooms_str_t[]) { __VA_ARGS__ })                  \
                      / sizeof(rooms_str_t))
+
+/*
+ * Zeroed memory of the pool.  Before it is freed, the handler, whose argument
+ * it is, frees what it refers to.  NULL: out of memory.
+ */
+void *ngx_rooms_owned(ngx_pool_t *pool, size_t size,
+    ngx_pool_cleanup_pt handler);
+
 rooms_str_t ngx_rooms_number(ngx_pool_t *pool, int64_t n);
 
 /*
