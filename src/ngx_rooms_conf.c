@@ -288,7 +288,7 @@ ngx_rooms_media_init(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
         *added = conf->media_path;
     }
 
-    return ngx_rooms_sweep_add(cf, &rmcf->sweeps, conf);
+    return ngx_rooms_sweep_add(&rmcf->sweeps, conf);
 }
 
 

@@ -541,7 +541,7 @@ ngx_rooms_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    return ngx_rooms_filter_init(cf);
+    return ngx_rooms_filter_init();
 }
 
 
@@ -654,7 +654,7 @@ ngx_rooms_init_process(ngx_cycle_t *cycle)
     ngx_rooms_link_init_worker(&rmcf->links, cycle);
     ngx_rooms_offboard_init_worker(&rmcf->offboards, cycle);
 
-    return ngx_rooms_auth_init_process(cycle);
+    return ngx_rooms_auth_init_worker();
 }
 
 

@@ -48,7 +48,7 @@ ngx_rooms_auth_init_module(void)
 
 
 ngx_int_t
-ngx_rooms_auth_init_process(ngx_cycle_t *cycle)
+ngx_rooms_auth_init_worker(void)
 {
     ngx_uint_t  i;
 

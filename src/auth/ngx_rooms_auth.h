@@ -62,7 +62,7 @@ ngx_int_t ngx_rooms_provision(ngx_rooms_req_t *rq, rooms_str_t id,
 ngx_uint_t ngx_rooms_unknown(ngx_rooms_req_t *rq, rooms_str_t id);
 
 /* Start the worker's token cache, and free it. */
-ngx_int_t ngx_rooms_auth_init_process(ngx_cycle_t *cycle);
+ngx_int_t ngx_rooms_auth_init_worker(void);
 void ngx_rooms_auth_exit_worker(void);
 ngx_int_t ngx_rooms_auth_init_module(void);
 

@@ -22,8 +22,7 @@ static ngx_int_t ngx_rooms_backfill_part(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
 static ngx_int_t ngx_rooms_backfill_copies(ngx_rooms_req_t *rq,
     ngx_rooms_backfill_t *bf);
-static ngx_int_t ngx_rooms_backfill_call(ngx_rooms_req_t *rq,
-    ngx_rooms_backfill_t *bf);
+static ngx_int_t ngx_rooms_backfill_call(ngx_rooms_backfill_t *bf);
 static void ngx_rooms_backfill_gone(void *data);
 static void ngx_rooms_backfill_forget(ngx_rooms_backfill_t *bf);
 static ngx_int_t ngx_rooms_backfill_answer(ngx_rooms_req_t *rq,
@@ -138,7 +137,7 @@ ngx_rooms_backfill_start(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         return NGX_ERROR;
     }
 
-    return ngx_rooms_backfill_call(rq, bf);
+    return ngx_rooms_backfill_call(bf);
 }
 
 
@@ -181,7 +180,7 @@ ngx_rooms_backfill_next(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         return NGX_OK;
     }
 
-    return ngx_rooms_backfill_call(rq, bf);
+    return ngx_rooms_backfill_call(bf);
 }
 
 
@@ -218,7 +217,7 @@ ngx_rooms_backfill_uri(ngx_rooms_backfill_t *bf, ngx_str_t *uri)
 
 
 static ngx_int_t
-ngx_rooms_backfill_call(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
+ngx_rooms_backfill_call(ngx_rooms_backfill_t *bf)
 {
     ngx_rooms_backfill_forget(bf);
 

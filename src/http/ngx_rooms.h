@@ -184,6 +184,6 @@ ngx_uint_t ngx_rooms_location_of_target(ngx_uint_t serve, u_char *p,
 ngx_int_t ngx_rooms_add_variables(ngx_conf_t *cf);
 /* Adds the variables of a list, which ends with a variable without a name. */
 ngx_int_t ngx_rooms_variables_add(ngx_conf_t *cf, ngx_http_variable_t *v);
-ngx_int_t ngx_rooms_filter_init(ngx_conf_t *cf);
+ngx_int_t ngx_rooms_filter_init(void);
 
 #endif /* NGX_ROOMS_H */

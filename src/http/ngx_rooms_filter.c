@@ -259,7 +259,7 @@ ngx_rooms_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 
 ngx_int_t
-ngx_rooms_filter_init(ngx_conf_t *cf)
+ngx_rooms_filter_init(void)
 {
     ngx_http_next_header_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = ngx_rooms_header_filter;

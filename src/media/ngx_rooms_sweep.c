@@ -48,8 +48,7 @@ static void ngx_rooms_sweep_judge(ngx_rooms_sweep_t *s, redisReply *reply);
 
 
 ngx_int_t
-ngx_rooms_sweep_add(ngx_conf_t *cf, ngx_array_t *sweeps,
-    ngx_rooms_loc_conf_t *conf)
+ngx_rooms_sweep_add(ngx_array_t *sweeps, ngx_rooms_loc_conf_t *conf)
 {
     ngx_uint_t          i;
     ngx_rooms_sweep_t  *s;

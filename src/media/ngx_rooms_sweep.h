@@ -74,7 +74,7 @@ typedef struct {
 } ngx_rooms_sweep_t;
 
 /* Adds a location's media path. */
-ngx_int_t ngx_rooms_sweep_add(ngx_conf_t *cf, ngx_array_t *sweeps,
+ngx_int_t ngx_rooms_sweep_add(ngx_array_t *sweeps,
     ngx_rooms_loc_conf_t *conf);
 void ngx_rooms_sweep_init_worker(ngx_array_t *sweeps, ngx_cycle_t *cycle);
 

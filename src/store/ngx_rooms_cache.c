@@ -96,8 +96,7 @@ static ngx_rooms_cache_t *ngx_rooms_cache_of(ngx_rooms_store_t *store,
     const ngx_rooms_keys_t *keys);
 static ngx_uint_t ngx_rooms_cache_stands(ngx_rooms_cache_t *cache);
 static void ngx_rooms_cache_drop(ngx_rooms_cache_entry_t *e);
-static void ngx_rooms_cache_room_drop(ngx_rooms_cache_t *cache,
-    ngx_rooms_cache_room_t *room);
+static void ngx_rooms_cache_room_drop(ngx_rooms_cache_room_t *room);
 static void ngx_rooms_cache_greet(void *data);
 static ngx_int_t ngx_rooms_cache_take(void *data, redisReply *reply);
 static void ngx_rooms_cache_empty(void *data);
@@ -328,8 +327,7 @@ ngx_rooms_cache_drop(ngx_rooms_cache_entry_t *e)
 
 
 static void
-ngx_rooms_cache_room_drop(ngx_rooms_cache_t *cache,
-    ngx_rooms_cache_room_t *room)
+ngx_rooms_cache_room_drop(ngx_rooms_cache_room_t *room)
 {
     ngx_uint_t                last;
     ngx_queue_t              *q;
@@ -400,7 +398,7 @@ ngx_rooms_cache_forget(ngx_rooms_cache_t *cache, const u_char *data,
     room = key.len ? ngx_rooms_cache_room(cache, &key) : NULL;
 
     if (room) {
-        ngx_rooms_cache_room_drop(cache, room);
+        ngx_rooms_cache_room_drop(room);
     }
 }
 
@@ -422,7 +420,7 @@ ngx_rooms_cache_empty(void *data)
             return;
         }
 
-        ngx_rooms_cache_room_drop(cache, (ngx_rooms_cache_room_t *) root);
+        ngx_rooms_cache_room_drop((ngx_rooms_cache_room_t *) root);
     }
 }
 
