@@ -17,6 +17,7 @@ use Time::HiRes qw(sleep time);
 use lib 't/lib';
 use RoomsTest -no_redis;
 use RoomsTest::Deployment;
+use RoomsTest::Roomsctl;
 use RoomsTest::Row;
 
 my $seed = $ENV{TEST_ROOMS_SEED} // 7;
@@ -273,5 +274,12 @@ for my $i (0 .. 2) {
 is(join("\n", @wrong), '', "all is the same everywhere, of seed $seed");
 unlike($_->log, qr/\[(?:alert|crit)\]|exited on signal|no valid|the store has/,
        'the log of ' . $_->name . ' is clean') for @all;
+
+SKIP: {
+    skip('missing: ' . roomsctl_missing(), scalar @all) if roomsctl_missing();
+
+    is(roomsctl('-u', "redis://127.0.0.1:$_->{store}", 'verify', 't'),
+       "tenant t: nothing differs\n", 'the indexes of ' . $_->name) for @all;
+}
 
 done_testing();

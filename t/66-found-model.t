@@ -180,6 +180,36 @@ sub change {
 
     call($what->[0], "/v1/rooms/$id/$what->[1]", $who, $what->[2]);
     look($id);
+
+    return $id;
+}
+
+# Pages with changes in between: what stood still is shown once.
+sub paged {
+    my ($who, $q) = @_;
+    my %before = map { $_ => 1 } @{wanted($who, $q)};
+    my ($cursor, %seen, %changed);
+
+    for (1 .. 500) {
+        my $res = call('GET', '/v1/directory/rooms?limit=' . one_of(1, 5, 20)
+                       . '&q=' . escaped($q)
+                       . ($cursor ? "&cursor=$cursor" : ''), $who);
+
+        $seen{$_}++ for ids(@{$res->{data}});
+        last if !$res->{meta}{has_more};
+        $cursor = $res->{meta}{next_cursor};
+        $changed{change()} = 1 for 1 .. 3;
+        create($who) if rand() < 0.3;
+    }
+
+    my %after = map { $_ => 1 } @{wanted($who, $q)};
+    my @lost = grep { $after{$_} && !$changed{$_} && !$seen{$_} } keys %before;
+    my @twice = grep { $seen{$_} > 1 } keys %seen;
+    my @more = grep { !$before{$_} && !$after{$_} && !$changed{$_} } keys %seen;
+
+    $asked++;
+    push @wrong, "$who, $q, in pages: lost @lost; twice @twice; more @more"
+        if @lost || @twice || @more;
 }
 
 sub create {
@@ -249,6 +279,7 @@ for (1 .. $rounds) {
     rename_people(one_of(@people), one_of(@crowd));
     made_elsewhere(one_of(qw(sidekick bridge))) if $_ % 3 == 1;
     queries(70);
+    paged(one_of('ann', 'bob', 'cat'), one_of(values %dense, query()));
 }
 
 # with a last look at what no random word finds
