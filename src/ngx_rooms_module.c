@@ -23,6 +23,7 @@
 #include "ngx_rooms_sweep.h"
 #include "ngx_rooms_peer.h"
 #include "ngx_rooms_pubsub.h"
+#include "ngx_rooms_roomlist.h"
 #include "ngx_rooms_peer_call.h"
 #include "ngx_rooms_ticket.h"
 
@@ -667,6 +668,7 @@ ngx_rooms_exit_process(ngx_cycle_t *cycle)
 
     ngx_rooms_peers_free();
     ngx_rooms_auth_exit_worker();
+    ngx_rooms_roomlist_exit_worker();
 
     rmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_rooms_module);
 

@@ -28,6 +28,17 @@ my ($peer) = RoomsTest::Stranger::around('a.example', 'acme', 'b');
 my $json = JSON::PP->new->utf8->canonical;
 
 # All that a tenant has and doesn't change by itself.
+# A zset.  The version of a list of rooms isn't known after mending it.
+sub listed {
+    my ($key) = @_;
+    my @all = @{redis('ZRANGE', $key, 0, -1, 'WITHSCORES')};
+    my ($at) = grep { $key =~ /:news\z/ && $all[$_] eq 'list' } 0 .. $#all;
+
+    splice @all, $at, 2 if defined $at;
+
+    return \@all;
+}
+
 sub store {
     my %all;
 
@@ -40,8 +51,7 @@ sub store {
         $all{$key} = $type eq 'hash' ? {@{redis('HGETALL', $key)}}
                      # a score is of the moment, less what was left of a day
                      : $key =~ /\}:answers\z/ ? redis('ZRANGE', $key, 0, -1)
-                     : $type eq 'zset' ? redis('ZRANGE', $key, 0, -1,
-                                               'WITHSCORES')
+                     : $type eq 'zset' ? listed($key)
                      : redis('GET', $key);
     }
 
@@ -302,6 +312,7 @@ round_of('what is left behind',
     [['ZADD', key('public'), 0, $placed], "public lists $placed"],
     [['HSET', key('dms'), 'ann cat', $dm], "dms has ann cat = $dm"],
     [['ZADD', key('p:eve:rooms'), 0, $placed], "rooms of eve lists $placed"],
+    [['ZADD', key('p:ann:news'), 5, 'list'], 'news of ann lists list'],
     [['ZADD', key('p:cat:workspaces'), 0, $space],
      "workspaces of cat lists $space"],
     [['ZADD', key('p:ann:news'), 5, "r $placed"],

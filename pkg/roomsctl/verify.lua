@@ -73,6 +73,17 @@ local function entry(name, k, member, want)
   return 0
 end
 
+-- An entry of the list of rooms of a participant.  Workers keep the list, and
+-- read it again if its version changes.
+local function room_of(who, id, want)
+  local k = key('p:', who, ':rooms')
+  local is = call('ZSCORE', k, id) and true or false
+  entry('rooms of ' .. who, k, id, want)
+  if fix and is ~= (want ~= nil) then
+    call('ZREM', key('p:', who, ':news'), 'list')
+  end
+end
+
 -- A hash's field: wanted with a value, or (nil) not at all.
 local function field(name, k, f, want)
   local is = call('HGET', k, f) or nil
@@ -162,7 +173,7 @@ local function member(r, s, who)
   end
   entry(r.name .. ': bans', r.key .. ':bans', who, m == 'ban' and '0' or nil)
   if listed then
-    entry('rooms of ' .. who, key('p:', who, ':rooms'), r.id, '0')
+    room_of(who, r.id, '0')
     entry('kinds of ' .. who, key('p:', who, ':kinds'),
           r.type .. ' ' .. r.id, '0')
     entry('kinds of ' .. who, key('p:', who, ':kinds'), 'invite ' .. r.id,
@@ -501,7 +512,7 @@ local room_phases = {
     end
     local heir = r.h.last_member
     if heir and tonumber(r.h.joined or 0) == 0 then
-      entry('rooms of ' .. heir, key('p:', heir, ':rooms'), r.id, '0')
+      room_of(heir, r.id, '0')
     end
     local last = call('ZREVRANGE', r.key .. ':events', 0, 0, 'WITHSCORES')
     if last[2] then
@@ -624,7 +635,7 @@ local person_phases = {
          and not (r and r.h.last_member == p.id
                   and tonumber(r.h.joined or 0) == 0)
       then
-        entry('rooms of ' .. p.id, p.key .. 'rooms', id)
+        room_of(p.id, id)
       end
       budget = budget - 5
     end)
@@ -653,7 +664,13 @@ local person_phases = {
     end)
   end,
   function(p, s)
-    return scan('ZSCAN', p.key .. 'news', s, function(name)
+    -- the version of the list of rooms isn't older than what changed it
+    local version = tonumber(call('ZSCORE', p.key .. 'news', 'list') or nil)
+    return scan('ZSCAN', p.key .. 'news', s, function(name, at)
+      if version and version < tonumber(at) and name:sub(1, 2) == 'm ' then
+        entry('news of ' .. p.id, p.key .. 'news', 'list')
+        version = nil
+      end
       local id = string.match(name, '^r (.+)$')
       if id and call('HEXISTS', p.key .. 'markers', id) == 0 then
         entry('news of ' .. p.id, p.key .. 'news', name)

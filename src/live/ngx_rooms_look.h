@@ -7,6 +7,7 @@
 #define NGX_ROOMS_LOOK_H
 
 #include "ngx_rooms_reader.h"
+#include "ngx_rooms_roomlist.h"
 
 
 /*
@@ -22,8 +23,10 @@
 
 typedef enum {
     NGX_ROOMS_READER_BEGIN = 0,
-    NGX_ROOMS_READER_ROOMS,              /* the counter, and the rooms */
+    NGX_ROOMS_READER_COUNTER,            /* and what else may be needed to
+                                            know the rooms */
     NGX_ROOMS_READER_EPOCH,              /* a new epoch was written */
+    NGX_ROOMS_READER_ROOMS,              /* the list of the rooms */
     NGX_ROOMS_READER_NEWS,               /* which rooms have news */
     NGX_ROOMS_READER_FIRSTS,             /* where the news begin, if there
                                             are many rooms */
@@ -37,7 +40,6 @@ typedef struct {
     rooms_str_t               id;
     int64_t                   first;     /* nothing is new before this
                                             position */
-    unsigned                  news:1;
 } ngx_rooms_reader_room_t;
 
 typedef enum {
@@ -57,11 +59,13 @@ typedef struct {
 struct ngx_rooms_look_s {
     int64_t                   last;      /* the counter when it began:
                                             nothing beyond is read */
-    ngx_rooms_reader_room_t  *rooms;     /* all rooms in the order of ids;
-                                            later only those that may have
-                                            news */
+    ngx_rooms_roomlist_t     *list;      /* the participant's rooms, or NULL:
+                                            not known yet */
+    ngx_uint_t                nlist;     /* their number */
+    redisReply               *active;    /* rooms with news in the tenant */
+    redisReply               *news;      /* of the participant's own */
+    ngx_rooms_reader_room_t  *rooms;     /* those that may have news */
     ngx_uint_t                nrooms;
-    redisReply               *news;
     ngx_rooms_page_from_t    *own;       /* the participant's own news, up to
                                             `last` */
     ngx_uint_t                nown;
@@ -74,6 +78,7 @@ struct ngx_rooms_look_s {
                                             room */
     unsigned                  cut:1;     /* there is more after `at` */
     unsigned                  beyond:1;  /* there is something after `last` */
+    unsigned                  kept:1;    /* `list` was read before */
 };
 
 
@@ -84,9 +89,6 @@ ngx_int_t ngx_rooms_reader_send(ngx_rooms_req_t *rq,
     ngx_rooms_reader_round_e round);
 /* "(position": a lower bound that excludes the position. */
 rooms_str_t ngx_rooms_reader_after(ngx_rooms_batch_t *b, int64_t position);
-/* The room, or NULL if the participant isn't in it, or it has no news. */
-ngx_rooms_reader_room_t *ngx_rooms_reader_room(ngx_rooms_look_t *look,
-    rooms_str_t id);
 /* Handles that there is nothing new up to the counter. */
 ngx_int_t ngx_rooms_reader_idle(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s);
 

@@ -41,35 +41,66 @@ static ngx_rooms_script_t  ngx_rooms_page = {
 };
 
 
-/* From here on only rooms that may have news matter. */
-ngx_int_t
-ngx_rooms_page_begin(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
+/* Finds the rooms that may have news: in a crowded tenant, all. */
+static ngx_int_t
+ngx_rooms_page_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
+    ngx_int_t          found;
     ngx_uint_t         i, n;
+    redisReply        *active;
     ngx_rooms_look_t  *look;
 
     look = s->look;
+    active = look->active;
+    n = look->crowded ? look->list->n : active->elements / 2;
 
-    for (i = 0, n = 0; i < look->nrooms; i++) {
-
-        if (look->rooms[i].news || look->crowded) {
-            look->rooms[n] = look->rooms[i];
-            look->rooms[n++].first = s->from + 1;
-        }
-    }
-
-    look->nrooms = n;
-
-    if (ngx_rooms_page_own(rq, s) != NGX_OK) {
+    look->rooms = ngx_palloc(rq->batch->pool,
+                             n * sizeof(ngx_rooms_reader_room_t) + 1);
+    if (look->rooms == NULL) {
         return NGX_ERROR;
     }
 
-    return n > NGX_ROOMS_PAGE_ROOMS ? ngx_rooms_page_ask_firsts(rq, s)
-                                    : ngx_rooms_page_ask(rq, s);
+    for (i = 0; i < n && look->list; i++) {
+        found = i;
+
+        if (!look->crowded) {
+            found = ngx_rooms_roomlist_find(look->list,
+                               ngx_rooms_reply_str(active->element[2 * i]));
+
+            if (found == NGX_ERROR) {
+                continue;
+            }
+
+            look->beyond |= ngx_rooms_reply_int(active->element[2 * i + 1], 0)
+                            > look->last;
+        }
+
+        look->rooms[look->nrooms].id = look->list->ids[found];
+        look->rooms[look->nrooms++].first = s->from + 1;
+    }
+
+    return NGX_OK;
 }
 
 
-/* Reads the participant's own news: "m room" and "r room", with positions. */
+ngx_int_t
+ngx_rooms_page_begin(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
+{
+    if (ngx_rooms_page_rooms(rq, s) != NGX_OK
+        || ngx_rooms_page_own(rq, s) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return s->look->nrooms > NGX_ROOMS_PAGE_ROOMS
+           ? ngx_rooms_page_ask_firsts(rq, s) : ngx_rooms_page_ask(rq, s);
+}
+
+
+/*
+ * Reads the participant's own news: "m room" and "r room", with positions, and
+ * once `list`, which is nothing to show.
+ */
 static ngx_int_t
 ngx_rooms_page_own(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
@@ -91,7 +122,7 @@ ngx_rooms_page_own(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     for (i = 0; i + 1 < news->elements; i += 2) {
         word = ngx_rooms_reply_str(news->element[i]);
 
-        if (word.len < 3) {
+        if (word.len < 3 || word.data[1] != ' ') {
             continue;
         }
 
@@ -111,7 +142,7 @@ ngx_rooms_page_own(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 
     look->at = look->last;
 
-    if (news->elements / 2 > (size_t) (2 * s->limit)) {
+    if (news->elements / 2 > (size_t) (2 * s->limit + 1)) {
         /*
          * There are more after the last of these.  If they are all beyond the
          * counter, none of the others is below it.
@@ -523,8 +554,9 @@ ngx_rooms_page_beyond(ngx_rooms_look_t *look, redisReply *active)
     look->beyond |= active->elements == NGX_ROOMS_READER_ACTIVE;
 
     for (i = 0; i < active->elements && !look->beyond; i++) {
-        look->beyond = ngx_rooms_reader_room(look,
-                               ngx_rooms_reply_str(active->element[i])) != NULL;
+        look->beyond = ngx_rooms_roomlist_find(look->list,
+                                  ngx_rooms_reply_str(active->element[i]))
+                       != NGX_ERROR;
     }
 }
 

@@ -12,7 +12,8 @@
  * and the store runs one script at a time.  So once the counter reads C, all
  * events up to C can be read, and none will be added among them.  Each look
  * reads the counter first, and no page goes beyond it.  The list of the
- * participant's rooms is read with the counter, or later: if it shows a join
+ * participant's rooms is read with the counter, or later, or was kept and is
+ * found to be current then (ngx_rooms_roomlist.c): if it shows a join
  * too early, the participant may see these events; if it shows a leave too
  * early, the participant may no longer see the missing ones. `active` tells
  * which rooms have news: each room with an event after `from` is there after
@@ -42,10 +43,10 @@
  * all commits up to P.  If it isn't, or if there are too many events, the
  * reader looks from scratch.
  *
- *      BEGIN -> ROOMS -> NEWS [-> FIRSTS] -> EVENTS -> page
- *                 ^                            |
- *                 |                            v
- *                 +------------ HINT <------ WAIT
+ *      BEGIN -> COUNTER [-> ROOMS] -> NEWS [-> ROOMS] [-> FIRSTS] -> EVENTS
+ *                  ^                                                   |  |
+ *                  |                                                   v  v
+ *                  +------------------------ HINT <---------------- WAIT  page
  */
 
 #include "ngx_rooms_fanout.h"
@@ -60,8 +61,17 @@
 
 static ngx_int_t ngx_rooms_reader_look(ngx_rooms_req_t *rq,
     ngx_rooms_reader_t *s);
+static ngx_int_t ngx_rooms_reader_counter(ngx_rooms_req_t *rq,
+    ngx_rooms_reader_t *s);
 static ngx_int_t ngx_rooms_reader_rooms(ngx_rooms_req_t *rq,
     ngx_rooms_reader_t *s);
+static ngx_int_t ngx_rooms_reader_ask_rooms(ngx_rooms_req_t *rq,
+    ngx_rooms_reader_t *s);
+static ngx_int_t ngx_rooms_reader_ask_news(ngx_rooms_req_t *rq,
+    ngx_rooms_reader_t *s);
+static ngx_uint_t ngx_rooms_reader_keeps(ngx_rooms_look_t *look);
+static void ngx_rooms_reader_keep(ngx_rooms_req_t *rq, ngx_rooms_look_t *look,
+    redisReply *reply);
 static ngx_int_t ngx_rooms_reader_draw(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_reader_news(ngx_rooms_req_t *rq,
     ngx_rooms_reader_t *s);
@@ -108,11 +118,15 @@ ngx_rooms_reader_step(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     case NGX_ROOMS_READER_BEGIN:
         return ngx_rooms_reader_look(rq, s);
 
-    case NGX_ROOMS_READER_ROOMS:
-        return ngx_rooms_reader_rooms(rq, s);
+    case NGX_ROOMS_READER_COUNTER:
+        return ngx_rooms_reader_counter(rq, s);
 
     case NGX_ROOMS_READER_EPOCH:
         rc = NGX_DECLINED;
+        break;
+
+    case NGX_ROOMS_READER_ROOMS:
+        rc = ngx_rooms_reader_rooms(rq, s);
         break;
 
     case NGX_ROOMS_READER_NEWS:
@@ -214,6 +228,16 @@ ngx_rooms_reader_after(ngx_rooms_batch_t *b, int64_t position)
 }
 
 
+/* Asks which commit has changed the list of rooms last. */
+static void
+ngx_rooms_reader_ask_version(ngx_rooms_req_t *rq, ngx_rooms_batch_t *b,
+    ngx_rooms_keys_t *keys)
+{
+    (void) ngx_rooms_ask(b, keys, "ZSCORE %k %s", NGX_ROOMS_KEY_USER_NEWS,
+                         rq->principal.sub, ngx_rooms_s(NGX_ROOMS_NEWS_LIST));
+}
+
+
 /* Looks at everything from scratch. */
 static ngx_int_t
 ngx_rooms_reader_look(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
@@ -248,12 +272,25 @@ ngx_rooms_reader_look(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
                          NGX_ROOMS_KEY_TENANT, ROOMS_NULL);
     (void) ngx_rooms_ask(b, &keys, "GET %k", NGX_ROOMS_KEY_POSITION,
                          ROOMS_NULL);
-    (void) ngx_rooms_ask(b, &keys, "ZRANGE %k 0 -1", NGX_ROOMS_KEY_USER_ROOMS,
-                         rq->principal.sub);
     (void) ngx_rooms_ask(b, &keys, "HEXISTS %k %s", NGX_ROOMS_KEY_DEACTIVATED,
                          ROOMS_NULL, rq->principal.sub);
 
-    return ngx_rooms_reader_send(rq, NGX_ROOMS_READER_ROOMS);
+    s->look->list = ngx_rooms_roomlist_get(rq, b->pool);
+
+    if (s->look->list) {
+        ngx_rooms_reader_ask_version(rq, b, &keys);
+    }
+
+    if (s->look->list || !s->waits) {
+        (void) ngx_rooms_ask(b, &keys, "ZCARD %k", NGX_ROOMS_KEY_USER_ROOMS,
+                             rq->principal.sub);
+
+    } else {
+        (void) ngx_rooms_ask(b, &keys, "ZRANGE %k 0 -1",
+                             NGX_ROOMS_KEY_USER_ROOMS, rq->principal.sub);
+    }
+
+    return ngx_rooms_reader_send(rq, NGX_ROOMS_READER_COUNTER);
 }
 
 
@@ -333,9 +370,7 @@ ngx_rooms_reader_epoch(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
 static ngx_int_t
 ngx_rooms_reader_listen(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
-    ngx_uint_t         i;
-    rooms_str_t       *ids;
-    ngx_rooms_keys_t   keys;
+    ngx_rooms_keys_t  keys;
 
     if (!s->waits || ngx_exiting) {
         return NGX_OK;
@@ -344,18 +379,9 @@ ngx_rooms_reader_listen(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     keys = rq->keys;
     keys.pool = rq->batch->pool;
 
-    ids = ngx_palloc(keys.pool, s->look->nrooms * sizeof(rooms_str_t) + 1);
-    if (ids == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < s->look->nrooms; i++) {
-        ids[i] = s->look->rooms[i].id;
-    }
-
     return ngx_rooms_listen(rq->conf->store->pubsub, &s->listener, &keys,
-                            rq->principal.sub, ids, s->look->nrooms,
-                            s->look->last);
+                            rq->principal.sub, s->look->list->ids,
+                            s->look->list->n, s->look->last);
 }
 
 
@@ -363,21 +389,64 @@ ngx_rooms_reader_listen(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 static ngx_uint_t
 ngx_rooms_reader_entries(ngx_rooms_look_t *look)
 {
-    return ngx_min(look->nrooms + NGX_ROOMS_READER_SPARE,
+    return ngx_min(look->nlist + NGX_ROOMS_READER_SPARE,
                    NGX_ROOMS_READER_ACTIVE);
 }
 
 
+/*
+ * What the first round says of the rooms: their list, or whether the kept one
+ * is current, or only their number.
+ */
 static ngx_int_t
-ngx_rooms_reader_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
+ngx_rooms_reader_listed(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
-    ngx_int_t           rc;
-    ngx_uint_t          i;
-    redisReply         *ids;
-    rooms_str_t         after;
-    ngx_rooms_keys_t    keys;
-    ngx_rooms_look_t   *look;
-    ngx_rooms_batch_t  *b;
+    redisReply        *reply;
+    ngx_rooms_look_t  *look;
+
+    look = s->look;
+
+    if (look->list) {
+        reply = ngx_rooms_reply(rq, 4);
+        look->nlist = ngx_rooms_reply_int(reply, 0);
+
+        if (look->nlist == look->list->n
+            && ngx_rooms_reply_int(ngx_rooms_reply(rq, 3), 0)
+               == look->list->version)
+        {
+            look->kept = 1;
+
+        } else {
+            ngx_rooms_roomlist_drop(look->list);
+            look->list = NULL;
+        }
+
+        return NGX_OK;
+    }
+
+    reply = ngx_rooms_reply(rq, 3);
+
+    if (!s->waits) {
+        look->nlist = ngx_rooms_reply_int(reply, 0);
+        return NGX_OK;
+    }
+
+    look->list = ngx_rooms_roomlist_read(rq->batch->pool, reply);
+    if (look->list == NULL) {
+        return NGX_ERROR;
+    }
+
+    look->nlist = look->list->n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_reader_counter(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
+{
+    ngx_int_t          rc;
+    ngx_rooms_look_t  *look;
 
     look = s->look;
 
@@ -392,11 +461,10 @@ ngx_rooms_reader_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     }
 
     look->last = ngx_rooms_reply_int(ngx_rooms_reply(rq, 1), 0);
-    ids = ngx_rooms_reply(rq, 2);
 
     /* the deactivation has woken the reader */
 
-    if (ngx_rooms_reply_int(ngx_rooms_reply(rq, 3), 0)) {
+    if (ngx_rooms_reply_int(ngx_rooms_reply(rq, 2), 0)) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_DEACTIVATED, NULL);
     }
 
@@ -414,17 +482,109 @@ ngx_rooms_reader_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         return NGX_OK;
     }
 
-    look->rooms = ngx_pcalloc(rq->batch->pool, ids->elements
-                              * sizeof(ngx_rooms_reader_room_t) + 1);
-    if (look->rooms == NULL) {
+    if (ngx_rooms_reader_listed(rq, s) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < ids->elements; i++) {
-        look->rooms[i].id = ngx_rooms_reply_str(ids->element[i]);
+    if (s->waits && look->list == NULL) {
+        return ngx_rooms_reader_ask_rooms(rq, s);
     }
 
-    look->nrooms = ids->elements;
+    return ngx_rooms_reader_ask_news(rq, s);
+}
+
+
+/*
+ * Reads the list.  If the reader waits, that comes before `active`, since the
+ * reader must listen first; else only if `active` has rooms.
+ */
+static ngx_int_t
+ngx_rooms_reader_ask_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
+{
+    ngx_rooms_keys_t    keys;
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_reader_batch(rq, &keys);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_rooms_ask(b, &keys, "ZRANGE %k 0 -1", NGX_ROOMS_KEY_USER_ROOMS,
+                         rq->principal.sub);
+
+    if (s->look->active) {
+        ngx_rooms_reader_ask_version(rq, b, &keys);
+    }
+
+    return ngx_rooms_reader_send(rq, NGX_ROOMS_READER_ROOMS);
+}
+
+
+static ngx_int_t
+ngx_rooms_reader_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
+{
+    ngx_rooms_look_t  *look;
+
+    look = s->look;
+
+    look->list = ngx_rooms_roomlist_read(rq->batch->pool,
+                                         ngx_rooms_reply(rq, 0));
+    if (look->list == NULL) {
+        return NGX_ERROR;
+    }
+
+    look->nlist = look->list->n;
+
+    if (look->active == NULL) {
+        return ngx_rooms_reader_ask_news(rq, s);
+    }
+
+    if (ngx_rooms_reader_keeps(look)) {
+        ngx_rooms_reader_keep(rq, look, ngx_rooms_reply(rq, 1));
+    }
+
+    return ngx_rooms_page_begin(rq, s);
+}
+
+
+/* Whether the list was read just now, and is long enough to be kept. */
+static ngx_uint_t
+ngx_rooms_reader_keeps(ngx_rooms_look_t *look)
+{
+    return look->list && !look->kept
+           && look->list->n >= NGX_ROOMS_ROOMLIST_LEAST;
+}
+
+
+/*
+ * The version was read after the list, and the counter before.  If no commit
+ * beyond the counter has changed the list, it is of this version.
+ */
+static void
+ngx_rooms_reader_keep(ngx_rooms_req_t *rq, ngx_rooms_look_t *look,
+    redisReply *reply)
+{
+    int64_t  version;
+
+    version = ngx_rooms_reply_int(reply, 0);
+
+    if (version > 0 && version <= look->last) {
+        look->list = ngx_rooms_roomlist_put(rq, rq->batch->pool, look->list,
+                                            version);
+    }
+}
+
+
+/* Listens, and then reads which rooms have news. */
+static ngx_int_t
+ngx_rooms_reader_ask_news(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
+{
+    rooms_str_t         after;
+    ngx_rooms_keys_t    keys;
+    ngx_rooms_look_t   *look;
+    ngx_rooms_batch_t  *b;
+
+    look = s->look;
 
     if (ngx_rooms_reader_listen(rq, s) != NGX_OK) {
         return NGX_ERROR;
@@ -444,75 +604,40 @@ ngx_rooms_reader_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     (void) ngx_rooms_ask(b, &keys,
                          "ZRANGEBYSCORE %k %s +inf WITHSCORES LIMIT 0 %d",
                          NGX_ROOMS_KEY_USER_NEWS, rq->principal.sub, after,
-                         (int64_t) (2 * s->limit + 1));
+                         (int64_t) (2 * s->limit + 2));
+
+    if (ngx_rooms_reader_keeps(look)) {
+        ngx_rooms_reader_ask_version(rq, b, &keys);
+    }
 
     return ngx_rooms_reader_send(rq, NGX_ROOMS_READER_NEWS);
 }
 
 
 static ngx_int_t
-ngx_rooms_reader_compare(rooms_str_t a, rooms_str_t b)
-{
-    ngx_int_t  rc;
-
-    rc = ngx_memcmp(a.data, b.data, ngx_min(a.len, b.len));
-
-    return rc ? rc : (ngx_int_t) a.len - (ngx_int_t) b.len;
-}
-
-
-/* Finds a room by its id; they are sorted by ids. */
-ngx_rooms_reader_room_t *
-ngx_rooms_reader_room(ngx_rooms_look_t *look, rooms_str_t id)
-{
-    ngx_int_t   rc;
-    ngx_uint_t  low, high, mid;
-
-    low = 0;
-    high = look->nrooms;
-
-    while (low < high) {
-        mid = low + (high - low) / 2;
-        rc = ngx_rooms_reader_compare(look->rooms[mid].id, id);
-
-        if (rc == 0) {
-            return &look->rooms[mid];
-        }
-
-        if (rc < 0) {
-            low = mid + 1;
-
-        } else {
-            high = mid;
-        }
-    }
-
-    return NULL;
-}
-
-
-static ngx_int_t
 ngx_rooms_reader_news(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
-    ngx_uint_t                i;
-    redisReply               *active;
-    ngx_rooms_look_t         *look;
-    ngx_rooms_reader_room_t  *room;
+    size_t             i;
+    rooms_str_t        name;
+    ngx_rooms_look_t  *look;
 
     look = s->look;
-    active = ngx_rooms_reply(rq, 0);
+    look->active = ngx_rooms_reply(rq, 0);
     look->news = ngx_rooms_reply(rq, 1);
 
-    /* then each room is asked for its own news */
-    look->crowded = active->elements / 2 >= ngx_rooms_reader_entries(look);
+    if (ngx_rooms_reader_keeps(look)) {
+        ngx_rooms_reader_keep(rq, look, ngx_rooms_reply(rq, 2));
+    }
 
-    for (i = 0; i + 1 < active->elements && !look->crowded; i += 2) {
-        room = ngx_rooms_reader_room(look,
-                                     ngx_rooms_reply_str(active->element[i]));
-        if (room) {
-            room->news = 1;
-            look->beyond |= ngx_rooms_reply_int(active->element[i + 1], 0)
-                            > look->last;
+    /* then each room is asked for its own news */
+    look->crowded = look->active->elements / 2
+                    >= ngx_rooms_reader_entries(look);
+
+    for (i = 0; i < look->active->elements && look->list == NULL; i += 2) {
+        name = ngx_rooms_reply_str(look->active->element[i]);
+
+        if (look->crowded || (name.len && name.data[0] != ' ')) {
+            return ngx_rooms_reader_ask_rooms(rq, s);
         }
     }
 

@@ -713,6 +713,12 @@ ngx_rooms_apply_heir(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_ROOMS,
                                          a->before->last_member),
                            a->change->room.id);
+
+    /* nothing happened to them that has a position */
+    ngx_rooms_commit_write(c, "ZREM",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_NEWS,
+                                         a->before->last_member),
+                           ngx_rooms_s(NGX_ROOMS_NEWS_LIST));
 }
 
 

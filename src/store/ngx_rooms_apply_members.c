@@ -282,7 +282,9 @@ ngx_rooms_apply_news(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     ngx_rooms_commit_write_at(c, "ZADD", news, ngx_rooms_s(NGX_ROOMS_POS),
                               ngx_rooms_join(c->pool, ngx_rooms_s("m "),
-                                             room));
+                                             room),
+                              ngx_rooms_s(NGX_ROOMS_POS),
+                              ngx_rooms_s(NGX_ROOMS_NEWS_LIST));
 
     if (leaves) {
         ngx_rooms_commit_write(c, "ZREM", news,

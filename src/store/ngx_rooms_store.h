@@ -133,7 +133,9 @@ typedef enum {
     NGX_ROOMS_KEY_USER_WORKSPACES,     /* zset, by id */
     NGX_ROOMS_KEY_USER_NEWS,           /* zset: "m room", "r room" by the
                                           position of the last change of
-                                          membership, read marker */
+                                          membership, read marker; and
+                                          NGX_ROOMS_NEWS_LIST, of the last
+                                          change of USER_ROOMS */
     NGX_ROOMS_KEY_USER_MARKERS,        /* hash: room -> JSON of the marker */
     NGX_ROOMS_KEY_USER_ANSWERS,        /* zset: recorded answers to it, or
                                           that name it, by time */
@@ -286,6 +288,8 @@ void *ngx_rooms_owned(ngx_pool_t *pool, size_t size,
     ngx_pool_cleanup_pt handler);
 
 rooms_str_t ngx_rooms_number(ngx_pool_t *pool, int64_t n);
+
+#define NGX_ROOMS_NEWS_LIST  "list"
 
 /*
  * A JSON text in a pool, which grows as it is written.  The end returns it;

@@ -1,0 +1,63 @@
+/*
+ * Copyright (C) the ngx_rooms_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_ROOMS_ROOMLIST_H
+#define NGX_ROOMS_ROOMLIST_H
+
+#include "ngx_rooms_request.h"
+
+
+/*
+ * The lists of rooms of participants, as a worker has read them lately.  A
+ * participant who polls again then doesn't read the list again.
+ *
+ * A kept list is used only if the store has the same version of it, which is
+ * the position of the commit that changed it last.
+ */
+
+/* Shorter lists aren't kept: reading them costs as much as looking. */
+#define NGX_ROOMS_ROOMLIST_LEAST   33
+
+typedef struct ngx_rooms_roomlist_tenant_s  ngx_rooms_roomlist_tenant_t;
+
+typedef struct {
+    ngx_str_node_t             sn;       /* of a kept list */
+    rooms_str_t               *ids;      /* in the order of their bytes */
+    ngx_uint_t                 n;
+    int64_t                    version;
+
+    /* private, of a kept list */
+    ngx_queue_t                used;     /* among all */
+    ngx_queue_t                own;      /* among those of the tenant */
+    size_t                     size;
+    ngx_uint_t                 refs;
+
+    ngx_rooms_roomlist_tenant_t  *tenant;   /* NULL: it was dropped */
+} ngx_rooms_roomlist_t;
+
+
+/* Makes a list of a reply, in the pool.  NULL: out of memory. */
+ngx_rooms_roomlist_t *ngx_rooms_roomlist_read(ngx_pool_t *pool,
+    redisReply *ids);
+
+/* The room's number in the list, or NGX_ERROR. */
+ngx_int_t ngx_rooms_roomlist_find(const ngx_rooms_roomlist_t *list,
+    rooms_str_t id);
+
+/* The caller's kept list, which lives as long as the pool; or NULL. */
+ngx_rooms_roomlist_t *ngx_rooms_roomlist_get(ngx_rooms_req_t *rq,
+    ngx_pool_t *pool);
+/*
+ * Keeps a copy of the caller's list.  Returns the copy, which lives as long
+ * as the pool, or the list itself, if it isn't kept.
+ */
+ngx_rooms_roomlist_t *ngx_rooms_roomlist_put(ngx_rooms_req_t *rq,
+    ngx_pool_t *pool, ngx_rooms_roomlist_t *list, int64_t version);
+/* It isn't current any more. */
+void ngx_rooms_roomlist_drop(ngx_rooms_roomlist_t *list);
+
+void ngx_rooms_roomlist_exit_worker(void);
+
+#endif /* NGX_ROOMS_ROOMLIST_H */
