@@ -482,6 +482,7 @@ HEXISTS sw:{t}:r:{{late}}:members @bob:b.example = 1
 HEXISTS sw:{t}:r:{{late}}:members @carl:b.example = 0
 HEXISTS sw:{t}:r:{{late}}:members @eve:b.example = 1
 HLEN sw:{t}:r:{{late}}:members = 3
+ZSCORE sw:{t}:early {{late}} = 0
 
 
 

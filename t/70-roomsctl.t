@@ -275,6 +275,7 @@ round_of('what is missing or wrong',
 
 round_of('what is left behind',
     [['ZADD', key('active'), 7, 'room-none'], 'active lists room-none'],
+    [['ZADD', key('early'), 0, 'room-none'], 'early lists room-none'],
     [['ZADD', key('active'), 7, ' nobody'], 'active lists  nobody'],
     [['ZADD', key('answers'), time() * 1000, 'ghost'], 'answers lists ghost'],
     [['HSET', key('locals'), 'gone', 'ghost'], 'locals has gone = ghost'],

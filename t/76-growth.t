@@ -129,6 +129,11 @@ sub rows {
              return "/v1/sync?timeout=$timeout&since="
                     . must('GET', '/v1/sync?since=now&timeout=20',
                            'ann')->{next_cursor} }, 'ann'] } 0, 20),
+        # and the first one that begins asks the rooms that are as old as a page
+        # reaches; here all of them
+        ['sync, begun', 'GET', sub {
+             must('GET', '/v1/sync?since=0&limit=5&timeout=0', 'ann');
+             return '/v1/sync?since=0&limit=5&timeout=0' }, 'ann'],
         ['workspaces', 'GET', '/v1/workspaces?limit=5', 'ann'],
         ['members of a workspace', 'GET', "$members?limit=5", 'ann'],
     );

@@ -119,6 +119,20 @@ local function now()
 end
 
 
+-- The position that the clock gave when a room's id was made; 0 for an id of
+-- another form.
+local function id_position(id)
+  local digits = string.match(id, '^room%-(' .. string.rep('[%da-z]', 10) .. ')')
+  local ms = 0
+  for digit in string.gmatch(digits or '', '.') do
+    local at = string.find('0123456789abcdefghjkmnpqrstvwxyz', digit, 1, true)
+    if not at then return 0 end
+    ms = ms * 32 + at - 1
+  end
+  return math.max(0, math.min((ms - 1577836800000) * 8, 2 ^ 44 - 2 ^ 41))
+end
+
+
 -- Rooms
 
 local function row(r, who)
@@ -523,6 +537,13 @@ local room_phases = {
       end
       entry('active', key('active'), r.id, at)
     end
+    -- readers take the time of the id for a bound of the events' positions
+    local first = call('ZRANGE', r.key .. ':events', 0, 0, 'WITHSCORES')[2]
+    local low = string.match(r.h.history or '', '^%d+')
+    local lowest = math.min(tonumber(first or RANK), tonumber(low or RANK))
+    if lowest < id_position(r.id) then
+      entry('early', key('early'), r.id, '0')
+    end
     budget = budget - 20
     return true
   end,
@@ -905,6 +926,13 @@ local tenant_phases = {
          or not who and call('EXISTS', key('r:', name)) == 0
       then
         entry('active', key('active'), name)
+      end
+    end)
+  end,
+  function(t, s)
+    return scan('ZSCAN', key('early'), s, function(id)
+      if call('EXISTS', key('r:', id)) == 0 then
+        entry('early', key('early'), id)
       end
     end)
   end,

@@ -475,6 +475,8 @@ ngx_rooms_import_decide(ngx_rooms_req_t *rq)
     }
 
     ngx_rooms_import_commit(rq, im);
+    ngx_rooms_apply_early(&rq->commit, &rq->keys, rq->change->room.id,
+                          im->tables.position);
 
     return rq->commit.failed ? NGX_ERROR : NGX_OK;
 }

@@ -957,6 +957,7 @@ ngx_rooms_backfill_commit(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     ngx_uint_t                  i, n;
     rooms_str_t                 room, uuids, *events, *names;
     rooms_room_t                sizes;
+    u_char                      word[NGX_ROOMS_PAST];
     ngx_rooms_commit_t         *c;
     ngx_rooms_backfill_item_t  *item;
 
@@ -1013,6 +1014,17 @@ ngx_rooms_backfill_commit(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
                                            bf->room),
                              events, n);
     ngx_rooms_commit_command(c, 0, ngx_rooms_s("HSET"), uuids, names, n);
+
+    /* readers forget where the news of rooms begin */
+    ngx_rooms_random_hex(word, sizeof(word));
+    ngx_rooms_commit_write(c, "HSET", ngx_rooms_key(&rq->keys,
+                                                    NGX_ROOMS_KEY_TENANT,
+                                                    ROOMS_NULL),
+                           ngx_rooms_s("backfilled"),
+                           ngx_rooms_dup(bf->pool,
+                                         (rooms_str_t) { sizeof(word),
+                                                         word }));
+
     ngx_rooms_commit_write(c, "HSET", room, ngx_rooms_s("history"),
                            ngx_rooms_join(bf->pool,
                                           ngx_rooms_number(bf->pool, bf->low),

@@ -1466,6 +1466,8 @@ ngx_rooms_replica_decide(ngx_rooms_req_t *rq)
                                     ngx_rooms_s(" "),
                                     ngx_rooms_number(rq->pool,
                                                      replica->history)));
+        ngx_rooms_apply_early(&rq->commit, &rq->keys, s->remote.room,
+                              replica->history - NGX_ROOMS_HISTORY + 1);
     }
 
     if (!replica->fresh && (change->write & ROOMS_F_FEDERATED)

@@ -40,6 +40,9 @@ typedef struct {
     rooms_str_t               id;
     int64_t                   first;     /* nothing is new before this
                                             position */
+    unsigned                  room:31;   /* its number in the list */
+    unsigned                  exact:1;   /* there is an event; or none is
+                                            new at all */
 } ngx_rooms_reader_room_t;
 
 typedef enum {
@@ -66,6 +69,13 @@ struct ngx_rooms_look_s {
     redisReply               *news;      /* of the participant's own */
     ngx_rooms_reader_room_t  *rooms;     /* those that may have news */
     ngx_uint_t                nrooms;
+    ngx_uint_t                npicked;   /* the last ones of them, which the
+                                            page can reach */
+    ngx_uint_t                picks;     /* rounds of picking */
+    ngx_rooms_reader_room_t **asked;     /* those that are being asked */
+    ngx_uint_t                nasked;
+    ngx_uint_t                entries;   /* of `active`, to be read */
+    rooms_str_t               past;      /* the tenant's field of backfills */
     ngx_rooms_page_from_t    *own;       /* the participant's own news, up to
                                             `last` */
     ngx_uint_t                nown;
@@ -79,6 +89,8 @@ struct ngx_rooms_look_s {
     unsigned                  cut:1;     /* there is more after `at` */
     unsigned                  beyond:1;  /* there is something after `last` */
     unsigned                  kept:1;    /* `list` was read before */
+    unsigned                  early:1;   /* rooms that begin before their id's
+                                            time were asked for */
 };
 
 

@@ -9,9 +9,11 @@
  * A script merges the sources, which are the rooms and the participant's own
  * news, in the order of positions (ngx_rooms_page.lua).  It must know where
  * each source begins.  With few rooms it finds that out itself.  With more,
- * each room is asked first, some in each script, so that other commands can
+ * rooms are asked first, some in each script, so that other commands can
  * run in between.  Then the page's script only gets the sources that the page
- * can reach: one more than it has events.
+ * can reach: one more than it has events.  Of a room that the page can't reach
+ * it is enough to know that its news don't begin earlier: by the time in its
+ * id, or from the page before (ngx_rooms_roomlist.c).
  */
 
 #include "ngx_rooms_look.h"
@@ -25,6 +27,8 @@
 
 
 static ngx_int_t ngx_rooms_page_own(ngx_rooms_req_t *rq,
+    ngx_rooms_reader_t *s);
+static ngx_int_t ngx_rooms_page_pick(ngx_rooms_req_t *rq,
     ngx_rooms_reader_t *s);
 static ngx_int_t ngx_rooms_page_ask_firsts(ngx_rooms_req_t *rq,
     ngx_rooms_reader_t *s);
@@ -45,10 +49,11 @@ static ngx_rooms_script_t  ngx_rooms_page = {
 static ngx_int_t
 ngx_rooms_page_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
-    ngx_int_t          found;
-    ngx_uint_t         i, n;
-    redisReply        *active;
-    ngx_rooms_look_t  *look;
+    ngx_int_t                 found;
+    ngx_uint_t                i, n;
+    redisReply               *active;
+    ngx_rooms_look_t         *look;
+    ngx_rooms_reader_room_t  *room;
 
     look = s->look;
     active = look->active;
@@ -75,11 +80,48 @@ ngx_rooms_page_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
                             > look->last;
         }
 
-        look->rooms[look->nrooms].id = look->list->ids[found];
-        look->rooms[look->nrooms++].first = s->from + 1;
+        room = &look->rooms[look->nrooms++];
+        room->id = look->list->ids[found];
+        room->room = found;
+        room->first = s->from + 1;
+        room->exact = 0;
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * What is known of many rooms before they are asked: from the pages before,
+ * or from the times of their ids.
+ */
+static void
+ngx_rooms_page_heads(ngx_rooms_reader_t *s)
+{
+    int64_t                   at;
+    ngx_uint_t                i;
+    ngx_rooms_look_t         *look;
+    ngx_rooms_roomlist_t     *list;
+    ngx_rooms_reader_room_t  *room;
+
+    look = s->look;
+    list = look->list;
+
+    if (list->heads) {
+        ngx_rooms_roomlist_begin(list, s->from, look->past);
+    }
+
+    for (i = 0; i < look->nrooms; i++) {
+        room = &look->rooms[i];
+
+        at = list->heads ? (int64_t) list->heads[room->room].at
+                         : rooms_id_position(room->id);
+
+        if (at > s->from) {
+            room->first = at;
+            room->exact = list->heads && list->heads[room->room].exact;
+        }
+    }
 }
 
 
@@ -92,8 +134,14 @@ ngx_rooms_page_begin(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         return NGX_ERROR;
     }
 
-    return s->look->nrooms > NGX_ROOMS_PAGE_ROOMS
-           ? ngx_rooms_page_ask_firsts(rq, s) : ngx_rooms_page_ask(rq, s);
+    if (s->look->nrooms <= NGX_ROOMS_PAGE_ROOMS) {
+        s->look->npicked = s->look->nrooms;
+        return ngx_rooms_page_ask(rq, s);
+    }
+
+    ngx_rooms_page_heads(s);
+
+    return ngx_rooms_page_pick(rq, s);
 }
 
 
@@ -156,6 +204,104 @@ ngx_rooms_page_own(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 }
 
 
+/* Moves a room down the heap of rooms by `first`. */
+static void
+ngx_rooms_page_down(ngx_rooms_reader_room_t *rooms, ngx_uint_t n,
+    ngx_uint_t i)
+{
+    ngx_uint_t               child;
+    ngx_rooms_reader_room_t  room;
+
+    room = rooms[i];
+
+    for ( ;; ) {
+        child = 2 * i + 1;
+
+        if (child + 1 < n && rooms[child + 1].first < rooms[child].first) {
+            child++;
+        }
+
+        if (child >= n || rooms[child].first >= room.first) {
+            break;
+        }
+
+        rooms[i] = rooms[child];
+        i = child;
+    }
+
+    rooms[i] = room;
+}
+
+
+/*
+ * Picks the rooms that come first, as many as the page can reach.  If only a
+ * bound is known of some, it asks these, and then picks again, since others
+ * may come first then.  Each time it asks twice as many.
+ */
+static ngx_int_t
+ngx_rooms_page_pick(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
+{
+    ngx_uint_t                i, n, most, inexact;
+    ngx_rooms_look_t         *look;
+    ngx_rooms_reader_room_t  *rooms, room;
+
+    look = s->look;
+    rooms = look->rooms;
+    n = look->nrooms;
+    most = 2 * (s->limit + 1);
+
+    for (i = n / 2; i > 0; i--) {
+        ngx_rooms_page_down(rooms, n, i - 1);
+    }
+
+    for (inexact = 0; n && rooms[0].first <= look->at; /* void */) {
+        i = look->nrooms - n;
+
+        if (i >= most && (inexact == 0
+                          || (i >= most << ngx_min(look->picks, 16)
+                              && rooms[0].first > s->from + 1)))
+        {
+            break;
+        }
+
+        inexact += !rooms[0].exact;
+        room = rooms[0];
+        rooms[0] = rooms[--n];
+        rooms[n] = room;
+        ngx_rooms_page_down(rooms, n, 0);
+    }
+
+    look->npicked = look->nrooms - n;
+
+    if (look->asked == NULL) {
+        look->asked = ngx_palloc(rq->batch->pool, look->nrooms
+                                 * sizeof(ngx_rooms_reader_room_t *));
+        if (look->asked == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    look->nasked = 0;
+
+    for (i = n; i < look->nrooms; i++) {
+
+        if (!rooms[i].exact) {
+            look->asked[look->nasked++] = &rooms[i];
+        }
+    }
+
+    if (look->nasked || !look->early) {
+        return ngx_rooms_page_ask_firsts(rq, s);
+    }
+
+    return ngx_rooms_page_ask(rq, s);
+}
+
+
+/*
+ * The first time it also asks which of the participant's rooms begin before
+ * the time of their id.
+ */
 static ngx_int_t
 ngx_rooms_page_ask_firsts(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
@@ -178,15 +324,15 @@ ngx_rooms_page_ask_firsts(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         return NGX_ERROR;
     }
 
-    for (i = 0; i < look->nrooms; /* void */) {
-        n = ngx_min(look->nrooms - i, NGX_ROOMS_PAGE_STEP);
+    for (i = 0; i < look->nasked; /* void */) {
+        n = ngx_min(look->nasked - i, NGX_ROOMS_PAGE_STEP);
 
         a = ngx_rooms_script_begin(&ngx_rooms_firsts, b, 0, argv);
         *a++ = ngx_rooms_number(b->pool, n);
 
         while (n--) {
             *a++ = ngx_rooms_key(&keys, NGX_ROOMS_KEY_EVENTS,
-                                 look->rooms[i++].id);
+                                 look->asked[i++]->id);
         }
 
         *a++ = ngx_rooms_reader_after(b, s->from);
@@ -196,33 +342,105 @@ ngx_rooms_page_ask_firsts(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         }
     }
 
+    if (!look->early) {
+        (void) ngx_rooms_ask(b, &keys, "ZINTER 2 %k %k",
+                             NGX_ROOMS_KEY_USER_ROOMS, rq->principal.sub,
+                             NGX_ROOMS_KEY_EARLY, ROOMS_NULL);
+    }
+
     return ngx_rooms_reader_send(rq, NGX_ROOMS_READER_FIRSTS);
+}
+
+
+/* Of these rooms nothing was known. */
+static ngx_int_t
+ngx_rooms_page_early(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
+    redisReply *ids)
+{
+    u_char                   *early;
+    size_t                    i;
+    ngx_int_t                 n;
+    ngx_rooms_look_t         *look;
+    ngx_rooms_reader_room_t  *room;
+
+    look = s->look;
+    look->early = 1;
+
+    if (ids->type != REDIS_REPLY_ARRAY) {
+        return NGX_ERROR;
+    }
+
+    if (ids->elements == 0) {
+        return NGX_OK;
+    }
+
+    early = ngx_pcalloc(rq->batch->pool, look->list->n);
+    if (early == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < ids->elements; i++) {
+        n = ngx_rooms_roomlist_find(look->list,
+                                    ngx_rooms_reply_str(ids->element[i]));
+        if (n != NGX_ERROR) {
+            early[n] = 1;
+        }
+    }
+
+    for (i = 0; i < look->nrooms; i++) {
+        room = &look->rooms[i];
+
+        if (early[room->room] && !room->exact) {
+            room->first = s->from + 1;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
 ngx_int_t
 ngx_rooms_page_firsts(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
-    ngx_uint_t         i;
-    redisReply        *reply;
-    ngx_rooms_look_t  *look;
+    ngx_uint_t                i;
+    redisReply               *reply;
+    ngx_rooms_look_t         *look;
+    ngx_rooms_reader_room_t  *room;
 
     look = s->look;
 
-    for (i = 0; i < look->nrooms; i++) {
+    for (i = 0; i < look->nasked; i++) {
         reply = ngx_rooms_reply(rq, i / NGX_ROOMS_PAGE_STEP);
 
         if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
             return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_DOWN);
         }
 
-        /* no events: they were removed */
-        look->rooms[i].first = ngx_rooms_reply_int(
+        /* no events: they were removed, or read */
+        room = look->asked[i];
+        room->exact = 1;
+        room->first = ngx_rooms_reply_int(
                       ngx_rooms_reply_element(reply, i % NGX_ROOMS_PAGE_STEP),
                       INT64_MAX);
+
+        if (look->list->heads) {
+            ngx_rooms_roomlist_learn(look->list, room->room, s->from,
+                                     ngx_min(room->first, look->last + 1),
+                                     room->first <= look->last, look->past);
+        }
     }
 
-    return ngx_rooms_page_ask(rq, s);
+    if (!look->early) {
+        i = (look->nasked + NGX_ROOMS_PAGE_STEP - 1) / NGX_ROOMS_PAGE_STEP;
+
+        if (ngx_rooms_page_early(rq, s, ngx_rooms_reply(rq, i)) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    look->picks++;
+
+    return ngx_rooms_page_pick(rq, s);
 }
 
 
@@ -249,16 +467,25 @@ ngx_rooms_page_sources(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 
     look = s->look;
 
-    from = ngx_palloc(rq->batch->pool, (look->nown + look->nrooms)
+    from = ngx_palloc(rq->batch->pool, (look->nown + look->npicked)
                       * sizeof(ngx_rooms_page_from_t) + 1);
     if (from == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(from, look->own, look->nown * sizeof(ngx_rooms_page_from_t));
-    n = look->nown;
+    i = look->nrooms - look->npicked;
 
-    for (i = 0; i < look->nrooms; i++) {
+    if (i && look->rooms[0].first <= look->at) {
+        /* the first one that wasn't picked */
+        look->at = look->rooms[0].first - 1;
+        look->cut = 1;
+    }
+
+    for (n = 0; n < look->nown && look->own[n].first <= look->at; n++) {
+        from[n] = look->own[n];
+    }
+
+    for ( /* void */ ; i < look->nrooms; i++) {
 
         if (look->rooms[i].first <= look->at) {
             from[n].kind = NGX_ROOMS_PAGE_ROOM;
@@ -609,6 +836,10 @@ ngx_rooms_page_events(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     if (s->nevents == 0) {
         s->from = s->cursor;
         return NGX_DECLINED;
+    }
+
+    if (look->crowded && s->more && look->list->heads) {
+        look->list->next = s->cursor;
     }
 
     s->behind = s->more || look->beyond || s->cursor < look->last;

@@ -268,7 +268,7 @@ ngx_rooms_reader_look(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
      * never the other way round.
      */
 
-    (void) ngx_rooms_ask(b, &keys, "HMGET %k schema epoch",
+    (void) ngx_rooms_ask(b, &keys, "HMGET %k schema epoch backfilled",
                          NGX_ROOMS_KEY_TENANT, ROOMS_NULL);
     (void) ngx_rooms_ask(b, &keys, "GET %k", NGX_ROOMS_KEY_POSITION,
                          ROOMS_NULL);
@@ -385,12 +385,27 @@ ngx_rooms_reader_listen(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 }
 
 
-/* If there are more, each room is asked instead. */
+/*
+ * If there are more, each room is asked instead.  That is likely at the
+ * beginning, and after a page for which there were more: then it is enough to
+ * find the end.
+ */
 static ngx_uint_t
-ngx_rooms_reader_entries(ngx_rooms_look_t *look)
+ngx_rooms_reader_entries(ngx_rooms_reader_t *s)
 {
-    return ngx_min(look->nlist + NGX_ROOMS_READER_SPARE,
-                   NGX_ROOMS_READER_ACTIVE);
+    ngx_uint_t         n;
+    ngx_rooms_look_t  *look;
+
+    look = s->look;
+    n = ngx_min(look->nlist + NGX_ROOMS_READER_SPARE, NGX_ROOMS_READER_ACTIVE);
+
+    if (s->from == 0
+        || (look->list && look->list->heads && look->list->next == s->from))
+    {
+        n = ngx_min(n, (ngx_uint_t) (2 * s->limit + NGX_ROOMS_READER_SPARE));
+    }
+
+    return n;
 }
 
 
@@ -461,6 +476,8 @@ ngx_rooms_reader_counter(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     }
 
     look->last = ngx_rooms_reply_int(ngx_rooms_reply(rq, 1), 0);
+    look->past = ngx_rooms_reply_str(ngx_rooms_reply_element(
+                                               ngx_rooms_reply(rq, 0), 2));
 
     /* the deactivation has woken the reader */
 
@@ -596,11 +613,12 @@ ngx_rooms_reader_ask_news(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     }
 
     after = ngx_rooms_reader_after(b, s->from);
+    look->entries = ngx_rooms_reader_entries(s);
 
     (void) ngx_rooms_ask(b, &keys,
                          "ZRANGEBYSCORE %k %s +inf WITHSCORES LIMIT 0 %d",
                          NGX_ROOMS_KEY_ACTIVE, ROOMS_NULL, after,
-                         (int64_t) ngx_rooms_reader_entries(look));
+                         (int64_t) look->entries);
     (void) ngx_rooms_ask(b, &keys,
                          "ZRANGEBYSCORE %k %s +inf WITHSCORES LIMIT 0 %d",
                          NGX_ROOMS_KEY_USER_NEWS, rq->principal.sub, after,
@@ -630,8 +648,7 @@ ngx_rooms_reader_news(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     }
 
     /* then each room is asked for its own news */
-    look->crowded = look->active->elements / 2
-                    >= ngx_rooms_reader_entries(look);
+    look->crowded = look->active->elements / 2 >= look->entries;
 
     for (i = 0; i < look->active->elements && look->list == NULL; i += 2) {
         name = ngx_rooms_reply_str(look->active->element[i]);

@@ -16,6 +16,20 @@
  * list in between.  A list without a position isn't kept.  Other programs may
  * write rooms into lists, so the number of rooms must be the same, too.
  *
+ * A kept list also knows where the news of its rooms begin, as pages have
+ * found it: its heads.  A page must ask only the rooms whose heads it reaches.
+ * That no event is behind `base` and before a head stays true: a new event's
+ * position is above the counter, and so above all that was read.  Only a
+ * backfill writes events below.  It changes a field of the tenant, which each
+ * look reads before it uses heads; if it has changed, they are forgotten.  Lost
+ * writes only remove events, and what is written after the loss is above.
+ *
+ * At first a head is the time in the room's id.  The positions of a room made
+ * here aren't below that.  Rooms for which it doesn't hold are in `early`:
+ * replicas, if the other server's clock is ahead, with the positions that are
+ * kept free for their history.  A reader that goes on from a position below
+ * `base` begins again.
+ *
  * Kept lists take a bounded part of the worker's memory, and each tenant half
  * of it at most.  The ones not used for the longest time go first.
  */
@@ -286,7 +300,66 @@ ngx_rooms_roomlist_shrink(ngx_rooms_roomlist_tenant_t *tenant)
 }
 
 
-/* A copy in one block of memory: the list, the ids, their bytes, the name. */
+/* What is known of any list: that rooms begin with the time of their id. */
+static void
+ngx_rooms_roomlist_reset(ngx_rooms_roomlist_t *list)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < list->n; i++) {
+        list->heads[i].at = rooms_id_position(list->ids[i]);
+        list->heads[i].exact = 0;
+    }
+
+    list->base = 0;
+    list->next = 0;
+}
+
+
+static ngx_uint_t
+ngx_rooms_roomlist_same(const ngx_rooms_roomlist_t *list, rooms_str_t past)
+{
+    return past.len == NGX_ROOMS_PAST
+           ? ngx_memcmp(list->past, past.data, NGX_ROOMS_PAST) == 0
+           : list->past[0] == '\0';
+}
+
+
+void
+ngx_rooms_roomlist_begin(ngx_rooms_roomlist_t *list, int64_t from,
+    rooms_str_t past)
+{
+    if (from >= list->base && ngx_rooms_roomlist_same(list, past)) {
+        return;
+    }
+
+    ngx_rooms_roomlist_reset(list);
+    ngx_memzero(list->past, NGX_ROOMS_PAST);
+
+    if (past.len == NGX_ROOMS_PAST) {
+        ngx_memcpy(list->past, past.data, NGX_ROOMS_PAST);
+    }
+}
+
+
+void
+ngx_rooms_roomlist_learn(ngx_rooms_roomlist_t *list, ngx_uint_t room,
+    int64_t from, int64_t at, ngx_uint_t exact, rooms_str_t past)
+{
+    if (!ngx_rooms_roomlist_same(list, past)) {
+        return;
+    }
+
+    list->base = ngx_max(list->base, from);
+    list->heads[room].at = at;
+    list->heads[room].exact = exact;
+}
+
+
+/*
+ * A copy in one block of memory: the list, the ids, the heads, the bytes of
+ * the ids, the name.
+ */
 static ngx_rooms_roomlist_t *
 ngx_rooms_roomlist_copy(const ngx_rooms_roomlist_t *list, ngx_str_t *name)
 {
@@ -295,7 +368,9 @@ ngx_rooms_roomlist_copy(const ngx_rooms_roomlist_t *list, ngx_str_t *name)
     ngx_uint_t             i;
     ngx_rooms_roomlist_t  *copy;
 
-    size = sizeof(ngx_rooms_roomlist_t) + list->n * sizeof(rooms_str_t)
+    size = sizeof(ngx_rooms_roomlist_t)
+           + list->n * (sizeof(rooms_str_t)
+                        + sizeof(ngx_rooms_roomlist_head_t))
            + name->len;
 
     for (i = 0; i < list->n; i++) {
@@ -315,12 +390,15 @@ ngx_rooms_roomlist_copy(const ngx_rooms_roomlist_t *list, ngx_str_t *name)
     copy->size = size;
     copy->n = list->n;
     copy->ids = (rooms_str_t *) (copy + 1);
-    p = (u_char *) (copy->ids + copy->n);
+    copy->heads = (ngx_rooms_roomlist_head_t *) (copy->ids + copy->n);
+    p = (u_char *) (copy->heads + copy->n);
 
     for (i = 0; i < list->n; i++) {
         copy->ids[i] = (rooms_str_t) { list->ids[i].len, p };
         p = ngx_cpymem(p, list->ids[i].data, list->ids[i].len);
     }
+
+    ngx_rooms_roomlist_reset(copy);
 
     copy->sn.str.data = p;
     copy->sn.str.len = name->len;

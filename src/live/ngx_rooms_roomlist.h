@@ -22,11 +22,24 @@
 
 typedef struct ngx_rooms_roomlist_tenant_s  ngx_rooms_roomlist_tenant_t;
 
+/* No event of the room is behind the list's `base` and before `at`. */
+typedef struct {
+    uint64_t                   at:63;
+    uint64_t                   exact:1;  /* an event was there */
+} ngx_rooms_roomlist_head_t;
+
 typedef struct {
     ngx_str_node_t             sn;       /* of a kept list */
     rooms_str_t               *ids;      /* in the order of their bytes */
     ngx_uint_t                 n;
     int64_t                    version;
+
+    /* of a kept list; NULL otherwise */
+    ngx_rooms_roomlist_head_t  *heads;
+
+    int64_t                    base;
+    int64_t                    next;     /* a page that had no end ended here */
+    u_char                     past[NGX_ROOMS_PAST];
 
     /* private, of a kept list */
     ngx_queue_t                used;     /* among all */
@@ -55,6 +68,18 @@ ngx_rooms_roomlist_t *ngx_rooms_roomlist_get(ngx_rooms_req_t *rq,
  */
 ngx_rooms_roomlist_t *ngx_rooms_roomlist_put(ngx_rooms_req_t *rq,
     ngx_pool_t *pool, ngx_rooms_roomlist_t *list, int64_t version);
+/*
+ * Makes the heads of a kept list valid for a reader that begins behind a
+ * position. `past` is the tenant's field of backfills, read before.
+ */
+void ngx_rooms_roomlist_begin(ngx_rooms_roomlist_t *list, int64_t from,
+    rooms_str_t past);
+/*
+ * A room's first event behind `from` is `at`; or none is before it, if it
+ * isn't exact.  `past` is what it was before the store was asked.
+ */
+void ngx_rooms_roomlist_learn(ngx_rooms_roomlist_t *list, ngx_uint_t room,
+    int64_t from, int64_t at, ngx_uint_t exact, rooms_str_t past);
 /* It isn't current any more. */
 void ngx_rooms_roomlist_drop(ngx_rooms_roomlist_t *list);
 

@@ -441,6 +441,18 @@ int rooms_role_parse(rooms_str_t s);
 int rooms_id_valid(rooms_str_t id, const char *prefix);
 size_t rooms_id_make(const char *prefix, int64_t ms,
     const unsigned char random[10], unsigned char *dst);
+
+/*
+ * The position that the clock gives (ms since 1970): 8 for each millisecond
+ * since 2020, so that positions and times go together.
+ */
+#define ROOMS_POSITIONS_FROM  INT64_C(1577836800000)
+#define ROOMS_POSITIONS_MS    8
+#define ROOMS_POSITIONS_MAX   ((INT64_C(1) << 44) - (INT64_C(1) << 41))
+int64_t rooms_position_at(int64_t ms);
+/* The same for the time in a room's id; 0 for an id of another form. */
+int64_t rooms_id_position(rooms_str_t room);
+
 int64_t rooms_event_position(rooms_str_t event_id);    /* -1: not an event's
                                                           id */
 /* The same for an id without its "evt-". */

@@ -81,6 +81,60 @@ rooms_id_make(const char *prefix, int64_t ms, const unsigned char random[10],
 
 
 int64_t
+rooms_position_at(int64_t ms)
+{
+    ms -= ROOMS_POSITIONS_FROM;
+
+    if (ms < 0) {
+        return 0;
+    }
+
+    if (ms > ROOMS_POSITIONS_MAX / ROOMS_POSITIONS_MS) {
+        return ROOMS_POSITIONS_MAX;
+    }
+
+    return ms * ROOMS_POSITIONS_MS;
+}
+
+
+/* The first ten digits are the time: two zero bits, and 48 of it. */
+
+int64_t
+rooms_id_position(rooms_str_t room)
+{
+    size_t         i, prefix;
+    int64_t        ms;
+    unsigned char  value;
+
+    static const unsigned char  digits[256] = {
+        ['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+        ['a'] = 11, 12, 13, 14, 15, 16, 17, 18, 0, 19, 20, 0, 21, 22, 0,
+                23, 24, 25, 26, 27, 0, 28, 29, 30, 31, 32
+    };
+
+    prefix = sizeof("room-") - 1;
+
+    if (room.len < prefix + 10 || memcmp(room.data, "room-", prefix) != 0) {
+        return 0;
+    }
+
+    ms = 0;
+
+    for (i = prefix; i < prefix + 10; i++) {
+        value = digits[room.data[i]];
+
+        if (value == 0) {
+            return 0;
+        }
+
+        ms = (ms << 5) | (value - 1);
+    }
+
+    return rooms_position_at(ms);
+}
+
+
+int64_t
 rooms_event_position(rooms_str_t event_id)
 {
     if (event_id.len <= 4 || memcmp(event_id.data, "evt-", 4) != 0) {

@@ -75,6 +75,11 @@ ngx_rooms_apply(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     if (a->before == NULL) {
         ngx_rooms_apply_create(c, keys, a, key);
 
+        if (change->room.origin.data == NULL) {
+            /* the clock may have been set back since the id was made */
+            c->least = rooms_id_position(change->room.id);
+        }
+
     } else {
         ngx_rooms_apply_fields(c, a, key);
 
@@ -719,6 +724,19 @@ ngx_rooms_apply_heir(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                            ngx_rooms_key(keys, NGX_ROOMS_KEY_USER_NEWS,
                                          a->before->last_member),
                            ngx_rooms_s(NGX_ROOMS_NEWS_LIST));
+}
+
+
+void
+ngx_rooms_apply_early(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t room, int64_t lowest)
+{
+    if (lowest < rooms_id_position(room)) {
+        ngx_rooms_commit_write(c, "ZADD",
+                               ngx_rooms_key(keys, NGX_ROOMS_KEY_EARLY,
+                                             ROOMS_NULL),
+                               ngx_rooms_s("0"), room);
+    }
 }
 
 

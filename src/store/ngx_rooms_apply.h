@@ -93,6 +93,13 @@ void ngx_rooms_apply_active(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 /* The first character of read markers' names in `unread` and `markers`. */
 #define NGX_ROOMS_MARKER  "!"
 
+/*
+ * For a new room: its lowest position.  A reader takes the time of a room's id
+ * for a lower bound of its events' positions, and has to know exceptions.
+ */
+void ngx_rooms_apply_early(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t room, int64_t lowest);
+
 /* Wakes the requests in which the participant waits for news. */
 void ngx_rooms_apply_wake(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t participant);

@@ -63,6 +63,7 @@ typedef struct {
                                           moves; NULL: none */
     int64_t             time;          /* ms; the script may take a later one */
     int64_t             takes;         /* positions taken without an event */
+    int64_t             least;         /* the lowest position to take */
     rooms_str_t         id;            /* key of the hash that records it */
     uint64_t            number;        /* the worker's number of the commit */
     rooms_str_t         place;         /* its field in that hash */

@@ -91,7 +91,10 @@ ngx_int_t ngx_rooms_commit_record(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys);
 /* When due: renews the record's time to live, removes the oldest hash. */
 void ngx_rooms_commit_renew(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys);
-/* The last of the n positions that a commit proposes to take. */
-int64_t ngx_rooms_commit_propose(int64_t n);
+/*
+ * The last of the n positions that a commit proposes to take, none of them
+ * below `least`.
+ */
+int64_t ngx_rooms_commit_propose(int64_t n, int64_t least);
 
 #endif /* NGX_ROOMS_COMMIT_INTERNAL_H */

@@ -27,11 +27,7 @@
 #include "ngx_rooms_resolve_lua.h"
 
 
-/* 2020-01-01T00:00:00Z in ms; positions per ms; the highest floor. */
-#define NGX_ROOMS_POSITIONS_FROM   INT64_C(1577836800000)
-#define NGX_ROOMS_POSITIONS_MS     8
 #define NGX_ROOMS_POSITIONS_LEAD   30000   /* ms */
-#define NGX_ROOMS_POSITIONS_FLOOR  ((INT64_C(1) << 44) - (INT64_C(1) << 41))
 
 #define NGX_ROOMS_COMMIT_EXPIRE  "180"     /* s */
 #define NGX_ROOMS_COMMIT_RENEW   60000     /* ms */
@@ -247,7 +243,7 @@ ngx_rooms_commit_floor(void)
     ngx_time_t  *tp;
 
     tp = ngx_timeofday();
-    ms = (int64_t) tp->sec * 1000 + tp->msec - NGX_ROOMS_POSITIONS_FROM;
+    ms = (int64_t) tp->sec * 1000 + tp->msec;
 
     if (ngx_rooms_commit_began
         && ngx_current_msec - ngx_rooms_commit_began
@@ -256,21 +252,17 @@ ngx_rooms_commit_floor(void)
         ms += NGX_ROOMS_POSITIONS_LEAD;
     }
 
-    if (ms < 0) {
-        return 0;
-    }
-
-    return ngx_min(ms * NGX_ROOMS_POSITIONS_MS, NGX_ROOMS_POSITIONS_FLOOR);
+    return rooms_position_at(ms);
 }
 
 
 int64_t
-ngx_rooms_commit_propose(int64_t n)
+ngx_rooms_commit_propose(int64_t n, int64_t least)
 {
     int64_t         floor;
     static int64_t  last;
 
-    floor = ngx_max(ngx_rooms_commit_floor(), 1);
+    floor = ngx_max(ngx_rooms_commit_floor(), ngx_max(least, 1));
 
     if (n != 1) {
         return floor - 1 + n;
@@ -283,7 +275,7 @@ ngx_rooms_commit_propose(int64_t n)
      * lead that positions get after a failover.
      */
 
-    if (floor <= last && last - floor < NGX_ROOMS_POSITIONS_MS * 10000) {
+    if (floor <= last && last - floor < ROOMS_POSITIONS_MS * 10000) {
         floor = last + 1;
     }
 

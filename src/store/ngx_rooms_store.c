@@ -21,6 +21,7 @@ static const struct {
     [NGX_ROOMS_KEY_TENANT] = { ngx_string("tenant"), ngx_null_string },
     [NGX_ROOMS_KEY_POSITION] = { ngx_string("position"), ngx_null_string },
     [NGX_ROOMS_KEY_ACTIVE] = { ngx_string("active"), ngx_null_string },
+    [NGX_ROOMS_KEY_EARLY] = { ngx_string("early"), ngx_null_string },
     [NGX_ROOMS_KEY_PARTICIPANTS] =
         { ngx_string("participants"), ngx_null_string },
     [NGX_ROOMS_KEY_LOCALS] = { ngx_string("locals"), ngx_null_string },

@@ -91,6 +91,8 @@ typedef enum {
     NGX_ROOMS_KEY_ACTIVE,              /* zset: rooms and " participant"s, by
                                           the last position that concerns
                                           them */
+    NGX_ROOMS_KEY_EARLY,               /* zset: rooms whose events may begin
+                                          before their id's time */
     NGX_ROOMS_KEY_PARTICIPANTS,        /* hash: id -> profile */
     NGX_ROOMS_KEY_LOCALS,              /* hash: local id -> id */
     NGX_ROOMS_KEY_SEEN,                /* hash: participant -> day */
@@ -290,6 +292,9 @@ void *ngx_rooms_owned(ngx_pool_t *pool, size_t size,
 rooms_str_t ngx_rooms_number(ngx_pool_t *pool, int64_t n);
 
 #define NGX_ROOMS_NEWS_LIST  "list"
+
+/* Digits of the tenant's field that changes with each backfill. */
+#define NGX_ROOMS_PAST  16
 
 /*
  * A JSON text in a pool, which grows as it is written.  The end returns it;

@@ -678,6 +678,24 @@ ids(void **state)
     id.len = rooms_id_make("room-", 1469918176385LL, zero, dst);
     assert_str(id, "room-01aryz6s410000000000000000");
 
+    /* and as a position */
+    assert_int_equal(rooms_id_position(id), 0);
+    id.len = rooms_id_make("room-", 1577836800000LL + 1000, full, dst);
+    assert_int_equal(rooms_id_position(id), 8000);
+    id.len = rooms_id_make("room-", 1795899840953LL, zero, dst);
+    assert_int_equal(rooms_id_position(id), (1795899840953LL
+                                             - 1577836800000LL) * 8);
+    id.len = rooms_id_make("room-", 0xffffffffffffLL, zero, dst);
+    assert_int_equal(rooms_id_position(id),
+                     (INT64_C(1) << 44) - (INT64_C(1) << 41));
+    assert_int_equal(rooms_position_at(0), 0);
+    assert_int_equal(rooms_id_position(bytes("room-0zzzzzzzzu")), 0);
+    assert_int_equal(rooms_id_position(bytes("room-0ZZZZZZZZZ")), 0);
+    assert_int_equal(rooms_id_position(bytes("room-0zzzzzzz")), 0);
+    assert_int_equal(rooms_id_position(bytes("ws-0zzzzzzzzzzzz")), 0);
+    assert_int_equal(rooms_id_position(bytes("rubbish")), 0);
+    assert_int_equal(rooms_id_position(ROOMS_NULL), 0);
+
     assert_true(rooms_id_valid(bytes("room-x"), "room-"));
     assert_true(rooms_id_valid(bytes("room-a_B-9"), "room-"));
     assert_false(rooms_id_valid(bytes("room-"), "room-"));
