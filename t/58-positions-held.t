@@ -84,11 +84,12 @@ sleep 31;
 redis('SET', key('position'), int((time - 1577836800) * 8000));
 cmp_ok(ahead(say_one()), '<', 5, 'and later it is not');
 
-rule(qr/:r:$room\b/, 'drip 1 2', 1);
+# an event_uuid has to be looked for, so the room is read before the commit
+rule(qr/^HGETALL .*:r:$room\b/, 'drip 1 2', 1);
 
 my $conn = RoomsTest::HTTP::http_begin(
     RoomsTest::HTTP::http_raw('POST', "/v1/rooms/$room/send", token('ann'),
-                              { content => {} }));
+                              { content => {}, event_uuid => 'held' }));
 
 ok(wait_for(5, sub { met() }), 'a message is sent');
 say_that($old, 'master,failover_in_progress');
