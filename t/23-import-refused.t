@@ -341,11 +341,23 @@ my $two = $body =~ s/--xXxXboundaryXxXx--\r\n$//r . $body;
  ['empty', ['', $type], qr/body|file/],
  ['a name', [form($valid, name => "a\nb")], qr/name/],
  ['dry_run', [form($valid, dry_run => 'maybe')], qr/dry_run/],
- ['a long field', [form($valid, name => 'x' x 5000)], qr/1 KiB/])
+ ['a long field', [form($valid, name => 'x' x 5000)], qr/"field":"name".*1 KiB/],
+ ['a field that is no UTF-8', [form($valid, name => "\xff")], qr/"field":"name".*UTF-8/],
+ ['NUL in a field', [form($valid, workspace_id => "a\0")], qr/"field":"workspace_id".*UTF-8/])
 
 
 
-=== TEST 14: a boundary of 10 KB, which NGINX refuses
+=== TEST 14: fields that are left empty count as absent
+--- request eval
+package main; our $valid;
+my ($body) = form($valid, name => '', workspace_id => '', dry_run => ''); "POST /v1/rooms/import?dry_run=true\n$body"
+--- more_headers eval
+::as('ina') . "\nContent-Type: " . (::form($::valid))[1]
+--- error_code: 200
+
+
+
+=== TEST 15: a boundary of 10 KB, which NGINX refuses
 --- request eval
 my ($body) = ::form($::valid); "POST /v1/rooms/import\n$body"
 --- more_headers eval
@@ -354,7 +366,7 @@ my ($body) = ::form($::valid); "POST /v1/rooms/import\n$body"
 
 
 
-=== TEST 15: nobody
+=== TEST 16: nobody
 --- request eval
 my ($body) = ::form($::valid); "POST /v1/rooms/import\n$body"
 --- more_headers eval: "Content-Type: " . (::form($::valid))[1]
@@ -362,7 +374,7 @@ my ($body) = ::form($::valid); "POST /v1/rooms/import\n$body"
 
 
 
-=== TEST 16: past the size of a body, which names the directive
+=== TEST 17: past the size of a body, which names the directive
 --- request eval
 my ($body) = ::form('x' x 34_000_000); "POST /v1/rooms/import\n$body"
 --- more_headers eval
@@ -374,7 +386,7 @@ error.details[0].problem ~ client_max_body_size
 
 
 
-=== TEST 17: each of them has left nothing
+=== TEST 18: each of them has left nothing
 --- calls
 ina GET /v1/rooms/archived -> 200
 --- store

@@ -150,7 +150,10 @@ ngx_rooms_import_start(ngx_rooms_req_t *rq)
 }
 
 
-/* "true" or "false", from the form or the query. */
+/*
+ * "true" or "false", from the form or the query; a field that is left empty
+ * counts as absent, like the others of the form.
+ */
 static ngx_int_t
 ngx_rooms_import_dry(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 {
@@ -159,7 +162,7 @@ ngx_rooms_import_dry(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
 
     value = im->form.fields[ROOMS_FORM_DRY_RUN];
 
-    if (value.data == NULL) {
+    if (value.len == 0) {
         rc = ngx_rooms_arg(rq, "dry_run", &value);
 
         if (rc == NGX_ERROR) {

@@ -20,8 +20,7 @@ ngx_rooms_import_refuse(ngx_rooms_req_t *rq, ngx_rooms_import_t *im)
     switch (im->failure) {
 
     case NGX_ROOMS_IMPORT_FORM_FAULT:
-        return ngx_rooms_invalid(rq, ngx_strstr(im->form.err, "\"file\"")
-                                     ? "file" : "body", im->form.err);
+        return ngx_rooms_invalid(rq, im->form.where, im->form.err);
 
     case NGX_ROOMS_IMPORT_INVALID:
         return ngx_rooms_import_refuse_bundle(rq, im,

@@ -222,8 +222,7 @@ static ngx_int_t
 ngx_rooms_upload_failed(ngx_rooms_req_t *rq, ngx_rooms_upload_t *u)
 {
     if (u->blob.failed == NULL) {
-        return ngx_rooms_invalid(rq, ngx_strstr(u->form.err, "\"file\"")
-                                     ? "file" : "body", u->form.err);
+        return ngx_rooms_invalid(rq, u->form.where, u->form.err);
     }
 
     ngx_log_error(NGX_LOG_CRIT, rq->r->connection->log, u->blob.err,

@@ -6,6 +6,8 @@
 #include "rooms_form.h"
 
 
+static int rooms_form_fail_at(rooms_form_t *f, const char *where,
+    const char *err);
 static int rooms_form_part(rooms_form_t *f);
 static int rooms_form_data(rooms_form_t *f);
 static int rooms_form_part_end(rooms_form_t *f);
@@ -17,7 +19,16 @@ static const char *rooms_form_names[] = { "workspace_id", "name", "dry_run" };
 static int
 rooms_form_fail(rooms_form_t *f, const char *err)
 {
+    return rooms_form_fail_at(f, "body", err);
+}
+
+
+static int
+rooms_form_fail_at(rooms_form_t *f, const char *where, const char *err)
+{
+    f->where = where;
     f->err = err;
+
     return -1;
 }
 
@@ -93,7 +104,8 @@ rooms_form_part(rooms_form_t *f)
 
     if (f->in_file) {
         if (f->files++) {
-            return rooms_form_fail(f, "there are two parts \"file\"");
+            return rooms_form_fail_at(f, "file",
+                                      "there are two parts \"file\"");
         }
 
         f->file_offset = f->mp.offset;
@@ -120,7 +132,8 @@ rooms_form_part(rooms_form_t *f)
         }
 
         if (f->fields[i].data) {
-            return rooms_form_fail(f, "a field occurs twice");
+            return rooms_form_fail_at(f, rooms_form_names[i],
+                                      "the field occurs twice");
         }
 
         f->field = i;
@@ -144,7 +157,8 @@ rooms_form_data(rooms_form_t *f)
     v = &f->fields[f->field];
 
     if (f->mp.data.len > ROOMS_FORM_VALUE_MAX - v->len) {
-        return rooms_form_fail(f, "a field is longer than 1 KiB");
+        return rooms_form_fail_at(f, rooms_form_names[f->field],
+                                  "the field is longer than 1 KiB");
     }
 
     memcpy(f->values[f->field] + v->len, f->mp.data.data, f->mp.data.len);
@@ -163,8 +177,8 @@ rooms_form_part_end(rooms_form_t *f)
         f->file_len = f->mp.length;
 
         return f->file_len || f->filename.data
-               ? 0 : rooms_form_fail(f, "no file was chosen for the part "
-                                        "\"file\"");
+               ? 0 : rooms_form_fail_at(f, "file", "no file was chosen for "
+                                                   "the part \"file\"");
     }
 
     if (f->field == -1) {
@@ -176,7 +190,8 @@ rooms_form_part_end(rooms_form_t *f)
     if (rooms_utf8_prefix(v->data, v->len) != v->len
         || memchr(v->data, '\0', v->len))
     {
-        return rooms_form_fail(f, "a field is not UTF-8 text");
+        return rooms_form_fail_at(f, rooms_form_names[f->field],
+                                  "the field is not UTF-8 text");
     }
 
     return 0;
@@ -194,5 +209,6 @@ rooms_form_finish(rooms_form_t *f)
         return rooms_form_fail(f, f->mp.err);
     }
 
-    return f->files ? 0 : rooms_form_fail(f, "there is no part \"file\"");
+    return f->files ? 0 : rooms_form_fail_at(f, "file",
+                                             "there is no part \"file\"");
 }

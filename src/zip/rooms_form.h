@@ -37,6 +37,7 @@ typedef struct {
     rooms_str_t          fields[ROOMS_FORM_FIELDS];   /* UTF-8, or NULL */
 
     const char          *err;         /* points into the form */
+    const char          *where;       /* "file", a field, or "body" */
 
     /* the rest is private */
 
