@@ -82,7 +82,7 @@ ngx_int_t
 ngx_rooms_pager_ask(ngx_rooms_pager_t *p, ngx_rooms_batch_t *b)
 {
     size_t       left;
-    rooms_str_t  command, from, to, count, argv[9], *a;
+    rooms_str_t  command, from, to, count, argv[10], *a;
 
     command = p->back ? ngx_rooms_s("ZREVRANGEBYSCORE")
                       : ngx_rooms_s("ZRANGEBYSCORE");
