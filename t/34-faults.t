@@ -134,6 +134,15 @@ for my $fault (@faults) {
     like(nginx_log(), qr/rooms: redis answered: \Q$text\E/, 'it is logged');
 }
 
+# a script that the store doesn't know even with its text
+rule(qr/^EVAL/, 'error NOSCRIPT No matching script.');
+is(call('POST', "/v1/rooms/$room/send", 'ann', { content => {} })->{status},
+   500, 'a script that is never known');
+is(met(), 2, 'its text is sent once');
+norule();
+is(call('POST', "/v1/rooms/$room/send", 'ann', { content => {} })->{status},
+   201, 'and then it works again');
+
 # a change that met an error is there as often as it was answered with 201
 unlike(nginx_log(), qr/\[(?:alert|crit|emerg)\]/, 'no alarm in the log');
 

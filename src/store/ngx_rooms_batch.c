@@ -20,6 +20,9 @@
 #define NGX_ROOMS_BATCH_POOL      8192   /* a room's replies fit */
 #define NGX_ROOMS_BATCH_SPARE       64
 
+/* how a call of a script by its hash begins, behind the count */
+#define NGX_ROOMS_EVALSHA  "$7\r\nEVALSHA\r\n$40\r\n"
+
 
 /* Of this worker.  Under AddressSanitizer nothing is used twice. */
 static ngx_pool_t  *ngx_rooms_batch_spare[NGX_ROOMS_BATCH_SPARE];
@@ -596,13 +599,20 @@ ngx_rooms_script_text(ngx_rooms_batch_t *b)
     cmd += i;
     text = &b->script->text;
 
+    last = cmd->data + cmd->len;
+    args = ngx_strlchr(cmd->data, last, LF) + 1;
+
+    if (ngx_strncmp(args, NGX_ROOMS_EVALSHA, sizeof(NGX_ROOMS_EVALSHA) - 1)
+        != 0)
+    {
+        /* it has the text already */
+        return NGX_DECLINED;
+    }
+
     p = ngx_pnalloc(b->pool, cmd->len + NGX_ROOMS_RESP_SIZE + text->len);
     if (p == NULL) {
         return NGX_ERROR;
     }
-
-    last = cmd->data + cmd->len;
-    args = ngx_strlchr(cmd->data, last, LF) + 1;
 
     /* the number of arguments stays */
 
@@ -610,8 +620,7 @@ ngx_rooms_script_text(ngx_rooms_batch_t *b)
     cmd->data = ngx_cpymem(p, cmd->data, i) - i;
     p += i;
 
-    args += sizeof("$7\r\nEVALSHA\r\n$40\r\n") - 1
-            + sizeof(b->script->hash);
+    args += sizeof(NGX_ROOMS_EVALSHA) - 1 + sizeof(b->script->hash);
 
     p = ngx_cpymem(p, "$4\r\nEVAL\r\n", sizeof("$4\r\nEVAL\r\n") - 1);
     p = ngx_rooms_resp_size(p, '$', text->len);
