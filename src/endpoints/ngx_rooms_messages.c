@@ -346,6 +346,7 @@ ngx_rooms_message_guards(ngx_rooms_req_t *rq)
                                      rq->view.room.id),
                        rq->principal.sub,
                        ngx_rooms_format_member(rq->pool, &rq->view.me, 0));
+
     room = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM, rq->view.room.id);
 
     ngx_rooms_commit_guard_field(&rq->commit, room, ngx_rooms_field_state,

@@ -151,8 +151,9 @@ ngx_rooms_room_remember(ngx_rooms_req_t *rq)
 
 
 /*
- * An answer is made of what the cache has read, of the server's name, and for
- * an administrator or not.
+ * What an answer depends on besides the cached replies: the location's
+ * settings, such as the server's name, and whether the caller is an
+ * administrator.
  */
 static uintptr_t
 ngx_rooms_room_form(ngx_rooms_req_t *rq)
@@ -161,7 +162,7 @@ ngx_rooms_room_form(ngx_rooms_req_t *rq)
 }
 
 
-/* A kept answer was permitted when it was made, of the same. */
+/* A kept answer was permitted when it was made of the same replies. */
 ngx_int_t
 ngx_rooms_room_permit_kept(ngx_rooms_req_t *rq)
 {
@@ -169,29 +170,36 @@ ngx_rooms_room_permit_kept(ngx_rooms_req_t *rq)
 }
 
 
-/* A kept answer begins with its ETag. */
+/* A kept answer begins with its ETag.  The cache's copy ends with this turn. */
+static ngx_int_t
+ngx_rooms_room_recall(ngx_rooms_req_t *rq)
+{
+    size_t       len;
+    rooms_str_t  kept;
+
+    kept = rq->kept;
+
+    rq->etag = ngx_rooms_dup(rq->pool, (rooms_str_t) { NGX_ROOMS_ROOM_ETAG,
+                                                       kept.data });
+    if (rq->etag.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    len = kept.len - NGX_ROOMS_ROOM_ETAG;
+    rooms_json_raw(ngx_rooms_out_piece(&rq->out, len),
+                   kept.data + NGX_ROOMS_ROOM_ETAG, len);
+
+    return NGX_OK;
+}
+
+
 ngx_int_t
 ngx_rooms_room_put_kept(ngx_rooms_req_t *rq)
 {
-    u_char       *p;
-    size_t        len;
-    ngx_chain_t  *cl;
-    rooms_str_t   kept;
+    rooms_str_t  kept;
 
     if (rq->kept.data) {
-        p = ngx_pnalloc(rq->pool, NGX_ROOMS_ROOM_ETAG);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(p, rq->kept.data, NGX_ROOMS_ROOM_ETAG);
-        rq->etag.data = p;
-        rq->etag.len = NGX_ROOMS_ROOM_ETAG;
-
-        len = rq->kept.len - NGX_ROOMS_ROOM_ETAG;
-        rooms_json_raw(ngx_rooms_out_piece(&rq->out, len),
-                       rq->kept.data + NGX_ROOMS_ROOM_ETAG, len);
-        return NGX_OK;
+        return ngx_rooms_room_recall(rq);
     }
 
     if (ngx_rooms_room_put(rq) != NGX_OK) {
@@ -200,26 +208,17 @@ ngx_rooms_room_put_kept(ngx_rooms_req_t *rq)
 
     /* a mute ends without a change in the store */
 
-    if (rq->cached == 0 || rq->out.failed || rq->view.own.muted_until > rq->now)
-    {
+    if (rq->cached == 0 || rq->view.own.muted_until > rq->now) {
         return NGX_OK;
     }
 
-    kept.len = NGX_ROOMS_ROOM_ETAG + rq->out.size;
-    kept.data = p = ngx_pnalloc(rq->pool, kept.len);
-    if (p == NULL) {
-        return NGX_ERROR;
+    kept = ngx_rooms_join(rq->pool, rq->etag, ngx_rooms_out_flat(&rq->out));
+
+    if (kept.len > NGX_ROOMS_ROOM_ETAG) {
+        ngx_rooms_cache_answer(rq->conf->store, &rq->keys,
+                               rq->param[NGX_ROOMS_P_ROOM], rq->principal.sub,
+                               rq->cached, ngx_rooms_room_form(rq), kept);
     }
-
-    p = ngx_cpymem(p, rq->etag.data, NGX_ROOMS_ROOM_ETAG);
-
-    for (cl = rq->out.first; cl; cl = cl->next) {
-        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
-    }
-
-    ngx_rooms_cache_answer(rq->conf->store, &rq->keys,
-                           rq->param[NGX_ROOMS_P_ROOM], rq->principal.sub,
-                           rq->cached, ngx_rooms_room_form(rq), kept);
 
     return NGX_OK;
 }

@@ -60,7 +60,7 @@ static size_t             ngx_rooms_roomlist_held;
 ngx_rooms_roomlist_t *
 ngx_rooms_roomlist_read(ngx_pool_t *pool, redisReply *ids)
 {
-    ngx_uint_t         i;
+    ngx_uint_t             i;
     ngx_rooms_roomlist_t  *list;
 
     list = ngx_pcalloc(pool, sizeof(ngx_rooms_roomlist_t));
@@ -216,7 +216,7 @@ ngx_rooms_roomlist_lookup(ngx_str_t *name)
 ngx_rooms_roomlist_t *
 ngx_rooms_roomlist_get(ngx_rooms_req_t *rq, ngx_pool_t *pool)
 {
-    ngx_str_t          name, tenant;
+    ngx_str_t              name, tenant;
     ngx_rooms_roomlist_t  *list;
 
     if (ngx_rooms_roomlist_held == 0) {

@@ -527,7 +527,8 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     }
 
     i = c->events.data ? 1 : c->takes;
-    ngx_rooms_commit_given(&given, ngx_rooms_commit_propose(i, c->least), c->time);
+    ngx_rooms_commit_given(&given, ngx_rooms_commit_propose(i, c->least),
+                           c->time);
 
     argv[0] = ngx_rooms_dup(b->pool, given.text[2]);
     argv[1] = i ? ngx_rooms_number(b->pool, i) : ngx_rooms_s("");

@@ -168,7 +168,7 @@ typedef enum {
                                           count */
     NGX_ROOMS_KEY_JOURNAL,             /* hash: media id -> sha256, while the
                                           room is imported */
-    NGX_ROOMS_KEY_NAMED,                /* zset: whom a snapshot has named;
+    NGX_ROOMS_KEY_NAMED,               /* zset: whom a snapshot has named;
                                           key "room:id of its first part" */
 
     NGX_ROOMS_KEY_MEDIA,               /* hash: media id -> metadata */
