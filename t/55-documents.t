@@ -3,15 +3,28 @@
 
 # docs/directives.md and docs/operations.md against the source: directives with
 # their levels, choices and defaults, variables, metrics, classes of requests.
+# All pages: links, NGINX's view of snippets, and examples, which run in order
+# and give the answers that are printed below them.
 
 use strict;
 use warnings;
+use utf8;
 
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use File::Temp ();
+use MIME::Base64 qw(encode_base64 encode_base64url);
 use Test::More;
 
 use lib 't/lib';
-use RoomsTest -no_redis;
-use RoomsTest::Process qw(slurp);
+use RoomsTest;
+use RoomsTest::Page qw(page page_answer page_run page_tables
+                       page_unset);
+use RoomsTest::Process qw(end_process find_program slurp start_process
+                          wait_for write_file);
+use RoomsTest::Table qw(table_rows);
+use RoomsTest::Token qw(hs256);
 
 my $module = slurp('src/ngx_rooms_module.c');
 my $conf = slurp('src/ngx_rooms_conf.c');
@@ -265,6 +278,377 @@ for my $limit (['JSON body', $request, 'NGX_ROOMS_BODY_MAX'],
                  rows($operations, 'what');
 
     is($said, eval $value, "the limit: $what");
+}
+
+
+# Keys of the store: a pattern of each against the page's first column
+
+{
+    my $source = slurp('src/store/ngx_rooms_store.c');
+    my $string = qr/ngx_(?:string\("([^"]*)"\)|null_string)/;
+    my @key = slurp('docs/data-model.md')
+              =~ /^\| (`[^|]+) \| (?:string|hash|zset|pub\/sub) \|/mg;
+    my %told = map { map { $_ => 0 } words($_) } @key;
+    my @untold;
+
+    while ($source =~ /\[NGX_ROOMS_KEY_\w+\] =\s+\{ $string, $string \}/g) {
+        my ($before, $after) = ($1, $2 // '');
+        my $id = $before =~ /:$/ ? '[^ ]+' : '';
+        my @found = grep { /^\Q$before\E$id\Q$after\E$/ } keys %told;
+
+        push @untold, "$before$after" if !@found && $before ne 'tenants';
+        $told{$_} = 1 for @found;
+    }
+
+    cmp_ok(scalar keys %told, '>', 60, 'keys of the store');
+    is_deeply(\@untold, [], 'the page has them');
+    is_deeply([grep { !$told{$_} } sort keys %told], [], 'and no others');
+}
+
+
+# Requests: each row of the table, by its path or by "…/" and what follows the
+# first name in it; SCIM describes itself
+
+{
+    my $page = slurp('docs/api.md');
+    my %told;
+
+    utf8::decode($page);
+
+    for my $cell ($page =~ /^\| (`[^|]+) \|/mg) {
+        for my $path (map { s/^[A-Z]+ //r =~ s/\{\w+\}/{}/gr } words($cell)) {
+            $told{"$_ $path"} = 1 for $cell =~ /\b([A-Z]{3,})\b/g;
+        }
+    }
+
+    my @rows = grep { !$_->{envelope} && $_->{path} =~ m{^/v1/} } table_rows();
+    my @untold = grep {
+        my ($method, $path) = ($_->{method}, $_->{path} =~ s/\{\w+\}/{}/gr);
+
+        !$told{"$method $path"}
+        && !$told{"$method " . $path =~ s{^.*?/\{\}/}{…/}r};
+    } @rows;
+
+    cmp_ok(scalar @rows, '>', 60, 'requests');
+    is_deeply([map { "$_->{method} $_->{path}" } @untold], [],
+              'docs/api.md has them');
+}
+
+
+# Pages: links and paths
+
+my $nginx = find_program($ENV{TEST_NGINX_BINARY} || 'nginx');
+my ($so) = grep { /ngx_rooms_module/ }
+           split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
+my $stream = stream_module();
+my @pages = map { page($_) } 'README.md', 'CONTRIBUTING.md',
+                             sort glob 'docs/*.md';
+my %page = map { $_->{name} => $_ } @pages;
+my %target = map { $_ => 1 } map { slurp($_) =~ /^([a-z-]+):(?!=)/mg }
+             qw(Makefile t/make/tests.mk);
+
+# names of files, too
+my $sources = join "\n", map { ($_, slurp($_)) }
+              glob('src/*.[ch] src/*/* conf/* pkg/*/* t/*/*.[chp]*');
+
+# Where a link of a page leads nowhere.
+sub broken {
+    my ($page) = @_;
+    my $dir = dirname($page->{name});
+
+    return grep {
+        my ($file, $anchor) = /^([^#]*)#?(.*)/;
+        my $name = $file eq '' ? $page->{name}
+                               : "$dir/$file" =~ s{^(?:\./|docs/\.\./)}{}r;
+
+        !-e $name || $anchor ne '' && $page{$name}
+                     && !$page{$name}{anchors}{$anchor};
+    } grep { !/^https?:/ } @{$page->{links}};
+}
+
+# Names in the text that are gone: files, things to make, the source's words.
+sub absent {
+    my ($page) = @_;
+    my @names = map { /\b((?:ngx_)?rooms_\w+|NGX_ROOMS_\w+|SW_[A-Z]\w+)\b/g }
+                words($page->{prose});
+
+    return (grep { !-e } $page->{prose} =~
+                m{`((?:src|t|conf|docs|pkg|web)/[\w./-]+)`}g),
+           (grep { $sources !~ /\b\Q$_\E/ } @names),
+           grep { !$target{$_} }
+           $page->{text} =~ /(?:^|`)(?:\w+=\S+ )*make ([a-z-]+)/mg;
+}
+
+# Commits that are named as examples; a copy without the history has none.
+SKIP: {
+    my $shallow = `git rev-parse --is-shallow-repository 2>/dev/null`;
+
+    skip 'not the whole history', 1 if $shallow ne "false\n";
+
+    is_deeply([grep { system("git cat-file -e $_ 2>/dev/null") }
+               map { $_->{text} =~ /`([0-9a-f]{7})`/g } @pages], [],
+              'commits');
+}
+
+# Whether a block is for a shell, or of a language that isn't known here, and
+# doesn't say so.
+sub unnamed {
+    my ($block) = @_;
+
+    return $block->{text} =~ /^(?:curl|jq|make|openssl|redis-cli|roomsctl) /m
+        if $block->{lang} eq '';
+    return $block->{lang} !~ /^(?:sh|nginx|js|json)$/;
+}
+
+for my $page (@pages) {
+    is_deeply([broken($page)], [], "$page->{name}: links");
+    is_deeply([absent($page)], [], '... and files that it names');
+    is_deeply([page_tables($page)], [], '... and its tables');
+    is_deeply([page_unset($page)], [], '... and its variables are set');
+    is_deeply([map { $_->{line} } grep { unnamed($_) } @{$page->{blocks}}],
+              [], '... and blocks of a shell say so');
+}
+
+
+# What the examples of this host are for: a folder instead of /etc, with the
+# files that snippets name, for whichever host they are
+
+my $dir = File::Temp->newdir('rooms-pages-XXXXXXXX', TMPDIR => 1);
+my $secret = 'a secret of thirty-two bytes, at least';
+my $scim = 'scim-token-of-this-suite';
+my @hosts = qw(a.example b.example chat.example.com rooms.example);
+
+make_path(map { "$dir/$_" } qw(bin etc/nginx run));
+chmod 0755, $dir;    # workers may run as another user
+write_file("$dir/etc/nginx/jwks.json",
+           qq({"keys":[{"kty":"oct","k":"@{[encode_base64url($secret)]}"}]}));
+write_file("$dir/etc/nginx/scim.tokens", "$scim\n");
+write_file("$dir/etc/nginx/" . s{.*/}{}r, slurp($_)) for glob 'conf/*.conf';
+system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+       . " -keyout $dir/key -out $dir/cert -days 2 -subj /CN=pages -addext "
+       . join(',', 'subjectAltName=DNS:pages', map { "DNS:$_" } @hosts)
+       . ' 2>/dev/null') == 0 or die "no certificate\n";
+
+# A file in the folder for one in /etc.
+sub here {
+    my ($path) = @_;
+    my $file = "$dir$path";
+
+    return "$dir/cert" if $path =~ /ca-certificates\.crt$/;
+
+    if (!-e $file) {
+        make_path(dirname($file));
+        write_file($file, $path =~ /pem$/ ? slurp("$dir/cert")
+                          : $path =~ m{nginx/rooms.*\.key$}
+                          ? encode_base64('k' x 32) : slurp("$dir/key"));
+        chmod 0600, $file;
+    }
+
+    return $file;
+}
+
+# A snippet as it is valid here.  "..." in a server is what it has besides.
+sub localized {
+    my ($text, $port) = @_;
+    my $rest = '';
+
+    $rest .= ' rooms_auth_jwks_file /etc/nginx/jwks.json;'
+        if $text !~ /rooms_auth_jwks_file/;
+    $rest .= ' ssl_certificate /etc/ssl/chat.pem;'
+             . ' ssl_certificate_key /etc/ssl/chat.key;' if $text =~ / ssl;/;
+
+    for ($text) {
+        s/^ +\.\.\.$/$rest/m;
+        s{load_module modules/ngx_rooms_module\.so}{load_module $so};
+        s{(?<![\w.])(/etc/(?:nginx|ssl)/[\w./-]+)}{here($1)}ge;
+        s{/(?:var/log/nginx|run)/}{$dir/}g;
+        s{include (?=\w)}{include $dir/etc/nginx/};
+        s{listen 443 }{listen 127.0.0.1:$port }g;
+        s{proxy_pass (?:https?://)?\K[a-z][\w.-]*\.(?:com|example)\b}
+         {127.0.0.1}g;
+    }
+
+    return $text;
+}
+
+# folders that NGINX would look for elsewhere
+my $places = join '', "access_log $dir/access.log;\n",
+             map { "${_}_temp_path $dir/${_}_temp;\n" }
+             qw(client_body proxy fastcgi scgi uwsgi);
+
+# ... in what it belongs into; a server that isn't shown has what it needs.
+sub enclosed {
+    my ($text, $port) = @_;
+    my $load = $text =~ s/^(load_module .*\n)//m ? $1 : "load_module $so;\n";
+
+    $load .= "load_module $stream;\n" if $stream && $text =~ /^stream \{/m;
+    $text = "server {\n listen 127.0.0.1:$port;\n ...\n"
+            . ($text =~ /^rooms on;/m ? '' : " rooms on;\n") . "$text}\n"
+        if $text !~ /^(?:server|http|stream)[ ]\{
+                     |^(?:log_format|limit_req_zone|include)\s/mx;
+    $text = "http {\n$text}\n" if $text !~ /^(?:http|stream) \{/m;
+    $text =~ s/^http \{$/http {\n$places/m;
+
+    return "${load}pid $dir/nginx.pid;\nevents {}\n$text";
+}
+
+# What nginx -t has to say against a snippet.
+sub nginx_says {
+    my ($block) = @_;
+    my $port = free_port();
+
+    write_file("$dir/etc/nginx/nginx.conf",
+               localized(enclosed($block->{text}, $port), $port));
+
+    my $text = `$nginx -t -e stderr -c $dir/etc/nginx/nginx.conf 2>&1`;
+
+    return $text =~ s/^nginx: .* (?:syntax is ok|test is successful)\n//mgr;
+}
+
+# (since NGINX 1.25.1 it has a directive of its own for HTTP/2)
+is(nginx_says({ text => slurp('pkg/examples/rooms.conf') =~ s/ http2;/;/r }),
+   '', 'pkg/examples/rooms.conf');
+
+# Where NGINX has the module for streams, if it isn't a part of it.
+sub stream_module {
+    my $text = `$nginx -V 2>&1`;
+    my ($path) = $text =~ /--modules-path=(\S+)/;
+
+    return '' if $text =~ /--with-stream(?!=|_)/;
+    return $path && -e "$path/ngx_stream_module.so"
+           ? "$path/ngx_stream_module.so" : undef;
+}
+
+for my $page (@pages) {
+    for my $block (grep { $_->{lang} eq 'nginx' } @{$page->{blocks}}) {
+        SKIP: {
+            skip 'this NGINX has no stream module', 1
+                if $block->{text} =~ /^stream \{/m && !defined $stream;
+
+            is(nginx_says($block), '',
+               "$page->{name}:$block->{line}: nginx -t");
+        }
+    }
+}
+
+
+# Examples.  Addresses are those of the pages: curl connects to this suite's
+# servers instead.  One is "make run"; the hosts with names have the snippets
+# of their pages.
+
+my ($plain, $tls) = (free_port(), free_port());
+my ($path) = map { "$_/pkg/roomsctl:$dir/bin:$ENV{PATH}" } abs_path('.');
+
+write_file("$dir/bin/kcadm.sh", <<'END');
+#!/bin/sh
+cat <<JSON
+[{"id": "1f", "enabled": true, "username": "una", "firstName": "Una"},
+ {"id": "2f", "enabled": false, "username": "vic", "email": "v@b.example"}]
+JSON
+END
+chmod 0755, "$dir/bin/kcadm.sh";
+write_file("$dir/.curlrc", join '', map { "$_\n" }
+           "connect-to = 127.0.0.1:8080:127.0.0.1:$plain",
+           (map { "connect-to = $_:443:127.0.0.1:$tls" } @hosts),
+           "cacert = $dir/cert", 'max-time = 60', 'noproxy = *');
+
+# The server of a page, with a store of its own.
+sub server_of {
+    my ($name, $db, $host) = (@_, 'a.example');
+    my ($block) = grep { $_->{lang} eq 'nginx'
+                         && $_->{text} =~ /^server \{/ }
+                  @{$page{$name}{blocks}};
+    my $text = localized($block->{text} =~ s/a\.example/$host/gr, $tls);
+
+    $text =~ s/^ *rooms_redis .*\n//m;
+
+    return $text =~ s{rooms on;}{rooms on; rooms_federation_allow_private on;
+                      rooms_redis redis://$ENV{TEST_NGINX_REDIS}/$db;}r;
+}
+
+# with the suite's port in place of that of https
+write_file("$dir/etc/nginx/federation.conf",
+           slurp('conf/federation.conf')
+           =~ s{https://\$rooms_peer_address}{https://127.0.0.1:$tls}r
+           =~ s{/etc/ssl/certs/ca-certificates\.crt}{$dir/cert}r);
+
+# stopped, too, if this suite dies
+my $running;
+
+END {
+    local $?;
+
+    end_process($running, 'TERM', 10) if $running;
+}
+
+sub token { return hs256($secret, sub => $_[0], @_[1 .. $#_]) }
+
+# Blocks that don't run here, and who does run them.
+my %elsewhere = ('make run' => 'this suite does', 'make bench' => 'takes long',
+                 'make deb' => 'make deb-check', 'sudo ' => 'make deb-check',
+                 'make' => 't/39-make.t', 'NGINX_SRC=' => 'make matrix',
+                 't/make/compat' => 'make matrix');
+my ($not_here) = map { qr/^(?:$_)/ } join '|', map { quotemeta }
+                 sort { length $b <=> length $a } keys %elsewhere;
+
+sub runs {
+    my ($page, $between) = @_;
+
+    local @ENV{qw(CURL_HOME PATH)} = ("$dir", $path);
+
+    my $patience = int patience();
+    my ($status, @blocks) = page_run($page,
+        sub { $_[0]{text} =~ $not_here },
+        dir => "$dir/run", between => $between,
+        before => "sleep() { command sleep \$((\$1 * $patience)); }",
+        given => { SCIM => $scim, ANN => token('ann'), BOB => token('bob'),
+                   TOKEN => token('ann', name => 'Ann Lee'),
+                   map { $_ => token('root', roles => ['tenant_admin']) }
+                   qw(ADMIN ADMIN_A ADMIN_B) },
+        edit => sub { $_[0] =~ s{/etc/nginx/}{$dir/run/}gr });
+
+    for my $block (@blocks) {
+        is(page_answer($block), '', "$page->{name}:$block->{line}: runs");
+    }
+
+    is($status, 0, "$page->{name}: to its end")
+        or diag(map { $_->{err} // () } @blocks);
+}
+
+{
+    $running = do {
+        local @ENV{qw(PORT TMPDIR NGINX)} = ($plain, "$dir/run", $nginx);
+
+        start_process("$dir/run.log", 't/make/run', $so);
+    };
+
+    ok(wait_for(30, sub { slurp("$dir/run.log") =~ /^Ctrl-C stops it/m }),
+       'make run') or diag(slurp("$dir/run.log"));
+
+    run_nginx('', http => ''
+                  . server_of('docs/install.md', 0)
+                  . server_of('docs/people.md', 1)
+                  . server_of('docs/federation.md', 2, 'a.example')
+                  . server_of('docs/federation.md', 3, 'b.example'));
+
+    local $ENV{ROOMS_REDIS} = 'redis+unix://'
+                              . (glob "$dir/run/rooms-run.*/redis.sock")[0];
+
+    # what is on its way to the other server has a moment
+    my $arrived = <<"END";
+cli() { redis-cli -p $ENV{TEST_NGINX_REDIS_PORT} -n "\$@"; }
+for n in 2 3; do
+  for i in \$(seq 200); do
+    [ "\$(cli \$n ZCARD 'sw:{acme}:outboxes')" != 0 ] || break
+    command sleep 0.1
+  done
+done
+END
+
+    runs($_, $_->{name} eq 'docs/federation.md' ? $arrived : '') for @pages;
+    end_process($running, 'TERM', 10);
+    $running = undef;
+    ok(!glob("$dir/run/rooms-run.*"), 'make run leaves nothing');
 }
 
 done_testing();
