@@ -480,6 +480,8 @@ ann@seats POST /v1/rooms/{{last_seat}}/rejoin -> 200
 ann POST /v1/rooms {"room_type":"incognito","topic":"SECRET-TEXT, too"} -> 201 x2
     > Idempotency-Key: key-dark
     save dark_of_creator: json data.id
+--- store
+HLEN sw:{acme}:r:{{dark_of_creator}}:answers = 1
 
 
 
@@ -498,6 +500,7 @@ ann POST /v1/rooms/{{dark_of_creator}}/leave -> 200
 ZCARD sw:{acme}:r:{{dark_of_creator}}:events = 1
 ZRANGE sw:{acme}:r:{{dark_of_creator}}:events 0 -1 ~ ^\w+ state 
 ZRANGE sw:{acme}:r:{{dark_of_creator}}:events 0 -1 ~ "state":"closed"
+EXISTS sw:{acme}:r:{{dark_of_creator}}:answers = 0
 EVAL "{{count_secrets}}" 0 = 0
 
 
@@ -538,6 +541,7 @@ ann POST /v1/rooms/{{dark_with_guest}}/leave -> 200
 ZCARD sw:{acme}:r:{{dark_with_guest}}:events = 1
 ZRANGE sw:{acme}:r:{{dark_with_guest}}:events 0 -1 ~ ^\w+ state 
 ZRANGE sw:{acme}:r:{{dark_with_guest}}:events 0 -1 ~ "state":"closed"
+EXISTS sw:{acme}:r:{{dark_with_guest}}:answers = 0
 EVAL "{{count_secrets}}" 0 = 0
 
 

@@ -78,7 +78,7 @@ my @kinds = (
 );
 
 my $claim = qr/^SET \S+:idem:\S+ p /;
-my $commit = qr/^EVAL.* (?:d [0-9a-f]{32} 20[01] |e [0-9a-f]{32} [0-9a-f]{29} )/s;
+my $commit = qr/^EVAL.* (?:d \S{22} \d+ \d+ |e \S{22} [0-9a-f]{29} )/s;
 my $resolve = qr/^EVAL -- resolve/;
 
 sub idem_keys { return @{redis('KEYS', key('idem:*'))} }

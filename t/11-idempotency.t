@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 
+use MIME::Base64 ();
 use Test::More ();
 
 use lib 't/lib';
@@ -33,28 +34,44 @@ sub same_as_first {
     };
 }
 
-# The only record of a key, or the one that holds a text.
+# Where the answer to one of ann's requests is recorded.
 sub record {
-    my ($text) = @_;
-    my @keys = grep { index(RoomsTest::redis('GET', $_), $text) >= 0 }
-                    @{RoomsTest::redis('KEYS', 'sw:{acme}:idem:*')};
+    my ($name) = @_;
+    my $hash = `printf 'ann\\0%s' '$name' | b2sum -l 128`;
+    my $id = MIME::Base64::encode_base64url(pack 'H32', $hash);
 
-    die "records of $text: @keys\n" if @keys != 1;
-
-    return $keys[0];
+    return "sw:{acme}:idem:$id";
 }
 
 # As another worker leaves it while the first request is under way.
 sub in_flight {
-    my ($text) = @_;
-    my $key = record($text);
-    my $record = RoomsTest::redis('GET', $key);
-    my ($hash) = $record =~ /^(?:d (?=\S+ 201 )|e )([0-9a-f]{32}) /
-        or die "record: $record\n";
+    my ($name) = @_;
+    my $key = record($name);
+    my $record = RoomsTest::redis('GET', $key) // die "no record: $key\n";
+    my ($hash) = $record =~ /^[de] (\S{22}) / or die "record: $record\n";
 
     save(record_key => $key, record => $record,
          claim => "p $hash 0123456789abcdef");
     RoomsTest::redis('SET', $key, saved('claim'), 'EX', 60);
+}
+
+# Damages the records of five rooms: cut off, another length, a length that
+# nobody has room for, bytes that are no packed answer, and none.
+sub damage {
+    my %how = (short => sub { substr $_[0], 0, -1 },
+               other => sub { $_[0] =~ s/^(d \S+ \d+ )(\d+)/$1 . ($2 + 1)/er },
+               long => sub { $_[0] =~ s/^(d \S+ \d+ )\d+/${1}999999999999/r },
+               bytes => sub { $_[0] =~ s/^(d \S+ \d+ \d+ ).*/$1 . "x" x 90/ser },
+               empty => sub { substr $_[0], 0, 24 });
+
+    for my $name (keys %how) {
+        my $key = record("bad-$name");
+        my $is = RoomsTest::redis('GET', $key);
+        my $bad = $how{$name}->($is);
+
+        die "$name: $is\n" if $bad eq $is;
+        RoomsTest::redis('SET', $key, $bad);
+    }
 }
 
 # How long the store keeps what it remembers.
@@ -233,7 +250,7 @@ ann POST /v1/workspaces {"name":"Idem"} -> 201
 
 === TEST 10: while the first one is under way, the same waits, another is refused
 --- init
-main::in_flight(main::saved('new_workspace'));
+main::in_flight('workspace');
 --- calls
 ann POST /v1/workspaces {"name":"Idem"} -> 409 SW_CONFLICT
     > Idempotency-Key: workspace
@@ -276,7 +293,7 @@ ann POST /v1/workspaces {"name":"Idem"} -> 201
 
 === TEST 14: a room that is being made
 --- init
-main::in_flight(main::saved('new_room'));
+main::in_flight('room');
 --- calls
 ann POST /v1/rooms {"room_type":"group","name":"Idem"} -> 409 SW_CONFLICT
     > Idempotency-Key: room
@@ -300,7 +317,7 @@ ann POST /v1/rooms {"room_type":"group","name":"Idem"} -> 201
 === TEST 16: a message that is being sent
 --- init
 RoomsTest::redis('DEL', main::saved('record_key'));
-main::in_flight(substr main::saved('new_message'), 4);
+main::in_flight('message');
 --- calls
 ann POST /v1/rooms {"room_type":"group","name":"Idem"} -> 201
     > Idempotency-Key: room
@@ -499,7 +516,7 @@ GET /v1/workspaces
 --- more_headers eval
 main::as('ann')
 --- response_body_filters eval
-sub { length(RoomsTest::redis('GET', main::record(substr main::saved('unlikely'), 4))) < 140 ? 'small' : 'large' }
+sub { length(RoomsTest::redis('GET', main::record('unlikely'))) < 140 ? 'small' : 'large' }
 --- response_body chomp
 small
 
@@ -595,3 +612,102 @@ main::as('ann')
 \&main::commits_for_ever
 --- response_body chomp
 0
+
+
+=== TEST 39: an answer that is kept is small, and has the request's words nowhere
+--- init
+RoomsTest::redis('SET', 'sw:{acme}:position', 9_000_000_000_000);
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"Conference","topic":"Wilhelmina and the others in a long row of words"} -> 201
+    > Idempotency-Key: packed
+    save packed: json data
+    save packed_id: json data.id
+    save packed_position: json data.last_event_position
+    ~ "last_event_position":90000000000
+
+
+
+=== TEST 40: ... in what is kept for it
+--- request
+GET /v1/workspaces
+--- more_headers eval
+main::as('ann')
+--- response_body_filters eval
+sub {
+    my $kept = RoomsTest::redis('GET', main::record('packed'));
+    return length($kept) < 220 && $kept !~ /Conf|Wilh|words|created/ ? 'small' : "$kept";
+}
+--- response_body chomp
+small
+
+
+
+=== TEST 41: with the position that the commit got, which isn't the one proposed
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"Conference","topic":"Wilhelmina and the others in a long row of words"} -> 201
+    > Idempotency-Key: packed
+    < Idempotency-Replayed: true
+    data = {{packed}}
+ann GET /v1/rooms/{{packed_id}} -> 200
+    data.last_event_position = {{packed_position}}
+
+
+
+=== TEST 42: rooms whose records get damaged
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 201
+    > Idempotency-Key: bad-short
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 201
+    > Idempotency-Key: bad-other
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 201
+    > Idempotency-Key: bad-long
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 201
+    > Idempotency-Key: bad-bytes
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 201
+    > Idempotency-Key: bad-empty
+--- store
+GET sw:{acme}:position -> undamaged
+
+
+
+=== TEST 43: a record that can't be read is an error, and the log says so
+--- init
+main::damage();
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 500 SW_INTERNAL
+    > Idempotency-Key: bad-short
+--- error_log
+the store holds an unreadable answer
+
+
+
+=== TEST 44: ... whatever is wrong with it, and nothing is made again
+--- calls
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 500 SW_INTERNAL
+    > Idempotency-Key: bad-short
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 500 SW_INTERNAL
+    > Idempotency-Key: bad-other
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 500 SW_INTERNAL
+    > Idempotency-Key: bad-long
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 500 SW_INTERNAL
+    > Idempotency-Key: bad-bytes
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 500 SW_INTERNAL
+    > Idempotency-Key: bad-empty
+--- store
+GET sw:{acme}:position = {{undamaged}}
+
+
+
+=== TEST 45: a long one, of a request that is longer than what the answer is packed with
+--- request eval
+[("POST /v1/rooms\n" . '{"room_type":"group","name":"Long","topic":"' . '\ud83d\ude00a' x 500 . '"}') x 2]
+--- more_headers eval
+[(main::as('ann') . "\nIdempotency-Key: long") x 2]
+--- error_code eval
+[201, 201]
+--- response_headers eval
+['! Idempotency-Replayed', 'Idempotency-Replayed: true']
+--- response_body_filters eval
+main::same_as_first('long')
+--- response_body eval
+['the same', 'the same']

@@ -139,7 +139,13 @@ my @sent = many(24, map { ['POST', '/v1/rooms/' . ($_ % 5 ? $group : $dm)
 
 is(scalar(grep { $_->{status} != 201 } @sent), 0, "$messages are sent");
 cmp_ok(scalar(my @keys = found(qr/Quaxelbrod|[Zz]auberfrau|[Ww]ilhelmina/)),
-       '>', 10, 'and found in many keys');
+       '>', 6, 'and found in many keys');
+
+# answers that are kept are packed; these show what u1 has uploaded, and a name
+my @kept = map { key("idem:$_") } @{redis('ZRANGE', key('p:u1:answers'), 0, -1)};
+
+is(scalar(@kept), 3, 'answers are kept');
+is(redis('EXISTS', @kept), 3, '... each in its place');
 
 is(erasure('u1')->{state}, 'none', 'no erasure yet');
 expect('409 SW_PARTICIPANT_ACTIVE', 'POST',
@@ -207,6 +213,11 @@ for my $what (qw(Quaxelbrod [Zz]auberfrau [Ww]ilhelmina)) {
     is_deeply(\@in, [], "$what is nowhere in the store")
         or diag(map { "$_: " . substr($all{$_}, 0, 200) . "\n" } @in);
 }
+
+is(redis('EXISTS', @kept, key('p:u1:answers')), 0, 'no answer is kept');
+unlike(call('POST', '/v1/rooms/dm', 'bob', { participant_id => 'u1' },
+            'Idempotency-Key' => 'dm')->{body},
+       qr/zauberfrau|wilhelmina/i, '... that a replay could show');
 
 # what others have stays
 is_deeply([map { $_->{content}{body} } grep { $_->{id} eq $theirs } @events],

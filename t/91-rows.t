@@ -322,7 +322,7 @@ for my $row (@creates) {
        '... another body is refused');
 
     my $kept = redis('GET', $record);
-    my ($hash) = $kept =~ /^(?:d|e) ([0-9a-f]{32}) / or die $kept;
+    my ($hash) = $kept =~ /^[de] (\S{22}) / or die $kept;
 
     redis('SET', $record, "p $hash 0123456789abcdef", 'EX', 60);
 

@@ -9,12 +9,16 @@
  * record of it exist together or not at all.
  *
  * The key's value is "p HASH NONCE" while the first request is in flight, and
- * then "d HASH STATUS LOCATION\nBODY".  A claim expires after five seconds
+ * then "d HASH POSITION LENGTH PACKED".  A claim expires after five seconds
  * and is renewed while its request runs; so the claim of a crashed worker
  * soon goes away.  The commit guards the claim, so a request that has
  * released or lost its claim can't commit.  HASH is of the request, so that
  * the same key on another request is noticed: of its JSON, or of the digest
  * of an upload, which is read before the key is claimed.
+ *
+ * What is packed (rooms_pack.h) is "STATUS LOCATION\nBODY", of LENGTH bytes.
+ * The commit's position isn't in it, only the marks of where it belongs: the
+ * script can replace what is outside of it.
  *
  * A row that decides at once on what the worker remembers doesn't claim its
  * key: the commit guards that the key is free, and sets it to the answer.  If
@@ -29,6 +33,7 @@
  */
 
 #include "ngx_rooms_request.h"
+#include "rooms_pack.h"
 #include <sodium.h>
 
 
@@ -42,14 +47,18 @@ static void ngx_rooms_claim_renew(ngx_event_t *ev);
 static void ngx_rooms_claim_post(ngx_rooms_req_t *rq, ngx_uint_t renews);
 
 
+static rooms_packer_t  ngx_rooms_claim_packer;
+
+
 static rooms_str_t
 ngx_rooms_idem_hash(ngx_rooms_req_t *rq, rooms_str_t a, rooms_str_t b)
 {
-    u_char                    digest[16], *p;
+    u_char                    digest[16];
+    ngx_str_t                 in, out;
     crypto_generichash_state  state;
 
-    p = ngx_pnalloc(rq->pool, 2 * sizeof(digest));
-    if (p == NULL) {
+    out.data = ngx_pnalloc(rq->pool, ngx_base64_encoded_length(sizeof(digest)));
+    if (out.data == NULL) {
         return ROOMS_NULL;
     }
 
@@ -59,9 +68,18 @@ ngx_rooms_idem_hash(ngx_rooms_req_t *rq, rooms_str_t a, rooms_str_t b)
     crypto_generichash_update(&state, b.data, b.len);
     crypto_generichash_final(&state, digest, sizeof(digest));
 
-    ngx_hex_dump(p, digest, sizeof(digest));
+    in = (ngx_str_t) { sizeof(digest), digest };
+    ngx_encode_base64url(&out, &in);
 
-    return (rooms_str_t) { 2 * sizeof(digest), p };
+    return rooms_from_ngx(out);
+}
+
+
+/* What the request asks for. */
+static rooms_str_t
+ngx_rooms_claim_asked(ngx_rooms_req_t *rq)
+{
+    return rq->digest.data ? rq->digest : rooms_from_ngx(rq->text);
 }
 
 
@@ -74,9 +92,7 @@ ngx_rooms_claim_make(ngx_rooms_req_t *rq, rooms_str_t name)
                          ngx_rooms_join(rq->pool, rq->param[NGX_ROOMS_P_ROOM],
                                         ngx_rooms_s("\n"), name,
                                         ngx_rooms_s("\n"),
-                                        rq->digest.data
-                                        ? rq->digest
-                                        : rooms_from_ngx(rq->text)));
+                                        ngx_rooms_claim_asked(rq)));
 
     rq->idem_id = ngx_rooms_idem_hash(rq, rq->principal.sub, name);
 
@@ -113,38 +129,146 @@ ngx_rooms_claim_send(ngx_rooms_req_t *rq)
 }
 
 
-/* Answers with the recorded answer. */
-static ngx_int_t
-ngx_rooms_claim_replay(ngx_rooms_req_t *rq, rooms_str_t value)
+/* What an answer is likely to repeat: who asks, and for what. */
+static rooms_str_t
+ngx_rooms_claim_hint(ngx_rooms_req_t *rq)
 {
-    u_char       *p, *last, *space, *line;
-    rooms_str_t   body;
+    rooms_str_t  asked;
 
-    p = (u_char *) value.data + 3 + rq->idem_hash.len;
-    last = (u_char *) value.data + value.len;
+    asked = ngx_rooms_claim_asked(rq);
+    asked.len = ngx_min(asked.len, ROOMS_PACK_HINT);
 
-    if (value.data[0] == 'e') {
-        rq->idem_kept = (rooms_str_t) { ngx_max(last - p, 0), p };
-        return rq->endpoint->recall ? rq->endpoint->recall(rq) : NGX_ERROR;
+    return ngx_rooms_join(rq->pool, rq->principal.sub, asked);
+}
+
+
+/* Replaces the marks of the position. */
+static ngx_int_t
+ngx_rooms_claim_fill(ngx_rooms_req_t *rq, rooms_str_t *answer,
+    int64_t position)
+{
+    size_t        i;
+    u_char       *start, *p;
+    ngx_uint_t    n;
+    rooms_str_t   a;
+
+    a = *answer;
+
+    for (n = 0, i = 0; i < a.len; i++) {
+        n += a.data[i] <= 2;
     }
 
-    space = p < last ? ngx_strlchr(p, last, ' ') : NULL;
-    line = space ? ngx_strlchr(space, last, '\n') : NULL;
+    start = ngx_pnalloc(rq->pool, a.len + n * NGX_INT64_LEN + 1);
+    if (start == NULL) {
+        return NGX_ERROR;
+    }
 
+    for (p = start, i = 0; i < a.len; i++) {
+
+        switch (a.data[i]) {
+
+        case 1:
+            p = ngx_sprintf(p, "%013xL", position);
+            break;
+
+        case 2:
+            p = ngx_sprintf(p, "%L", position);
+            break;
+
+        default:
+            *p++ = a.data[i];
+        }
+    }
+
+    *answer = (rooms_str_t) { p - start, start };
+
+    return NGX_OK;
+}
+
+
+/* Reads "STATUS LOCATION\nBODY".  Only a room's answer has a location. */
+static ngx_int_t
+ngx_rooms_claim_read(ngx_rooms_req_t *rq, rooms_str_t *text)
+{
+    u_char       *line;
+    int64_t       status;
+    rooms_str_t   head;
+
+    line = ngx_strlchr((u_char *) text->data,
+                       (u_char *) text->data + text->len, '\n');
     if (line == NULL) {
         return NGX_ERROR;
     }
 
-    rq->status = ngx_atoi(p, space - p);
-    rq->location = ROOMS_NULL;
+    head = (rooms_str_t) { line - text->data, text->data };
 
-    if (line > space + 1) {
-        rq->location = (rooms_str_t) { line - space - 1, space + 1 };
+    if (ngx_rooms_word_int(&head, 299, &status) != NGX_OK || status < 200
+        || (head.len && !rooms_id_valid(head, "room-")))
+    {
+        return NGX_ERROR;
     }
 
-    body = (rooms_str_t) { last - line - 1, line + 1 };
+    rq->status = status;
+    rq->location = head.len ? head : ROOMS_NULL;
 
-    return ngx_rooms_claim_again(rq, body);
+    text->len -= line + 1 - text->data;
+    text->data = line + 1;
+
+    return NGX_OK;
+}
+
+
+/* Unpacks the answer of "POSITION LENGTH PACKED". */
+static ngx_int_t
+ngx_rooms_claim_unpack(ngx_rooms_req_t *rq, rooms_str_t packed,
+    rooms_str_t *answer)
+{
+    u_char       *p;
+    int64_t       position, len;
+    rooms_str_t   hint;
+
+    if (ngx_rooms_word_int(&packed, INT64_MAX, &position) != NGX_OK
+        || ngx_rooms_word_int(&packed, ROOMS_PACK_MAX, &len) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    p = ngx_pnalloc(rq->pool, len + 1);
+    hint = ngx_rooms_claim_hint(rq);
+
+    if (p == NULL || hint.data == NULL
+        || !rooms_unpack(&ngx_rooms_claim_packer, packed, hint, p, len))
+    {
+        return NGX_ERROR;
+    }
+
+    *answer = (rooms_str_t) { len, p };
+
+    return ngx_rooms_claim_read(rq, answer) == NGX_OK
+           ? ngx_rooms_claim_fill(rq, answer, position) : NGX_ERROR;
+}
+
+
+/* Answers with the recorded answer. */
+static ngx_int_t
+ngx_rooms_claim_replay(ngx_rooms_req_t *rq, rooms_str_t value)
+{
+    rooms_str_t  kept, answer;
+
+    kept.len = value.len - ngx_min(value.len, 3 + rq->idem_hash.len);
+    kept.data = value.data + value.len - kept.len;
+
+    if (value.data[0] == 'e') {
+        rq->idem_kept = kept;
+        return rq->endpoint->recall ? rq->endpoint->recall(rq) : NGX_ERROR;
+    }
+
+    if (ngx_rooms_claim_unpack(rq, kept, &answer) != NGX_OK) {
+        ngx_rooms_unreadable(rq->r->connection->log, "answer", rq->idem_id);
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_claim_again(rq, answer);
 }
 
 
@@ -306,11 +430,43 @@ ngx_rooms_claim_index(ngx_rooms_req_t *rq, rooms_str_t participant)
 }
 
 
-/* Writes the answer in the form that is stored. */
+/* Packs the answer, which rq->idem_answer keeps as it is. */
 static ngx_int_t
-ngx_rooms_claim_show(ngx_rooms_req_t *rq, rooms_str_t *value)
+ngx_rooms_claim_pack(ngx_rooms_req_t *rq, rooms_str_t *text,
+    rooms_str_t *packed)
 {
-    u_char  status[NGX_INT_T_LEN];
+    u_char       *p, status[NGX_INT_T_LEN + 1];
+    rooms_str_t   hint;
+
+    *text = ngx_rooms_join(rq->pool,
+                           { ngx_sprintf(status, "%ui ", rq->status
+                                         ? rq->status : NGX_HTTP_OK)
+                             - status, status },
+                           rq->location, ngx_rooms_s("\n"), rq->idem_answer);
+    hint = ngx_rooms_claim_hint(rq);
+
+    p = ngx_pnalloc(rq->pool, rooms_pack_size(text->len));
+
+    if (p == NULL || text->data == NULL || hint.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    packed->data = p;
+    packed->len = rooms_pack(&ngx_rooms_claim_packer, *text, hint, p);
+
+    return packed->len ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * Writes the answer in the form that is stored.  `at`: the commit has a
+ * position, whose mark is in the first *marked bytes.
+ */
+static ngx_int_t
+ngx_rooms_claim_show(ngx_rooms_req_t *rq, ngx_uint_t at, rooms_str_t *value,
+    size_t *marked)
+{
+    rooms_str_t  text, packed;
 
     ngx_rooms_out_init(&rq->out, rq->pool);
 
@@ -320,14 +476,42 @@ ngx_rooms_claim_show(ngx_rooms_req_t *rq, rooms_str_t *value)
 
     rq->idem_answer = ngx_rooms_out_flat(&rq->out);
 
-    *value = ngx_rooms_join(rq->pool, ngx_rooms_s("d "), rq->idem_hash,
-                            ngx_rooms_s(" "),
-                            { ngx_sprintf(status, "%ui ", rq->status
-                                          ? rq->status : NGX_HTTP_OK)
-                              - status, status },
-                            rq->location, ngx_rooms_s("\n"), rq->idem_answer);
+    if (rq->idem_answer.data == NULL
+        || ngx_rooms_claim_pack(rq, &text, &packed) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
-    return rq->idem_answer.data ? NGX_OK : NGX_ERROR;
+    *value = ngx_rooms_join(rq->pool, ngx_rooms_s("d "), rq->idem_hash,
+                            at ? ngx_rooms_s(" " NGX_ROOMS_POS " ")
+                               : ngx_rooms_s(" 0 "),
+                            ngx_rooms_number(rq->pool, text.len),
+                            ngx_rooms_s(" "), packed);
+    *marked = value->len - packed.len;
+
+    return NGX_OK;
+}
+
+
+/* Writes what the row needs to make the answer again. */
+static ngx_int_t
+ngx_rooms_claim_keep(ngx_rooms_req_t *rq, ngx_uint_t at, rooms_str_t *value,
+    size_t *marked)
+{
+    rooms_str_t  kept;
+
+    kept = rq->endpoint->keep ? rq->endpoint->keep(rq) : ROOMS_NULL;
+
+    if (kept.data == NULL) {
+        return ngx_rooms_claim_show(rq, at, value, marked);
+    }
+
+    rq->idem_answer = ROOMS_NULL;
+    *value = ngx_rooms_join(rq->pool, ngx_rooms_s("e "), rq->idem_hash,
+                            ngx_rooms_s(" "), kept);
+    *marked = value->len;
+
+    return NGX_OK;
 }
 
 
@@ -338,8 +522,9 @@ ngx_rooms_claim_show(ngx_rooms_req_t *rq, rooms_str_t *value)
 ngx_int_t
 ngx_rooms_claim_record(ngx_rooms_req_t *rq)
 {
+    size_t               marked;
     ngx_uint_t           at;
-    rooms_str_t          value, kept, answers;
+    rooms_str_t          value, answers;
     ngx_rooms_commit_t  *c;
 
     c = &rq->commit;
@@ -349,18 +534,8 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
         rq->position = NGX_ROOMS_POSITION_LATER;
     }
 
-    kept = rq->endpoint->keep ? rq->endpoint->keep(rq) : ROOMS_NULL;
-
-    if (kept.data) {
-        rq->idem_answer = ROOMS_NULL;
-        value = ngx_rooms_join(rq->pool, ngx_rooms_s("e "), rq->idem_hash,
-                               ngx_rooms_s(" "), kept);
-
-    } else if (ngx_rooms_claim_show(rq, &value) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (value.data == NULL
+    if (ngx_rooms_claim_keep(rq, at, &value, &marked) != NGX_OK
+        || value.data == NULL
         || (!rq->committing && ngx_rooms_begin(rq) != NGX_OK))
     {
         return NGX_ERROR;
@@ -373,7 +548,7 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
 
     ngx_rooms_claim_index(rq, ROOMS_NULL);
 
-    if (kept.data == NULL) {
+    if (rq->idem_answer.data) {
         ngx_rooms_claim_index(rq, rq->principal.sub);
     }
 
@@ -383,32 +558,27 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
         ngx_rooms_claim_index(rq, rq->named);
     }
 
+    if (!at) {
+        marked = 0;
+    }
+
     if (rq->view.room.incognito) {
         /* one that is there, or that this commit creates */
 
         answers = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ANSWERS,
                                 rq->view.room.id);
 
-        if (at) {
-            ngx_rooms_commit_write_at(c, "HSET", answers, rq->idem_id, value);
-
-        } else {
-            ngx_rooms_commit_write(c, "HSET", answers, rq->idem_id, value);
-        }
+        ngx_rooms_commit_command(c, marked, ngx_rooms_s("HSET"), answers,
+                                 (rooms_str_t[]) { rq->idem_id, value }, 2);
 
         value = ngx_rooms_join(rq->pool, ngx_rooms_s("r "), rq->idem_hash,
                                ngx_rooms_s(" "), rq->view.room.id);
-        at = 0;
+        marked = 0;
     }
 
-    if (at) {
-        ngx_rooms_commit_write_at(c, "SET", rq->idem_key, value,
-                                  ngx_rooms_s("EX"), ngx_rooms_s("86400"));
-
-    } else {
-        ngx_rooms_commit_write(c, "SET", rq->idem_key, value,
-                               ngx_rooms_s("EX"), ngx_rooms_s("86400"));
-    }
+    ngx_rooms_commit_command(c, marked, ngx_rooms_s("SET"), rq->idem_key,
+                             (rooms_str_t[]) { value, ngx_rooms_s("EX"),
+                                               ngx_rooms_s("86400") }, 3);
 
     return NGX_OK;
 }
@@ -418,46 +588,18 @@ ngx_rooms_claim_record(ngx_rooms_req_t *rq)
 ngx_int_t
 ngx_rooms_claim_answer(ngx_rooms_req_t *rq)
 {
-    size_t        i;
-    u_char       *start, *p;
-    ngx_uint_t    n;
-    rooms_str_t   a;
-
-    a = rq->idem_answer;
     ngx_rooms_claim_end(rq);
 
-    if (a.data == NULL) {
+    if (rq->idem_answer.data == NULL) {
         return rq->endpoint->show(rq);
     }
 
-    for (n = 0, i = 0; i < a.len; i++) {
-        n += a.data[i] <= 2;
-    }
-
-    start = ngx_pnalloc(rq->pool, a.len + n * NGX_INT64_LEN + 1);
-    if (start == NULL) {
+    if (ngx_rooms_claim_fill(rq, &rq->idem_answer, rq->position) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    for (p = start, i = 0; i < a.len; i++) {
-
-        switch (a.data[i]) {
-
-        case 1:
-            p = ngx_sprintf(p, "%013xL", rq->position);
-            break;
-
-        case 2:
-            p = ngx_sprintf(p, "%L", rq->position);
-            break;
-
-        default:
-            *p++ = a.data[i];
-        }
-    }
-
     ngx_rooms_out_init(&rq->out, rq->pool);
-    ngx_rooms_out_ref(&rq->out, (rooms_str_t) { p - start, start });
+    ngx_rooms_out_ref(&rq->out, rq->idem_answer);
 
     return NGX_OK;
 }

@@ -322,7 +322,7 @@ ngx_rooms_apply_publish(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         argv[n++] = (rooms_str_t) { next - p, p };
     }
 
-    ngx_rooms_commit_command(c, 1, ngx_rooms_s("ZADD"),
+    ngx_rooms_commit_command(c, NGX_MAX_SIZE_T_VALUE, ngx_rooms_s("ZADD"),
                              ngx_rooms_key(keys, NGX_ROOMS_KEY_ACTIVE,
                                            ROOMS_NULL),
                              argv, n);

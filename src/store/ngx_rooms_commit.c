@@ -449,7 +449,7 @@ ngx_rooms_commit_mark(ngx_rooms_commit_t *c, ngx_uint_t write, ngx_uint_t arg,
 
 
 static void
-ngx_rooms_commit_append(ngx_rooms_commit_t *c, ngx_uint_t at,
+ngx_rooms_commit_append(ngx_rooms_commit_t *c, size_t marked,
     ngx_rooms_write_t *w, const rooms_str_t *argv, ngx_uint_t argc)
 {
     ngx_uint_t    i, write;
@@ -480,9 +480,9 @@ ngx_rooms_commit_append(ngx_rooms_commit_t *c, ngx_uint_t at,
             return;
         }
 
-        if (at) {
-            ngx_rooms_commit_mark(c, write, w->argc, argv[i]);
-        }
+        ngx_rooms_commit_mark(c, write, w->argc,
+                              (rooms_str_t) { ngx_min(argv[i].len, marked),
+                                              argv[i].data });
 
         w->argv[w->argc++] = argv[i];
     }
@@ -490,7 +490,7 @@ ngx_rooms_commit_append(ngx_rooms_commit_t *c, ngx_uint_t at,
 
 
 void
-ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
+ngx_rooms_commit_command(ngx_rooms_commit_t *c, size_t marked,
     rooms_str_t command, rooms_str_t key, const rooms_str_t *argv,
     ngx_uint_t argc)
 {
@@ -514,7 +514,7 @@ ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
         return;
     }
 
-    ngx_rooms_commit_append(c, at, w, argv, argc);
+    ngx_rooms_commit_append(c, marked, w, argv, argc);
 }
 
 

@@ -152,8 +152,11 @@ ngx_rooms_quota_e ngx_rooms_commit_exceeds(const ngx_rooms_commit_t *c,
 /* The quota's name in the tenant's hash and in roomsctl. */
 const char *ngx_rooms_quota_name(ngx_rooms_quota_e quota);
 
-/* A write: a Redis command on one key, with its other arguments. */
-void ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
+/*
+ * A write: a Redis command on one key, with its other arguments.  Marks are in
+ * the first `marked` bytes of each.
+ */
+void ngx_rooms_commit_command(ngx_rooms_commit_t *c, size_t marked,
     rooms_str_t command, rooms_str_t key, const rooms_str_t *argv,
     ngx_uint_t argc);
 
@@ -163,7 +166,8 @@ void ngx_rooms_commit_command(ngx_rooms_commit_t *c, ngx_uint_t at,
                              sizeof((rooms_str_t[]) { __VA_ARGS__ })          \
                              / sizeof(rooms_str_t))
 #define ngx_rooms_commit_write_at(c, command, key, ...)                       \
-    ngx_rooms_commit_command(c, 1, ngx_rooms_s(command), key,                 \
+    ngx_rooms_commit_command(c, NGX_MAX_SIZE_T_VALUE, ngx_rooms_s(command),   \
+                             key,                                             \
                              (rooms_str_t[]) { __VA_ARGS__ },                 \
                              sizeof((rooms_str_t[]) { __VA_ARGS__ })          \
                              / sizeof(rooms_str_t))
