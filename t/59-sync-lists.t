@@ -161,4 +161,30 @@ is_deeply([sees('ann', $here)], \@said, 'a room that a program has added');
     is((page('ann', now_at(), 20))[0], 0, 'but none of another tenant');
 }
 
+# Those who have waited for news of their rooms have more of it: what the
+# worker needs to find them.  Rooms that several are in take less.
+
+for my $it (['apart', 0, 1], ['together', 1, 0]) {
+    my ($name, $same, $read) = @$it;
+    my $m = 5_000;
+
+    tenant($name);
+
+    for my $n (1 .. 6) {
+        known("w$n");
+        make(group => "w$n", name => 'Own');
+
+        for (my $i = 0; $i < $m; $i += 1000) {
+            redis('ZADD', key("p:w$n:rooms"),
+                  map { (0, sprintf 'room-%010d%016d', $same ? 0 : $n, $i + $_)
+                  } 0 .. 999);
+        }
+
+        page("w$n", now_at(), 20);
+    }
+
+    is((page('w1', now_at(), 20))[0], $read,
+       "who waits in rooms of their own: $name");
+}
+
 done_testing();

@@ -70,7 +70,7 @@ static ngx_int_t ngx_rooms_reader_ask_rooms(ngx_rooms_req_t *rq,
 static ngx_int_t ngx_rooms_reader_ask_news(ngx_rooms_req_t *rq,
     ngx_rooms_reader_t *s);
 static ngx_uint_t ngx_rooms_reader_keeps(ngx_rooms_look_t *look);
-static void ngx_rooms_reader_keep(ngx_rooms_req_t *rq, ngx_rooms_look_t *look,
+static void ngx_rooms_reader_keep(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
     redisReply *reply);
 static ngx_int_t ngx_rooms_reader_draw(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_reader_news(ngx_rooms_req_t *rq,
@@ -370,18 +370,36 @@ ngx_rooms_reader_epoch(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
 static ngx_int_t
 ngx_rooms_reader_listen(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
-    ngx_rooms_keys_t  keys;
+    ngx_rooms_keys_t       keys;
+    ngx_rooms_interest_t  *in;
+    ngx_rooms_roomlist_t  *list;
 
     if (!s->waits || ngx_exiting) {
+        return NGX_OK;
+    }
+
+    list = s->look->list;
+    in = ngx_rooms_roomlist_interest(list);
+
+    if (in) {
+        ngx_rooms_listen(&s->listener, in, s->look->last);
         return NGX_OK;
     }
 
     keys = rq->keys;
     keys.pool = rq->batch->pool;
 
-    return ngx_rooms_listen(rq->conf->store->pubsub, &s->listener, &keys,
-                            rq->principal.sub, s->look->list->ids,
-                            s->look->list->n, s->look->last);
+    in = ngx_rooms_interest_create(rq->conf->store->pubsub, &keys,
+                                   rq->principal.sub, list->ids, list->n);
+    if (in == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_rooms_listen(&s->listener, in, s->look->last);
+    ngx_rooms_roomlist_keep(list, in);
+    ngx_rooms_interest_release(in);
+
+    return NGX_OK;
 }
 
 
@@ -557,7 +575,7 @@ ngx_rooms_reader_rooms(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     }
 
     if (ngx_rooms_reader_keeps(look)) {
-        ngx_rooms_reader_keep(rq, look, ngx_rooms_reply(rq, 1));
+        ngx_rooms_reader_keep(rq, s, ngx_rooms_reply(rq, 1));
     }
 
     return ngx_rooms_page_begin(rq, s);
@@ -578,16 +596,25 @@ ngx_rooms_reader_keeps(ngx_rooms_look_t *look)
  * beyond the counter has changed the list, it is of this version.
  */
 static void
-ngx_rooms_reader_keep(ngx_rooms_req_t *rq, ngx_rooms_look_t *look,
+ngx_rooms_reader_keep(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
     redisReply *reply)
 {
-    int64_t  version;
+    int64_t            version;
+    ngx_rooms_look_t  *look;
 
+    look = s->look;
     version = ngx_rooms_reply_int(reply, 0);
 
-    if (version > 0 && version <= look->last) {
-        look->list = ngx_rooms_roomlist_put(rq, rq->batch->pool, look->list,
-                                            version);
+    if (version <= 0 || version > look->last) {
+        return;
+    }
+
+    look->list = ngx_rooms_roomlist_put(rq, rq->batch->pool, look->list,
+                                        version);
+
+    if (s->listener.interest) {
+        /* it began to listen in this look, to the rooms of this list */
+        ngx_rooms_roomlist_keep(look->list, s->listener.interest);
     }
 }
 
@@ -644,7 +671,7 @@ ngx_rooms_reader_news(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     look->news = ngx_rooms_reply(rq, 1);
 
     if (ngx_rooms_reader_keeps(look)) {
-        ngx_rooms_reader_keep(rq, look, ngx_rooms_reply(rq, 2));
+        ngx_rooms_reader_keep(rq, s, ngx_rooms_reply(rq, 2));
     }
 
     /* then each room is asked for its own news */
@@ -749,7 +776,7 @@ ngx_rooms_reader_woken(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 
     l = &s->listener;
 
-    if (!s->waits || s->late || ngx_exiting || l->channel == NULL
+    if (!s->waits || s->late || ngx_exiting || l->interest == NULL
         || (!s->stream && (ngx_msec_int_t) (s->until - ngx_current_msec) <= 0))
     {
         return NGX_OK;
@@ -884,12 +911,14 @@ int64_t
 ngx_rooms_reader_reached(ngx_rooms_reader_t *s)
 {
     ngx_rooms_listener_t  *l;
+    ngx_rooms_channel_t   *ch;
 
     l = &s->listener;
 
-    if (s->waiting && !l->queued && l->channel->head > s->from) {
+    if (s->waiting && !l->queued) {
         /* sweeps have found everything up to there, and none of it is ours */
-        s->from = l->channel->head;
+        ch = l->interest->channel;
+        s->from = ngx_max(s->from, ch->head);
     }
 
     return s->from;

@@ -30,8 +30,13 @@
  * kept free for their history.  A reader that goes on from a position below
  * `base` begins again.
  *
- * Kept lists take a bounded part of the worker's memory, and each tenant half
- * of it at most.  The ones not used for the longest time go first.
+ * A kept list keeps the interest of those who have waited with it, whose rooms
+ * are the list's, and which doesn't change either.  When the list is dropped,
+ * those who wait keep the interest until they look again.
+ *
+ * Kept lists take a bounded part of the worker's memory, with their interests,
+ * and each tenant half of it at most.  The ones not used for the longest time
+ * go first.
  */
 
 #include "ngx_rooms_roomlist.h"
@@ -176,6 +181,19 @@ ngx_rooms_roomlist_hold(ngx_rooms_roomlist_t *list, ngx_pool_t *pool)
 }
 
 
+/* The interest isn't kept any more. */
+static void
+ngx_rooms_roomlist_forget(ngx_rooms_roomlist_t *list)
+{
+    list->size -= list->linked;
+    list->tenant->held -= list->linked;
+    ngx_rooms_roomlist_held -= list->linked;
+
+    ngx_rooms_interest_release(list->interest);
+    list->interest = NULL;
+}
+
+
 void
 ngx_rooms_roomlist_drop(ngx_rooms_roomlist_t *list)
 {
@@ -185,6 +203,10 @@ ngx_rooms_roomlist_drop(ngx_rooms_roomlist_t *list)
 
     if (tenant == NULL) {
         return;
+    }
+
+    if (list->interest) {
+        ngx_rooms_roomlist_forget(list);
     }
 
     list->tenant = NULL;
@@ -297,6 +319,43 @@ ngx_rooms_roomlist_shrink(ngx_rooms_roomlist_tenant_t *tenant)
         ngx_rooms_roomlist_drop(ngx_queue_data(q, ngx_rooms_roomlist_t,
                                                used));
     }
+}
+
+
+ngx_rooms_interest_t *
+ngx_rooms_roomlist_interest(ngx_rooms_roomlist_t *list)
+{
+    if (list->interest && list->interest->channel == NULL) {
+        ngx_rooms_roomlist_forget(list);
+    }
+
+    return list->interest;
+}
+
+
+void
+ngx_rooms_roomlist_keep(ngx_rooms_roomlist_t *list, ngx_rooms_interest_t *in)
+{
+    size_t  size;
+
+    if (list->tenant == NULL || list->interest) {
+        return;
+    }
+
+    size = ngx_rooms_interest_size(in);
+
+    if (list->size + size > NGX_ROOMS_ROOMLIST_ONE) {
+        return;
+    }
+
+    in->refs++;
+    list->interest = in;
+    list->linked = size;
+    list->size += size;
+    list->tenant->held += size;
+    ngx_rooms_roomlist_held += size;
+
+    ngx_rooms_roomlist_shrink(list->tenant);
 }
 
 

@@ -7,6 +7,7 @@
 #define NGX_ROOMS_ROOMLIST_H
 
 #include "ngx_rooms_request.h"
+#include "ngx_rooms_pubsub.h"
 
 
 /*
@@ -14,7 +15,9 @@
  * participant who polls again then doesn't read the list again.
  *
  * A kept list is used only if the store has the same version of it, which is
- * the position of the commit that changed it last.
+ * the position of the commit that changed it last.  Who polls again doesn't
+ * have to be linked to each of the rooms again, either: the list keeps the
+ * interest of those who wait.
  */
 
 /* Shorter lists aren't kept: reading them costs as much as looking. */
@@ -46,6 +49,8 @@ typedef struct {
     ngx_queue_t                own;      /* among those of the tenant */
     size_t                     size;
     ngx_uint_t                 refs;
+    ngx_rooms_interest_t      *interest;   /* in these rooms; or NULL */
+    size_t                     linked;     /* its size */
 
     ngx_rooms_roomlist_tenant_t  *tenant;   /* NULL: it was dropped */
 } ngx_rooms_roomlist_t;
@@ -68,6 +73,11 @@ ngx_rooms_roomlist_t *ngx_rooms_roomlist_get(ngx_rooms_req_t *rq,
  */
 ngx_rooms_roomlist_t *ngx_rooms_roomlist_put(ngx_rooms_req_t *rq,
     ngx_pool_t *pool, ngx_rooms_roomlist_t *list, int64_t version);
+/* The interest that a list has kept; or NULL. */
+ngx_rooms_interest_t *ngx_rooms_roomlist_interest(ngx_rooms_roomlist_t *list);
+/* A kept list keeps the interest, which is in exactly its rooms. */
+void ngx_rooms_roomlist_keep(ngx_rooms_roomlist_t *list,
+    ngx_rooms_interest_t *in);
 /*
  * Makes the heads of a kept list valid for a reader that begins behind a
  * position. `past` is the tenant's field of backfills, read before.

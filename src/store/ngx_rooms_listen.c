@@ -10,6 +10,16 @@
  * news reach nobody else.  They are called a few at a time, so that news of a
  * large room don't hold up the worker.
  *
+ *      channel (tenant) --> topic (room, or participant) --> link
+ *                                                              |
+ *                            listeners <-- interest <----------+
+ *
+ * An interest is linked to its topics once.  Listeners come to it and leave it
+ * without touching the links.  So a poll whose interest was kept since the one
+ * before costs the same in any number of rooms.  A topic exists while it has
+ * links.  An interest that nobody listens to ends with the channel, at the
+ * latest.
+ *
  * A sweep reads from the store what has news, for all listeners of a tenant
  * at once.  The script of each commit with news writes its position into
  * `active`, under its room and under each participant concerned.  A sweep
@@ -60,7 +70,7 @@ static void ngx_rooms_channel_late(ngx_event_t *ev);
 static void ngx_rooms_channel_swept(ngx_rooms_batch_t *b);
 static void ngx_rooms_channel_quiet(ngx_rooms_channel_t *ch);
 static ngx_msec_t ngx_rooms_channel_pause(ngx_rooms_channel_t *ch);
-static void ngx_rooms_listen_unlink(ngx_rooms_listener_t *l);
+static void ngx_rooms_interest_end(ngx_rooms_interest_t *in);
 static void ngx_rooms_listen_wake(ngx_rooms_listener_t *l,
     ngx_rooms_topic_t *topic, int64_t position);
 
@@ -118,16 +128,43 @@ ngx_rooms_channel_create(ngx_rooms_pubsub_t *ps, ngx_rooms_keys_t *keys,
 
     ngx_rbtree_insert(&ps->names, &ch->sn.node);
     ngx_queue_insert_tail(&ps->channels, &ch->queue);
+    ngx_add_timer(&ch->timer, NGX_ROOMS_LISTEN_LINGER);
     ngx_rooms_pubsub_subscribe(ps, ch);
 
     return ch;
 }
 
 
+/* Ends one of the interests.  NGX_DONE: there is none. */
+static ngx_int_t
+ngx_rooms_channel_end(ngx_rooms_channel_t *ch)
+{
+    ngx_rooms_link_t   *link;
+    ngx_rooms_topic_t  *topic;
+
+    if (ch->topics.root == ch->topics.sentinel) {
+        return NGX_DONE;
+    }
+
+    topic = (ngx_rooms_topic_t *) ch->topics.root;
+    link = ngx_queue_data(ngx_queue_head(&topic->links), ngx_rooms_link_t,
+                          queue);
+    ngx_rooms_interest_end(link->interest);
+
+    return NGX_OK;
+}
+
+
+/* Ends one interest in each turn, since others wait for the worker too. */
 static void
 ngx_rooms_channel_idle(ngx_event_t *ev)
 {
     ngx_rooms_channel_t *ch = ev->data;
+
+    if (ngx_rooms_channel_end(ch) == NGX_OK) {
+        ngx_add_timer(&ch->timer, 1);
+        return;
+    }
 
     ngx_rooms_pubsub_unsubscribe(ch->pubsub, ch);
     ngx_rooms_channel_free(ch);
@@ -164,54 +201,11 @@ ngx_rooms_channel_free(ngx_rooms_channel_t *ch)
         ngx_del_timer(&ch->timer);
     }
 
+    while (ngx_rooms_channel_end(ch) == NGX_OK) { /* void */ }
+
     ngx_rbtree_delete(&ch->pubsub->names, &ch->sn.node);
     ngx_queue_remove(&ch->queue);
     ngx_free(ch);
-}
-
-
-static ngx_rooms_topic_t *
-ngx_rooms_topic_get(ngx_rooms_channel_t *ch, u_char kind, rooms_str_t id)
-{
-    u_char              *p;
-    uint32_t             hash;
-    ngx_str_t            name;
-    ngx_rooms_topic_t   *topic;
-    u_char               text[1 + ROOMS_PARTICIPANT_MAX];
-
-    if (id.len + 1 > sizeof(text)) {
-        return NULL;
-    }
-
-    text[0] = kind;
-    ngx_memcpy(text + 1, id.data, id.len);
-    name.data = text;
-    name.len = id.len + 1;
-
-    hash = ngx_crc32_short(name.data, name.len);
-
-    topic = (ngx_rooms_topic_t *) ngx_str_rbtree_lookup(&ch->topics, &name,
-                                                        hash);
-    if (topic) {
-        return topic;
-    }
-
-    topic = ngx_alloc(sizeof(ngx_rooms_topic_t) + name.len,
-                      ch->pubsub->log);
-    if (topic == NULL) {
-        return NULL;
-    }
-
-    p = (u_char *) (topic + 1);
-    ngx_memcpy(p, name.data, name.len);
-
-    topic->sn.str.data = p;
-    topic->sn.str.len = name.len;
-    topic->sn.node.key = hash;
-    ngx_queue_init(&topic->links);
-    ngx_rbtree_insert(&ch->topics, &topic->sn.node);
-
-    return topic;
 }
 
 
@@ -235,6 +229,38 @@ ngx_rooms_topic_find(ngx_rooms_channel_t *ch, u_char kind, rooms_str_t id)
 }
 
 
+static ngx_rooms_topic_t *
+ngx_rooms_topic_get(ngx_rooms_channel_t *ch, u_char kind, rooms_str_t id)
+{
+    u_char             *p;
+    ngx_rooms_topic_t  *topic;
+
+    topic = ngx_rooms_topic_find(ch, kind, id);
+
+    if (topic || id.len > ROOMS_PARTICIPANT_MAX) {
+        return topic;
+    }
+
+    topic = ngx_alloc(sizeof(ngx_rooms_topic_t) + 1 + id.len,
+                      ch->pubsub->log);
+    if (topic == NULL) {
+        return NULL;
+    }
+
+    p = (u_char *) (topic + 1);
+    p[0] = kind;
+    ngx_memcpy(p + 1, id.data, id.len);
+
+    topic->sn.str.data = p;
+    topic->sn.str.len = 1 + id.len;
+    topic->sn.node.key = ngx_crc32_short(p, 1 + id.len);
+    ngx_queue_init(&topic->links);
+    ngx_rbtree_insert(&ch->topics, &topic->sn.node);
+
+    return topic;
+}
+
+
 rooms_str_t
 ngx_rooms_topic_room(ngx_rooms_topic_t *topic)
 {
@@ -243,112 +269,147 @@ ngx_rooms_topic_room(ngx_rooms_topic_t *topic)
 
 
 static ngx_int_t
-ngx_rooms_listen_link(ngx_rooms_listener_t *l, u_char kind, rooms_str_t id)
+ngx_rooms_interest_link(ngx_rooms_interest_t *in, u_char kind, rooms_str_t id)
 {
     ngx_rooms_link_t   *link;
     ngx_rooms_topic_t  *topic;
 
-    topic = ngx_rooms_topic_get(l->channel, kind, id);
+    topic = ngx_rooms_topic_get(in->channel, kind, id);
     if (topic == NULL) {
         return NGX_ERROR;
     }
 
-    link = &l->links[l->nlinks++];
-    link->topic = topic;
-    link->listener = l;
+    link = &in->links[in->nlinks++];
+    link->interest = in;
     ngx_queue_insert_tail(&topic->links, &link->queue);
 
     return NGX_OK;
 }
 
 
-ngx_int_t
-ngx_rooms_listen(ngx_rooms_pubsub_t *ps, ngx_rooms_listener_t *l,
-    ngx_rooms_keys_t *keys, rooms_str_t participant, const rooms_str_t *rooms,
-    ngx_uint_t n, int64_t counter)
+ngx_rooms_interest_t *
+ngx_rooms_interest_create(ngx_rooms_pubsub_t *ps, ngx_rooms_keys_t *keys,
+    rooms_str_t participant, const rooms_str_t *rooms, ngx_uint_t n)
 {
-    ngx_uint_t            i;
-    rooms_str_t           channel;
-    ngx_rooms_link_t     *links;
-    ngx_rooms_channel_t  *ch;
+    ngx_int_t              rc;
+    ngx_uint_t             i;
+    rooms_str_t            channel;
+    ngx_rooms_channel_t   *ch;
+    ngx_rooms_interest_t  *in;
 
-    ch = l->channel;
+    channel = ngx_rooms_key(keys, NGX_ROOMS_KEY_CHANNEL, ROOMS_NULL);
+    if (channel.data == NULL) {
+        return NULL;
+    }
+
+    ch = ngx_rooms_channel_find(ps, channel);
 
     if (ch == NULL) {
-        channel = ngx_rooms_key(keys, NGX_ROOMS_KEY_CHANNEL, ROOMS_NULL);
-
-        if (channel.data == NULL) {
-            return NGX_ERROR;
-        }
-
-        ch = ngx_rooms_channel_find(ps, channel);
-
+        ch = ngx_rooms_channel_create(ps, keys, channel);
         if (ch == NULL) {
-            ch = ngx_rooms_channel_create(ps, keys, channel);
-            if (ch == NULL) {
-                return NGX_ERROR;
-            }
-        }
-
-        if (ch->timer.timer_set) {
-            ngx_del_timer(&ch->timer);
-        }
-
-        if (ngx_queue_empty(&ch->listeners)) {
-            ch->head = counter;
-            ngx_add_timer(&ch->tick, ngx_rooms_channel_pause(ch));
-        }
-
-        l->channel = ch;
-        ngx_queue_insert_tail(&ch->listeners, &l->queue);
-    }
-
-    links = ngx_alloc((n + 1) * sizeof(ngx_rooms_link_t), ps->log);
-    if (links == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_rooms_listen_unlink(l);
-    l->links = links;
-
-    if (ngx_rooms_listen_link(l, 'p', participant) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < n; i++) {
-
-        if (ngx_rooms_listen_link(l, 'r', rooms[i]) != NGX_OK) {
-            return NGX_ERROR;
+            return NULL;
         }
     }
 
-    return NGX_OK;
+    in = ngx_alloc(sizeof(ngx_rooms_interest_t)
+                   + (n + 1) * sizeof(ngx_rooms_link_t), ps->log);
+    if (in == NULL) {
+        return NULL;
+    }
+
+    in->channel = ch;
+    in->refs = 1;
+    in->nlinks = 0;
+    ngx_queue_init(&in->listeners);
+
+    rc = ngx_rooms_interest_link(in, 'p', participant);
+
+    for (i = 0; rc == NGX_OK && i < n; i++) {
+        rc = ngx_rooms_interest_link(in, 'r', rooms[i]);
+    }
+
+    if (rc != NGX_OK) {
+        ngx_rooms_interest_release(in);
+        return NULL;
+    }
+
+    return in;
 }
 
 
-/* A topic exists while somebody listens to it. */
+/* Nobody listens.  What keeps it finds that it has ended. */
 static void
-ngx_rooms_listen_unlink(ngx_rooms_listener_t *l)
+ngx_rooms_interest_end(ngx_rooms_interest_t *in)
 {
     ngx_uint_t          i;
+    ngx_queue_t        *next;
     ngx_rooms_topic_t  *topic;
 
-    for (i = 0; i < l->nlinks; i++) {
-        topic = l->links[i].topic;
-        ngx_queue_remove(&l->links[i].queue);
+    for (i = 0; i < in->nlinks; i++) {
+        next = ngx_queue_next(&in->links[i].queue);
+        ngx_queue_remove(&in->links[i].queue);
 
-        if (ngx_queue_empty(&topic->links)) {
-            ngx_rbtree_delete(&l->channel->topics, &topic->sn.node);
+        if (ngx_queue_empty(next)) {
+            /* the queue's head: this was the topic's last link */
+            topic = ngx_queue_data(next, ngx_rooms_topic_t, links);
+            ngx_rbtree_delete(&in->channel->topics, &topic->sn.node);
             ngx_free(topic);
         }
     }
 
-    if (l->links) {
-        ngx_free(l->links);
+    in->nlinks = 0;
+    in->channel = NULL;
+}
+
+
+void
+ngx_rooms_interest_release(ngx_rooms_interest_t *in)
+{
+    if (--in->refs) {
+        return;
     }
 
-    l->links = NULL;
-    l->nlinks = 0;
+    if (in->channel) {
+        ngx_rooms_interest_end(in);
+    }
+
+    ngx_free(in);
+}
+
+
+size_t
+ngx_rooms_interest_size(ngx_rooms_interest_t *in)
+{
+    size_t              size;
+    ngx_uint_t          i;
+    ngx_queue_t        *next;
+    ngx_rooms_topic_t  *topic;
+
+    size = sizeof(ngx_rooms_interest_t)
+           + in->nlinks * sizeof(ngx_rooms_link_t);
+
+    for (i = 0; i < in->nlinks; i++) {
+        next = ngx_queue_next(&in->links[i].queue);
+
+        if (next == ngx_queue_prev(&in->links[i].queue)) {
+            /* the queue's head: this is the topic's only link */
+            topic = ngx_queue_data(next, ngx_rooms_topic_t, links);
+            size += sizeof(ngx_rooms_topic_t) + topic->sn.str.len;
+        }
+    }
+
+    return size;
+}
+
+
+/* Leaves the interest. */
+static void
+ngx_rooms_listen_leave(ngx_rooms_listener_t *l)
+{
+    ngx_queue_remove(&l->queue);
+    ngx_queue_remove(&l->beside);
+    ngx_rooms_interest_release(l->interest);
+    l->interest = NULL;
 
     if (l->topic) {
         /* the topic may be freed now, so look at everything */
@@ -359,25 +420,50 @@ ngx_rooms_listen_unlink(ngx_rooms_listener_t *l)
 
 
 void
+ngx_rooms_listen(ngx_rooms_listener_t *l, ngx_rooms_interest_t *in,
+    int64_t counter)
+{
+    ngx_rooms_channel_t  *ch;
+
+    if (l->interest == in) {
+        return;
+    }
+
+    ch = in->channel;
+
+    if (ngx_queue_empty(&ch->listeners)) {
+        ngx_del_timer(&ch->timer);
+        ch->head = counter;
+        ngx_add_timer(&ch->tick, ngx_rooms_channel_pause(ch));
+    }
+
+    if (l->interest) {
+        ngx_rooms_listen_leave(l);
+    }
+
+    in->refs++;
+    l->interest = in;
+    ngx_queue_insert_tail(&in->listeners, &l->beside);
+    ngx_queue_insert_tail(&ch->listeners, &l->queue);
+}
+
+
+void
 ngx_rooms_listen_stop(ngx_rooms_listener_t *l)
 {
     ngx_rooms_channel_t  *ch;
 
-    ch = l->channel;
-
-    if (ch == NULL) {
+    if (l->interest == NULL) {
         return;
     }
-
-    ngx_rooms_listen_unlink(l);
 
     if (l->queued) {
         ngx_queue_remove(&l->woken);
         l->queued = 0;
     }
 
-    ngx_queue_remove(&l->queue);
-    l->channel = NULL;
+    ch = l->interest->channel;
+    ngx_rooms_listen_leave(l);
     l->full = 0;
 
     if (!ngx_queue_empty(&ch->listeners)) {
@@ -400,7 +486,7 @@ ngx_rooms_listen_wake(ngx_rooms_listener_t *l, ngx_rooms_topic_t *topic,
 {
     ngx_rooms_pubsub_t  *ps;
 
-    ps = l->channel->pubsub;
+    ps = l->interest->channel->pubsub;
 
     if (topic == NULL || (l->topic && l->topic != topic)) {
         l->full = 1;
@@ -440,6 +526,23 @@ ngx_rooms_channel_wake(ngx_rooms_channel_t *ch)
 
 
 static void
+ngx_rooms_interest_wake(ngx_rooms_interest_t *in, ngx_rooms_topic_t *topic,
+    int64_t position)
+{
+    ngx_queue_t           *q;
+    ngx_rooms_listener_t  *l;
+
+    for (q = ngx_queue_head(&in->listeners);
+         q != ngx_queue_sentinel(&in->listeners);
+         q = ngx_queue_next(q))
+    {
+        l = ngx_queue_data(q, ngx_rooms_listener_t, beside);
+        ngx_rooms_listen_wake(l, topic, position);
+    }
+}
+
+
+static void
 ngx_rooms_topic_wake(ngx_rooms_topic_t *topic, ngx_uint_t full,
     int64_t position)
 {
@@ -451,8 +554,30 @@ ngx_rooms_topic_wake(ngx_rooms_topic_t *topic, ngx_uint_t full,
          q = ngx_queue_next(q))
     {
         link = ngx_queue_data(q, ngx_rooms_link_t, queue);
-        ngx_rooms_listen_wake(link->listener, full ? NULL : topic, position);
+        ngx_rooms_interest_wake(link->interest, full ? NULL : topic, position);
     }
+}
+
+
+/* Whether somebody listens. */
+static ngx_uint_t
+ngx_rooms_topic_awaited(ngx_rooms_topic_t *topic)
+{
+    ngx_queue_t       *q;
+    ngx_rooms_link_t  *link;
+
+    for (q = ngx_queue_head(&topic->links);
+         q != ngx_queue_sentinel(&topic->links);
+         q = ngx_queue_next(q))
+    {
+        link = ngx_queue_data(q, ngx_rooms_link_t, queue);
+
+        if (!ngx_queue_empty(&link->interest->listeners)) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -463,9 +588,10 @@ ngx_rooms_topic_wake(ngx_rooms_topic_t *topic, ngx_uint_t full,
 void
 ngx_rooms_channel_news(ngx_rooms_channel_t *ch, rooms_str_t payload)
 {
-    u_char      *p, *last, *space;
-    ngx_uint_t   n;
-    rooms_str_t  word;
+    u_char             *p, *last, *space;
+    ngx_uint_t          n;
+    rooms_str_t         word;
+    ngx_rooms_topic_t  *topic;
 
     p = (u_char *) payload.data;
     last = p + payload.len;
@@ -486,7 +612,12 @@ ngx_rooms_channel_news(ngx_rooms_channel_t *ch, rooms_str_t payload)
                 return;
             }
 
-        } else if (ngx_rooms_topic_find(ch, n == 1 ? 'r' : 'p', word)) {
+            continue;
+        }
+
+        topic = ngx_rooms_topic_find(ch, n == 1 ? 'r' : 'p', word);
+
+        if (topic && ngx_rooms_topic_awaited(topic)) {
             ngx_rooms_channel_sweep(ch);
             return;
         }

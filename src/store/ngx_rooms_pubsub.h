@@ -20,6 +20,7 @@
 typedef struct ngx_rooms_pubsub_s    ngx_rooms_pubsub_t;
 typedef struct ngx_rooms_channel_s   ngx_rooms_channel_t;
 typedef struct ngx_rooms_topic_s     ngx_rooms_topic_t;
+typedef struct ngx_rooms_interest_s  ngx_rooms_interest_t;
 typedef struct ngx_rooms_listener_s  ngx_rooms_listener_t;
 
 typedef void (*ngx_rooms_listener_pt)(ngx_rooms_listener_t *l);
@@ -106,9 +107,20 @@ struct ngx_rooms_topic_s {
 
 typedef struct {
     ngx_queue_t                queue;      /* of the topic */
-    ngx_rooms_topic_t         *topic;
-    ngx_rooms_listener_t      *listener;
+    ngx_rooms_interest_t      *interest;
 } ngx_rooms_link_t;
+
+/*
+ * One participant and some rooms: what a listener waits for.  It never
+ * changes.  Listeners share it, and it may be kept while nobody listens.
+ */
+struct ngx_rooms_interest_s {
+    ngx_rooms_channel_t       *channel;    /* NULL: it has ended */
+    ngx_queue_t                listeners;
+    uint32_t                   refs;
+    uint32_t                   nlinks;
+    ngx_rooms_link_t           links[];
+};
 
 /*
  * A listener that waits. `handler` is called when there is news, never from
@@ -118,10 +130,9 @@ typedef struct {
 struct ngx_rooms_listener_s {
     ngx_rooms_listener_pt      handler;
     void                      *data;
-    ngx_rooms_channel_t       *channel;    /* NULL: doesn't listen */
+    ngx_rooms_interest_t      *interest;   /* NULL: doesn't listen */
     ngx_queue_t                queue;      /* of the channel */
-    ngx_rooms_link_t          *links;
-    ngx_uint_t                 nlinks;
+    ngx_queue_t                beside;     /* of the interest */
 
     ngx_queue_t                woken;
     ngx_rooms_topic_t         *topic;
@@ -145,15 +156,22 @@ ngx_int_t ngx_rooms_pubsub_init_worker(ngx_rooms_store_t *store,
     ngx_cycle_t *cycle);
 void ngx_rooms_pubsub_leave(ngx_rooms_pubsub_t *ps);
 
-/*
- * Makes l listen for news of one participant and some rooms, and of nothing
- * else. `counter` is the tenant's position counter, read before the call.
- * The listener is told, sooner or later, of all that is committed after this
- * call.
- */
-ngx_int_t ngx_rooms_listen(ngx_rooms_pubsub_t *ps, ngx_rooms_listener_t *l,
+/* Has one reference, the caller's.  NULL: out of memory. */
+ngx_rooms_interest_t *ngx_rooms_interest_create(ngx_rooms_pubsub_t *ps,
     ngx_rooms_keys_t *keys, rooms_str_t participant,
-    const rooms_str_t *rooms, ngx_uint_t n, int64_t counter);
+    const rooms_str_t *rooms, ngx_uint_t n);
+void ngx_rooms_interest_release(ngx_rooms_interest_t *in);
+/* Its memory, and that of what exists only for it. */
+size_t ngx_rooms_interest_size(ngx_rooms_interest_t *in);
+
+/*
+ * Makes l listen for news of this interest, which hasn't ended, and of
+ * nothing else. `counter` is the tenant's position counter, read before the
+ * call.  The listener is told, sooner or later, of all that is committed after
+ * this call.
+ */
+void ngx_rooms_listen(ngx_rooms_listener_t *l, ngx_rooms_interest_t *in,
+    int64_t counter);
 void ngx_rooms_listen_stop(ngx_rooms_listener_t *l);
 
 /* The id of the topic's room. */
