@@ -89,7 +89,7 @@ my ($late, $busy) = map { make(group => 'ann') } 1, 2;
 # One event is the creation.
 sub sent { return redis('ZCARD', key("r:$late:events")) - 1 }
 
-rule(qr/^EVAL.*:r:$late:unread /s, 'keep', 1);
+rule(qr/^EVAL.*:r:$late:own /s, 'keep', 1);
 expect('201', 'POST', "/v1/rooms/$late/send", 'ann', { content => {} });
 is(sent(), 1, 'a lost commit is made anew');
 like(deliver(), qr/\A\*2\r\n:-1\r\n/, 'and barred');

@@ -157,13 +157,60 @@ local function open_room(id)
           wiped = words[2] == 'incognito' and h.state == 'closed'}
 end
 
-local function marker(r, who, pos)
-  local is = r.made_elsewhere and call('ZSCORE', r.key .. ':markers',
-                                       '!' .. who)
-  if is then return is end
-  local own = call('HGET', r.key .. ':own', 'read ' .. who)
-  local read = tonumber(own and string.match(own, '^%d+') or 0)
-  return string.format('%.0f', -math.max(pos, read))
+-- A row of an event: see rooms_stored.h.
+local function parse_words(row)
+  local id, kind, sender, rest = string.match(row or '',
+                                       '^(%x+) (%S+) (%S+) %d+ (.+)$')
+  if not id or #id ~= 29 then return nil end
+  local e = {id = 'evt-' .. id, type = kind, sender = sender}
+  local at = 1
+  for _ = 1, 8 do
+    if string.sub(rest, at, at) == '{' then
+      return e, string.sub(rest, at)
+    end
+    local word = string.match(rest, '^%S+ ', at)
+    if not word then return nil end
+    at = at + #word
+    word = string.sub(word, 1, -2)
+    e.number = e.number or tonumber(string.match(word, '^n(%d+)$'))
+    e.edited = e.edited or string.match(word, '^e%d')
+    e.redacted = e.redacted or string.match(word, '^r%d')
+    e.origin_id = e.origin_id or string.match(word, '^i(.+)$')
+    e.origin_server = e.origin_server or string.match(word, '^s(.+)$')
+    e.unlisted = word == 'x'
+  end
+  return nil
+end
+
+-- The event at a position, if it has this id, without its content.
+local function event_at(r, at, id)
+  if not at then return nil end
+  local n = string.format('%.0f', at)
+  local e = parse_words(call('ZRANGEBYSCORE', r.key .. ':events', n, n)[1])
+  return e and (not id or e.id == id) and e or nil
+end
+
+-- A marker has the number of messages up to its event, or to the join.
+local function marker(r, who, joined)
+  local f = 'read ' .. who
+  local had = call('HGET', r.key .. ':own', f) or '0 - 0'
+  local at, id, n = string.match(had, '^(%d+) (%S+) (%d+)$')
+  if not n then
+    say('broken ', r.name, ': the read marker of ', who, ' is unreadable')
+    return
+  end
+  local begin, read = event_at(r, joined), event_at(r, tonumber(at), id)
+  if r.made_elsewhere or joined > 0 and not begin or id ~= '-' and not read
+  then
+    return
+  end
+  local number = math.max(begin and begin.number or 0,
+                          read and read.number or 0)
+  if number ~= tonumber(n) then
+    field(r.name .. ': own', r.key .. ':own', f,
+          string.format('%s %s %d', at, id, number))
+  end
+  budget = budget - 10
 end
 
 local function member(r, s, who)
@@ -200,11 +247,7 @@ local function member(r, s, who)
       end
     end
   end
-  if not r.wiped then
-    local at = joined and marker(r, who, pos) or nil
-    entry(r.name .. ': markers', r.key .. ':markers', '!' .. who, at)
-    entry(r.name .. ': unread', r.key .. ':unread', '!' .. who, at)
-  end
+  if joined and not r.wiped then marker(r, who, pos) end
   budget = budget - 10
 end
 
@@ -228,44 +271,12 @@ local function backed(index, allowed, counted)
   end
 end
 
--- A row of an event: see rooms_stored.h.
-local function parse_words(row)
-  local id, kind, sender, rest = string.match(row or '',
-                                       '^(%x+) (%S+) (%S+) %d+ (.+)$')
-  if not id or #id ~= 29 then return nil end
-  local e = {id = 'evt-' .. id, type = kind, sender = sender}
-  local at = 1
-  for _ = 1, 7 do
-    if string.sub(rest, at, at) == '{' then
-      return e, string.sub(rest, at)
-    end
-    local word = string.match(rest, '^%S+ ', at)
-    if not word then return nil end
-    at = at + #word
-    word = string.sub(word, 1, -2)
-    e.edited = e.edited or string.match(word, '^e%d')
-    e.redacted = e.redacted or string.match(word, '^r%d')
-    e.origin_id = e.origin_id or string.match(word, '^i(.+)$')
-    e.origin_server = e.origin_server or string.match(word, '^s(.+)$')
-    e.unlisted = word == 'x'
-  end
-  return nil
-end
-
 local function parse_row(row)
   local e, rest = parse_words(row)
   if not e then return nil end
   e.content = decode(string.match(rest, '^[^\n]+'))
   e.original = decode(string.match(rest, '\n(.+)$'))
   return e.content and e or nil
-end
-
--- The event at a position, if it has this id, without its content.
-local function event_at(r, at, id)
-  if not at then return nil end
-  local n = string.format('%.0f', at)
-  local e = parse_words(call('ZRANGEBYSCORE', r.key .. ':events', n, n)[1])
-  return e and (not id or e.id == id) and e or nil
 end
 
 -- The event of an id, which tells its position.
@@ -275,17 +286,38 @@ local function parse_event(r, id)
   return event_at(r, at, id)
 end
 
--- Whether an event counts as unread: true, false, or nil where its text
--- doesn't say (an edit's looks like a message with the same words).
+-- Whether an event is one message more: true, false, or nil where its text
+-- doesn't say (an edit's looks like a message with the same words, and nothing
+-- is left of one that was redacted).
 local function counts(r, e, at)
-  if e.type ~= 'message' or e.redacted then return false end
+  if e.type ~= 'message' then return false end
   if e.unlisted and not r.incognito then return false end
   local low = tonumber(string.match(r.h.history or '', '^%d+'))
   if r.h.origin and low and at >= low and at < low + HISTORY then
     return false
   end
-  if e.content.replaces ~= nil then return nil end
+  if e.redacted or e.content.replaces ~= nil then return nil end
   return true
+end
+
+-- Messages are numbered in their order, and an event has the number of those
+-- up to it.
+local function numbered(r, s, e, at)
+  local n, more = e.number or s.messages, counts(r, e, at)
+  if r.made_elsewhere then return end
+  if e.number == nil and more ~= true then return end
+  if n ~= s.messages + (more and 1 or 0)
+     and not (more == nil and n == s.messages + 1)
+  then
+    say('broken ', r.name, ': the number of ', e.id, ' isn\'t ',
+        s.messages + (more and 1 or 0))
+  end
+  if e.redacted and e.type == 'message' and n == s.messages + 1 then
+    entry(r.name .. ': redacted', r.key .. ':redacted',
+          string.sub(e.id, 5, 17), string.format('%.0f', at))
+    s.redacted = at
+  end
+  s.messages = math.max(n, s.messages)
 end
 
 -- What leads to an event: its name on its own server, the message whose body
@@ -437,13 +469,6 @@ local room_phases = {
   backed('list', {join = true, invite = true}, 'list'),
   backed('order', {join = true}, 'order'),
   backed('bans', {ban = true}),
-  function(r, s)                                          -- read markers
-    return scan('ZSCAN', r.key .. ':markers', s, function(name)
-      if row(r, string.sub(name, 2)) ~= 'join' then
-        entry(r.name .. ': markers', r.key .. ':markers', name)
-      end
-    end)
-  end,
   function(r, s)                                          -- settings
     return scan('HSCAN', r.key .. ':own', s, function(f)
       local who = string.match(f, '^%l+ (.+)$')
@@ -560,13 +585,7 @@ local room_phases = {
             ' is unreadable')
       elseif not r.wiped then
         references(r, e)
-        local counted = counts(r, e, at)
-        local name = string.sub(e.id, 5, 17)
-        if counted then
-          entry(r.name .. ': unread', r.key .. ':unread', name, '-' .. s.cursor)
-        elseif counted == false and e.type == 'message' then
-          entry(r.name .. ': unread', r.key .. ':unread', name)
-        end
+        numbered(r, s, e, at)
       end
     end
     if #page > 0 then return false end
@@ -575,16 +594,21 @@ local room_phases = {
     if tonumber(r.h.big or 1024) < big then
       field(r.name, r.key, 'big', string.format('%d', big))
     end
+    if not r.made_elsewhere and not r.wiped
+       and tonumber(r.h.messages or 0) ~= s.messages
+    then
+      field(r.name, r.key, 'messages', string.format('%d', s.messages))
+    end
+    if tonumber(r.h.redacted or 0) < s.redacted then
+      field(r.name, r.key, 'redacted', string.format('%.0f', s.redacted))
+    end
     return true
   end,
-  function(r, s)                                          -- what is unread
-    return scan('ZSCAN', r.key .. ':unread', s, function(name)
-      local who = string.match(name, '^!(.+)$')
-      if who and row(r, who) ~= 'join'
-         or not who and not event_at(r, #name == 13
-                                        and tonumber(name, 16))
-      then
-        entry(r.name .. ': unread', r.key .. ':unread', name)
+  function(r, s)                                          -- redacted messages
+    return scan('ZSCAN', r.key .. ':redacted', s, function(name)
+      local e = event_at(r, #name == 13 and tonumber(name, 16))
+      if not e or not e.redacted or not e.number then
+        entry(r.name .. ': redacted', r.key .. ':redacted', name)
       end
       budget = budget - 5
     end)
@@ -1033,7 +1057,8 @@ local kinds = {
   tenant = {function() return {} end, tenant_phases},
 }
 
-local numbers = {'list', 'order', 'admins', 'big', 'owners'}
+local numbers = {'list', 'order', 'admins', 'big', 'owners', 'messages',
+                 'redacted'}
 
 local function resume(text)
   local words = {}

@@ -552,7 +552,7 @@ ngx_rooms_dm_load(ngx_rooms_req_t *rq)
     case 1:
         return ngx_rooms_dm_take(rq, ctx);
 
-    default:
+    case 2:
         name = rq->view.name;
 
         if (ngx_rooms_view_parse(rq->batch, 0, rq->param[NGX_ROOMS_P_ROOM],
@@ -563,6 +563,21 @@ ngx_rooms_dm_load(ngx_rooms_req_t *rq)
 
         rq->view.name = name;
 
+        if (!ngx_rooms_view_redacted(&rq->view)) {
+            return NGX_OK;
+        }
+
+        if (ngx_rooms_batch(rq) == NULL
+            || ngx_rooms_view_ask_redacted(rq->batch, &rq->keys, &rq->view)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        return ngx_rooms_send_round(rq, 3);
+
+    default:
+        ngx_rooms_view_take_redacted(&rq->view, ngx_rooms_reply(rq, 0));
         return NGX_OK;
     }
 }

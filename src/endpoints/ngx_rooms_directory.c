@@ -68,8 +68,9 @@ typedef struct {
     ngx_uint_t           nviews;
     ngx_uint_t           held;            /* views of earlier rounds */
     size_t               size;            /* of the views in JSON, estimated */
-    ngx_uint_t          *dms;             /* views that still need a name */
-    ngx_uint_t           ndms;
+    ngx_uint_t          *short_of;        /* views that still need a name, or
+                                             a count */
+    ngx_uint_t           nshort;
     rooms_str_t          shown;           /* the last id shown */
     unsigned             more:1;
     int64_t              total;
@@ -106,6 +107,7 @@ static ngx_int_t ngx_rooms_directory_read(ngx_rooms_req_t *rq,
 static ngx_int_t ngx_rooms_directory_on(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_take(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_directory_names(ngx_rooms_req_t *rq);
+static ngx_int_t ngx_rooms_directory_ask_names(ngx_rooms_req_t *rq);
 
 
 static ngx_rooms_directory_t *
@@ -139,9 +141,9 @@ ngx_rooms_directory_create(ngx_rooms_req_t *rq, rooms_state_e state)
     }
 
     d->views = ngx_palloc(rq->pool, d->limit * sizeof(ngx_rooms_view_t));
-    d->dms = ngx_palloc(rq->pool, d->limit * sizeof(ngx_uint_t));
+    d->short_of = ngx_palloc(rq->pool, d->limit * sizeof(ngx_uint_t));
 
-    if (d->views == NULL || d->dms == NULL) {
+    if (d->views == NULL || d->short_of == NULL) {
         return NULL;
     }
 
@@ -981,8 +983,8 @@ ngx_rooms_directory_put(ngx_rooms_directory_t *d, rooms_str_t id,
         return d->count ? NGX_OK : NGX_DONE;
     }
 
-    if (view->room.type == ROOMS_DM) {
-        d->dms[d->ndms++] = d->nviews;
+    if (view->room.type == ROOMS_DM || ngx_rooms_view_redacted(view)) {
+        d->short_of[d->nshort++] = d->nviews;
     }
 
     d->views[d->nviews++] = *view;
@@ -1087,45 +1089,73 @@ ngx_rooms_directory_on(ngx_rooms_req_t *rq)
 }
 
 
-/* A DM is named after the other participant. */
+/*
+ * A DM is named after the other participant, and unread messages are counted
+ * without those that were redacted.
+ */
 static ngx_int_t
 ngx_rooms_directory_names(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t              i;
+    ngx_uint_t              i, n;
+    ngx_rooms_view_t       *v;
     ngx_rooms_directory_t  *d;
 
     d = rq->data;
 
-    if (d->ndms == 0) {
+    if (d->nshort == 0) {
         return NGX_OK;
     }
 
     if (rq->round != NGX_ROOMS_DIRECTORY_NAMES) {
-
-        if (ngx_rooms_batch(rq) == NULL) {
-            return NGX_ERROR;
-        }
-
-        for (i = 0; i < d->ndms; i++) {
-            if (ngx_rooms_directory_ask_name(rq, &d->views[d->dms[i]])
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-        }
-
-        return ngx_rooms_send_round(rq, NGX_ROOMS_DIRECTORY_NAMES);
+        return ngx_rooms_directory_ask_names(rq);
     }
 
-    for (i = 0; i < d->ndms; i++) {
-        if (ngx_rooms_directory_take_name(rq, i, &d->views[d->dms[i]])
-            != NGX_OK)
+    for (i = 0, n = 0; i < d->nshort; i++) {
+        v = &d->views[d->short_of[i]];
+
+        if (v->room.type == ROOMS_DM
+            && ngx_rooms_directory_take_name(rq, n++, v) != NGX_OK)
         {
             return NGX_ERROR;
+        }
+
+        if (ngx_rooms_view_redacted(v)) {
+            ngx_rooms_view_take_redacted(v, ngx_rooms_reply(rq, n++));
         }
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_rooms_directory_ask_names(ngx_rooms_req_t *rq)
+{
+    ngx_uint_t              i;
+    ngx_rooms_view_t       *v;
+    ngx_rooms_directory_t  *d;
+
+    d = rq->data;
+
+    if (ngx_rooms_batch(rq) == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < d->nshort; i++) {
+        v = &d->views[d->short_of[i]];
+
+        if (v->room.type == ROOMS_DM) {
+            (void) ngx_rooms_directory_ask_name(rq, v);
+        }
+
+        if (ngx_rooms_view_redacted(v)) {
+            (void) ngx_rooms_view_ask_redacted(rq->batch, &rq->keys, v);
+        }
+    }
+
+    return rq->batch->failed ? NGX_ERROR
+                             : ngx_rooms_send_round(rq,
+                                                 NGX_ROOMS_DIRECTORY_NAMES);
 }
 
 

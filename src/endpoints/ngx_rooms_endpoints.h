@@ -9,8 +9,8 @@
 #include "ngx_rooms_request.h"
 
 
-/* A room as one viewer sees it: five commands in one round. */
-#define NGX_ROOMS_VIEW_COMMANDS  5
+/* A room as one viewer sees it: three commands in one round. */
+#define NGX_ROOMS_VIEW_COMMANDS  3
 ngx_int_t ngx_rooms_view_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
     rooms_str_t room, rooms_str_t viewer);
 /*
@@ -19,6 +19,14 @@ ngx_int_t ngx_rooms_view_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
  */
 ngx_int_t ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at,
     rooms_str_t room, rooms_str_t viewer, ngx_rooms_view_t *view);
+/*
+ * Whether messages behind the viewer's read marker were redacted.  One more
+ * command counts them, and its reply lowers view->unread.
+ */
+ngx_uint_t ngx_rooms_view_redacted(const ngx_rooms_view_t *view);
+ngx_int_t ngx_rooms_view_ask_redacted(ngx_rooms_batch_t *b,
+    ngx_rooms_keys_t *keys, const ngx_rooms_view_t *view);
+void ngx_rooms_view_take_redacted(ngx_rooms_view_t *view, redisReply *reply);
 /*
  * The viewer's default notification mode.  One command serves all rooms of an
  * answer: append it behind the commands of the views.

@@ -37,7 +37,9 @@ typedef struct {
     ngx_uint_t             n;
     size_t                 size;          /* of the page in JSON */
     unsigned               more:1;
-    unsigned               named:1;       /* the answer has the room's name */
+    unsigned               named:1;       /* the answer has the room's name,
+                                             and how much is unread */
+    unsigned               redacted:1;    /* of that, redactions are asked for */
 } ngx_rooms_page_t;
 
 typedef enum {
@@ -138,6 +140,7 @@ ngx_rooms_members_next(ngx_rooms_req_t *rq)
 
         if (page->named) {
             page->other = ngx_rooms_view_other(&rq->view, rq->principal.sub);
+            page->redacted = ngx_rooms_view_redacted(&rq->view);
         }
 
         return ngx_rooms_members_rows(rq,
@@ -278,7 +281,7 @@ ngx_rooms_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
         return NGX_ERROR;
     }
 
-    if (page->roster.n == 0 && page->other.data == NULL) {
+    if (page->roster.n == 0 && page->other.data == NULL && !page->redacted) {
         return NGX_OK;
     }
 
@@ -297,6 +300,12 @@ ngx_rooms_members_rows(ngx_rooms_req_t *rq, redisReply *ids)
         && ngx_rooms_ask(b, &rq->keys, "HGET %k %s",
                          NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL, page->other)
            != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (page->redacted
+        && ngx_rooms_view_ask_redacted(b, &rq->keys, &rq->view) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -321,7 +330,7 @@ ngx_rooms_members_size(ngx_rooms_req_t *rq, const ngx_rooms_profile_t *p)
 static ngx_int_t
 ngx_rooms_members_take(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t            i;
+    ngx_uint_t            i, n;
     rooms_str_t           id;
     redisReply           *rows, *names;
     rooms_member_t        m;
@@ -329,11 +338,16 @@ ngx_rooms_members_take(ngx_rooms_req_t *rq)
     ngx_rooms_profile_t  *p, other;
 
     page = rq->data;
+    n = rq->batch->commands.nelts;
+
+    if (page->redacted) {
+        ngx_rooms_view_take_redacted(&rq->view, ngx_rooms_reply(rq, --n));
+        page->redacted = 0;
+    }
 
     if (page->other.data) {
         (void) ngx_rooms_show_profile(rq->pool, rq->r->connection->log,
-                  ngx_rooms_reply_str(ngx_rooms_reply(rq,
-                                            rq->batch->commands.nelts - 1)),
+                  ngx_rooms_reply_str(ngx_rooms_reply(rq, --n)),
                   page->other, &other);
 
         rq->view.name = other.name;

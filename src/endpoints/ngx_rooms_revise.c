@@ -541,6 +541,42 @@ ngx_rooms_revise_ask_copies(ngx_rooms_req_t *rq)
 }
 
 
+/*
+ * The message no longer counts as unread.  A reader who has read beyond the
+ * last one that was redacted needs no count of them.
+ */
+static void
+ngx_rooms_revise_unread(ngx_rooms_req_t *rq, const rooms_stored_t *e)
+{
+    rooms_str_t          key, at;
+    ngx_rooms_commit_t  *c;
+    const rooms_room_t  *room;
+
+    c = &rq->commit;
+    room = &rq->view.room;
+
+    if (e->number == 0 || !e->message || e->edit) {
+        return;
+    }
+
+    at = ngx_rooms_number(rq->pool, e->position);
+
+    ngx_rooms_commit_write(c, "ZADD",
+                           ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_REDACTED,
+                                         room->id),
+                           at, (rooms_str_t) { ROOMS_POSITION_DIGITS,
+                                               e->digits.data });
+
+    if (e->position > room->redacted) {
+        key = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM, room->id);
+
+        ngx_rooms_commit_guard_below(c, key, ngx_rooms_s("redacted"),
+                                     e->position);
+        ngx_rooms_commit_write(c, "HSET", key, ngx_rooms_s("redacted"), at);
+    }
+}
+
+
 static ngx_int_t
 ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
 {
@@ -571,16 +607,14 @@ ngx_rooms_revise_redact(ngx_rooms_req_t *rq)
 
     v->event = e.json;
 
-    /* no edit came in between; the message no longer counts as unread */
+    ngx_rooms_revise_unread(rq, &v->stored);
+
+    /* no edit came in between */
 
     copies = ngx_rooms_key(keys, NGX_ROOMS_KEY_COPIES, room);
 
     ngx_rooms_commit_guard_field(c, copies, v->id, v->copies);
     ngx_rooms_commit_write(c, "HDEL", copies, v->id);
-    ngx_rooms_commit_write(c, "ZREM",
-                           ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room),
-                           (rooms_str_t) { ROOMS_POSITION_DIGITS,
-                                           v->stored.digits.data });
 
     /* all reactions, including those added since the message was read */
 

@@ -584,12 +584,13 @@ ngx_rooms_room_take(ngx_rooms_req_t *rq)
 
 /*
  * A second round, only if needed: rows of the members in line for succession,
- * and the other participant of a DM, for the room's name.
+ * the other participant of a DM, for the room's name, and how many unread
+ * messages were redacted.
  */
 static ngx_int_t
 ngx_rooms_room_more(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t          i, heirs;
+    ngx_uint_t          i, heirs, redacted;
     rooms_str_t         other, who;
     ngx_rooms_batch_t  *b;
 
@@ -600,7 +601,9 @@ ngx_rooms_room_more(ngx_rooms_req_t *rq)
     other = ngx_rooms_view_other(&rq->view, rq->principal.sub);
     heirs = rq->view.room.admins <= 1 ? rq->view.ntop : 0;
 
-    if (other.data == NULL && heirs == 0) {
+    redacted = ngx_rooms_view_redacted(&rq->view);
+
+    if (other.data == NULL && heirs == 0 && !redacted) {
         return NGX_OK;
     }
 
@@ -618,6 +621,10 @@ ngx_rooms_room_more(ngx_rooms_req_t *rq)
     if (other.data) {
         (void) ngx_rooms_ask(b, &rq->keys, "HGET %k %s",
                              NGX_ROOMS_KEY_PARTICIPANTS, ROOMS_NULL, other);
+    }
+
+    if (redacted) {
+        (void) ngx_rooms_view_ask_redacted(b, &rq->keys, &rq->view);
     }
 
     if (b->failed) {
@@ -658,11 +665,15 @@ ngx_rooms_room_take_more(ngx_rooms_req_t *rq)
     if (other.data) {
 
         (void) ngx_rooms_show_profile(rq->pool, rq->r->connection->log,
-                           ngx_rooms_reply_str(ngx_rooms_reply(rq, i)),
+                           ngx_rooms_reply_str(ngx_rooms_reply(rq, i++)),
                            other, &profile);
 
         rq->view.name = profile.name;
         rq->in.other_gone = profile.deactivated != 0;
+    }
+
+    if (ngx_rooms_view_redacted(&rq->view)) {
+        ngx_rooms_view_take_redacted(&rq->view, ngx_rooms_reply(rq, i));
     }
 
     return NGX_OK;

@@ -248,29 +248,23 @@ ngx_rooms_settings_show(ngx_rooms_req_t *rq)
 
 
 /*
- * The event's id contains its position, so the event and the counts behind it
- * can be read in the same round as the room.
+ * The event's id contains its position, so the event and the count of redacted
+ * messages behind it can be read in the same round as the room.
  */
 static ngx_int_t
 ngx_rooms_read_ask(ngx_rooms_req_t *rq)
 {
-    int64_t      position;
-    rooms_str_t  room, at, behind;
+    int64_t      at;
+    rooms_str_t  room;
 
     room = rq->param[NGX_ROOMS_P_ROOM];
-    position = rooms_event_position(ngx_rooms_body_str(rq, "event_id"));
+    at = rooms_event_position(ngx_rooms_body_str(rq, "event_id"));
+    at = ngx_max(at, 0);
 
-    at = ngx_rooms_number(rq->pool, position > 0 ? position : 0);
-    behind = ngx_rooms_join(rq->pool, ngx_rooms_s("(-"), at);
-
-    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZRANGEBYSCORE %k %s %s",
+    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZRANGEBYSCORE %k %d %d",
                          NGX_ROOMS_KEY_EVENTS, room, at, at);
-    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZCOUNT %k -inf %s",
-                         NGX_ROOMS_KEY_UNREAD, room, behind);
-    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZCOUNT %k -inf %s",
-                         NGX_ROOMS_KEY_MARKERS, room, behind);
-    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZSCORE %k !%s",
-                         NGX_ROOMS_KEY_MARKERS, room, rq->principal.sub);
+    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZCOUNT %k (%d +inf",
+                         NGX_ROOMS_KEY_REDACTED, room, at);
 
     return rq->batch->failed ? NGX_ERROR : NGX_OK;
 }
@@ -293,25 +287,6 @@ typedef struct {
 } ngx_rooms_read_t;
 
 
-static void
-ngx_rooms_read_writes(ngx_rooms_req_t *rq, int64_t position)
-{
-    rooms_str_t  room, name, score;
-
-    room = rq->view.room.id;
-    name = ngx_rooms_join(rq->pool, ngx_rooms_s(NGX_ROOMS_MARKER),
-                          rq->principal.sub);
-    score = ngx_rooms_number(rq->pool, -position);
-
-    ngx_rooms_commit_write(&rq->commit, "ZADD",
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_UNREAD, room),
-                       score, name);
-    ngx_rooms_commit_write(&rq->commit, "ZADD",
-                       ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MARKERS, room),
-                       score, name);
-}
-
-
 /* The stored form of a marker; NULL: none. */
 static rooms_str_t
 ngx_rooms_read_marker(ngx_rooms_req_t *rq, const ngx_rooms_own_t *own)
@@ -321,7 +296,8 @@ ngx_rooms_read_marker(ngx_rooms_req_t *rq, const ngx_rooms_own_t *own)
     }
 
     return ngx_rooms_join(rq->pool, ngx_rooms_number(rq->pool, own->position),
-                          ngx_rooms_s(" "), own->event);
+                          ngx_rooms_s(" "), own->event, ngx_rooms_s(" "),
+                          ngx_rooms_number(rq->pool, own->number));
 }
 
 
@@ -361,15 +337,12 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
 
     read->position = rooms_event_position(id);
     read->event = id;
-    read->unread = ngx_rooms_reply_int(b->replies[rq->at_own + 1], 0)
-                   - ngx_rooms_reply_int(b->replies[rq->at_own + 2], 0);
-    read->unread = ngx_max(read->unread, 0);   /* somebody may join between */
+    read->unread = rq->view.unread;
 
     if (before.event.data && before.position >= read->position) {
         /* a marker never moves back */
         read->position = before.position;
         read->event = before.event;
-        read->unread = rq->view.unread;
         return NGX_OK;
     }
 
@@ -377,6 +350,15 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
 
     rq->view.own.event = id;
     rq->view.own.position = read->position;
+
+    /* what precedes the join doesn't count */
+
+    if (read->position > rq->view.me.position && e.number > before.number) {
+        rq->view.own.number = e.number;
+        read->unread = rq->view.room.messages - e.number
+                       - ngx_rooms_reply_int(b->replies[rq->at_own + 1], 0);
+        read->unread = ngx_max(read->unread, 0);
+    }
 
     if (ngx_rooms_settings_begin(rq) != NGX_OK) {
         return NGX_ERROR;
@@ -401,15 +383,6 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
                                   ngx_rooms_number(rq->pool, read->position),
                                   ngx_rooms_s("}")),
                    rq->now);
-
-    /* the event may precede the join, which has set a marker of its own */
-
-    if (ngx_rooms_reply_down(b->replies[rq->at_own + 3]) < read->position) {
-        ngx_rooms_read_writes(rq, read->position);
-
-    } else {
-        read->unread = rq->view.unread;
-    }
 
     return NGX_OK;
 }

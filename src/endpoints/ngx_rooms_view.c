@@ -17,10 +17,6 @@ ngx_rooms_view_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
                          viewer);
     (void) ngx_rooms_ask(b, keys, "HMGET %k mode%_%s mute%_%s read%_%s",
                          NGX_ROOMS_KEY_OWN, room, viewer, viewer, viewer);
-    (void) ngx_rooms_ask(b, keys, "ZRANK %k !%s", NGX_ROOMS_KEY_UNREAD,
-                         room, viewer);
-    (void) ngx_rooms_ask(b, keys, "ZRANK %k !%s", NGX_ROOMS_KEY_MARKERS,
-                         room, viewer);
 
     return b->failed ? NGX_ERROR : NGX_OK;
 }
@@ -30,7 +26,6 @@ ngx_int_t
 ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at, rooms_str_t room,
     rooms_str_t viewer, ngx_rooms_view_t *view)
 {
-    int64_t       behind, markers;
     ngx_int_t     rc;
     redisReply  **r;
 
@@ -55,14 +50,48 @@ ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at, rooms_str_t room,
         return NGX_ERROR;
     }
 
-    behind = ngx_rooms_reply_int(r[3], 0);
-    markers = ngx_rooms_reply_int(r[4], 0);
-
     view->exists = rc == NGX_OK;
-    view->unread = behind > markers ? behind - markers : 0;
     view->name = view->room.name;
 
+    if (view->me.membership == ROOMS_JOIN) {
+        view->unread = ngx_max(view->room.messages - view->own.number, 0);
+    }
+
     return NGX_OK;
+}
+
+
+/* Messages before the join don't count. */
+static int64_t
+ngx_rooms_view_read_up_to(const ngx_rooms_view_t *view)
+{
+    return ngx_max(view->own.position, view->me.position);
+}
+
+
+ngx_uint_t
+ngx_rooms_view_redacted(const ngx_rooms_view_t *view)
+{
+    return view->unread > 0
+           && view->room.redacted > ngx_rooms_view_read_up_to(view);
+}
+
+
+ngx_int_t
+ngx_rooms_view_ask_redacted(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
+    const ngx_rooms_view_t *view)
+{
+    return ngx_rooms_ask(b, keys, "ZCOUNT %k (%d +inf",
+                         NGX_ROOMS_KEY_REDACTED, view->room.id,
+                         ngx_rooms_view_read_up_to(view));
+}
+
+
+void
+ngx_rooms_view_take_redacted(ngx_rooms_view_t *view, redisReply *reply)
+{
+    view->unread -= ngx_min(ngx_max(ngx_rooms_reply_int(reply, 0), 0),
+                            view->unread);
 }
 
 

@@ -141,6 +141,10 @@ typedef struct {
     int64_t             position;         /* of its last event */
     uint32_t            big;              /* no event takes more bytes; 0:
                                              all are small */
+    int64_t             messages;         /* how many were sent; the last
+                                             one's number */
+    int64_t             redacted;         /* the highest position of those
+                                             that were redacted; 0: none */
     rooms_str_t         origin;           /* its home server; NULL: this one */
     rooms_str_t         origin_id;        /* its id there; NULL: the same */
     unsigned            unaccepted:1;     /* a replica that none of our

@@ -9,7 +9,7 @@
 
 
 /* The most bytes of a row's words, apart from its strings. */
-#define ROOMS_STORED_WORDS  (ROOMS_EVENT_DIGITS + 4 * (ROOMS_JSON_INT + 2) + 16)
+#define ROOMS_STORED_WORDS  (ROOMS_EVENT_DIGITS + 5 * (ROOMS_JSON_INT + 2) + 16)
 
 /* The same for the JSON, with the names of its members. */
 #define ROOMS_STORED_FRAME  420
@@ -175,7 +175,8 @@ rooms_stored_parse(rooms_str_t row, rooms_stored_t *e)
 
     word = rooms_stored_word(&row);
 
-    if (rooms_stored_number(&word, &row, 'e', &e->edited_at) != 0
+    if (rooms_stored_number(&word, &row, 'n', &e->number) != 0
+        || rooms_stored_number(&word, &row, 'e', &e->edited_at) != 0
         || rooms_stored_number(&word, &row, 'r', &e->redacted_at) != 0
         || rooms_stored_number(&word, &row, 't', &e->origin_ts) != 0
         || rooms_stored_option(&word, &row, 'i', &e->origin_id) != 0
@@ -326,6 +327,10 @@ rooms_stored_words(rooms_buf_t *b, const rooms_stored_t *e)
     rooms_json_raw(b, e->sender.data, e->sender.len);
 
     rooms_stored_put(b, " ", e->created_at);
+
+    if (e->number) {
+        rooms_stored_put(b, " n", e->number);
+    }
 
     if (e->edited_at != ROOMS_STORED_NEVER) {
         rooms_stored_put(b, " e", e->edited_at);

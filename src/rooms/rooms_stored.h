@@ -8,14 +8,16 @@
  *
  * A row is words with one space between them, and then the content:
  *
- *     DIGITS TYPE SENDER CREATED [eMS] [rMS] [tS] [iID] [sSERVER] [x] CONTENT
+ *     DIGITS TYPE SENDER CREATED [nN] [eMS] [rMS] [tS] [iID] [sSERVER] [x]
+ *         CONTENT
  *
  * DIGITS is the id without its "evt-": 13 hexadecimal digits of the position
  * and 16 random ones.  TYPE is the type without its "swp.room.".  CREATED is
  * in ms.
  *
- * The optional words begin with a letter: when the event was edited and
- * redacted (ms); origin_ts (seconds), if it isn't CREATED; the event's id and
+ * The optional words begin with a letter: the number of the room's messages up
+ * to this event, itself included; when the event was edited and redacted
+ * (ms); origin_ts (seconds), if it isn't CREATED; the event's id and
  * server at its origin, if these differ; and x for do_not_index.  If the
  * event was edited, a line feed and its original content follow the content.
  *
@@ -58,6 +60,8 @@ typedef struct {
     rooms_str_t   origin_id;         /* or NULL */
     rooms_str_t   origin_server;     /* or NULL */
     int64_t       created_at;        /* ms */
+    int64_t       number;            /* of messages up to it; 0: none, or
+                                        not counted */
     int64_t       edited_at;         /* ms, or never */
     int64_t       redacted_at;       /* ms, or never */
     int64_t       origin_ts;         /* s */

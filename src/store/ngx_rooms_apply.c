@@ -49,8 +49,8 @@ static const struct {
 
 /* All keys that hold, or describe, what was written in a room. */
 static const ngx_rooms_key_e  ngx_rooms_apply_wiped[] = {
-    NGX_ROOMS_KEY_EVENTS, NGX_ROOMS_KEY_UNREAD, NGX_ROOMS_KEY_MARKERS,
-    NGX_ROOMS_KEY_UUIDS, NGX_ROOMS_KEY_COPIES, NGX_ROOMS_KEY_AUTHORS,
+    NGX_ROOMS_KEY_EVENTS, NGX_ROOMS_KEY_REDACTED, NGX_ROOMS_KEY_UUIDS,
+    NGX_ROOMS_KEY_COPIES, NGX_ROOMS_KEY_AUTHORS,
     NGX_ROOMS_KEY_REACTIONS, NGX_ROOMS_KEY_TALLY, NGX_ROOMS_KEY_COUNTS,
     NGX_ROOMS_KEY_ANSWERS
 };
@@ -753,6 +753,10 @@ ngx_rooms_apply_wipe(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                                                  ngx_rooms_apply_wiped[i],
                                                  room));
     }
+
+    ngx_rooms_commit_write(c, "HDEL",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM, room),
+                           ngx_rooms_s("messages"), ngx_rooms_s("redacted"));
 }
 
 

@@ -90,9 +90,6 @@ rooms_str_t ngx_rooms_person_email(ngx_pool_t *pool, rooms_str_t email);
 void ngx_rooms_apply_active(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t participant);
 
-/* The first character of read markers' names in `unread` and `markers`. */
-#define NGX_ROOMS_MARKER  "!"
-
 /*
  * For a new room: its lowest position.  A reader takes the time of a room's id
  * for a lower bound of its events' positions, and has to know exceptions.

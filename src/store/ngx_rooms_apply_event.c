@@ -9,12 +9,12 @@
 
 
 /* How much longer a row gets when its marks are filled in. */
-#define NGX_ROOMS_POSITION_LEN  24
+#define NGX_ROOMS_POSITION_LEN  40
 
 
 static void ngx_rooms_apply_publish(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, rooms_str_t room, rooms_str_t concerned);
-static void ngx_rooms_apply_time(ngx_rooms_commit_t *c, rooms_str_t *head,
+static void ngx_rooms_apply_row_marks(ngx_rooms_commit_t *c, rooms_str_t *head,
     rooms_str_t *tail);
 static ngx_uint_t ngx_rooms_apply_first(const rooms_room_t *room);
 static ngx_int_t ngx_rooms_apply_row(ngx_rooms_commit_t *c,
@@ -28,37 +28,18 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const rooms_room_t *room, rooms_event_e type, rooms_str_t sender,
     rooms_str_t random, rooms_str_t content, int64_t now)
 {
-    rooms_str_t  unread, name;
+    if (type == ROOMS_EV_MESSAGE) {
+        ngx_rooms_commit_count(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM,
+                                                room->id),
+                               1);
+    }
 
     ngx_rooms_apply_quiet(c, keys, room, type, sender, random, content, now);
 
-    if (type != ROOMS_EV_MESSAGE) {
-        return;
-    }
+    /* senders have read what they wrote; others read on another server */
 
-    unread = ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room->id);
-
-    if (c->source_id.data) {
-        /* the sender reads on another server */
-        ngx_rooms_commit_write_at(c, "ZADD", unread,
-                                  ngx_rooms_s(NGX_ROOMS_NEWEST),
-                                  ngx_rooms_s(NGX_ROOMS_HEX));
-        return;
-    }
-
-    /* senders have read what they wrote; the new position is the highest */
-
-    name = ngx_rooms_join(c->pool, ngx_rooms_s(NGX_ROOMS_MARKER), sender);
-
-    ngx_rooms_commit_write_at(c, "ZADD", unread,
-                              ngx_rooms_s(NGX_ROOMS_NEWEST), name,
-                              ngx_rooms_s(NGX_ROOMS_NEWEST),
-                              ngx_rooms_s(NGX_ROOMS_HEX));
-    ngx_rooms_commit_write_at(c, "ZADD",
-                              ngx_rooms_key(keys, NGX_ROOMS_KEY_MARKERS,
-                                            room->id),
-                              ngx_rooms_s(NGX_ROOMS_NEWEST), name);
-    ngx_rooms_commit_write_at(c, "HSET",
+    if (type == ROOMS_EV_MESSAGE && c->source_id.data == NULL) {
+        ngx_rooms_commit_write_at(c, "HSET",
                               ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN,
                                             room->id),
                               ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_READ,
@@ -66,7 +47,10 @@ ngx_rooms_apply_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
                               ngx_rooms_join(c->pool,
                                              ngx_rooms_s(NGX_ROOMS_POS " evt-"
                                                          NGX_ROOMS_HEX),
-                                             random));
+                                             random,
+                                             ngx_rooms_s(" "
+                                                      NGX_ROOMS_MESSAGES)));
+    }
 }
 
 
@@ -90,10 +74,14 @@ ngx_rooms_apply_quiet(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
      */
 
     if (c->source_id.data == NULL) {
-        ngx_rooms_apply_time(c, &head, &tail);
         ngx_rooms_commit_timed(c, key, c->event.created_at,
                                ngx_rooms_apply_first(room));
+
+    } else if (!ngx_rooms_apply_first(room)) {
+        ngx_rooms_commit_count(c, key, 0);
     }
+
+    ngx_rooms_apply_row_marks(c, &head, &tail);
 
     ngx_rooms_commit_event(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_EVENTS,
                                             room->id),
@@ -193,14 +181,15 @@ ngx_rooms_apply_marker_event(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
 /*
  * Moves the border between head and tail behind the time, since the script
- * decides the time.
+ * decides the time, and knows the number of messages.
  */
 static void
-ngx_rooms_apply_time(ngx_rooms_commit_t *c, rooms_str_t *head,
+ngx_rooms_apply_row_marks(ngx_rooms_commit_t *c, rooms_str_t *head,
     rooms_str_t *tail)
 {
-    u_char  *row, *time, *rest;
-    size_t   len;
+    u_char       *row, *time, *rest;
+    size_t        len;
+    rooms_str_t   created;
 
     /* "DIGITS TYPE SENDER CREATED ", contiguous in memory */
 
@@ -217,9 +206,13 @@ ngx_rooms_apply_time(ngx_rooms_commit_t *c, rooms_str_t *head,
 
     *tail = (rooms_str_t) { (u_char *) tail->data + tail->len - rest, rest };
 
-    head->data = ngx_rooms_join(c->pool, { len, row },
-                                ngx_rooms_s(NGX_ROOMS_MS)).data;
-    head->len = len + 1;
+    created = c->source_id.data ? (rooms_str_t) { rest - time, time }
+                                : ngx_rooms_s(NGX_ROOMS_MS);
+
+    *head = ngx_rooms_join(c->pool, { len, row }, created,
+                           c->counted.data
+                           ? ngx_rooms_s(" n" NGX_ROOMS_MESSAGES)
+                           : ROOMS_NULL);
 
     if (head->data == NULL) {
         c->failed = 1;

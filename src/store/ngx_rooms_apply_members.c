@@ -27,8 +27,8 @@ static void ngx_rooms_apply_news(ngx_rooms_commit_t *c,
 static void ngx_rooms_apply_order(ngx_rooms_commit_t *c, rooms_str_t order,
     const rooms_member_t *m, ngx_uint_t joins);
 static void ngx_rooms_apply_marker(ngx_rooms_commit_t *c,
-    ngx_rooms_keys_t *keys, rooms_str_t room, rooms_str_t participant,
-    ngx_uint_t joins);
+    ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a,
+    rooms_str_t participant, ngx_uint_t joins);
 
 
 static ngx_uint_t
@@ -177,7 +177,7 @@ ngx_rooms_apply_member(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     }
 
     if (joins || leaves) {
-        ngx_rooms_apply_marker(c, keys, id, who, joins);
+        ngx_rooms_apply_marker(c, keys, a, who, joins);
     }
 
     bans = ngx_rooms_key(keys, NGX_ROOMS_KEY_BANS, id);
@@ -330,32 +330,30 @@ ngx_rooms_apply_order(ngx_rooms_commit_t *c, rooms_str_t order,
 
 
 /*
- * Unread messages are counted by rank.  One set has messages and read markers,
- * the newest first ("!" sorts before digits, so a marker comes before its
- * message); another has only the markers.  The rank of a marker in the first
- * set, minus its rank in the second, is the number of unread messages.  Both
- * are found by the marker's name, so one round reads a room.  Redis searches
- * small sets from their beginning, and most writes are there.
+ * A room numbers its messages, and a read marker has the number of the
+ * messages up to it.  What the room has more than that is unread, but for those
+ * that were redacted.  Who joins has nothing to read yet.  In a new room
+ * that needs no entry.
  */
 static void
 ngx_rooms_apply_marker(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
-    rooms_str_t room, rooms_str_t participant, ngx_uint_t joins)
+    const ngx_rooms_apply_t *a, rooms_str_t participant, ngx_uint_t joins)
 {
-    rooms_str_t  unread, markers, name;
+    rooms_str_t  room;
 
-    unread = ngx_rooms_key(keys, NGX_ROOMS_KEY_UNREAD, room);
-    markers = ngx_rooms_key(keys, NGX_ROOMS_KEY_MARKERS, room);
-    name = ngx_rooms_join(c->pool, ngx_rooms_s(NGX_ROOMS_MARKER), participant);
+    room = a->change->room.id;
 
-    if (joins) {
-        ngx_rooms_commit_write_at(c, "ZADD", unread,
-                                  ngx_rooms_s(NGX_ROOMS_NEWEST), name);
-        ngx_rooms_commit_write_at(c, "ZADD", markers,
-                                  ngx_rooms_s(NGX_ROOMS_NEWEST), name);
+    if (joins && a->before) {
+        ngx_rooms_commit_count(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM,
+                                                room),
+                               0);
+        ngx_rooms_commit_write_at(c, "HSET",
+                               ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN, room),
+                               ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_READ,
+                                                   participant),
+                               ngx_rooms_s("0 - " NGX_ROOMS_MESSAGES));
 
-    } else {
-        ngx_rooms_commit_write(c, "ZREM", unread, name);
-        ngx_rooms_commit_write(c, "ZREM", markers, name);
+    } else if (!joins) {
         ngx_rooms_commit_write(c, "HDEL",
                                ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN, room),
                                ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_MODE,

@@ -428,7 +428,7 @@ ngx_rooms_commit_mark(ngx_rooms_commit_t *c, ngx_uint_t write, ngx_uint_t arg,
 
     for (i = 0; i < s.len; i++) {
 
-        if ((s.data[i] < 1 || s.data[i] > 3)
+        if ((s.data[i] < 1 || s.data[i] > 4)
             && (i > 0 || s.data[i] != *NGX_ROOMS_LESS))
         {
             continue;
@@ -588,13 +588,28 @@ ngx_rooms_commit_timed(ngx_rooms_commit_t *c, rooms_str_t room, int64_t ms,
     ngx_uint_t first)
 {
     if (!first) {
-        c->timed = room;
+        c->timed = 1;
+        ngx_rooms_commit_count(c, room, 0);
     }
 
     c->time = ms;
 
     ngx_rooms_commit_write_at(c, "HSET", room, ngx_rooms_s("at"),
                               ngx_rooms_s(NGX_ROOMS_MS));
+}
+
+
+void
+ngx_rooms_commit_count(ngx_rooms_commit_t *c, rooms_str_t room,
+    ngx_uint_t more)
+{
+    c->counted = room;
+
+    if (more) {
+        c->counts = 1;
+        ngx_rooms_commit_write_at(c, "HSET", room, ngx_rooms_s("messages"),
+                                  ngx_rooms_s(NGX_ROOMS_MESSAGES));
+    }
 }
 
 

@@ -21,10 +21,13 @@
  */
 #define NGX_ROOMS_HEX  "\1"
 #define NGX_ROOMS_POS  "\2"
-/* ... the score in a zset that has the newest first ... */
-#define NGX_ROOMS_NEWEST  "-" NGX_ROOMS_POS
 /* ... and byte 3 the event's time, in ms. */
 #define NGX_ROOMS_MS   "\3"
+/*
+ * Byte 4 becomes the room's number of messages, after ngx_rooms_commit_count().
+ * No other mark follows it in the argument.
+ */
+#define NGX_ROOMS_MESSAGES  "\4"
 /* As an argument's first byte: the number after it, minus the position. */
 #define NGX_ROOMS_LESS  "\5"
 
@@ -59,8 +62,8 @@ typedef struct {
     rooms_str_t         room;          /* the event's */
     rooms_str_t         head;
     rooms_str_t         tail;
-    rooms_str_t         timed;         /* key of the room whose time it
-                                          moves; NULL: none */
+    rooms_str_t         counted;       /* key of the event's room, whose
+                                          messages are counted; NULL: none */
     int64_t             time;          /* ms; the script may take a later one */
     int64_t             takes;         /* positions taken without an event */
     int64_t             least;         /* the lowest position to take */
@@ -87,6 +90,8 @@ typedef struct {
     int64_t             source_at;     /* ms, when it was made there */
     uint32_t            big;           /* the size it writes for the room; 0:
                                           none */
+    unsigned            timed:1;       /* it moves that room's time */
+    unsigned            counts:1;      /* its event is one message more */
     unsigned            peers:1;       /* has a guard already */
     unsigned            guests:1;      /* likewise */
 
@@ -208,6 +213,13 @@ void ngx_rooms_commit_event(ngx_rooms_commit_t *c, rooms_str_t events,
  */
 void ngx_rooms_commit_timed(ngx_rooms_commit_t *c, rooms_str_t room,
     int64_t ms, ngx_uint_t first);
+
+/*
+ * Reads the room's number of messages, for the mark; `more`: the event is one
+ * more.  The room keeps it in its field "messages".
+ */
+void ngx_rooms_commit_count(ngx_rooms_commit_t *c, rooms_str_t room,
+    ngx_uint_t more);
 
 /* Takes n positions without an event; the last of them is answered. */
 void ngx_rooms_commit_positions(ngx_rooms_commit_t *c, int64_t n);

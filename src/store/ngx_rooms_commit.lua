@@ -16,7 +16,8 @@
 -- are read by one command.  There the count of the fields replaces the guard's
 -- number, and for each field a byte follows that says what is done with it, and
 -- the guard's number: 0 it must be absent; 1 it must have a value; 2 it is the
--- time of the room's last event; 3 it is a limit of the tenant.  The arguments
+-- time of the room's last event; 3 it is a limit of the tenant; 4 it is the
+-- number of the room's messages, and 5 the event is one more.  The arguments
 -- are the fields, then the values.
 -- A write is its command in one byte, then its key's number and the count of
 -- its arguments in two bytes each.
@@ -27,6 +28,10 @@
 -- offset in it in three, and what stands there: 1 the position in hexadecimal
 -- digits, 2 the position in decimal, 3 the time, 5 a number minus the position.
 -- The last mark of an argument comes first.
+--
+-- The number of the room's messages is known only here.  The marks begin with
+-- a byte that says how many arguments get it, and for each of them the
+-- argument's number in two bytes, and in three how many bytes are behind it.
 --
 -- FORGET, UNCOUNT and SHED aren't commands of Redis.  FORGET removes members
 -- of a zset: those that a field of a hash lists, each word with the same
@@ -46,7 +51,7 @@ local byte, sub, format = string.byte, string.sub, string.format
 local i, p, plan = 8, 6, A[3]
 local l1, l2, l3, e1, e2 = byte(plan, 1, 5)
 local writes = l1 * 65536 + l2 * 256 + l3
-local limits, schema, epoch, was
+local limits, schema, epoch, was, messages
 
 while p < writes do
   local kind, high, low, n1, n2 = byte(plan, p, p + 4)
@@ -80,8 +85,11 @@ while p < writes do
         if value then return {0, m1 * 256 + m2} end
       elseif what == 2 then
         was = value
-      else
+      elseif what == 3 then
         limits[A[name + f]] = value
+      else
+        if not value or #value > 12 or value:find('%D') then value = 0 end
+        messages = value + what - 4
       end
     end
     ok = true
@@ -170,10 +178,13 @@ if not (schema and epoch) then
        sub(redis.sha1hex(K[1] .. ' ' .. A[6] .. A[7]), 1, 32))
 end
 
+local marks = A[4]
+local counts = 5 * byte(marks)
+
 if A[2] ~= '' and (pos ~= A[1] or later) then
-  local marks, given, less = A[4], #A[1], A[1] - pos
+  local given, less = #A[1], A[1] - pos
   local hex, ms = format('%013x', pos), #A[5]
-  for m = 1, #marks, 6 do
+  for m = 2 + counts, #marks, 6 do
     local high, low, a, b, c, kind = byte(marks, m, m + 5)
     local j, at = high * 256 + low, (a * 256 + b) * 256 + c
     local s = A[j]
@@ -185,6 +196,14 @@ if A[2] ~= '' and (pos ~= A[1] or later) then
              .. sub(s, at + (kind == 1 and 13 or kind == 2 and given or ms))
     end
   end
+end
+
+for m = 2, 1 + counts, 5 do
+  local high, low, a, b, c = byte(marks, m, m + 4)
+  local j = high * 256 + low
+  local s = A[j]
+  local at = #s - (a * 256 + b) * 256 - c
+  A[j] = sub(s, 1, at) .. messages .. sub(s, at + 1)
 end
 
 local commands = {@NGX_ROOMS_COMMANDS@}

@@ -19,6 +19,8 @@
 #define NGX_ROOMS_COMMIT_BEGIN  5      /* bytes before the guards */
 #define NGX_ROOMS_COMMIT_STEP   5      /* bytes of a guard, a write */
 #define NGX_ROOMS_COMMIT_MARK   6      /* bytes of a mark */
+#define NGX_ROOMS_COMMIT_COUNT  5      /* bytes of a place of the number of
+                                          messages */
 #define NGX_ROOMS_COMMIT_READ   3      /* bytes of a field that is read */
 
 #define NGX_ROOMS_TENANT_KEY    3      /* its number in each commit */
@@ -29,7 +31,9 @@ typedef enum {
     NGX_ROOMS_FIELD_ABSENT = 0,
     NGX_ROOMS_FIELD_EQUAL,
     NGX_ROOMS_FIELD_TIME,
-    NGX_ROOMS_FIELD_LIMIT
+    NGX_ROOMS_FIELD_LIMIT,
+    NGX_ROOMS_FIELD_COUNT,
+    NGX_ROOMS_FIELD_NEXT
 } ngx_rooms_field_e;
 
 /* Fields of one hash, and what they are compared with. */
@@ -50,8 +54,15 @@ typedef struct {
     u_char              pos[NGX_INT64_LEN];
     u_char              time[NGX_INT64_LEN];
     int64_t             position;
-    rooms_str_t         text[4];       /* of bytes 1, 2 and 3 */
+    rooms_str_t         text[5];       /* of bytes 1, 2 and 3; the script
+                                          alone knows that of 4 */
 } ngx_rooms_given_t;
+
+/* What the script fills in. */
+typedef struct {
+    ngx_array_t         counts;        /* of u_char: see the script */
+    ngx_array_t         marks;         /* of u_char */
+} ngx_rooms_places_t;
 
 
 static ngx_rooms_script_t  ngx_rooms_script = {
@@ -201,14 +212,21 @@ ngx_rooms_commit_read_tenant(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g)
 
 static void
 ngx_rooms_commit_read_hash(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g,
-    ngx_uint_t key, ngx_uint_t timed)
+    ngx_uint_t key, ngx_uint_t room)
 {
     ngx_rooms_commit_group(c, g, NGX_ROOMS_G_FIELD, key);
     ngx_rooms_commit_read_guards(c, g, key);
 
-    if (timed) {
-        ngx_rooms_commit_read(c, g, NGX_ROOMS_FIELD_TIME, ngx_rooms_s("at"),
-                              0);
+    if (room) {
+
+        if (c->timed) {
+            ngx_rooms_commit_read(c, g, NGX_ROOMS_FIELD_TIME,
+                                  ngx_rooms_s("at"), 0);
+        }
+
+        ngx_rooms_commit_read(c, g, c->counts ? NGX_ROOMS_FIELD_NEXT
+                                              : NGX_ROOMS_FIELD_COUNT,
+                              ngx_rooms_s("messages"), 0);
     }
 
     ngx_rooms_commit_group_end(c, g);
@@ -217,13 +235,13 @@ ngx_rooms_commit_read_hash(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g,
 
 /*
  * The guards' plan and arguments.  All fields of one hash are read at once:
- * those of the tenant first, then those of the room whose time moves.
+ * those of the tenant first, then those of the event's room.
  */
 static ngx_int_t
 ngx_rooms_commit_put_guards(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g)
 {
     u_char             *done;
-    ngx_uint_t          i, k, timed;
+    ngx_uint_t          i, k, room;
     rooms_str_t        *args;
     ngx_rooms_guard_t  *guard;
 
@@ -248,11 +266,11 @@ ngx_rooms_commit_put_guards(ngx_rooms_commit_t *c, ngx_rooms_reads_t *g)
     ngx_rooms_commit_read_tenant(c, g);
     done[NGX_ROOMS_TENANT_KEY] = 1;
 
-    timed = c->timed.data ? ngx_rooms_commit_key(c, c->timed) : 0;
+    room = c->counted.data ? ngx_rooms_commit_key(c, c->counted) : 0;
 
-    if (timed) {
-        ngx_rooms_commit_read_hash(c, g, timed, 1);
-        done[timed] = 1;
+    if (room) {
+        ngx_rooms_commit_read_hash(c, g, room, 1);
+        done[room] = 1;
     }
 
     guard = c->guards.elts;
@@ -292,16 +310,20 @@ ngx_rooms_commit_given(ngx_rooms_given_t *g, int64_t position, int64_t time)
                                  - g->pos, g->pos };
     g->text[3] = (rooms_str_t) { ngx_sprintf(g->time, "%L", time)
                                  - g->time, g->time };
+    g->text[4] = ngx_rooms_s("");
 }
 
 
+/* `at` is the text's offset, from 1; of a number what is behind it. */
 static void
-ngx_rooms_commit_put_mark(ngx_rooms_commit_t *c, ngx_array_t *marks,
+ngx_rooms_commit_put_mark(ngx_rooms_commit_t *c, ngx_rooms_places_t *places,
     ngx_uint_t arg, size_t at, u_char kind)
 {
     u_char  *p;
 
-    p = ngx_array_push_n(marks, NGX_ROOMS_COMMIT_MARK);
+    p = kind == *NGX_ROOMS_MESSAGES
+        ? ngx_array_push_n(&places->counts, NGX_ROOMS_COMMIT_COUNT)
+        : ngx_array_push_n(&places->marks, NGX_ROOMS_COMMIT_MARK);
 
     if (p == NULL || at > 0xffffff) {
         c->failed = 1;
@@ -311,7 +333,10 @@ ngx_rooms_commit_put_mark(ngx_rooms_commit_t *c, ngx_array_t *marks,
     p = ngx_rooms_commit_two(c, p, arg);
     *p++ = at >> 16;
     p = ngx_rooms_commit_two(c, p, at & 0xffff);
-    *p = kind;
+
+    if (kind != *NGX_ROOMS_MESSAGES) {
+        *p = kind;
+    }
 }
 
 
@@ -320,7 +345,7 @@ ngx_rooms_commit_put_mark(ngx_rooms_commit_t *c, ngx_array_t *marks,
  * for the script where the texts are, the last one first.
  */
 static rooms_str_t
-ngx_rooms_commit_fill(ngx_rooms_commit_t *c, ngx_array_t *marks,
+ngx_rooms_commit_fill(ngx_rooms_commit_t *c, ngx_rooms_places_t *places,
     ngx_rooms_mark_t *mark, ngx_uint_t n, ngx_uint_t arg, rooms_str_t s,
     const ngx_rooms_given_t *given)
 {
@@ -339,7 +364,7 @@ ngx_rooms_commit_fill(ngx_rooms_commit_t *c, ngx_array_t *marks,
 
     if (s.data[0] == *NGX_ROOMS_LESS) {
         number = ngx_atoof((u_char *) s.data + 1, s.len - 1);
-        ngx_rooms_commit_put_mark(c, marks, arg, 1, *NGX_ROOMS_LESS);
+        ngx_rooms_commit_put_mark(c, places, arg, 1, *NGX_ROOMS_LESS);
 
         return (rooms_str_t) { ngx_sprintf(start, "%O", number
                                            - (off_t) given->position)
@@ -369,9 +394,13 @@ ngx_rooms_commit_fill(ngx_rooms_commit_t *c, ngx_array_t *marks,
     ngx_memcpy(p, s.data, s.len);
 
     for (i = n; i > 0; i--) {
-        ngx_rooms_commit_put_mark(c, marks, arg,
-                                  last - p - mark[i - 1].back + 1,
-                                  s.data[mark[i - 1].at - 1]);
+        kind = s.data[mark[i - 1].at - 1];
+
+        ngx_rooms_commit_put_mark(c, places, arg,
+                                  kind == *NGX_ROOMS_MESSAGES
+                                  ? mark[i - 1].back
+                                  : last - p - mark[i - 1].back + 1,
+                                  kind);
     }
 
     return (rooms_str_t) { last - p, p };
@@ -380,12 +409,21 @@ ngx_rooms_commit_fill(ngx_rooms_commit_t *c, ngx_array_t *marks,
 
 /* Fills all arguments that have marks; marks of one argument are adjacent. */
 static ngx_int_t
-ngx_rooms_commit_put_marks(ngx_rooms_commit_t *c, ngx_array_t *marks,
+ngx_rooms_commit_put_marks(ngx_rooms_commit_t *c, ngx_rooms_places_t *places,
     rooms_str_t *argv, const ngx_uint_t *first,
     const ngx_rooms_given_t *given)
 {
     ngx_uint_t         i, n, arg;
     ngx_rooms_mark_t  *mark;
+
+    if (ngx_array_init(&places->counts, c->pool, 4 * NGX_ROOMS_COMMIT_COUNT, 1)
+           != NGX_OK
+        || ngx_array_init(&places->marks, c->pool, 16 * NGX_ROOMS_COMMIT_MARK,
+                          1)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     mark = c->marks.elts;
 
@@ -401,7 +439,7 @@ ngx_rooms_commit_put_marks(ngx_rooms_commit_t *c, ngx_array_t *marks,
         arg = mark[i].write == c->writes.nelts
               ? NGX_ROOMS_COMMIT_ROW : first[mark[i].write] + mark[i].arg;
 
-        argv[arg - 1] = ngx_rooms_commit_fill(c, marks, &mark[i], n, arg,
+        argv[arg - 1] = ngx_rooms_commit_fill(c, places, &mark[i], n, arg,
                                               argv[arg - 1], given);
     }
 
@@ -470,12 +508,13 @@ ngx_int_t
 ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
     ngx_rooms_keys_t *keys, ngx_uint_t whole)
 {
+    u_char              counts;
     ngx_uint_t          i, n, marked, *first;
     rooms_str_t        *all, *argv, *a;
-    ngx_array_t         marks;
     ngx_rooms_write_t  *w;
     ngx_rooms_reads_t   reads;
     ngx_rooms_given_t   given;
+    ngx_rooms_places_t  places;
 
     ngx_rooms_commit_guard_quotas(c, keys);
 
@@ -483,16 +522,13 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
         (void) ngx_rooms_commit_key(c, c->events);
     }
 
-    if (c->timed.data) {
-        (void) ngx_rooms_commit_key(c, c->timed);
+    if (c->counted.data) {
+        (void) ngx_rooms_commit_key(c, c->counted);
     }
 
     ngx_rooms_commit_count_args(c);
 
-    if (ngx_rooms_commit_put_guards(c, &reads) != NGX_OK
-        || ngx_array_init(&marks, b->pool, 16 * NGX_ROOMS_COMMIT_MARK, 1)
-           != NGX_OK)
-    {
+    if (ngx_rooms_commit_put_guards(c, &reads) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -544,12 +580,16 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
         ngx_rooms_commit_mark(c, c->writes.nelts, 0, c->head);
     }
 
-    if (ngx_rooms_commit_put_marks(c, &marks, argv, first, &given) != NGX_OK)
+    if (ngx_rooms_commit_put_marks(c, &places, argv, first, &given) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    argv[3] = (rooms_str_t) { marks.nelts, marks.elts };
+    counts = places.counts.nelts / NGX_ROOMS_COMMIT_COUNT;
+
+    argv[3] = ngx_rooms_join(b->pool, { 1, &counts },
+                             { places.counts.nelts, places.counts.elts },
+                             { places.marks.nelts, places.marks.elts });
 
     c->marks.nelts = marked;
 

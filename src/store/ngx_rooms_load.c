@@ -201,7 +201,8 @@ static const rooms_str_t  ngx_rooms_room_fields[] = {
     rooms_string("position"), rooms_string("last_member"),
     rooms_string("origin"), rooms_string("peers"), rooms_string("guests"),
     rooms_string("big"), rooms_string("origin_id"),
-    rooms_string("unaccepted"), rooms_string("snapshot_at")
+    rooms_string("unaccepted"), rooms_string("snapshot_at"),
+    rooms_string("messages"), rooms_string("redacted")
 };
 
 #define NGX_ROOMS_ROOM_FIELDS  (sizeof(ngx_rooms_room_fields)                 \
@@ -261,6 +262,8 @@ ngx_rooms_parse_room(redisReply *reply, rooms_str_t id, rooms_room_t *room)
     room->origin_id = ngx_rooms_reply_str(f[17]);
     room->unaccepted = ngx_rooms_reply_int(f[18], 0) == 1;
     room->snapshot_at = ngx_rooms_reply_int(f[19], 0);
+    room->messages = ngx_max(ngx_rooms_reply_int(f[20], 0), 0);
+    room->redacted = ngx_rooms_reply_int(f[21], 0);
 
     if (rooms_utf8_length(room->name) < 0
         || rooms_utf8_length(room->topic) < 0)
@@ -318,8 +321,9 @@ ngx_rooms_format_member(ngx_pool_t *pool, const rooms_member_t *m,
 
 
 /*
- * The mode is a word, the mute ms, the read marker "position event".  NULL:
- * the default.
+ * The mode is a word, the mute ms, the read marker "position event number".
+ * The event is "-" for who has joined and read nothing since.  NULL: the
+ * default.
  */
 ngx_int_t
 ngx_rooms_parse_own(rooms_str_t mode, rooms_str_t mute, rooms_str_t marker,
@@ -354,7 +358,14 @@ ngx_rooms_parse_own(rooms_str_t mode, rooms_str_t mute, rooms_str_t marker,
 
         own->event = ngx_rooms_word(&marker);
 
-        if (!rooms_id_valid(own->event, "evt-")) {
+        if (ngx_rooms_word_int(&marker, INT64_MAX, &own->number) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (rooms_str_eq(own->event, ngx_rooms_s("-"))) {
+            own->event = ROOMS_NULL;
+
+        } else if (!rooms_id_valid(own->event, "evt-")) {
             return NGX_ERROR;
         }
     }

@@ -36,6 +36,8 @@ typedef struct {
     rooms_str_t         event;             /* id of the last one read, or
                                               NULL */
     int64_t             position;          /* of the marker */
+    int64_t             number;            /* of messages up to it, or to the
+                                              join */
 } ngx_rooms_own_t;
 
 #define NGX_ROOMS_DAY  INT64_C(86400000)   /* ms */

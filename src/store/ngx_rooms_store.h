@@ -154,8 +154,7 @@ typedef enum {
     NGX_ROOMS_KEY_LIST,                /* zset: joined and invited, by id */
     NGX_ROOMS_KEY_BANS,                /* zset: banned, by id */
     NGX_ROOMS_KEY_EVENTS,              /* zset: rows by position */
-    NGX_ROOMS_KEY_UNREAD,              /* zset: messages and markers */
-    NGX_ROOMS_KEY_MARKERS,             /* zset: the markers alone */
+    NGX_ROOMS_KEY_REDACTED,            /* zset: redacted messages */
     NGX_ROOMS_KEY_ANSWERS,             /* hash: Idempotency-Key -> answer */
     NGX_ROOMS_KEY_UUIDS,               /* hash: "sender uuid" -> event id */
     NGX_ROOMS_KEY_COPIES,              /* hash: event id -> ids of its edits,

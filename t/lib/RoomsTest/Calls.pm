@@ -329,14 +329,29 @@ sub verify_room {
     $same->('order', $redis->('ZRANGE', key("r:$room:order"), 0, -1), \@in);
     $same->('bans', $redis->('ZRANGE', key("r:$room:bans"), 0, -1),
             \@banned);
-    $same->('markers', $redis->('ZRANGE', key("r:$room:markers"), 0, -1),
-            [map { "!$_" } @in])
-        if @{$redis->('ZRANGE', key("r:$room:markers"), 0, 0)};
 
-    $same->('markers among the messages',
-            [grep { /^!/ } @{$redis->('ZRANGE', key("r:$room:unread"), 0,
-                                      -1)}],
-            $redis->('ZRANGE', key("r:$room:markers"), 0, -1));
+    my ($messages, @redacted) = (0);
+
+    # a redacted event may have been an edit, which isn't one message more
+
+    for my $row (@{$redis->('ZRANGE', key("r:$room:events"), 0, -1)}) {
+        my ($digits, $type, $n, $rest)
+            = $row =~ /^(\w+) (\S+) \S+ \d+ n(\d+) (.*)/s or next;
+        my $gone = $rest =~ /^(?:e\d+ )?r\d/;
+        my $more = $n - $messages;
+        my $edit = $gone || $rest =~ /^[^{]*\{"replaces":|"replaces":"evt-/;
+
+        push @bad, "number of $digits: $n after $messages"
+            if $more != ($type eq 'message')
+               && !($type eq 'message' && $edit && $more == 0);
+        push @redacted, substr $digits, 0, 13 if $gone && $more;
+        $messages = $n;
+    }
+
+    $same->('messages', [$redis->('HGET', key("r:$room"), 'messages') // 0],
+            [$messages]);
+    $same->('redacted', $redis->('ZRANGE', key("r:$room:redacted"), 0, -1),
+            \@redacted);
 
     push @bad, 'public, and not open'
         if ($redis->('HGET', key("r:$room"), 'state') // '') ne 'open'
