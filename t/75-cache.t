@@ -324,6 +324,6 @@ for (1 .. 3) {
 
 start($conf, http => 'rooms_cache off;');
 call('GET', "/v1/rooms/$own", 'ann') for 1 .. 5;
-is(reads_of(sub { call('GET', "/v1/rooms/$own", 'ann') }), 6, 'off');
+is(reads_of(sub { call('GET', "/v1/rooms/$own", 'ann') }), 4, 'off');
 
 done_testing();

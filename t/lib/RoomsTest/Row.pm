@@ -15,7 +15,7 @@ use JSON::PP ();
 use POSIX ();
 use Time::Local ();
 
-our @EXPORT = qw(event_row row_event unread_name);
+our @EXPORT = qw(event_row row_event message_name);
 
 my $json = JSON::PP->new->utf8->canonical;
 my @options = (e => 'edited_at', r => 'redacted_at', t => 'origin_ts',
@@ -46,6 +46,8 @@ sub row_event {
              event_type => "swp.room.$type", created_at => stamp($created),
              edited_at => undef, redacted_at => undef,
              origin_ts => int $created / 1000);
+
+    $rest =~ s/^n\d+ //;      # the number of messages, which nobody is shown
 
     while ($rest =~ s/^([ertisx])(\S*) //) {
         my ($letter, $value) = ($1, $2);
@@ -80,7 +82,7 @@ sub event_row {
            grep { defined } $e->{content}, $e->{original_content};
 }
 
-# A message's member in `unread`.
-sub unread_name { return substr $_[0], 4, 13 }
+# A message's member in `redacted`.
+sub message_name { return substr $_[0], 4, 13 }
 
 1;
