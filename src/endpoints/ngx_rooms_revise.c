@@ -555,8 +555,8 @@ ngx_rooms_revise_unread(ngx_rooms_req_t *rq, const rooms_stored_t *e)
     c = &rq->commit;
     room = &rq->view.room;
 
-    if (e->number == 0 || !e->message || e->edit) {
-        return;
+    if (e->number == 0) {
+        return;     /* from before the room was here: it never counted */
     }
 
     at = ngx_rooms_number(rq->pool, e->position);
