@@ -206,13 +206,13 @@ for my $round (1 .. 3) {
 
 # what another program, or a fault, has left there
 my $own = key("r:$open:own");
-my $had = redis('HGET', $own, 'read dan');
+my $digits = '0' x 29;
 
 redis('HSET', key("r:$open"), 'messages', '-9223372036854775808');
 is(must('GET', "/v1/rooms/$open", 'dan')->{me}{unread_count}, 0,
    'a number below zero');
 redis('HSET', key("r:$open"), 'messages', 9223372036854775807);
-redis('HSET', $own, 'read dan', '0 - 9223372036854775807');
+redis('HSET', $own, 'read dan', "1 evt-$digits 9223372036854775807");
 is(must('GET', "/v1/rooms/$open", 'dan')->{me}{unread_count}, 0,
    'the largest ones');
 redis('HSET', key("r:$open"), 'messages', 'x');
@@ -220,13 +220,15 @@ is(call('POST', "/v1/rooms/$open/send", 'ann', { content => {} })->{status},
    201, 'a number that is none counts from zero');
 is(redis('HGET', key("r:$open"), 'messages'), 1, 'and is one again');
 
-for my $bad ('', '0', '0 -', '0 x 1', '0 - x', '0 - -1') {
+for my $bad ('', '0', '0 -', '0 x 1', "1 evt-$digits", "1 evt-$digits x",
+             "1 evt-$digits -1")
+{
     redis('HSET', $own, 'read dan', $bad);
     is(call('GET', "/v1/rooms/$open", 'dan')->{status}, 500,
        "the marker \"$bad\" is malformed");
 }
 
-redis('HSET', $own, 'read dan', $had);
+redis('HDEL', $own, 'read dan');
 redis('HSET', key("r:$open"), 'messages',
       scalar grep { $_->{message} } @{$said{$open}});
 

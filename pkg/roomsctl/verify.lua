@@ -138,8 +138,9 @@ end
 local function row(r, who)
   local text = call('HGET', r.key .. ':members', who)
   if not text then return nil end
-  local m, power, pos = string.match(text, '^(%l+) (%d+) %d+ (%d+)$')
-  return m, tonumber(power), tonumber(pos)
+  local m, power, pos, n = string.match(text,
+                                        '^(%l+) (%d+) %d+ (%d+) ?(%d*)$')
+  return m, tonumber(power), tonumber(pos), tonumber(n)
 end
 
 local function open_room(id)
@@ -190,31 +191,37 @@ local function event_at(r, at, id)
   return e and (not id or e.id == id) and e or nil
 end
 
--- A marker has the number of messages up to its event, or to the join.
-local function marker(r, who, joined)
+-- A marker has the number of messages up to its event.
+local function marker(r, who)
   local f = 'read ' .. who
-  local had = call('HGET', r.key .. ':own', f) or '0 - 0'
+  local had = call('HGET', r.key .. ':own', f)
+  if not had then return end
   local at, id, n = string.match(had, '^(%d+) (%S+) (%d+)$')
   if not n then
     say('broken ', r.name, ': the read marker of ', who, ' is unreadable')
     return
   end
-  local begin, read = event_at(r, joined), event_at(r, tonumber(at), id)
-  if r.made_elsewhere or joined > 0 and not begin or id ~= '-' and not read
-  then
-    return
-  end
-  local number = math.max(begin and begin.number or 0,
-                          read and read.number or 0)
-  if number ~= tonumber(n) then
+  local read = event_at(r, tonumber(at), id)
+  if read and read.number and read.number ~= tonumber(n) then
     field(r.name .. ': own', r.key .. ':own', f,
-          string.format('%s %s %d', at, id, number))
+          string.format('%s %s %d', at, id, read.number))
   end
-  budget = budget - 10
+  budget = budget - 5
+end
+
+-- A row has the number of messages up to the join.
+local function joined_at(r, who, at, number)
+  local join = event_at(r, at)
+  if join and (join.number or 0) ~= (number or 0) then
+    local had = call('HGET', r.key .. ':members', who)
+    field(r.name .. ': members', r.key .. ':members', who,
+          string.match(had, '^%l+ %d+ %d+ %d+') .. ' ' .. (join.number or 0))
+  end
+  budget = budget - 5
 end
 
 local function member(r, s, who)
-  local m, power, pos = row(r, who)
+  local m, power, pos, number = row(r, who)
   if not m then
     if call('HEXISTS', r.key .. ':members', who) == 1 then
       say('broken ', r.name, ': the row of ', who, ' is unreadable')
@@ -247,7 +254,10 @@ local function member(r, s, who)
       end
     end
   end
-  if joined and not r.wiped then marker(r, who, pos) end
+  if joined and not r.wiped then
+    marker(r, who)
+    if not r.made_elsewhere then joined_at(r, who, pos, number) end
+  end
   budget = budget - 10
 end
 

@@ -345,7 +345,7 @@ ngx_rooms_message_guards(ngx_rooms_req_t *rq)
                        ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
                                      rq->view.room.id),
                        rq->principal.sub,
-                       ngx_rooms_format_member(rq->pool, &rq->view.me, 0));
+                       ngx_rooms_format_member(rq->pool, &rq->view.me));
 
     room = ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_ROOM, rq->view.room.id);
 

@@ -131,8 +131,7 @@ ngx_rooms_settings_begin(ngx_rooms_req_t *rq)
                             ngx_rooms_key(&rq->keys, NGX_ROOMS_KEY_MEMBERS,
                                           rq->view.room.id),
                             rq->principal.sub,
-                            ngx_rooms_format_member(rq->pool, &rq->view.me,
-                                                    0));
+                            ngx_rooms_format_member(rq->pool, &rq->view.me));
     return NGX_OK;
 }
 
@@ -351,11 +350,13 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
     rq->view.own.event = id;
     rq->view.own.position = read->position;
 
+    rq->view.own.number = ngx_max(e.number, before.number);
+
     /* what precedes the join doesn't count */
 
-    if (read->position > rq->view.me.position && e.number > before.number) {
-        rq->view.own.number = e.number;
-        read->unread = rq->view.room.messages - e.number
+    if (read->position > rq->view.me.position) {
+        read->unread = rq->view.room.messages
+                       - ngx_max(rq->view.own.number, rq->view.me.number)
                        - ngx_rooms_reply_int(b->replies[rq->at_own + 1], 0);
         read->unread = ngx_max(read->unread, 0);
     }

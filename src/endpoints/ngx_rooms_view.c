@@ -26,6 +26,7 @@ ngx_int_t
 ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at, rooms_str_t room,
     rooms_str_t viewer, ngx_rooms_view_t *view)
 {
+    int64_t       read;
     ngx_int_t     rc;
     redisReply  **r;
 
@@ -53,15 +54,17 @@ ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at, rooms_str_t room,
     view->exists = rc == NGX_OK;
     view->name = view->room.name;
 
+    /* messages before the join don't count */
+
     if (view->me.membership == ROOMS_JOIN) {
-        view->unread = ngx_max(view->room.messages - view->own.number, 0);
+        read = ngx_max(view->own.number, view->me.number);
+        view->unread = ngx_max(view->room.messages - read, 0);
     }
 
     return NGX_OK;
 }
 
 
-/* Messages before the join don't count. */
 static int64_t
 ngx_rooms_view_read_up_to(const ngx_rooms_view_t *view)
 {

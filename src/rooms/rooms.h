@@ -166,6 +166,8 @@ typedef struct {
     int64_t             joined_at;        /* ms; 0 unless joined */
     int64_t             position;         /* of the join, or of the invite;
                                              else 0 */
+    int64_t             number;           /* of the room's messages then; -1:
+                                             not known */
 } rooms_member_t;
 
 

@@ -26,9 +26,8 @@ static void ngx_rooms_apply_news(ngx_rooms_commit_t *c,
     ngx_uint_t leaves);
 static void ngx_rooms_apply_order(ngx_rooms_commit_t *c, rooms_str_t order,
     const rooms_member_t *m, ngx_uint_t joins);
-static void ngx_rooms_apply_marker(ngx_rooms_commit_t *c,
-    ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a,
-    rooms_str_t participant, ngx_uint_t joins);
+static void ngx_rooms_apply_leave(ngx_rooms_commit_t *c,
+    ngx_rooms_keys_t *keys, rooms_str_t room, rooms_str_t who);
 
 
 static ngx_uint_t
@@ -127,7 +126,7 @@ ngx_rooms_apply_member(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         ngx_rooms_commit_guard_field(c, members, who,
                           t->before.membership == ROOMS_LEAVE
                           ? ROOMS_NULL
-                          : ngx_rooms_format_member(c->pool, &t->before, 0));
+                          : ngx_rooms_format_member(c->pool, &t->before));
     }
 
     if (t->before.membership == t->after.membership
@@ -148,15 +147,21 @@ ngx_rooms_apply_member(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
     } else if (begins) {
         ngx_rooms_commit_write_at(c, "HSET", members, who,
-                          ngx_rooms_format_member(c->pool, &t->after, 1));
+                          ngx_rooms_format_begin(c->pool, &t->after,
+                                                 a->before == NULL));
 
     } else {
         ngx_rooms_commit_write(c, "HSET", members, who,
-                          ngx_rooms_format_member(c->pool, &t->after, 0));
+                          ngx_rooms_format_member(c->pool, &t->after));
     }
 
     if (begins) {
         ngx_rooms_apply_active(c, keys, who);
+
+        if (a->before) {
+            ngx_rooms_commit_count(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM,
+                                                    id), 0);
+        }
     }
 
     ngx_rooms_apply_index(c, keys, a, t);
@@ -174,10 +179,7 @@ ngx_rooms_apply_member(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
         ngx_rooms_commit_write(c, "ZREM",
                                ngx_rooms_key(keys, NGX_ROOMS_KEY_ORDER, id),
                                who);
-    }
-
-    if (joins || leaves) {
-        ngx_rooms_apply_marker(c, keys, a, who, joins);
+        ngx_rooms_apply_leave(c, keys, id, who);
     }
 
     bans = ngx_rooms_key(keys, NGX_ROOMS_KEY_BANS, id);
@@ -329,38 +331,17 @@ ngx_rooms_apply_order(ngx_rooms_commit_t *c, rooms_str_t order,
 }
 
 
-/*
- * A room numbers its messages, and a read marker has the number of the
- * messages up to it.  What the room has more than that is unread, but for those
- * that were redacted.  Who joins has nothing to read yet.  In a new room
- * that needs no entry.
- */
+/* The settings of who leaves end. */
 static void
-ngx_rooms_apply_marker(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
-    const ngx_rooms_apply_t *a, rooms_str_t participant, ngx_uint_t joins)
+ngx_rooms_apply_leave(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t room, rooms_str_t who)
 {
-    rooms_str_t  room;
-
-    room = a->change->room.id;
-
-    if (joins && a->before) {
-        ngx_rooms_commit_count(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM,
-                                                room),
-                               0);
-        ngx_rooms_commit_write_at(c, "HSET",
-                               ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN, room),
-                               ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_READ,
-                                                   participant),
-                               ngx_rooms_s("0 - " NGX_ROOMS_MESSAGES));
-
-    } else if (!joins) {
-        ngx_rooms_commit_write(c, "HDEL",
-                               ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN, room),
-                               ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_MODE,
-                                                   participant),
-                               ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_MUTE,
-                                                   participant),
-                               ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_READ,
-                                                   participant));
-    }
+    ngx_rooms_commit_write(c, "HDEL",
+                           ngx_rooms_key(keys, NGX_ROOMS_KEY_OWN, room),
+                           ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_MODE,
+                                               who),
+                           ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_MUTE,
+                                               who),
+                           ngx_rooms_own_field(c->pool, NGX_ROOMS_OWN_READ,
+                                               who));
 }

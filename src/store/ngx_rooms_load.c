@@ -284,6 +284,7 @@ ngx_rooms_parse_member(rooms_str_t row, rooms_str_t participant,
 
     ngx_memzero(member, sizeof(rooms_member_t));
     member->participant = participant;
+    member->number = -1;
 
     if (row.data == NULL) {
         return NGX_OK;
@@ -302,28 +303,47 @@ ngx_rooms_parse_member(rooms_str_t row, rooms_str_t participant,
     member->membership = membership;
     member->power = power;
 
-    return NGX_OK;
+    return row.len == 0 ? NGX_OK
+                        : ngx_rooms_word_int(&row, INT64_MAX,
+                                             &member->number);
 }
 
 
-rooms_str_t
-ngx_rooms_format_member(ngx_pool_t *pool, const rooms_member_t *m,
-    ngx_uint_t begins)
+static rooms_str_t
+ngx_rooms_format_row(ngx_pool_t *pool, const rooms_member_t *m,
+    rooms_str_t position, rooms_str_t number)
 {
     return ngx_rooms_join(pool,
                   rooms_cstr(rooms_membership_name(m->membership)),
                   ngx_rooms_s(" "), ngx_rooms_number(pool, m->power),
                   ngx_rooms_s(" "), ngx_rooms_number(pool, m->joined_at),
-                  ngx_rooms_s(" "),
-                  begins ? ngx_rooms_s("\2")
-                         : ngx_rooms_number(pool, m->position));
+                  ngx_rooms_s(" "), position,
+                  number.data ? ngx_rooms_s(" ") : ROOMS_NULL, number);
+}
+
+
+rooms_str_t
+ngx_rooms_format_member(ngx_pool_t *pool, const rooms_member_t *m)
+{
+    return ngx_rooms_format_row(pool, m, ngx_rooms_number(pool, m->position),
+                                m->number < 0
+                                ? ROOMS_NULL
+                                : ngx_rooms_number(pool, m->number));
+}
+
+
+rooms_str_t
+ngx_rooms_format_begin(ngx_pool_t *pool, const rooms_member_t *m,
+    ngx_uint_t first)
+{
+    return ngx_rooms_format_row(pool, m, ngx_rooms_s("\2"),
+                                first ? ROOMS_NULL : ngx_rooms_s("\4"));
 }
 
 
 /*
  * The mode is a word, the mute ms, the read marker "position event number".
- * The event is "-" for who has joined and read nothing since.  NULL: the
- * default.
+ * NULL: the default.
  */
 ngx_int_t
 ngx_rooms_parse_own(rooms_str_t mode, rooms_str_t mute, rooms_str_t marker,
@@ -358,14 +378,9 @@ ngx_rooms_parse_own(rooms_str_t mode, rooms_str_t mute, rooms_str_t marker,
 
         own->event = ngx_rooms_word(&marker);
 
-        if (ngx_rooms_word_int(&marker, INT64_MAX, &own->number) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        if (rooms_str_eq(own->event, ngx_rooms_s("-"))) {
-            own->event = ROOMS_NULL;
-
-        } else if (!rooms_id_valid(own->event, "evt-")) {
+        if (!rooms_id_valid(own->event, "evt-")
+            || ngx_rooms_word_int(&marker, INT64_MAX, &own->number) != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }

@@ -36,8 +36,7 @@ typedef struct {
     rooms_str_t         event;             /* id of the last one read, or
                                               NULL */
     int64_t             position;          /* of the marker */
-    int64_t             number;            /* of messages up to it, or to the
-                                              join */
+    int64_t             number;            /* of messages up to it */
 } ngx_rooms_own_t;
 
 #define NGX_ROOMS_DAY  INT64_C(86400000)   /* ms */
@@ -83,14 +82,17 @@ ngx_int_t ngx_rooms_word_int(rooms_str_t *row, int64_t max, int64_t *n);
 #define NGX_ROOMS_ROW_JOINED  "join "
 
 /*
- * A member's row; without one the membership is ROOMS_LEAVE.  If the
- * membership begins, the row gets the position of the commit's event by a
- * mark, for ngx_rooms_commit_write_at().
+ * A member's row; without one the membership is ROOMS_LEAVE.  A membership
+ * that begins has the position of the commit's event, and the number of
+ * messages by then, as marks for ngx_rooms_commit_write_at(). `first`: the
+ * room has none yet.
  */
 ngx_int_t ngx_rooms_parse_member(rooms_str_t row, rooms_str_t participant,
     rooms_member_t *member);
 rooms_str_t ngx_rooms_format_member(ngx_pool_t *pool,
-    const rooms_member_t *member, ngx_uint_t begins);
+    const rooms_member_t *member);
+rooms_str_t ngx_rooms_format_begin(ngx_pool_t *pool,
+    const rooms_member_t *member, ngx_uint_t first);
 
 /*
  * A participant's mode, mute and read marker are three fields, so that each

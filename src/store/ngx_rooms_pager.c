@@ -32,7 +32,7 @@ static ngx_rooms_script_t  ngx_rooms_pager_script = { ngx_string(
 "    out[n + 1], out[n + 2], n = e, page[i + 1], n + 2\n"
 "    if KEYS[2] then\n"
 "      local copies = false\n"
-"      local id = string.match(e, '^(%x+) %S+ %S+ %d+ e%d')\n"
+"      local id = string.match(e, '^(%x+) %S+ %S+ %d+ [n%d ]-e%d')\n"
 "      if id then\n"
 "        copies = redis.call('HGET', KEYS[2], 'evt-' .. id)\n"
 "      end\n"
