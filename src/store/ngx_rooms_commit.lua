@@ -89,7 +89,7 @@ while p < writes do
         limits[A[name + f]] = value
       else
         if not value or #value > 12 or value:find('%D') then value = 0 end
-        messages = value + what - 4
+        messages = format('%d', value + what - 4)
       end
     end
     ok = true

@@ -21,6 +21,7 @@ typedef struct {
     ngx_rooms_store_t   *store;        /* NULL: the place is free */
     int64_t              joined_at;
     int64_t              position;     /* of the join */
+    int64_t              number;       /* of messages then */
     ngx_msec_t           read;
     ngx_msec_t           used;
     uint32_t             big;
@@ -129,6 +130,7 @@ ngx_rooms_recent_get(ngx_rooms_store_t *store, const ngx_rooms_keys_t *keys,
     member->power = e->power;
     member->joined_at = e->joined_at;
     member->position = e->position;
+    member->number = e->number;
 
     return NGX_OK;
 }
@@ -196,6 +198,7 @@ ngx_rooms_recent_put(ngx_rooms_store_t *store, const ngx_rooms_keys_t *keys,
     e->power = member->power;
     e->joined_at = member->joined_at;
     e->position = member->position;
+    e->number = member->number;
 }
 
 
