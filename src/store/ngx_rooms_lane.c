@@ -30,6 +30,7 @@
 #define NGX_ROOMS_LANE_VALUE (16 * 1024 * 1024)  /* bytes of one value in a
                                                     reply */
 #define NGX_ROOMS_LANE_READS        4      /* in one turn of the loop */
+#define NGX_ROOMS_LANE_TOGETHER     4      /* batches of one write */
 #define NGX_ROOMS_LANE_OUT       4096
 #define NGX_ROOMS_LANE_OUT_MAX  65536      /* kept once all has left */
 
@@ -542,7 +543,7 @@ ngx_rooms_lane_release(ngx_rooms_lane_t *lane)
         return;
     }
 
-    while (!ngx_queue_empty(&lane->waiting)) {
+    while (!ngx_queue_empty(&lane->waiting) && !lane->dead) {
         q = ngx_queue_head(&lane->waiting);
         b = ngx_queue_data(q, ngx_rooms_batch_t, queue);
         ngx_queue_remove(q);
@@ -701,8 +702,9 @@ ngx_rooms_lane_strays(ngx_rooms_lane_t *lane, ngx_queue_t *strays,
 
 
 /*
- * A batch's commands leave at the end of this turn of the loop, with all others
- * of the turn.
+ * Commands that arrive in one turn of the loop leave together, at its end.  But
+ * after some batches they leave at once, so that the store works on them
+ * while this worker reads the turn's other requests.
  */
 static void
 ngx_rooms_lane_write(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
@@ -721,6 +723,11 @@ ngx_rooms_lane_write(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
 
     ngx_queue_insert_tail(&lane->inflight, &b->queue);
     b->sent = 1;
+
+    if (++lane->unsent == NGX_ROOMS_LANE_TOGETHER) {
+        ngx_rooms_lane_flush_handler(&lane->flush);
+        return;
+    }
 
     ngx_post_event(&lane->flush, &ngx_posted_events);
 }
@@ -1057,6 +1064,8 @@ ngx_rooms_lane_flush_handler(ngx_event_t *ev)
         return;
     }
 
+    lane->unsent = 0;
+
     for (sent = 0; sent < lane->nout && c->write->ready; sent += n) {
         n = c->send(c, lane->out + sent, lane->nout - sent);
 
@@ -1120,6 +1129,7 @@ ngx_rooms_lane_close(ngx_rooms_lane_t *lane)
     }
 
     lane->nout = 0;
+    lane->unsent = 0;
     lane->size = 0;
 }
 

@@ -126,6 +126,7 @@ struct ngx_rooms_lane_s {
     u_char                    *out;        /* on its way to the socket */
     size_t                     nout;
     size_t                     size;
+    ngx_uint_t                 unsent;     /* batches since the last write */
 
     ngx_queue_t                waiting;    /* batches not sent yet */
     ngx_queue_t                inflight;   /* in the order of the replies */
