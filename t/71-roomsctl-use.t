@@ -62,8 +62,11 @@ known('ann');
 told(0, qr/^tenants: 1\nnothing to worry about$/m, 'a good store', 'doctor');
 told(0, qr/zset-max-ziplist-value is 64\b/, 'a hint about memory', 'doctor');
 redis('CONFIG', 'SET', 'zset-max-ziplist-value', 512);
-unlike(told(0, qr/nothing to worry about/, 'which is followed', 'doctor'),
-       qr/zset/, 'so there is none');
+unlike(told(0, qr/hash-max-ziplist-entries is 512\b/, 'and one about time',
+            'doctor'), qr/zset/, 'which is followed: so there is none');
+redis('CONFIG', 'SET', 'hash-max-ziplist-entries', 64);
+unlike(told(0, qr/nothing to worry about/, 'the other one, too', 'doctor'),
+       qr/hash/, 'none is left');
 redis('CONFIG', 'SET', 'appendonly', 'no');
 redis('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
 redis('HSET', 'sw:{old}:tenant', 'schema', '0');

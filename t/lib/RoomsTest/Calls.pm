@@ -44,7 +44,7 @@ sub redis_settings {
 
     for (<$in>) {
         RoomsTest::Redis::redis('CONFIG', 'SET', $1, $2)
-            if /^(maxmemory\S+|zset\S+) (\S+)/;
+            if /^(maxmemory\S+|zset\S+|hash\S+) (\S+)/;
     }
 }
 
