@@ -347,31 +347,96 @@ ngx_rooms_store_of(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf)
 }
 
 
-/* `rooms on` in a location that the operator wrote must serve something. */
+/*
+ * The directives of NGINX's rewrite module in the location, NULL if there are
+ * none.  That module keeps them in the first field of its settings.
+ */
+static ngx_array_t *
+ngx_rooms_rewrites(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_uint_t      i;
+    ngx_array_t   **rewrites;
+    ngx_module_t   *module;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+        module = cf->cycle->modules[i];
+
+        if (ngx_strcmp(module->name, "ngx_http_rewrite_module") == 0) {
+            rewrites = clcf->loc_conf[module->ctx_index];
+            return *rewrites;
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * Whether a `return` of a success or a redirect comes first, so that nothing
+ * else in the location counts.  An error is answered in the API's form.
+ */
+static ngx_uint_t
+ngx_rooms_returns(ngx_array_t *rewrites)
+{
+    ngx_http_script_return_code_t  *code;
+
+    code = rewrites->elts;
+
+    return code->code == ngx_http_script_return_code
+           && code->status < NGX_HTTP_BAD_REQUEST;
+}
+
+
+/* Why a location with this name serves nothing; NULL: it serves something. */
+static const char *
+ngx_rooms_serves_nothing(ngx_rooms_loc_conf_t *conf,
+    ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_uint_t  parts;
+
+    if (clcf->named
+#if (NGX_PCRE)
+        || clcf->regex
+#endif
+       )
+    {
+        return NULL;
+    }
+
+    parts = ngx_rooms_location_parts(clcf);
+
+    if (parts == 0) {
+        return "serves nothing, since the API has no such paths,";
+    }
+
+    return parts & conf->serve
+           ? NULL
+           : "serves nothing, since \"rooms_serve\" leaves its part out,";
+}
+
+
+/*
+ * `rooms on` in a location that the operator wrote must serve something.  A
+ * location that rewrites its requests may serve any path.
+ */
 static ngx_int_t
 ngx_rooms_own_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf,
     ngx_http_core_loc_conf_t *clcf)
 {
-    ngx_uint_t   parts;
-    const char  *problem;
+    const char   *problem;
+    ngx_array_t  *rewrites;
 
-    problem = NULL;
+    rewrites = ngx_rooms_rewrites(cf, clcf);
 
     if (clcf->handler != ngx_rooms_handler) {
         problem = "conflicts with another handler";
 
-    } else if (!clcf->named
-#if (NGX_PCRE)
-               && clcf->regex == NULL
-#endif
-              )
-    {
-        parts = ngx_rooms_location_parts(clcf);
+    } else if (rewrites) {
+        problem = ngx_rooms_returns(rewrites) ? "conflicts with \"return\""
+                                              : NULL;
 
-        if (parts && !(parts & conf->serve)) {
-            problem = "serves nothing, since \"rooms_serve\" leaves its part "
-                      "out,";
-        }
+    } else {
+        problem = ngx_rooms_serves_nothing(conf, clcf);
     }
 
     if (problem == NULL) {

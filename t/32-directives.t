@@ -927,13 +927,13 @@ GET /
     server {
         listen $TEST_NGINX_SERVER_PORT;
         server_name s1;
-        location /a { rooms on; }
+        location /v1/sync { rooms on; }
         location /b { rooms off; }
     }
     server {
         listen $TEST_NGINX_SERVER_PORT;
         server_name s2;
-        location /a {
+        location /v1/sync {
             if ($arg_x) { set $y 1; }
             limit_except GET { deny all; }
             rooms on;

@@ -159,7 +159,9 @@ html/rooms.conf:4
         listen $TEST_NGINX_SERVER_PORT;
         server_name s6;
         rooms on; rooms_auth mock; rooms_serve directory;
-        location /api/ { rooms on; }
+        location /api/ { rooms on; rewrite ^/api(/.*)$ $1 break; }
+        location = /api { if ($arg_x) { rewrite ^ /v1/sync break; } rooms on; }
+        location /v1/sync { rooms on; rewrite ^ /v1/directory/rooms break; }
     }
     server {
         listen $TEST_NGINX_SERVER_PORT;
@@ -608,3 +610,88 @@ GET /
 --- grep_error_log: has no location "/_rooms_peer"
 --- grep_error_log_out
 has no location "/_rooms_peer"
+
+
+
+=== TEST 29: a location outside of the API's paths: exactly
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms on; rooms_auth mock;
+location = /nothing {
+rooms on; }
+--- must_die
+--- error_log
+"rooms on" serves nothing, since the API has no such paths, in location "/nothing" in
+html/rooms.conf:3
+
+
+
+=== TEST 30: ... a prefix, in the server or nested, without the tree beside it
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_auth mock;
+location /v1/ { location ^~ /v1/room/ {
+rooms on; } }
+--- must_die
+--- error_log
+"rooms on" serves nothing, since the API has no such paths, in location "/v1/room/" in
+html/rooms.conf:3
+
+
+
+=== TEST 31: ... a path below one that has none
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_auth mock;
+location /v1/sync/ {
+rooms on; }
+--- must_die
+--- error_log
+"rooms on" serves nothing, since the API has no such paths, in location "/v1/sync/" in
+html/rooms.conf:3
+
+
+
+=== TEST 32: a "return" that leaves nothing to serve
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_auth mock;
+location /v1/sync {
+rooms on; return 200; }
+--- must_die
+--- error_log
+"rooms on" conflicts with "return" in location "/v1/sync" in
+html/rooms.conf:3
+
+
+
+=== TEST 33: ... of a redirect, before "rooms on", in any location
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+rooms_auth mock;
+location ~ ^/v1/ {
+return https://b.example/; if ($arg_x) { set $x 1; } rooms on; }
+--- must_die
+--- error_log
+"rooms on" conflicts with "return" in location "^/v1/" in
+html/rooms.conf:3
+
+
+
+=== TEST 34: a "return" under a condition is right, and one of an error is answered in the API's form
+--- config
+        rooms_auth mock;
+        location /v1/sync { rooms on; return 503; }
+        location /v1/rooms { rooms on; if ($arg_x) { return 403; } }
+--- request eval
+["GET /v1/sync", "GET /v1/rooms?x=1", "GET /v1/rooms"]
+--- error_code eval
+[503, 403, 401]
+--- json eval
+["error.code = SW_STORE_UNAVAILABLE", "error.message = access is denied",
+ "error.code = SW_AUTH_INVALID_TOKEN"]

@@ -113,7 +113,7 @@ __DATA__
 === TEST 7: rooms in a location serves what is in it, and nothing around it
 --- config
         location /v1/rooms/ { rooms on; }
-        location = /api { rooms on; }
+        location = /api { rooms on; rewrite ^ /v1/directory break; }
 --- request eval
 [@::paths, "POST /v1/rooms\n{}"]
 --- error_code eval
