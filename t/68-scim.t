@@ -221,6 +221,37 @@ answers('412', 'PUT', 'Users/bjensen', $put,
 answers('200', 'PUT', 'Users/bjensen', $put,
         'If-Match' => $replaced->{meta}{version});
 
+# RFC 7644, section 3.14, with the lists of RFC 9110, section 13.1.1
+
+for my $case (
+    [200, '*'], [200, '%s'], [200, 'W/"x", %s'], [200, '"x",%s ,"y"'],
+    [200, '"a, b", %s'], [200, '%s' => sub { s/^W\///r }],
+    [412, '"x"'], [412, '"x", W/"y"'], [412, ''], [412, '"%s"'],
+    [412, 'x%s'], [412, '"x" y, %s'], [412, '%s' => sub { s/"\z//r }],
+) {
+    my ($want, $form, $change) = @$case;
+
+    for my $row (['PUT', $put],
+                 ['PATCH', { schemas => [$patch], Operations => [
+                     { op => 'replace', path => 'title',
+                       value => 'T' . rand }] }])
+    {
+        local $_ = answers('200', 'GET', 'Users/bjensen')
+                   ->{data}{meta}{version};
+
+        my $version = $change ? $change->() : $_;
+
+        answers($want, $row->[0], 'Users/bjensen', $row->[1],
+                'If-Match' => $form =~ s/%s/$version/r);
+    }
+}
+
+answers('412', 'DELETE', 'Users/bjensen', undef, 'If-Match' => '"x"');
+answers('200', 'GET', 'Users/bjensen');
+answers('409 uniqueness', 'POST', 'Users',
+        { schemas => [$user], userName => 'bjensen', externalId => 'other' },
+        'If-Match' => '"x"');
+
 # RFC 7644, section 3.5.2: its examples of PATCH
 
 sub patched {

@@ -12,10 +12,6 @@
 #include "ngx_rooms_endpoints.h"
 
 
-#define NGX_ROOMS_ETAG  35             /* bytes of "16 digits-16 digits",
-                                          with its quotes */
-
-
 ngx_int_t
 ngx_rooms_room_refuse(ngx_rooms_req_t *rq, const rooms_change_t *change)
 {
@@ -143,49 +139,26 @@ ngx_rooms_room_arguments(ngx_rooms_req_t *rq)
 
 
 /*
- * Whether the list has an entity tag that begins with `tag`.  Weak tags,
- * W/"...", never match: RFC 9110, section 8.8.3.2.
+ * Whether the list has a tag of the room with that version of its metadata.
+ * Weak tags, W/"...", never match: RFC 9110, section 8.8.3.2.
  */
 static ngx_uint_t
-ngx_rooms_room_listed(rooms_str_t list, rooms_str_t tag)
+ngx_rooms_room_listed(rooms_str_t list, rooms_str_t version)
 {
-    u_char  *p, *last, *end;
-
-    p = (u_char *) list.data;
-    last = p + list.len;
+    rooms_str_t  tag;
 
     for ( ;; ) {
+        tag = ngx_rooms_etag_next(&list);
 
-        while (p < last && (*p == ' ' || *p == '\t' || *p == ',')) {
-            p++;
-        }
-
-        end = p < last && *p == '"' ? ngx_strlchr(p + 1, last, '"') : NULL;
-
-        if (end) {
-
-            if (end + 1 - p == NGX_ROOMS_ETAG
-                && ngx_memcmp(p, tag.data, tag.len) == 0)
-            {
-                return 1;
-            }
-
-            p = end + 1;
-            continue;
-        }
-
-        if (last - p < 3 || p[0] != 'W' || p[1] != '/' || p[2] != '"') {
-            /* the end of the list, or malformed */
+        if (tag.data == NULL) {
             return 0;
         }
 
-        end = ngx_strlchr(p + 3, last, '"');
-
-        if (end == NULL) {
-            return 0;
+        if (tag.len == NGX_ROOMS_ROOM_ETAG
+            && ngx_memcmp(tag.data, version.data, version.len) == 0)
+        {
+            return 1;
         }
-
-        p = end + 1;
     }
 }
 

@@ -548,6 +548,11 @@ rooms_str_t ngx_rooms_request_id(ngx_http_request_t *r);
 ngx_int_t ngx_rooms_header(ngx_http_request_t *r, const char *key,
     rooms_str_t value);
 ngx_int_t ngx_rooms_etag(ngx_rooms_req_t *rq);
+/*
+ * Takes the next entity tag, "..." or W/"...", off a list of them.  NULL: the
+ * list has ended, or is malformed from here on.
+ */
+rooms_str_t ngx_rooms_etag_next(rooms_str_t *list);
 /* Adds "Cache-Control: no-store", which every JSON answer has. */
 ngx_int_t ngx_rooms_no_store(ngx_http_request_t *r);
 rooms_str_t ngx_rooms_header_in(ngx_http_request_t *r, const char *name);

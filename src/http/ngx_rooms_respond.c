@@ -109,6 +109,34 @@ ngx_rooms_header_in(ngx_http_request_t *r, const char *name)
 }
 
 
+rooms_str_t
+ngx_rooms_etag_next(rooms_str_t *list)
+{
+    u_char       *p, *last, *open, *end;
+    rooms_str_t   tag;
+
+    p = (u_char *) list->data;
+    last = p + list->len;
+
+    while (p < last && (*p == ' ' || *p == '\t' || *p == ',')) {
+        p++;
+    }
+
+    open = last - p > 2 && p[0] == 'W' && p[1] == '/' ? p + 2 : p;
+    end = open < last && *open == '"' ? ngx_strlchr(open + 1, last, '"')
+                                      : NULL;
+
+    if (end == NULL) {
+        return ROOMS_NULL;
+    }
+
+    tag = (rooms_str_t) { end + 1 - p, p };
+    *list = (rooms_str_t) { last - end - 1, end + 1 };
+
+    return tag;
+}
+
+
 ngx_int_t
 ngx_rooms_etag(ngx_rooms_req_t *rq)
 {

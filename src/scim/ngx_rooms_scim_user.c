@@ -341,6 +341,34 @@ ngx_rooms_scim_version(ngx_pool_t *pool, rooms_str_t row)
 }
 
 
+/*
+ * All versions are weak tags, which RFC 7644 allows in If-Match.  A proxy may
+ * have left out the "W/".
+ */
+static ngx_uint_t
+ngx_rooms_scim_listed(rooms_str_t list, rooms_str_t version)
+{
+    size_t       weak;
+    rooms_str_t  tag;
+
+    for ( ;; ) {
+        tag = ngx_rooms_etag_next(&list);
+
+        if (tag.data == NULL) {
+            return 0;
+        }
+
+        weak = tag.data[0] == 'W' ? 0 : sizeof("W/") - 1;
+
+        if (tag.len == version.len - weak
+            && ngx_memcmp(tag.data, version.data + weak, tag.len) == 0)
+        {
+            return 1;
+        }
+    }
+}
+
+
 static ngx_int_t
 ngx_rooms_scim_matches(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 {
@@ -349,14 +377,14 @@ ngx_rooms_scim_matches(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
     match = ngx_rooms_header_in(rq->r, "If-Match");
 
     if (match.data == NULL || (match.len == 1 && match.data[0] == '*')
-        || rq->endpoint->method == NGX_HTTP_GET)
+        || rq->endpoint->method == NGX_HTTP_GET || ctx->kept == NULL)
     {
         return NGX_OK;
     }
 
     version = ngx_rooms_scim_version(rq->pool, ctx->row);
 
-    return version.data && rooms_str_eq(match, version)
+    return version.data && ngx_rooms_scim_listed(match, version)
            ? NGX_OK
            : ngx_rooms_scim_fail(rq, NGX_ROOMS_E_PRECONDITION, NULL,
                                  "the User has changed since it was read");
