@@ -48,7 +48,7 @@ static int rooms_is_alone(int32_t c);
 
 
 static const char  rooms_name_length[] =
-    "The name must have 1 to 128 characters.";
+    "must have 1 to 128 characters";
 
 
 long
@@ -171,11 +171,11 @@ const char *
 rooms_name_check(rooms_str_t *name)
 {
     if (name->data == NULL) {
-        return "The name is required.";
+        return "is required";
     }
 
     if (rooms_utf8_length(*name) < 0) {
-        return "The name is not valid UTF-8.";
+        return "is not valid UTF-8";
     }
 
     rooms_trim(name);
@@ -248,17 +248,17 @@ rooms_name_rule(rooms_str_t name)
         c = rooms_utf8_next(&p, end);
 
         if (rooms_is_override(c)) {
-            return "The name must not have bidirectional overrides.";
+            return "must not have bidirectional overrides";
         }
 
         if (rooms_is_dropped(c)) {
-            return "The name must not have control characters.";
+            return "must not have control characters";
         }
 
         seen |= rooms_is_seen(c);
     }
 
-    return seen ? NULL : "The name must have a visible character.";
+    return seen ? NULL : "must have a visible character";
 }
 
 
@@ -329,11 +329,11 @@ rooms_topic_check(rooms_str_t *topic)
     length = rooms_utf8_length(*topic);
 
     if (length < 0) {
-        return "The topic is not valid UTF-8.";
+        return "is not valid UTF-8";
     }
 
     if (length > ROOMS_TOPIC_MAX) {
-        return "The topic must have at most 1024 characters.";
+        return "must have at most 1024 characters";
     }
 
     p = topic->data;
@@ -343,7 +343,7 @@ rooms_topic_check(rooms_str_t *topic)
         c = rooms_utf8_next(&p, end);
 
         if (rooms_is_control(c) && c != '\n' && c != '\r' && c != '\t') {
-            return "The topic must not have control characters.";
+            return "must not have control characters";
         }
     }
 

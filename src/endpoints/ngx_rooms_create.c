@@ -301,13 +301,7 @@ ngx_rooms_create_judge(ngx_rooms_req_t *rq)
     rooms_decide_create(in, rq->change);
 
     if (rq->change->code != ROOMS_OK) {
-
-        if (rq->change->field) {
-            rq->error_field = rooms_cstr(rq->change->field);
-            rq->error_problem = rooms_cstr(rq->change->message);
-        }
-
-        return ngx_rooms_fail(rq, rq->change->code, rq->change->message);
+        return ngx_rooms_room_refuse(rq, rq->change);
     }
 
     if (!rq->change->room.incognito) {

@@ -34,7 +34,8 @@ ngx_rooms_room_refuse(ngx_rooms_req_t *rq, const rooms_change_t *change)
                               rooms_membership_name(rq->view.me.membership));
     }
 
-    return ngx_rooms_fail(rq, change->code, change->message);
+    return ngx_rooms_fail(rq, change->code, change->code == ROOMS_E_VALIDATION
+                                            ? NULL : change->message);
 }
 
 

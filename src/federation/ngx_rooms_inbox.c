@@ -1130,8 +1130,8 @@ ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq)
 
     result = &s->results[s->i];
     result->code = rq->error;
-    result->reason = rq->error_problem.data ? rq->error_problem : rq->message;
-    result->reason = ngx_rooms_dup(rq->pool, result->reason);
+    result->reason = ngx_rooms_dup(rq->pool,
+                                   ngx_rooms_error_message(rq, rq->pool));
 
     if (rq->view.exists && rq->view.room.origin.data == NULL
         && rooms_peers_has(rq->view.room.peers, s->peer))

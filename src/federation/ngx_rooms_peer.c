@@ -599,7 +599,7 @@ ngx_rooms_peer_trouble(ngx_rooms_req_t *rq)
 
     rooms_json_put(b, "{\"code\":%s,\"message\":%s,\"at\":%t}",
                    rooms_cstr(e->code),
-                   rq->message.data ? rq->message : rooms_cstr(e->message),
+                   ngx_rooms_error_message(rq, rq->pool),
                    (int64_t) rq->now);
 
     if (b->full || ngx_rooms_batch(rq) == NULL

@@ -536,6 +536,8 @@ void ngx_rooms_out_close(ngx_rooms_out_t *out);
 
 void ngx_rooms_respond(ngx_rooms_req_t *rq);
 void ngx_rooms_respond_error(ngx_rooms_req_t *rq);
+/* What failed, in words; of a request that isn't valid, which field. */
+rooms_str_t ngx_rooms_error_message(ngx_rooms_req_t *rq, ngx_pool_t *pool);
 rooms_str_t ngx_rooms_error_body(ngx_rooms_req_t *rq, ngx_pool_t *pool,
     rooms_str_t request_id);
 /*

@@ -274,11 +274,33 @@ ngx_rooms_respond(ngx_rooms_req_t *rq)
 
 
 rooms_str_t
+ngx_rooms_error_message(ngx_rooms_req_t *rq, ngx_pool_t *pool)
+{
+    rooms_str_t  message, detailed;
+
+    if (rq->message.data) {
+        return rq->message;
+    }
+
+    message = rooms_cstr(ngx_rooms_error(rq->error)->message);
+
+    if (rq->error != ROOMS_E_VALIDATION || rq->error_field.data == NULL) {
+        return message;
+    }
+
+    detailed = ngx_rooms_join(pool, message, ngx_rooms_s(": "),
+                              rq->error_field, ngx_rooms_s(": "),
+                              rq->error_problem);
+
+    return detailed.data ? detailed : message;
+}
+
+
+rooms_str_t
 ngx_rooms_error_body(ngx_rooms_req_t *rq, ngx_pool_t *pool,
     rooms_str_t request_id)
 {
     rooms_buf_t              *b;
-    rooms_str_t               message;
     const ngx_rooms_error_t  *e;
     ngx_rooms_json_t          text;
 
@@ -287,14 +309,12 @@ ngx_rooms_error_body(ngx_rooms_req_t *rq, ngx_pool_t *pool,
     }
 
     e = ngx_rooms_error(rq->error);
-    message = rq->message.data ? rq->message : rooms_cstr(e->message);
-
     b = ngx_rooms_json(&text, pool);
 
     rooms_json_lit(b, "{\"error\":{\"code\":");
     rooms_json_str(b, rooms_cstr(e->code));
     rooms_json_lit(b, ",\"message\":");
-    rooms_json_str(b, message);
+    rooms_json_str(b, ngx_rooms_error_message(rq, pool));
     rooms_json_lit(b, ",\"request_id\":");
     rooms_json_str(b, request_id);
 

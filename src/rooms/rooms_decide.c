@@ -179,14 +179,14 @@ rooms_check_body(rooms_input_t *in, rooms_change_t *out)
     case ROOMS_OP_WORKSPACE:
         if (in->text.data == NULL) {
             field = "workspace_id";
-            problem = "The workspace is required.";
+            problem = "is required";
         }
         break;
 
     case ROOMS_OP_POWER:
         if (in->power < 0 || in->power > ROOMS_POWER_MAX) {
             field = "power_level";
-            problem = "The power level must be 0 to 100.";
+            problem = "must be from 0 to 100";
         }
         break;
 
@@ -213,7 +213,7 @@ rooms_check_targets(const rooms_input_t *in, rooms_change_t *out)
         }
 
         return rooms_fail(out, ROOMS_E_VALIDATION, "participant_ids",
-                          "There must be 1 to 100 participants.");
+                          "must name 1 to 100 participants");
 
     case ROOMS_OP_KICK:
     case ROOMS_OP_BAN:
@@ -227,7 +227,7 @@ rooms_check_targets(const rooms_input_t *in, rooms_change_t *out)
         }
 
         return rooms_fail(out, ROOMS_E_VALIDATION, "participant_id",
-                          "There must be one participant.");
+                          "must name one participant");
 
     default:
         return ROOMS_OK;

@@ -95,8 +95,8 @@ rooms_decide_create(const rooms_create_t *in, rooms_change_t *out)
 
     if (type < 0) {
         rooms_fail(out, ROOMS_E_VALIDATION, "room_type",
-                   (in->type.data == NULL) ? "The room type is required."
-                                           : "The room type is unknown.");
+                   (in->type.data == NULL) ? "is required"
+                                           : "is not a type of room");
         return;
     }
 
@@ -137,7 +137,7 @@ rooms_create_body(rooms_create_t *in, rooms_type_e type, rooms_change_t *out)
         && !rooms_str_eq(in->scope, rooms_cstr("incognito")))
     {
         return rooms_fail(out, ROOMS_E_VALIDATION, "scope_kind",
-                          "The scope must be null or \"incognito\".");
+                          "must be null or \"incognito\"");
     }
 
     if (in->name.data || type == ROOMS_GROUP || type == ROOMS_PUBLIC) {

@@ -156,7 +156,7 @@ rooms_is_message(const rooms_message_t *message, rooms_change_t *out)
     }
 
     return rooms_fail(out, ROOMS_E_VALIDATION, "event_id",
-                      "The event is not a message.");
+                      "is not a message");
 }
 
 
@@ -169,7 +169,7 @@ rooms_is_intact(const rooms_message_t *message, rooms_change_t *out)
 
     return message->redacted
            ? rooms_fail(out, ROOMS_E_VALIDATION, "event_id",
-                        "The message was redacted.")
+                        "was redacted")
            : ROOMS_OK;
 }
 

@@ -166,7 +166,7 @@ create_body(void **state)
     in.type = ROOMS_NULL;
     rooms_decide_create(&in, &c);
     assert_refused(&c, ROOMS_E_VALIDATION, "room_type");
-    assert_string_equal(c.message, "The room type is required.");
+    assert_string_equal(c.message, "is required");
 
     in = create_of("channel");
     rooms_decide_create(&in, &c);

@@ -127,7 +127,7 @@ names(void **state)
         rooms_str_t  s = bytes("");
 
         assert_string_equal(rooms_name_make(&s, dst),
-                            "The name must have 1 to 128 characters.");
+                            "must have 1 to 128 characters");
     }
 
     check_name(bytes("a\nb"), NULL);

@@ -144,7 +144,10 @@ sub failure {
 
     return "error.code = $code\nerror.message ~ .\n"
            . "error.request_id ~ ^[0-9a-f]{32}\$\n"
-           . (defined $field ? "error.details[0].field = $field\n" : '');
+           . (defined $field ? "error.details[0].field = $field\n" : '')
+           . (defined $field && $code eq 'SW_VALIDATION_FAILED'
+              ? "error.message ~ ^the request is not valid: \Q$field\E: \n"
+              : '');
 }
 
 sub register {

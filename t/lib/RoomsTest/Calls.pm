@@ -153,6 +153,10 @@ sub expect {
                ne $res->{headers}{'x-request-id'};
         push @bad, "fields: @details"
             if defined $field && !grep { $_ eq $field } @details;
+        push @bad, "message: $res->{message}"
+            if $code eq 'SW_VALIDATION_FAILED' && @details
+               && $res->{message} ne 'the request is not valid: '
+                                     . "$res->{field}: $res->{problem}";
     }
 
     push @bad, RoomsTest::JSON::json_problems($res->{body}, $spec)
