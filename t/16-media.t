@@ -190,7 +190,7 @@ __DATA__
 
 === TEST 1: a file is taken from a form, whatever else it has
 --- request eval
-main::upload(['note', undef, undef, 'x'], ['file', 'a b.txt', 'Text/Plain', $main::text])
+main::upload(['note', undef, undef, 'x'], (map { [$_, undef, undef, "\xff" x 2000] } ('name', 'workspace_id', 'dry_run') x 2), ['file', 'a b.txt', 'Text/Plain', $main::text])
 --- more_headers eval
 main::form('ann')
 --- error_code: 201

@@ -122,7 +122,7 @@ ngx_rooms_import_start(ngx_rooms_req_t *rq)
            ? rooms_from_ngx(rq->r->headers_in.content_type->value)
            : ngx_rooms_s("");
 
-    if (rooms_form_init(&im->form, type) != 0) {
+    if (rooms_form_init(&im->form, type, ROOMS_FORM_FIELDS) != 0) {
         return ngx_rooms_invalid(rq, "Content-Type", im->form.err);
     }
 

@@ -173,7 +173,8 @@ ngx_rooms_upload_start(ngx_rooms_req_t *rq)
     u = w->data;
     w->step = ngx_rooms_upload_step;
 
-    if (rooms_form_init(&u->form, ngx_rooms_upload_content_type(rq->r)) != 0) {
+    if (rooms_form_init(&u->form, ngx_rooms_upload_content_type(rq->r), 0) != 0)
+    {
         return ngx_rooms_invalid(rq, "Content-Type", u->form.err);
     }
 

@@ -34,10 +34,11 @@ rooms_form_fail_at(rooms_form_t *f, const char *where, const char *err)
 
 
 int
-rooms_form_init(rooms_form_t *f, rooms_str_t content_type)
+rooms_form_init(rooms_form_t *f, rooms_str_t content_type, int known)
 {
     memset(f, 0, offsetof(rooms_form_t, filename_buf));
 
+    f->known = known;
     f->field = -1;
 
     return rooms_multipart_init(&f->mp, content_type) == 0
@@ -125,7 +126,7 @@ rooms_form_part(rooms_form_t *f)
         return 0;
     }
 
-    for (i = 0; i < ROOMS_FORM_FIELDS; i++) {
+    for (i = 0; i < f->known; i++) {
 
         if (!rooms_str_eq(f->mp.name, rooms_cstr(rooms_form_names[i]))) {
             continue;

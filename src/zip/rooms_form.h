@@ -5,9 +5,10 @@
 
 /*
  * The form of `POST /v1/rooms/import` and `POST /v1/media/upload`: one part
- * `file`, reported by its place in the body, and small fields.  Unknown
- * fields are ignored.  A doubled field is an error, and so are a second file
- * or a missing one.  Nothing is allocated; the structure takes 12 KiB.
+ * `file`, reported by its place in the body, and an import's small fields.
+ * Unknown fields are ignored.  A doubled field is an error, and so are a
+ * second file or a missing one.  Nothing is allocated; the structure takes
+ * 12 KiB.
  */
 
 #ifndef ROOMS_FORM_H
@@ -41,6 +42,7 @@ typedef struct {
 
     /* the rest is private */
 
+    int                  known;       /* the number of fields that count */
     int                  field;       /* the current one; -1: not one of ours */
     unsigned             in_file;
     u_char               filename_buf[ROOMS_FILE_NAME_MAX];
@@ -52,7 +54,8 @@ typedef struct {
 
 /* Each returns 0, or -1: see err. */
 
-int rooms_form_init(rooms_form_t *f, rooms_str_t content_type);
+/* `known`: ROOMS_FORM_FIELDS, or 0 if the file is all that counts. */
+int rooms_form_init(rooms_form_t *f, rooms_str_t content_type, int known);
 
 /*
  * Parses the next chunk of the body. `sink`, if not NULL, gets the file's

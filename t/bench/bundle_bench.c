@@ -370,7 +370,8 @@ test_multipart(void **state)
     bytes_add(&body, "\r\n--XYZ--", 9);
     t = now();
     assert_int_equal(rooms_form_init(&f, rooms_cstr("multipart/form-data; "
-                                                    "boundary=XYZ")), 0);
+                                                    "boundary=XYZ"),
+                                     ROOMS_FORM_FIELDS), 0);
 
     for (at = 0; at < body.len; at += n) {
         n = body.len - at < 65536 ? body.len - at : 65536;

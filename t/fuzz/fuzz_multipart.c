@@ -109,7 +109,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     must(parse(type, body, size, step) == parse(type, body, size, size));
 
-    if (rooms_form_init(&form, type) == 0
+    if (rooms_form_init(&form, type, ROOMS_FORM_FIELDS) == 0
         && rooms_form_feed(&form, body, size, NULL, NULL) == 0
         && rooms_form_finish(&form) == 0)
     {

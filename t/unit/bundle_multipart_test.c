@@ -373,7 +373,7 @@ form(const char *body, rooms_form_t *f, size_t step)
 
     len = strlen(body);
 
-    if (rooms_form_init(f, rooms_cstr(TYPE)) != 0) {
+    if (rooms_form_init(f, rooms_cstr(TYPE), ROOMS_FORM_FIELDS) != 0) {
         return -1;
     }
 
