@@ -192,6 +192,11 @@ for my $way (@ways) {
 
     # another server
 
+    $res = curl($port, 'GET', '/v1/stream', undef, $options, @ann);
+    is($res->{status}, 426, "$name: no WebSocket");
+    is(scalar(() = $res->{headers} =~ /^connection: upgrade\b|^upgrade:/mg),
+       $version eq '2' ? 0 : 2, '... offered in HTTP/1.1 alone');
+
     is(curl($port, 'GET', '/.well-known/scaiwave/server', undef, $options)
            ->{all}{data}{server_name}, 'a.example', 'the descriptor');
 

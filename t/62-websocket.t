@@ -100,7 +100,16 @@ my $room = make(group => 'ann', name => 'One');
         like($ws->{in}, qr/SW_UPGRADE_REQUIRED/, 'its code');
         is($ws->{headers}{'sec-websocket-version'}, 13, 'the version');
         is($ws->{headers}{upgrade}, 'websocket', 'and to what');
+        like($ws->{head}, qr{\AHTTP/1\.1 426 Upgrade Required\r\n},
+             'its reason');
+        like($ws->{head}, qr/^Connection: Upgrade\r$/m, 'its Connection');
     }
+
+    # what isn't 426 offers nothing
+    $ws = ws(undef, '', Upgrade => 'h2c');
+    is($ws->{status}, 401, '401 comes before 426');
+    unlike($ws->{head}, qr/^(?:Upgrade|Sec-WebSocket-Version):/mi,
+           '... and offers no upgrade');
 
     expect('426 SW_UPGRADE_REQUIRED', 'GET', '/v1/stream', 'bob');
     expect('401 SW_AUTH_INVALID_TOKEN', 'GET', '/v1/stream', undef);

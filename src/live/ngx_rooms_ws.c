@@ -58,7 +58,8 @@ typedef struct {
 static ngx_int_t ngx_rooms_ws_load(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_ws_show(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_ws_refuse(ngx_rooms_req_t *rq);
-static ngx_int_t ngx_rooms_ws_handshake(ngx_rooms_req_t *rq);
+static ngx_uint_t ngx_rooms_ws_handshake(ngx_http_request_t *r);
+static void ngx_rooms_ws_offer(ngx_http_request_t *r);
 static void ngx_rooms_ws_reject(ngx_rooms_req_t *rq);
 static ngx_int_t ngx_rooms_ws_header(ngx_rooms_req_t *rq);
 static ngx_uint_t ngx_rooms_ws_feed(ngx_rooms_ws_t *ws, const u_char *data,
@@ -118,8 +119,8 @@ ngx_rooms_ws_load(ngx_rooms_req_t *rq)
         return ngx_rooms_reader_step(rq, rq->data);
     }
 
-    if (ngx_rooms_ws_handshake(rq) != NGX_OK) {
-        return NGX_ERROR;
+    if (!ngx_rooms_ws_handshake(rq->r)) {
+        return ngx_rooms_fail(rq, NGX_ROOMS_E_UPGRADE, NULL);
     }
 
     if (!ngx_rooms_cors_may_connect(rq)) {
@@ -189,15 +190,15 @@ ngx_rooms_ws_show(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_ws_refuse(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t  error;
+    if (rq->error == NGX_ROOMS_E_UPGRADE) {
+        ngx_rooms_ws_offer(rq->r);
+        return NGX_DECLINED;
+    }
 
-    error = rq->error;
-
-    if ((rq->state != NGX_ROOMS_AUTH && error != NGX_ROOMS_E_DEACTIVATED)
-        || ngx_rooms_error(error)->status >= NGX_HTTP_INTERNAL_SERVER_ERROR
-        || ngx_rooms_ws_handshake(rq) != NGX_OK)
+    if ((rq->state != NGX_ROOMS_AUTH && rq->error != NGX_ROOMS_E_DEACTIVATED)
+        || ngx_rooms_error(rq->error)->status >= NGX_HTTP_INTERNAL_SERVER_ERROR
+        || !ngx_rooms_ws_handshake(rq->r))
     {
-        rq->error = error;
         return NGX_DECLINED;
     }
 
@@ -243,34 +244,38 @@ ngx_rooms_ws_has(rooms_str_t list, const char *token)
 }
 
 
-static ngx_int_t
-ngx_rooms_ws_handshake(ngx_rooms_req_t *rq)
+static ngx_uint_t
+ngx_rooms_ws_handshake(ngx_http_request_t *r)
 {
-    rooms_str_t          key, version;
-    ngx_http_request_t  *r;
+    rooms_str_t  key, version;
 
-    r = rq->r;
     key = ngx_rooms_header_in(r, "Sec-WebSocket-Key");
     version = ngx_rooms_header_in(r, "Sec-WebSocket-Version");
 
-    if (r == r->main && r->method == NGX_HTTP_GET
-        && r->http_version == NGX_HTTP_VERSION_11
-        && r->headers_in.content_length_n <= 0 && !r->headers_in.chunked
-        && ngx_rooms_ws_has(ngx_rooms_header_in(r, "Upgrade"), "websocket")
-        && ngx_rooms_ws_has(ngx_rooms_header_in(r, "Connection"), "upgrade")
-        && key.len == 24 && rooms_str_eq(version, ngx_rooms_s("13")))
-    {
-        return NGX_OK;
-    }
+    return r == r->main && r->method == NGX_HTTP_GET
+           && r->http_version == NGX_HTTP_VERSION_11
+           && r->headers_in.content_length_n <= 0 && !r->headers_in.chunked
+           && ngx_rooms_ws_has(ngx_rooms_header_in(r, "Upgrade"), "websocket")
+           && ngx_rooms_ws_has(ngx_rooms_header_in(r, "Connection"), "upgrade")
+           && key.len == 24 && rooms_str_eq(version, ngx_rooms_s("13"));
+}
 
-    if (ngx_rooms_header(r, "Upgrade", ngx_rooms_s("websocket")) != NGX_OK
-        || ngx_rooms_header(r, "Sec-WebSocket-Version", ngx_rooms_s("13"))
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
 
-    return ngx_rooms_fail(rq, NGX_ROOMS_E_UPGRADE, NULL);
+/*
+ * The headers of 426: RFC 9110, section 15.5.22, RFC 6455, section 4.4.
+ * HTTP/2 has no Upgrade.
+ */
+static void
+ngx_rooms_ws_offer(ngx_http_request_t *r)
+{
+    ngx_str_set(&r->headers_out.status_line, "426 Upgrade Required");
+
+    (void) ngx_rooms_header(r, "Sec-WebSocket-Version", ngx_rooms_s("13"));
+
+    if (r->http_version < NGX_HTTP_VERSION_20) {
+        (void) ngx_rooms_header(r, "Upgrade", ngx_rooms_s("websocket"));
+        (void) ngx_rooms_header(r, "Connection", ngx_rooms_s("Upgrade"));
+    }
 }
 
 
