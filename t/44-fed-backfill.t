@@ -453,7 +453,7 @@ $res = call('a', 'POST', '/v1/rooms', $ann, { room_type => 'group',
                                               name => 'Ours' });
 my $ours = $res->{data}{id};
 
-is(backfill($ours, {})->{code}, 'SW_FED_POLICY',
+is(backfill($ours, {})->{code}, 'SW_ROOM_TYPE_INVARIANT',
    'a room that is not federated');
 call('a', 'PUT', "/v1/admin/rooms/$ours/federate", $admin_a,
      { enabled => \1 });

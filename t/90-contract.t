@@ -286,7 +286,8 @@ sub verdict {
         if $op->{not} && $kind =~ $op->{not}
            || $op->{name} eq 'join'
               && ($kind eq 'dm' || secret($room) && $is eq '')
-           || $op->{name} eq 'fedinvite' && $kind ne 'federated';
+           || $op->{name} =~ /^(?:fedinvite|backfill)$/
+              && $kind ne 'federated';
 
     return [400, 'SW_ROOM_EXPORT_REFUSED']
         if $op->{name} eq 'export'

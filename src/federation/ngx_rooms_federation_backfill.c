@@ -70,11 +70,6 @@ ngx_rooms_fedbackfill_source(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     room = &rq->view.room;
     server = ngx_rooms_body_str(rq, "server");
 
-    if (!room->federated) {
-        return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
-                              "the room is not federated");
-    }
-
     if (room->origin.data == NULL) {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
                               "the room's home is this server: no other "

@@ -124,7 +124,7 @@ const ngx_rooms_endpoint_t  ngx_rooms_federation_rows[] = {
       .path = "/v1/admin/rooms/{room}/federation/backfill",
       .part = NGX_ROOMS_PART_FEDERATION,
       .flags = NGX_ROOMS_ADMIN|NGX_ROOMS_BODY|NGX_ROOMS_OPTIONAL
-               |NGX_ROOMS_BULK, .op = ROOMS_OP_FEDERATE,
+               |NGX_ROOMS_BULK, .op = ROOMS_OP_BACKFILL,
       .load = ngx_rooms_fedbackfill_load, .show = ngx_rooms_fedbackfill_show,
       .fields = ngx_rooms_fedbackfill_fields },
 

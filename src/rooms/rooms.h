@@ -69,7 +69,8 @@ typedef enum {
     ROOMS_OP_SETTINGS,                /* notification mode, mute, read */
     ROOMS_OP_SEND,
     ROOMS_OP_EXPORT,
-    ROOMS_OP_FEDERATE,                /* federate, backfill */
+    ROOMS_OP_FEDERATE,
+    ROOMS_OP_BACKFILL,                /* imports history from another server */
     ROOMS_OP_FEDINVITE,               /* invites a participant of another
                                          server */
     ROOMS_OP_INVITATION,              /* the same, by a member */

@@ -49,6 +49,7 @@ static const unsigned char  rooms_invariants[ROOMS_OP_MAX][ROOMS_TYPE_MAX] = {
     [ROOMS_OP_SEND]        =    { y,    y,     y,        y, y,       y },
     [ROOMS_OP_EXPORT]      =    { y,    y,     x,        y, x,       x },
     [ROOMS_OP_FEDERATE]    =    { y,    y,     n,        n, n,       n },
+    [ROOMS_OP_BACKFILL]    =    { y,    y,     n,        n, n,       n },
     [ROOMS_OP_FEDINVITE]   =    { y,    y,     n,        n, n,       n },
     [ROOMS_OP_INVITATION]  =    { y,    y,     n,        n, n,       n },
     [ROOMS_OP_EXPEL]       =    { y,    y,     y,        y, y,       y },
@@ -184,7 +185,8 @@ rooms_check_type(const rooms_input_t *in, rooms_change_t *out)
         invariant = ROOMS_NO_EXPORT;
     }
 
-    if ((in->op == ROOMS_OP_FEDINVITE || in->op == ROOMS_OP_INVITATION)
+    if ((in->op == ROOMS_OP_FEDINVITE || in->op == ROOMS_OP_INVITATION
+         || in->op == ROOMS_OP_BACKFILL)
         && invariant == ROOMS_MAY && !in->room->federated)
     {
         return rooms_fail(out, ROOMS_E_INVARIANT, NULL,
@@ -280,6 +282,7 @@ rooms_power_waived(const rooms_input_t *in)
 
     case ROOMS_OP_POWER:
     case ROOMS_OP_FEDERATE:
+    case ROOMS_OP_BACKFILL:
     case ROOMS_OP_EXPEL:
     case ROOMS_OP_RETIRE:
     case ROOMS_OP_ERASE:

@@ -79,6 +79,9 @@ static const rooms_rule_t  rooms_rules[ROOMS_OP_MAX] = {
         { ROOMS_WHO_ADMIN, ROOMS_IN_OPEN, ROOMS_POWER_NOBODY,
           rooms_federate },
 
+    [ROOMS_OP_BACKFILL] =
+        { ROOMS_WHO_ADMIN, ROOMS_IN_OPEN, ROOMS_POWER_NOBODY, NULL },
+
     [ROOMS_OP_FEDINVITE] =
         { ROOMS_WHO_ADMIN, ROOMS_IN_OPEN, 0, rooms_invite },
 

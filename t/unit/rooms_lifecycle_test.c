@@ -634,7 +634,15 @@ federate(void **state)
     rooms_decide(&in, &c);
     assert_noop(&c);
 
+    in.op = ROOMS_OP_BACKFILL;
+    rooms_decide(&in, &c);
+    assert_refused(&c, ROOMS_E_INVARIANT, NULL);
+
     room.federated = 1;
+    rooms_decide(&in, &c);
+    assert_noop(&c);
+
+    in.op = ROOMS_OP_FEDERATE;
     rooms_decide(&in, &c);
     assert_change(&c, ROOMS_EV_FEDERATION);
     assert_int_equal(c.room.federated, 0);

@@ -49,8 +49,8 @@ typedef struct {
 static const char *const  op_names[ROOMS_OP_MAX] = {
     "read", "read_member", "bans", "join", "leave", "close", "archive",
     "rejoin", "invite", "kick", "ban", "unban", "power", "name", "topic",
-    "workspace", "settings", "send", "export", "federate", "fedinvite",
-    "invitation", "expel", "retire", "erase"
+    "workspace", "settings", "send", "export", "federate", "backfill",
+    "fedinvite", "invitation", "expel", "retire", "erase"
 };
 
 static const line_t  private_open[] = {
@@ -75,6 +75,7 @@ static const line_t  private_open[] = {
     { "send",       "NF++++++N?N?" },
     { "export",     "NF......N?N?" },
     { "federate",   "NFFFFFFFN?+?" },
+    { "backfill",   "NFFFFFFFN?.?" },
     { "fedinvite",  "NF++++++N?+?" },
     { "invitation", "NF++++++N?N?" },
     { "expel",      "NFFFFFFFN?+?" },
@@ -105,6 +106,7 @@ static const line_t  private_archived[] = {
     { "send",       "NFZZZZZZNFNF" },
     { "export",     "NF......NFNF" },
     { "federate",   "NFZZZZZZNFZZ" },
+    { "backfill",   "NFZZZZZZNFZZ" },
     { "fedinvite",  "NFZZZZZZNFZZ" },
     { "invitation", "NFZZZZZZNFNF" },
     { "expel",      "NFFFFFFFNF+?" },
@@ -135,6 +137,7 @@ static const line_t  private_closed[] = {
     { "send",       "NFZZZZZZNFNN" },
     { "export",     "NF......NFNN" },
     { "federate",   "NFZZZZZZNFZZ" },
+    { "backfill",   "NFZZZZZZNFZZ" },
     { "fedinvite",  "NFZZZZZZNFZZ" },
     { "invitation", "NFZZZZZZNFNN" },
     { "expel",      "NFFFFFFFNF+?" },
@@ -165,6 +168,7 @@ static const line_t  public_open[] = {
     { "send",       "FF++++++F?F?" },
     { "export",     "FF......F?F?" },
     { "federate",   "FFFFFFFFF?+?" },
+    { "backfill",   "FFFFFFFFF?.?" },
     { "fedinvite",  "FF++++++F?+?" },
     { "invitation", "FF++++++F?F?" },
     { "expel",      "FFFFFFFFF?+?" },
@@ -188,6 +192,7 @@ static const line_t  public_closed[] = {
 static const line_t  incognito_open[] = {
     { "export",     "NFXXXXXXN?N?" },
     { "federate",   "NFIIIIIIN?I?" },
+    { "backfill",   "NFIIIIIIN?I?" },
     { "fedinvite",  "NFIIIIIIN?I?" },
     { "invitation", "NFIIIIIIN?N?" },
     { NULL, NULL }
@@ -197,6 +202,7 @@ static const line_t  incognito_archived[] = {
     { "join",       "NZZZZZZZNINI" },
     { "export",     "NFXXXXXXNFNF" },
     { "federate",   "NFIIIIIINFII" },
+    { "backfill",   "NFIIIIIINFII" },
     { "fedinvite",  "NFIIIIIINFII" },
     { "invitation", "NFIIIIIINFNF" },
     { NULL, NULL }
@@ -206,6 +212,7 @@ static const line_t  incognito_closed[] = {
     { "join",       "NZZZZZZZNINN" },
     { "export",     "NFXXXXXXNFNN" },
     { "federate",   "NFIIIIIINFII" },
+    { "backfill",   "NFIIIIIINFII" },
     { "fedinvite",  "NFIIIIIINFII" },
     { "invitation", "NFIIIIIINFNN" },
     { NULL, NULL }
@@ -214,6 +221,7 @@ static const line_t  incognito_closed[] = {
 static const line_t  others_archived[] = {
     { "export",     "NFXXXXXXNFNF" },
     { "federate",   "NFIIIIIINFII" },
+    { "backfill",   "NFIIIIIINFII" },
     { "fedinvite",  "NFIIIIIINFII" },
     { "invitation", "NFIIIIIINFNF" },
     { NULL, NULL }
@@ -222,6 +230,7 @@ static const line_t  others_archived[] = {
 static const line_t  others_closed[] = {
     { "export",     "NFXXXXXXNFNN" },
     { "federate",   "NFIIIIIINFII" },
+    { "backfill",   "NFIIIIIINFII" },
     { "fedinvite",  "NFIIIIIINFII" },
     { "invitation", "NFIIIIIINFNN" },
     { NULL, NULL }
@@ -249,6 +258,7 @@ static const line_t  dm_open[] = {
     { "send",       "N?++++++??N?" },
     { "export",     "N?......??N?" },
     { "federate",   "N?IIIIII??I?" },
+    { "backfill",   "N?IIIIII??I?" },
     { "fedinvite",  "N?IIIIII??I?" },
     { "invitation", "N?IIIIII??N?" },
     { "expel",      "N?FFFFFF??+?" },
@@ -508,7 +518,8 @@ check_cell(const kind_t *kind, rooms_state_e state, rooms_op_e op,
     in = input_of(op, &room, row("ann", ROOMS_LEAVE, 0));
     set_role(role, &room, &in);
 
-    room.federated = (op == ROOMS_OP_FEDINVITE || op == ROOMS_OP_INVITATION);
+    room.federated = (op == ROOMS_OP_FEDINVITE || op == ROOMS_OP_INVITATION
+                      || op == ROOMS_OP_BACKFILL);
 
     tom = (op == ROOMS_OP_INVITE || room.federated)
           ? target("zoe", ROOMS_LEAVE, 0)
