@@ -144,6 +144,14 @@ say_it($room, 'ann', "m$_") for 1 .. 5;
     is($st->next('message')->{data}{content}{body}, 'next',
        'and what comes comes');
 
+    $st = stream('bob', '?since=now&timeout=0');
+    ok($st->next('caught_up'), 'timeout is ignored');
+    say_it($room, 'ann', 'no timeout');
+    is($st->next('message')->{data}{content}{body}, 'no timeout',
+       '... so it goes on');
+    ok(stream('bob', '?since=now&timeout=never')->next('hello'),
+       '... whatever it is');
+
     $st = stream('bob', '?since=0&limit=2');
     is(scalar(messages($st->until('caught_up'))),
        scalar(@{must('GET', '/v1/sync?since=0&timeout=0', 'bob')->{events}}),

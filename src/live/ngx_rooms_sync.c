@@ -107,15 +107,26 @@ ngx_rooms_sync_since(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 
 
 /* A poll ends when its token does. */
-static ngx_msec_t
-ngx_rooms_sync_wait(ngx_rooms_req_t *rq, int64_t wait)
+static ngx_int_t
+ngx_rooms_sync_wait(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 {
-    int64_t  left;
+    int64_t     wait, left;
+    ngx_msec_t  ms;
+
+    if (ngx_rooms_arg_int(rq, "timeout", 0, INT32_MAX, NGX_ROOMS_SYNC_WAIT,
+                          &wait) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     left = rq->principal.exp * 1000 - rq->now;
     wait = ngx_min(wait, NGX_ROOMS_SYNC_WAIT_MAX);
+    ms = ngx_max(ngx_min(wait, left), 0);
 
-    return ngx_max(ngx_min(wait, left), 0);
+    s->waits = ms > 0;
+    s->until = ngx_current_msec + ms;
+
+    return NGX_OK;
 }
 
 
@@ -140,8 +151,7 @@ ngx_rooms_sync_args(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 static ngx_int_t
 ngx_rooms_sync_begin(ngx_rooms_req_t *rq)
 {
-    int64_t              wait;
-    ngx_msec_t           left;
+    ngx_int_t            rc;
     ngx_rooms_reader_t  *s;
 
     s = ngx_rooms_reader_create(rq);
@@ -152,24 +162,15 @@ ngx_rooms_sync_begin(ngx_rooms_req_t *rq)
     rq->data = s;
     s->stream = ngx_rooms_sync_wants_stream(rq);
 
-    if (ngx_rooms_sync_args(rq, s) != NGX_OK
-        || ngx_rooms_arg_int(rq, "timeout", 0, INT32_MAX,
-                             NGX_ROOMS_SYNC_WAIT, &wait) != NGX_OK)
-    {
+    if (ngx_rooms_sync_args(rq, s) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (s->stream) {
+    rc = s->stream ? ngx_rooms_stream_create(rq, s, &ngx_rooms_sse)
+                   : ngx_rooms_sync_wait(rq, s);
 
-        if (ngx_rooms_stream_create(rq, s, &ngx_rooms_sse) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-    } else {
-        left = ngx_rooms_sync_wait(rq, wait);
-
-        s->waits = left > 0;
-        s->until = ngx_current_msec + left;
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     if (rq->r == rq->r->main) {
