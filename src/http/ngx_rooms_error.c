@@ -168,6 +168,11 @@ ngx_rooms_error_of_status(ngx_uint_t status)
     case 429:
         return NGX_ROOMS_E_RATE_LIMIT;
 
+    case 501:
+    case 505:
+        /* the client's fault, whatever the number says */
+        return ROOMS_E_VALIDATION;
+
     case 502:
         return NGX_ROOMS_E_GATEWAY;
 
@@ -200,6 +205,12 @@ ngx_rooms_error_said(ngx_uint_t status)
 
     case 416:
         return rooms_cstr("the content has no such range");
+
+    case 501:
+        return rooms_cstr("the transfer encoding is not supported");
+
+    case 505:
+        return rooms_cstr("the HTTP version is not supported");
 
     default:
         return ROOMS_NULL;
