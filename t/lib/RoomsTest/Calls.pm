@@ -123,6 +123,15 @@ sub many {
            @{RoomsTest::HTTP::http_many(\@raw, $concurrency, 60)};
 }
 
+# What an answer with this code needs beside it.
+my %needs = (
+    (map { $_ => 'retry-after' } qw(SW_CONFLICT SW_STORE_UNAVAILABLE
+                                    SW_RATE_LIMIT_EXCEEDED)),
+    (map { $_ => 'www-authenticate' } qw(SW_AUTH_INVALID_TOKEN
+                                         SW_AUTH_EXPIRED_TOKEN)),
+    SW_METHOD_NOT_ALLOWED => 'allow', SW_UPGRADE_REQUIRED => 'upgrade',
+);
+
 # One test for all expectations of an answer.
 sub expect {
     my ($want, $method, $path, $who, $body, @headers) = @_;
@@ -141,6 +150,10 @@ sub expect {
     push @bad, 'a body' if $method eq 'HEAD' && $res->{body} ne '';
     push @bad, 'no JSON' if $method ne 'HEAD' && $res->{status} != 304
                             && !ref $res->{json};
+
+    push @bad, "no $needs{$code}"
+        if defined $code && $needs{$code}
+           && ($res->{headers}{$needs{$code}} // '') eq '';
 
     if (defined $code && ref $res->{json}) {
         my $error = $res->{json}{error} || {};
