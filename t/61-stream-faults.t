@@ -271,7 +271,6 @@ run_nginx(server('rooms_stream_lifetime 1s; rooms_stream_heartbeat 300ms;
                   location = /v1/rooms { rooms on; deny all; }'),
           workers => 2);
 {
-    my $from = time();
     my $st = stream('bob', '?since=now');
     my $end = $st->next('end', 10);
 
@@ -280,6 +279,18 @@ run_nginx(server('rooms_stream_lifetime 1s; rooms_stream_heartbeat 300ms;
     ok($st->closed, 'then it is closed');
     cmp_ok(scalar(grep { ($_->{event} // '') eq ':' } @{$st->{lines}}), '>=',
            1, 'there was a heartbeat');
+
+    # a tenth more or less, or all would come back in one moment
+    my @took;
+
+    ok(wait_for(60, sub {
+        my $from = time();
+        my $one = stream('bob', '?since=now')->next('end', 10);
+
+        push @took, $one ? $one->{at} - $from : 0;
+        return $took[-1] < 0.98;
+    }), 'some live shorter than others');
+    cmp_ok($took[-1], '>=', 0.89, 'but not much');
 }
 
 # access rules hold
