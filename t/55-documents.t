@@ -281,6 +281,100 @@ for my $limit (['JSON body', $request, 'NGX_ROOMS_BODY_MAX'],
 }
 
 
+# Numbers in sentences.  "{NAME}" is the macro's value, and "{NAME/1024}" a
+# part of it; the page may write it with commas.
+
+my %source = map { $_ => slurp($_) } glob 'src/*/*.[ch]';
+
+sub value {
+    my ($name) = @_;
+    my ($macro, $part) = split m{/}, $name;
+    my %of = map { $_ => 1 }
+             map { /^#define $macro +(\(?[\d()* A-Z_]+?)(?: *\/\*.*)?$/mg }
+             values %source;
+
+    return "{$name: " . keys(%of) . ' values}' if keys %of != 1;
+
+    my ($value) = map { s/INT64_C//r } keys %of;
+
+    return eval($value) / ($part // 1);
+}
+
+for my $row (
+    ['api', '`participant_ids` (≤ {ROOMS_BATCH_MAX})'],
+    ['api', '`timeout` ms ≤ {NGX_ROOMS_SYNC_WAIT_MAX} '
+                . '({NGX_ROOMS_SYNC_WAIT})'],
+    ['api', '`expires_in` ({NGX_ROOMS_LINK_LIFE_MIN} to '
+                . '{NGX_ROOMS_LINK_LIFE_MAX} s, {NGX_ROOMS_LINK_LIFE})'],
+    ['api', 'at most {ROOMS_EMOJIS_MAX} different emojis per message'],
+    ['api', 'any names (up to {NGX_ROOMS_PREFERENCES_MAX})'],
+    ['api', '(object, ≤ {NGX_ROOMS_CONTENT_MAX} bytes)'],
+    ['api', 'the first {NGX_ROOMS_STATE_MEMBERS} joined and invited'],
+    ['api', 'A name has 1 to {ROOMS_NAME_MAX} characters'],
+    ['api', 'at most {ROOMS_JWT_MAX/1024} KiB'],
+    ['api', '`limit` ≤ {NGX_ROOMS_PEERS_LIMIT} ({NGX_ROOMS_PEERS_PAGE})'],
+    ['api', '`limit` ({NGX_ROOMS_BACKFILL_MAX})'],
+    ['api', 'more than {ROOMS_CONTENT_DEPTH} levels of nesting'],
+    ['live', 'a message of more than {ROOMS_WS_FRAME_MAX/1024} KiB'],
+    ['browsers', 'with {ROOMS_TICKET_SECRET_MIN} to '
+                     . '{ROOMS_TICKET_SECRET_MAX} bytes'],
+    ['browsers', '({NGX_ROOMS_LINK_LIFE_MIN} to '
+                     . '{NGX_ROOMS_LINK_LIFE_MAX})'],
+    ['directives', '{ROOMS_TICKET_SECRET_MIN} to '
+                       . '{ROOMS_TICKET_SECRET_MAX} bytes'],
+    ['directives', '{ROOMS_SECRET_MIN} to {ROOMS_SECRET_MAX} bytes'],
+    ['people', '`bio` has at most {NGX_ROOMS_BIO_MAX} characters'],
+    ['people', 'under up to {NGX_ROOMS_PREFERENCES_MAX} names'],
+    ['people', 'While {NGX_ROOMS_ERASE_WAITING} or more events wait'],
+    ['people', 'in pages of {NGX_ROOMS_ERASE_EVENTS},'],
+    ['federation', 'the keys of {NGX_ROOMS_PEERS} known peers'],
+    ['federation', 'and of {NGX_ROOMS_STRANGERS} strangers'],
+    ['federation', '_per_room` ({ROOMS_POLICY_FOREIGN}) counts'],
+    ['federation', 'may differ by {ROOMS_SIGNATURE_WINDOW} seconds'],
+    ['federation', 'the first {ROOMS_FEDKEY_ID} hexadecimal digits'],
+    ['federation', 'may have {NGX_ROOMS_UNACCEPTED_MAX} rooms here that '
+                   . 'nobody'],
+    ['federation', 'up to {NGX_ROOMS_OUTBOX_ITEMS} events or '
+                       . '{NGX_ROOMS_OUTBOX_BODY/1024} KiB a request'],
+    ['federation', 'here in the last {NGX_ROOMS_LINK_SEEN} seconds'],
+    ['federation', 'An outbox holds {NGX_ROOMS_OUTBOX_MAX} items'],
+    ['federation', '{NGX_ROOMS_PROFILES_ASKED} servers at once'],
+    ['federation', 'Up to {NGX_ROOMS_PROFILES_MAX} participants may wait'],
+    ['federation', 'in pages of {NGX_ROOMS_BACKFILL_PAGE}, at most '
+                       . '`limit` new events ({NGX_ROOMS_BACKFILL_MAX})'],
+    ['federation', 'in commits of {NGX_ROOMS_BACKFILL_PART}.'],
+    ['federation', 'after {NGX_ROOMS_BACKFILL_PAGES} pages'],
+    ['federation-protocol', '1 to {ROOMS_REMOTE_EVENTS}, at most '
+                                . '{NGX_ROOMS_BODY_MAX/1024} KiB in all'],
+    ['federation-protocol', 'at most {ROOMS_REMOTE_MEMBERS} members.'],
+    ['federation-protocol', 'at most {NGX_ROOMS_HISTORY_SIZE/1024} KiB'],
+    ['export-import', '{ROOMS_MANIFEST_EVENT_MAX/1024} KiB for an event; '
+                          . '{ROOMS_IMPORT_CONTENT_MAX/1024} KiB and '
+                          . '{ROOMS_CONTENT_DEPTH} levels'],
+    ['export-import', '{ROOMS_IMPORT_EDITS_MAX} edits for a message'],
+    ['export-import', 'names up to {ROOMS_FAULTS_MAX} of them'],
+    ['operations', 'checked every {NGX_ROOMS_PUBSUB_PING/1000} seconds'],
+    ['operations', 'counted every {NGX_ROOMS_LINK_COUNT/1000} s'],
+    ['operations', '`Retry-After: {NGX_ROOMS_LATER}`'],
+    ['operations', '| participants of an invite | {ROOMS_BATCH_MAX} |'],
+    ['architecture', 'has begun {NGX_ROOMS_COMMIT_RING} other commits'],
+    ['architecture', 'records their positions, '
+                         . '{NGX_ROOMS_COMMIT_HASH} in a small hash'],
+    ['architecture', 'nest at most {ROOMS_CONTENT_DEPTH} levels'],
+    ['architecture', 'For more than {NGX_ROOMS_PAGE_ROOMS} rooms'],
+    ['architecture', 'A walk ends after {NGX_ROOMS_DIRECTORY_MAX} rooms'],
+    ['architecture', 'cache for {NGX_ROOMS_SEEN_TTL} s which'],
+) {
+    my ($file, $sentence) = @$row;
+    my $text = slurp("docs/$file.md") =~ s/\s+/ /gr
+               =~ s/(?<=\d),(?=\d{3})//gr;
+
+    $sentence =~ s/\{(.*?)\}/value($1)/ge;
+    utf8::encode($sentence);
+    cmp_ok(index($text, $sentence), '>=', 0, "$file.md: $sentence");
+}
+
+
 # Keys of the store: a pattern of each against the page's first column
 
 {
