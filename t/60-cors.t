@@ -40,7 +40,7 @@ Access-Control-Request-Headers: authorization, content-type
 --- response_headers
 Access-Control-Allow-Origin: https://chat.example.com
 Access-Control-Allow-Methods: POST
-Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Range
+Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Last-Event-ID, Range, traceparent
 Access-Control-Max-Age: 7200
 Vary: Origin
 Allow: POST

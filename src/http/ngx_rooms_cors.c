@@ -20,7 +20,7 @@
 /* request headers that need permission */
 #define NGX_ROOMS_CORS_REQUEST                                               \
     "Authorization, Content-Type, Idempotency-Key, If-Match, "               \
-    "If-None-Match, Last-Event-ID, Range"
+    "If-None-Match, If-Range, Last-Event-ID, Range, traceparent"
 
 /* response headers that pages may read */
 #define NGX_ROOMS_CORS_RESPONSE                                              \
