@@ -18,8 +18,9 @@ use RoomsTest;
 use RoomsTest::Calls;
 use RoomsTest::Process qw(find_program slurp);
 use RoomsTest::Roomsctl;
-use RoomsTest::Topology qw(cluster_start redis_cli redis_end sentinels_start
-                           topology_end);
+use RoomsTest::Topology qw(cluster_start redis_args redis_cli redis_end
+                           redis_server sentinels_start slowly
+                           topology_end topology_port);
 
 plan skip_all => 'missing: ' . roomsctl_missing() if roomsctl_missing();
 
@@ -96,6 +97,17 @@ redis('ACL', 'SETUSER', 'hides', 'on', '>p@ss w%rd', '~*', '&*', '+@all',
 }
 
 
+# a user who may not search
+redis('ACL', 'SETUSER', 'blind', 'on', '>pass', '~*', '&*', '+@all', '-scan');
+{
+    local $ENV{ROOMS_REDIS} = 'redis://blind:pass@127.0.0.1:' . redis_port()
+                              . '/0';
+
+    told(2, qr/can't be scanned/, 'no search', @$_)
+        for ['doctor'], ['verify', 'acme'], ['restored', '--all'];
+}
+
+
 # tenant
 
 told(0, qr/^$/, 'limits', 'tenant', 'set', 'acme', 'max_rooms=3',
@@ -119,6 +131,10 @@ is(redis('HGET', 'sw:{new}:tenant', 'registered'), 1, 'a new tenant');
 told(0, qr/^$/, 'another prefix', '-p', 'x*[1]', 'tenant', 'set', 'new',
      'registered=1');
 is(redis('HGET', 'x*[1]:{new}:tenant', 'registered'), 1, 'is taken as it is');
+redis('HSET', 'x*[1]:{new}:tenant', 'schema', 1);
+told(0, qr/^tenant new: epoch \w{32}\n\z/, '... where tenants are searched, too',
+     '-p', 'x*[1]', 'restored', '--all');
+told(0, qr/^tenants: 1$/m, '... and counted', '-p', 'x*[1]', 'doctor');
 redis('DEL', 'sw:{new}:tenant', 'x*[1]:{new}:tenant');
 
 
@@ -370,6 +386,26 @@ $room = make(group => 'ann', name => 'In a cluster');
 
 stop_nginx();
 redis_end($_) for @nodes;
+
+# a cluster of one, which nobody has told its address
+my $alone = topology_port();
+
+redis_server($alone, redis_args($alone, '--cluster-enabled', 'yes'));
+redis_cli($alone, 'CLUSTER', 'ADDSLOTS', 0 .. 16383);
+{
+    my $up = sub { redis_cli($alone, 'CLUSTER', 'INFO') =~ /state:ok/ };
+
+    ok(slowly(20, $up), 'a cluster of one node');
+    redis_cli($alone, 'HSET', key('tenant'), 'schema', 1);
+
+    local $ENV{ROOMS_REDIS} = "redis-cluster://localhost:$alone";
+
+    told(0, qr/^tenant acme: epoch \w{32}$/, 'its tenants', 'restored',
+         '--all');
+    told(1, qr/^localhost:$alone: no AOF/m, 'its node', 'doctor');
+    told(0, qr/nothing differs/, 'and one tenant', 'verify', 'acme');
+}
+redis_end($alone);
 
 my ($primary, $replica, @sentinels) = sentinels_start();
 
