@@ -16,7 +16,7 @@ use Time::HiRes qw(time);
 use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Calls;
-use RoomsTest::Process qw(find_program slurp);
+use RoomsTest::Process qw(find_program slurp write_file);
 use RoomsTest::Roomsctl;
 use RoomsTest::Topology qw(cluster_start redis_args redis_cli redis_end
                            redis_server sentinels_start slowly
@@ -106,6 +106,35 @@ redis('ACL', 'SETUSER', 'blind', 'on', '>pass', '~*', '&*', '+@all', '-scan');
     told(2, qr/can't be scanned/, 'no search', @$_)
         for ['doctor'], ['verify', 'acme'], ['restored', '--all'];
 }
+
+
+# a store that fails in the middle, or refuses what would mend it
+my $cli = find_program('redis-cli');
+
+mkdir "$dir/failing";
+for my $case (['count.lua', 2, 'counting media', 'verify', 'acme'],
+              ['hincrby', 2, 'mending', 'verify', '--fix', 'acme'],
+              ['hset', 2, 'a limit', 'tenant', 'set', 'acme', 'max_rooms=3'])
+{
+    my ($what, $status, $name, @arguments) = @$case;
+
+    write_file("$dir/failing/redis-cli", <<"END");
+#!/bin/sh
+case "\$*" in
+*$what*) echo 'READONLY from the test' ;;
+*) exec $cli "\$@" ;;
+esac
+END
+    chmod 0755, "$dir/failing/redis-cli";
+    redis('HINCRBY', key('tenant'), 'rooms', 1) if $name eq 'mending';
+
+    local $ENV{PATH} = "$dir/failing:$ENV{PATH}";
+
+    unlike(told($status, qr/READONLY from the test/, "it fails: $name",
+                @arguments), qr/nothing differs/, '... and says so');
+}
+
+redis('HINCRBY', key('tenant'), 'rooms', -1);
 
 
 # tenant
