@@ -245,8 +245,11 @@ my $room = make(group => 'ann', name => 'One');
     }
 
     $ws->frame(opcode => 2, data => "\x00\xff");
+    $ws->frame(opcode => 2, data => '{"type":"ping"}');
     $ws->text(' {"type" : "ping", "x": [1]} ');
     is($ws->next('pong')->{type}, 'pong', 'all else is ignored');
+    $ws->frame(opcode => 9, data => 'behind');
+    is_deeply($ws->get, [10, 'behind'], 'a ping in a binary message, too');
 
     # a token that goes on
     my $short = hs256($secret, sub => 'bob', tenant_id => tenant(),
