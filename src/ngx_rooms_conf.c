@@ -416,8 +416,8 @@ ngx_rooms_serves_nothing(ngx_rooms_loc_conf_t *conf,
 
 
 /*
- * `rooms on` in a location that the operator wrote must serve something.  A
- * location that rewrites its requests may serve any path.
+ * A location that the operator gave us must be ours, and serve something.  If
+ * it rewrites its requests it may serve any path.
  */
 static ngx_int_t
 ngx_rooms_own_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf,
@@ -428,7 +428,7 @@ ngx_rooms_own_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf,
 
     rewrites = ngx_rooms_rewrites(cf, clcf);
 
-    if (clcf->handler != ngx_rooms_handler) {
+    if (clcf->handler != conf->handler) {
         problem = "conflicts with another handler";
 
     } else if (rewrites) {
@@ -436,7 +436,8 @@ ngx_rooms_own_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf,
                                               : NULL;
 
     } else {
-        problem = ngx_rooms_serves_nothing(conf, clcf);
+        problem = conf->enable == 1 ? ngx_rooms_serves_nothing(conf, clcf)
+                                    : NULL;
     }
 
     if (problem == NULL) {
@@ -444,8 +445,8 @@ ngx_rooms_own_check(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf,
     }
 
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                  "\"rooms on\" %s in location \"%V\" in %s:%ui", problem,
-                  &clcf->name, conf->enabled_at.file, conf->enabled_at.line);
+                  "\"%s\" %s in location \"%V\" in %s:%ui", conf->own,
+                  problem, &clcf->name, conf->own_at.file, conf->own_at.line);
 
     return NGX_ERROR;
 }
@@ -523,9 +524,7 @@ ngx_rooms_merge_enable(ngx_conf_t *cf, ngx_rooms_loc_conf_t *conf,
         }
     }
 
-    if (conf->enable && conf->enabled_at.file
-        && ngx_rooms_own_check(cf, conf, clcf) != NGX_OK)
-    {
+    if (conf->own && ngx_rooms_own_check(cf, conf, clcf) != NGX_OK) {
         return NGX_ERROR;
     }
 

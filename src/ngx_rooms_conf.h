@@ -40,6 +40,7 @@ char *ngx_rooms_import_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_media_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_media_sweep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_rooms_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_rooms_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* ... and checks that run once a value is set. */
 char *ngx_rooms_check_jwks(ngx_conf_t *cf, void *post, void *data);

@@ -11,6 +11,7 @@
 #include "ngx_rooms_conf.h"
 #include "ngx_rooms_auth.h"
 #include "ngx_rooms_blob.h"
+#include "ngx_rooms_health.h"
 #include "ngx_rooms_status.h"
 
 
@@ -111,15 +112,40 @@ ngx_rooms_bitmask(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/*
+ * Takes the location.  Whether something behind the directive takes it away
+ * is checked at the end (ngx_rooms_conf.c).
+ */
+static char *
+ngx_rooms_own(ngx_conf_t *cf, ngx_rooms_loc_conf_t *rlcf,
+    const char *directive, ngx_http_handler_pt handler)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler) {
+        return "conflicts with another handler in this location";
+    }
+
+    clcf->handler = handler;
+
+    rlcf->own = directive;
+    rlcf->handler = handler;
+    ngx_rooms_place(cf, &rlcf->own_at);
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_rooms_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_rooms_loc_conf_t  *rlcf = conf;
 
-    ngx_str_t                 *value;
-    ngx_uint_t                 on;
-    ngx_rooms_srv_conf_t      *rscf;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_str_t             *value;
+    ngx_uint_t             on;
+    ngx_rooms_srv_conf_t  *rscf;
 
     value = cf->args->elts;
     rscf = ngx_http_conf_get_module_srv_conf(cf, ngx_rooms_module);
@@ -151,18 +177,8 @@ ngx_rooms_on(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     rlcf->enable = on;
 
-    if (on) {
-        clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-        if (clcf->handler) {
-            return "conflicts with another handler in this location";
-        }
-
-        clcf->handler = ngx_rooms_handler;
-        ngx_rooms_place(cf, &rlcf->enabled_at);
-    }
-
-    return NGX_CONF_OK;
+    return on ? ngx_rooms_own(cf, rlcf, "rooms on", ngx_rooms_handler)
+              : NGX_CONF_OK;
 }
 
 
@@ -575,16 +591,7 @@ ngx_rooms_media_sweep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_rooms_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_rooms_main_conf_t     *rmcf;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (clcf->handler) {
-        return "conflicts with another handler in this location";
-    }
-
-    clcf->handler = ngx_rooms_status_handler;
+    ngx_rooms_main_conf_t  *rmcf;
 
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_rooms_module);
 
@@ -592,7 +599,36 @@ ngx_rooms_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         rmcf->status_zone = ngx_rooms_status_zone(cf);
     }
 
-    return rmcf->status_zone ? NGX_CONF_OK : NGX_CONF_ERROR;
+    return rmcf->status_zone ? ngx_rooms_own(cf, conf, "rooms_status",
+                                             ngx_rooms_status_handler)
+                             : NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_rooms_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_rooms_loc_conf_t  *rlcf = conf;
+
+    ngx_str_t  *value;
+
+    if (rlcf->health) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "live") == 0) {
+        rlcf->health = NGX_ROOMS_HEALTH_LIVE;
+        return ngx_rooms_own(cf, rlcf, "rooms_health", ngx_rooms_health_live);
+    }
+
+    if (ngx_strcmp(value[1].data, "ready") == 0) {
+        rlcf->health = NGX_ROOMS_HEALTH_READY;
+        return ngx_rooms_own(cf, rlcf, "rooms_health", ngx_rooms_health_ready);
+    }
+
+    return "must be \"live\" or \"ready\"";
 }
 
 

@@ -15,7 +15,6 @@
 #include "ngx_rooms_commit.h"
 #include "ngx_rooms_cors.h"
 #include "ngx_rooms_federation.h"
-#include "ngx_rooms_health.h"
 #include "ngx_rooms_drain.h"
 #include "ngx_rooms_offboard.h"
 #include "ngx_rooms_scim.h"

@@ -683,15 +683,58 @@ html/rooms.conf:3
 
 
 
-=== TEST 34: a "return" under a condition is right, and one of an error is answered in the API's form
+=== TEST 34: so it is with rooms_status
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+location /status {
+rooms_status; return 204; }
+--- must_die
+--- error_log
+"rooms_status" conflicts with "return" in location "/status" in
+html/rooms.conf:2
+
+
+
+=== TEST 35: ... another handler behind it
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+location /status {
+rooms_status; proxy_pass http://127.0.0.1; }
+--- must_die
+--- error_log
+"rooms_status" conflicts with another handler in location "/status" in
+html/rooms.conf:2
+
+
+
+=== TEST 36: ... and rooms_health
+--- config: include $TEST_NGINX_SERVER_ROOT/html/rooms.conf;
+--- user_files
+>>> rooms.conf
+location = /livez {
+rooms_health live;
+stub_status; }
+--- must_die
+--- error_log
+"rooms_health" conflicts with another handler in location "/livez" in
+html/rooms.conf:2
+
+
+
+=== TEST 37: a "return" under a condition is right, and one of an error is answered in the API's form
 --- config
         rooms_auth mock;
         location /v1/sync { rooms on; return 503; }
         location /v1/rooms { rooms on; if ($arg_x) { return 403; } }
+        location = /livez { rooms_health live; if ($arg_x) { return 204; } }
+        location = /readyz { rooms_health ready; return 503; }
+        location = /status { rooms_status; if ($arg_x) { return 204; } }
 --- request eval
-["GET /v1/sync", "GET /v1/rooms?x=1", "GET /v1/rooms"]
+["GET /v1/sync", "GET /v1/rooms?x=1", "GET /v1/rooms", "GET /livez", "GET /livez?x=1", "GET /readyz", "GET /status", "GET /status?x=1"]
 --- error_code eval
-[503, 403, 401]
+[503, 403, 401, 200, 204, 503, 200, 204]
 --- json eval
 ["error.code = SW_STORE_UNAVAILABLE", "error.message = access is denied",
- "error.code = SW_AUTH_INVALID_TOKEN"]
+ "error.code = SW_AUTH_INVALID_TOKEN", (undef) x 5]

@@ -84,7 +84,10 @@ typedef struct ngx_rooms_loc_conf_s  ngx_rooms_loc_conf_t;
 
 struct ngx_rooms_loc_conf_s {
     ngx_flag_t             enable;        /* this location serves the tree */
-    ngx_rooms_place_t      enabled_at;
+    const char            *own;           /* the directive by which the
+                                             location is ours, or NULL */
+    ngx_rooms_place_t      own_at;
+    ngx_http_handler_pt    handler;       /* what it has set */
     ngx_uint_t             serve;
     ngx_str_t              fallback;
     ngx_rooms_place_t      fallback_at;

@@ -18,50 +18,12 @@ typedef struct {
 } ngx_rooms_health_t;
 
 
-static ngx_int_t ngx_rooms_health_live(ngx_http_request_t *r);
-static ngx_int_t ngx_rooms_health_ready(ngx_http_request_t *r);
 static ngx_int_t ngx_rooms_health_ask(ngx_rooms_health_t *h);
 static void ngx_rooms_health_answered(ngx_rooms_batch_t *b);
 static void ngx_rooms_health_late(ngx_event_t *ev);
 static void ngx_rooms_health_cleanup(void *data);
 static ngx_int_t ngx_rooms_health_send(ngx_http_request_t *r,
     ngx_uint_t status, rooms_str_t body);
-
-
-char *
-ngx_rooms_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_rooms_loc_conf_t  *rlcf = conf;
-
-    ngx_str_t                 *value;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    if (rlcf->health) {
-        return "is duplicate";
-    }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (clcf->handler) {
-        return "conflicts with another handler in this location";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "live") == 0) {
-        rlcf->health = NGX_ROOMS_HEALTH_LIVE;
-        clcf->handler = ngx_rooms_health_live;
-
-    } else if (ngx_strcmp(value[1].data, "ready") == 0) {
-        rlcf->health = NGX_ROOMS_HEALTH_READY;
-        clcf->handler = ngx_rooms_health_ready;
-
-    } else {
-        return "must be \"live\" or \"ready\"";
-    }
-
-    return NGX_CONF_OK;
-}
 
 
 /* NGX_OK: go on; anything else is the handler's result. */
@@ -76,7 +38,7 @@ ngx_rooms_health_begin(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_rooms_health_live(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
@@ -89,7 +51,7 @@ ngx_rooms_health_live(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_rooms_health_ready(ngx_http_request_t *r)
 {
     ngx_int_t              rc;

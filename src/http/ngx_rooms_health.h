@@ -13,10 +13,11 @@
 #define NGX_ROOMS_HEALTH_READY  2
 
 /*
- * The directive: rooms_health live | ready.  "live" answers while the worker
- * runs and asks nobody, since an outage of the store is no reason to restart
- * NGINX.  "ready" asks the store.
+ * What rooms_health live | ready answers with.  "live" answers while the
+ * worker runs and asks nobody, since an outage of the store is no reason to
+ * restart NGINX.  "ready" asks the store.
  */
-char *ngx_rooms_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_rooms_health_live(ngx_http_request_t *r);
+ngx_int_t ngx_rooms_health_ready(ngx_http_request_t *r);
 
 #endif /* NGX_ROOMS_HEALTH_H */
