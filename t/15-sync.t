@@ -76,7 +76,7 @@ __DATA__
 === TEST 1: arguments
 --- calls
 ann,bob,cy,dan POST /v1/auth/register -> 200
-ann GET /v1/sync?since=<-1|x|1.5|99999999999999999999|Now> -> 400 SW_VALIDATION_FAILED since
+ann GET /v1/sync?since=<-1|x|1.5|1e40|Now> -> 400 SW_VALIDATION_FAILED since
 ann GET /v1/sync?limit=<0|501|x> -> 400 SW_VALIDATION_FAILED limit
 ann GET /v1/sync?timeout=<-1|x> -> 400 SW_VALIDATION_FAILED timeout
 - GET /v1/sync -> 401 SW_AUTH_INVALID_TOKEN
@@ -411,7 +411,7 @@ bob GET /v1/sync?timeout=0&since={{here}}&epoch=<{{epoch}}|> -> 200
 
 === TEST 25: a cursor ahead of the store, or of another epoch, is answered at once by a reset
 --- calls
-bob GET /v1/sync?timeout=60000&since=9007199254740991<|&epoch={{epoch}}> -> 200
+bob GET /v1/sync?timeout=60000&since=<9007199254740991|9999999999999999|{{9*40}}><|&epoch={{epoch}}> -> 200
     data.events # 0
     data.next_cursor = "{{here}}"
     data.epoch = "{{epoch}}"

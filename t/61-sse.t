@@ -157,6 +157,11 @@ say_it($room, 'ann', "m$_") for 1 .. 5;
        scalar(@{must('GET', '/v1/sync?since=0&timeout=0', 'bob')->{events}}),
        'page by page');
 
+    is(stream('bob', '', 'Last-Event-ID' => '9' x $_)->next('reset')->{data}
+       {reason}, 'ahead', "an id of $_ digits: ahead") for 16, 40;
+    is(stream('bob', '', 'Last-Event-ID' => '0' x 40 . now_at())
+       ->next('caught_up')->{id}, now_at(), 'zeros before it');
+
     expect("400 SW_VALIDATION_FAILED Last-Event-ID", 'GET', '/v1/sync', 'bob',
            undef, Accept => 'text/event-stream', 'Last-Event-ID' => 'x');
     expect("400 SW_VALIDATION_FAILED since", 'GET', '/v1/sync?since=x', 'bob',

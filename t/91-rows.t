@@ -167,7 +167,10 @@ for my $row (@gets) {
 
     my $name = $cursor{$row->{path}} // 'cursor';
 
-    for my $bad ('%ff', '%00', 'a%20b', '-1', '!', '9' x 40) {
+    # a position that is ahead of the store isn't a bad one
+    for my $bad ('%ff', '%00', 'a%20b', '-1', '!',
+                 $name eq 'since' ? '9' x 40 . 'x' : '9' x 40)
+    {
         expect("400 SW_VALIDATION_FAILED $name", 'GET',
                "$path${sign}$name=$bad", 'ada!');
     }

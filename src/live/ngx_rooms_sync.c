@@ -15,6 +15,8 @@
 
 #define NGX_ROOMS_SYNC_WAIT      30000       /* ms */
 #define NGX_ROOMS_SYNC_WAIT_MAX  60000
+#define NGX_ROOMS_SYNC_AHEAD     (INT64_C(1) << 53)   /* above all positions */
+#define NGX_ROOMS_SYNC_DIGITS    15                   /* they have fewer */
 
 
 static ngx_int_t ngx_rooms_sync_load(ngx_rooms_req_t *rq);
@@ -72,6 +74,26 @@ ngx_rooms_sync_wants_stream(ngx_rooms_req_t *rq)
 }
 
 
+/* A number that is larger than any position is ahead of the store, too. */
+static ngx_uint_t
+ngx_rooms_sync_ahead(rooms_str_t since)
+{
+    size_t  i, zeros;
+
+    for (zeros = 0; zeros < since.len && since.data[zeros] == '0'; zeros++) {
+        /* void */
+    }
+
+    for (i = zeros; i < since.len; i++) {
+        if (since.data[i] < '0' || since.data[i] > '9') {
+            return 0;
+        }
+    }
+
+    return i - zeros > NGX_ROOMS_SYNC_DIGITS;
+}
+
+
 /* A position, or "now". */
 static ngx_int_t
 ngx_rooms_sync_since(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
@@ -84,9 +106,11 @@ ngx_rooms_sync_since(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
 
     if (since.len) {
         /* a browser that reconnects says where it was */
-        n = ngx_atoof((u_char *) since.data, since.len);
+        n = ngx_rooms_sync_ahead(since)
+            ? NGX_ROOMS_SYNC_AHEAD
+            : ngx_atoof((u_char *) since.data, since.len);
 
-        if (n == NGX_ERROR || n > (off_t) (INT64_C(1) << 53)) {
+        if (n == NGX_ERROR) {
             return ngx_rooms_invalid(rq, "Last-Event-ID",
                                      "is not a valid position");
         }
@@ -95,14 +119,21 @@ ngx_rooms_sync_since(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         return NGX_OK;
     }
 
-    if (ngx_rooms_arg(rq, "since", &since) == NGX_OK
-        && rooms_str_eq(since, ngx_rooms_s("now")))
-    {
-        s->now = 1;
-        return NGX_OK;
+    if (ngx_rooms_arg(rq, "since", &since) == NGX_OK) {
+
+        if (rooms_str_eq(since, ngx_rooms_s("now"))) {
+            s->now = 1;
+            return NGX_OK;
+        }
+
+        if (ngx_rooms_sync_ahead(since)) {
+            s->from = NGX_ROOMS_SYNC_AHEAD;
+            return NGX_OK;
+        }
     }
 
-    return ngx_rooms_arg_int(rq, "since", 0, INT64_C(1) << 53, 0, &s->from);
+    return ngx_rooms_arg_int(rq, "since", 0, NGX_ROOMS_SYNC_AHEAD, 0,
+                             &s->from);
 }
 
 
