@@ -418,14 +418,14 @@ ngx_rooms_register_looked(ngx_rooms_req_t *rq, ngx_rooms_seen_t *seen,
 
     if (!ngx_rooms_schema_known(rooms_from_ngx(rq->conf->key_prefix),
                    rq->principal.tenant,
-                   ngx_rooms_reply_str(ngx_rooms_reply_element(tenant, 1)),
+                   ngx_rooms_reply_str_at(tenant, 1),
                    rq->r->connection->log))
     {
         return ngx_rooms_fail_store(rq, NGX_ROOMS_BATCH_DOWN);
     }
 
     if (rq->conf->strict
-        && ngx_rooms_reply_str(ngx_rooms_reply_element(tenant, 0)).data
+        && ngx_rooms_reply_str_at(tenant, 0).data
            == NULL)
     {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_TENANT, NULL);

@@ -326,7 +326,7 @@ ngx_rooms_export_take_people(ngx_rooms_export_t *x, redisReply *reply)
     for (i = 0; i < x->strangers.nelts; i++) {
 
         rc = ngx_rooms_show_profile(x->page->pool, x->rq->r->connection->log,
-                      ngx_rooms_reply_str(ngx_rooms_reply_element(reply, i)),
+                      ngx_rooms_reply_str_at(reply, i),
                       rooms_id_str(who[i]), &profile);
 
         who[i]->data = rc == NGX_OK && profile.server.data == NULL
@@ -389,7 +389,7 @@ ngx_rooms_export_take_media(ngx_rooms_export_t *x, redisReply *reply)
     ngx_rooms_medium_t   *m;
 
     for (i = 0, id = x->fresh.first; id; id = id->next, i++) {
-        json = ngx_rooms_reply_str(ngx_rooms_reply_element(reply, i));
+        json = ngx_rooms_reply_str_at(reply, i);
         m = NULL;
 
         if (json.data) {

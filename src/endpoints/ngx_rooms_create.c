@@ -179,11 +179,11 @@ ngx_rooms_create_ask(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
 static ngx_int_t
 ngx_rooms_create_tenant(ngx_rooms_req_t *rq, redisReply *tenant)
 {
-    rq->max_rooms = ngx_rooms_reply_int(ngx_rooms_reply_element(tenant, 0),
+    rq->max_rooms = ngx_rooms_reply_int_at(tenant, 0,
                                     rq->conf->quotas[NGX_ROOMS_QUOTA_ROOMS]);
 
     if (rq->max_rooms >= 0
-        && ngx_rooms_reply_int(ngx_rooms_reply_element(tenant, 1), 0)
+        && ngx_rooms_reply_int_at(tenant, 1, 0)
            >= rq->max_rooms)
     {
         rq->tenant_full = 1;
@@ -228,7 +228,7 @@ ngx_rooms_create_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
 
     for (i = 0; i < ctx->nslugs; i++) {
 
-        if (ngx_rooms_reply_str(ngx_rooms_reply_element(taken, i)).data
+        if (ngx_rooms_reply_str_at(taken, i).data
             == NULL)
         {
             ctx->slug = ctx->slugs[i];

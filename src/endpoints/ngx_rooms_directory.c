@@ -600,8 +600,7 @@ ngx_rooms_directory_merge(ngx_rooms_directory_t *d,
         d->sure[d->nids] = 0;
 
         for (i = 0; i < n; i++) {
-            while (rooms_str_eq(ngx_rooms_directory_next(&lists[i]), newest))
-            {
+            while (rooms_str_eq(ngx_rooms_directory_next(&lists[i]), newest)) {
                 d->sure[d->nids] |= !lists[i].unsure;
                 lists[i].i++;
             }
@@ -696,7 +695,7 @@ ngx_rooms_directory_take_own(ngx_rooms_req_t *rq)
     for (i = 0, n = 0, asked = 0; i < d->nids; i++) {
 
         if (!d->sure[i]
-            && ngx_rooms_reply_str(ngx_rooms_reply_element(reply, asked++))
+            && ngx_rooms_reply_str_at(reply, asked++)
                .data == NULL)
         {
             continue;

@@ -535,7 +535,7 @@ ngx_rooms_erase_files(ngx_rooms_offwalk_t *w, redisReply *reply)
     ngx_rooms_batch_t           *b;
     ngx_rooms_offwalk_medium_t  *m;
 
-    cursor = ngx_rooms_reply_str(ngx_rooms_reply_element(reply, 0));
+    cursor = ngx_rooms_reply_str_at(reply, 0);
     page = ngx_rooms_reply_element(reply, 1);
 
     if (page == NULL || cursor.len == 0 || cursor.len > sizeof(w->cursor)) {
@@ -626,7 +626,7 @@ ngx_rooms_erase_contents(ngx_rooms_offwalk_t *w, redisReply *counts)
             continue;
         }
 
-        had = ngx_rooms_reply_str(ngx_rooms_reply_element(counts, i));
+        had = ngx_rooms_reply_str_at(counts, i);
         n = had.data ? ngx_atoof((u_char *) had.data, had.len) : 0;
 
         for (k = i; k < w->nmedia; k++) {

@@ -400,7 +400,7 @@ ngx_rooms_messages_counted(ngx_rooms_req_t *rq)
 
     for (i = 0; i < h->nreactions; i++) {
         r[i].count = ngx_rooms_reply_down(ngx_rooms_reply_element(counts, i));
-        r[i].me = ngx_rooms_reply_str(ngx_rooms_reply_element(mine, i)).data
+        r[i].me = ngx_rooms_reply_str_at(mine, i).data
                   != NULL;
     }
 
@@ -592,8 +592,8 @@ ngx_rooms_event_room(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    row = ngx_rooms_reply_str(ngx_rooms_reply_element(
-                          ngx_rooms_reply(rq, NGX_ROOMS_VIEW_COMMANDS), 0));
+    row = ngx_rooms_reply_str_at(ngx_rooms_reply(rq, NGX_ROOMS_VIEW_COMMANDS),
+                                 0);
 
     if (row.data == NULL || position <= 0) {
         return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
@@ -610,8 +610,7 @@ ngx_rooms_event_room(ngx_rooms_req_t *rq)
 
     /* a damaged event has no id; its position identifies it */
 
-    if (e->stored.id.data && !rooms_str_eq(e->stored.id, id))
-    {
+    if (e->stored.id.data && !rooms_str_eq(e->stored.id, id)) {
         return ngx_rooms_fail(rq, ROOMS_E_EVENT, NULL);
     }
 

@@ -94,7 +94,7 @@ ngx_rooms_me_load(ngx_rooms_req_t *rq)
     media = ngx_rooms_reply(rq, 1);
 
     rc = ngx_rooms_media_parse(rq->pool,
-                        ngx_rooms_reply_str(ngx_rooms_reply_element(media, 0)),
+                        ngx_rooms_reply_str_at(media, 0),
                         me->medium, &me->found);
 
     if (rc == NGX_DECLINED

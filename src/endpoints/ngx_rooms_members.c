@@ -393,7 +393,7 @@ ngx_rooms_members_take(ngx_rooms_req_t *rq)
         p = &page->profiles[page->n];
 
         (void) ngx_rooms_show_profile(rq->pool, rq->r->connection->log,
-                      ngx_rooms_reply_str(ngx_rooms_reply_element(names, i)),
+                      ngx_rooms_reply_str_at(names, i),
                       id, p);
 
         page->size += ngx_rooms_members_size(rq, p);

@@ -254,8 +254,7 @@ ngx_rooms_send_replay(ngx_rooms_req_t *rq)
 
     m = rq->data;
 
-    row = ngx_rooms_reply_str(ngx_rooms_reply_element(ngx_rooms_reply(rq, 0),
-                                                      0));
+    row = ngx_rooms_reply_str_at(ngx_rooms_reply(rq, 0), 0);
     if (row.data == NULL) {
         return NGX_OK;
     }
@@ -576,8 +575,7 @@ ngx_rooms_send_recall(ngx_rooms_req_t *rq)
         return ngx_rooms_send_round(rq, NGX_ROOMS_RECALL);
     }
 
-    event = ngx_rooms_reply_str(ngx_rooms_reply_element(ngx_rooms_reply(rq, 0),
-                                                        0));
+    event = ngx_rooms_reply_str_at(ngx_rooms_reply(rq, 0), 0);
     if (event.data == NULL) {
         return ngx_rooms_fail(rq, ROOMS_E_NOT_FOUND, NULL);
     }

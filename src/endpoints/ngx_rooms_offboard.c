@@ -295,8 +295,7 @@ ngx_rooms_offboard_take(ngx_rooms_req_t *rq)
     }
 
     for (i = 0; i < NGX_ROOMS_OFFBOARD_FIELDS; i++) {
-        ctx->off[i] = ngx_rooms_reply_str(
-                         ngx_rooms_reply_element(ngx_rooms_reply(rq, 1), i));
+        ctx->off[i] = ngx_rooms_reply_str_at(ngx_rooms_reply(rq, 1), i);
     }
 
     return NGX_OK;

@@ -497,7 +497,7 @@ ngx_rooms_offwalk_who(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *due)
     rooms_str_t         id;
     ngx_rooms_batch_t  *b;
 
-    id = ngx_rooms_reply_str(ngx_rooms_reply_element(due->replies[0], 0));
+    id = ngx_rooms_reply_str_at(due->replies[0], 0);
 
     if (!rooms_participant_valid(id)) {
         return ngx_rooms_offwalk_nobody(w, ngx_rooms_reply_int(

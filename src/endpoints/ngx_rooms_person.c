@@ -581,8 +581,7 @@ ngx_rooms_person_load(ngx_rooms_req_t *rq)
     }
 
     if (rq->round == 2) {
-        shared = ngx_rooms_reply_int(ngx_rooms_reply_element(
-                                         ngx_rooms_reply(rq, 0), 0), 0);
+        shared = ngx_rooms_reply_int_at(ngx_rooms_reply(rq, 0), 0, 0);
 
         return shared ? NGX_OK : ngx_rooms_fail(rq, ROOMS_E_PARTICIPANT, NULL);
     }

@@ -221,8 +221,7 @@ ngx_rooms_revise_take(ngx_rooms_req_t *rq)
         return NGX_ERROR;
     }
 
-    row = ngx_rooms_reply_str(ngx_rooms_reply_element(ngx_rooms_reply(rq, 2),
-                                                      0));
+    row = ngx_rooms_reply_str_at(ngx_rooms_reply(rq, 2), 0);
     if (row.data) {
 
         if (ngx_rooms_parse_event(rq->pool, rq->r->connection->log, row,
@@ -657,7 +656,7 @@ ngx_rooms_revise_wipe_copies(ngx_rooms_req_t *rq)
     copies = v->copies;
 
     for (i = 0; v->replies && ngx_rooms_revise_copy(&copies, &edit); i++) {
-        row = ngx_rooms_reply_str(ngx_rooms_reply_element(v->replies[i], 0));
+        row = ngx_rooms_reply_str_at(v->replies[i], 0);
 
         if (row.data == NULL) {
             continue;

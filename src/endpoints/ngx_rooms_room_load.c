@@ -46,15 +46,13 @@ ngx_rooms_tenant_load(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys)
 void
 ngx_rooms_tenant_take(ngx_rooms_req_t *rq, redisReply *reply)
 {
-    rq->max_rooms = ngx_rooms_reply_int(ngx_rooms_reply_element(reply, 0),
+    rq->max_rooms = ngx_rooms_reply_int_at(reply, 0,
                                     rq->conf->quotas[NGX_ROOMS_QUOTA_ROOMS]);
     rq->tenant_full = rq->max_rooms >= 0
-                      && ngx_rooms_reply_int(ngx_rooms_reply_element(reply,
-                                                                     1), 0)
+                      && ngx_rooms_reply_int_at(reply, 1, 0)
                          >= rq->max_rooms;
-    rq->max_participants = ngx_rooms_reply_int(
-                                       ngx_rooms_reply_element(reply, 2),
-                                       rq->conf->max_participants);
+    rq->max_participants = ngx_rooms_reply_int_at(reply, 2,
+                                                  rq->conf->max_participants);
 }
 
 
@@ -556,8 +554,7 @@ ngx_rooms_room_take(ngx_rooms_req_t *rq)
         top = ngx_rooms_reply(rq, rq->at_top);
 
         for (i = 0; i < NGX_ROOMS_TOP && i < top->elements; i++) {
-            rq->view.top[i].participant =
-                      ngx_rooms_reply_str(ngx_rooms_reply_element(top, i));
+            rq->view.top[i].participant = ngx_rooms_reply_str_at(top, i);
             rq->view.ntop++;
         }
     }

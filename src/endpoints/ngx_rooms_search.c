@@ -340,7 +340,7 @@ ngx_rooms_search_word(redisReply *reply)
 {
     rooms_str_t  entry;
 
-    entry = ngx_rooms_reply_str(ngx_rooms_reply_element(reply, 0));
+    entry = ngx_rooms_reply_str_at(reply, 0);
 
     while (entry.len && entry.data[entry.len - 1] != ' ') {
         entry.len--;

@@ -318,7 +318,7 @@ ngx_rooms_read_decide(ngx_rooms_req_t *rq)
 
     id = ngx_rooms_body_str(rq, "event_id");
     found = b->replies[rq->at_own];
-    row = ngx_rooms_reply_str(ngx_rooms_reply_element(found, 0));
+    row = ngx_rooms_reply_str_at(found, 0);
 
     rooms_stored_read(row, 0, &e);
 

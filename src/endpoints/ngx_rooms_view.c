@@ -39,14 +39,10 @@ ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at, rooms_str_t room,
     if (rc == NGX_ERROR
         || ngx_rooms_parse_member(ngx_rooms_reply_str(r[1]), viewer,
                                   &view->me) != NGX_OK
-        || ngx_rooms_parse_own(
-                           ngx_rooms_reply_str(ngx_rooms_reply_element(r[2],
-                                                                       0)),
-                           ngx_rooms_reply_str(ngx_rooms_reply_element(r[2],
-                                                                       1)),
-                           ngx_rooms_reply_str(ngx_rooms_reply_element(r[2],
-                                                                       2)),
-                           &view->own) != NGX_OK)
+        || ngx_rooms_parse_own(ngx_rooms_reply_str_at(r[2], 0),
+                               ngx_rooms_reply_str_at(r[2], 1),
+                               ngx_rooms_reply_str_at(r[2], 2),
+                               &view->own) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -71,13 +71,12 @@ ngx_rooms_workspace_parse(redisReply *fields, redisReply *role,
     ngx_int_t  n;
 
     w->id = id;
-    w->name = ngx_rooms_reply_str(ngx_rooms_reply_element(fields, 0));
-    w->description = ngx_rooms_reply_str(ngx_rooms_reply_element(fields, 1));
-    w->kind = ngx_rooms_reply_str(ngx_rooms_reply_element(fields, 2));
-    w->owner = ngx_rooms_reply_str(ngx_rooms_reply_element(fields, 3));
-    w->created_at = ngx_rooms_reply_int(ngx_rooms_reply_element(fields, 4),
-                                        0);
-    w->owners = ngx_rooms_reply_int(ngx_rooms_reply_element(fields, 5), 0);
+    w->name = ngx_rooms_reply_str_at(fields, 0);
+    w->description = ngx_rooms_reply_str_at(fields, 1);
+    w->kind = ngx_rooms_reply_str_at(fields, 2);
+    w->owner = ngx_rooms_reply_str_at(fields, 3);
+    w->created_at = ngx_rooms_reply_int_at(fields, 4, 0);
+    w->owners = ngx_rooms_reply_int_at(fields, 5, 0);
 
     n = rooms_role_parse(ngx_rooms_reply_str(role));
     w->role = n > 0 ? n : ROOMS_ROLE_NONE;
@@ -789,7 +788,7 @@ ngx_rooms_workspace_members_show(ngx_rooms_req_t *rq)
 
     for (i = 0; i < l->n; i++) {
         id = ngx_rooms_reply_str(l->ids->element[i]);
-        text = ngx_rooms_reply_str(ngx_rooms_reply_element(roles, i));
+        text = ngx_rooms_reply_str_at(roles, i);
 
         if (text.data == NULL) {
             /* removed since the list was read */
@@ -805,7 +804,7 @@ ngx_rooms_workspace_members_show(ngx_rooms_req_t *rq)
         }
 
         (void) ngx_rooms_show_profile(rq->pool, rq->r->connection->log,
-                 ngx_rooms_reply_str(ngx_rooms_reply_element(profiles, i)),
+                 ngx_rooms_reply_str_at(profiles, i),
                  id, &p);
 
         rooms_json_raw(ngx_rooms_out(&rq->out), ",", shown++ > 0);

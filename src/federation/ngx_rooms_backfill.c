@@ -690,7 +690,7 @@ ngx_rooms_backfill_known(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 {
     ngx_uint_t                  i, k, own;
     redisReply                 *uuids;
-    rooms_str_t                 id;
+    rooms_str_t                 id, row;
     rooms_stored_t              e;
     ngx_rooms_backfill_item_t  *item;
 
@@ -717,14 +717,11 @@ ngx_rooms_backfill_known(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         item->about = ROOMS_NULL;
 
         if (item->name.data) {
-            item->known = ngx_rooms_reply_str(
-                             ngx_rooms_reply_element(uuids, k)).data != NULL;
+            item->known = ngx_rooms_reply_str_at(uuids, k).data != NULL;
 
         } else {
-            rooms_stored_read(ngx_rooms_reply_str(
-                                  ngx_rooms_reply_element(
-                                      ngx_rooms_reply(rq, own++), 0)),
-                              0, &e);
+            row = ngx_rooms_reply_str_at(ngx_rooms_reply(rq, own++), 0);
+            rooms_stored_read(row, 0, &e);
 
             item->known = rooms_stored_is(&e, item->past.id);
 
@@ -738,7 +735,7 @@ ngx_rooms_backfill_known(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
             continue;
         }
 
-        id = ngx_rooms_reply_str(ngx_rooms_reply_element(uuids, k + 1));
+        id = ngx_rooms_reply_str_at(uuids, k + 1);
 
         if (rooms_str_eq(item->past.about_server,
                          rooms_from_ngx(rq->conf->server_name)))
@@ -769,17 +766,17 @@ ngx_rooms_backfill_room(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     rooms_str_t   history;
 
     room = ngx_rooms_reply(rq, 0);
-    history = ngx_rooms_reply_str(ngx_rooms_reply_element(room, 0));
+    history = ngx_rooms_reply_str_at(room, 0);
 
-    if (!rooms_str_eq(ngx_rooms_reply_str(ngx_rooms_reply_element(room, 1)),
+    if (!rooms_str_eq(ngx_rooms_reply_str_at(room, 1),
                       bf->origin)
-        || ngx_rooms_reply_str(ngx_rooms_reply_element(room, 2)).data == NULL)
+        || ngx_rooms_reply_str_at(room, 2).data == NULL)
     {
         return ngx_rooms_fail(rq, NGX_ROOMS_E_FED_POLICY,
                               "the room is no longer federated");
     }
 
-    bf->big = ngx_max(ngx_rooms_reply_int(ngx_rooms_reply_element(room, 3), 0),
+    bf->big = ngx_max(ngx_rooms_reply_int_at(room, 3, 0),
                       0);
     bf->history = history;
     bf->low = 1;
@@ -820,8 +817,7 @@ ngx_rooms_backfill_names(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
     iter = json_object_iter(bf->names);
 
     for (i = 1; iter; i++) {
-        id = ngx_rooms_reply_str(
-                         ngx_rooms_reply_element(ngx_rooms_reply(rq, 3), i));
+        id = ngx_rooms_reply_str_at(ngx_rooms_reply(rq, 3), i);
 
         if (id.data) {
             name = json_stringn((const char *) id.data, id.len);
@@ -1091,9 +1087,7 @@ ngx_rooms_backfill_sender(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf,
 
     past = &bf->items[i].past;
 
-    if (ngx_rooms_reply_str(ngx_rooms_reply_element(bf->profiles,
-                                                    i - bf->at)).data)
-    {
+    if (ngx_rooms_reply_str_at(bf->profiles, i - bf->at).data) {
         return;
     }
 
@@ -1249,9 +1243,8 @@ ngx_rooms_backfill_copies(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
             continue;
         }
 
-        item->before = ngx_rooms_reply_str(
-                             ngx_rooms_reply_element(ngx_rooms_reply(rq, 0),
-                                                     i - bf->at));
+        item->before = ngx_rooms_reply_str_at(ngx_rooms_reply(rq, 0),
+                                              i - bf->at);
         if (!item->past.edit) {
             continue;
         }

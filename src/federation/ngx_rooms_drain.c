@@ -524,10 +524,9 @@ ngx_rooms_link_sort(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
     for (i = 0; i < link->ndue; i++) {
         n = (first + i) % link->ndue;
 
-        row = ngx_rooms_reply_str(ngx_rooms_reply_element(state, n));
+        row = ngx_rooms_reply_str_at(state, n);
 
-        if (ngx_time() - ngx_rooms_reply_int(ngx_rooms_reply_element(seen, n),
-                                             0) / 1000
+        if (ngx_time() - ngx_rooms_reply_int_at(seen, n, 0) / 1000
             < NGX_ROOMS_LINK_SEEN)
         {
             kind = NGX_ROOMS_LINK_ANSWERS;
@@ -535,9 +534,7 @@ ngx_rooms_link_sort(ngx_rooms_fedlink_t *link, ngx_rooms_batch_t *b)
         } else if (row.len && row.data[0] != '0') {
             kind = NGX_ROOMS_LINK_FAILS;
 
-        } else if (ngx_rooms_reply_str(ngx_rooms_reply_element(reached,
-                                                               n)).data)
-        {
+        } else if (ngx_rooms_reply_str_at(reached, n).data) {
             kind = NGX_ROOMS_LINK_ANSWERS;
 
         } else {

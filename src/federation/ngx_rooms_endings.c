@@ -429,9 +429,8 @@ ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
     rooms_str_t         row, position;
     ngx_rooms_batch_t  *next;
 
-    e->text = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[1], 0));
-    e->putter = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[1],
-                                                            1));
+    e->text = ngx_rooms_reply_str_at(b->replies[1], 0);
+    e->putter = ngx_rooms_reply_str_at(b->replies[1], 1);
 
     e->policy = ngx_rooms_fedpolicy_read(e->pool, e->link->timer.log,
                                e->link->conf,
@@ -440,8 +439,7 @@ ngx_rooms_endings_ending(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
         return NGX_ERROR;
     }
 
-    e->ending = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[0],
-                                                            0));
+    e->ending = ngx_rooms_reply_str_at(b->replies[0], 0);
     e->until = -1;
 
     if (e->ending.data) {
@@ -581,7 +579,7 @@ ngx_rooms_endings_rooms(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
 {
     ngx_rooms_commit_t  *c;
 
-    e->id = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[0], 0));
+    e->id = ngx_rooms_reply_str_at(b->replies[0], 0);
     e->invited = ngx_rooms_reply_int(b->replies[1], 0) > 0;
 
     if (e->all) {
@@ -589,8 +587,7 @@ ngx_rooms_endings_rooms(ngx_rooms_endings_t *e, ngx_rooms_batch_t *b)
                           : ngx_rooms_endings_drop(e, 0);
     }
 
-    if (e->id.data && !rooms_policy_allows(e->policy, e->server, e->invited))
-    {
+    if (e->id.data && !rooms_policy_allows(e->policy, e->server, e->invited)) {
         e->who = e->putter;
         return ngx_rooms_endings_ask_room(e);
     }

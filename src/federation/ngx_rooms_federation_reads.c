@@ -568,8 +568,7 @@ ngx_rooms_peer_members_take(ngx_rooms_req_t *rq)
         }
 
         (void) ngx_rooms_show_profile(rq->pool, rq->r->connection->log,
-                  ngx_rooms_reply_str(
-                          ngx_rooms_reply_element(ngx_rooms_reply(rq, 1), i)),
+                  ngx_rooms_reply_str_at(ngx_rooms_reply(rq, 1), i),
                   page->roster.ids[i], &page->profiles[page->n]);
 
         p = &page->profiles[page->n];
@@ -607,8 +606,7 @@ ngx_rooms_peer_members_row(rooms_buf_t *b, ngx_rooms_req_t *rq,
 
     rooms_json_lit(b, "{\"fqid\":");
 
-    if (rooms_foreign(p->id, rooms_from_ngx(rq->conf->server_name), &server))
-    {
+    if (rooms_foreign(p->id, rooms_from_ngx(rq->conf->server_name), &server)) {
         rooms_json_str(b, p->id);
 
     } else {

@@ -165,8 +165,7 @@ ngx_rooms_outbox_events(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
             return NGX_ERROR;
         }
 
-        row = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[n++],
-                                                          0));
+        row = ngx_rooms_reply_str_at(b->replies[n++], 0);
 
         /* the room was wiped, and its events with it */
 

@@ -309,7 +309,7 @@ ngx_rooms_pdu_found_event(ngx_rooms_pdu_t *pdu, void *iter, redisReply *reply)
     rooms_str_t      row;
     rooms_stored_t   e;
 
-    row = ngx_rooms_reply_str(ngx_rooms_reply_element(reply, 0));
+    row = ngx_rooms_reply_str_at(reply, 0);
 
     if (row.data == NULL) {
         return NGX_OK;
@@ -622,10 +622,10 @@ ngx_rooms_pdu_page_take(ngx_rooms_pdu_t *pdu, ngx_rooms_batch_t *b)
         return NGX_OK;
     }
 
-    id = ngx_rooms_reply_str(ngx_rooms_reply_element(r[0], 0));
+    id = ngx_rooms_reply_str_at(r[0], 0);
 
     if (id.data == NULL) {
-        id = ngx_rooms_reply_str(ngx_rooms_reply_element(r[1], 0));
+        id = ngx_rooms_reply_str_at(r[1], 0);
     }
 
     pdu->sender = ngx_rooms_dup(pdu->pool, id);

@@ -775,8 +775,8 @@ ngx_rooms_replica_returns(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 
     s = rq->parts;
 
-    rooms_stored_read(ngx_rooms_reply_str(ngx_rooms_reply_element(
-                          ngx_rooms_reply(rq, replica->at_refused), 0)),
+    rooms_stored_read(ngx_rooms_reply_str_at(ngx_rooms_reply(rq,
+                                             replica->at_refused), 0),
                       0, &e);
 
     if (!rooms_stored_is(&e, s->remote.refused) || !e.readable

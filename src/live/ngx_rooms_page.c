@@ -419,9 +419,8 @@ ngx_rooms_page_firsts(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         /* no events: they were removed, or read */
         room = look->asked[i];
         room->exact = 1;
-        room->first = ngx_rooms_reply_int(
-                      ngx_rooms_reply_element(reply, i % NGX_ROOMS_PAGE_STEP),
-                      INT64_MAX);
+        room->first = ngx_rooms_reply_int_at(reply, i % NGX_ROOMS_PAGE_STEP,
+                                             INT64_MAX);
 
         if (look->list->heads) {
             ngx_rooms_roomlist_learn(look->list, room->room, s->from,
@@ -816,8 +815,8 @@ ngx_rooms_page_events(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     s->cursor = look->at;
     s->more = look->cut;
 
-    if (ngx_rooms_reply_int(ngx_rooms_reply_element(reply, 0), 0)) {
-        s->cursor = ngx_rooms_reply_int(ngx_rooms_reply_element(reply, 1), 0);
+    if (ngx_rooms_reply_int_at(reply, 0, 0)) {
+        s->cursor = ngx_rooms_reply_int_at(reply, 1, 0);
         s->more = 1;
     }
 

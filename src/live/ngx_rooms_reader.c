@@ -330,8 +330,8 @@ ngx_rooms_reader_epoch(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
 {
     rooms_str_t  schema, epoch;
 
-    schema = ngx_rooms_reply_str(ngx_rooms_reply_element(tenant, 0));
-    epoch = ngx_rooms_reply_str(ngx_rooms_reply_element(tenant, 1));
+    schema = ngx_rooms_reply_str_at(tenant, 0);
+    epoch = ngx_rooms_reply_str_at(tenant, 1);
 
     if (!ngx_rooms_schema_known(rooms_from_ngx(rq->conf->key_prefix),
                                 rq->principal.tenant, schema,
@@ -494,8 +494,7 @@ ngx_rooms_reader_counter(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     }
 
     look->last = ngx_rooms_reply_int(ngx_rooms_reply(rq, 1), 0);
-    look->past = ngx_rooms_reply_str(ngx_rooms_reply_element(
-                                               ngx_rooms_reply(rq, 0), 2));
+    look->past = ngx_rooms_reply_str_at(ngx_rooms_reply(rq, 0), 2);
 
     /* the deactivation has woken the reader */
 

@@ -96,8 +96,7 @@ ngx_rooms_medium_load(ngx_rooms_req_t *rq)
     rq->data = d;
 
     rc = ngx_rooms_media_parse(rq->pool,
-                    ngx_rooms_reply_str(
-                        ngx_rooms_reply_element(ngx_rooms_reply(rq, 0), 0)),
+                    ngx_rooms_reply_str_at(ngx_rooms_reply(rq, 0), 0),
                     id, &d->medium);
 
     return rc == NGX_DECLINED ? ngx_rooms_no_medium(rq) : rc;

@@ -262,7 +262,7 @@ ngx_rooms_undo_media(ngx_rooms_undo_t *u, ngx_rooms_commit_t *c,
          * an erasure of the importer may have removed the row, and counted it
          */
 
-        row = ngx_rooms_reply_str(ngx_rooms_reply_element(u->rows, i));
+        row = ngx_rooms_reply_str_at(u->rows, i);
 
         if (row.data) {
             ngx_rooms_commit_guard_field(c, media, u->ids[i], row);
@@ -281,11 +281,11 @@ ngx_rooms_undo_media(ngx_rooms_undo_t *u, ngx_rooms_commit_t *c,
             continue;
         }
 
-        count = ngx_rooms_reply_str(ngx_rooms_reply_element(counts, i));
+        count = ngx_rooms_reply_str_at(counts, i);
 
         ngx_rooms_commit_guard_field(c, blobs, content->sha256, count);
 
-        if (ngx_rooms_reply_int(ngx_rooms_reply_element(counts, i), 0)
+        if (ngx_rooms_reply_int_at(counts, i, 0)
             > (int64_t) content->n)
         {
             ngx_rooms_commit_write(c, "HINCRBY", blobs, content->sha256,
@@ -326,7 +326,7 @@ ngx_rooms_undo_read(ngx_rooms_undo_t *u, ngx_rooms_batch_t *b)
     switch (u->step) {
 
     case NGX_ROOMS_UNDO_FIND:
-        room = ngx_rooms_reply_str(ngx_rooms_reply_element(reply, 0));
+        room = ngx_rooms_reply_str_at(reply, 0);
 
         if (room.len == 0 || room.len > sizeof(u->id)) {
             return NGX_DONE;

@@ -400,10 +400,8 @@ ngx_rooms_scim_take(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
 
     ctx->row = ngx_rooms_reply_str(ngx_rooms_reply(rq, 0));
     ctx->had = ngx_rooms_reply_str(ngx_rooms_reply(rq, 1));
-    ctx->erase = ngx_rooms_reply_str(
-                         ngx_rooms_reply_element(ngx_rooms_reply(rq, 2), 0));
-    ctx->erased = ngx_rooms_reply_str(
-                         ngx_rooms_reply_element(ngx_rooms_reply(rq, 2), 1));
+    ctx->erase = ngx_rooms_reply_str_at(ngx_rooms_reply(rq, 2), 0);
+    ctx->erased = ngx_rooms_reply_str_at(ngx_rooms_reply(rq, 2), 1);
 
     rc = ngx_rooms_parse_profile(rq->pool, ctx->had, ctx->id, &ctx->profile);
 
@@ -1157,7 +1155,7 @@ ngx_rooms_scim_list_take(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
     at = 0;
 
     for (i = 0; i < rows->elements; i++) {
-        row = ngx_rooms_reply_str(ngx_rooms_reply_element(rows, i));
+        row = ngx_rooms_reply_str_at(rows, i);
 
         if (row.data == NULL) {
             continue;

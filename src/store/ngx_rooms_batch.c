@@ -536,6 +536,20 @@ ngx_rooms_reply_element(redisReply *reply, ngx_uint_t n)
 }
 
 
+rooms_str_t
+ngx_rooms_reply_str_at(redisReply *reply, ngx_uint_t n)
+{
+    return ngx_rooms_reply_str(ngx_rooms_reply_element(reply, n));
+}
+
+
+int64_t
+ngx_rooms_reply_int_at(redisReply *reply, ngx_uint_t n, int64_t otherwise)
+{
+    return ngx_rooms_reply_int(ngx_rooms_reply_element(reply, n), otherwise);
+}
+
+
 ngx_uint_t
 ngx_rooms_reply_is_error(redisReply *reply, const char *prefix)
 {

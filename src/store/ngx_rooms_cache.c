@@ -647,8 +647,7 @@ ngx_rooms_cache_asked(ngx_rooms_store_t *store, ngx_rooms_keys_t *keys,
     cache = ngx_rooms_cache_of(store, keys);
     name = ngx_rooms_key(keys, NGX_ROOMS_KEY_ROOM, room);
 
-    if (cache == NULL || name.data == NULL || !ngx_rooms_cache_stands(cache))
-    {
+    if (cache == NULL || name.data == NULL || !ngx_rooms_cache_stands(cache)) {
         return NULL;
     }
 
@@ -874,7 +873,7 @@ ngx_rooms_cache_take(void *data, redisReply *reply)
         break;
     }
 
-    kind = ngx_rooms_reply_str(ngx_rooms_reply_element(reply, 0));
+    kind = ngx_rooms_reply_str_at(reply, 0);
 
     if (rooms_str_eq(kind, ngx_rooms_s("message"))) {
         ngx_rooms_cache_named(cache, ngx_rooms_reply_element(reply, 2));

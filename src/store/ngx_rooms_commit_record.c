@@ -175,7 +175,7 @@ ngx_rooms_commit_took(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b)
     }
 
     if (b->replies[0]->type == REDIS_REPLY_ARRAY) {
-        time = ngx_rooms_reply_str(ngx_rooms_reply_element(b->replies[0], 2));
+        time = ngx_rooms_reply_str_at(b->replies[0], 2);
 
     } else {
         time = ngx_rooms_reply_str(b->replies[0]);

@@ -452,7 +452,7 @@ ngx_rooms_lane_replica(redisReply *role)
 {
     rooms_str_t  name;
 
-    name = ngx_rooms_reply_str(ngx_rooms_reply_element(role, 0));
+    name = ngx_rooms_reply_str_at(role, 0);
 
     return name.data && !rooms_str_eq(name, ngx_rooms_s("master"));
 }

@@ -159,8 +159,7 @@ ngx_rooms_pager_take(ngx_rooms_pager_t *p, redisReply *reply)
         }
     }
 
-    if (p->script && ngx_rooms_reply_int(ngx_rooms_reply_element(reply, 0), 0))
-    {
+    if (p->script && ngx_rooms_reply_int_at(reply, 0, 0)) {
         p->more = 1;
     }
 

@@ -583,7 +583,7 @@ ngx_rooms_pubsub_flush(ngx_rooms_pubsub_t *ps)
 static rooms_str_t
 ngx_rooms_pubsub_str(redisReply *reply, ngx_uint_t n)
 {
-    return ngx_rooms_reply_str(ngx_rooms_reply_element(reply, n));
+    return ngx_rooms_reply_str_at(reply, n);
 }
 
 

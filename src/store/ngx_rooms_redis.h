@@ -261,6 +261,10 @@ ngx_msec_t ngx_rooms_batch_left(ngx_rooms_batch_t *b, ngx_msec_t timeout);
 rooms_str_t ngx_rooms_reply_str(redisReply *reply);
 int64_t ngx_rooms_reply_int(redisReply *reply, int64_t otherwise);
 redisReply *ngx_rooms_reply_element(redisReply *reply, ngx_uint_t n);
+/* The same of an array's element. */
+rooms_str_t ngx_rooms_reply_str_at(redisReply *reply, ngx_uint_t n);
+int64_t ngx_rooms_reply_int_at(redisReply *reply, ngx_uint_t n,
+    int64_t otherwise);
 
 ngx_uint_t ngx_rooms_reply_is_error(redisReply *reply, const char *prefix);
 

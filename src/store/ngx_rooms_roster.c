@@ -100,7 +100,7 @@ ngx_rooms_roster_member(ngx_rooms_roster_t *r, redisReply *rows,
 {
     rooms_str_t  row;
 
-    row = ngx_rooms_reply_str(ngx_rooms_reply_element(rows, i));
+    row = ngx_rooms_reply_str_at(rows, i);
 
     if (rooms_participant_valid(r->ids[i])
         && ngx_rooms_parse_member(row, r->ids[i], m) == NGX_OK)

@@ -421,9 +421,8 @@ ngx_rooms_slots_server(ngx_rooms_server_t *source, redisReply *node)
     }
 
     store = source->store;
-    host = ngx_from_rooms(ngx_rooms_reply_str(
-                                        ngx_rooms_reply_element(node, 0)));
-    port = ngx_rooms_reply_int(ngx_rooms_reply_element(node, 1), 0);
+    host = ngx_from_rooms(ngx_rooms_reply_str_at(node, 0));
+    port = ngx_rooms_reply_int_at(node, 1, 0);
 
     if (host.len == 0) {
         return ngx_rooms_topology_beside(source, port);
@@ -444,8 +443,7 @@ ngx_rooms_slots_server(ngx_rooms_server_t *source, redisReply *node)
         server = ngx_rooms_store_server(store, &host, port);
 
         if (server) {
-            ngx_rooms_topology_name(server, ngx_rooms_reply_str(
-                                        ngx_rooms_reply_element(node, 0)));
+            ngx_rooms_topology_name(server, ngx_rooms_reply_str_at(node, 0));
         }
     }
 
@@ -549,8 +547,8 @@ ngx_rooms_discovered_slots(ngx_rooms_server_t *source, redisReply *reply)
 
     for (i = 0; i < reply->elements; i++) {
         range = reply->element[i];
-        from = ngx_rooms_reply_int(ngx_rooms_reply_element(range, 0), -1);
-        to = ngx_rooms_reply_int(ngx_rooms_reply_element(range, 1), -1);
+        from = ngx_rooms_reply_int_at(range, 0, -1);
+        to = ngx_rooms_reply_int_at(range, 1, -1);
 
         server = ngx_rooms_slots_server(source,
                                         ngx_rooms_reply_element(range, 2));
@@ -661,7 +659,7 @@ ngx_rooms_sentinel_field(redisReply *described, rooms_str_t field)
             return ROOMS_NULL;
         }
 
-        name = ngx_rooms_reply_str(ngx_rooms_reply_element(described, i));
+        name = ngx_rooms_reply_str_at(described, i);
 
         if (rooms_str_eq(name, field)) {
             return ngx_rooms_reply_str(value);
@@ -775,8 +773,7 @@ ngx_rooms_discovered_primary(ngx_rooms_server_t *source, redisReply *address,
     ngx_rooms_server_t  *primary, *server;
 
     store = source->store;
-    host = ngx_from_rooms(ngx_rooms_reply_str(
-                                       ngx_rooms_reply_element(address, 0)));
+    host = ngx_from_rooms(ngx_rooms_reply_str_at(address, 0));
 
     if (host.len == 0) {
         source->said = 0;
@@ -803,8 +800,7 @@ ngx_rooms_discovered_primary(ngx_rooms_server_t *source, redisReply *address,
 
     known = store->nservers;
     server = ngx_rooms_store_server(store, &host,
-                            ngx_rooms_reply_int(
-                                ngx_rooms_reply_element(address, 1), 6379));
+                            ngx_rooms_reply_int_at(address, 1, 6379));
 
     if (server == NULL) {
         ngx_log_error(NGX_LOG_ERR, store->log, 0,
