@@ -194,6 +194,37 @@ expect('201', 'POST', '/v1/rooms', 'ann',
        'Idempotency-Key' => 'the-day-after');
 is(redis('ZCARD', key('answers')), 2, 'and so are the others');
 
+# messages, whose only list it is, shed it now and then, and let it live on
+
+{
+    my $tenant = tenant();
+
+    tenant('shed');
+    known('ann');
+
+    my $room = make(group => 'ann');
+    my $list = key('answers');
+
+    redis('HSET', key('tenant'), 'max_idempotency_keys', 1000);
+    redis('ZADD', $list, map { ($day_ago - $_, "old$_") } 1 .. 200);
+
+    my @res = many(8, map { ['POST', "/v1/rooms/$room/send", 'ann',
+                             { content => {} }, 'Idempotency-Key' => "k$_"] }
+                   1 .. 64);
+
+    is(scalar(grep { $_->{status} == 201 } @res), 64, 'all are sent');
+    is(redis('ZCARD', $list), 64, 'the old ones are shed');
+    cmp_ok(redis('TTL', $list), '>', 86400, 'it outlives the answers');
+
+    redis('PERSIST', $list);
+    $_->{status} == 201 or diag $_->{body}
+        for many(8, map { ['POST', "/v1/rooms/$room/send", 'ann',
+                           { content => {} }, 'Idempotency-Key' => "l$_"] }
+                 1 .. 16);
+    cmp_ok(redis('TTL', $list), '>', 86400, 'and goes on to');
+    tenant($tenant);
+}
+
 
 # roomsctl
 

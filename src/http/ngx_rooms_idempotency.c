@@ -41,6 +41,11 @@
 #define NGX_ROOMS_IDEM_CLAIM  "5000"   /* ms, life of a claim */
 #define NGX_ROOMS_IDEM_RENEW   1500    /* ms, between two renewals */
 
+/* A list of answers is shed and renewed with each 16th answer, and minute. */
+#define NGX_ROOMS_IDEM_DUE       16
+#define NGX_ROOMS_IDEM_DUE_MS  60000
+#define NGX_ROOMS_IDEM_LIST     512    /* bytes of a remembered key */
+
 
 static void ngx_rooms_claim_end(ngx_rooms_req_t *rq);
 static void ngx_rooms_claim_renew(ngx_event_t *ev);
@@ -408,11 +413,43 @@ ngx_rooms_claim(ngx_rooms_req_t *rq)
 }
 
 
+/* Whether this worker has neither shed nor renewed the list lately. */
+static ngx_uint_t
+ngx_rooms_claim_due(ngx_rooms_store_t *store, rooms_str_t list)
+{
+    static struct {
+        ngx_rooms_store_t  *store;
+        u_char              key[NGX_ROOMS_IDEM_LIST];
+        size_t              len;
+        ngx_uint_t          count;
+        ngx_msec_t          at;
+    } last;
+
+    if (store == last.store && list.len == last.len
+        && ngx_memcmp(list.data, last.key, last.len) == 0
+        && ++last.count < NGX_ROOMS_IDEM_DUE
+        && ngx_current_msec - last.at < NGX_ROOMS_IDEM_DUE_MS)
+    {
+        return 0;
+    }
+
+    if (list.data && list.len <= NGX_ROOMS_IDEM_LIST) {
+        ngx_memcpy(last.key, list.data, list.len);
+        last.store = store;
+        last.len = list.len;
+        last.count = 0;
+        last.at = ngx_current_msec;
+    }
+
+    return 1;
+}
+
+
 /*
  * Answers contain names and texts.  So each is listed under the participant
  * who asked, and under one that it names, for an erasure to find.  NULL: the
- * list of all, which the tenant's quota counts.  The lists live as long as
- * the answers.
+ * list of all, which the tenant's quota counts.  The lists live an hour
+ * longer than the answers, so not each answer needs to renew them.
  */
 static void
 ngx_rooms_claim_index(ngx_rooms_req_t *rq, rooms_str_t participant)
@@ -423,10 +460,14 @@ ngx_rooms_claim_index(ngx_rooms_req_t *rq, rooms_str_t participant)
                                    ? NGX_ROOMS_KEY_USER_ANSWERS
                                    : NGX_ROOMS_KEY_KEPT, participant);
 
-    ngx_rooms_commit_shed(&rq->commit, key, rq->now - 86400000);
     ngx_rooms_commit_write(&rq->commit, "ZADD", key,
                            ngx_rooms_number(rq->pool, rq->now), rq->idem_id);
-    ngx_rooms_commit_write(&rq->commit, "EXPIRE", key, ngx_rooms_s("86400"));
+
+    if (ngx_rooms_claim_due(rq->conf->store, key)) {
+        ngx_rooms_commit_shed(&rq->commit, key, rq->now - 86400000);
+        ngx_rooms_commit_write(&rq->commit, "EXPIRE", key,
+                               ngx_rooms_s("90000"));
+    }
 }
 
 
