@@ -287,7 +287,7 @@ ngx_rooms_token_find(ngx_rooms_req_t *rq, const u_char *hash)
         who->exp = t->exp;
         who->iat = t->iat;
 
-        t->used = ngx_time();
+        t->used = ngx_rooms_uptime();
 
         return NGX_OK;
     }
@@ -343,7 +343,7 @@ ngx_rooms_token_keep(ngx_rooms_req_t *rq, const u_char *hash)
     ngx_memcpy(t->hash, hash, 32);
     t->auth = rq->conf->auth;
     t->generation = t->auth->generation;
-    t->used = ngx_time();
+    t->used = ngx_rooms_uptime();
     t->exp = who->exp;
     t->iat = who->iat;
     t->admin = who->admin;
@@ -839,7 +839,7 @@ ngx_rooms_authenticate(ngx_rooms_req_t *rq)
     }
 
     if (auth->sets[NGX_ROOMS_SET_REMOTE]
-        && ngx_time() - auth->fetched > NGX_ROOMS_JWKS_TTL)
+        && ngx_rooms_uptime() - auth->fetched > NGX_ROOMS_JWKS_TTL)
     {
         /* stale keys are still used while fresh ones are fetched */
         (void) ngx_rooms_jwks_fetch(auth, rq->r);

@@ -271,7 +271,7 @@ ngx_rooms_jwks_done(ngx_rooms_fetch_t *fetch)
 
     if (jwks) {
         ngx_rooms_jwks_replace(auth, NGX_ROOMS_SET_REMOTE, jwks);
-        auth->fetched = ngx_time();
+        auth->fetched = ngx_rooms_uptime();
         ngx_rooms_jwks_passed(auth, fetch->r->connection->log, err);
 
     } else {
@@ -287,7 +287,7 @@ ngx_rooms_jwks_fetch(ngx_rooms_auth_t *auth, ngx_http_request_t *r)
 {
     time_t  since;
 
-    since = ngx_time() - auth->tried;
+    since = ngx_rooms_uptime() - auth->tried;
 
     if (auth->fetching && since < NGX_ROOMS_JWKS_GIVE_UP) {
         return NGX_OK;
@@ -307,7 +307,7 @@ ngx_rooms_jwks_fetch(ngx_rooms_auth_t *auth, ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    auth->tried = ngx_time();
+    auth->tried = ngx_rooms_uptime();
 
     return NGX_OK;
 }

@@ -106,7 +106,7 @@ static ngx_uint_t
 ngx_rooms_register_seen(ngx_rooms_req_t *rq, ngx_rooms_seen_t *seen,
     uint64_t who)
 {
-    return seen->who == who && seen->until > ngx_time()
+    return seen->who == who && seen->until > ngx_rooms_uptime()
            && seen->epoch == ngx_rooms_register_epoch(rq);
 }
 
@@ -572,7 +572,7 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
 
     if (rc == NGX_OK) {
         seen->who = who;
-        seen->until = ngx_time() + NGX_ROOMS_SEEN_TTL;
+        seen->until = ngx_rooms_uptime() + NGX_ROOMS_SEEN_TTL;
         seen->epoch = ngx_rooms_register_epoch(rq);
     }
 

@@ -204,8 +204,8 @@ ngx_rooms_peer_fetch(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer)
 
     static ngx_str_t  uri = ngx_string("/.well-known/scaiwave/server");
 
-    if (ngx_time() - peer->tried >= NGX_ROOMS_PEER_AGAIN) {
-        peer->tried = ngx_time();
+    if (ngx_rooms_uptime() - peer->tried >= NGX_ROOMS_PEER_AGAIN) {
+        peer->tried = ngx_rooms_uptime();
         peer->tries = 0;
     }
 
@@ -235,7 +235,8 @@ ngx_rooms_peer_find(ngx_rooms_req_t *rq, ngx_rooms_peer_t *peer,
     ngx_int_t   rc;
     ngx_uint_t  i, fresh;
 
-    fresh = peer->known && ngx_time() - peer->fetched < NGX_ROOMS_PEER_TTL;
+    fresh = peer->known
+            && ngx_rooms_uptime() - peer->fetched < NGX_ROOMS_PEER_TTL;
 
     for (i = 0; fresh && i < ngx_min(peer->nkeys, nkeys); i++) {
         if (rooms_str_eq(key_id, rooms_cstr(peer->key[i].id))) {
@@ -387,7 +388,7 @@ ngx_rooms_peer_describe(ngx_rooms_peer_t *peer, json_t *data)
 
     peer->known = 1;
     peer->failure = 0;
-    peer->fetched = ngx_time();
+    peer->fetched = ngx_rooms_uptime();
 }
 
 

@@ -318,6 +318,16 @@ ngx_rooms_now(void)
     return (int64_t) tp->sec * 1000 + tp->msec;
 }
 
+/*
+ * Seconds of a clock that nobody sets, never 0: for what lasts a while.  The
+ * time of day may be set back, and then it would last longer.
+ */
+static inline time_t
+ngx_rooms_uptime(void)
+{
+    return ngx_current_msec / 1000 + 1;
+}
+
 /* Random bytes; or random hexadecimal digits (an even number, at most 64). */
 void ngx_rooms_random(u_char *dst, size_t len);
 void ngx_rooms_random_hex(u_char *dst, size_t len);

@@ -15,6 +15,7 @@ use Time::HiRes qw(sleep time);
 use lib 't/lib';
 use RoomsTest '-no_redis';
 use RoomsTest::Chaos;
+use RoomsTest::Clock qw(clock_library set_clock);
 use RoomsTest::Topology qw(redis_args redis_cli redis_end redis_server
                            redis_signal topology_port);
 
@@ -35,73 +36,8 @@ redis_server($redis, @args);
 my $library;
 
 if (!$ENV{TEST_ROOMS_REPORTS}) {
-    open my $out, '>', "$dir/clock.c" or die;
-    print $out <<'END';
-#define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
-#include <time.h>
-#include <unistd.h>
-
-static long
-offset(void)
-{
-    long         in, n;
-    char         text[32];
-    const char  *file = getenv("ROOMS_CLOCK");
-
-    in = syscall(SYS_openat, AT_FDCWD, file ? file : "", O_RDONLY);
-
-    if (in < 0) {
-        return 0;
-    }
-
-    n = syscall(SYS_read, in, text, sizeof(text) - 1);
-    syscall(SYS_close, in);
-
-    if (n <= 0) {
-        return 0;
-    }
-
-    text[n] = '\0';
-
-    return atol(text);
-}
-
-int
-gettimeofday(struct timeval *restrict tv, void *restrict tz)
-{
-    struct timespec  ts;
-
-    (void) tz;
-    syscall(SYS_clock_gettime, CLOCK_REALTIME, &ts);
-    tv->tv_sec = ts.tv_sec + offset();
-    tv->tv_usec = ts.tv_nsec / 1000;
-
-    return 0;
-}
-
-time_t
-time(time_t *t)
-{
-    struct timeval  tv;
-
-    gettimeofday(&tv, 0);
-
-    if (t) {
-        *t = tv.tv_sec;
-    }
-
-    return tv.tv_sec;
-}
-END
-    close $out;
-
-    $library = "$dir/clock.so";
-    is(system('cc', '-shared', '-fPIC', '-o', $library, "$dir/clock.c"), 0,
-       'a library that moves the clock');
+    $library = clock_library("$dir");
+    ok($library, 'a library that moves the clock');
 }
 
 my $chaos = RoomsTest::Chaos->new(store => "redis://127.0.0.1:$redis/0",
@@ -141,15 +77,7 @@ fault('Redis killed, and back after a second', 30, [0.3, sub {
 
 # Positions follow the clock, and never run back with it.
 
-sub clock {
-    my ($seconds) = @_;
-
-    open my $out, '>', "$chaos->{nodes}[1]{dir}/clock.new" or die;
-    print $out $seconds;
-    close $out;
-    rename "$chaos->{nodes}[1]{dir}/clock.new",
-           "$chaos->{nodes}[1]{dir}/clock";
-}
+sub clock { set_clock("$chaos->{nodes}[1]{dir}/clock", @_) }
 
 if ($library) {
     fault('a clock jumps an hour, ahead and back', 20,
