@@ -1045,18 +1045,18 @@ ngx_rooms_directory_take(ngx_rooms_req_t *rq)
 static ngx_int_t
 ngx_rooms_directory_on(ngx_rooms_req_t *rq)
 {
+    size_t                  len;
     ngx_uint_t              shown;
     ngx_rooms_directory_t  *d;
 
     d = rq->data;
     shown = d->nviews - d->held;
 
-    if (d->last.len > sizeof(d->after_text)) {
-        return NGX_ERROR;
-    }
+    /* an entry that is longer than an id is none: skips some of its kind */
 
-    ngx_memcpy(d->after_text, d->last.data, d->last.len);
-    d->after = (rooms_str_t) { d->last.len, d->after_text };
+    len = ngx_min(d->last.len, sizeof(d->after_text));
+    ngx_memcpy(d->after_text, d->last.data, len);
+    d->after = (rooms_str_t) { len, d->after_text };
 
     if (d->nviews == d->held) {
         /* a long walk keeps only the batches of the rooms it shows */

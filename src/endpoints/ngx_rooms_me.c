@@ -407,6 +407,11 @@ ngx_rooms_preference_put(ngx_rooms_req_t *rq, rooms_str_t name,
 {
     rooms_buf_t  *b;
 
+    if (rooms_utf8_length(name) < 0 || !rooms_json_valid(value)) {
+        ngx_rooms_unreadable(rq->r->connection->log, "preference", name);
+        return;
+    }
+
     b = ngx_rooms_out(&rq->out);
 
     rooms_json_put(b, ",%s:", name);
@@ -434,6 +439,10 @@ ngx_rooms_preferences_show(ngx_rooms_req_t *rq)
         if (rooms_str_eq(field, ngx_rooms_s("default_mode"))) {
             mode = ngx_rooms_reply_str(had->element[i + 1]);
         }
+    }
+
+    if (!rooms_json_valid(mode)) {
+        mode = ngx_rooms_s("\"mentions\"");
     }
 
     value = rq->body ? json_object_get(rq->body, "default_mode") : NULL;

@@ -843,7 +843,6 @@ ngx_rooms_backfill_names(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
 static ngx_int_t
 ngx_rooms_backfill_place(ngx_rooms_backfill_t *bf)
 {
-    u_char                     *p;
     ngx_uint_t                  i, k;
     ngx_rooms_backfill_item_t  *item, *other;
 
@@ -874,17 +873,12 @@ ngx_rooms_backfill_place(ngx_rooms_backfill_t *bf)
             continue;
         }
 
-        p = ngx_pnalloc(bf->pool, sizeof("evt-") - 1 + 13 + 16);
-        if (p == NULL) {
+        item->position = bf->high--;
+        item->local = ngx_rooms_event_id(bf->pool, item->position);
+
+        if (item->local.data == NULL) {
             return NGX_ERROR;
         }
-
-        item->position = bf->high--;
-        item->local.data = p;
-        item->local.len = sizeof("evt-") - 1 + 13 + 16;
-
-        p = ngx_sprintf(p, "evt-%013xL", item->position);
-        ngx_rooms_random_hex(p, 16);
     }
 
     for (i = bf->at; i < bf->end; i++) {

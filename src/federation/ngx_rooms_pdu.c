@@ -639,23 +639,19 @@ static ngx_int_t
 ngx_rooms_pdu_part(ngx_rooms_pdu_t *pdu, json_t *members, ngx_uint_t last,
     int64_t position)
 {
-    u_char             *p, *id;
     json_t             *event;
     const char         *why;
     rooms_pdu_part_t    part;
 
-    id = ngx_pnalloc(pdu->pool, sizeof("evt-") - 1 + 13 + 16);
-    if (id == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_sprintf(id, "evt-%013xL", position);
-    ngx_rooms_random_hex(p, 16);
-
     ngx_memzero(&part, sizeof(rooms_pdu_part_t));
 
     part.room = pdu->room->id;
-    part.id = (rooms_str_t) { p + 16 - id, id };
+    part.id = ngx_rooms_event_id(pdu->pool, position);
+
+    if (part.id.data == NULL) {
+        return NGX_ERROR;
+    }
+
     part.sender = pdu->sender;
     part.members = members;
     part.complete = last && pdu->snapshot.after.data == NULL;

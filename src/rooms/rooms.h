@@ -464,6 +464,7 @@ int64_t rooms_event_position(rooms_str_t event_id);    /* -1: not an event's
                                                           id */
 /* The same for an id without its "evt-". */
 #define ROOMS_POSITION_DIGITS  13
+#define ROOMS_POSITION_MASK    ((INT64_C(1) << (4 * ROOMS_POSITION_DIGITS)) - 1)
 #define ROOMS_EVENT_DIGITS     (ROOMS_POSITION_DIGITS + 16)
 int64_t rooms_event_digits(rooms_str_t digits);
 #define ROOMS_PARTICIPANT_MAX  255

@@ -376,8 +376,12 @@ ngx_rooms_reply_array(const redisReadTask *task, int elements)
     redisReply           *reply;
     const redisReadTask  *outer;
 
+    /* maps and sets are RESP3's, which is never asked for */
+
     pool = ngx_rooms_reply_pool(task);
-    if (pool == NULL || elements > NGX_ROOMS_REPLY_MAX) {
+    if (pool == NULL || elements > NGX_ROOMS_REPLY_MAX
+        || task->type != REDIS_REPLY_ARRAY)
+    {
         return NULL;
     }
 
@@ -487,6 +491,130 @@ redisReplyObjectFunctions  ngx_rooms_reply_functions = {
 #endif
     .freeObject = ngx_rooms_reply_free
 };
+
+
+/* What Redis replies to a command, if it isn't an error. */
+typedef enum {
+    NGX_ROOMS_SHAPE_TEXT = 0,              /* or nil */
+    NGX_ROOMS_SHAPE_COUNT,
+    NGX_ROOMS_SHAPE_LIST,                  /* of texts */
+    NGX_ROOMS_SHAPE_VALUES                 /* a text or nil for each argument
+                                              behind the key */
+} ngx_rooms_shape_e;
+
+typedef struct {
+    ngx_str_t           name;
+    ngx_rooms_shape_e   shape;
+} ngx_rooms_shape_t;
+
+/* The commands whose replies are read; the most frequent ones come first. */
+static const ngx_rooms_shape_t  ngx_rooms_shapes[] = {
+    { ngx_string("HGET"), NGX_ROOMS_SHAPE_TEXT },
+    { ngx_string("HMGET"), NGX_ROOMS_SHAPE_VALUES },
+    { ngx_string("GET"), NGX_ROOMS_SHAPE_TEXT },
+    { ngx_string("ZRANGEBYSCORE"), NGX_ROOMS_SHAPE_LIST },
+    { ngx_string("HEXISTS"), NGX_ROOMS_SHAPE_COUNT },
+    { ngx_string("HGETALL"), NGX_ROOMS_SHAPE_LIST },
+    { ngx_string("ZCARD"), NGX_ROOMS_SHAPE_COUNT },
+    { ngx_string("ZSCORE"), NGX_ROOMS_SHAPE_TEXT },
+    { ngx_string("ZRANGE"), NGX_ROOMS_SHAPE_LIST },
+    { ngx_string("ZRANGEBYLEX"), NGX_ROOMS_SHAPE_LIST },
+    { ngx_string("ZREVRANGEBYLEX"), NGX_ROOMS_SHAPE_LIST },
+    { ngx_string("ZREVRANGEBYSCORE"), NGX_ROOMS_SHAPE_LIST },
+    { ngx_string("ZREVRANGE"), NGX_ROOMS_SHAPE_LIST },
+    { ngx_string("ZLEXCOUNT"), NGX_ROOMS_SHAPE_COUNT },
+    { ngx_string("ZMSCORE"), NGX_ROOMS_SHAPE_VALUES },
+    { ngx_string("ZCOUNT"), NGX_ROOMS_SHAPE_COUNT },
+    { ngx_string("EXISTS"), NGX_ROOMS_SHAPE_COUNT },
+    { ngx_string("ZINTER"), NGX_ROOMS_SHAPE_LIST },
+    { ngx_string("ZDIFF"), NGX_ROOMS_SHAPE_LIST },
+    { ngx_null_string, 0 }
+};
+
+
+/* Reads a number of a command's RESP, and skips the CR LF behind it. */
+static size_t
+ngx_rooms_resp_number(u_char **p)
+{
+    size_t  n;
+
+    for (n = 0; **p != CR; (*p)++) {
+        n = n * 10 + (**p - '0');
+    }
+
+    *p += 2;
+
+    return n;
+}
+
+
+static ngx_uint_t
+ngx_rooms_reply_texts(const redisReply *reply, ngx_uint_t nils)
+{
+    size_t  i;
+
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        return 0;
+    }
+
+    for (i = 0; i < reply->elements; i++) {
+
+        if (reply->element[i]->type != REDIS_REPLY_STRING
+            && (!nils || reply->element[i]->type != REDIS_REPLY_NIL))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+ngx_uint_t
+ngx_rooms_reply_fits(const ngx_str_t *cmd, const redisReply *reply)
+{
+    u_char                   *p;
+    size_t                    argc, len;
+    const ngx_rooms_shape_t  *shape;
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        return 1;
+    }
+
+    p = cmd->data + 1;
+    argc = ngx_rooms_resp_number(&p);
+    p++;
+    len = ngx_rooms_resp_number(&p);
+
+    for (shape = ngx_rooms_shapes; shape->name.len; shape++) {
+
+        if (shape->name.len == len
+            && ngx_memcmp(shape->name.data, p, len) == 0)
+        {
+            break;
+        }
+    }
+
+    if (shape->name.len == 0) {
+        return 1;
+    }
+
+    switch (shape->shape) {
+
+    case NGX_ROOMS_SHAPE_TEXT:
+        return reply->type == REDIS_REPLY_STRING
+               || reply->type == REDIS_REPLY_NIL;
+
+    case NGX_ROOMS_SHAPE_COUNT:
+        return reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0;
+
+    case NGX_ROOMS_SHAPE_LIST:
+        return ngx_rooms_reply_texts(reply, 0);
+
+    default:
+        return ngx_rooms_reply_texts(reply, 1) && reply->elements == argc - 2;
+    }
+}
 
 
 rooms_str_t

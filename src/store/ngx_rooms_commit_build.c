@@ -653,14 +653,14 @@ ngx_rooms_commit_result(ngx_rooms_batch_t *b, int64_t *position,
 
     reply = b->replies[0];
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2) {
+    *position = ngx_rooms_reply_int(ngx_rooms_reply_element(reply, 1), -1);
+
+    if (*position < 0 || *position > ROOMS_POSITION_MASK) {
         ngx_log_error(NGX_LOG_ERR, log, 0, "rooms: commit failed: %s",
                       reply->type == REDIS_REPLY_ERROR ? reply->str
                                                        : "unexpected reply");
         return NGX_ROOMS_COMMIT_ERROR;
     }
-
-    *position = ngx_rooms_reply_int(reply->element[1], 0);
 
     return ngx_rooms_reply_int(reply->element[0], 0) == 1
            ? NGX_ROOMS_COMMIT_DONE : NGX_ROOMS_COMMIT_CONFLICT;

@@ -202,14 +202,14 @@ ngx_rooms_commit_resolved(ngx_rooms_batch_t *b, int64_t *position)
 
     value = ngx_rooms_reply_str(b->replies[0]);
 
-    if (value.data == NULL) {
-        return NGX_ROOMS_COMMIT_ERROR;
-    }
-
     /* a time may follow the position */
 
-    *position = ngx_atoof((u_char *) value.data,
-                          ngx_rooms_commit_first(value));
+    *position = value.data ? ngx_atoof((u_char *) value.data,
+                                       ngx_rooms_commit_first(value)) : 0;
+
+    if (value.data == NULL || *position > ROOMS_POSITION_MASK) {
+        return NGX_ROOMS_COMMIT_ERROR;
+    }
 
     return *position >= 0 ? NGX_ROOMS_COMMIT_DONE : NGX_ROOMS_COMMIT_CONFLICT;
 }

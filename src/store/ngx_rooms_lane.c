@@ -778,15 +778,26 @@ ngx_rooms_lane_append(ngx_rooms_lane_t *lane, ngx_rooms_batch_t *b)
 }
 
 
-/* Replies come in the order of their commands. */
+/*
+ * Replies come in the order of their commands.  If one can't be of its
+ * command, all that follow may be of others, too.  Of a batch that was freed,
+ * the commands may be gone.
+ */
 static void
 ngx_rooms_lane_reply(ngx_rooms_lane_t *lane, redisReply *reply)
 {
+    ngx_str_t          *cmd;
     ngx_queue_t        *q;
     ngx_rooms_batch_t  *b;
 
     q = ngx_queue_head(&lane->inflight);
     b = ngx_queue_data(q, ngx_rooms_batch_t, queue);
+    cmd = b->commands.elts;
+
+    if (b->handler && !ngx_rooms_reply_fits(&cmd[b->received], reply)) {
+        ngx_rooms_lane_lost(lane, 0, "a reply isn't one of its command");
+        return;
+    }
 
     b->replies[b->received++] = reply;
 

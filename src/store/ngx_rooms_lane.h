@@ -19,6 +19,13 @@ void ngx_rooms_batch_done(ngx_rooms_batch_t *b);
 /* Gives up its memory. */
 void ngx_rooms_batch_destroy(ngx_rooms_batch_t *b);
 
+/*
+ * Whether Redis can reply this to the command.  If not, replies are out of
+ * step with commands, or it isn't Redis.
+ */
+ngx_uint_t ngx_rooms_reply_fits(const ngx_str_t *cmd,
+    const redisReply *reply);
+
 /* Make hiredis build replies in the pool of the batch that they answer. */
 extern redisReplyObjectFunctions  ngx_rooms_reply_functions;
 

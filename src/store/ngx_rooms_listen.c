@@ -325,7 +325,12 @@ ngx_rooms_interest_create(ngx_rooms_pubsub_t *ps, ngx_rooms_keys_t *keys,
     rc = ngx_rooms_interest_link(in, 'p', participant);
 
     for (i = 0; rc == NGX_OK && i < n; i++) {
-        rc = ngx_rooms_interest_link(in, 'r', rooms[i]);
+
+        /* a damaged list may have what is no room's id */
+
+        if (rooms[i].len <= ROOMS_ID_MAX) {
+            rc = ngx_rooms_interest_link(in, 'r', rooms[i]);
+        }
     }
 
     if (rc != NGX_OK) {

@@ -257,7 +257,11 @@ void ngx_rooms_lane_late(ngx_rooms_lane_t *lane);
 ngx_msec_t ngx_rooms_batch_left(ngx_rooms_batch_t *b, ngx_msec_t timeout);
 
 
-/* Read replies.  A value of another type counts as missing. */
+/*
+ * Read replies.  A value of another type counts as missing.  A lane has
+ * already checked that HMGET and ZMSCORE have a value for each field, and that
+ * lists have texts (ngx_rooms_reply_fits()).
+ */
 rooms_str_t ngx_rooms_reply_str(redisReply *reply);
 int64_t ngx_rooms_reply_int(redisReply *reply, int64_t otherwise);
 redisReply *ngx_rooms_reply_element(redisReply *reply, ngx_uint_t n);

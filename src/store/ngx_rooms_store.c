@@ -453,6 +453,23 @@ ngx_rooms_random_hex(u_char *dst, size_t len)
 }
 
 
+rooms_str_t
+ngx_rooms_event_id(ngx_pool_t *pool, int64_t position)
+{
+    u_char  *id;
+
+    id = ngx_pnalloc(pool, NGX_ROOMS_EVENT_ID);
+    if (id == NULL) {
+        return ROOMS_NULL;
+    }
+
+    ngx_rooms_random_hex(ngx_sprintf(id, "evt-%013xL",
+                                     position & ROOMS_POSITION_MASK), 16);
+
+    return (rooms_str_t) { NGX_ROOMS_EVENT_ID, id };
+}
+
+
 static ngx_rooms_server_t *
 ngx_rooms_store_create(ngx_rooms_store_t *store, ngx_addr_t *addr)
 {

@@ -332,4 +332,8 @@ ngx_rooms_uptime(void)
 void ngx_rooms_random(u_char *dst, size_t len);
 void ngx_rooms_random_hex(u_char *dst, size_t len);
 
+/* A new event's id.  NULL: no memory. */
+#define NGX_ROOMS_EVENT_ID  (sizeof("evt-") - 1 + ROOMS_EVENT_DIGITS)
+rooms_str_t ngx_rooms_event_id(ngx_pool_t *pool, int64_t position);
+
 #endif /* NGX_ROOMS_STORE_H */

@@ -17,8 +17,11 @@ package RoomsTest::Relay;
 #     hang            never answers
 #     first COMMAND   runs that command first, then the matched one
 #     drip BYTES MS   answers some bytes at a time, with pauses
+#     lie NAME        asks Redis, and changes its answer: see %lies
+#     note            changes nothing; noted() returns these commands
 #
 # A command is matched as its words with spaces between.  met() counts matches.
+# rule($pattern, $action, $count, $skip) leaves the first $skip of them alone.
 
 use strict;
 use warnings;
@@ -27,12 +30,13 @@ use Exporter 'import';
 use Fcntl qw(LOCK_EX);
 use File::Temp ();
 use IO::Socket::INET;
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(sleep);
 
 use RoomsTest::Fake qw(fake stop_fake);
 use RoomsTest::Process qw(free_port);
 
-our @EXPORT = qw(deliver met norule relay rule stop_relay);
+our @EXPORT = qw(deliver lies met norule noted relay rule stop_relay);
 
 my $dir = File::Temp::tempdir('rooms-relay-XXXXXXXX', TMPDIR => 1,
                               CLEANUP => 1);
@@ -63,18 +67,23 @@ sub locked {
 }
 
 sub rule {
-    my ($pattern, $action, $count) = @_;
+    my ($pattern, $action, $count, $skip) = @_;
 
     $count //= 1_000_000;
+    $skip //= 0;
 
-    locked(sub { write_file('met', 0);
-                 write_file('rule', "$count\n$action\n$pattern") });
+    locked(sub { unlink "$dir/noted";
+                 write_file('met', 0);
+                 write_file('rule', "$count\n$skip\n$action\n$pattern") });
 }
 
 sub norule { locked(sub { unlink "$dir/rule" }) }
 
 # How many commands the last rule met.
 sub met { return 0 + (read_file('met') || 0) }
+
+# Their first words.
+sub noted { return split /\n/, read_file('noted') }
 
 # The action for a command, or undef.
 sub take {
@@ -83,14 +92,22 @@ sub take {
     return if !-e "$dir/rule";
 
     return locked(sub {
-        my ($count, $action, $pattern) = split /\n/, read_file('rule'), 3;
+        my ($count, $skip, $action, $pattern) = split /\n/,
+                                                read_file('rule'), 4;
 
         return if !defined $pattern || $command !~ /$pattern/;
 
         write_file('met', met() + 1);
+        write_file('noted', read_file('noted') . "$1\n")
+            if $action eq 'note' && $command =~ /\A((?:\S+ ?){1,4})/;
+
+        if ($skip-- > 0) {
+            write_file('rule', "$count\n$skip\n$action\n$pattern");
+            return;
+        }
 
         if (--$count) {
-            write_file('rule', "$count\n$action\n$pattern");
+            write_file('rule', "$count\n0\n$action\n$pattern");
 
         } else {
             unlink "$dir/rule";
@@ -132,6 +149,65 @@ sub value {
     return ($raw, @words);
 }
 
+# The elements of a reply that is an array, or undef.
+sub elements {
+    my ($raw) = @_;
+    my @all;
+
+    return if $raw !~ s/\A\*(\d+)\r\n//;
+
+    push @all, (value(undef, \$raw))[0] for 1 .. $1;
+
+    return \@all;
+}
+
+sub array { return '*' . @_ . "\r\n" . join '', @_ }
+sub bulk { return '$' . length($_[0]) . "\r\n$_[0]\r\n" }
+
+# Changes each array of a reply, or else each string.
+sub bend {
+    my ($raw, $array, $string) = @_;
+    my $all = elements($raw);
+
+    return $array->(map { bend($_, $array, $string) } @$all) if $all;
+
+    return $string && $raw =~ /\A\$\d+\r\n(.*)\r\n\z/s ? $string->($1) : $raw;
+}
+
+# What a store says that isn't true.  Some are of no use to the caller, and
+# some look like the answer.
+my %lies = (
+    nil => sub { "\$-1\r\n" },
+    'no array' => sub { "*-1\r\n" },
+    status => sub { "+OK\r\n" },
+    text => sub { bulk("1\0 room-\xff~") },
+    'an empty text' => sub { bulk('') },
+    'a long text' => sub { bulk('join 0 1 ' x 30000) },
+    'a list' => sub { array(map { bulk("word $_") } 1 .. 3000) },
+    'a list of words' => sub { array(map { bulk($_) } ('~', ' ') x 40) },
+    'an empty list' => sub { array() },
+    lists => sub { array((array(bulk('a'), array()), ":1\r\n", "\$-1\r\n") x 3) },
+    'nested lists' => sub { "*1\r\n" x 7 . "*0\r\n" },
+    'too many lists' => sub { "*1\r\n" x 50 . "*0\r\n" },
+    'too many elements' => sub { "*2000000\r\n" . ":1\r\n" x 10 },
+    'a map' => sub { "%1\r\n:1\r\n:2\r\n" },
+    (map { my $n = $_; ("$n" => sub { ":$n\r\n" }) }
+         qw(0 1 -1 -16 9223372036854775807 -9223372036854775808)),
+    more => sub { bend($_[0], sub { array(@_, @_) }, sub { bulk("$_[0]$_[0]") }) },
+    'much more' => sub { bend($_[0], sub { array((@_) x 40) }) },
+    less => sub { bend($_[0], sub { array(@_[0 .. $#_ - 1]) },
+                       sub { bulk(substr $_[0], 0, length($_[0]) / 2) }) },
+    'the other way round' => sub { bend($_[0], sub { array(reverse @_) },
+                                        sub { bulk(scalar reverse $_[0]) }) },
+    nils => sub { bend($_[0], sub { array(@_) }, sub { "\$-1\r\n" }) },
+    numbers => sub { bend($_[0], sub { array(@_) }, sub { ":-7\r\n" }) },
+    'large numbers' => sub { bend($_[0], sub { array(@_) },
+                                  sub { ":9223372036854775807\r\n" }) },
+    'empty texts' => sub { bend($_[0], sub { array(@_) }, sub { bulk('') }) },
+);
+
+sub lies { return sort keys %lies }
+
 sub put {
     my ($sock, $bytes) = @_;
 
@@ -148,6 +224,9 @@ sub serve {
     my ($in, $out) = ('', '');
 
     local $SIG{PIPE} = 'IGNORE';
+
+    # many small replies don't wait for one another
+    setsockopt $_, IPPROTO_TCP, TCP_NODELAY, 1 for $client, $store;
 
     while (1) {
         my ($raw, @words) = value($client, \$in);
@@ -186,6 +265,8 @@ sub serve {
                 sleep $2 / 1000;
             }
         }
+
+        $reply = $lies{$1}->($reply) if $action =~ /^lie (.*)/;
 
         put($client, $reply);
     }
