@@ -650,9 +650,13 @@ ngx_rooms_init_process(ngx_cycle_t *cycle)
     ngx_rooms_cache_init_worker(rmcf->cache == NGX_CONF_UNSET_SIZE
                                 ? 0 : rmcf->cache);
     ngx_rooms_status_init_worker();
-    ngx_rooms_sweep_init_worker(&rmcf->sweeps, cycle);
-    ngx_rooms_link_init_worker(&rmcf->links, cycle);
-    ngx_rooms_offboard_init_worker(&rmcf->offboards, cycle);
+
+    if (ngx_process != NGX_PROCESS_HELPER) {
+        /* this is no manager of a cache: it has work without requests */
+        ngx_rooms_sweep_init_worker(&rmcf->sweeps, cycle);
+        ngx_rooms_link_init_worker(&rmcf->links, cycle);
+        ngx_rooms_offboard_init_worker(&rmcf->offboards, cycle);
+    }
 
     return ngx_rooms_auth_init_worker();
 }

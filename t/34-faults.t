@@ -21,7 +21,6 @@ use RoomsTest::Relay;
 my $port = relay();
 my $dir = File::Temp::tempdir('rooms-faults-XXXXXXXX', TMPDIR => 1,
                               CLEANUP => 1);
-my $limit = 0.6;
 
 sub server {
     my ($timeout, $at) = @_;
@@ -46,7 +45,7 @@ sub outcome {
 }
 
 mkdir $dir;
-server('600ms');
+server('1s');
 known(qw(ann bob));
 
 my $room = make(public => 'ann');
@@ -92,8 +91,18 @@ my @asked = (
      ['POST', "/v1/rooms/$room/send", 'ann', { content => { n => 1 } }], 201],
 );
 
+my $waits = 1;
+
 for my $fault (@faults) {
     my ($kind, $text) = @$fault;
+
+    if ($waits && $kind ne 'passes') {
+        # what doesn't pass is told at once, however busy the host is
+        $waits = 0;
+        unlike(nginx_log(), qr/\[(?:alert|crit|emerg)\]/, 'no alarm so far');
+        server('10s');
+    }
+
     my ($word) = $text =~ /-(?=[A-Z])(.*)/ ? "in a script: $1" : $text;
 
     for my $ask (@asked) {

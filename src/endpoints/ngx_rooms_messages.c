@@ -229,6 +229,12 @@ ngx_rooms_send_first(ngx_rooms_req_t *rq, rooms_str_t id)
     rooms_str_t           at;
     ngx_rooms_message_t  *m;
 
+    if (rooms_event_position(id) < 0) {
+        ngx_rooms_unreadable(rq->r->connection->log, "event_uuid in",
+                             rq->view.room.id);
+        return NGX_ERROR;
+    }
+
     m = rq->data;
     m->first = id;
     at = ngx_rooms_number(rq->pool, rooms_event_position(id));

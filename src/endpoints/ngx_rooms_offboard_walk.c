@@ -24,6 +24,7 @@
  */
 
 #include "ngx_rooms_offboard_walk.h"
+#include "ngx_rooms_hold.h"
 
 
 #define NGX_ROOMS_OFFWALK_IDLE    1000     /* to 2000 ms */
@@ -119,10 +120,6 @@ ngx_rooms_offboard_init_worker(ngx_array_t *walks, ngx_cycle_t *cycle)
     ngx_uint_t            i;
     ngx_rooms_offwalk_t  *w;
 
-    if (ngx_process == NGX_PROCESS_HELPER) {
-        return;
-    }
-
     w = walks->elts;
 
     for (i = 0; i < walks->nelts; i++) {
@@ -132,10 +129,8 @@ ngx_rooms_offboard_init_worker(ngx_array_t *walks, ngx_cycle_t *cycle)
 
         ngx_rooms_lease_init(&w[i].lease, ngx_rooms_s("offboard"));
 
-        w[i].timer.handler = ngx_rooms_offwalk_timer;
-        w[i].timer.data = &w[i];
-        w[i].timer.log = cycle->log;
-        w[i].timer.cancelable = 1;
+        ngx_rooms_timer_init(&w[i].timer, ngx_rooms_offwalk_timer,
+                             &w[i], cycle->log);
 
         ngx_add_timer(&w[i].timer, 1 + ngx_random() % NGX_ROOMS_OFFWALK_IDLE);
     }

@@ -9,6 +9,7 @@
 
 #include "ngx_rooms_drain.h"
 #include "ngx_rooms_endings.h"
+#include "ngx_rooms_hold.h"
 #include "ngx_rooms_outbox.h"
 #include "ngx_rooms_profiles.h"
 #include "ngx_rooms_status.h"
@@ -85,10 +86,6 @@ ngx_rooms_link_init_worker(ngx_array_t *links, ngx_cycle_t *cycle)
     ngx_uint_t            i;
     ngx_rooms_fedlink_t  *link;
 
-    if (ngx_process == NGX_PROCESS_HELPER) {
-        return;
-    }
-
     link = links->elts;
 
     for (i = 0; i < links->nelts; i++) {
@@ -101,10 +98,8 @@ ngx_rooms_link_init_worker(ngx_array_t *links, ngx_cycle_t *cycle)
         link[i].round.handler = ngx_rooms_link_answered;
         link[i].round.data = &link[i];
 
-        link[i].timer.handler = ngx_rooms_link_timer;
-        link[i].timer.data = &link[i];
-        link[i].timer.log = cycle->log;
-        link[i].timer.cancelable = 1;
+        ngx_rooms_timer_init(&link[i].timer, ngx_rooms_link_timer,
+                             &link[i], cycle->log);
 
         ngx_add_timer(&link[i].timer, 1 + ngx_random() % 50);
     }

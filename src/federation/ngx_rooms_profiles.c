@@ -194,10 +194,8 @@ ngx_rooms_profiles_start(ngx_rooms_fedlink_t *link, rooms_str_t server,
     p->store.handler = ngx_rooms_profiles_answered;
     p->store.data = p;
 
-    p->timer.handler = ngx_rooms_profiles_late;
-    p->timer.data = p;
-    p->timer.log = link->timer.log;
-    p->timer.cancelable = 1;
+    ngx_rooms_timer_init(&p->timer, ngx_rooms_profiles_late,
+                         p, link->timer.log);
 
     ngx_queue_insert_tail(&link->profiles, &p->queue);
     link->nprofiles++;

@@ -22,6 +22,7 @@
  */
 
 #include "ngx_rooms_sweep.h"
+#include "ngx_rooms_hold.h"
 #include "ngx_rooms_journal.h"
 
 
@@ -94,7 +95,7 @@ ngx_rooms_sweep_init_worker(ngx_array_t *sweeps, ngx_cycle_t *cycle)
     ngx_uint_t          i;
     ngx_rooms_sweep_t  *s;
 
-    if (ngx_worker != 0 || ngx_process == NGX_PROCESS_HELPER) {
+    if (ngx_worker != 0) {
         return;
     }
 
@@ -114,10 +115,8 @@ ngx_rooms_sweep_init_worker(ngx_array_t *sweeps, ngx_cycle_t *cycle)
             continue;
         }
 
-        s[i].timer.handler = ngx_rooms_sweep_timer;
-        s[i].timer.data = &s[i];
-        s[i].timer.log = cycle->log;
-        s[i].timer.cancelable = 1;
+        ngx_rooms_timer_init(&s[i].timer, ngx_rooms_sweep_timer,
+                             &s[i], cycle->log);
 
         ngx_rooms_round_init(&s[i].round, s[i].store, cycle->log);
 

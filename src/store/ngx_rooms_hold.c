@@ -62,3 +62,14 @@ ngx_rooms_hold_handler(ngx_event_t *ev)
         ngx_add_timer(ev, NGX_ROOMS_HOLD_TIME);
     }
 }
+
+
+void
+ngx_rooms_timer_init(ngx_event_t *ev, ngx_event_handler_pt handler, void *data,
+    ngx_log_t *log)
+{
+    ev->handler = handler;
+    ev->data = data;
+    ev->log = log;
+    ev->cancelable = 1;
+}

@@ -22,4 +22,8 @@
 void ngx_rooms_hold(void);
 void ngx_rooms_release(void);
 
+/* Sets up a timer that no exiting worker waits for. */
+void ngx_rooms_timer_init(ngx_event_t *ev, ngx_event_handler_pt handler,
+    void *data, ngx_log_t *log);
+
 #endif /* NGX_ROOMS_HOLD_H */

@@ -13,6 +13,7 @@
  */
 
 #include "ngx_rooms_lane.h"
+#include "ngx_rooms_hold.h"
 #include "ngx_rooms_inspect.h"
 #include "ngx_rooms_tls.h"
 #include <ngx_event_connect.h>
@@ -84,10 +85,8 @@ ngx_rooms_lane_init(ngx_rooms_lane_t *lane, ngx_rooms_node_t *node,
     lane->reap.data = lane;
     lane->reap.log = log;
 
-    lane->timer.handler = ngx_rooms_lane_timer_handler;
-    lane->timer.data = lane;
-    lane->timer.log = log;
-    lane->timer.cancelable = 1;
+    ngx_rooms_timer_init(&lane->timer, ngx_rooms_lane_timer_handler,
+                         lane, log);
 }
 
 

@@ -52,6 +52,7 @@
  */
 
 #include "ngx_rooms_pubsub.h"
+#include "ngx_rooms_hold.h"
 
 
 #define NGX_ROOMS_LISTEN_LINGER  60000    /* ms, until a channel without
@@ -111,20 +112,11 @@ ngx_rooms_channel_create(ngx_rooms_pubsub_t *ps, ngx_rooms_keys_t *keys,
     ngx_queue_init(&ch->listeners);
     ngx_rbtree_init(&ch->topics, &ch->sentinel, ngx_str_rbtree_insert_value);
 
-    ch->timer.handler = ngx_rooms_channel_idle;
-    ch->timer.data = ch;
-    ch->timer.log = ps->log;
-    ch->timer.cancelable = 1;
+    ngx_rooms_timer_init(&ch->timer, ngx_rooms_channel_idle, ch, ps->log);
 
-    ch->tick.handler = ngx_rooms_channel_tick;
-    ch->tick.data = ch;
-    ch->tick.log = ps->log;
-    ch->tick.cancelable = 1;
+    ngx_rooms_timer_init(&ch->tick, ngx_rooms_channel_tick, ch, ps->log);
 
-    ch->late.handler = ngx_rooms_channel_late;
-    ch->late.data = ch;
-    ch->late.log = ps->log;
-    ch->late.cancelable = 1;
+    ngx_rooms_timer_init(&ch->late, ngx_rooms_channel_late, ch, ps->log);
 
     ngx_rbtree_insert(&ps->names, &ch->sn.node);
     ngx_queue_insert_tail(&ps->channels, &ch->queue);

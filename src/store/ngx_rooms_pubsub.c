@@ -15,6 +15,7 @@
  */
 
 #include "ngx_rooms_pubsub.h"
+#include "ngx_rooms_hold.h"
 #include "ngx_rooms_tls.h"
 
 
@@ -65,10 +66,7 @@ ngx_rooms_pubsub_init(ngx_rooms_pubsub_t *ps, ngx_rooms_store_t *store,
     ngx_queue_init(&ps->channels);
     ngx_queue_init(&ps->woken);
 
-    ps->timer.handler = ngx_rooms_pubsub_timer_handler;
-    ps->timer.data = ps;
-    ps->timer.log = log;
-    ps->timer.cancelable = 1;
+    ngx_rooms_timer_init(&ps->timer, ngx_rooms_pubsub_timer_handler, ps, log);
 
     ps->wake.handler = ngx_rooms_listen_wake_handler;
     ps->wake.data = ps;

@@ -21,11 +21,8 @@ ngx_rooms_round_init(ngx_rooms_round_t *round, ngx_rooms_store_t *store,
 
     ngx_queue_init(&round->kept);
 
-    round->timer.handler = ngx_rooms_round_timer;
-    round->timer.data = round;
-    round->timer.log = log;
-    round->timer.cancelable = 1;           /* ngx_rooms_hold() keeps the
-                                              worker */
+    /* ngx_rooms_hold() keeps the worker */
+    ngx_rooms_timer_init(&round->timer, ngx_rooms_round_timer, round, log);
 }
 
 

@@ -24,6 +24,7 @@
  */
 
 #include "ngx_rooms_pubsub.h"
+#include "ngx_rooms_hold.h"
 
 
 #define NGX_ROOMS_DISCOVER_EVERY  500      /* ms */
@@ -63,10 +64,8 @@ ngx_rooms_topology_init(ngx_rooms_store_t *store)
     ngx_memzero(&store->watch, sizeof(ngx_event_t));
 
     store->asked = 0;
-    store->watch.handler = ngx_rooms_topology_watch;
-    store->watch.data = store;
-    store->watch.log = store->log;
-    store->watch.cancelable = 1;
+    ngx_rooms_timer_init(&store->watch, ngx_rooms_topology_watch,
+                         store, store->log);
 }
 
 
