@@ -15,6 +15,7 @@ package RoomsTest::Relay;
 #     lose-request    closes the connection
 #     keep            closes the connection; deliver() brings the request later
 #     hang            never answers
+#     hold            asks Redis only after release()
 #     first COMMAND   runs that command first, then the matched one
 #     drip BYTES MS   answers some bytes at a time, with pauses
 #     lie NAME        asks Redis, and changes its answer: see %lies
@@ -36,7 +37,7 @@ use Time::HiRes qw(sleep);
 use RoomsTest::Fake qw(fake stop_fake);
 use RoomsTest::Process qw(free_port);
 
-our @EXPORT = qw(deliver lies met norule noted relay rule stop_relay);
+our @EXPORT = qw(deliver lies met norule noted relay release rule stop_relay);
 
 my $dir = File::Temp::tempdir('rooms-relay-XXXXXXXX', TMPDIR => 1,
                               CLEANUP => 1);
@@ -72,12 +73,13 @@ sub rule {
     $count //= 1_000_000;
     $skip //= 0;
 
-    locked(sub { unlink "$dir/noted";
+    locked(sub { unlink map { "$dir/$_" } 'noted', 'released';
                  write_file('met', 0);
                  write_file('rule', "$count\n$skip\n$action\n$pattern") });
 }
 
 sub norule { locked(sub { unlink "$dir/rule" }) }
+sub release { write_file('released', '') }
 
 # How many commands the last rule met.
 sub met { return 0 + (read_file('met') || 0) }
@@ -243,6 +245,10 @@ sub serve {
         if ($action eq 'hang') {
             1 while sysread $client, $in, 65536;
             return;
+        }
+
+        if ($action eq 'hold') {
+            sleep 0.002 while !-e "$dir/released";
         }
 
         if ($action =~ /^first (.*)/) {
