@@ -3,9 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <sodium.h>
-
 #include "rooms_fedkey.h"
+#include "rooms_base64.h"
 
 
 #define ROOMS_FEDKEY_PREFIX  "ed25519:"
@@ -31,23 +30,14 @@ rooms_fedkey_name(rooms_fedkey_t *key)
 int
 rooms_fedkey_base64(rooms_str_t text, unsigned char *dst, size_t len)
 {
-    size_t       n;
-    const char  *end;
-
     if (text.len != sodium_base64_ENCODED_LEN(len,
                                         sodium_base64_VARIANT_ORIGINAL) - 1)
     {
         return -1;
     }
 
-    if (sodium_base642bin(dst, len, (const char *) text.data, text.len, NULL,
-                          &n, &end, sodium_base64_VARIANT_ORIGINAL) != 0
-        || n != len || end != (const char *) text.data + text.len)
-    {
-        return -1;
-    }
-
-    return 0;
+    return rooms_base64_decode(dst, len, text, sodium_base64_VARIANT_ORIGINAL)
+           == (long) len ? 0 : -1;
 }
 
 

@@ -9,9 +9,9 @@
  */
 
 #include "rooms_multipart.h"
+#include "rooms_base64.h"
 #include <stdio.h>
 #include <ctype.h>
-#include <sodium.h>
 #include <strings.h>
 
 
@@ -703,18 +703,20 @@ rooms_mp_word(rooms_str_t text, int charset, int base64, u_char *p,
     const u_char *end)
 {
     int            hi, lo;
+    long           len;
     u_char         buf[ROOMS_MULTIPART_HEAD_MAX], ch;
     size_t         i, n;
 
     n = 0;
 
     if (base64) {
-        if (sodium_base642bin(buf, sizeof(buf), (const char *) text.data,
-                              text.len, NULL, &n, NULL,
-                              sodium_base64_VARIANT_ORIGINAL) != 0)
-        {
+        len = rooms_base64_decode(buf, sizeof(buf), text,
+                                  sodium_base64_VARIANT_ORIGINAL);
+        if (len < 0) {
             return NULL;
         }
+
+        n = len;
 
     } else {
         for (i = 0; i < text.len; /* void */) {

@@ -383,6 +383,7 @@ test_keys(void **state)
         "n4Ni+HpISpVObnQMW0wOhCKROaIKqKtW/2ZYb2p9KcV=", PUBLIC
     };
 
+    int                  c;
     char                 text[ROOMS_FEDKEY_TEXT];
     size_t               i;
     rooms_fedkey_t       key;
@@ -396,6 +397,15 @@ test_keys(void **state)
     assert_int_equal(rooms_fedkey_text(&pair.key, text), strlen(PUBLIC));
     assert_string_equal(text, PUBLIC);
     assert_int_equal(strlen(pair.key.id), ROOMS_FEDKEY_ID);
+
+    /* a byte that libsodium takes for a digit */
+
+    memcpy(text, PUBLIC, sizeof(PUBLIC));
+
+    for (c = 0x80; c <= 0xff; c++) {
+        text[sizeof("ed25519:")] = (char) c;
+        assert_int_equal(rooms_fedkey_parse(rooms_cstr(text), &key), -1);
+    }
 
     assert_int_equal(rooms_fedkey_parse(rooms_cstr(SEED), &key), -1);
     assert_int_equal(rooms_fedkey_parse(rooms_cstr("rsa:" SEED), &key), -1);
