@@ -95,6 +95,33 @@ cmp_ok($sent[$_], '<', $sent[$_ + 1], "position $_ is below the next one")
     for 0 .. $#sent - 1;
 is(redis('ZCARD', key("r:$room:events")), 4, 'all are there');
 
+# so many rooms that a page asks only those that it reaches
+
+for my $n (1 .. 36) {
+    clock(3600 * ($n % 3 - 1), 120);
+    $room = make(group => 'ann');
+    clock(3600 * (($n + 1) % 3 - 1), 120);
+    say_one();
+}
+
+my ($since, @seen) = (0);
+
+while (1) {
+    my $page = must('GET', "/v1/sync?since=$since&limit=7&timeout=0", 'ann');
+
+    push @seen, map { $_->{stream_position} } @{$page->{events}};
+    last if $page->{next_cursor} == $since;
+    $since = $page->{next_cursor};
+}
+
+my $all = 0;
+
+$all += redis('ZCARD', key("r:$_:events"))
+    for @{redis('ZRANGE', key('p:ann:rooms'), 0, -1)};
+
+is(scalar @seen, $all, 'a follower sees each event once');
+is_deeply(\@seen, [sort { $a <=> $b } @seen], 'in the order of positions');
+
 
 # Keys of tokens, which are fetched again for one that isn't known
 
