@@ -176,6 +176,22 @@ must('POST', "$path/send", 'ann', { content => { body => 'x' } });
 shown('a message', $path, 'bob', \@both,
       sub { $_[0]{data}{me}{unread_count} == 1 });
 
+my @said = map { must('POST', "$path/send", 'ann', { content => {} })->{id} }
+           1 .. 3;
+
+for my $n (0 .. 2) {
+    remembered($path, 'bob', @both) if $n == 0;
+    must('POST', "$path/events/$said[$n]/redact", 'ann');
+    shown('a redaction', $path, 'bob', \@both,
+          sub { $_[0]{data}{me}{unread_count} == 3 - $n });
+    is(call('GET', $path, 'bob')->{data}{me}{unread_count}, 3 - $n,
+       '... and again') for 1 .. 3;
+}
+
+cmp_ok(reads_of(sub { call('GET', $path, 'bob') }), '>', 0,
+       'a room with such messages is read each time');
+must('PUT', "$path/read", 'bob', { event_id => $said[2] });
+
 remembered($path, 'bob', @both);
 must('PUT', "$path/notification-mode", 'bob', { mode => 'none' });
 shown('a setting', $path, 'bob', \@both,

@@ -196,7 +196,7 @@ local function marker(r, who)
   local f = 'read ' .. who
   local had = call('HGET', r.key .. ':own', f)
   if not had then return end
-  local at, id, n = string.match(had, '^(%d+) (%S+) (%d+)$')
+  local at, id, n = string.match(had, '^(%d+) (%S+) ?(%d*)$')
   if not n then
     say('broken ', r.name, ': the read marker of ', who, ' is unreadable')
     return
@@ -609,8 +609,10 @@ local room_phases = {
     then
       field(r.name, r.key, 'messages', string.format('%d', s.messages))
     end
-    if tonumber(r.h.redacted or 0) < s.redacted then
-      field(r.name, r.key, 'redacted', string.format('%.0f', s.redacted))
+    local redacted = tonumber(r.h.redacted or 0)
+    if not redacted or redacted < s.redacted or redacted > 2^44 then
+      field(r.name, r.key, 'redacted',
+            s.redacted > 0 and string.format('%.0f', s.redacted) or nil)
     end
     return true
   end,

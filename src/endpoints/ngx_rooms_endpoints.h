@@ -21,7 +21,8 @@ ngx_int_t ngx_rooms_view_parse(ngx_rooms_batch_t *b, ngx_uint_t at,
     rooms_str_t room, rooms_str_t viewer, ngx_rooms_view_t *view);
 /*
  * Whether messages behind the viewer's read marker were redacted.  One more
- * command counts them, and its reply lowers view->unread.
+ * command counts them, and its reply lowers view->unread.  Only messages that
+ * view->unread counts: others may come, and be redacted, between the rounds.
  */
 ngx_uint_t ngx_rooms_view_redacted(const ngx_rooms_view_t *view);
 ngx_int_t ngx_rooms_view_ask_redacted(ngx_rooms_batch_t *b,

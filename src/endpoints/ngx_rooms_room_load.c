@@ -94,8 +94,9 @@ ngx_rooms_room_load(ngx_rooms_req_t *rq)
 
 /*
  * A request that only shows the room takes it from this worker's cache, or
- * reads it.  DMs aren't cached: their name is the other participant's, who
- * may be renamed.
+ * reads it.  What takes a second round isn't cached: DMs, whose name is the
+ * other participant's, who may be renamed; and rooms of which unread messages
+ * were redacted.
  */
 ngx_int_t
 ngx_rooms_room_remember(ngx_rooms_req_t *rq)

@@ -80,9 +80,10 @@ ngx_int_t
 ngx_rooms_view_ask_redacted(ngx_rooms_batch_t *b, ngx_rooms_keys_t *keys,
     const ngx_rooms_view_t *view)
 {
-    return ngx_rooms_ask(b, keys, "ZCOUNT %k (%d +inf",
+    return ngx_rooms_ask(b, keys, "ZCOUNT %k (%d %d",
                          NGX_ROOMS_KEY_REDACTED, view->room.id,
-                         ngx_rooms_view_read_up_to(view));
+                         ngx_rooms_view_read_up_to(view),
+                         view->room.position);
 }
 
 

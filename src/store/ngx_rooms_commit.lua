@@ -88,7 +88,9 @@ while p < writes do
       elseif what == 3 then
         limits[A[name + f]] = value
       else
-        if not value or #value > 12 or value:find('%D') then value = 0 end
+        if not value or #value > 12 or not value:find('^%d+$') then
+          value = 0
+        end
         messages = format('%d', value + what - 4)
       end
     end

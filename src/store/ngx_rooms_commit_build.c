@@ -585,6 +585,10 @@ ngx_rooms_commit_build(ngx_rooms_commit_t *c, ngx_rooms_batch_t *b,
         return NGX_ERROR;
     }
 
+    if (places.counts.nelts > 0xff * NGX_ROOMS_COMMIT_COUNT) {
+        return NGX_ERROR;
+    }
+
     counts = places.counts.nelts / NGX_ROOMS_COMMIT_COUNT;
 
     argv[3] = ngx_rooms_join(b->pool, { 1, &counts },

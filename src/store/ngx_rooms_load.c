@@ -263,7 +263,9 @@ ngx_rooms_parse_room(redisReply *reply, rooms_str_t id, rooms_room_t *room)
     room->unaccepted = ngx_rooms_reply_int(f[18], 0) == 1;
     room->snapshot_at = ngx_rooms_reply_int(f[19], 0);
     room->messages = ngx_max(ngx_rooms_reply_int(f[20], 0), 0);
-    room->redacted = ngx_rooms_reply_int(f[21], 0);
+
+    /* whoever reads an unreadable one looks for themselves */
+    room->redacted = ngx_rooms_reply_int(f[21], f[21] ? INT64_MAX : 0);
 
     if (rooms_utf8_length(room->name) < 0
         || rooms_utf8_length(room->topic) < 0)
@@ -378,8 +380,11 @@ ngx_rooms_parse_own(rooms_str_t mode, rooms_str_t mute, rooms_str_t marker,
 
         own->event = ngx_rooms_word(&marker);
 
+        /* a marker that was set before messages were counted has no number */
+
         if (!rooms_id_valid(own->event, "evt-")
-            || ngx_rooms_word_int(&marker, INT64_MAX, &own->number) != NGX_OK)
+            || (marker.len && ngx_rooms_word_int(&marker, INT64_MAX,
+                                                 &own->number) != NGX_OK))
         {
             return NGX_ERROR;
         }
