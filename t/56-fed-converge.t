@@ -11,6 +11,7 @@ use warnings;
 
 use File::Temp ();
 use JSON::PP ();
+use List::Util qw(max);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -25,7 +26,7 @@ my $steps = $ENV{TEST_ROOMS_STEPS} // 250;
 my $dir = File::Temp->newdir('rooms-fed-XXXXXXXX', TMPDIR => 1);
 my @all = map { RoomsTest::Deployment->new($_, "$dir") } qw(a b c);
 my %people = (0 => [qw(ann al)], 1 => [qw(bob bill)], 2 => [qw(carl cid)]);
-my ($n, %answers) = (0);
+my ($n, $some, %answers) = (0, 0);
 
 srand $seed;
 $_->start for @all;
@@ -82,6 +83,22 @@ my @deeds = (
         sub { [$_[1], 'POST', "/v1/rooms/$_[2]/$deed",
                { participant_id => $_[3] }] };
     } qw(kick ban unban)),
+    (map {
+        my $path = $_;
+
+        sub {
+            my ($server, $who, $room) = @_;
+            my @said = grep { $_->{event_type} eq 'swp.room.message' }
+                       $server->events($who, $room) or return undef;
+            my $id = $said[rand @said]{id};
+
+            return [$who, $path eq 'read' ? ('PUT', "/v1/rooms/$room/read")
+                          : ('POST', "/v1/rooms/$room/events/$id/$path"),
+                    { event_id => $id, content => { body => 'e' . ++$n } }];
+        };
+    } qw(edit redact redact read read)),
+    sub { ['root', 'POST', "/v1/admin/rooms/$_[2]/federation/backfill",
+           { limit => 20 }] },
     sub { [$_[1], 'PUT', "/v1/rooms/$_[2]/members/" . escape($_[3])
            . '/power-level', { power_level => (0, 50, 100)[rand 3] }] },
     sub { [$_[1], 'PUT', "/v1/rooms/$_[2]/name", { name => 'N' . ++$n }] },
@@ -182,7 +199,7 @@ sub room_at {
 
     my @bodies = map { $_->{content}{body} // () }
                  grep { $_->{event_type} eq 'swp.room.message' }
-                 map { row_event($_) }
+                 map { row_event($_) // () }
                  store($server, 'ZRANGE', "$key:events", 0, -1);
     my %twice;
 
@@ -244,6 +261,39 @@ for my $id (sort keys %ids) {
     }
 }
 
+# What is unread, counted: messages that exist, behind the read marker and the
+# member's own join, and not of a replica's history.
+
+for my $i (0 .. 2) {
+    my $server = $all[$i];
+
+    for my $id (grep { room_at($server, $_) } sort keys %ids) {
+        my $key = "sw:{t}:r:$id";
+        my ($low) = split ' ', store($server, 'HGET', $key, 'history') // '';
+        my %rows = store($server, 'HGETALL', "$key:members");
+        my @said = grep { !defined $low || $_ >= $low + 10_000 }
+                   map { $_->{stream_position} }
+                   grep { $_->{event_type} eq 'swp.room.message'
+                          && !defined $_->{redacted_at}
+                          && !$_->{content}{replaces} }
+                   map { row_event($_) // () }
+                   store($server, 'ZRANGE', "$key:events", 0, -1);
+
+        for my $who (grep { $rows{$_} =~ /\Ajoin/ && !/\A\@/ }
+                     sort keys %rows)
+        {
+            my $read = store($server, 'HGET', "$key:own", "read $who") // '0';
+            my $from = max((split ' ', $rows{$who})[3], $read =~ /\A(\d+)/);
+            my $me = $server->call($who, 'GET', "/v1/rooms/$id")->{data}{me};
+            my $unread = grep { $_ > $from } @said;
+
+            push @wrong, "$id at $i: $who has $me->{unread_count} unread, not "
+                         . $unread if $me->{unread_count} != $unread;
+            $some += $unread > 0;
+        }
+    }
+}
+
 for my $i (0 .. 2) {
     my $server = $all[$i];
     my %dms = store($server, 'HGETALL', 'sw:{t}:dms');
@@ -272,6 +322,7 @@ for my $i (0 .. 2) {
 }
 
 is(join("\n", @wrong), '', "all is the same everywhere, of seed $seed");
+cmp_ok($some, '>', 0, 'somebody has unread messages');
 unlike($_->log, qr/\[(?:alert|crit)\]|exited on signal|no valid|the store has/,
        'the log of ' . $_->name . ' is clean') for @all;
 
