@@ -249,21 +249,49 @@ for my $bad ('', '0', '0 -', '0 x 1', "1 evt-$digits x", "1 evt-$digits -1")
        "the marker \"$bad\" is malformed");
 }
 
-# a marker, and members, from before messages were counted: what is behind is
-# all that was counted
-redis('HSET', key("r:$odd"), 'messages', 3);
-redis('HDEL', key("r:$odd"), 'redacted');
-redis('DEL', key("r:$odd:redacted"));
-redis('HSET', $own, 'read dan', "1 evt-$digits");
-redis('HSET', key("r:$odd:members"), 'dan',
-      redis('HGET', key("r:$odd:members"), 'dan') =~ s/ \d+\z//r);
-is(must('GET', "/v1/rooms/$odd", 'dan')->{me}{unread_count}, 3,
-   'a marker without a number');
+# a room from before messages were counted: what is new is counted
+tenant('old');
+known('ann', 'bob');
+
+my $old = make(group => 'ann', name => 'Old');
+my ($first, $second) = map { must('POST', "/v1/rooms/$old/send", 'ann',
+                                  { content => {} })->{id} } 1 .. 2;
+
+admit($old, 'ann', 'bob');
+must('PUT', "/v1/rooms/$old/read", 'bob', { event_id => $second });
+
+my @rows = @{redis('ZRANGE', key("r:$old:events"), 0, -1)};
+
+redis('ZREM', key("r:$old:events"), @rows);
+redis('ZADD', key("r:$old:events"), event_place("evt-$_"), s/ n\d+//r)
+    for @rows;
+redis('HDEL', key("r:$old"), 'messages');
+
+for my $who ('ann', 'bob') {
+    redis('HSET', key("r:$old:own"), "read $who",
+          "@{[event_place($second)]} $second");
+    redis('HSET', key("r:$old:members"), $who, join ' ',
+          (split ' ', redis('HGET', key("r:$old:members"), $who))[0 .. 3]);
+    is(must('GET', "/v1/rooms/$old", $who)->{me}{unread_count}, 0,
+       "an old room: $who has read it");
+}
+
+must('POST', "/v1/rooms/$old/send", 'ann', { content => {} }) for 1 .. 2;
+is(must('GET', "/v1/rooms/$old", 'bob')->{me}{unread_count}, 2,
+   'what is new is counted');
+must('POST', "/v1/rooms/$old/events/$first/redact", 'ann');
+is(must('GET', "/v1/rooms/$old", 'bob')->{me}{unread_count}, 2,
+   'what is old is redacted');
+is(roomsctl('verify', 'old'), "tenant old: nothing differs\n",
+   'and nothing differs');
+tenant('odd');
 
 # between the two rounds of a request messages may come, and be redacted
 my $after = 5 + redis('HGET', key("r:$odd"), 'position');
 
-redis('HSET', key("r:$odd"), 'redacted', $after);
+redis('HDEL', $own, 'read dan');
+redis('HSET', key("r:$odd"), 'messages', 3, 'redacted', $after);
+redis('DEL', key("r:$odd:redacted"));
 redis('ZADD', key("r:$odd:redacted"), $after, sprintf '%013x', $after);
 is(must('GET', "/v1/rooms/$odd", 'dan')->{me}{unread_count}, 3,
    'what is redacted behind the room that was read');

@@ -311,11 +311,12 @@ local function counts(r, e, at)
 end
 
 -- Messages are numbered in their order, and an event has the number of those
--- up to it.
+-- up to it.  The room may be older than this counting: then its first messages
+-- have none.
 local function numbered(r, s, e, at)
   local n, more = e.number or s.messages, counts(r, e, at)
   if r.made_elsewhere then return end
-  if e.number == nil and more ~= true then return end
+  if e.number == nil and (more ~= true or s.messages == 0) then return end
   if n ~= s.messages + (more and 1 or 0)
      and not (more == nil and n == s.messages + 1)
   then
