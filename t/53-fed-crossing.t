@@ -154,6 +154,32 @@ for my $first ($a, $b) {
        'and the talk goes on');
 }
 
+# Who was invited joins, and brings another one; meanwhile the invite was
+# withdrawn.  The server isn't in the room then, but learns who isn't either.
+
+{
+    my $room = $a->call('ann', 'POST', '/v1/rooms',
+                        { room_type => 'group', name => 'Late' })->{data}{id};
+
+    $a->federate($room, 1);
+    $a->call('ann', 'POST', "/v1/rooms/$room/invitations",
+             { fqid => $b->fqid('bob') });
+    ok(soon(sub { state($b, 'bob', $room) eq 'open' }), 'an invite');
+    alone($b);
+    $b->call('bob', 'POST', "/v1/rooms/$room/join");
+    $b->call('bob', 'POST', "/v1/rooms/$room/invite",
+             { participant_id => 'bill' });
+    is($b->call('bill', 'POST', "/v1/rooms/$room/join")->{status}, 200,
+       'is accepted, and another one is invited and joins');
+    alone($a);
+    is($a->call('ann', 'POST', "/v1/rooms/$room/kick",
+                { participant_id => $b->fqid('bob') })->{status}, 200,
+       'meanwhile it is withdrawn');
+    together();
+    ok(soon(sub { state($b, $_, $room) eq 'none' }), "then $_ isn't in it")
+        for qw(bob bill);
+}
+
 # A server whose store is lost
 
 sub forgets {

@@ -1133,12 +1133,17 @@ ngx_rooms_fedsend_fails(ngx_rooms_req_t *rq)
     result->reason = ngx_rooms_dup(rq->pool,
                                    ngx_rooms_error_message(rq, rq->pool));
 
+    if (s->remote.type == ROOMS_EV_MEMBER) {
+        result->refused = s->remote.id;
+    }
+
+    /* who has left may have members there whose join was refused */
+
     if (rq->view.exists && rq->view.room.origin.data == NULL
-        && rooms_peers_has(rq->view.room.peers, s->peer))
+        && (rooms_peers_has(rq->view.room.peers, s->peer)
+            || (rq->view.room.federated && result->refused.data)))
     {
         result->astray = s->remote.room;
-        result->refused = s->remote.type == ROOMS_EV_MEMBER ? s->remote.id
-                                                          : ROOMS_NULL;
         result->position = s->position;
         s->astray = 1;
     }
