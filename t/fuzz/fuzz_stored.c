@@ -71,7 +71,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
           && rooms_str_eq(again.original, e.original)
           && rooms_str_eq(again.origin_id, e.origin_id)
           && rooms_str_eq(again.origin_server, e.origin_server)
-          && again.created_at == e.created_at
+          && again.created_at == e.created_at && again.number == e.number
           && again.edited_at == e.edited_at
           && again.redacted_at == e.redacted_at
           && again.origin_ts == e.origin_ts && again.unlisted == e.unlisted

@@ -127,6 +127,13 @@ test_readable(void **state)
     assert_null(e.original.data);
     assert_int_equal(e.edited_at, ROOMS_STORED_NEVER);
 
+    assert_int_equal(e.number, 0);
+
+    e = read_at(HEAD "n123456789012345678 {}", 1000);
+
+    assert_true(e.readable);
+    assert_true(e.number == INT64_C(123456789012345678));
+
     e = read_at(HEAD "{\"replaces\":\"x\",\"content\":{}}", 0);
 
     assert_true(e.readable);
@@ -157,7 +164,7 @@ test_shown(void **state)
           "\"created_at\":\"2026-01-01T00:00:00.000Z\","
           "\"edited_at\":\"2026-01-01T00:00:00.001Z\",\"redacted_at\":null,"
           "\"original_content\":{\"b\":[]}}" },
-        { DIGITS " a.b_1 \"\\ 0 e0 r1 t7 i{\" s{x x {}",
+        { DIGITS " a.b_1 \"\\ 0 n9 e0 r1 t7 i{\" s{x x {}",
           "\"sender_id\":\"\\\"\\\\\",\"event_type\":\"swp.room.a.b_1\","
           "\"content\":{},\"origin_ts\":7,"
           "\"created_at\":\"1970-01-01T00:00:00.000Z\","
@@ -239,6 +246,8 @@ test_unreadable(void **state)
         HEAD " {}", HEAD "{} ", HEAD "{}\n", HEAD "{}\n5", HEAD "{}{}",
         HEAD "{}\n{}\n{}", HEAD "{}\n{} ", HEAD "[]", HEAD "5", HEAD "{",
         HEAD "{\"a\":\"\xff\"}", HEAD "{\"a\":\"\n\"}",
+        HEAD "n {}", HEAD "nx {}", HEAD "n-1 {}", HEAD "n1 n2 {}",
+        HEAD "e1 n2 {}", HEAD "n1234567890123456789 {}",
         HEAD "e {}", HEAD "ex {}", HEAD "e1", HEAD "i {}", HEAD "i\x01 {}",
         HEAD "y {}", HEAD "xx {}", HEAD "x x {}", HEAD "e1 e2 {}",
         HEAD "r1 e2 {}", HEAD "x r1 {}", HEAD "sx iy {}"
