@@ -152,7 +152,10 @@ ann POST /v1/rooms room_type=group&name=x -> 400 SW_VALIDATION_FAILED body
 
 === TEST 7: what isn't there yet, and would mislead if it were ignored
 --- calls
-ann POST /v1/rooms {"name":"Refused","room_type":"group","visibility":<"restricted"|"public">} -> 400 SW_VALIDATION_FAILED visibility
+ann POST /v1/rooms {"name":"Refused","room_type":"group","visibility":<"restricted"|"public"|""|5|true|{}>} -> 400 SW_VALIDATION_FAILED visibility
+ann POST /v1/rooms {"name":"Refused","room_type":"public","visibility":<"restricted"|"private">} -> 400 SW_VALIDATION_FAILED visibility
+ann POST /v1/rooms {"name":"Refused","room_type":"group","is_public":true,"visibility":"private"} -> 400 SW_VALIDATION_FAILED visibility
+ann POST /v1/rooms {<"name":"As it is","room_type":"group","visibility":"private"|"name":"As it is","room_type":"public","visibility":"public"|"name":"As it is","room_type":"group","is_public":true,"visibility":"public">} -> 201
 ann POST /v1/rooms {"name":"Refused","read_role_slugs":[<"x"|>],"room_type":"group"} -> 400 SW_VALIDATION_FAILED read_role_slugs
 ann POST /v1/rooms {"name":"Refused","permissions":{<"send":50|>},"room_type":"group"} -> 400 SW_VALIDATION_FAILED permissions
 ann POST /v1/rooms {"name":"Nulls","permissions":null,"read_role_slugs":null,"room_type":"group","visibility":null} -> 201

@@ -277,6 +277,7 @@ ngx_rooms_create_commit(ngx_rooms_req_t *rq)
 ngx_int_t
 ngx_rooms_create_judge(ngx_rooms_req_t *rq)
 {
+    rooms_str_t              visibility;
     rooms_create_t          *in;
     ngx_rooms_create_ctx_t  *ctx;
 
@@ -302,6 +303,18 @@ ngx_rooms_create_judge(ngx_rooms_req_t *rq)
 
     if (rq->change->code != ROOMS_OK) {
         return ngx_rooms_room_refuse(rq, rq->change);
+    }
+
+    /* what it says must be what the room is: other values would mislead */
+
+    visibility = ngx_rooms_body_str(rq, "visibility");
+
+    if (visibility.data
+        && !rooms_str_eq(visibility, rq->change->room.is_public
+                                     ? ngx_rooms_s("public")
+                                     : ngx_rooms_s("private")))
+    {
+        return ngx_rooms_invalid(rq, "visibility", "is not supported here");
     }
 
     if (!rq->change->room.incognito) {

@@ -33,7 +33,7 @@ static const ngx_rooms_field_t  ngx_rooms_create_fields[] = {
     { "workspace_id", NGX_ROOMS_T_STRING|NULLABLE },
     { "scope_kind", NGX_ROOMS_T_STRING|NULLABLE },
     { "close_on_leave", NGX_ROOMS_T_BOOL|NULLABLE },
-    { "visibility", NGX_ROOMS_T_REFUSED|NULLABLE },
+    { "visibility", NGX_ROOMS_T_STRING|NULLABLE },
     { "read_role_slugs", NGX_ROOMS_T_REFUSED|NULLABLE },
     { "permissions", NGX_ROOMS_T_REFUSED|NULLABLE },
     { NULL, 0 }
