@@ -493,6 +493,9 @@ redisReplyObjectFunctions  ngx_rooms_reply_functions = {
 };
 
 
+/* No key of Redis has more elements; sums of counts don't overflow. */
+#define NGX_ROOMS_COUNT_MAX  UINT32_MAX
+
 /* What Redis replies to a command, if it isn't an error. */
 typedef enum {
     NGX_ROOMS_SHAPE_TEXT = 0,              /* or nil */
@@ -606,7 +609,8 @@ ngx_rooms_reply_fits(const ngx_str_t *cmd, const redisReply *reply)
                || reply->type == REDIS_REPLY_NIL;
 
     case NGX_ROOMS_SHAPE_COUNT:
-        return reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0;
+        return reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0
+               && reply->integer <= NGX_ROOMS_COUNT_MAX;
 
     case NGX_ROOMS_SHAPE_LIST:
         return ngx_rooms_reply_texts(reply, 0);
