@@ -17,11 +17,9 @@ use RoomsTest;
 use RoomsTest::Calls;
 use RoomsTest::Roomsctl;
 
-my $seed = $ENV{TEST_ROOMS_SEED} // 1;
 my $steps = $ENV{TEST_NGINX_USE_VALGRIND} ? 60 : 600;
 
-diag("TEST_ROOMS_SEED=$seed") if $seed != 1;
-srand $seed;
+seeded(1);
 
 my @people = qw(ann bob cat dan);
 my %rooms;

@@ -13,7 +13,6 @@ use IO::Select;
 use JSON::PP ();
 use List::Util qw(shuffle);
 use Test::More;
-use Time::HiRes qw(time);
 
 use lib 't/lib';
 use RoomsTest;
@@ -24,10 +23,9 @@ use RoomsTest::WebSocket;
 
 my $rounds = $ENV{TEST_NGINX_USE_VALGRIND} ? 60 : 400;
 my $n = 60;
-my $seed = $ENV{TEST_SEED} // int(time * 1000) % 100_000;
 
-diag("TEST_SEED=$seed");
-srand($seed);
+seeded();
+
 my $slow = free_port();
 
 start("listen 127.0.0.1:$slow sndbuf=16k; location = /status { rooms_status; }",

@@ -17,11 +17,9 @@ use RoomsTest;
 use RoomsTest::Calls;
 use RoomsTest::Roomsctl;
 
-my $seed = $ENV{TEST_ROOMS_SEED} // 1;
 my $rounds = $ENV{TEST_NGINX_USE_VALGRIND} ? 3 : 12;
 
-diag("TEST_ROOMS_SEED=$seed") if $seed != 1;
-srand $seed;
+seeded(1);
 
 my @people = qw(ann bob cat dan eve few);
 my @words = ('Plan', 'Planet', 'plane', 'Straße', 'ÄRGER', "cafe\x{301}",

@@ -20,6 +20,7 @@ use Exporter ();
 use File::Path ();
 use File::Temp ();
 use Test::More ();
+use Time::HiRes ();
 
 use RoomsTest::Blocks qw(as default_config failure save saved sent signs);
 use RoomsTest::HTTP qw(http_begin http_end http_many http_raw http_req
@@ -36,11 +37,11 @@ our @EXPORT = qw(
     http_raw http_req json_get json_like
     json_problems nginx_log nginx_pid nginx_reload patience redis redis_pause
     redis_port redis_resume redis_start redis_stop run_nginx save saved
-    sent server_port_is signs stop_nginx
+    seeded sent server_port_is signs stop_nginx
 );
 
 my $owner = $$;
-my ($set_up, $servroot);
+my ($set_up, $servroot, $seed);
 
 sub import {
     my ($class, @args) = @_;
@@ -89,10 +90,23 @@ sub set_up {
     redis('CLUSTER', 'ADDSLOTSRANGE', 0, 16383) if $how{'-cluster'};
 }
 
+# Seeds rand() with TEST_ROOMS_SEED, or else with this number, or else with the
+# time.  A suite that fails shows its seed.
+sub seeded {
+    my ($default) = @_;
+
+    $seed = $ENV{TEST_ROOMS_SEED} // $default
+            // int(Time::HiRes::time() * 1000) % 100_000;
+    srand $seed;
+}
+
 END {
     if ($$ == $owner) {
         my $status = $?;
 
+        Test::More::diag("TEST_ROOMS_SEED=$seed")
+            if defined $seed
+               && ($status || !Test::More->builder->is_passing);
         RoomsTest::Nginx::stop_nginx();
         $? = $status;
         RoomsTest::Redis::remove();
