@@ -19,6 +19,7 @@
                                               bound of bytes */
 #define NGX_ROOMS_READER_ACTIVE  512       /* entries of `active` */
 #define NGX_ROOMS_READER_PAGE    (1024 * 1024)
+#define NGX_ROOMS_READER_LOOKS    64       /* looks in a row without a pause */
 
 
 typedef enum {
@@ -56,6 +57,7 @@ typedef struct {
     rooms_str_t               room;
     int64_t                   first;     /* nothing before this position */
     ngx_rooms_page_kind_e     kind;
+    ngx_uint_t                place;     /* of a room, among the look's */
 } ngx_rooms_page_from_t;
 
 /* One look at everything; it lives in the pool of its first batch. */
@@ -81,12 +83,15 @@ struct ngx_rooms_look_s {
     ngx_uint_t                nown;
     ngx_rooms_page_from_t    *from;      /* all sources by `first`, or NULL */
     ngx_uint_t                nfrom;
+    int64_t                   end;       /* up to here `own` is complete */
     int64_t                   at;        /* up to here the sources are
                                             complete */
     unsigned                  crowded:1; /* the tenant has more news than
                                             `active` was read for: ask each
                                             room */
     unsigned                  cut:1;     /* there is more after `at` */
+    unsigned                  hidden:1;  /* the page has read rooms that the
+                                            participant isn't in */
     unsigned                  beyond:1;  /* there is something after `last` */
     unsigned                  kept:1;    /* `list` was read before */
     unsigned                  early:1;   /* rooms that begin before their id's

@@ -14,6 +14,10 @@
  * can reach: one more than it has events.  Of a room that the page can't reach
  * it is enough to know that its news don't begin earlier: by the time in its
  * id, or from the page before (ngx_rooms_roomlist.c).
+ *
+ * Nothing is seen of a room that the participant isn't in, such as one they
+ * are invited to.  If such rooms end a page early, it is made again without
+ * them: a page with more behind it is full.
  */
 
 #include "ngx_rooms_look.h"
@@ -188,16 +192,14 @@ ngx_rooms_page_own(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         }
     }
 
-    look->at = look->last;
+    look->end = look->last;
 
-    if (news->elements / 2 > (size_t) (2 * s->limit + 1)) {
+    if (look->nown && news->elements / 2 > (size_t) (2 * s->limit + 1)) {
         /*
          * There are more after the last of these.  If they are all beyond the
          * counter, none of the others is below it.
          */
-        own = &look->own[look->nown];
-        look->at = look->nown ? own[-1].first : look->last;
-        look->cut = look->at < look->last;
+        look->end = look->own[look->nown - 1].first;
     }
 
     return NGX_OK;
@@ -254,7 +256,7 @@ ngx_rooms_page_pick(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         ngx_rooms_page_down(rooms, n, i - 1);
     }
 
-    for (inexact = 0; n && rooms[0].first <= look->at; /* void */) {
+    for (inexact = 0; n && rooms[0].first <= look->end; /* void */) {
         i = look->nrooms - n;
 
         if (i >= most && (inexact == 0
@@ -473,6 +475,8 @@ ngx_rooms_page_sources(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
     }
 
     i = look->nrooms - look->npicked;
+    look->at = look->end;
+    look->cut = look->end < look->last;
 
     if (i && look->rooms[0].first <= look->at) {
         /* the first one that wasn't picked */
@@ -489,6 +493,7 @@ ngx_rooms_page_sources(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         if (look->rooms[i].first <= look->at) {
             from[n].kind = NGX_ROOMS_PAGE_ROOM;
             from[n].room = look->rooms[i].id;
+            from[n].place = i;
             from[n++].first = look->rooms[i].first;
         }
     }
@@ -721,13 +726,15 @@ static ngx_int_t
 ngx_rooms_page_merged(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
     redisReply *rows, redisReply *events)
 {
-    u_char                 *in;
-    size_t                  i;
-    ngx_uint_t              n;
-    ngx_rooms_look_t       *look;
-    ngx_rooms_page_from_t  *from;
+    u_char                   *in;
+    size_t                    i;
+    ngx_uint_t                n;
+    ngx_rooms_look_t         *look;
+    ngx_rooms_page_from_t    *from;
+    ngx_rooms_reader_room_t  *room;
 
     look = s->look;
+    look->hidden = 0;
     from = look->from;
 
     in = ngx_pcalloc(rq->batch->pool, look->nfrom + 1);
@@ -742,9 +749,17 @@ ngx_rooms_page_merged(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
     for (i = 0; i + 1 < rows->elements; i += 2) {
         n = ngx_rooms_reply_int(rows->element[i], 0);
 
-        if (n < look->nfrom) {
+        if (n < look->nfrom && from[n].kind == NGX_ROOMS_PAGE_ROOM) {
             in[n] = ngx_rooms_page_joined(rq, from[n].room,
                                           rows->element[i + 1]);
+
+            if (!in[n]) {
+                /* nothing of it is seen */
+                room = &look->rooms[from[n].place];
+                room->exact = 1;
+                room->first = INT64_MAX;
+                look->hidden = 1;
+            }
         }
     }
 
@@ -826,6 +841,17 @@ ngx_rooms_page_events(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s)
         s->nevents = fits;
         s->cursor = s->events[fits - 1].position;
         s->more = 1;
+    }
+
+    if (s->cursor == look->at && look->at < look->end && look->hidden
+        && ++s->looks < NGX_ROOMS_READER_LOOKS)
+    {
+        /*
+         * Rooms that the participant isn't in have taken the places of
+         * others.  Without them the page reaches further, maybe to the end.
+         */
+        look->from = NULL;
+        return ngx_rooms_page_pick(rq, s);
     }
 
     if (s->nevents == 0 && !s->more) {

@@ -54,7 +54,6 @@
 #include "ngx_rooms_status.h"
 
 
-#define NGX_ROOMS_READER_LOOKS    64       /* looks in a row without a pause */
 #define NGX_ROOMS_READER_SPARE    16       /* entries of `active` besides
                                               those of one's own rooms */
 
