@@ -690,6 +690,7 @@ ngx_rooms_exit_process(ngx_cycle_t *cycle)
         ngx_rooms_pubsub_leave(stores[i]->pubsub);
     }
 
+    ngx_rooms_claim_exit_worker();
     ngx_rooms_batch_exit_worker();
     ngx_rooms_recent_exit_worker();
     ngx_rooms_status_exit_worker();

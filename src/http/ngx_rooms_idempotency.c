@@ -740,3 +740,10 @@ ngx_rooms_put_position(rooms_buf_t *b, int64_t position)
 
     rooms_json_int(b, position);
 }
+
+
+void
+ngx_rooms_claim_exit_worker(void)
+{
+    rooms_packer_free(&ngx_rooms_claim_packer);
+}

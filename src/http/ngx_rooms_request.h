@@ -497,6 +497,7 @@ ngx_int_t ngx_rooms_claim_answer(ngx_rooms_req_t *rq);
 /* For a row's recall: answers with this body. */
 ngx_int_t ngx_rooms_claim_again(ngx_rooms_req_t *rq, rooms_str_t body);
 void ngx_rooms_claim_release(ngx_rooms_req_t *rq);
+void ngx_rooms_claim_exit_worker(void);
 
 /*
  * An answer that is written before its commit has this position in place of
