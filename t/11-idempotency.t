@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 
+use Compress::Raw::Zlib ();
 use MIME::Base64 ();
 use Test::More ();
 
@@ -55,14 +56,46 @@ sub in_flight {
     RoomsTest::redis('SET', $key, saved('claim'), 'EX', 60);
 }
 
-# Damages the records of five rooms: cut off, another length, a length that
-# nobody has room for, bytes that are no packed answer, and none.
+# Packs a text as the module packs ann's answer to this request.
+sub packed {
+    my ($text, $request) = @_;
+
+    open my $in, '<', 'src/rooms/rooms_pack.c' or die;
+    my ($words) = join('', <$in>) =~ /rooms_pack_words\[\] =\s*(.*?);\n/s;
+    my %c = (n => "\n", 1 => "\1", 2 => "\2");
+
+    $words = join '', $words =~ /"((?:\\.|[^"\\])*)"/g;
+    $words =~ s/\\(.)/$c{$1} \/\/ $1/ge;
+
+    my $z = Compress::Raw::Zlib::Deflate->new(
+        -WindowBits => 12, -Dictionary => $words . "ann$request",
+        -AppendOutput => 1);
+    my $out = '';
+
+    $z->deflate($text, $out);
+    $z->flush($out);
+
+    return length($text) . " $out";
+}
+
+# Damages the records of eight rooms: cut off, another length, a length that
+# nobody has room for, bytes that are no packed answer, and none; and packed
+# ones without an end of the first line, of another status, and of a place that
+# is no room.  A ninth one gets another answer, which is valid.
 sub damage {
+    my ($request) = @_;
+    my $other = sub {
+        my ($text) = @_;
+        return sub { substr($_[0], 0, 25) . '0 ' . packed($text, $request) };
+    };
     my %how = (short => sub { substr $_[0], 0, -1 },
                other => sub { $_[0] =~ s/^(d \S+ \d+ )(\d+)/$1 . ($2 + 1)/er },
                long => sub { $_[0] =~ s/^(d \S+ \d+ )\d+/${1}999999999999/r },
                bytes => sub { $_[0] =~ s/^(d \S+ \d+ \d+ ).*/$1 . "x" x 90/ser },
-               empty => sub { substr $_[0], 0, 24 });
+               empty => sub { substr $_[0], 0, 24 },
+               line => $other->('201'), status => $other->("500 \n{}"),
+               place => $other->("201 /etc\n{}"),
+               valid => $other->("201 \n{\"data\":{\"id\":\"kept\"}}"));
 
     for my $name (keys %how) {
         my $key = record("bad-$name");
@@ -665,6 +698,14 @@ ann POST /v1/rooms {"room_type":"group","name":"x"} -> 201
     > Idempotency-Key: bad-bytes
 ann POST /v1/rooms {"room_type":"group","name":"x"} -> 201
     > Idempotency-Key: bad-empty
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 201
+    > Idempotency-Key: bad-line
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 201
+    > Idempotency-Key: bad-status
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 201
+    > Idempotency-Key: bad-place
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 201
+    > Idempotency-Key: bad-valid
 --- store
 GET sw:{acme}:position -> undamaged
 
@@ -672,7 +713,7 @@ GET sw:{acme}:position -> undamaged
 
 === TEST 43: a record that can't be read is an error, and the log says so
 --- init
-main::damage();
+main::damage('{"room_type":"group","name":"x"}');
 --- calls
 ann POST /v1/rooms {"room_type":"group","name":"x"} -> 500 SW_INTERNAL
     > Idempotency-Key: bad-short
@@ -693,6 +734,15 @@ ann POST /v1/rooms {"room_type":"group","name":"x"} -> 500 SW_INTERNAL
     > Idempotency-Key: bad-bytes
 ann POST /v1/rooms {"room_type":"group","name":"x"} -> 500 SW_INTERNAL
     > Idempotency-Key: bad-empty
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 500 SW_INTERNAL
+    > Idempotency-Key: bad-line
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 500 SW_INTERNAL
+    > Idempotency-Key: bad-status
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 500 SW_INTERNAL
+    > Idempotency-Key: bad-place
+ann POST /v1/rooms {"room_type":"group","name":"x"} -> 201
+    > Idempotency-Key: bad-valid
+    data.id = kept
 --- store
 GET sw:{acme}:position = {{undamaged}}
 
