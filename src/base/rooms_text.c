@@ -26,6 +26,20 @@
 #define rooms_in(c, from, to)  ((c) >= (from) && (c) <= (to))
 
 
+#define ROOMS_FOLD_MARKS  32              /* two of each class */
+
+typedef struct {
+    rooms_buf_t  *b;
+    enum {
+        ROOMS_FOLD_NONE = 0,
+        ROOMS_FOLD_WORD,
+        ROOMS_FOLD_ALONE
+    }             before;                 /* what is written last */
+    size_t        n;
+    int32_t       marks[ROOMS_FOLD_MARKS];    /* in canonical order */
+} rooms_fold_t;
+
+
 static int32_t rooms_utf8_next(const unsigned char **p,
     const unsigned char *end);
 static long rooms_nfc(rooms_str_t s, int32_t *buf, size_t n);
@@ -42,7 +56,12 @@ static int rooms_is_letter(int32_t c);
 static int rooms_is_mark(int32_t c);
 static int rooms_is_latin(int32_t c);
 static int32_t rooms_unstroke(int32_t c);
-static size_t rooms_fold_char(int32_t c, int32_t *dst);
+static size_t rooms_decompose(int32_t c, int32_t *dst, size_t size,
+    utf8proc_option_t options);
+static void rooms_fold_put(rooms_fold_t *f, int32_t c);
+static void rooms_fold_marks(rooms_fold_t *f);
+static void rooms_fold_write(rooms_fold_t *f, int32_t c);
+static int rooms_class(int32_t c);
 static int rooms_is_accent(int32_t c);
 static int rooms_is_alone(int32_t c);
 
@@ -685,27 +704,27 @@ rooms_unstroke(int32_t c)
 
 
 /*
- * Writes a space before each word, and a tab inside a word wherever another
- * word may begin.
+ * Folding is NFKD of the case folding of NFD, without accents (Unicode 3.13,
+ * D145).  Accents fall before case is folded: it makes a letter of the iota
+ * subscript, which is one of them.
  */
 
 void
 rooms_fold(rooms_buf_t *b, rooms_str_t s)
 {
-    int                   alone, mark;
-    size_t                i, n;
-    int32_t               c, folded[ROOMS_NFKD];
-    unsigned char         utf8[4];
-    utf8proc_ssize_t      len;
+    size_t                i, j, n, m;
+    int32_t               c, parts[ROOMS_NFD], folded[ROOMS_NFKD];
+    rooms_fold_t          f;
     const unsigned char  *p, *end;
 
-    enum { NONE = 0, WORD, ALONE }  before;
+    f.b = b;
+    f.before = ROOMS_FOLD_NONE;
+    f.n = 0;
 
     p = s.data;
     end = p + s.len;
-    before = NONE;
 
-    while (p < end) {
+    while (p < end && !b->full) {
         c = rooms_utf8_next(&p, end);
 
         if (c < 0) {
@@ -713,72 +732,150 @@ rooms_fold(rooms_buf_t *b, rooms_str_t s)
             continue;
         }
 
-        n = rooms_fold_char(c, folded);
+        if (c < 0x80) {
+            rooms_fold_put(&f, rooms_in(c, 'A', 'Z') ? c | 0x20 : c);
+            continue;
+        }
+
+        n = rooms_decompose(c, parts, ROOMS_NFD, UTF8PROC_DECOMPOSE);
 
         for (i = 0; i < n; i++) {
-            c = folded[i];
-
-            if (rooms_is_accent(c)) {
+            if (rooms_is_accent(parts[i])) {
                 continue;
             }
 
-            mark = rooms_is_mark(c);
-            alone = !mark && rooms_is_alone(c);
+            m = rooms_decompose(parts[i], folded, ROOMS_NFKD,
+                                UTF8PROC_DECOMPOSE|UTF8PROC_COMPAT
+                                |UTF8PROC_CASEFOLD|UTF8PROC_IGNORE);
 
-            if (!mark && !alone && !rooms_is_letter(c)) {
-                before = NONE;
-                continue;
-            }
-
-            c = rooms_unstroke(c);
-            len = utf8proc_encode_char(c, utf8);
-
-            if (b->end - b->last < len + 1) {
-                b->full = 1;
-                return;
-            }
-
-            if (before == NONE) {
-                *b->last++ = ' ';
-
-            } else if (alone || (!mark && before == ALONE)) {
-                *b->last++ = '\t';
-            }
-
-            memcpy(b->last, utf8, len);
-            b->last += len;
-
-            if (!mark || before == NONE) {
-                before = alone ? ALONE : WORD;
+            for (j = 0; j < m; j++) {
+                if (!rooms_is_accent(folded[j])) {
+                    rooms_fold_put(&f, folded[j]);
+                }
             }
         }
     }
+
+    rooms_fold_marks(&f);
 }
 
 
-/* Full case folding, and compatibility decomposition. */
-
 static size_t
-rooms_fold_char(int32_t c, int32_t *dst)
+rooms_decompose(int32_t c, int32_t *dst, size_t size,
+    utf8proc_option_t options)
 {
     utf8proc_ssize_t  n;
 
-    if (c < 0x80) {
-        dst[0] = rooms_in(c, 'A', 'Z') ? c | 0x20 : c;
-        return 1;
-    }
+    n = utf8proc_decompose_char(c, dst, size, options, NULL);
 
-    n = utf8proc_decompose_char(c, dst, ROOMS_NFKD,
-                                UTF8PROC_DECOMPOSE|UTF8PROC_COMPAT
-                                |UTF8PROC_CASEFOLD|UTF8PROC_IGNORE, NULL);
-
-    return n > 0 && n <= ROOMS_NFKD ? n : 0;
+    return n > 0 && (size_t) n <= size ? n : 0;
 }
 
 
 /*
- * Marks that readers may leave out, by their combining class: accents, and
- * vowel signs of Hebrew and Arabic.  Marks of Indic and other scripts are
+ * Marks wait for the letter after them, since canonical order is that of their
+ * classes.  Two of a class are enough for any script; more are left out, so
+ * that a run of them has a bound.
+ */
+
+static void
+rooms_fold_put(rooms_fold_t *f, int32_t c)
+{
+    int     class;
+    size_t  i;
+
+    class = rooms_class(c);
+
+    if (class == 0) {
+        rooms_fold_marks(f);
+        rooms_fold_write(f, c);
+        return;
+    }
+
+    for (i = f->n; i > 0 && rooms_class(f->marks[i - 1]) > class; i--) {
+        /* void */
+    }
+
+    if (f->n == ROOMS_FOLD_MARKS
+        || (i > 1 && rooms_class(f->marks[i - 2]) == class))
+    {
+        return;
+    }
+
+    memmove(&f->marks[i + 1], &f->marks[i], (f->n - i) * sizeof(int32_t));
+    f->marks[i] = c;
+    f->n++;
+}
+
+
+static void
+rooms_fold_marks(rooms_fold_t *f)
+{
+    size_t  i;
+
+    for (i = 0; i < f->n; i++) {
+        rooms_fold_write(f, f->marks[i]);
+    }
+
+    f->n = 0;
+}
+
+
+/*
+ * Writes a space before each word, and a tab inside a word wherever another
+ * word may begin.
+ */
+
+static void
+rooms_fold_write(rooms_fold_t *f, int32_t c)
+{
+    int                alone, mark;
+    rooms_buf_t       *b;
+    unsigned char      utf8[4];
+    utf8proc_ssize_t   len;
+
+    mark = rooms_is_mark(c);
+    alone = !mark && rooms_is_alone(c);
+
+    if (!mark && !alone && !rooms_is_letter(c)) {
+        f->before = ROOMS_FOLD_NONE;
+        return;
+    }
+
+    b = f->b;
+    len = utf8proc_encode_char(rooms_unstroke(c), utf8);
+
+    if (b->full || b->end - b->last < len + 1) {
+        b->full = 1;
+        return;
+    }
+
+    if (f->before == ROOMS_FOLD_NONE) {
+        *b->last++ = ' ';
+
+    } else if (alone || (!mark && f->before == ROOMS_FOLD_ALONE)) {
+        *b->last++ = '\t';
+    }
+
+    memcpy(b->last, utf8, len);
+    b->last += len;
+
+    if (!mark || f->before == ROOMS_FOLD_NONE) {
+        f->before = alone ? ROOMS_FOLD_ALONE : ROOMS_FOLD_WORD;
+    }
+}
+
+
+static int
+rooms_class(int32_t c)
+{
+    return c < 0x300 ? 0 : utf8proc_get_property(c)->combining_class;
+}
+
+
+/*
+ * Marks that readers may leave out, by their combining class: strokes,
+ * accents, and vowel signs of Hebrew and Arabic.  Marks of Indic and other scripts are
  * part of the letters.
  */
 
@@ -796,9 +893,9 @@ rooms_is_accent(int32_t c)
         return 1;
     }
 
-    class = utf8proc_get_property(c)->combining_class;
+    class = rooms_class(c);
 
-    return rooms_in(class, 10, 36) || class >= 200;
+    return class == 1 || rooms_in(class, 10, 36) || class >= 200;
 }
 
 

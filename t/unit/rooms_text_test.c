@@ -595,6 +595,18 @@ search(void **state)
         /* signs that aren't accents */
         { "किताब", "कताब", 0 },
         { "किताब", "कि", 1 },
+        /* marks in any order, and between them what is no accent */
+        { "\u30c0\u0335", "\u30bf\u0335\u3099", 1 },
+        { "\u0929\u094d", "\u0928\u094d\u093c", 1 },
+        { "\u0928\u094d\u093c", "\u0929\u094d", 1 },
+        { "\u0e01\u0e48\u0e38", "\u0e01\u0e38\u0e48", 1 },
+        { "\u0928\u094d\u034f\u093c", "\u0929\u094d", 1 },
+        { "\u0928\u094d\u093c", "\u0928\u094d\u200d", 0 },
+        { "\u1fb3\u3099", "\u03b1\u3099\u0345", 1 },
+        { "\u1004\u103a\u1039", "\u1004\u103a\u1039", 1 },
+        { "\u1004\u103a", "\u1004\u103a\u1039", 0 },
+        { "s\u0336t\u0336ruck", "struck", 1 },
+        { "ᾳ", "α", 1 },
     };
 
     (void) state;
@@ -645,6 +657,13 @@ folds(void **state)
     rooms_fold(&b, bytes("a\xff\x80z\xc3"));
     s = (rooms_str_t) { b.last - dst, dst };
     assert_str(s, " az");
+
+    /* of the marks of one class, two */
+    rooms_buf_init(&b, dst, sizeof(dst));
+    rooms_fold(&b, bytes("\u0928\u094d\u094d\u093c\u094d\u093c\u093c"
+                         "\u094d\u0928\u094d"));
+    s = (rooms_str_t) { b.last - dst, dst };
+    assert_str(s, " \u0928\u093c\u093c\u094d\u094d\u0928\u094d");
 }
 
 
