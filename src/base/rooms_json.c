@@ -9,6 +9,7 @@
 
 #include "rooms_json.h"
 #include "rooms_json_text.h"
+#include "rooms_number.h"
 #include "rooms_time.h"
 
 
@@ -46,8 +47,61 @@ rooms_json_plain_run(const unsigned char *p, const unsigned char *end)
 }
 
 
-void
-rooms_json_escape(rooms_buf_t *b, rooms_str_t s)
+/*
+ * Whether all of a string stands for itself and is ASCII.  The last bytes that
+ * are tested overlap with those before.
+ */
+static int
+rooms_json_is_plain(rooms_str_t s)
+{
+    uint32_t              head, tail;
+    uint64_t              v;
+    const unsigned char  *p, *end;
+
+    p = s.data;
+    end = p + s.len;
+
+#ifdef __SSE2__
+    if (s.len >= 16) {
+
+        for ( /* void */ ; end - p > 16; p += 16) {
+            if (rooms_json_hits16(p)) {
+                return 0;
+            }
+        }
+
+        return rooms_json_hits16(end - 16) == 0;
+    }
+#endif
+
+    if (s.len >= 8) {
+
+        for ( /* void */ ; end - p > 8; p += 8) {
+            memcpy(&v, p, 8);
+
+            if (rooms_json_hits8(v)) {
+                return 0;
+            }
+        }
+
+        memcpy(&v, end - 8, 8);
+
+        return rooms_json_hits8(v) == 0;
+    }
+
+    if (s.len >= 4) {
+        memcpy(&head, p, 4);
+        memcpy(&tail, end - 4, 4);
+
+        return rooms_json_hits8((uint64_t) head << 32 | tail) == 0;
+    }
+
+    return rooms_json_run(p, end) == end;
+}
+
+
+static void
+rooms_json_escape_some(rooms_buf_t *b, rooms_str_t s)
 {
     unsigned char         c, esc[6] = "\\u0000";
     const unsigned char  *p, *end, *from;
@@ -87,6 +141,18 @@ rooms_json_escape(rooms_buf_t *b, rooms_str_t s)
 
 
 void
+rooms_json_escape(rooms_buf_t *b, rooms_str_t s)
+{
+    if (!rooms_json_is_plain(s)) {
+        rooms_json_escape_some(b, s);
+        return;
+    }
+
+    rooms_json_raw(b, s.data, s.len);
+}
+
+
+void
 rooms_json_str(rooms_buf_t *b, rooms_str_t s)
 {
     if (s.data == NULL) {
@@ -109,10 +175,14 @@ rooms_json_int(rooms_buf_t *b, int64_t n)
     p = digits + ROOMS_JSON_INT;
     u = n < 0 ? - (uint64_t) n : (uint64_t) n;
 
-    do {
-        *--p = '0' + u % 10;
-        u /= 10;
-    } while (u);
+    for ( /* void */ ; u >= 10; u /= 100) {
+        p -= 2;
+        rooms_pair(p, u % 100);
+    }
+
+    if (u || p == digits + ROOMS_JSON_INT) {
+        *--p = '0' + u;
+    }
 
     if (n < 0) {
         *--p = '-';

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "rooms_json_text.h"
+#include "rooms_number.h"
 
 
 static unsigned
@@ -167,7 +168,9 @@ rooms_json_next(rooms_str_t object, rooms_str_t *key, rooms_str_t *value)
     key->len = after - name - 2;
 
     value->data = rooms_json_space(p + 1, end);
-    p = rooms_json_scan_value(value->data, end, ROOMS_JSON_DEPTH);
+    p = value->data < end && *value->data == '"'
+        ? rooms_json_scan_string(value->data, end)
+        : rooms_json_scan_value(value->data, end, ROOMS_JSON_DEPTH);
 
     if (p == NULL) {
         return 0;
@@ -254,23 +257,18 @@ rooms_json_member_int(rooms_str_t object, const char *key, int64_t otherwise)
 int64_t
 rooms_json_whole(rooms_str_t value, int64_t otherwise)
 {
-    int64_t  n;
-    size_t   i;
+    uint64_t              n;
+    const unsigned char  *end;
 
-    if (value.len == 0 || value.len > 18) {
+    end = value.data + value.len;
+
+    if (value.len == 0 || value.len > 18
+        || rooms_digits(value.data, end, &n) != end)
+    {
         return otherwise;
     }
 
-    for (n = 0, i = 0; i < value.len; i++) {
-
-        if (value.data[i] < '0' || value.data[i] > '9') {
-            return otherwise;
-        }
-
-        n = n * 10 + (value.data[i] - '0');
-    }
-
-    return n;
+    return (int64_t) n;
 }
 
 

@@ -29,6 +29,42 @@
     (((v) - ROOMS_JSON_ONES) & ~(v) & ROOMS_JSON_HIGHS)
 
 
+/*
+ * Which of some bytes need a look: quotes, backslashes, control characters and
+ * what is not ASCII.  Most bytes of a text need none, so sixteen are tested at
+ * a time where the processor has instructions for that, and eight with the
+ * usual bit tricks.  These may also flag a byte after a real hit, never before
+ * one, so the lowest hit is right.
+ */
+#ifdef __SSE2__
+static inline int
+rooms_json_hits16(const unsigned char *p)
+{
+    __m128i  v;
+
+    v = _mm_loadu_si128((const __m128i *) p);
+
+    /* bytes are signed here, so what is not ASCII is below a space, too */
+
+    return _mm_movemask_epi8(
+               _mm_or_si128(
+                   _mm_cmplt_epi8(v, _mm_set1_epi8(' ')),
+                   _mm_or_si128(
+                       _mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+                       _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')))));
+}
+#endif
+
+
+static inline uint64_t
+rooms_json_hits8(uint64_t v)
+{
+    return ((v | (v - 0x20 * ROOMS_JSON_ONES)) & ROOMS_JSON_HIGHS)
+           | rooms_json_zero8(v ^ ('"' * ROOMS_JSON_ONES))
+           | rooms_json_zero8(v ^ ('\\' * ROOMS_JSON_ONES));
+}
+
+
 /* Skips white space; never NULL. */
 static inline const unsigned char *
 rooms_json_space(const unsigned char *p, const unsigned char *end)
@@ -44,13 +80,7 @@ rooms_json_space(const unsigned char *p, const unsigned char *end)
 
 
 /*
- * Skips the characters of a string that need no further look: up to the next
- * quote, backslash, control character or non-ASCII byte.  Never NULL.
- *
- * Most bytes of a text are of that kind, so it tests 16 at a time where the
- * processor has instructions for that, and eight with the usual bit tricks.
- * These may also flag a byte after a real hit, never before one, so the lowest
- * hit is right.
+ * Skips the characters of a string that need no further look; never NULL.
  */
 static inline const unsigned char *
 rooms_json_run(const unsigned char *p, const unsigned char *end)
@@ -59,19 +89,9 @@ rooms_json_run(const unsigned char *p, const unsigned char *end)
 
 #ifdef __SSE2__
     int       hits;
-    __m128i   sixteen;
 
     while (end - p >= 16) {
-        sixteen = _mm_loadu_si128((const __m128i *) p);
-
-        /* bytes are signed here, so what is not ASCII is below a space, too */
-
-        hits = _mm_movemask_epi8(
-                   _mm_or_si128(
-                       _mm_cmplt_epi8(sixteen, _mm_set1_epi8(' ')),
-                       _mm_or_si128(
-                           _mm_cmpeq_epi8(sixteen, _mm_set1_epi8('"')),
-                           _mm_cmpeq_epi8(sixteen, _mm_set1_epi8('\\')))));
+        hits = rooms_json_hits16(p);
 
         if (hits) {
             return p + __builtin_ctz(hits);
@@ -84,9 +104,7 @@ rooms_json_run(const unsigned char *p, const unsigned char *end)
     while (end - p >= 8) {
         memcpy(&v, p, 8);
 
-        hit = (v | (v - 0x20 * ROOMS_JSON_ONES)) & ROOMS_JSON_HIGHS;
-        hit |= rooms_json_zero8(v ^ ('"' * ROOMS_JSON_ONES));
-        hit |= rooms_json_zero8(v ^ ('\\' * ROOMS_JSON_ONES));
+        hit = rooms_json_hits8(v);
 
         if (hit) {
 #if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)

@@ -4,6 +4,7 @@
  */
 
 #include "rooms_time.h"
+#include "rooms_number.h"
 
 
 #define ROOMS_DAY       86400
@@ -22,14 +23,12 @@ typedef struct {
 } rooms_scan_t;
 
 
-static int rooms_scan_number(rooms_scan_t *s, int digits, int min, int max);
+static int rooms_scan_two(rooms_scan_t *s, int max);
 static void rooms_scan_char(rooms_scan_t *s, unsigned char c);
 static int rooms_scan_fraction(rooms_scan_t *s);
 static int rooms_scan_offset(rooms_scan_t *s);
 static int rooms_month_days(int year, int month);
 static int64_t rooms_days(int year, int month, int day);
-static unsigned char *rooms_put_number(unsigned char *dst, int digits,
-    int64_t n, unsigned char after);
 
 
 /*
@@ -46,7 +45,7 @@ rooms_time_parse(rooms_str_t str)
     int64_t       time;
     rooms_scan_t  s;
 
-    if (str.data == NULL) {
+    if (str.len < sizeof("1985-04-12T23:20:50Z") - 1) {
         return -1;
     }
 
@@ -54,21 +53,24 @@ rooms_time_parse(rooms_str_t str)
     s.end = s.p + str.len;
     s.bad = 0;
 
-    year = rooms_scan_number(&s, 4, 0, 9999);
+    year = rooms_scan_two(&s, 99) * 100;
+    year += rooms_scan_two(&s, 99);
     rooms_scan_char(&s, '-');
-    month = rooms_scan_number(&s, 2, 1, 12);
+    month = rooms_scan_two(&s, 12);
     rooms_scan_char(&s, '-');
-    day = rooms_scan_number(&s, 2, 1, rooms_month_days(year, month));
+    day = rooms_scan_two(&s, 31);
     rooms_scan_char(&s, 'T');
-    hour = rooms_scan_number(&s, 2, 0, 23);
+    hour = rooms_scan_two(&s, 23);
     rooms_scan_char(&s, ':');
-    minute = rooms_scan_number(&s, 2, 0, 59);
+    minute = rooms_scan_two(&s, 59);
     rooms_scan_char(&s, ':');
-    second = rooms_scan_number(&s, 2, 0, 59);
+    second = rooms_scan_two(&s, 59);
     ms = rooms_scan_fraction(&s);
     offset = rooms_scan_offset(&s);
 
-    if (s.bad || s.p != s.end) {
+    if (s.bad || s.p != s.end || month < 1 || day < 1
+        || day > rooms_month_days(year, month))
+    {
         return -1;
     }
 
@@ -85,25 +87,20 @@ rooms_time_parse(rooms_str_t str)
 }
 
 
+/* Two digits.  The caller has looked that there are two bytes. */
+
 static int
-rooms_scan_number(rooms_scan_t *s, int digits, int min, int max)
+rooms_scan_two(rooms_scan_t *s, int max)
 {
-    int  n;
+    int       n;
+    unsigned  tens, ones;
 
-    for (n = 0; digits > 0; digits--) {
+    tens = s->p[0] - (unsigned) '0';
+    ones = s->p[1] - (unsigned) '0';
+    n = (int) (tens * 10 + ones);
 
-        if (s->p == s->end || *s->p < '0' || *s->p > '9') {
-            s->bad = 1;
-            return min;
-        }
-
-        n = n * 10 + (*s->p++ - '0');
-    }
-
-    if (n < min || n > max) {
-        s->bad = 1;
-        return min;
-    }
+    s->bad |= tens > 9 || ones > 9 || n > max;
+    s->p += 2;
 
     return n;
 }
@@ -114,13 +111,7 @@ rooms_scan_number(rooms_scan_t *s, int digits, int min, int max)
 static void
 rooms_scan_char(rooms_scan_t *s, unsigned char c)
 {
-    if (s->p == s->end
-        || (*s->p != c && (c != 'T' || *s->p != 't')))
-    {
-        s->bad = 1;
-        return;
-    }
-
+    s->bad |= *s->p != c && (c != 'T' || *s->p != 't');
     s->p++;
 }
 
@@ -182,9 +173,15 @@ rooms_scan_offset(rooms_scan_t *s)
     }
 
     sign = (*s->p++ == '+') ? 1 : -1;
-    hour = rooms_scan_number(s, 2, 0, 23);
+
+    if (s->end - s->p < 5) {
+        s->bad = 1;
+        return 0;
+    }
+
+    hour = rooms_scan_two(s, 23);
     rooms_scan_char(s, ':');
-    minute = rooms_scan_number(s, 2, 0, 59);
+    minute = rooms_scan_two(s, 59);
 
     return sign * (hour * 3600 + minute * 60);
 }
@@ -231,8 +228,9 @@ rooms_days(int year, int month, int day)
 unsigned char *
 rooms_time_format(unsigned char *dst, int64_t ms)
 {
-    int      year, month, day;
-    int64_t  n, days;
+    int       year, month, day;
+    unsigned  n, fraction;
+    int64_t   days;
 
     if (ms < ROOMS_TIME_MIN) {
         ms = ROOMS_TIME_MIN;
@@ -244,20 +242,26 @@ rooms_time_format(unsigned char *dst, int64_t ms)
 
     ms += ROOMS_EPOCH * ROOMS_DAY_MS;
 
-    days = ms / ROOMS_DAY_MS - ROOMS_EPOCH;
-    ms = ms % ROOMS_DAY_MS;
-    n = ms / 1000;
+    days = ms / ROOMS_DAY_MS;
+    n = (unsigned) (ms - days * ROOMS_DAY_MS);
+    fraction = n % 1000;
+    n /= 1000;
 
-    rooms_time_date(days, &year, &month, &day);
+    rooms_time_date(days - ROOMS_EPOCH, &year, &month, &day);
 
-    dst = rooms_put_number(dst, 4, year, '-');
-    dst = rooms_put_number(dst, 2, month, '-');
-    dst = rooms_put_number(dst, 2, day, 'T');
-    dst = rooms_put_number(dst, 2, n / 3600, ':');
-    dst = rooms_put_number(dst, 2, n / 60 % 60, ':');
-    dst = rooms_put_number(dst, 2, n % 60, '.');
+    memcpy(dst, "0000-00-00T00:00:00.000Z", ROOMS_TIME_LEN);
 
-    return rooms_put_number(dst, 3, ms % 1000, 'Z');
+    rooms_pair(dst, (unsigned) year / 100);
+    rooms_pair(dst + 2, (unsigned) year % 100);
+    rooms_pair(dst + 5, (unsigned) month);
+    rooms_pair(dst + 8, (unsigned) day);
+    rooms_pair(dst + 11, n / 3600);
+    rooms_pair(dst + 14, n / 60 % 60);
+    rooms_pair(dst + 17, n % 60);
+    rooms_pair(dst + 20, fraction / 10);
+    dst[22] = (unsigned char) ('0' + fraction % 10);
+
+    return dst + ROOMS_TIME_LEN;
 }
 
 
@@ -285,21 +289,4 @@ rooms_time_date(int64_t days, int *year, int *month, int *day)
     *year = (int) (y + 400 * (cycles - 1) + ((m >= 10) ? 1 : 0));
     *month = (int) (m + ((m >= 10) ? -9 : 3));
     *day = (int) d + 1;
-}
-
-
-static unsigned char *
-rooms_put_number(unsigned char *dst, int digits, int64_t n,
-    unsigned char after)
-{
-    int  i;
-
-    for (i = digits - 1; i >= 0; i--) {
-        dst[i] = '0' + n % 10;
-        n /= 10;
-    }
-
-    dst[digits] = after;
-
-    return dst + digits + 1;
 }

@@ -10,7 +10,16 @@
 
 
 static int rooms_all_of(rooms_str_t s, size_t max, const char *others);
-static int rooms_hex(unsigned char c);
+
+
+/*
+ * The values of digits, 16 added.  Lower case only, so that an id has one
+ * spelling.
+ */
+static const unsigned char  rooms_hex[256] = {
+    ['0'] = 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
+    ['a'] = 26, 27, 28, 29, 30, 31
+};
 
 
 /*
@@ -149,29 +158,28 @@ rooms_event_position(rooms_str_t event_id)
 int64_t
 rooms_event_digits(rooms_str_t digits)
 {
-    int      digit;
-    size_t   i;
-    int64_t  position;
+    size_t    i;
+    int64_t   position;
+    unsigned  value, valid;
 
     if (digits.len != ROOMS_EVENT_DIGITS) {
         return -1;
     }
 
     position = 0;
+    valid = 16;
 
-    for (i = 0; i < ROOMS_EVENT_DIGITS; i++) {
-        digit = rooms_hex(digits.data[i]);
-
-        if (digit < 0) {
-            return -1;
-        }
-
-        if (i < ROOMS_POSITION_DIGITS) {
-            position = (position << 4) | digit;
-        }
+    for (i = 0; i < ROOMS_POSITION_DIGITS; i++) {
+        value = rooms_hex[digits.data[i]];
+        position = (position << 4) | (value & 15);
+        valid &= value;
     }
 
-    return position;
+    for ( /* void */ ; i < ROOMS_EVENT_DIGITS; i++) {
+        valid &= rooms_hex[digits.data[i]];
+    }
+
+    return valid ? position : -1;
 }
 
 
@@ -230,21 +238,4 @@ rooms_all_of(rooms_str_t s, size_t max, const char *others)
     }
 
     return 1;
-}
-
-
-/* Lower case only, so that an id has one spelling. */
-
-static int
-rooms_hex(unsigned char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-
-    return -1;
 }

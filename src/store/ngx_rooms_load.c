@@ -5,6 +5,7 @@
 
 #include "ngx_rooms_load.h"
 #include "rooms_json.h"
+#include "rooms_number.h"
 
 
 const rooms_str_t  ngx_rooms_field_state = rooms_string("state");
@@ -54,17 +55,13 @@ ngx_rooms_word(rooms_str_t *row)
 ngx_int_t
 ngx_rooms_word_int(rooms_str_t *row, int64_t max, int64_t *n)
 {
-    u_char      *p, *last;
-    uint64_t     value;
+    uint64_t       value;
+    const u_char  *p, *last;
 
-    p = (u_char *) row->data;
-    last = p + row->len;
+    last = row->data + row->len;
+    p = rooms_digits(row->data, last, &value);
 
     /* as many digits as always fit */
-
-    for (value = 0; p < last && *p >= '0' && *p <= '9'; p++) {
-        value = value * 10 + (*p - '0');
-    }
 
     if (p == row->data || p - row->data > 19 || (p < last && *p != ' ')
         || value > (uint64_t) max)

@@ -435,6 +435,82 @@ runs(void **state)
 }
 
 
+/* What needs an escape, at any place of a string of any length. */
+static void
+escapes_anywhere(void **state)
+{
+    size_t         i, len;
+    unsigned       k;
+    rooms_buf_t    b;
+    unsigned char  s[48], dst[64], wanted[64];
+
+    static const struct {
+        unsigned char  c;
+        const char    *as;
+    } odd[] = {
+        { '"', "\\\"" }, { '\\', "\\\\" }, { '\n', "\\n" }, { 0, "\\u0000" },
+        { 0x1f, "\\u001f" }, { ' ', " " }, { '~', "~" }, { 0x7f, "\x7f" }
+    };
+
+    for (len = 0; len <= sizeof(s); len++) {
+
+        for (i = 0; i <= len; i++) {
+
+            for (k = 0; k < sizeof(odd) / sizeof(odd[0]); k++) {
+
+                memset(s, 'x', len);
+                memset(wanted, 'x', sizeof(wanted));
+
+                rooms_buf_init(&b, dst, sizeof(dst));
+
+                if (i < len) {
+                    s[i] = odd[k].c;
+                    memcpy(wanted + i, odd[k].as, strlen(odd[k].as));
+                }
+
+                rooms_json_escape(&b, (rooms_str_t) { len, s });
+
+                assert_false(b.full);
+                assert_int_equal(b.last - dst, i < len
+                                 ? len - 1 + strlen(odd[k].as) : len);
+                assert_memory_equal(dst, wanted, b.last - dst);
+            }
+        }
+    }
+}
+
+
+static void
+integers(void **state)
+{
+    int            i, k, sign;
+    int64_t        n;
+    rooms_buf_t    b;
+    unsigned char  dst[ROOMS_JSON_INT];
+    char           wanted[ROOMS_JSON_INT + 1];
+
+    for (i = 0, n = 1; i < 19; i++, n = i < 19 ? n * 10 : n) {
+
+        for (k = -11; k <= 11; k++) {
+
+            for (sign = -1; sign <= 1; sign += 2) {
+                rooms_buf_init(&b, dst, sizeof(dst));
+                rooms_json_int(&b, sign * (n + k));
+
+                assert_int_equal(b.last - dst,
+                                 snprintf(wanted, sizeof(wanted), "%lld",
+                                          (long long) (sign * (n + k))));
+                assert_memory_equal(dst, wanted, b.last - dst);
+            }
+        }
+    }
+
+    rooms_buf_init(&b, dst, sizeof(dst));
+    rooms_json_int(&b, INT64_MIN);
+    assert_memory_equal(dst, "-9223372036854775808", sizeof(dst));
+}
+
+
 int
 main(void)
 {
@@ -454,6 +530,8 @@ main(void)
         cmocka_unit_test(knows_keys),
         cmocka_unit_test(names_the_key),
         cmocka_unit_test(runs),
+        cmocka_unit_test(escapes_anywhere),
+        cmocka_unit_test(integers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,11 +65,57 @@ whole(void **state)
 }
 
 
+/* As many digits as there are, behind and before any byte. */
+static void
+digits(void **state)
+{
+    int                   c;
+    size_t                i, len;
+    uint64_t              n, all;
+    unsigned char         text[24];
+    const unsigned char  *end;
+
+    static const char     some[] = "9081726354091827364";
+
+    for (len = 0; len < sizeof(some); len++) {
+
+        memcpy(text, some, len);
+
+        for (all = 0, i = 0; i < len; i++) {
+            all = all * 10 + (some[i] - '0');
+        }
+
+        assert_ptr_equal(rooms_digits(text, text + len, &n), text + len);
+        assert_true(n == all);
+
+        for (i = 0, all = 0; i < len; i++) {
+
+            for (c = 0; c < 256; c++) {
+
+                if (c >= '0' && c <= '9') {
+                    continue;
+                }
+
+                text[i] = (unsigned char) c;
+                end = rooms_digits(text, text + len, &n);
+
+                assert_ptr_equal(end, text + i);
+                assert_true(n == all);
+            }
+
+            text[i] = (unsigned char) some[i];
+            all = all * 10 + (some[i] - '0');
+        }
+    }
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
-        cmocka_unit_test(whole)
+        cmocka_unit_test(whole),
+        cmocka_unit_test(digits)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -767,6 +767,10 @@ ids_sort_by_time(void **state)
 static void
 event_ids(void **state)
 {
+    int            c, valid;
+    size_t         i;
+    unsigned char  digits[ROOMS_EVENT_DIGITS];
+
     (void) state;
 
     assert_int_equal(rooms_event_position(
@@ -798,6 +802,18 @@ event_ids(void **state)
 
     assert_true(rooms_id_valid(bytes("evt-000000000002a0123456789abcdef"),
                                "evt-"));
+
+    for (i = 0; i < ROOMS_EVENT_DIGITS; i++) {
+
+        for (c = 0; c < 256; c++) {
+            memcpy(digits, "000000000002a0123456789abcdef", sizeof(digits));
+            digits[i] = (unsigned char) c;
+
+            valid = c && strchr("0123456789abcdef", c) != NULL;
+            assert_int_equal(rooms_event_digits((rooms_str_t) {
+                                 sizeof(digits), digits }) >= 0, valid);
+        }
+    }
 }
 
 
