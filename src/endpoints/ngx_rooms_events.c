@@ -443,7 +443,7 @@ ngx_rooms_messages_put(ngx_rooms_req_t *rq, ngx_rooms_paged_t *e,
     json = e->stored.json;
 
     if (!ngx_rooms_messages_answered(e)) {
-        ngx_rooms_out_ref(&rq->out, json);
+        ngx_rooms_out_event(&rq->out, json);
         return NGX_OK;
     }
 
@@ -453,7 +453,10 @@ ngx_rooms_messages_put(ngx_rooms_req_t *rq, ngx_rooms_paged_t *e,
         /* void */
     }
 
-    b = ngx_rooms_json(&text, rq->pool);
+    /* an imported event is rewritten, and so has to be in one piece */
+
+    b = e->stored.authored ? ngx_rooms_json(&text, rq->pool)
+                           : ngx_rooms_out(&rq->out);
 
     rooms_json_raw(b, json.data, json.len - 1);
     rooms_json_lit(b, ",\"reactions\":[");
@@ -480,12 +483,16 @@ ngx_rooms_messages_put(ngx_rooms_req_t *rq, ngx_rooms_paged_t *e,
 
     rooms_json_lit(b, "]}");
 
+    if (!e->stored.authored) {
+        return NGX_OK;
+    }
+
     json = ngx_rooms_json_end(&text);
     if (json.data == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_rooms_out_ref(&rq->out, json);
+    ngx_rooms_out_event(&rq->out, json);
 
     return NGX_OK;
 }

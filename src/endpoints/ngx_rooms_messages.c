@@ -501,7 +501,7 @@ ngx_rooms_send_show(ngx_rooms_req_t *rq)
     }
 
     rooms_json_lit(ngx_rooms_out(&rq->out), "{\"data\":");
-    ngx_rooms_out_ref(&rq->out, event);
+    ngx_rooms_out_event(&rq->out, event);
     rooms_json_lit(ngx_rooms_out(&rq->out), "}\n");
 
     return NGX_OK;

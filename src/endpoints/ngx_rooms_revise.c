@@ -397,7 +397,7 @@ ngx_rooms_revise_show(ngx_rooms_req_t *rq)
     v = rq->data;
 
     rooms_json_lit(ngx_rooms_out(&rq->out), "{\"data\":");
-    ngx_rooms_out_ref(&rq->out, v->event);
+    ngx_rooms_out_event(&rq->out, v->event);
     rooms_json_lit(ngx_rooms_out(&rq->out), "}\n");
 
     return NGX_OK;

@@ -132,16 +132,21 @@ ngx_rooms_out_piece(ngx_rooms_out_t *out, size_t size)
 void
 ngx_rooms_out_ref(ngx_rooms_out_t *out, rooms_str_t s)
 {
-    if (ngx_rooms_out_imported(out, s) == NGX_OK) {
-        return;
-    }
-
     if (s.len < NGX_ROOMS_OUT_REF) {
         rooms_json_raw(&out->b, s.data, s.len);
         return;
     }
 
     (void) ngx_rooms_out_place(out, s);
+}
+
+
+void
+ngx_rooms_out_event(ngx_rooms_out_t *out, rooms_str_t event)
+{
+    if (ngx_rooms_out_imported(out, event) != NGX_OK) {
+        ngx_rooms_out_ref(out, event);
+    }
 }
 
 

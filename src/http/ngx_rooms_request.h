@@ -517,12 +517,13 @@ void ngx_rooms_out_init(ngx_rooms_out_t *out, ngx_pool_t *pool);
     ((out)->size + ((out)->b.last - (out)->b.start))
 /* The same, with `size` bytes of room in one piece, if memory allows. */
 rooms_buf_t *ngx_rooms_out_piece(ngx_rooms_out_t *out, size_t size);
-/*
- * Appends bytes that live as long as the request; long ones aren't copied.
- * If they are an imported event, its authors are read when the whole answer
- * is written (ngx_rooms_authors.c).
- */
+/* Appends bytes that live as long as the request; long ones aren't copied. */
 void ngx_rooms_out_ref(ngx_rooms_out_t *out, rooms_str_t s);
+/*
+ * The same with an event.  If it is imported, its authors are read when the
+ * whole answer is written (ngx_rooms_authors.c).
+ */
+void ngx_rooms_out_event(ngx_rooms_out_t *out, rooms_str_t event);
 ngx_buf_t *ngx_rooms_out_place(ngx_rooms_out_t *out, rooms_str_t s);
 /*
  * Appends an imported event whose authors are read later.  NGX_DECLINED: it

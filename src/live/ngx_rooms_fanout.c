@@ -407,7 +407,7 @@ ngx_rooms_fanout_news(ngx_rooms_fanout_t *f)
         if (ngx_rooms_parse_event(news->pool, ngx_cycle->log,
                                   ngx_rooms_reply_str(events->element[2 * i]),
                                   f->room, event->position, &e) != NGX_OK
-            || rooms_authors_find(&authors, e.json))
+            || (e.authored && rooms_authors_find(&authors, e.json)))
         {
             goto failed;
         }

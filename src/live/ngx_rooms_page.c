@@ -688,6 +688,7 @@ ngx_rooms_page_take(ngx_rooms_req_t *rq, ngx_rooms_reader_t *s,
     }
 
     event->position = position;
+    event->authored = e.authored;
     event->json = from->kind == NGX_ROOMS_PAGE_ROOM
                   ? e.json : ngx_rooms_page_personal(rq, &e);
 

@@ -26,7 +26,8 @@ typedef struct ngx_rooms_news_s    ngx_rooms_news_t;
 typedef struct {
     int64_t                   position;
     rooms_str_t               json;
-    unsigned                  imported:1;  /* its authors were looked up */
+    unsigned                  authored:1;  /* may have imported authors */
+    unsigned                  imported:1;  /* they were looked up */
 } ngx_rooms_reader_event_t;
 
 struct ngx_rooms_reader_s {

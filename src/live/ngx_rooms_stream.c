@@ -416,9 +416,10 @@ ngx_rooms_stream_page(ngx_rooms_stream_t *st)
     ngx_rooms_out_init(&rq->out, st->pool);
 
     for (i = 0; i < s->nevents && s->news == NULL; i++) {
-        s->events[i].imported = ngx_rooms_out_imported(&rq->out,
-                                                       s->events[i].json)
-                                == NGX_OK;
+        s->events[i].imported = s->events[i].authored
+                                && ngx_rooms_out_imported(&rq->out,
+                                                          s->events[i].json)
+                                   == NGX_OK;
     }
 
     if (rq->out.failed) {

@@ -246,7 +246,12 @@ ngx_rooms_sync_show(ngx_rooms_req_t *rq)
 
         rooms_json_raw(ngx_rooms_out(&rq->out), ",", i > 0);
 
-        ngx_rooms_out_ref(&rq->out, s->events[i].json);
+        if (s->events[i].authored) {
+            ngx_rooms_out_event(&rq->out, s->events[i].json);
+
+        } else {
+            ngx_rooms_out_ref(&rq->out, s->events[i].json);
+        }
     }
 
     b = ngx_rooms_out(&rq->out);

@@ -28,6 +28,12 @@ typedef struct {
 } rooms_authors_t;
 
 
+/*
+ * Whether a text has the name of that member in it.  If not, the text has no
+ * author, as nearly all.
+ */
+int rooms_authors_in(rooms_str_t text);
+
 /* Finds the authors' numbers in an event.  Returns how many there are. */
 unsigned rooms_authors_find(rooms_authors_t *a, rooms_str_t event);
 

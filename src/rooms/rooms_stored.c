@@ -4,6 +4,7 @@
  */
 
 #include "rooms_stored.h"
+#include "rooms_author.h"
 #include "rooms_json_text.h"
 #include "rooms.h"
 
@@ -132,6 +133,8 @@ rooms_stored_read(rooms_str_t row, int64_t position, rooms_stored_t *e)
     e->message = rooms_str_eq(e->type, rooms_cstr("message"));
     e->edit = e->message
               && rooms_json_member(e->content, "replaces").data != NULL;
+    e->authored = rooms_authors_in(e->content)
+                  || rooms_authors_in(e->original);
 }
 
 

@@ -74,6 +74,8 @@ typedef struct {
     unsigned      unlisted:1;        /* do_not_index */
     unsigned      message:1;         /* swp.room.message */
     unsigned      edit:1;            /* a message that edits another */
+    unsigned      authored:1;        /* may have imported authors
+                                        (rooms_author.h) */
 } rooms_stored_t;
 
 
