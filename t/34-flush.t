@@ -173,6 +173,41 @@ subtest 'a join' => sub {
                @{ $answer->{data} }], ['ann', 'bob'], 'both have names');
 };
 
+# A store that was restored may lack one whom a worker has seen lately.
+subtest 'one of them alone' => sub {
+    for my $case (['create', 201, '/v1/rooms', \%body],
+                  ['create, with a key', 201, '/v1/rooms', \%body,
+                   'Idempotency-Key' => 'alone'],
+                  ['dm', 201, '/v1/rooms/dm', { participant_id => 'ann' }],
+                  ['join', 200])
+    {
+        my ($name, $wanted, $path, $body, @headers) = @$case;
+
+        redis('FLUSHALL');
+
+        my (undef, $room) = request('POST', '/v1/rooms', $ann, \%body);
+        my ($status) = request('GET', '/v1/workspaces', $bob);
+
+        is($status, 200, "$name: bob is registered");
+
+        redis('HDEL', "sw:{t}:$_", 'bob') for qw(participants seen locals);
+
+        $path //= "/v1/rooms/$room->{data}{id}/join";
+
+        ($status, my $answer) = request('POST', $path, $bob, $body, @headers);
+
+        is($status, $wanted, "$name: is answered");
+        registered('bob', $name);
+        is(redis('HGET', "sw:{t}:r:$answer->{data}{id}:members", 'bob')
+           =~ /^join/, 1, "$name: a member") if $name ne 'join';
+
+        next if !@headers;
+
+        ($status, my $again) = request('POST', $path, $bob, $body, @headers);
+        is_deeply($again, $answer, "$name: made once");
+    }
+};
+
 subtest 'in the midst of an import' => sub {
     flushed();
 

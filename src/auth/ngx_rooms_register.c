@@ -9,9 +9,11 @@
  * the store is lost.
  *
  * The store may be emptied meanwhile.  So rows that make the caller a member
- * of anything (NGX_ROOMS_ENTERS) ask the store nevertheless; all other rows
- * then treat the caller like somebody without rooms.  When a participant who
- * was seen turns out to be missing, the worker forgets everybody.
+ * of anything guard in their commit that the caller has been seen
+ * (NGX_ROOMS_JOINS), or ask the store nevertheless (NGX_ROOMS_ENTERS); all
+ * other rows then treat the caller like somebody without rooms.  When a
+ * participant who was seen turns out to be missing, the worker forgets
+ * everybody.
  */
 
 #include "ngx_rooms_auth.h"
@@ -550,9 +552,11 @@ ngx_rooms_register(ngx_rooms_req_t *rq)
 
     case NGX_ROOMS_REG_BEGIN:
 
-        if (!(rq->endpoint->flags & NGX_ROOMS_ENTERS)
-            && ngx_rooms_register_seen(rq, seen, who))
-        {
+        rq->remembered = !(rq->endpoint->flags & NGX_ROOMS_ENTERS)
+                         && !rq->reenter
+                         && ngx_rooms_register_seen(rq, seen, who);
+
+        if (rq->remembered) {
             return NGX_OK;
         }
 

@@ -193,18 +193,37 @@ ngx_rooms_create_tenant(ngx_rooms_req_t *rq, redisReply *tenant)
 }
 
 
+/*
+ * A participant's row.  If it is missing, the store may have been emptied, and
+ * the caller be missing, too.
+ */
+static ngx_int_t
+ngx_rooms_create_row(ngx_rooms_req_t *rq, ngx_uint_t n, rooms_str_t id,
+    ngx_rooms_profile_t *p)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_rooms_parse_profile(rq->pool,
+                                 ngx_rooms_reply_str(ngx_rooms_reply(rq, n)),
+                                 id, p);
+
+    rq->reenter = rc == NGX_DECLINED && rq->remembered;
+
+    return rc;
+}
+
+
 static ngx_int_t
 ngx_rooms_create_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
 {
-    ngx_int_t     role;
+    ngx_int_t     rc, role;
     ngx_uint_t    i;
     redisReply   *taken;
 
-    if (ngx_rooms_parse_profile(rq->pool,
-                            ngx_rooms_reply_str(ngx_rooms_reply(rq, 0)),
-                            rq->principal.sub, &rq->profile) != NGX_OK)
-    {
-        return NGX_ERROR;
+    rc = ngx_rooms_create_row(rq, 0, rq->principal.sub, &rq->profile);
+
+    if (rc != NGX_OK) {
+        return rq->reenter ? NGX_DECLINED : NGX_ERROR;
     }
 
     rq->usual = ngx_rooms_usual_take(ngx_rooms_reply(rq, rq->at_usual));
@@ -446,12 +465,14 @@ ngx_rooms_dm_take(ngx_rooms_req_t *rq, ngx_rooms_create_ctx_t *ctx)
     rooms_str_t          id;
     ngx_rooms_profile_t  profile;
 
-    rc = ngx_rooms_parse_profile(rq->pool,
-                            ngx_rooms_reply_str(ngx_rooms_reply(rq, 1)),
-                            ctx->other, &profile);
+    rc = ngx_rooms_create_row(rq, 1, ctx->other, &profile);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;
+    }
+
+    if (rq->reenter) {
+        return NGX_DECLINED;
     }
 
     ctx->known = rc == NGX_OK && profile.deactivated == 0;

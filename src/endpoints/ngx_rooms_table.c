@@ -163,13 +163,14 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoint_rows[] = {
 
     { .method = POST, .path = "/v1/rooms",
       .part = ROOMS,
-      .flags = BODY|NGX_ROOMS_CREATES|NGX_ROOMS_ENTERS|NGX_ROOMS_PLAIN,
+      .flags = BODY|NGX_ROOMS_CREATES|NGX_ROOMS_JOINS|NGX_ROOMS_PLAIN,
       .op = ROOMS_OP_READ,
       .load = ngx_rooms_create_load, .decide = ngx_rooms_create_decide,
       .show = ngx_rooms_create_show, .fields = ngx_rooms_create_fields },
 
     { .method = POST, .path = "/v1/rooms/dm",
-      .part = ROOMS, .flags = BODY|NGX_ROOMS_CREATES|NGX_ROOMS_ENTERS,
+      .part = ROOMS,
+      .flags = BODY|NGX_ROOMS_CREATES|NGX_ROOMS_JOINS|NGX_ROOMS_PLAIN,
       .op = ROOMS_OP_READ,
       .load = ngx_rooms_dm_load, .decide = ngx_rooms_dm_decide,
       .show = ngx_rooms_create_show, .fields = ngx_rooms_dm_fields },
@@ -188,7 +189,7 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoint_rows[] = {
       .load = ngx_rooms_state_load, .show = ngx_rooms_state_show },
 
     { .method = POST, .path = "/v1/rooms/{room}/join",
-      .part = ROOMS, .flags = NGX_ROOMS_ENTERS, .op = ROOMS_OP_JOIN,
+      .part = ROOMS, .flags = NGX_ROOMS_JOINS, .op = ROOMS_OP_JOIN,
       .load = ngx_rooms_room_load, .decide = ngx_rooms_room_decide,
       .show = ngx_rooms_membership_show },
 

@@ -91,7 +91,8 @@ ngx_rooms_run(ngx_rooms_req_t *rq)
 
         if (rc == NGX_DECLINED) {
             /* the decision is outdated: load and decide again */
-            rq->state = rq->reclaim ? NGX_ROOMS_CLAIM : NGX_ROOMS_LOAD;
+            rq->state = rq->reenter ? NGX_ROOMS_REGISTER
+                        : rq->reclaim ? NGX_ROOMS_CLAIM : NGX_ROOMS_LOAD;
             rq->reclaim = 0;
             continue;
         }
@@ -156,10 +157,20 @@ ngx_rooms_auth_step(ngx_rooms_req_t *rq)
 }
 
 
+/* Entering again leads back to where that turned out to be necessary. */
 static ngx_int_t
 ngx_rooms_enter_step(ngx_rooms_req_t *rq)
 {
-    return rq->endpoint->envelope ? NGX_OK : ngx_rooms_hooks.enter(rq);
+    ngx_int_t  rc;
+
+    rc = rq->endpoint->envelope ? NGX_OK : ngx_rooms_hooks.enter(rq);
+
+    if (rc == NGX_OK && rq->reenter) {
+        rq->reenter = 0;
+        return NGX_DECLINED;
+    }
+
+    return rc;
 }
 
 
@@ -221,6 +232,11 @@ ngx_rooms_begin(ngx_rooms_req_t *rq)
         ngx_rooms_apply_active(&rq->commit, &rq->keys, rq->principal.sub);
         rq->commit.actor = rq->principal.sub;
         rq->commit.active = rq->commit.nguards;
+    }
+
+    if (rq->remembered && (rq->endpoint->flags & NGX_ROOMS_JOINS)) {
+        ngx_rooms_apply_participant(&rq->commit, &rq->keys, rq->principal.sub);
+        rq->commit.entered = rq->commit.nguards;
     }
 
     rq->commit.quotas = rq->conf->quotas;
@@ -306,6 +322,13 @@ ngx_rooms_commit_step(ngx_rooms_req_t *rq)
             && rq->position == (int64_t) rq->commit.active)
         {
             return ngx_rooms_fail(rq, NGX_ROOMS_E_DEACTIVATED, NULL);
+        }
+
+        if (rq->commit.entered
+            && rq->position == (int64_t) rq->commit.entered)
+        {
+            rq->reenter = 1;
+            return NGX_DECLINED;
         }
 
         quota = ngx_rooms_commit_exceeds(&rq->commit, rq->position);

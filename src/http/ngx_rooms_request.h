@@ -41,6 +41,7 @@ typedef ngx_int_t (*ngx_rooms_step_pt)(ngx_rooms_req_t *rq);
 #define NGX_ROOMS_IN_FILE     0x0040   /* an upload's body goes to one file */
 #define NGX_ROOMS_ENTERS      0x0080   /* checks in the store that the caller
                                           is still a participant */
+#define NGX_ROOMS_JOINS       0x0800   /* guards that in its commit */
 #define NGX_ROOMS_OPEN        0x0100   /* needs no token */
 #define NGX_ROOMS_PEER        0x0200   /* signed by another server */
 #define NGX_ROOMS_TEXT        0x0400   /* parses the body's text itself */
@@ -318,6 +319,9 @@ struct ngx_rooms_req_s {
     unsigned                     resolving:1;  /* looking for what became of
                                                   a commit */
     unsigned                     reclaim:1;    /* the claim has expired */
+    unsigned                     remembered:1; /* the caller is a participant,
+                                                  as far as the worker knows */
+    unsigned                     reenter:1;    /* the store has to be asked */
     unsigned                     unclaimed:1;  /* the commit guards that the
                                                   key is free */
     unsigned                     partly:1;     /* something may have been

@@ -90,6 +90,10 @@ rooms_str_t ngx_rooms_person_email(ngx_pool_t *pool, rooms_str_t email);
 void ngx_rooms_apply_active(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t participant);
 
+/* Guards that a participant has been seen, and so has a row. */
+void ngx_rooms_apply_participant(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t participant);
+
 /*
  * For a new room: its lowest position.  A reader takes the time of a room's id
  * for a lower bound of its events' positions, and has to know exceptions.

@@ -194,6 +194,16 @@ ngx_rooms_apply_member(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
 
 
 void
+ngx_rooms_apply_participant(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
+    rooms_str_t who)
+{
+    ngx_rooms_commit_guard_least(c, ngx_rooms_key(keys, NGX_ROOMS_KEY_SEEN,
+                                                  ROOMS_NULL),
+                                 who, 1);
+}
+
+
+void
 ngx_rooms_apply_active(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     rooms_str_t who)
 {

@@ -75,6 +75,8 @@ typedef struct {
                                           membership changes */
     rooms_str_t         actor;         /* guarded to be active, or NULL */
     ngx_uint_t          active;        /* number of that guard */
+    ngx_uint_t          entered;       /* number of the guard that the caller
+                                          is a participant; 0: none */
 
     const ngx_int_t    *quotas;        /* of the directives, or
                                           NGX_ROOMS_UNLIMITED */
