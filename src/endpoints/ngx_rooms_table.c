@@ -169,8 +169,7 @@ const ngx_rooms_endpoint_t  ngx_rooms_endpoint_rows[] = {
       .show = ngx_rooms_create_show, .fields = ngx_rooms_create_fields },
 
     { .method = POST, .path = "/v1/rooms/dm",
-      .part = ROOMS,
-      .flags = BODY|NGX_ROOMS_CREATES|NGX_ROOMS_JOINS|NGX_ROOMS_PLAIN,
+      .part = ROOMS, .flags = BODY|NGX_ROOMS_CREATES|NGX_ROOMS_JOINS,
       .op = ROOMS_OP_READ,
       .load = ngx_rooms_dm_load, .decide = ngx_rooms_dm_decide,
       .show = ngx_rooms_create_show, .fields = ngx_rooms_dm_fields },
