@@ -193,16 +193,17 @@ Origin: https://chat.example.com
     rooms_cors_origin https://Chat.Example.com https://[::1]:8443;
     rooms_cors_credentials on;
 --- request eval
-["OPTIONS /v1/rooms", "OPTIONS /v1/rooms", "GET /v1/workspaces", "GET /v1/workspaces"]
+["OPTIONS /v1/rooms", "OPTIONS /v1/rooms", "OPTIONS /v1/rooms", "GET /v1/workspaces", "GET /v1/workspaces"]
 --- more_headers eval
-["Origin: https://chat.example.com", "Origin: https://[::1]:8443",
+["Origin: https://chat.example.com", "Origin: https://[::1]:8443", "Origin: HTTPS://CHAT.example.com",
  "Origin: https://chat.example.com\nAuthorization: Bearer {{user}}",
  "Origin: https://evil.example\nAuthorization: Bearer {{user}}"]
 --- error_code eval
-[204, 204, 200, 200]
+[204, 204, 204, 200, 200]
 --- response_headers eval
 ["Access-Control-Allow-Origin: https://chat.example.com\nAccess-Control-Allow-Credentials: true",
  "Access-Control-Allow-Origin: https://[::1]:8443\nAccess-Control-Allow-Credentials: true",
+ "Access-Control-Allow-Origin: HTTPS://CHAT.example.com\nAccess-Control-Allow-Credentials: true",
  "Access-Control-Allow-Origin: https://chat.example.com\nAccess-Control-Allow-Credentials: true",
  "! Access-Control-Allow-Origin\n! Access-Control-Allow-Credentials"]
 
@@ -280,3 +281,12 @@ Origin: https://chat.example.com
 [204, 403]
 --- response_headers eval
 ["Access-Control-Allow-Methods: GET, HEAD, POST", "Access-Control-Allow-Origin: https://chat.example.com"]
+
+
+
+=== TEST 17: OPTIONS reads its body: what comes behind it is the next request
+--- raw_request eval
+"OPTIONS /v1/workspaces HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
+. "GET /v1/workspaces HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+--- error_code: 204
+--- response_body_like: \AHTTP/1\.1 401

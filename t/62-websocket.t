@@ -16,6 +16,7 @@ use Time::HiRes qw(sleep time);
 use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Calls;
+use RoomsTest::HTTP qw(http_begin http_end http_raw);
 use RoomsTest::Process qw(patience wait_for);
 use RoomsTest::Stream;
 use RoomsTest::Token qw(hs256);
@@ -91,7 +92,19 @@ my $room = make(group => 'ann', name => 'One');
     $ws->close;
     ok(wait_for(10, sub { gauge() == 0 }), 'and that it is gone');
 
+    # lists, as RFC 9110 writes them
+    for my $good (['Connection' => 'Upgrade,keep-alive'],
+                  ['Connection' => "\tupgrade , x"],
+                  ['Upgrade' => 'h2c,WebSocket,x'])
+    {
+        $ws = ws('bob', '?since=now', @$good);
+        is($ws->{status}, 101, "an upgrade: @$good");
+        $ws->close;
+    }
+
     for my $bad (['Upgrade' => 'h2c'], ['Connection' => 'keep-alive'],
+                 ['Connection' => 'upgrades'], ['Upgrade' => 'websocketx, x'],
+                 ['Content-Length' => 2, -early => '{}'],
                  ['Sec-WebSocket-Version' => 12],
                  ['Sec-WebSocket-Key' => 'short'])
     {
@@ -104,6 +117,14 @@ my $room = make(group => 'ann', name => 'One');
              'its reason');
         like($ws->{head}, qr/^Connection: Upgrade\r$/m, 'its Connection');
     }
+
+    my $old = http_raw('GET', '/v1/stream?since=now', token('bob'), undef,
+                       Upgrade => 'websocket', Connection => 'upgrade',
+                       'Sec-WebSocket-Version' => 13,
+                       'Sec-WebSocket-Key' => 'dGhlIHNhbXBsZSBub25jZQ==');
+
+    is(http_end(http_begin($old =~ s{HTTP/1\.1}{HTTP/1.0}r))->[0], 426,
+       '426: HTTP/1.0');
 
     # what isn't 426 offers nothing
     $ws = ws(undef, '', Upgrade => 'h2c');
@@ -139,7 +160,7 @@ my $room = make(group => 'ann', name => 'One');
               'an expired one');
 
     for my $origin ('https://evil.example', 'null',
-                    'https://localhost.evil.example',
+                    'https://localhost.evil.example', 'http://evil.localhost',
                     'https://chat.example.com:444')
     {
         is((ws('bob', '', Origin => $origin)->closed)[0] // 0, 1008,
@@ -597,6 +618,11 @@ serve('rooms_stream_heartbeat 250ms;');
     cmp_ok($ws->{pings}, '>=', 3, 'who answers lives');
     alive('pings', $ws);
 }
+
+# any page may, if all are listed
+serve('location = /v1/stream { rooms on; rooms_cors_origin *; }');
+ok(ws('bob', '?since=now', Origin => 'https://any.example')->next('hello'),
+   'of any page');
 
 # a reload
 serve('', workers => 2);
