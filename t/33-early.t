@@ -275,19 +275,21 @@ GET /v1/rooms/r599
 
 
 
-=== TEST 21: what a client asks of NGINX that NGINX doesn't have is the client's fault
---- raw_request eval
-["POST /v1/rooms HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: gzip\r\n\r\n",
- "GET /v1/rooms/archived HTTP/9.9\r\nHost: localhost\r\nConnection: close\r\n\r\n"]
---- error_code eval
-[501, 505]
---- json eval
-[::ours('SW_VALIDATION_FAILED') . "\nerror.message ~ transfer encoding",
- ::ours('SW_VALIDATION_FAILED') . "\nerror.message ~ HTTP version"]
+=== TEST 21: what a client asks of NGINX that NGINX doesn't have is the client's fault: a transfer encoding
+--- raw_request eval: "POST /v1/rooms HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: gzip\r\n\r\n"
+--- error_code: 501
+--- json eval: ::ours('SW_VALIDATION_FAILED') . "\nerror.message ~ transfer encoding"
 
 
 
-=== TEST 22: 401 says what is needed
+=== TEST 22: ... a version of HTTP
+--- raw_request eval: "GET /v1/rooms/archived HTTP/9.9\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+--- error_code: 505
+--- json eval: ::ours('SW_VALIDATION_FAILED') . "\nerror.message ~ HTTP version"
+
+
+
+=== TEST 23: 401 says what is needed
 --- request
 GET /v1/rooms/r401
 --- error_code: 401
@@ -297,7 +299,7 @@ WWW-Authenticate: Bearer
 
 
 
-=== TEST 23: 405 says what is allowed
+=== TEST 24: 405 says what is allowed
 --- request
 GET /v1/rooms/archived
 --- error_code: 405
@@ -307,7 +309,7 @@ Allow: GET, HEAD
 
 
 
-=== TEST 24: limit_req_status 503 is 429
+=== TEST 25: limit_req_status 503 is 429
 --- request eval
 ["GET /v1/rooms/r503", "GET /v1/rooms/r503"]
 --- more_headers
@@ -319,7 +321,7 @@ Authorization: Bearer mock:ada@acme
 
 
 
-=== TEST 25: no answer of ours is to be kept, be it a success or an error
+=== TEST 26: no answer of ours is to be kept, be it a success or an error
 --- calls
 ada POST /v1/rooms {"room_type": "group", "name": "a"} -> 201
     < Cache-Control: no-store

@@ -45,6 +45,14 @@ my @unsupported = qw(
     write_resp_body_file
 );
 
+# Sections that may have a value for each request.
+my @each = qw(
+    body_match capture error_code error_code_like json more_headers
+    raw_response_headers_like raw_response_headers_unlike response_body
+    response_body_like response_body_unlike response_headers
+    response_headers_like
+);
+
 my $owner = $$;
 my ($started, $shutdown_block, $had_user_files);
 
@@ -331,6 +339,11 @@ sub run_requests {
     my $raw;
 
     bail_out("$name - no request") if !$count;
+
+    for my $section (grep { ref $block->$_ eq 'ARRAY' } @each) {
+        bail_out("$name - $section has more values than there are requests")
+            if @{$block->$section} > $count;
+    }
 
     for my $i (0 .. $count - 1) {
         my $packets = $pipelined ? $list->[0] : $list->[$i];
