@@ -225,7 +225,7 @@ answers('200', 'PUT', 'Users/bjensen', $put,
 
 for my $case (
     [200, '*'], [200, '%s'], [200, 'W/"x", %s'], [200, '"x",%s ,"y"'],
-    [200, '"a, b", %s'], [200, '%s' => sub { s/^W\///r }],
+    [200, '"a, b", %s'], [200, qq("x",\t%s)], [200, '%s' => sub { s/^W\///r }],
     [412, '"x"'], [412, '"x", W/"y"'], [412, ''], [412, '"%s"'],
     [412, 'x%s'], [412, '"x" y, %s'], [412, '%s' => sub { s/"\z//r }],
 ) {
@@ -247,7 +247,7 @@ for my $case (
 }
 
 answers('412', 'DELETE', 'Users/bjensen', undef, 'If-Match' => '"x"');
-answers('200', 'GET', 'Users/bjensen');
+answers('412', 'GET', 'Users/bjensen', undef, 'If-Match' => '"x"');
 answers('409 uniqueness', 'POST', 'Users',
         { schemas => [$user], userName => 'bjensen', externalId => 'other' },
         'If-Match' => '"x"');

@@ -377,7 +377,7 @@ ngx_rooms_scim_matches(ngx_rooms_req_t *rq, ngx_rooms_scim_ctx_t *ctx)
     match = ngx_rooms_header_in(rq->r, "If-Match");
 
     if (match.data == NULL || (match.len == 1 && match.data[0] == '*')
-        || rq->endpoint->method == NGX_HTTP_GET || ctx->kept == NULL)
+        || ctx->kept == NULL)
     {
         return NGX_OK;
     }
