@@ -17,10 +17,13 @@ use Time::HiRes qw(sleep time);
 use lib 't/lib';
 use RoomsTest;
 use RoomsTest::Calls;
-use RoomsTest::Process qw(wait_for);
+use RoomsTest::HTTP qw(http_begin http_end server_port_is);
+use RoomsTest::Process qw(free_port wait_for);
 
 # A relay that, told so by SIGUSR1, says nothing more to those who subscribed,
-# and hears nothing of them: a connection that is cut without a word.
+# and hears nothing of them: a connection that is cut without a word.  Told so
+# by SIGUSR2, it keeps the replies to all others.  The same signal again ends
+# it.
 sub silencer {
     my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 64)
         or die "listen: $!\n";
@@ -29,13 +32,18 @@ sub silencer {
 
     return ($listen->sockport, $pid) if $pid;
 
-    my ($silent, %other, %subscribed) = (0);
+    my ($silent, $held, %other, %subscribed, %replies, %late) = (0, 0);
     my $select = IO::Select->new($listen);
 
-    $SIG{USR1} = sub { $silent = 1 };
+    $SIG{USR1} = sub { $silent = !$silent };
+    $SIG{USR2} = sub { $held = !$held };
     $SIG{$_} = 'DEFAULT' for qw(INT TERM PIPE);
 
     while (1) {
+        if (!$held) {
+            syswrite $other{$_}, delete $late{$_} for keys %late;
+        }
+
         for my $from ($select->can_read(0.1)) {
             if ($from == $listen) {
                 my $client = $listen->accept or next;
@@ -43,6 +51,7 @@ sub silencer {
                                                   PeerPort => $to);
 
                 @other{$client, $redis} = ($redis, $client);
+                $replies{$redis} = 1;
                 $select->add($client, $redis);
                 next;
             }
@@ -52,6 +61,7 @@ sub silencer {
 
             if (!$n) {
                 delete @other{$from, $peer};
+                delete @late{$from, $peer};
                 $select->remove($from, $peer);
                 close $_ for $from, $peer;
                 next;
@@ -59,6 +69,12 @@ sub silencer {
 
             $subscribed{$from} = $subscribed{$peer} = 1
                 if $text =~ /SUBSCRIBE/;
+
+            if ($held && $replies{$from} && !$subscribed{$from}) {
+                $late{$from} .= $text;
+                next;
+            }
+
             syswrite $peer, $text if !$silent || !$subscribed{$from};
         }
     }
@@ -151,8 +167,9 @@ admit($room, 'ann', 'bob');
 my @both = workers_of($path, 'bob');
 
 ok(remembered($path, 'bob', @both), 'read once, shown without the store');
-is(reads_of(sub { call('GET', $path, 'bob') for 1 .. 20 }), 0,
-   'twenty times: no read');
+ok(wait_for(30, sub {
+       return reads_of(sub { call('GET', $path, 'bob') for 1 .. 20 }) == 0;
+   }), 'twenty times: no read');
 is(call('GET', $path, 'bob')->{body},
    do { redis('HSET', key("r:$room"), 'updated_at',
               redis('HGET', key("r:$room"), 'updated_at'));
@@ -254,8 +271,7 @@ is(call('GET', "/v1/rooms/$own", 'ann', undef,
 my $head = call('HEAD', "/v1/rooms/$own", 'ann');
 
 is($head->{headers}{'content-length'}, length $kept->{body}, 'HEAD: its size');
-is(reads_of(sub { call('GET', "/v1/rooms/$own", 'ann') }), 0,
-   'all without the store');
+ok(remembered("/v1/rooms/$own", 'ann'), 'all without the store');
 
 # ... unless time changes it
 
@@ -268,6 +284,30 @@ ok(wait_for(30, sub {
 
        return !defined $me->{muted_until};
    }), 'until it ends');
+
+# ... and of the same server
+
+my $other = free_port();
+my $first = start($conf, http => "rooms_cache 1m;
+    server {
+        listen 127.0.0.1:$other;
+        rooms on;
+        rooms_auth mock;
+        rooms_server_name other.test;
+        rooms_redis redis://\$TEST_NGINX_REDIS/0;
+    }
+");
+
+for (1 .. 2) {
+    for my $server ([$other, 'other.test'], [$first, host()]) {
+        server_port_is($server->[0]);
+        ok(remembered("/v1/rooms/$own", 'ann'), 'remembered by two servers');
+        is(call('GET', "/v1/rooms/$own", 'ann')->{data}{room_alias},
+           "#own:$server->[1]", "the alias at $server->[1]");
+    }
+}
+
+start($conf, %cache);
 
 # ... and for the same kind of caller: an administrator sees an empty room
 
@@ -312,18 +352,70 @@ for my $n (1 .. 5) {
 
 # ... or is silent
 
-stop_nginx();
-RoomsTest::Nginx::run_nginx(<<"END", %cache);
-    rooms on;
-    rooms_auth mock;
-    rooms_redis redis://127.0.0.1:$port/0;
+sub through_the_relay {
+    stop_nginx();
+    RoomsTest::Nginx::run_nginx(<<"END", %cache);
+        rooms on;
+        rooms_auth mock;
+        rooms_redis redis://127.0.0.1:$port/0;
 END
-ok(remembered("/v1/rooms/$own", 'ann'), 'through a relay');
+    ok(remembered("/v1/rooms/$own", 'ann'), 'through a relay');
+}
+
+sub name_is { redis('HSET', key("r:$own"), 'name', $_[0]) }
+sub name    { call('GET', "/v1/rooms/$own", 'ann')->{data}{name} }
+
+through_the_relay();
+
+# a reply that a change has overtaken is kept for nobody, also if another
+# request has asked meanwhile
+
+name_is('Before');
+is(name(), 'Before', 'changed');
+name_is('Old');
+sleep 0.1;
+kill 'USR2', $silencer;
+sleep 0.1;
+
+my @asked = http_begin('GET', "/v1/rooms/$own", token('ann'));
+
+sleep 0.2;
+name_is('New');
+sleep 0.2;
+push @asked, http_begin('GET', "/v1/rooms/$own", token('ann'));
+sleep 0.2;
+kill 'USR2', $silencer;
+is(http_end($_)->[0], 200, 'answered') for @asked;
+is(name(), 'New', 'an overtaken reply');
+
+ok(remembered("/v1/rooms/$own", 'ann'), 'remembered again');
 kill 'USR1', $silencer;
+sleep 0.1;
+must('PUT', "/v1/rooms/$own/name", 'ann', { name => 'Own, untold' });
+is(name(), 'Own, untold', "one's own change needs no telling");
+
+# what changes something reads the store
+
+my $row = redis('HGET', key("r:$own:members"), 'ann');
+
+redis('HSET', key("r:$own:members"), 'ann', $row =~ s/^join 100/join 0/r);
+expect('403 SW_ROOM_FORBIDDEN', 'PUT', "/v1/rooms/$own/name", 'ann',
+       { name => 'Without power' });
+redis('HSET', key("r:$own:members"), 'ann', $row);
 sleep 1.3;
-redis('HSET', key("r:$own"), 'name', 'Silent');
-is(call('GET', "/v1/rooms/$own", 'ann')->{data}{name}, 'Silent',
-   'who is silent for a second is trusted no more');
+name_is('Silent');
+is(name(), 'Silent', 'who is silent for a second is trusted no more');
+
+# ... and the lane has connected anew: to what may be another store
+
+kill 'USR1', $silencer;
+through_the_relay();
+kill 'USR1', $silencer;
+sleep 0.1;
+redis('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+name_is('Another');
+name();
+is(name(), 'Another', 'a lane that has connected anew');
 
 # more rooms than there is room for
 
