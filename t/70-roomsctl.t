@@ -195,6 +195,7 @@ my $slug = redis('HGET', key("r:$room"), 'alias');
 my $thumbs = "$said[0] \xf0\x9f\x91\x8d";
 my $place = event_place($said[2]);
 my $read = redis('HGET', key("r:$room:own"), 'read eve');
+my $bob = redis('HGET', key("r:$room:members"), 'bob') =~ s/ 0\z//r;
 
 round_of('what is missing or wrong',
     [['HINCRBY', key('tenant'), 'rooms', 5], 'tenant has rooms = 12 instead of 7'],
@@ -250,6 +251,8 @@ round_of('what is missing or wrong',
     [['ZREM', key("r:$room:bans"), 'dan'], "room $room: bans lacks dan"],
     [['HSET', key("r:$room"), 'messages', 1],
      "room $room has messages = 1 instead of 6"],
+    [['HSET', key("r:$room:members"), 'bob', "$bob 3"],
+     "room $room: members has bob = $bob 3 instead of $bob 0"],
     [['HDEL', key("r:$room"), 'redacted'],
      "room $room has redacted = nothing instead of \\d+"],
     [['ZADD', key("r:$room:redacted"), 5, message_name($said[3])],
@@ -307,6 +310,7 @@ round_of('what is left behind',
      'words:people lists gho ghost'],
     [['HSET', key('deactivated'), 'ghost', 5], 'deactivated has ghost = 5'],
     [['ZADD', key('offboard'), 9 ** 15, 'ghost'], 'offboard lists ghost'],
+    [['ZADD', key('offboard'), 9 ** 15, 'fay'], 'offboard lists fay'],
     [['HSET', key('aliases'), 'old', $room], "aliases has old = $room"],
     [['HSET', key('aliases'), 'closed', $closed],
      "aliases has closed = $closed"],
@@ -351,23 +355,50 @@ round_of('what is left behind',
      "room $placed has peers = x.example=2"],
     [['ZADD', key("peers:$b:rooms"), 0, $room],
      "rooms of server $b lists $room"],
-    [['ZADD', key('imports'), 5, 'room-none'], 'imports lists room-none'],
+    [['ZADD', key('imports'), 9 ** 15, 'room-none'], 'imports lists room-none'],
 );
 
-# lists of outboxes change by themselves here: they are looked at alone
+# these lists change by themselves here: they are looked at alone
 redis('ZADD', key('outbox:y.example'), 1, 's room-x');
-redis('ZADD', key('outboxes'), 9 ** 15, 'z.example');
+redis('ZADD', key('outbox:u.example'), 1, 's room-x');
+redis('ZADD', key('outboxes'), 9 ** 15, $_) for qw(u.example z.example);
 redis('HSET', key('peers'), 'w.example', 5);
+redis('HSET', key('peers:errors'), 'v.example', '{}');
+redis('HSET', key('r:room-y:media'), 'med-x', 'x');
 
 my $told = roomsctl('verify', '--fix', 'acme');
 
 like($told, qr/^outboxes lacks y\.example \(mended\)$/m, 'a lost outbox');
 like($told, qr/^outboxes lists z\.example \(mended\)$/m, 'an empty one');
-like($told, qr/^names of servers lacks w\.example \(mended\)$/m,
-     'a server that the list of them lacks');
+like($told, qr/^imports lacks room-y \(mended\)$/m, 'a lost journal');
+like($told, qr/^names of servers lacks $_\.example \(mended\)$/m,
+     "a server that the list of them lacks: $_") for qw(u v w);
+redis('DEL', key('r:room-y:media'));
+redis('ZREM', key('imports'), 'room-y');
 redis('HDEL', key('peers'), 'w.example');
-redis('DEL', key('outbox:y.example'));
-redis('ZREM', key('outboxes'), 'y.example');
+redis('HDEL', key('peers:errors'), 'v.example');
+redis('DEL', map { key("outbox:$_.example") } qw(u y));
+redis('ZREM', key('outboxes'), qw(u.example y.example));
+
+# who was deactivated, and isn't done
+my $left = redis('HGET', key('p:fay:offboard'), 'left_at');
+
+redis('HDEL', key('p:fay:offboard'), 'left_at');
+like(roomsctl('verify', 'acme'), qr/^offboard lacks fay$/m, 'an offboarding');
+redis('HSET', key('p:fay:offboard'), 'left_at', $left);
+
+# readers keep a list of rooms as long as it has a version
+redis('ZADD', key('p:cat:news'), redis('GET', key('position')), 'list');
+redis('ZREM', key('p:cat:rooms'), $room);
+is(roomsctl('verify', '--fix', 'acme'),
+   "rooms of cat lacks $room (mended)\n", 'a list that readers keep');
+is(redis('ZSCORE', key('p:cat:news'), 'list'), undef, 'it has a new version');
+
+# answers of yesterday are removed by and by
+redis('ZADD', key('answers'), 5, 'old');
+is(roomsctl('verify', 'acme'), "tenant acme: nothing differs\n",
+   'an answer that has ended');
+redis('ZREM', key('answers'), 'old');
 
 # what follows from a name by rules of Unicode is told, and not mended
 my @words = grep { / bob\z/ } @{redis('ZRANGE', key('words:people'), 0, -1)};
@@ -449,6 +480,25 @@ is(roomsctl('verify', 'acme'), "tenant acme: nothing differs\n",
    'what was told is no fault');
 redis('HDEL', key("r:$room:uuids"), " $b evt-told");
 
+# readers are told which rooms have events, or places for them, that are older
+# than the room's id
+my ($oldest) = @{redis('ZRANGE', key("r:$placed:events"), 0, 0)};
+
+$oldest =~ s/\A[0-9a-f]{13}/0000000000005/;
+
+for my $case (['HSET', 'HDEL', key("r:$placed"), 'history', '5 9'],
+              ['ZADD', 'ZREM', key("r:$placed:events"), 5, $oldest])
+{
+    my ($add, $remove, $in, @what) = @$case;
+
+    redis($add, $in, @what);
+    is(roomsctl('verify', '--fix', 'acme'), "early lacks $placed (mended)\n",
+       "a room with older $what[0]");
+    is(redis('ZSCORE', key('early'), $placed), 0, 'mended');
+    redis($remove, $in, $add eq 'HSET' ? $what[0] : $what[1]);
+    redis('ZREM', key('early'), $placed);
+}
+
 # a room of more members and messages than a step looks at
 my $script = <<'END';
 local k, id, n = KEYS[1], ARGV[1], tonumber(ARGV[2])
@@ -485,11 +535,32 @@ roomsctl('verify', '--fix', 'acme');
 is(roomsctl('verify', 'acme'), "tenant acme: nothing differs\n", 'mended');
 
 # what nothing can mend is told
-redis('HSET', key("r:$placed:members"), 'many1', 'rubbish');
+my $third = redis('ZRANGEBYSCORE', key("r:$room:events"), $place, $place)->[0];
+
+redis(@$_) for
+    ['HSET', key("r:$placed:members"), 'many1', 'rubbish'],
+    ['ZADD', key("r:$placed:events"), 7, 'rubbish'],
+    ['HSET', key("r:$imported:authors"), 99, 'rubbish'],
+    ['HSET', key("r:$room:own"), 'read ann', 'rubbish'],
+    ['ZREM', key("r:$room:events"), $third],
+    ['ZADD', key("r:$room:events"), $place, $third =~ s/ n3 / n9 /r],
+    ['HSET', key('participants'), 'zed', 'rubbish'],
+    ['HSET', key('participants'), 'ben', redis('HGET', key('participants'), 'bob')],
+    ['HSET', key('deactivated'), 'ann', 5],
+    ['HSET', key('media'), 'med-x', 'rubbish'];
+
 $told = roomsctl('verify', '--fix', 'acme');
-is(roomsctl_status(), 1, 'an unreadable row: status 1');
-like($told, qr/^room $placed: the row of many1 is unreadable \(can't be mended\)/m,
-     'it is told');
+is(roomsctl_status(), 1, 'what is unreadable: status 1');
+like($told, qr/^\Q$_\E .*\(can't be mended/m, "it is told: $_")
+    for "room $placed: the row of many1 is unreadable",
+        "room $placed: the event at 7 is unreadable",
+        "room $imported: authors has an unreadable row 99",
+        "room $room: the read marker of ann is unreadable",
+        "room $room: the number of $said[2] isn't 3",
+        'participants: the row of zed is unreadable',
+        'locals: ben and bob are both bob',
+        'deactivated: ann is, and the row says otherwise:',
+        'media: the row of med-x is unreadable';
 
 # nothing to look at, and no way to
 like(roomsctl('verify', 'nobody'), qr/no tenant "nobody"/, 'no such tenant');
