@@ -129,6 +129,7 @@ bob POST /v1/rooms/{{room}}/send {"content":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{
 bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":""} -> 400 SW_VALIDATION_FAILED event_uuid
 bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":"a b"} -> 400 SW_VALIDATION_FAILED event_uuid
 bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":"{{x*129}}"} -> 400 SW_VALIDATION_FAILED event_uuid
+bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":"a\u007f"} -> 400 SW_VALIDATION_FAILED event_uuid
 bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":"é"} -> 400 SW_VALIDATION_FAILED event_uuid
 bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":1} -> 400 SW_VALIDATION_FAILED event_uuid
 bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":true} -> 400 SW_VALIDATION_FAILED event_uuid
@@ -243,6 +244,10 @@ bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":null} -> 201
     save first: json data.id
 bob POST /v1/rooms/{{room}}/send {"content":{},"event_uuid":null} -> 201
     data.id != {{first}}
+bob POST /v1/rooms/{{room2}}/archive {} -> 200
+bob POST /v1/rooms/{{room2}}/send {"content":{"n":6},"event_uuid":"u-1"} -> 201
+    data.content.n = 5
+bob POST /v1/rooms/{{room2}}/send {"content":{"n":6},"event_uuid":"u-2"} -> 409 SW_ROOM_FROZEN
 
 
 
