@@ -93,6 +93,8 @@ ann GET /v1/sync?timeout=0 -> 200
     data.next_cursor = "0"
     data.has_more = false
     data.epoch : string
+ann GET /v1/sync?timeout=0&since={{0*40}} -> 200
+    data # 4
 ann POST /v1/rooms {"room_type":"group","name":"One"} -> 201
     save one: json data.id
 ann POST /v1/rooms {"room_type":"public","name":"Two"} -> 201
