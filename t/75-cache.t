@@ -285,10 +285,17 @@ ok(wait_for(30, sub {
        return !defined $me->{muted_until};
    }), 'until it ends');
 
-# ... and of the same server
+# ... and of the same server; keys of another prefix aren't reported
 
-my $other = free_port();
+my ($other, $third) = (free_port(), free_port());
 my $first = start($conf, http => "rooms_cache 1m;
+    server {
+        listen 127.0.0.1:$third;
+        rooms on;
+        rooms_auth mock;
+        rooms_key_prefix third;
+        rooms_redis redis://\$TEST_NGINX_REDIS/0;
+    }
     server {
         listen 127.0.0.1:$other;
         rooms on;
@@ -307,6 +314,14 @@ for (1 .. 2) {
     }
 }
 
+server_port_is($third);
+
+my $apart = make(group => 'ann', name => 'Apart');
+
+call('GET', "/v1/rooms/$apart", 'ann') for 1 .. 3;
+redis('HSET', 'third:' . key("r:$apart") =~ s/^sw://r, 'name', 'Prefix');
+is(call('GET', "/v1/rooms/$apart", 'ann')->{data}{name}, 'Prefix',
+   'a room of another prefix');
 start($conf, %cache);
 
 # ... and for the same kind of caller: an administrator sees an empty room
@@ -371,7 +386,7 @@ through_the_relay();
 # request has asked meanwhile
 
 name_is('Before');
-is(name(), 'Before', 'changed');
+ok(wait_for(30, sub { name() eq 'Before' }), 'changed');
 name_is('Old');
 sleep 0.1;
 kill 'USR2', $silencer;
@@ -386,7 +401,7 @@ push @asked, http_begin('GET', "/v1/rooms/$own", token('ann'));
 sleep 0.2;
 kill 'USR2', $silencer;
 is(http_end($_)->[0], 200, 'answered') for @asked;
-is(name(), 'New', 'an overtaken reply');
+ok(wait_for(5, sub { name() eq 'New' }), 'an overtaken reply');
 
 ok(remembered("/v1/rooms/$own", 'ann'), 'remembered again');
 kill 'USR1', $silencer;
