@@ -10,6 +10,7 @@
 #include <utf8proc.h>
 
 #include "rooms.h"
+#include "rooms_words.h"
 
 
 #define check(cond)  do { if (!(cond)) abort(); } while (0)
@@ -94,6 +95,53 @@ fold(rooms_str_t s, unsigned char *dst, size_t size)
 }
 
 
+/* What begins a text, up to an ASCII character, finds the text. */
+static void
+fuzz_prefix(rooms_str_t s, rooms_str_t text)
+{
+    size_t                at;
+    static unsigned char  dst[1 << 16];
+
+    at = s.len ? s.data[0] * 256u % s.len : 0;
+
+    while (at < s.len && s.data[at] >= 0x80) {
+        at++;
+    }
+
+    check(rooms_fold_match(text, fold((rooms_str_t) { at, s.data }, dst,
+                                      sizeof(dst))));
+}
+
+
+/* A name, an alias or an alias that is read is the same in any form. */
+static void
+fuzz_forms(rooms_str_t nfc, rooms_str_t nfd)
+{
+    rooms_str_t    a, b, c, d;
+    unsigned char  one[ROOMS_SLUG_SIZE + ROOMS_NAME_SIZE];
+    unsigned char  two[ROOMS_SLUG_SIZE + ROOMS_NAME_SIZE];
+
+    a = nfc;
+    b = nfd;
+
+    if (rooms_name_make(&a, one) == NULL) {
+        check(rooms_name_make(&b, two) == NULL);
+        check(rooms_str_eq(a, b));
+
+        c = (rooms_str_t) { rooms_slug(a, 0, one), one };
+        d = (rooms_str_t) { rooms_slug(nfd, 0, two), two };
+        check(rooms_utf8_length(nfd) > 128 || rooms_str_eq(c, d));
+
+    } else {
+        check(rooms_name_make(&b, two) != NULL);
+    }
+
+    a = (rooms_str_t) { rooms_slug_read(nfc, one), one };
+    b = (rooms_str_t) { rooms_slug_read(nfd, two), two };
+    check(rooms_str_eq(a, b));
+}
+
+
 static void
 fuzz_fold(rooms_str_t s)
 {
@@ -118,6 +166,10 @@ fuzz_fold(rooms_str_t s)
     c = fold(s, three, sizeof(three));
 
     check(rooms_str_eq(a, b) && rooms_str_eq(a, c));
+
+    fuzz_prefix(s, c);
+    fuzz_forms(rooms_cstr((char *) nfc), rooms_cstr((char *) nfd));
+    fuzz_forms(s, rooms_cstr((char *) nfd));
 
     free(text);
     free(nfc);
