@@ -28,21 +28,27 @@
 
 #define ROOMS_FOLD_MARKS  32              /* two of each class */
 
+typedef enum {
+    ROOMS_FOLD_NONE = 0,                  /* no part of a word */
+    ROOMS_FOLD_LETTER,
+    ROOMS_FOLD_ALONE,                     /* a word may begin before it */
+    ROOMS_FOLD_MARK
+} rooms_fold_kind_e;
+
 typedef struct {
-    rooms_buf_t  *b;
-    enum {
-        ROOMS_FOLD_NONE = 0,
-        ROOMS_FOLD_WORD,
-        ROOMS_FOLD_ALONE
-    }             before;                 /* what is written last */
-    size_t        n;
-    int32_t       marks[ROOMS_FOLD_MARKS];    /* in canonical order */
+    rooms_buf_t        *b;
+    rooms_fold_kind_e   before;           /* what is written last */
+    size_t              n;
+    int32_t             marks[ROOMS_FOLD_MARKS];  /* in canonical order */
 } rooms_fold_t;
 
 
 static int32_t rooms_utf8_next(const unsigned char **p,
     const unsigned char *end);
 static long rooms_nfc(rooms_str_t s, int32_t *buf, size_t n);
+static long rooms_decompose(rooms_str_t s, int32_t *buf, size_t n,
+    utf8proc_option_t options);
+static void rooms_order(int32_t *marks, size_t n);
 static size_t rooms_encode(const int32_t *s, size_t n, unsigned char *dst);
 static const char *rooms_name_rule(rooms_str_t name);
 static void rooms_trim(rooms_str_t *s);
@@ -56,18 +62,20 @@ static int rooms_is_letter(int32_t c);
 static int rooms_is_mark(int32_t c);
 static int rooms_is_latin(int32_t c);
 static int32_t rooms_unstroke(int32_t c);
-static size_t rooms_decompose(int32_t c, int32_t *dst, size_t size,
-    utf8proc_option_t options);
+static int rooms_is_plain(int32_t c);
+static void rooms_fold_parts(rooms_fold_t *f, int32_t c);
 static void rooms_fold_put(rooms_fold_t *f, int32_t c);
 static void rooms_fold_marks(rooms_fold_t *f);
-static void rooms_fold_write(rooms_fold_t *f, int32_t c);
+static void rooms_fold_write(rooms_fold_t *f, int32_t c,
+    rooms_fold_kind_e kind);
 static int rooms_class(int32_t c);
-static int rooms_is_accent(int32_t c);
-static int rooms_is_alone(int32_t c);
+static int rooms_is_accent(int32_t c, const utf8proc_property_t *p);
+static rooms_fold_kind_e rooms_kind(int32_t c, const utf8proc_property_t *p);
+static int rooms_is_alone(int32_t c, const utf8proc_property_t *p);
 
 
-static const char  rooms_name_length[] =
-    "must have 1 to 128 characters";
+static const char  rooms_not_utf8[] = "is not valid UTF-8";
+static const char  rooms_name_length[] = "must have 1 to 128 characters";
 
 
 long
@@ -159,17 +167,98 @@ rooms_utf8_next(const unsigned char **p, const unsigned char *end)
 static long
 rooms_nfc(rooms_str_t s, int32_t *buf, size_t n)
 {
-    utf8proc_ssize_t  len;
+    long  len;
 
-    len = utf8proc_decompose(s.data, s.len, buf, n,
-                             UTF8PROC_STABLE|UTF8PROC_COMPOSE);
+    len = rooms_decompose(s, buf, n, UTF8PROC_DECOMPOSE);
 
-    if (len < 0 || (size_t) len > n) {
-        return -1;
+    return len < 0 ? -1
+                   : utf8proc_normalize_utf32(buf, len,
+                                              UTF8PROC_STABLE
+                                              |UTF8PROC_COMPOSE);
+}
+
+
+/*
+ * The decomposed code points of a string, marks in canonical order.  Returns
+ * their number, or -1 if the string is invalid or they don't fit.
+ * utf8proc_decompose() would read the whole string in any case, and takes
+ * quadratic time for a run of marks.
+ */
+
+static long
+rooms_decompose(rooms_str_t s, int32_t *buf, size_t n,
+    utf8proc_option_t options)
+{
+    int32_t               c;
+    size_t                i, len, first;
+    utf8proc_ssize_t      more;
+    const unsigned char  *p, *end;
+
+    p = s.data;
+    end = p + s.len;
+
+    for (len = 0, first = 0; p < end; /* void */ ) {
+        c = rooms_utf8_next(&p, end);
+
+        if (c < 0) {
+            return -1;
+        }
+
+        more = utf8proc_decompose_char(c, buf + len, n - len,
+                                       UTF8PROC_STABLE|options, NULL);
+
+        if (more < 0 || (size_t) more > n - len) {
+            return -1;
+        }
+
+        for (i = 0; i < (size_t) more; i++, len++) {
+            if (rooms_class(buf[len]) == 0) {
+                rooms_order(&buf[first], len - first);
+                first = len + 1;
+            }
+        }
     }
 
-    return utf8proc_normalize_utf32(buf, len,
-                                    UTF8PROC_STABLE|UTF8PROC_COMPOSE);
+    rooms_order(&buf[first], len - first);
+
+    return len;
+}
+
+
+/* Sorts marks by their classes; those of one class keep their order. */
+
+static void
+rooms_order(int32_t *marks, size_t n)
+{
+    int      class;
+    size_t   i, low, high, middle;
+    int32_t  c;
+
+    for (i = 1; i < n; i++) {
+        c = marks[i];
+        class = rooms_class(c);
+
+        if (rooms_class(marks[i - 1]) <= class) {
+            continue;
+        }
+
+        low = 0;
+        high = i - 1;
+
+        while (low < high) {
+            middle = (low + high) / 2;
+
+            if (rooms_class(marks[middle]) > class) {
+                high = middle;
+
+            } else {
+                low = middle + 1;
+            }
+        }
+
+        memmove(&marks[low + 1], &marks[low], (i - low) * sizeof(int32_t));
+        marks[low] = c;
+    }
 }
 
 
@@ -194,7 +283,7 @@ rooms_name_check(rooms_str_t *name)
     }
 
     if (rooms_utf8_length(*name) < 0) {
-        return "is not valid UTF-8";
+        return rooms_not_utf8;
     }
 
     rooms_trim(name);
@@ -206,24 +295,21 @@ rooms_name_check(rooms_str_t *name)
 const char *
 rooms_name_make(rooms_str_t *name, unsigned char dst[ROOMS_NAME_SIZE])
 {
-    long         n;
-    size_t       i;
-    const char  *problem;
-    int32_t      text[ROOMS_NFD * ROOMS_NAME_MAX];
-
-    problem = rooms_name_check(name);
+    long     n;
+    size_t   i;
+    int32_t  text[ROOMS_NFD * ROOMS_NAME_MAX];
 
     for (i = 0; i < name->len && name->data[i] < 0x80; i++) { /* void */ }
 
     if (i == name->len) {
-        return problem;
+        return rooms_name_check(name);
     }
 
-    n = rooms_utf8_length(*name);
-
-    if (n <= 0) {
-        return problem;
+    if (rooms_utf8_length(*name) < 0) {
+        return rooms_not_utf8;
     }
+
+    rooms_trim(name);
 
     /* the limit counts code points in NFC: a longer form may still fit */
 
@@ -348,7 +434,7 @@ rooms_topic_check(rooms_str_t *topic)
     length = rooms_utf8_length(*topic);
 
     if (length < 0) {
-        return "is not valid UTF-8";
+        return rooms_not_utf8;
     }
 
     if (length > ROOMS_TOPIC_MAX) {
@@ -503,21 +589,16 @@ rooms_is_seen(int32_t c)
 size_t
 rooms_slug(rooms_str_t name, uint64_t n, unsigned char dst[ROOMS_SLUG_SIZE])
 {
-    size_t            len, digits;
-    int32_t           text[ROOMS_NFKD * ROOMS_NAME_MAX];
-    unsigned char     number[ROOMS_SLUG_NUM];
-    utf8proc_ssize_t  count;
+    long           count;
+    size_t         len, digits;
+    int32_t        text[ROOMS_NFKD * ROOMS_NAME_MAX];
+    unsigned char  number[ROOMS_SLUG_NUM];
 
-    count = 0;
+    count = rooms_decompose(name, text, sizeof(text) / sizeof(text[0]),
+                            UTF8PROC_DECOMPOSE|UTF8PROC_COMPAT
+                            |UTF8PROC_IGNORE);
 
-    if (name.len) {
-        count = utf8proc_decompose(name.data, name.len, text,
-                                   sizeof(text) / sizeof(text[0]),
-                                   UTF8PROC_STABLE|UTF8PROC_DECOMPOSE
-                                   |UTF8PROC_COMPAT|UTF8PROC_IGNORE);
-    }
-
-    if (count < 0 || (size_t) count > sizeof(text) / sizeof(text[0])) {
+    if (count < 0) {
         /* not UTF-8, or longer than any name */
         count = 0;
     }
@@ -712,8 +793,7 @@ rooms_unstroke(int32_t c)
 void
 rooms_fold(rooms_buf_t *b, rooms_str_t s)
 {
-    size_t                i, j, n, m;
-    int32_t               c, parts[ROOMS_NFD], folded[ROOMS_NFKD];
+    int32_t               c;
     rooms_fold_t          f;
     const unsigned char  *p, *end;
 
@@ -729,30 +809,15 @@ rooms_fold(rooms_buf_t *b, rooms_str_t s)
 
         if (c < 0) {
             p++;
-            continue;
-        }
 
-        if (c < 0x80) {
+        } else if (c < 0x80) {
             rooms_fold_put(&f, rooms_in(c, 'A', 'Z') ? c | 0x20 : c);
-            continue;
-        }
 
-        n = rooms_decompose(c, parts, ROOMS_NFD, UTF8PROC_DECOMPOSE);
+        } else if (rooms_is_plain(c)) {
+            rooms_fold_put(&f, c);
 
-        for (i = 0; i < n; i++) {
-            if (rooms_is_accent(parts[i])) {
-                continue;
-            }
-
-            m = rooms_decompose(parts[i], folded, ROOMS_NFKD,
-                                UTF8PROC_DECOMPOSE|UTF8PROC_COMPAT
-                                |UTF8PROC_CASEFOLD|UTF8PROC_IGNORE);
-
-            for (j = 0; j < m; j++) {
-                if (!rooms_is_accent(folded[j])) {
-                    rooms_fold_put(&f, folded[j]);
-                }
-            }
+        } else {
+            rooms_fold_parts(&f, c);
         }
     }
 
@@ -760,15 +825,54 @@ rooms_fold(rooms_buf_t *b, rooms_str_t s)
 }
 
 
-static size_t
-rooms_decompose(int32_t c, int32_t *dst, size_t size,
-    utf8proc_option_t options)
+/* Whether a code point folds to itself, as most do. */
+
+static int
+rooms_is_plain(int32_t c)
 {
-    utf8proc_ssize_t  n;
+    const utf8proc_property_t  *p;
 
-    n = utf8proc_decompose_char(c, dst, size, options, NULL);
+    if (rooms_in(c, 0xac00, 0xd7a3)) {
+        /* Hangul is decomposed by a rule */
+        return 0;
+    }
 
-    return n > 0 && (size_t) n <= size ? n : 0;
+    p = utf8proc_get_property(c);
+
+    return p->decomp_seqindex == UINT16_MAX
+           && p->casefold_seqindex == UINT16_MAX && !p->ignorable;
+}
+
+
+static void
+rooms_fold_parts(rooms_fold_t *f, int32_t c)
+{
+    int32_t           parts[ROOMS_NFD], folded[ROOMS_NFKD];
+    utf8proc_ssize_t  i, j, n, m;
+
+    n = utf8proc_decompose_char(c, parts, ROOMS_NFD, UTF8PROC_DECOMPOSE,
+                                NULL);
+
+    for (i = 0; i < n && n <= ROOMS_NFD; i++) {
+
+        if (rooms_is_plain(parts[i])) {
+            rooms_fold_put(f, parts[i]);
+            continue;
+        }
+
+        if (rooms_is_accent(parts[i], utf8proc_get_property(parts[i]))) {
+            continue;
+        }
+
+        m = utf8proc_decompose_char(parts[i], folded, ROOMS_NFKD,
+                                    UTF8PROC_DECOMPOSE|UTF8PROC_COMPAT
+                                    |UTF8PROC_CASEFOLD|UTF8PROC_IGNORE,
+                                    NULL);
+
+        for (j = 0; j < m && m <= ROOMS_NFKD; j++) {
+            rooms_fold_put(f, folded[j]);
+        }
+    }
 }
 
 
@@ -781,14 +885,21 @@ rooms_decompose(int32_t c, int32_t *dst, size_t size,
 static void
 rooms_fold_put(rooms_fold_t *f, int32_t c)
 {
-    int     class;
-    size_t  i;
+    int                         class;
+    size_t                      i;
+    const utf8proc_property_t  *p;
 
-    class = rooms_class(c);
+    p = utf8proc_get_property(c);
+
+    if (rooms_is_accent(c, p)) {
+        return;
+    }
+
+    class = p->combining_class;
 
     if (class == 0) {
         rooms_fold_marks(f);
-        rooms_fold_write(f, c);
+        rooms_fold_write(f, c, rooms_kind(c, p));
         return;
     }
 
@@ -814,7 +925,7 @@ rooms_fold_marks(rooms_fold_t *f)
     size_t  i;
 
     for (i = 0; i < f->n; i++) {
-        rooms_fold_write(f, f->marks[i]);
+        rooms_fold_write(f, f->marks[i], ROOMS_FOLD_MARK);
     }
 
     f->n = 0;
@@ -827,17 +938,13 @@ rooms_fold_marks(rooms_fold_t *f)
  */
 
 static void
-rooms_fold_write(rooms_fold_t *f, int32_t c)
+rooms_fold_write(rooms_fold_t *f, int32_t c, rooms_fold_kind_e kind)
 {
-    int                alone, mark;
     rooms_buf_t       *b;
     unsigned char      utf8[4];
     utf8proc_ssize_t   len;
 
-    mark = rooms_is_mark(c);
-    alone = !mark && rooms_is_alone(c);
-
-    if (!mark && !alone && !rooms_is_letter(c)) {
+    if (kind == ROOMS_FOLD_NONE) {
         f->before = ROOMS_FOLD_NONE;
         return;
     }
@@ -853,15 +960,18 @@ rooms_fold_write(rooms_fold_t *f, int32_t c)
     if (f->before == ROOMS_FOLD_NONE) {
         *b->last++ = ' ';
 
-    } else if (alone || (!mark && f->before == ROOMS_FOLD_ALONE)) {
+    } else if (kind == ROOMS_FOLD_ALONE
+               || (kind == ROOMS_FOLD_LETTER
+                   && f->before == ROOMS_FOLD_ALONE))
+    {
         *b->last++ = '\t';
     }
 
     memcpy(b->last, utf8, len);
     b->last += len;
 
-    if (!mark || f->before == ROOMS_FOLD_NONE) {
-        f->before = alone ? ROOMS_FOLD_ALONE : ROOMS_FOLD_WORD;
+    if (kind != ROOMS_FOLD_MARK || f->before == ROOMS_FOLD_NONE) {
+        f->before = kind;
     }
 }
 
@@ -875,12 +985,12 @@ rooms_class(int32_t c)
 
 /*
  * Marks that readers may leave out, by their combining class: strokes,
- * accents, and vowel signs of Hebrew and Arabic.  Marks of Indic and other scripts are
- * part of the letters.
+ * accents, and vowel signs of Hebrew and Arabic.  Marks of Indic and other
+ * scripts are part of the letters.
  */
 
 static int
-rooms_is_accent(int32_t c)
+rooms_is_accent(int32_t c, const utf8proc_property_t *p)
 {
     int  class;
 
@@ -888,14 +998,31 @@ rooms_is_accent(int32_t c)
         return 0;
     }
 
-    if (c == 0x640 || utf8proc_category(c) == UTF8PROC_CATEGORY_ME) {
+    if (c == 0x640 || p->category == UTF8PROC_CATEGORY_ME) {
         /* the Arabic tatweel, which only stretches words; enclosing marks */
         return 1;
     }
 
-    class = rooms_class(c);
+    class = p->combining_class;
 
     return class == 1 || rooms_in(class, 10, 36) || class >= 200;
+}
+
+
+static rooms_fold_kind_e
+rooms_kind(int32_t c, const utf8proc_property_t *p)
+{
+    if (c >= 0x300 && rooms_in(p->category, UTF8PROC_CATEGORY_MN,
+                               UTF8PROC_CATEGORY_ME))
+    {
+        return ROOMS_FOLD_MARK;
+    }
+
+    if (rooms_is_alone(c, p)) {
+        return ROOMS_FOLD_ALONE;
+    }
+
+    return rooms_is_letter(c) ? ROOMS_FOLD_LETTER : ROOMS_FOLD_NONE;
 }
 
 
@@ -905,10 +1032,10 @@ rooms_is_accent(int32_t c)
  */
 
 static int
-rooms_is_alone(int32_t c)
+rooms_is_alone(int32_t c, const utf8proc_property_t *p)
 {
     if (c < 0xe00) {
-        return c >= 0x80 && utf8proc_category(c) == UTF8PROC_CATEGORY_SO;
+        return c >= 0x80 && p->category == UTF8PROC_CATEGORY_SO;
     }
 
     return rooms_in(c, 0xe00, 0xeff) || rooms_in(c, 0x1000, 0x109f)
@@ -917,42 +1044,5 @@ rooms_is_alone(int32_t c)
            || rooms_in(c, 0x31f0, 0x31ff) || rooms_in(c, 0x3400, 0x4dbf)
            || rooms_in(c, 0x4e00, 0x9fff) || rooms_in(c, 0xf900, 0xfaff)
            || rooms_in(c, 0x1f3fb, 0x1f3ff) || rooms_in(c, 0x20000, 0x3ffff)
-           || utf8proc_category(c) == UTF8PROC_CATEGORY_SO;
-}
-
-
-int
-rooms_fold_match(rooms_str_t text, rooms_str_t query)
-{
-    size_t                len;
-    const unsigned char  *p, *end, *q, *last, *word;
-
-    q = query.data;
-    last = q + query.len;
-    end = text.data + text.len;
-
-    while (q < last) {
-        word = ++q;
-
-        while (q < last && *q != ' ') {
-            q++;
-        }
-
-        len = q - word;
-
-        for (p = text.data; p < end; p++) {
-
-            if ((*p == ' ' || *p == '\t') && (size_t) (end - p) > len
-                && memcmp(p + 1, word, len) == 0)
-            {
-                break;
-            }
-        }
-
-        if (p >= end) {
-            return 0;
-        }
-    }
-
-    return 1;
+           || p->category == UTF8PROC_CATEGORY_SO;
 }

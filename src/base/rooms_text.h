@@ -71,10 +71,5 @@ size_t rooms_slug_read(rooms_str_t alias, unsigned char dst[ROOMS_SLUG_SIZE]);
 void rooms_fold(rooms_buf_t *b, rooms_str_t s);
 /* Bytes that are enough for n code points. */
 #define ROOMS_FOLD_SIZE(n)  (72 * (n))
-/*
- * Whether each word of the folded query is a prefix of a word of the folded
- * text.
- */
-int rooms_fold_match(rooms_str_t text, rooms_str_t query);
 
 #endif /* ROOMS_TEXT_H */

@@ -20,6 +20,9 @@
 /* Cuts a word to ROOMS_WORD_SIZE bytes, between code points. */
 rooms_str_t rooms_word_cut(rooms_str_t word);
 
+/* How many words a folded text has, if all are different. */
+unsigned rooms_words_count(rooms_str_t folded);
+
 /*
  * Writes the first `max` different words of a folded text, in bytewise order.
  * Returns their number.  They point into the text.
@@ -28,6 +31,12 @@ unsigned rooms_words(rooms_str_t folded, rooms_str_t *words, unsigned max);
 
 /* Takes the next word off a folded query, cut; NULL: there are no more. */
 rooms_str_t rooms_words_next(rooms_str_t *query);
+
+/*
+ * Whether each word of the folded query is a prefix of a word of the folded
+ * text.
+ */
+int rooms_fold_match(rooms_str_t text, rooms_str_t query);
 
 int rooms_has_prefix(rooms_str_t s, rooms_str_t prefix);
 

@@ -7,6 +7,7 @@
 
 #include "rooms_test.h"
 #include "rooms_json.h"
+#include "rooms_words.h"
 
 
 #define bytes(s)  ((rooms_str_t) rooms_string(s))
@@ -211,6 +212,22 @@ names_nfc(void **state)
 
     s = (rooms_str_t) { 900, (unsigned char *) text };
     assert_non_null(rooms_name_make(&s, dst));
+
+    /* the longest run of marks in the worst order; equal ones stay in theirs */
+    text[0] = 'q';
+
+    for (i = 1; i < 128; i++) {
+        memcpy(&text[1 + 2 * (i - 1)], i < 43 ? "\u0308" : i < 86 ? "\u0327"
+                                              : i % 2 ? "\u0323" : "\u0331",
+               2);
+    }
+
+    s = (rooms_str_t) { 255, (unsigned char *) text };
+    assert_null(rooms_name_make(&s, dst));
+    assert_int_equal(rooms_utf8_length(s), 128);
+    assert_memory_equal(s.data, "q\u0327", 3);
+    assert_memory_equal(s.data + 1 + 2 * 43, "\u0331\u0323\u0331\u0323", 8);
+    assert_memory_equal(s.data + s.len - 4, "\u0308\u0308", 4);
 
     /* names from other servers needn't be in NFC */
     s = bytes("e\u0301");

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -230,6 +231,45 @@ prefixes(void **state)
 }
 
 
+/* A query of more words than are looked for together. */
+static void
+many(void **state)
+{
+    unsigned       i;
+    char           text[8192], query[8192];
+    unsigned char  one[32768], two[32768];
+    rooms_str_t    t, q;
+
+    (void) state;
+
+    text[0] = '\0';
+    query[0] = '\0';
+
+    for (i = 0; i < 300; i++) {
+        sprintf(text + strlen(text), "w%ux ", 1000 + i);
+        sprintf(query + strlen(query), "w%u w%u ", 1299 - i, 1000 + i);
+    }
+
+    t = fold(rooms_cstr(text), one, sizeof(one));
+    q = fold(rooms_cstr(query), two, sizeof(two));
+
+    assert_int_equal(rooms_words_count(t), 300);
+    assert_true(rooms_fold_match(t, q));
+    assert_true(rooms_fold_match(t, t));
+
+    for (i = 0; i < 300; i += 7) {
+        sprintf(query, "w1299x w%ux w%uxx w1000", 1000 + i, 1000 + i);
+        q = fold(rooms_cstr(query), two, sizeof(two));
+        assert_false(rooms_fold_match(t, q));
+    }
+
+    t = fold(rooms_cstr(""), one, sizeof(one));
+    assert_false(rooms_fold_match(t, q));
+    assert_true(rooms_fold_match(t, t));
+    assert_int_equal(rooms_words_count(t), 0);
+}
+
+
 int
 main(void)
 {
@@ -237,7 +277,8 @@ main(void)
         cmocka_unit_test(scripts),
         cmocka_unit_test(order),
         cmocka_unit_test(cuts),
-        cmocka_unit_test(prefixes)
+        cmocka_unit_test(prefixes),
+        cmocka_unit_test(many)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
