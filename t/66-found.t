@@ -24,11 +24,18 @@ sub entries {
     return sort @{redis('ZRANGEBYLEX', $index, "[$_[0]", "($_[0]\xff")};
 }
 
+sub escaped {
+    my ($q) = @_;
+
+    utf8::encode($q);
+
+    return $q =~ s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ger;
+}
+
 sub found {
     my ($q, $who, $more) = @_;
 
-    utf8::encode($q);
-    $q =~ s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ge;
+    $q = escaped($q);
 
     return [ids(pages("/v1/directory/rooms?q=$q" . ($more // ''),
                       $who // 'bob', 'cursor', 50))];
@@ -126,6 +133,35 @@ is_deeply(found('京文'), [], 'but not what does not follow');
 is_deeply(found('y' x $_), [$long], "$_ letters") for 1, 31, 32, 33, 128;
 is_deeply(found('y' x 127 . 'x'), [], 'one letter is another');
 
+# a room is found by each of its words, however many there are: by the index,
+# since ann and bob are in too many rooms, and by a look at each of eve's
+my @many = map { chr(0x4e00 + $_) } 0 .. 1023;
+my $wordy = make(public => 'ann', name => 'Viele', topic => join '', @many);
+my $wide = make(public => 'ann', name => 'Weit',
+                topic => "\x{fdfa}" x 1000 . ' letztes');
+
+make(group => $_) for (qw(ann bob)) x 17;
+
+for my $who (qw(bob eve)) {
+    is_deeply(found($_, $who), [$wordy], "$who finds each character")
+        for @many[0, 255, 256, 700, 1023], join '', @many[500 .. 600];
+    is_deeply(found('letztes', $who), [$wide],
+              "$who finds what follows a text that folding makes long");
+}
+
+must('PUT', "/v1/rooms/$wordy/topic", 'ann', { topic => undef });
+is_deeply(found($_), [], 'none of them is left') for @many[0, 256, 1023];
+
+# so is a participant, and a DM
+must('PUT', '/v1/me', 'eve', { display_name => join '', @many[100 .. 227] });
+
+for my $q (map { escaped($_) } @many[100, 163, 227]) {
+    is_deeply([ids(pages("/v1/directory/participants?q=$q", 'bob', 'cursor',
+                         50))], ['eve'], 'eve by her name');
+    is_deeply([ids(pages("/v1/directory/rooms?q=$q", 'ann', 'cursor', 50))],
+              [$dm], 'and the DM with her');
+}
+
 # newest first, through pages, also of rooms that are found by several words
 my @rooms = map { make(public => 'ann', name => "Serie $_ seriell") } 1 .. 12;
 
@@ -135,7 +171,7 @@ is(call('GET', '/v1/directory/rooms?q=seri&count=true&limit=1', 'bob')
        ->{meta}{total}, 12, 'counted');
 is_deeply([ids(pages('/v1/directory/rooms?room_type=public', 'eve', 'cursor',
                      5))],
-          [reverse sort($busy, $cjk, $long, @rooms)], 'by type');
+          [reverse sort($busy, $cjk, $long, $wordy, $wide, @rooms)], 'by type');
 
 # one's own: invites and types
 my @mine = map { make(group => 'ann', name => "Mine $_") } 1 .. 60;

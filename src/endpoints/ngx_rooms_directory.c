@@ -21,6 +21,7 @@
 #include "ngx_rooms_endpoints.h"
 #include "ngx_rooms_pager.h"
 #include "ngx_rooms_search.h"
+#include "rooms_words.h"
 
 
 #define NGX_ROOMS_DIRECTORY_PAGE    100   /* rooms in one round, at most */
@@ -29,7 +30,11 @@
                                              total */
 #define NGX_ROOMS_DIRECTORY_ROOM    800   /* bytes, without name and topic */
 #define NGX_ROOMS_DIRECTORY_QUERY   128   /* code points */
-#define NGX_ROOMS_DIRECTORY_TEXT  16384   /* bytes of one room's folded text */
+#define NGX_ROOMS_DIRECTORY_TEXT   1792   /* code points of a name (also one
+                                             that is an address), an alias
+                                             and a topic */
+#define NGX_ROOMS_DIRECTORY_FOLD  16384   /* bytes of folded text, after which
+                                             other requests run */
 
 typedef struct {
     int64_t              limit;
@@ -63,6 +68,10 @@ typedef struct {
     ngx_queue_t         *kept;            /* the last batch of earlier
                                              rounds, which stays */
     ngx_rooms_batch_t   *rooms;           /* rows of the ids */
+    ngx_uint_t           next;            /* the id to compare with q next */
+    ngx_uint_t           nmatches;
+    ngx_uint_t           ndms;            /* among those that were compared */
+    size_t               folded;          /* bytes in this turn */
 
     ngx_rooms_view_t    *views;
     ngx_uint_t           nviews;
@@ -279,7 +288,7 @@ ngx_rooms_directory_query(ngx_rooms_req_t *rq, ngx_rooms_directory_t *d,
 
     size = ROOMS_FOLD_SIZE(NGX_ROOMS_DIRECTORY_QUERY);
 
-    p = ngx_palloc(rq->pool, size + NGX_ROOMS_DIRECTORY_TEXT);
+    p = ngx_palloc(rq->pool, size + ROOMS_FOLD_SIZE(NGX_ROOMS_DIRECTORY_TEXT));
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -783,11 +792,13 @@ ngx_rooms_directory_matches(ngx_rooms_directory_t *d,
 {
     rooms_buf_t  b;
 
-    rooms_buf_init(&b, d->text, NGX_ROOMS_DIRECTORY_TEXT);
+    rooms_buf_init(&b, d->text, ROOMS_FOLD_SIZE(NGX_ROOMS_DIRECTORY_TEXT));
 
     rooms_fold(&b, v->name);
     rooms_fold(&b, v->room.alias);
     rooms_fold(&b, v->room.topic);
+
+    d->folded += b.last - b.start;
 
     return rooms_fold_match((rooms_str_t) { b.last - b.start, b.start },
                             d->q);
@@ -897,11 +908,14 @@ ngx_rooms_directory_search(ngx_rooms_req_t *rq)
         }
     }
 
-    if (rq->batch->commands.nelts == 0) {
-        return ngx_rooms_directory_found(rq);
-    }
+    d->next = 0;
+    d->nmatches = 0;
+    d->ndms = 0;
 
-    return ngx_rooms_send_round(rq, NGX_ROOMS_DIRECTORY_SEARCH);
+    rq->round = NGX_ROOMS_DIRECTORY_SEARCH;
+
+    return rq->batch->commands.nelts ? ngx_rooms_send(rq)
+                                     : ngx_rooms_directory_found(rq);
 }
 
 
@@ -914,35 +928,45 @@ ngx_rooms_directory_left(const ngx_rooms_directory_t *d)
 }
 
 
-/* Reads the matching rooms in full, as many as the page takes. */
+/*
+ * Reads the matching rooms in full, as many as the page takes.  Long texts are
+ * compared in several turns.
+ */
 static ngx_int_t
 ngx_rooms_directory_found(ngx_rooms_req_t *rq)
 {
-    ngx_uint_t              i, n, dms, left;
+    ngx_uint_t              i, n, left;
     ngx_rooms_view_t        view;
     ngx_rooms_directory_t  *d;
 
     d = rq->data;
-    n = 0;
-    dms = 0;
+    d->folded = 0;
+    rq->paused = 0;
 
-    for (i = 0; i < d->nids; i++) {
+    while (d->next < d->nids) {
+
+        if (d->folded >= NGX_ROOMS_DIRECTORY_FOLD) {
+            return ngx_rooms_pause(rq, 0);
+        }
+
+        i = d->next++;
 
         if (ngx_rooms_directory_text(rq, i, &view) != NGX_OK) {
             continue;
         }
 
         if (view.room.type == ROOMS_DM
-            && ngx_rooms_directory_take_name(rq, dms++, &view) != NGX_OK)
+            && ngx_rooms_directory_take_name(rq, d->ndms++, &view) != NGX_OK)
         {
             return NGX_ERROR;
         }
 
         if (ngx_rooms_directory_matches(d, &view)) {
-            d->ids[n++] = d->ids[i];
+            d->ids[d->nmatches++] = d->ids[i];
         }
     }
 
+    n = d->nmatches;
     left = ngx_rooms_directory_left(d);
 
     if (n > left) {

@@ -30,6 +30,8 @@
                                               counted */
 #define NGX_ROOMS_PEOPLE_LOOK     256      /* rows in one round, at most */
 #define NGX_ROOMS_PEOPLE_MAX     2000      /* rows in one request */
+#define NGX_ROOMS_PEOPLE_FOLD   16384      /* bytes of folded text, after which
+                                              other requests run */
 
 #define PEOPLE    NGX_ROOMS_PART_PEOPLE
 #define NULLABLE  NGX_ROOMS_T_NULL
@@ -72,6 +74,8 @@ typedef struct {
     ngx_rooms_profile_t       *found;      /* matching rows of the round */
     rooms_str_t               *found_at;   /* their entries */
     ngx_uint_t                 nfound;
+    ngx_uint_t                 next;       /* the row to compare next */
+    size_t                     folded;     /* bytes in this turn */
     ngx_uint_t                 checked;    /* of `found`, whether they share
                                               a room */
 
@@ -538,6 +542,10 @@ ngx_rooms_people_read(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
         return NGX_ERROR;
     }
 
+    p->next = 0;
+    p->nfound = 0;
+    p->checked = 0;
+
     return ngx_rooms_send_round(rq, NGX_ROOMS_PEOPLE_ROWS);
 }
 
@@ -556,6 +564,7 @@ ngx_rooms_people_at(ngx_rooms_people_t *p, const ngx_rooms_profile_t *row,
         return NGX_ERROR;
     }
 
+    p->folded += words.text.len;
     email = ngx_rooms_person_email(p->pool, row->email);
 
     if (p->range == &p->mail) {
@@ -646,7 +655,10 @@ ngx_rooms_people_on(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 }
 
 
-/* Collects the matching rows of the round in p->found. */
+/*
+ * Collects the matching rows of the round in p->found.  NGX_AGAIN: there are
+ * more, for another turn.
+ */
 static ngx_int_t
 ngx_rooms_people_match(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
 {
@@ -657,10 +669,15 @@ ngx_rooms_people_match(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
     ngx_rooms_profile_t  *row;
 
     rows = ngx_rooms_reply(rq, 0);
-    p->nfound = 0;
-    p->checked = 0;
+    p->folded = 0;
 
-    for (i = 0; i < rows->elements; i++) {
+    while (p->next < rows->elements) {
+
+        if (p->folded >= NGX_ROOMS_PEOPLE_FOLD) {
+            return NGX_AGAIN;
+        }
+
+        i = p->next++;
         entry = ngx_rooms_reply_str(p->entries->element[i]);
         id = p->ids[i + 2];
         row = &p->found[p->nfound];
@@ -696,6 +713,8 @@ ngx_rooms_people_matched(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
     ngx_int_t   rc;
     ngx_uint_t  i;
 
+    rq->paused = 0;
+
     p->pool = ngx_create_pool(16384, rq->r->connection->log);
     if (p->pool == NULL) {
         return NGX_ERROR;
@@ -705,7 +724,7 @@ ngx_rooms_people_matched(ngx_rooms_req_t *rq, ngx_rooms_people_t *p)
     ngx_destroy_pool(p->pool);
 
     if (rc != NGX_OK) {
-        return NGX_ERROR;
+        return rc == NGX_AGAIN ? ngx_rooms_pause(rq, 0) : NGX_ERROR;
     }
 
     if (!p->admin && rq->conf->people == NGX_ROOMS_PEOPLE_SHARED && p->nfound)

@@ -289,6 +289,10 @@ ngx_rooms_req_cleanup(void *data)
         ngx_del_timer(&rq->timer);
     }
 
+    if (rq->timer.posted) {
+        ngx_delete_posted_event(&rq->timer);
+    }
+
     /* if the request was cut off */
     ngx_rooms_claim_release(rq);
 

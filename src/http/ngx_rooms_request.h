@@ -431,7 +431,10 @@ ngx_int_t ngx_rooms_fail_disk(ngx_rooms_req_t *rq, ngx_err_t err);
 void ngx_rooms_forget(ngx_rooms_req_t *rq);
 /* Calls a step again that returned NGX_AGAIN without a batch. */
 void ngx_rooms_continue(ngx_rooms_req_t *rq);
-/* Returns NGX_AGAIN; the step is called again after `delay` milliseconds. */
+/*
+ * Returns NGX_AGAIN; the step is called again after `delay` milliseconds, or
+ * with 0, when other events have been handled.
+ */
 ngx_int_t ngx_rooms_pause(ngx_rooms_req_t *rq, ngx_msec_t delay);
 
 /*

@@ -382,7 +382,14 @@ ngx_int_t
 ngx_rooms_pause(ngx_rooms_req_t *rq, ngx_msec_t delay)
 {
     rq->pausing = 1;
-    ngx_add_timer(&rq->timer, delay);
+
+    if (delay) {
+        ngx_add_timer(&rq->timer, delay);
+
+    } else {
+        /* a timer of 0 ms would expire again before other events are seen */
+        ngx_post_event(&rq->timer, &ngx_posted_next_events);
+    }
 
     return NGX_AGAIN;
 }

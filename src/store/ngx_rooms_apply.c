@@ -7,7 +7,6 @@
 #include "rooms_words.h"
 
 
-#define NGX_ROOMS_ROOM_WORDS  256      /* words of a name, or of a topic */
 
 
 static void ngx_rooms_apply_guards(ngx_rooms_commit_t *c,
@@ -510,7 +509,7 @@ ngx_rooms_apply_words(ngx_rooms_commit_t *c, rooms_str_t index,
     u_char        *p;
     unsigned       i, n;
     rooms_buf_t    b, list;
-    rooms_str_t   *words, *argv;
+    rooms_str_t    folded, *words, *argv;
 
     if (text.len + more.len == 0) {
         return NGX_DECLINED;
@@ -518,31 +517,34 @@ ngx_rooms_apply_words(ngx_rooms_commit_t *c, rooms_str_t index,
 
     size = ROOMS_FOLD_SIZE(text.len + more.len) + 1;
 
-    p = ngx_pnalloc(c->pool, size + NGX_ROOMS_ROOM_WORDS
-                             * (ROOMS_WORD_SIZE + 1));
-    words = ngx_palloc(c->pool, 3 * NGX_ROOMS_ROOM_WORDS
-                                * sizeof(rooms_str_t));
+    p = ngx_pnalloc(c->pool, size);
+    if (p == NULL) {
+        c->failed = 1;
+        return NGX_ERROR;
+    }
+
+    rooms_buf_init(&b, p, size);
+    rooms_fold(&b, text);
+    rooms_fold(&b, more);
+
+    folded = (rooms_str_t) { b.last - p, p };
+    n = rooms_words_count(folded);
+
+    if (n == 0) {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_pnalloc(c->pool, n * (ROOMS_WORD_SIZE + 1));
+    words = ngx_palloc(c->pool, 3 * n * sizeof(rooms_str_t));
 
     if (p == NULL || words == NULL) {
         c->failed = 1;
         return NGX_ERROR;
     }
 
-    argv = words + NGX_ROOMS_ROOM_WORDS;
-
-    rooms_buf_init(&b, p, size);
-    rooms_fold(&b, text);
-    rooms_fold(&b, more);
-
-    n = rooms_words((rooms_str_t) { b.last - p, p }, words,
-                    NGX_ROOMS_ROOM_WORDS);
-
-    if (n == 0) {
-        return NGX_DECLINED;
-    }
-
-    rooms_buf_init(&list, p + size,
-                   NGX_ROOMS_ROOM_WORDS * (ROOMS_WORD_SIZE + 1));
+    argv = words + n;
+    rooms_buf_init(&list, p, n * (ROOMS_WORD_SIZE + 1));
+    n = rooms_words(folded, words, n);
 
     for (i = 0; i < n; i++) {
         argv[2 * i] = ngx_rooms_s("0");

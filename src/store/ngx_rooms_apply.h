@@ -66,13 +66,11 @@ void ngx_rooms_apply_local(ngx_rooms_commit_t *c, ngx_rooms_keys_t *keys,
     const ngx_rooms_profile_t *p, rooms_str_t owner);
 
 /*
- * What finds a participant. `words` are the first words of local id and name;
- * `text` is both, folded; `sort` is the folded name, which orders lists.
+ * What finds a participant. `words` are those of local id and name; `text` is
+ * both, folded; `sort` is the folded name, which orders lists.
  */
-#define NGX_ROOMS_PERSON_WORDS  32
-
 typedef struct {
-    rooms_str_t          words[NGX_ROOMS_PERSON_WORDS];
+    rooms_str_t         *words;
     ngx_uint_t           n;
     rooms_str_t          text;
     rooms_str_t          sort;

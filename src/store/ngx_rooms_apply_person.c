@@ -58,6 +58,7 @@ ngx_rooms_person_words(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
 {
     size_t        size;
     u_char       *start;
+    ngx_uint_t    n;
     rooms_buf_t   b;
 
     size = ROOMS_FOLD_SIZE(p->local.len + p->name.len) + 2;
@@ -67,8 +68,6 @@ ngx_rooms_person_words(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
         return NGX_ERROR;
     }
 
-    /* the local id comes first, so that a long name can't push it out */
-
     rooms_buf_init(&b, start, size);
     rooms_fold(&b, p->local);
     words->sort.data = b.last;
@@ -76,7 +75,15 @@ ngx_rooms_person_words(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
 
     words->sort.len = b.last - words->sort.data;
     words->text = (rooms_str_t) { b.last - start, start };
-    words->n = rooms_words(words->text, words->words, NGX_ROOMS_PERSON_WORDS);
+
+    n = rooms_words_count(words->text);
+
+    words->words = ngx_palloc(pool, n * sizeof(rooms_str_t) + 1);
+    if (words->words == NULL) {
+        return NGX_ERROR;
+    }
+
+    words->n = rooms_words(words->text, words->words, n);
 
     return NGX_OK;
 }
@@ -94,12 +101,13 @@ ngx_rooms_person_entries(ngx_pool_t *pool, const ngx_rooms_profile_t *p,
     e->pool = pool;
     e->id = p->id;
     e->n = 0;
-    e->entries = ngx_palloc(pool, (NGX_ROOMS_PERSON_WORDS + 4)
-                                  * sizeof(rooms_str_t));
 
-    if (e->entries == NULL
-        || ngx_rooms_person_words(pool, p, &words) != NGX_OK)
-    {
+    if (ngx_rooms_person_words(pool, p, &words) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    e->entries = ngx_palloc(pool, (words.n + 4) * sizeof(rooms_str_t));
+    if (e->entries == NULL) {
         return NGX_ERROR;
     }
 
