@@ -148,7 +148,10 @@ our @names = (
     ['x%0d%0aSet-Cookie: a=b', 'x%0d%0aSet-Cookie_ a=b',
      "attachment; filename=\"x_0d_0aSet-Cookie_ a=b\";"
      . " filename*=UTF-8''x%250d%250aSet-Cookie_%20a%3Db"],
-    ["c1\xc2\x85x", 'file', 'attachment; filename="file"'],
+    ["c1\xc2\x85x", 'c1_x', 'attachment; filename="c1_x"'],
+    ["photo\xe2\x80\xaegpj.exe", 'photo_gpj.exe',
+     'attachment; filename="photo_gpj.exe"'],
+    ["two\xe2\x80\xa8lines", 'two_lines', 'attachment; filename="two_lines"'],
     ['n' x 300, 'n' x 200, 'attachment; filename="' . 'n' x 200 . '"'],
 );
 
@@ -487,9 +490,9 @@ main::form('ann')
 --- more_headers eval
 main::form('ann')
 --- error_code eval
-[(201) x 11]
+[(201) x @main::names]
 --- capture eval
-[map { "name$_: json data.media_id" } 0 .. 10]
+[map { "name$_: json data.media_id" } 0 .. $#main::names]
 --- json eval
 [map { "data.name = \"$_->[1]\"" } @main::names]
 
@@ -497,11 +500,11 @@ main::form('ann')
 
 === TEST 22: ... and are no header of theirs
 --- request eval
-[map { "GET /v1/media/download/{{name$_}}" } 0 .. 10]
+[map { "GET /v1/media/download/{{name$_}}" } 0 .. $#main::names]
 --- more_headers eval
 main::as('ann@t1')
 --- error_code eval
-[(200) x 11]
+[(200) x @main::names]
 --- response_headers eval
 [map { "Content-Disposition: $_->[2]\n! Set-Cookie" } @main::names]
 

@@ -418,6 +418,17 @@ rooms_name_shape(rooms_str_t s, unsigned char dst[ROOMS_NAME_SIZE])
 }
 
 
+int
+rooms_name_drops(rooms_str_t s)
+{
+    const unsigned char  *p;
+
+    p = s.data;
+
+    return s.len > 0 && rooms_is_dropped(rooms_utf8_next(&p, p + s.len));
+}
+
+
 /* A topic may contain line breaks and tabs; NULL: no topic. */
 
 const char *

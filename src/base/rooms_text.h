@@ -40,6 +40,12 @@ const char *rooms_name_check(rooms_str_t *name);
 size_t rooms_name_shape(rooms_str_t s, unsigned char dst[ROOMS_NAME_SIZE]);
 
 /*
+ * Whether valid UTF-8 begins with what no name may contain: a control
+ * character, a line separator, a bidirectional override.
+ */
+int rooms_name_drops(rooms_str_t s);
+
+/*
  * Checks and leaves a topic: 0 to 1024 code points; NULL is no topic.
  * Returns what is wrong, or NULL.
  */

@@ -4,6 +4,7 @@
  */
 
 #include "rooms_zip_name.h"
+#include "rooms_text.h"
 
 #include <ctype.h>
 #include <strings.h>
@@ -286,7 +287,7 @@ rooms_file_name_clean(rooms_str_t raw, u_char *out)
             break;
         }
 
-        if (n == 0 || p[i] < 0x20 || p[i] == 0x7f
+        if (n == 0 || rooms_name_drops((rooms_str_t) { n, p + i })
             || (p[i] < 0x80 && strchr("\"*:<>?|", p[i])))
         {
             out[raw.len++] = '_';

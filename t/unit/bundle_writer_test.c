@@ -399,6 +399,9 @@ test_file_names(void **state)
         { rooms_string("LPT1"), "_PT1" },
         { rooms_string("console"), "console" },
         { rooms_string("a\0b"), "a_b" },
+        { rooms_string("a\xc2\x85""b\xe2\x80\xa9"), "a_b_" },
+        { rooms_string("a\xe2\x80\xaegpj.exe"), "a_gpj.exe" },
+        { rooms_string("a\xe2\x80\x8f""b\xe2\x80"), "a\xe2\x80\x8f""b__" },
     };
 
     (void) state;
