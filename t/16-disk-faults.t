@@ -37,6 +37,7 @@ print $out <<'END';
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -192,6 +193,31 @@ mkdir(const char *path, mode_t mode)
     return fails("mkdir", path, -1) ? -1
            : NEXT(int (*)(const char *, mode_t), "mkdir")(path, mode);
 }
+
+/* somebody needs the file a moment before it is looked at */
+
+#define LSTAT(symbol, type)                                                   \
+int                                                                           \
+symbol(const char *path, type *st)                                            \
+{                                                                             \
+    if (fails("touch", path, -1)) {                                           \
+        utimensat(AT_FDCWD, path, NULL, 0);                                   \
+    }                                                                         \
+                                                                              \
+    return NEXT(int (*)(const char *, void *), #symbol)(path, st);            \
+}
+
+LSTAT(lstat, struct stat)
+LSTAT(lstat64, struct stat64)
+
+/* the file system has no hard links */
+
+int
+link(const char *from, const char *to)
+{
+    errno = EPERM;
+    return -1;
+}
 END
 close $out;
 
@@ -215,7 +241,8 @@ fault();
     local $ENV{LD_PRELOAD} = join ':', $ENV{LD_PRELOAD} || (), "$dir/fault.so";
     local $ENV{ROOMS_DISK_FAULT} = $fault;
 
-    start("rooms_media_path $media; client_max_body_size 10m;",
+    start("rooms_media_path $media; client_max_body_size 10m; "
+          . 'rooms_media_sweep 200ms;',
           main => 'env ROOMS_DISK_FAULT;');
 }
 
@@ -346,6 +373,29 @@ is(scalar @{$manifest->{missing_media}}, 1, 'EACCES is told in the manifest');
 fault();
 like(export()->[2], qr/PK\x05\x06.{18}\z/s, 'and then it is whole');
 is(scalar(() = glob "$media/.incoming/*"), 0, 'nothing is left behind');
+
+# The sweep finds two old files, and one is needed again as it is removed.
+{
+    my @old;
+
+    for my $shard ('00', 'ff') {
+        my $path = "$media/acme/$shard/$shard" . '0' x 62;
+
+        mkdir "$media/acme/$shard";
+        open my $out, '>', $path or die;
+        close $out;
+        push @old, $path;
+    }
+
+    fault('touch', 1, "$media/acme/00/");
+    utime 0, 0, @old;
+    redis('DEL', key('lease:sweep'));
+    ok(RoomsTest::Process::wait_for(20, sub { !-e $old[1] }),
+       'an old file is removed');
+    ok(RoomsTest::Process::wait_for(5, sub { -e $old[0] && (stat _)[9] }),
+       'one that is needed again comes back');
+    fault();
+}
 
 {
     # of the [crit] that each of these is

@@ -281,11 +281,11 @@ ngx_rooms_sweep_walk_bury(ngx_rooms_sweep_walk_t *walk, const u_char *sha256)
     }
 
     if (lstat((char *) grave, &st) == -1 || st.st_mtime >= walk->old) {
-        (void) link((char *) grave, (char *) path);
-
-    } else {
-        walk->removed++;
+        (void) rename((char *) grave, (char *) path);
+        return;
     }
 
-    (void) unlink((char *) grave);
+    if (unlink((char *) grave) == 0) {
+        walk->removed++;
+    }
 }
