@@ -73,7 +73,7 @@ deb:
 	@t/make/deb $(BUILD)
 
 deb-check: deb
-	@t/make/setup debootstrap
+	@t/make/setup debootstrap lintian
 	@t/make/deb-check $(BUILD)
 
 clean:
