@@ -7,8 +7,6 @@
 #include "rooms_words.h"
 
 
-
-
 static void ngx_rooms_apply_guards(ngx_rooms_commit_t *c,
     ngx_rooms_keys_t *keys, const ngx_rooms_apply_t *a, rooms_str_t key);
 static void ngx_rooms_apply_create(ngx_rooms_commit_t *c,

@@ -51,9 +51,10 @@ const char *rooms_zip_name_fault(rooms_str_t name);
 /*
  * Makes a safe file name of a client's: takes the last component after a
  * slash of either kind; replaces what no name may contain
- * (rooms_name_drops()), `"*:<>?|` and invalid UTF-8; drops dots and spaces at both ends; avoids Windows device names; and
- * cuts it between code points to ROOMS_FILE_NAME_MAX bytes, which `out` has.
- * "file" if nothing is left.  Returns the length.
+ * (rooms_name_drops()), `"*:<>?|` and invalid UTF-8; drops dots and spaces at
+ * both ends; avoids Windows device names; and cuts it between code points to
+ * ROOMS_FILE_NAME_MAX bytes, which `out` has.  "file" if nothing is left.
+ * Returns the length.
  */
 size_t rooms_file_name_clean(rooms_str_t raw, u_char *out);
 
