@@ -497,7 +497,7 @@ wait_for(9, sub { row($b)->{outbox}{pending} <= 10000 });
 cmp_ok(row($b)->{outbox}{dropped}, '<', 1600, 'not more than must be');
 cmp_ok(row($b)->{outbox}{pending}, '<=', 10000, 'a bound holds');
 is(redis('ZRANGE', key("outbox:$b->{name}"), 0, 0)->[0], "s $room",
-   'and the room will be told as it is');
+   'and the room will be told as it is, with nothing to repeat');
 $b->up;
 retry($b);
 ok(wait_for(20, sub { bodies($b) =~ /\blast\z/ }), 'before what was kept');

@@ -11,6 +11,15 @@
  *
  * Items leave the outbox once the peer has judged them, in the order of their
  * positions.  A failed round leaves them and sets the time of the next attempt.
+ *
+ * The oldest items of an outbox that is too long are dropped.  A snapshot tells
+ * the peer the room's state, but not what has become of messages that the peer
+ * has.  So an item "r ROOM" takes the place of each room's dropped events, at
+ * the position of the first one.  Its turn comes first: it reads the room's
+ * events from there up to the snapshot, in pages, and sends those that the
+ * peer can't do without.  Its position moves along, so another worker
+ * continues where this one has stopped.  An event that the peer has had
+ * already is a duplicate there.
  */
 
 #include "ngx_rooms_outbox.h"
@@ -156,6 +165,10 @@ ngx_rooms_outbox_answered(ngx_rooms_round_t *store, ngx_rooms_batch_t *b)
         rc = ngx_rooms_outbox_events(o, b);
         break;
 
+    case NGX_ROOMS_O_REPEAT:
+        rc = ngx_rooms_outbox_repeat(o, b);
+        break;
+
     case NGX_ROOMS_O_PAGE:
         rc = ngx_rooms_outbox_page(o, b);
         break;
@@ -190,6 +203,7 @@ ngx_rooms_outbox_begin(ngx_rooms_outbox_t *o)
     o->nitems = 0;
     o->rooms = NULL;
     o->nrooms = 0;
+    o->repeat.item = ROOMS_NULL;
     o->pdu = NULL;
     o->texts = NULL;
     o->ntexts = 0;
@@ -274,7 +288,10 @@ ngx_rooms_outbox_room(ngx_rooms_outbox_t *o, rooms_str_t id)
 }
 
 
-/* "e ROOM EVENT", "s ROOM", or "s ROOM EVENT" to answer a refused event */
+/*
+ * "e ROOM EVENT", "r ROOM" to repeat dropped events, "s ROOM", or
+ * "s ROOM EVENT" to answer a refused event
+ */
 static void
 ngx_rooms_outbox_item(ngx_rooms_outbox_t *o, ngx_rooms_outbox_item_t *item)
 {
@@ -315,6 +332,9 @@ ngx_rooms_outbox_item(ngx_rooms_outbox_t *o, ngx_rooms_outbox_item_t *item)
 
     } else if (s.data[0] == 's') {
         item->refused = event;
+
+    } else if (s.data[0] == 'r' && p == NULL) {
+        item->repeats = 1;
 
     } else {
         return;
@@ -415,7 +435,7 @@ ngx_rooms_outbox_items(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
                                     NGX_ROOMS_LANE_BULK);
     }
 
-    /* a snapshot is sent alone */
+    /* a snapshot is sent alone, and so is what is repeated */
 
     for (i = 0; i < o->nitems; i++) {
 
@@ -449,7 +469,7 @@ ngx_rooms_outbox_excess(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
         }
     }
 
-    /* only snapshots wait: nothing can be replaced by something shorter */
+    /* nothing can be replaced by something shorter */
 
     o->full = 1;
 
@@ -516,21 +536,48 @@ ngx_rooms_outbox_remove(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
 }
 
 
-/* Queues snapshots of the rooms whose events were dropped. */
+/*
+ * Queues a snapshot of each room whose items were dropped and, before it, the
+ * repetition of its events.  The position of an earlier repetition, which is
+ * among the dropped items, stays.
+ */
 static void
 ngx_rooms_outbox_replace(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
     rooms_str_t outbox)
 {
-    ngx_uint_t   i;
+    ngx_uint_t                i;
+    ngx_rooms_outbox_item_t  *item;
+    ngx_rooms_outbox_room_t  *room;
 
     for (i = 0; i < o->nitems; i++) {
+        item = &o->items[i];
 
-        if (o->items[i].valid) {
-            ngx_rooms_commit_write(c, "ZADD", outbox,
-                         ngx_rooms_number(o->round, o->items[i].position),
-                         ngx_rooms_join(o->round, ngx_rooms_s("s "),
-                                        o->rooms[o->items[i].room].id));
+        if (!item->valid) {
+            continue;
         }
+
+        room = &o->rooms[item->room];
+        room->last = item->position;
+
+        if (room->first == 0 && (item->event.data || item->repeats)) {
+            room->first = item->position;
+        }
+    }
+
+    for (i = 0; i < o->nrooms; i++) {
+        room = &o->rooms[i];
+
+        if (room->first) {
+            ngx_rooms_commit_write(c, "ZADD", outbox,
+                                   ngx_rooms_number(o->round, room->first),
+                                   ngx_rooms_join(o->round, ngx_rooms_s("r "),
+                                                  room->id));
+        }
+
+        ngx_rooms_commit_write(c, "ZADD", outbox,
+                               ngx_rooms_number(o->round, room->last),
+                               ngx_rooms_join(o->round, ngx_rooms_s("s "),
+                                              room->id));
     }
 }
 
@@ -593,6 +640,20 @@ ngx_rooms_outbox_write_sent(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
                                      o->items[0].position);
     }
 
+    if (o->repeat.item.data) {
+        ngx_rooms_commit_guard_score(c, outbox, o->repeat.item,
+                                     o->repeat.position);
+
+        if (o->next) {
+            ngx_rooms_commit_write(c, "ZADD", outbox,
+                                   ngx_rooms_number(o->round, o->next),
+                                   o->repeat.item);
+
+        } else {
+            ngx_rooms_commit_write(c, "ZREM", outbox, o->repeat.item);
+        }
+    }
+
     if (o->sent) {
         o->failures = 0;
         o->dropped = 0;
@@ -631,10 +692,7 @@ ngx_rooms_outbox_write_failed(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
 }
 
 
-/*
- * Drops the oldest items beyond the bound, in favour of snapshots of their
- * rooms.
- */
+/* Drops the oldest items beyond the bound, in favour of shorter ones. */
 static ngx_int_t
 ngx_rooms_outbox_write_dropped(ngx_rooms_outbox_t *o, ngx_rooms_commit_t *c,
     rooms_str_t outbox)

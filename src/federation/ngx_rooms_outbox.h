@@ -9,6 +9,7 @@
 #define NGX_ROOMS_OUTBOX_H
 
 #include "ngx_rooms_link.h"
+#include "ngx_rooms_pager.h"
 #include "ngx_rooms_pdu.h"
 #include "ngx_rooms_peer_call.h"
 
@@ -19,7 +20,9 @@
 #define NGX_ROOMS_OUTBOX_DROP   1000       /* excess items dropped in one
                                               commit */
 #define NGX_ROOMS_OUTBOX_SPARE    50       /* dropped in addition, to make
-                                              place for snapshots */
+                                              place for what replaces them */
+#define NGX_ROOMS_OUTBOX_PAGE    200       /* events read at once to find
+                                              those to repeat */
 #define NGX_ROOMS_OUTBOX_MIN    1000       /* ms, first backoff */
 #define NGX_ROOMS_OUTBOX_LONG  60000
 #define NGX_ROOMS_OUTBOX_WAIT   1000       /* ms to wait for a new server's
@@ -29,7 +32,8 @@
 typedef struct {
     rooms_str_t               item;        /* as stored */
     int64_t                   position;
-    rooms_str_t               event;       /* event id; NULL: a snapshot */
+    rooms_str_t               event;       /* event id; NULL: a snapshot, or
+                                              `repeats` */
     rooms_str_t               refused;     /* the peer's event that the
                                               snapshot answers, or NULL */
     ngx_uint_t                room;        /* index into `rooms` */
@@ -38,6 +42,7 @@ typedef struct {
                                               be running; or NULL */
     ngx_uint_t                at_eraser;   /* reply: whether it is */
     unsigned                  valid:1;
+    unsigned                  repeats:1;   /* repeats dropped events */
     unsigned                  there:1;     /* the event is stored */
 } ngx_rooms_outbox_item_t;
 
@@ -56,6 +61,9 @@ typedef struct {
     ngx_rooms_pdu_t          *pdu;
     rooms_str_t              *stored;
     ngx_uint_t                n;
+    int64_t                   first;       /* of items to drop: the first
+                                              event, 0: none ... */
+    int64_t                   last;        /* ... and the last item */
     unsigned                  exists:1;
 } ngx_rooms_outbox_room_t;
 
@@ -64,6 +72,8 @@ typedef enum {
                                               policy */
     NGX_ROOMS_O_EXCESS,                    /* read the items beyond the bound */
     NGX_ROOMS_O_EVENTS,                    /* read events and their rooms */
+    NGX_ROOMS_O_REPEAT,                    /* read a page of a room's events,
+                                              of which some are repeated */
     NGX_ROOMS_O_PAGE,                      /* read a page of members for a
                                               snapshot */
     NGX_ROOMS_O_NAMES,
@@ -107,6 +117,11 @@ struct ngx_rooms_outbox_s {
     ngx_uint_t                nitems;
     ngx_rooms_outbox_room_t  *rooms;
     ngx_uint_t                nrooms;
+    ngx_rooms_outbox_item_t   repeat;      /* the item that events are
+                                              repeated for */
+    ngx_rooms_pager_t         pager;
+    int64_t                   next;        /* where it continues; 0: it is
+                                              done */
     ngx_rooms_pdu_t          *pdu;         /* of the snapshot */
     rooms_str_t              *texts;
     int64_t                  *positions;   /* of each text; NULL: a snapshot */
@@ -127,8 +142,8 @@ struct ngx_rooms_outbox_s {
                                               NULL */
     unsigned                  empties:1;   /* the outbox becomes empty,
                                               unless more comes in */
-    unsigned                  full:1;      /* only snapshots wait: nothing
-                                              can be dropped */
+    unsigned                  full:1;      /* no events wait: nothing can
+                                              be dropped */
 };
 
 
@@ -159,6 +174,8 @@ void ngx_rooms_outbox_stop(ngx_rooms_outbox_t *o);
  */
 ngx_int_t ngx_rooms_outbox_ask_events(ngx_rooms_outbox_t *o);
 ngx_int_t ngx_rooms_outbox_events(ngx_rooms_outbox_t *o,
+    ngx_rooms_batch_t *b);
+ngx_int_t ngx_rooms_outbox_repeat(ngx_rooms_outbox_t *o,
     ngx_rooms_batch_t *b);
 ngx_int_t ngx_rooms_outbox_page(ngx_rooms_outbox_t *o,
     ngx_rooms_batch_t *b);

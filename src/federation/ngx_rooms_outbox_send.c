@@ -16,6 +16,8 @@
 #define NGX_ROOMS_OUTBOX_SAID  200         /* bytes of a peer's message */
 
 
+static ngx_int_t ngx_rooms_outbox_ask_repeat(ngx_rooms_outbox_t *o,
+    redisReply *end);
 static ngx_int_t ngx_rooms_outbox_ask_names(ngx_rooms_outbox_t *o);
 static ngx_int_t ngx_rooms_outbox_send(ngx_rooms_outbox_t *o);
 static void ngx_rooms_outbox_called(ngx_rooms_peer_call_t *call);
@@ -52,6 +54,14 @@ ngx_rooms_outbox_ask_events(ngx_rooms_outbox_t *o)
             (void) ngx_rooms_ask(b, &o->keys, "ZRANGEBYSCORE %k %s %s",
                                  NGX_ROOMS_KEY_EVENTS, o->rooms[item->room].id,
                                  at, at);
+
+        } else if (item->repeats) {
+
+            /* the snapshot that was queued with it tells where it ends */
+
+            (void) ngx_rooms_ask(b, &o->keys, "ZSCORE %k s%_%s",
+                                 NGX_ROOMS_KEY_OUTBOX, o->server,
+                                 o->rooms[item->room].id);
         }
     }
 
@@ -155,6 +165,10 @@ ngx_rooms_outbox_events(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
     for (n = o->nrooms, i = 0; i < o->nitems; i++) {
         item = &o->items[i];
 
+        if (item->repeats) {
+            return ngx_rooms_outbox_ask_repeat(o, b->replies[n]);
+        }
+
         if (item->event.data == NULL || !item->valid) {
             continue;
         }
@@ -190,6 +204,139 @@ ngx_rooms_outbox_events(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
     }
 
     return ngx_rooms_outbox_ask_names(o);
+}
+
+
+/* Repeats some of the events that were dropped; the item stands alone. */
+
+
+static ngx_int_t
+ngx_rooms_outbox_ask_events_page(ngx_rooms_outbox_t *o)
+{
+    ngx_rooms_batch_t  *b;
+
+    b = ngx_rooms_round_batch(&o->store);
+
+    if (b == NULL || ngx_rooms_pager_ask(&o->pager, b) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_rooms_outbox_ask(o, NGX_ROOMS_O_REPEAT, NGX_ROOMS_LANE_BULK);
+}
+
+
+static ngx_int_t
+ngx_rooms_outbox_ask_repeat(ngx_rooms_outbox_t *o, redisReply *end)
+{
+    uint32_t                  n;
+    ngx_rooms_outbox_room_t  *room;
+
+    o->repeat = o->items[0];
+    o->next = 0;
+
+    room = &o->rooms[o->repeat.room];
+    n = rooms_peers_count(room->room.peers, o->server);
+
+    /* who hasn't joined mayn't read the events */
+
+    if (!room->exists
+        || (room->room.origin.data == NULL
+            && rooms_peers_count(room->room.guests, o->server) >= n))
+    {
+        return ngx_rooms_outbox_finish(o, NGX_ROOMS_O_SENT);
+    }
+
+    if (ngx_rooms_pager_init(&o->pager, o->round, o->timer.log, &o->keys,
+                             &room->room, NGX_ROOMS_OUTBOX_PAGE) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    o->pager.from = o->repeat.position - 1;
+    o->pager.to = ngx_rooms_reply_int(end, room->room.position);
+
+    return ngx_rooms_outbox_ask_events_page(o);
+}
+
+
+/*
+ * A home is told all that was decided here, since it gets no snapshot.  A
+ * replica is told what is about messages that it may have.
+ */
+static ngx_uint_t
+ngx_rooms_outbox_repeats(ngx_rooms_outbox_t *o, const rooms_room_t *room,
+    const rooms_stored_t *e)
+{
+    if (!e->readable || e->redacted_at != ROOMS_STORED_NEVER) {
+        return 0;
+    }
+
+    if (room->origin.data) {
+        return e->origin_server.data == NULL;
+    }
+
+    return !rooms_str_eq(e->origin_server, o->server)
+           && (e->edit || rooms_str_eq(e->type, ngx_rooms_s("redaction"))
+               || rooms_str_eq(e->type, ngx_rooms_s("reaction")));
+}
+
+
+ngx_int_t
+ngx_rooms_outbox_repeat(ngx_rooms_outbox_t *o, ngx_rooms_batch_t *b)
+{
+    ngx_int_t                 rc;
+    ngx_uint_t                i;
+    ngx_rooms_paged_t        *e;
+    ngx_rooms_outbox_item_t  *item;
+    ngx_rooms_outbox_room_t  *room;
+
+    rc = ngx_rooms_pager_take(&o->pager, b->replies[0]);
+
+    if (rc == NGX_AGAIN) {
+        return ngx_rooms_outbox_ask_events_page(o);
+    }
+
+    room = &o->rooms[o->repeat.room];
+    room->stored = ngx_palloc(o->round, o->window * sizeof(rooms_str_t));
+
+    o->nitems = 0;
+    o->items = ngx_pcalloc(o->round,
+                           o->window * sizeof(ngx_rooms_outbox_item_t));
+
+    if (rc != NGX_OK || room->stored == NULL || o->items == NULL) {
+        return NGX_ERROR;
+    }
+
+    e = o->pager.page.elts;
+
+    for (i = 0; i < o->pager.page.nelts && o->nitems < o->window; i++) {
+        o->next = e[i].stored.position + 1;
+
+        if (!ngx_rooms_outbox_repeats(o, &room->room, &e[i].stored)) {
+            continue;
+        }
+
+        item = &o->items[o->nitems++];
+        item->position = e[i].stored.position;
+        item->event = e[i].stored.id;
+        item->room = o->repeat.room;
+        item->nth = room->n;
+        item->valid = 1;
+        item->there = 1;
+
+        if (ngx_rooms_outbox_eraser(o, item, &e[i].stored) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        room->stored[room->n++] = e[i].stored.json;
+    }
+
+    if (i == o->pager.page.nelts && !o->pager.more) {
+        o->next = 0;
+    }
+
+    return o->nitems ? ngx_rooms_outbox_ask_names(o)
+                     : ngx_rooms_outbox_finish(o, NGX_ROOMS_O_SENT);
 }
 
 
@@ -443,6 +590,11 @@ ngx_rooms_outbox_fill(ngx_rooms_outbox_t *o)
 
     o->done = i;
     o->ntexts = o->sent;
+
+    if (o->repeat.item.data) {
+        o->done = 0;
+        o->next = i < o->nitems ? o->items[i].position : o->next;
+    }
 
     /* don't read again what doesn't fit into a request */
 
@@ -774,6 +926,16 @@ ngx_rooms_outbox_result(ngx_rooms_outbox_t *o, ngx_uint_t n, json_t *result)
 
     code = ngx_rooms_outbox_said(o, json_object_get(result, "code"));
     reason = ngx_rooms_outbox_said(o, json_object_get(result, "reason"));
+
+    if (o->repeat.item.data
+        && (rooms_str_eq(code, rooms_cstr(ngx_rooms_error(ROOMS_E_EVENT)
+                                          ->code))
+            || rooms_str_eq(code, rooms_cstr(ngx_rooms_error(ROOMS_E_NOT_FOUND)
+                                             ->code))))
+    {
+        /* it never had the message, or doesn't have the room yet */
+        return NGX_OK;
+    }
 
     ngx_log_error(NGX_LOG_WARN, o->timer.log, 0,
                   "rooms: \"%*s\" rejected event \"%*s\": %*s, %*s",

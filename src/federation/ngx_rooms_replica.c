@@ -937,13 +937,20 @@ ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
         }
     }
 
+    if (rq->batch->commands.nelts == 0) {
+        return NGX_OK;
+    }
+
+    /* what was dropped is told again from this position on */
+
+    (void) ngx_rooms_ask(rq->batch, &rq->keys, "ZSCORE %k r%_%s",
+                         NGX_ROOMS_KEY_OUTBOX, s->peer, s->remote.room);
+
     if (rq->batch->failed) {
         return NGX_ERROR;
     }
 
-    rq->round = NGX_ROOMS_L_UNHEARD;
-
-    return rq->batch->commands.nelts ? ngx_rooms_send(rq) : NGX_OK;
+    return ngx_rooms_send_round(rq, NGX_ROOMS_L_UNHEARD);
 }
 
 
@@ -956,7 +963,7 @@ ngx_rooms_replica_ask_unheard(ngx_rooms_req_t *rq,
 static ngx_int_t
 ngx_rooms_replica_unheard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
 {
-    int64_t               refused;
+    int64_t               refused, repeats;
     ngx_uint_t            i, n, waits;
     rooms_mirror_row_t   *row;
     ngx_rooms_fedsend_t  *s;
@@ -964,6 +971,9 @@ ngx_rooms_replica_unheard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
     s = rq->parts;
     refused = s->remote.refused.data ? rooms_event_position(s->remote.refused)
                                    : -1;
+    repeats = ngx_rooms_reply_int(
+                  ngx_rooms_reply(rq, rq->batch->commands.nelts - 1),
+                  INT64_MAX);
 
     for (i = 0, n = 0; i < replica->nrows; i++) {
         row = &replica->rows[i];
@@ -972,7 +982,8 @@ ngx_rooms_replica_unheard(ngx_rooms_req_t *rq, ngx_rooms_replica_t *replica)
             continue;
         }
 
-        waits = ngx_rooms_reply_int(ngx_rooms_reply(rq, n++), 0) > 0;
+        waits = ngx_rooms_reply_int(ngx_rooms_reply(rq, n++), 0) > 0
+                || repeats <= row->before.position;
 
         if (row->before.position == refused || !replica->room.federated
             || (!waits && row->before.joined_at + NGX_ROOMS_SNAPSHOT_AGE
