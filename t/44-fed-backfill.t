@@ -704,6 +704,27 @@ is(redis('HGET', key('a', "r:$theirs:copies"), $past[0]{id}),
 is(redis('HLEN', key('a', "r:$theirs:copies")), 1, 'and nothing is left over');
 unlink "$dir/c/page2";
 
+# What happened since to a message that is here is told by its home; until
+# then, history doesn't make it known
+
+my $redaction = event({ event_id => "$first->{id}:$c" },
+                      event_type => 'swp.room.redaction');
+
+page([$redaction, event({ replaces => "$first->{id}:$c",
+                          content => { body => 'fourth' } })]);
+is(counts(backfill($theirs)), '0 2 0', 'what is about a known message waits');
+
+my $body = $json->encode({ events => [$redaction] });
+my $send = '/_scaiwave/federation/v1/send';
+
+$res = answer(http_req('POST', $send, undef, $body,
+                       $as_c->headers('POST', $send, authority => $a,
+                                      body => $body)));
+is($res->{data}{results}[0]{status}, 'applied', '... and then has its effect');
+ok(!(grep { /first|second|third/ }
+     @{redis('ZRANGE', key('a', "r:$theirs:events"), 0, -1)}),
+   '... on the message and its edits');
+
 # Names
 
 replica($theirs, $c);

@@ -239,6 +239,25 @@ ok(wait_for($long, sub {
            eq 'done';
    }), '... and it is done');
 
+# An erasure at a replica, whose home is away for longer than it waits for it
+
+$a->stop_nginx;
+must($b, 'root', 'POST', '/v1/admin/participants/bob/deactivate');
+must($b, 'root', 'POST', '/v1/admin/participants/bob/erase');
+
+my $phase = 'sw:{t}:p:bob:offboard';
+
+ok(wait_for($long, sub { (store($b, 'HGET', $phase, 'phase') // '')
+                         eq 'local' }), 'an erasure waits for the home');
+store($b, 'HINCRBY', $phase, 'erase_at', -24 * 3600 * 1000 - 1);
+store($b, 'ZADD', 'sw:{t}:offboard', 0, 'bob');
+ok(wait_for($long, sub {
+       must($b, 'root', 'GET', '/v1/admin/participants/bob/erasure')->{state}
+           eq 'done';
+   }), '... for a day at most');
+ok(settled($b, $a), 'the home is back');
+is(tail($a, 'al'), '- - - bill', '... and redacts all the same');
+
 for my $server ($a, $b) {
     unlike($server->log, qr/\[(?:alert|emerg|crit)\]/, 'nothing went wrong');
 }

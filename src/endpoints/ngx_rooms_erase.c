@@ -21,12 +21,6 @@
 #define NGX_ROOMS_ERASE_PATIENCE  (INT64_C(24) * 3600 * 1000)
                                            /* ms to wait for other servers */
 #define NGX_ROOMS_ERASE_LATER   15000      /* ms until it looks again */
-#define NGX_ROOMS_ERASE_WAITING  1000      /* items in an outbox ... */
-#define NGX_ROOMS_ERASE_PAUSE    2000      /* ... that make the walk pause,
-                                              ms */
-
-
-static ngx_int_t ngx_rooms_erase_ask_waiting(ngx_rooms_offwalk_t *w);
 
 
 /* Writes a row without personal data, under the new name. */
@@ -262,76 +256,6 @@ ngx_rooms_erase_room(ngx_rooms_offwalk_t *w, redisReply *reply)
                                             ngx_rooms_s(NGX_ROOMS_OFF_EVENT));
     w->pager.to = ngx_rooms_offwalk_number(w,
                                            ngx_rooms_s(NGX_ROOMS_OFF_UNTIL));
-
-    return w->room.federated ? ngx_rooms_erase_ask_waiting(w)
-                             : ngx_rooms_erase_ask_page(w);
-}
-
-
-/*
- * An outbox that is too long drops its oldest items.  A snapshot of a room
- * doesn't repeat redactions, so a dropped redaction would be lost.  The walk
- * therefore waits until the outboxes of the room's servers are short enough.
- */
-static ngx_int_t
-ngx_rooms_erase_ask_waiting(ngx_rooms_offwalk_t *w)
-{
-    uint32_t            n;
-    rooms_str_t         peers, server;
-    ngx_rooms_batch_t  *b;
-
-    b = ngx_rooms_round_batch(&w->round);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    peers = w->room.peers;
-
-    if (w->room.origin.data) {
-        /* the home server tells the others */
-        (void) ngx_rooms_ask(b, &w->keys, "ZCARD %k", NGX_ROOMS_KEY_OUTBOX,
-                             w->room.origin);
-        peers = ROOMS_NULL;
-    }
-
-    while (rooms_peers_next(&peers, &server, &n)) {
-        (void) ngx_rooms_ask(b, &w->keys, "ZCARD %k", NGX_ROOMS_KEY_OUTBOX,
-                             server);
-    }
-
-    return b->commands.nelts ? ngx_rooms_offwalk_send(w,
-                                                      NGX_ROOMS_OFFWALK_WAITING)
-                             : ngx_rooms_erase_ask_page(w);
-}
-
-
-static ngx_int_t
-ngx_rooms_erase_waiting(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
-{
-    int64_t     now;
-    ngx_uint_t  i;
-
-    now = ngx_rooms_now();
-
-    for (i = 0; i < b->commands.nelts; i++) {
-
-        if (ngx_rooms_reply_int(b->replies[i], 0) < NGX_ROOMS_ERASE_WAITING
-            || now - ngx_rooms_offwalk_number(w,
-                                              ngx_rooms_s(NGX_ROOMS_OFF_ERASE))
-               > NGX_ROOMS_ERASE_PATIENCE)
-        {
-            continue;
-        }
-
-        if (ngx_rooms_offwalk_fence(w) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        ngx_rooms_offboard_enlist(&w->commit, &w->keys, w->id,
-                                  now + NGX_ROOMS_ERASE_PAUSE);
-
-        return ngx_rooms_offwalk_commit(w);
-    }
 
     return ngx_rooms_erase_ask_page(w);
 }
@@ -760,9 +684,6 @@ ngx_rooms_erase_advance(ngx_rooms_offwalk_t *w, ngx_rooms_batch_t *b)
 
     case NGX_ROOMS_OFFWALK_ROOM:
         return ngx_rooms_erase_room(w, b->replies[0]);
-
-    case NGX_ROOMS_OFFWALK_WAITING:
-        return ngx_rooms_erase_waiting(w, b);
 
     case NGX_ROOMS_OFFWALK_PAGE:
         return ngx_rooms_erase_page(w, b->replies[0]);

@@ -31,8 +31,6 @@ typedef enum {
     NGX_ROOMS_OFFWALK_NEWS,                /* the next room the participant
                                               was ever in */
     NGX_ROOMS_OFFWALK_ROOM,
-    NGX_ROOMS_OFFWALK_WAITING,             /* lengths of the outboxes of the
-                                              room's servers */
     NGX_ROOMS_OFFWALK_PAGE,
     NGX_ROOMS_OFFWALK_ANSWERS,
     NGX_ROOMS_OFFWALK_FILES,

@@ -318,11 +318,14 @@ ngx_rooms_revise_copy(rooms_str_t *copies, rooms_str_t *edit)
 /*
  * Another server erases its own participant's messages and reactions.  By
  * then the participant may have left, or the room may be frozen, so the usual
- * checks don't apply.
+ * checks don't apply.  The participant may also have another local id by then,
+ * so only the server is compared.
  */
 static ngx_uint_t
 ngx_rooms_revise_erases(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
 {
+    rooms_str_t  server;
+
     if (rq->source_server.data == NULL || rq->trusted || v->event.data == NULL
         || (rq->view.me.membership == ROOMS_JOIN
             && rq->view.room.state == ROOMS_OPEN))
@@ -332,7 +335,8 @@ ngx_rooms_revise_erases(ngx_rooms_req_t *rq, ngx_rooms_revision_t *v)
 
     return v->op == ROOMS_MESSAGE_UNREACT
            || (v->op == ROOMS_MESSAGE_REDACT
-               && rooms_str_eq(v->message.sender, rq->principal.sub));
+               && rooms_foreign(v->message.sender, ROOMS_NULL, &server)
+               && rooms_str_eq(server, rq->source_server));
 }
 
 

@@ -713,7 +713,6 @@ ngx_rooms_backfill_known(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
         }
 
         item->refused = NULL;
-        item->here = 0;
         item->about = ROOMS_NULL;
 
         if (item->name.data) {
@@ -743,10 +742,12 @@ ngx_rooms_backfill_known(ngx_rooms_req_t *rq, ngx_rooms_backfill_t *bf)
             id = item->past.about_id;
         }
 
-        if (id.data && rooms_id_valid(id, "evt-")) {
-            item->about = id;
-            item->here = 1;
-        }
+        /*
+         * What is about an event that is here belongs behind it.  The home
+         * sends it; as history it would be known then, and have no effect.
+         */
+
+        item->known = id.data && rooms_id_valid(id, "evt-");
     }
 
     if (ngx_rooms_backfill_place(bf) != NGX_OK) {
@@ -1272,8 +1273,7 @@ ngx_rooms_backfill_edited(ngx_rooms_backfill_item_t *item)
         return ROOMS_NULL;
     }
 
-    return item->here ? item->about
-                      : (item->about.data ? ROOMS_NULL : item->about_name);
+    return item->about.data ? ROOMS_NULL : item->about_name;
 }
 
 

@@ -52,9 +52,8 @@ typedef struct {
     rooms_str_t             before;        /* "ID ID": its edits imported
                                               before */
     int64_t                 position;
-    unsigned                known:1;
-    unsigned                here:1;        /* the event it refers to is
-                                              stored */
+    unsigned                known:1;       /* it is here, or the event that
+                                              it refers to is */
 } ngx_rooms_backfill_item_t;
 
 typedef struct {

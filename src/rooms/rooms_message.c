@@ -100,7 +100,7 @@ static void
 rooms_redact(const rooms_input_t *in, const rooms_message_t *message,
     rooms_change_t *out)
 {
-    if (!rooms_is_sender(in, message)
+    if (in->op != ROOMS_OP_ERASE && !rooms_is_sender(in, message)
         && in->actor.power < ROOMS_POWER_MODERATE)
     {
         rooms_fail(out, ROOMS_E_REDACT, NULL,
