@@ -12,14 +12,14 @@
  * Items leave the outbox once the peer has judged them, in the order of their
  * positions.  A failed round leaves them and sets the time of the next attempt.
  *
- * The oldest items of an outbox that is too long are dropped.  A snapshot tells
- * the peer the room's state, but not what has become of messages that the peer
- * has.  So an item "r ROOM" takes the place of each room's dropped events, at
- * the position of the first one.  Its turn comes first: it reads the room's
- * events from there up to the snapshot, in pages, and sends those that the
- * peer can't do without.  Its position moves along, so another worker
- * continues where this one has stopped.  An event that the peer has had
- * already is a duplicate there.
+ * The oldest items of an outbox that is too long are dropped.  A snapshot
+ * tells the peer the room's state, but not what has become of messages that
+ * the peer has.  So an item "r ROOM" takes the place of each room's dropped
+ * events, at the position of the first one.  It comes before the snapshot: it
+ * reads the room's events from there up to the snapshot's position, in pages,
+ * and sends those that the peer can't do without.  Its position moves along,
+ * so another worker continues where this one has stopped.  An event that the
+ * peer has received before is a duplicate there.
  */
 
 #include "ngx_rooms_outbox.h"
