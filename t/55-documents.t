@@ -325,7 +325,6 @@ for my $row (
     ['directives', '{ROOMS_SECRET_MIN} to {ROOMS_SECRET_MAX} bytes'],
     ['people', '`bio` has at most {NGX_ROOMS_BIO_MAX} characters'],
     ['people', 'under up to {NGX_ROOMS_PREFERENCES_MAX} names'],
-    ['people', 'While {NGX_ROOMS_ERASE_WAITING} or more events wait'],
     ['people', 'in pages of {NGX_ROOMS_ERASE_EVENTS},'],
     ['federation', 'the keys of {NGX_ROOMS_PEERS} known peers'],
     ['federation', 'and of {NGX_ROOMS_STRANGERS} strangers'],
@@ -338,6 +337,7 @@ for my $row (
                        . '{NGX_ROOMS_OUTBOX_BODY/1024} KiB a request'],
     ['federation', 'here in the last {NGX_ROOMS_LINK_SEEN} seconds'],
     ['federation', 'An outbox holds {NGX_ROOMS_OUTBOX_MAX} items'],
+    ['federation', 'in pages of {NGX_ROOMS_OUTBOX_PAGE}:'],
     ['federation', '{NGX_ROOMS_PROFILES_ASKED} servers at once'],
     ['federation', 'Up to {NGX_ROOMS_PROFILES_MAX} participants may wait'],
     ['federation', 'in pages of {NGX_ROOMS_BACKFILL_PAGE}, at most '
