@@ -138,7 +138,9 @@ is_deeply(found('y' x 127 . 'x'), [], 'one letter is another');
 my @many = map { chr(0x4e00 + $_) } 0 .. 1023;
 my $wordy = make(public => 'ann', name => 'Viele', topic => join '', @many);
 my $wide = make(public => 'ann', name => 'Weit',
-                topic => "\x{fdfa}" x 1000 . ' letztes');
+                topic => "\x{fdfa} " x 255 . '1 2 3 letztes nie');
+my $most = make(public => 'ann', name => 'Meist',
+                topic => join '', map { chr(0x3300 + $_ * 5 % 87) } 1 .. 1024);
 
 make(group => $_) for (qw(ann bob)) x 17;
 
@@ -146,7 +148,9 @@ for my $who (qw(bob eve)) {
     is_deeply(found($_, $who), [$wordy], "$who finds each character")
         for @many[0, 255, 256, 700, 1023], join '', @many[500 .. 600];
     is_deeply(found('letztes', $who), [$wide],
-              "$who finds what follows a text that folding makes long");
+              "$who finds what follows characters that are several words");
+    is_deeply(found('nie', $who), [], "... up to 1,024 words: $who");
+    is_deeply(found('meist', $who), [$most], "as many as there can be: $who");
 }
 
 must('PUT', "/v1/rooms/$wordy/topic", 'ann', { topic => undef });
@@ -171,7 +175,7 @@ is(call('GET', '/v1/directory/rooms?q=seri&count=true&limit=1', 'bob')
        ->{meta}{total}, 12, 'counted');
 is_deeply([ids(pages('/v1/directory/rooms?room_type=public', 'eve', 'cursor',
                      5))],
-          [reverse sort($busy, $cjk, $long, $wordy, $wide, @rooms)], 'by type');
+          [reverse sort($busy, $cjk, $long, $wordy, $wide, $most, @rooms)], 'by type');
 
 # one's own: invites and types
 my @mine = map { make(group => 'ann', name => "Mine $_") } 1 .. 60;

@@ -38,6 +38,8 @@ typedef enum {
 typedef struct {
     rooms_buf_t        *b;
     rooms_fold_kind_e   before;           /* what is written last */
+    unsigned            words;
+    unsigned            done:1;           /* there are too many words */
     size_t              n;
     int32_t             marks[ROOMS_FOLD_MARKS];  /* in canonical order */
 } rooms_fold_t;
@@ -810,12 +812,14 @@ rooms_fold(rooms_buf_t *b, rooms_str_t s)
 
     f.b = b;
     f.before = ROOMS_FOLD_NONE;
+    f.words = 0;
+    f.done = 0;
     f.n = 0;
 
     p = s.data;
     end = p + s.len;
 
-    while (p < end && !b->full) {
+    while (p < end && !b->full && !f.done) {
         c = rooms_utf8_next(&p, end);
 
         if (c < 0) {
@@ -952,10 +956,10 @@ static void
 rooms_fold_write(rooms_fold_t *f, int32_t c, rooms_fold_kind_e kind)
 {
     rooms_buf_t       *b;
-    unsigned char      utf8[4];
+    unsigned char      utf8[4], space;
     utf8proc_ssize_t   len;
 
-    if (kind == ROOMS_FOLD_NONE) {
+    if (f->done || kind == ROOMS_FOLD_NONE) {
         f->before = ROOMS_FOLD_NONE;
         return;
     }
@@ -968,14 +972,18 @@ rooms_fold_write(rooms_fold_t *f, int32_t c, rooms_fold_kind_e kind)
         return;
     }
 
-    if (f->before == ROOMS_FOLD_NONE) {
-        *b->last++ = ' ';
+    space = f->before == ROOMS_FOLD_NONE ? ' '
+            : kind == ROOMS_FOLD_ALONE
+              || (kind == ROOMS_FOLD_LETTER
+                  && f->before == ROOMS_FOLD_ALONE) ? '\t' : '\0';
 
-    } else if (kind == ROOMS_FOLD_ALONE
-               || (kind == ROOMS_FOLD_LETTER
-                   && f->before == ROOMS_FOLD_ALONE))
-    {
-        *b->last++ = '\t';
+    if (space && f->words++ == ROOMS_FOLD_WORDS) {
+        f->done = 1;
+        return;
+    }
+
+    if (space) {
+        *b->last++ = space;
     }
 
     memcpy(b->last, utf8, len);

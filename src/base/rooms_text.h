@@ -72,8 +72,11 @@ size_t rooms_slug_read(rooms_str_t alias, unsigned char dst[ROOMS_SLUG_SIZE]);
 /*
  * Search: appends the words of a text to b, folded, each after a space.
  * Folding removes differences of case, accents and Unicode form.  In scripts
- * without spaces each letter begins a word.  What doesn't fit is cut off.
+ * without spaces each letter begins a word.  What doesn't fit is cut off, and
+ * what follows ROOMS_FOLD_WORDS words: as many as a topic has code points.
+ * Only a text of characters that stand for several words has more.
  */
+#define ROOMS_FOLD_WORDS  1024
 void rooms_fold(rooms_buf_t *b, rooms_str_t s);
 /* Bytes that are enough for n code points. */
 #define ROOMS_FOLD_SIZE(n)  (72 * (n))

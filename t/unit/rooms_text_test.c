@@ -675,6 +675,30 @@ folds(void **state)
     s = (rooms_str_t) { b.last - dst, dst };
     assert_str(s, " az");
 
+    /* 1,024 words; then not even the rest of one */
+    {
+        int                   i, n;
+        char                  text[8192] = "";
+        static unsigned char  large[65536];
+
+        for (i = 0; i < 300; i++) {
+            strcat(text, "\ufdfa ");
+        }
+
+        rooms_buf_init(&b, large, sizeof(large));
+        rooms_fold(&b, rooms_cstr(text));
+        assert_false(b.full);
+
+        for (n = 0, s.len = 0; s.len < (size_t) (b.last - large); s.len++) {
+            n += large[s.len] == ' ';
+        }
+
+        assert_int_equal(n, ROOMS_FOLD_WORDS);
+
+        rooms_fold(&b, bytes("another"));
+        assert_memory_equal(b.last - 8, " another", 8);
+    }
+
     /* of the marks of one class, two */
     rooms_buf_init(&b, dst, sizeof(dst));
     rooms_fold(&b, bytes("\u0928\u094d\u094d\u093c\u094d\u093c\u093c"
