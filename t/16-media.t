@@ -312,7 +312,8 @@ modified: header Last-Modified
 --- error_code eval
 [206, 206, 206, 416, 200]
 --- response_headers eval
-["Content-Range: bytes 6-9/24\n$main::disposition", $main::disposition, '', 'Content-Range: bytes */24', $main::disposition]
+["Content-Range: bytes 6-9/24\n$main::disposition", $main::disposition, '', 
+ "Content-Range: bytes */24\n! Content-Disposition\n! ETag\n! Content-Security-Policy", $main::disposition]
 --- raw_response_headers_like eval
 ['', '', '(?m)^Content-Type: multipart/byteranges', '', '']
 --- response_body_like eval
