@@ -62,7 +62,7 @@ is(must('POST', "/v1/rooms/$side/send", 'ann', $body)->{origin_ts},
 
 # what is no time is none
 
-for my $odd ('9' x 16, '1 2', '9e14', 'x', '', "0000$ahead", " $ahead",
+for my $odd ('9' x 16, '9' x 15, '1 2', '9e14', 'x', '', "0000$ahead", " $ahead",
              "$ahead.0", sprintf('0x%x', $ahead))
 {
     redis('HSET', key("r:$room"), 'at', $odd);
