@@ -527,7 +527,8 @@ for (map { answer($_) } @both) {
     $bad++ if $_->{status} != 200;
 }
 
-is("$imported $bad", '232 0', 'four at once import each event once');
+is("$imported $bad", '232 0', 'four at once import each event once')
+    or diag(map { answer($_)->{body} } @both);
 
 my @events = redis('ZRANGE', key('a', "r:$long:events"), 0, -1);
 
