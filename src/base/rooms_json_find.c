@@ -260,15 +260,13 @@ rooms_json_whole(rooms_str_t value, int64_t otherwise)
     uint64_t              n;
     const unsigned char  *end;
 
-    end = value.data + value.len;
-
-    if (value.len == 0 || value.len > 18
-        || rooms_digits(value.data, end, &n) != end)
-    {
+    if (value.len == 0 || value.len > 18) {
         return otherwise;
     }
 
-    return (int64_t) n;
+    end = value.data + value.len;
+
+    return rooms_digits(value.data, end, &n) == end ? (int64_t) n : otherwise;
 }
 
 

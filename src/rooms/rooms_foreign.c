@@ -146,7 +146,9 @@ rooms_peers_move(rooms_str_t peers, rooms_str_t server, int delta,
     while (rooms_peers_next(&peers, &name, &n)) {
         count = n;
 
-        if (rooms_str_eq(name, server)) {
+        /* once, as a damaged list may name a server often */
+
+        if (!found && rooms_str_eq(name, server)) {
             found = 1;
             count += delta;
         }

@@ -142,6 +142,12 @@ move(void **state)
     check_move(bytes("a=1"), bytes("b"), 1, "a=1 b=1");
     check_move(bytes("a=4294967295"), bytes("a"), 1, "a=4294967296");
     check_move(bytes("a=1"), bytes("a"), 0, "a=1");
+
+    /* a damaged list */
+    check_move(bytes("a=9 a=9 b=9 a=9 a=9 a=9 a=9 a=9 a=9 a=9 a=9 a=9 a=9 a=9 "
+                     "a=9 a=9 a=9 a=9 a=9 a=9 a=9"), bytes("a"), 1, NULL);
+    check_move(bytes("a=9 b=1 a=9 a"), bytes("a"), 1, "a=10 b=1 a=9");
+    check_move(bytes("a=1 a=1"), bytes("a"), -1, "a=1");
 }
 
 
