@@ -151,12 +151,19 @@ sub noise {
 
     my $st = $it->{stream};
 
+    # heartbeats say nothing; a WebSocket's are pings, which are answered
+    if ($it->{how} eq 'ws') {
+        while (my $said = $st->next(undef, 0.0001)) {
+            return 1 if defined $said->{event_type};
+        }
+
+        return 0;
+    }
+
     $st->fill(0.0001);
 
-    return $it->{how} eq 'sse' ? grep { defined $_->{data}
-                                        && ($_->{event} // '') ne 'caught_up' }
-                                      @{$st->{events}}
-                               : length $st->{in};
+    return grep { defined $_->{data} && ($_->{event} // '') ne 'caught_up' }
+                @{$st->{events}};
 }
 
 my @bad;
