@@ -23,6 +23,7 @@ save(
     secret       => $secret,
     hs           => hs256($secret, name => "H\x{e4}ns", role => 'member'),
     hs_admin     => hs256($secret, sub => 'ann', role => 'partner_admin'),
+    hs_chief     => hs256($secret, sub => 'carl', roles => ['chief']),
     hs_perm      => hs256($secret, sub => 'pam',
                           permissions => ['x', 'admin:access']),
     hs_expired   => hs256($secret, exp => $now - 3600),
@@ -564,7 +565,64 @@ error.code = SW_AUTH_INVALID_TOKEN
 
 
 
-=== TEST 48: a server pinned to a tenant
+=== TEST 48: ... also where the locations have their keys in common: who administers
+--- config
+        rooms on;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        location = /v1/admin/participants {
+            rooms on;
+            rooms_auth_admin chief;
+        }
+--- request eval
+[("GET /v1/admin/participants", "GET /v1/admin/participants/hans/erasure") x 4]
+--- more_headers eval
+[map { ("Authorization: Bearer {{$_}}") x 2 } ("hs_chief", "hs_admin") x 2]
+--- error_code eval
+[(200, 403, 403, 200) x 2]
+
+
+
+=== TEST 49: ... the tenant of a token without one
+--- config
+        rooms on;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        rooms_tenant acme;
+        location = /v1/workspaces {
+            rooms on;
+            rooms_tenant globex;
+        }
+--- request eval
+[("POST /v1/auth/register", "GET /v1/workspaces") x 2]
+--- more_headers
+Authorization: Bearer {{hs_notenant}}
+--- error_code eval
+[(200, 200) x 2]
+--- json eval
+[("data.tenant_id = acme", undef) x 2]
+
+
+
+=== TEST 50: ... and the leeway
+--- config
+        rooms on;
+        rooms_redis redis://$TEST_NGINX_REDIS/0;
+        rooms_auth_secret_file $TEST_NGINX_DATA/secret;
+        location = /v1/workspaces {
+            rooms on;
+            rooms_auth_leeway 5s;
+        }
+--- request eval
+[("POST /v1/auth/register", "GET /v1/workspaces") x 2]
+--- more_headers
+Authorization: Bearer {{hs_leeway}}
+--- error_code eval
+[(200, 401) x 2]
+
+
+
+=== TEST 51: a server pinned to a tenant
 --- config
         rooms on;
         rooms_redis redis://$TEST_NGINX_REDIS/0;
@@ -578,7 +636,7 @@ data.tenant_id = acme
 
 
 
-=== TEST 49: another tenant's token there
+=== TEST 52: another tenant's token there
 --- config
         rooms on;
         rooms_redis redis://$TEST_NGINX_REDIS/0;
@@ -600,7 +658,7 @@ data.tenant_id = acme
 
 
 
-=== TEST 50: an unknown path is told only to who has a token
+=== TEST 53: an unknown path is told only to who has a token
 --- request eval
 ["GET /v1/rooms/a/b/c/d", "GET /v1/rooms/a/b/c/d", "DELETE /v1/rooms", "DELETE /v1/rooms"]
 --- more_headers eval
@@ -610,7 +668,7 @@ data.tenant_id = acme
 
 
 
-=== TEST 51: tenants see nothing of each other
+=== TEST 54: tenants see nothing of each other
 --- request
 POST /v1/rooms
 {"room_type": "public", "name": "Acme only"}
@@ -622,7 +680,7 @@ room: json data.id
 
 
 
-=== TEST 52: not even that a room is there
+=== TEST 55: not even that a room is there
 --- request eval
 ["GET /v1/rooms/{{room}}", "GET /v1/rooms/{{room}}", "GET /v1/rooms/room-0"]
 --- more_headers eval
@@ -636,7 +694,7 @@ room: json data.id
 
 
 
-=== TEST 53: what a tenant admin may, others may not
+=== TEST 56: what a tenant admin may, others may not
 --- request eval
 ["POST /v1/rooms/{{room}}/join", "POST /v1/rooms/{{room}}/join",
  "PUT /v1/rooms/{{room}}/members/edda/power-level\n{\"power_level\": 60}",
@@ -657,7 +715,7 @@ room: json data.id
 
 
 
-=== TEST 54: mock: a participant by name
+=== TEST 57: mock: a participant by name
 --- config
         rooms on;
         rooms_auth mock;
@@ -673,7 +731,7 @@ for development only
 
 
 
-=== TEST 55: mock: any other token is the test user
+=== TEST 58: mock: any other token is the test user
 --- config
         rooms on;
         rooms_auth mock;
@@ -688,7 +746,7 @@ for development only
 
 
 
-=== TEST 56: mock: refusals
+=== TEST 59: mock: refusals
 --- config
         rooms on;
         rooms_auth mock;
@@ -708,7 +766,7 @@ for development only
 
 
 
-=== TEST 57: mock: pinned to a tenant
+=== TEST 60: mock: pinned to a tenant
 --- config
         rooms on;
         rooms_auth mock;
@@ -724,7 +782,7 @@ for development only
 
 
 
-=== TEST 58: hybrid: a JWT is verified, anything else is mock
+=== TEST 61: hybrid: a JWT is verified, anything else is mock
 --- config
         rooms on;
         rooms_auth hybrid;
@@ -745,7 +803,7 @@ for development only
 
 
 
-=== TEST 59: two Authorization fields
+=== TEST 62: two Authorization fields
 --- config
         rooms on;
         rooms_auth mock;

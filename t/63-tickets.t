@@ -23,7 +23,7 @@ my %secret = (new => 'n' x 40, old => 'o' x 40, other => 'x' x 40,
 
 for my $name (keys %secret) {
     open my $file, '>', "$dir/$name" or die "$dir/$name: $!\n";
-    print $file $secret{$name}, "\n";
+    print $file $secret{$name}, $name eq 'old' ? "\r\n" : "\n";
     close $file;
     chmod 0600, "$dir/$name";
 }
@@ -45,7 +45,7 @@ sub ticket {
 
 my $now = time();
 
-save(hans => hs256($secret{jwt}, name => 'Hans'),
+save(hans => hs256($secret{jwt}, name => 'Hans', exp => $now + 86400),
      boss => hs256($secret{jwt}, sub => 'boss', role => 'tenant_admin'),
      short => hs256($secret{jwt}, exp => $now + 100),
      expired => hs256($secret{jwt}, exp => $now - 3600),
@@ -247,7 +247,20 @@ data.events = []
 
 
 
-=== TEST 13: a mock token in the query, as a browser escapes it
+=== TEST 13: ... also where a cookie may have one, and there is none
+--- config
+    rooms on;
+    rooms_auth_secret_file $TEST_NGINX_SECRETS/jwt;
+    rooms_redis redis://$TEST_NGINX_REDIS/0;
+    rooms_cors_origin https://app.example;
+    rooms_auth_token $cookie_rooms;
+    rooms_auth_query_token on;
+--- request: GET /v1/workspaces?token={{hans}}
+--- error_code: 200
+
+
+
+=== TEST 14: a mock token in the query, as a browser escapes it
 --- config
     rooms on;
     rooms_auth mock;
@@ -259,7 +272,7 @@ GET /v1/sync?timeout=0&token=mock%3Aann%40acme
 
 
 
-=== TEST 14: a token in a cookie: what changes something comes from a listed origin
+=== TEST 15: a token in a cookie: what changes something comes from a listed origin
 --- config
     rooms on;
     rooms_auth jwt;
@@ -283,7 +296,7 @@ GET /v1/sync?timeout=0&token=mock%3Aann%40acme
 
 
 
-=== TEST 15: rooms_auth_token can be switched off below
+=== TEST 16: rooms_auth_token can be switched off below
 --- config
     rooms_auth_token $cookie_rooms;
     rooms_cors_origin https://chat.example.com;
@@ -301,7 +314,7 @@ Cookie: rooms={{hans}}
 
 
 
-=== TEST 16: a cookie needs a list of origins
+=== TEST 17: a cookie needs a list of origins
 --- config
     rooms on;
     rooms_auth mock;
@@ -312,7 +325,7 @@ rooms_auth_token needs a list of origins in rooms_cors_origin
 
 
 
-=== TEST 17: not every origin
+=== TEST 18: not every origin
 --- config
     rooms on;
     rooms_auth mock;
@@ -324,7 +337,7 @@ rooms_auth_token needs a list of origins in rooms_cors_origin
 
 
 
-=== TEST 18: a token for everybody is none
+=== TEST 19: a token for everybody is none
 --- config
     rooms on;
     rooms_auth mock;
@@ -335,7 +348,7 @@ rooms_auth_token needs a list of origins in rooms_cors_origin
 
 
 
-=== TEST 19: a secret that is too short
+=== TEST 20: a secret that is too short
 --- config
     rooms on;
     rooms_auth mock;
@@ -346,7 +359,7 @@ must hold a secret of 32 to 4096 bytes
 
 
 
-=== TEST 20: a secret that is too long
+=== TEST 21: a secret that is too long
 --- config
     rooms on;
     rooms_auth mock;
@@ -357,7 +370,7 @@ must hold a secret of 32 to 4096 bytes
 
 
 
-=== TEST 21: a secret that everybody may read
+=== TEST 22: a secret that everybody may read
 --- config
     rooms on;
     rooms_auth mock;
@@ -368,7 +381,7 @@ must be a regular file that is not readable or writable by everybody (chmod o-rw
 
 
 
-=== TEST 22: a secret that isn't there
+=== TEST 23: a secret that isn't there
 --- config
     rooms on;
     rooms_auth mock;
@@ -379,7 +392,7 @@ can't be opened
 
 
 
-=== TEST 23: the shortest and the longest; the newline at the end is no part of it
+=== TEST 24: the shortest and the longest; the newline at the end is no part of it
 --- config
     rooms on;
     rooms_auth mock;
@@ -392,7 +405,7 @@ can't be opened
 
 
 
-=== TEST 24: rotated out
+=== TEST 25: rotated out
 --- config
     rooms on;
     rooms_auth mock;
@@ -405,7 +418,7 @@ can't be opened
 
 
 
-=== TEST 25: what NGINX logs has no ticket
+=== TEST 26: what NGINX logs has no ticket
 --- config
     rooms on;
     rooms_auth mock;
@@ -425,7 +438,7 @@ GET /v1/sync?since=5&ticket={{good}}&Token={{hans}}&SIGNATURE=abc&limit=3
 
 
 
-=== TEST 26: however its path is written
+=== TEST 27: however its path is written
 --- config
     rooms on;
     rooms_auth mock;
@@ -442,7 +455,7 @@ GET //v1/./%73ync?ticket={{good}}
 
 
 
-=== TEST 27: what we log of a refused ticket has none
+=== TEST 28: what we log of a refused ticket has none
 --- log_level: info
 --- request
 GET /v1/sync?ticket={{other}}
@@ -455,7 +468,7 @@ request: "GET /v1/sync
 
 
 
-=== TEST 28: nor of a link
+=== TEST 29: nor of a link
 --- log_level: info
 --- request
 GET /v1/media/download/med-1?signature={{ended}}
@@ -467,7 +480,7 @@ request: "GET /v1/media/download/med-1
 
 
 
-=== TEST 29: $rooms_uri and $request hide it, NGINX's other variables don't
+=== TEST 30: $rooms_uri and $request hide it, NGINX's other variables don't
 --- config
     rooms on;
     rooms_auth mock;

@@ -139,17 +139,25 @@ run(<<"END");
     }
 END
 
-sub status {
-    my ($kid) = @_;
+my %token = map { $_ => hs256($secrets{$_}, header => { kid => $_ }) }
+            qw(a b);
 
-    return http_req('GET', '/v1/me',
-                    hs256($secrets{$kid}, header => { kid => $kid }))->[0];
-}
+sub status { http_req('GET', '/v1/me', $token{$_[0]})->[0] }
 
 is(status('a'), 200, 'a key');
 keys_are('b');
 clock(-3600, 20);
 is(status('b'), 200, 'another one, when the clock was set back');
 is(status('a'), 401, 'which has replaced it');
+
+
+# A token that the worker has verified before; its leeway is a minute
+
+clock(3500, 40);
+is(status('b'), 200, 'a token that hasn\'t expired');
+clock(3600, 60);
+is(status('b'), 200, 'within the leeway');
+clock(7200, 80);
+is(status('b'), 401, 'expired');
 
 done_testing();
