@@ -24,18 +24,6 @@ $_->start for $a, $b;
 
 END { local $?; $_ && $_->stop for $a, $b }
 
-# A command of redis-cli at one of the stores.
-sub store {
-    my ($server, @command) = @_;
-
-    open my $cli, '-|', 'redis-cli', '-p', $server->{store}, @command
-        or die "redis-cli: $!\n";
-    chomp(my @lines = <$cli>);
-    close $cli;
-
-    return wantarray ? @lines : $lines[0];
-}
-
 sub must {
     my ($server, @call) = @_;
     my $res = $server->call(@call);
@@ -96,17 +84,17 @@ sub outbox { 'sw:{t}:outbox:' . $_[0]->name }
 sub overflow {
     my ($server, $peer, $room) = @_;
     my $key = outbox($peer);
-    my @waiting = store($server, 'ZRANGE', $key, 0, -1);
-    my @last = store($server, 'ZRANGE', $key, -1, -1, 'WITHSCORES');
+    my @waiting = $server->store('ZRANGE', $key, 0, -1);
+    my @last = $server->store('ZRANGE', $key, -1, -1, 'WITHSCORES');
     my @items = map { my $at = $last[1] + $_;
                       ($at, sprintf 'e %s evt-%013x%016x', $room, $at, 1) }
                 1 .. 10_001;
 
-    store($server, 'ZADD', $key, splice @items, 0, 2000) while @items;
-    store($server, 'ZADD', 'sw:{t}:outboxes', 0, $peer->name);
+    $server->store('ZADD', $key, splice @items, 0, 2000) while @items;
+    $server->store('ZADD', 'sw:{t}:outboxes', 0, $peer->name);
 
     ok(wait_for($long, sub {
-           my %left = map { $_ => 1 } store($server, 'ZRANGE', $key, 0, 999);
+           my %left = map { $_ => 1 } $server->store('ZRANGE', $key, 0, 999);
 
            return !grep { /^e / && $left{$_} } @waiting;
        }), 'all that waits is dropped') or diag("@waiting[0 .. 3]");
@@ -123,7 +111,7 @@ sub settled {
                        . RoomsTest::Deployment::escape($peer->name)
                        . '/retry');
 
-        return !store($server, 'EXISTS', outbox($peer));
+        return !$server->store('EXISTS', outbox($peer));
     });
 }
 
@@ -193,7 +181,7 @@ like($b->members('bob', $room), qr/\@al:\S+=join/, 'the room is the same');
 
 unlike($a->log, qr/rejected event/,
        'it is no error that it never had a message');
-unlike((join '', store($b, 'ZRANGE', "sw:{t}:r:$room:events", 0, -1)),
+unlike((join '', $b->store('ZRANGE', "sw:{t}:r:$room:events", 0, -1)),
        qr/"al\d|"m2"/, 'no copy is left');
 
 # At a replica
@@ -247,10 +235,10 @@ must($b, 'root', 'POST', '/v1/admin/participants/bob/erase');
 
 my $phase = 'sw:{t}:p:bob:offboard';
 
-ok(wait_for($long, sub { (store($b, 'HGET', $phase, 'phase') // '')
+ok(wait_for($long, sub { ($b->store('HGET', $phase, 'phase') // '')
                          eq 'local' }), 'an erasure waits for the home');
-store($b, 'HINCRBY', $phase, 'erase_at', -24 * 3600 * 1000 - 1);
-store($b, 'ZADD', 'sw:{t}:offboard', 0, 'bob');
+$b->store('HINCRBY', $phase, 'erase_at', -24 * 3600 * 1000 - 1);
+$b->store('ZADD', 'sw:{t}:offboard', 0, 'bob');
 ok(wait_for($long, sub {
        must($b, 'root', 'GET', '/v1/admin/participants/bob/erasure')->{state}
            eq 'done';

@@ -186,17 +186,9 @@ sub forgets {
     my ($server, @who) = @_;
 
     $server->stop_nginx;
-    redis_of($server, 'FLUSHALL');
+    $server->store('FLUSHALL');
     $server->start;
     register($server, @who);
-}
-
-sub redis_of {
-    my ($server, @command) = @_;
-    my $cli = join ' ', map { "'$_'" } 'redis-cli', '-p', $server->{store},
-                        @command;
-
-    return split /\n/, `$cli`;
 }
 
 my @lost = (dm($a, 'ann', $b->fqid('bob'))->{data}{id},
@@ -244,11 +236,11 @@ ok(soon(sub { everybody($b, 'bob') eq everybody($a, 'ann') }),
 sub cut {
     $b->stop_nginx;
     $_[0]->();
-    redis_of($a, 'DEL', 'sw:{t}:outbox:' . $b->name);
+    $a->store('DEL', 'sw:{t}:outbox:' . $b->name);
     $b->start;
-    redis_of($a, 'ZADD', 'sw:{t}:outbox:' . $b->name,
-             redis_of($a, 'GET', 'sw:{t}:position'), "s $big");
-    redis_of($a, 'ZADD', 'sw:{t}:outboxes', 0, $b->name);
+    $a->store('ZADD', 'sw:{t}:outbox:' . $b->name,
+             $a->store('GET', 'sw:{t}:position'), "s $big");
+    $a->store('ZADD', 'sw:{t}:outboxes', 0, $b->name);
 }
 
 cut(sub {
@@ -364,7 +356,7 @@ ok(soon(sub { bodies($b, 'bob', $shared) eq 's4' }), 'and reads on');
 # what it says to a word of before is not meant for who is invited after it
 
 $b->stop_nginx;
-redis_of($b, 'FLUSHALL');
+$b->store('FLUSHALL');
 says($a, 'ann', $shared, 's5');
 $a->call('ann', 'POST', "/v1/rooms/$shared/invitations",
          { fqid => $b->fqid('bill') });
@@ -379,7 +371,7 @@ sleep 1;
 $b->call('bill', 'POST', "/v1/rooms/$shared/join");
 ok(soon(sub { $a->members('ann', $shared) =~ /\@bill:\S+=join/ }),
    'and can come');
-ok(!grep({ $_ } redis_of($a, 'ZRANGE', 'rooms:{t}:endings', 0, -1)),
+ok(soon(sub { !$a->store('ZCARD', 'sw:{t}:endings') }),
    'and nothing more has to end');
 
 # A DM that was at home there is closed by hand

@@ -34,19 +34,6 @@ END { local $?; $_ && $_->stop for @all }
 
 sub escape { RoomsTest::Deployment::escape($_[0]) }
 
-# A command of redis-cli at one of the stores.
-sub store {
-    my ($server, @command) = @_;
-
-    open my $cli, '-|', 'redis-cli', '-p', $server->{store}, @command
-        or die "redis-cli: $!\n";
-    chomp(my @lines = <$cli>);
-    close $cli;
-
-    return if @lines == 1 && $lines[0] eq '';
-    return wantarray ? @lines : $lines[0];
-}
-
 for my $i (0 .. 2) {
     $all[$i]->call($_, 'POST', '/v1/auth/register') for @{ $people{$i} };
     $all[$i]->policy({ allowed_peers => [map { $_->name }
@@ -162,8 +149,8 @@ while ($quiet < 2 && time < $deadline) {
     }
 
     sleep 0.5;
-    $quiet = (grep { store($_, 'ZCARD', 'sw:{t}:outboxes')
-                     || store($_, 'ZCARD', 'sw:{t}:endings') } @all)
+    $quiet = (grep { $_->store('ZCARD', 'sw:{t}:outboxes')
+                     || $_->store('ZCARD', 'sw:{t}:endings') } @all)
              ? 0 : $quiet + 1;
 }
 
@@ -173,12 +160,12 @@ ok($quiet >= 2, 'nothing waits any more');
 sub room_at {
     my ($server, $room) = @_;
     my $key = "sw:{t}:r:$room";
-    my %room = store($server, 'HGETALL', $key);
+    my %room = $server->store('HGETALL', $key);
 
     return undef unless $room{meta};
 
-    my %rows = store($server, 'HGETALL', "$key:members");
-    my %locals = reverse store($server, 'HGETALL', 'sw:{t}:locals');
+    my %rows = $server->store('HGETALL', "$key:members");
+    my %locals = reverse $server->store('HGETALL', 'sw:{t}:locals');
     my %count = map { $_ => 0 } qw(joined invited admins);
 
     for my $id (keys %rows) {
@@ -199,7 +186,7 @@ sub room_at {
     my @bodies = map { $_->{content}{body} // () }
                  grep { $_->{event_type} eq 'swp.room.message' }
                  map { row_event($_) // () }
-                 store($server, 'ZRANGE', "$key:events", 0, -1);
+                 $server->store('ZRANGE', "$key:events", 0, -1);
     my %twice;
 
     $room{wrong} .= " $_ twice" for grep { $twice{$_}++ } @bodies;
@@ -227,7 +214,7 @@ my (%ids, @wrong);
 
 for my $server (@all) {
     m{r:(room-[0-9a-z]+)\z} and $ids{$1} = 1
-        for store($server, 'KEYS', 'sw:{t}:r:room-*');
+        for $server->store('KEYS', 'sw:{t}:r:room-*');
 }
 
 for my $id (sort keys %ids) {
@@ -268,20 +255,20 @@ for my $i (0 .. 2) {
 
     for my $id (grep { room_at($server, $_) } sort keys %ids) {
         my $key = "sw:{t}:r:$id";
-        my ($low) = split ' ', store($server, 'HGET', $key, 'history') // '';
-        my %rows = store($server, 'HGETALL', "$key:members");
+        my ($low) = split ' ', $server->store('HGET', $key, 'history') // '';
+        my %rows = $server->store('HGETALL', "$key:members");
         my @said = grep { !defined $low || $_ >= $low + 10_000 }
                    map { $_->{stream_position} }
                    grep { $_->{event_type} eq 'swp.room.message'
                           && !defined $_->{redacted_at}
                           && !$_->{content}{replaces} }
                    map { row_event($_) // () }
-                   store($server, 'ZRANGE', "$key:events", 0, -1);
+                   $server->store('ZRANGE', "$key:events", 0, -1);
 
         for my $who (grep { $rows{$_} =~ /\Ajoin/ && !/\A\@/ }
                      sort keys %rows)
         {
-            my $read = store($server, 'HGET', "$key:own", "read $who") // '0';
+            my $read = $server->store('HGET', "$key:own", "read $who") // '0';
             my $from = max((split ' ', $rows{$who})[3], $read =~ /\A(\d+)/);
             my $me = $server->call($who, 'GET', "/v1/rooms/$id")->{data}{me};
             my $unread = grep { $_ > $from } @said;
@@ -295,25 +282,25 @@ for my $i (0 .. 2) {
 
 for my $i (0 .. 2) {
     my $server = $all[$i];
-    my %dms = store($server, 'HGETALL', 'sw:{t}:dms');
+    my %dms = $server->store('HGETALL', 'sw:{t}:dms');
     my $open = 0;
 
     for (keys %ids) {
-        my $state = store($server, 'HGET', "sw:{t}:r:$_", 'state') // '';
+        my $state = $server->store('HGET', "sw:{t}:r:$_", 'state') // '';
 
         # what nobody has accepted doesn't count
-        next if store($server, 'HGET', "sw:{t}:r:$_", 'unaccepted');
+        next if $server->store('HGET', "sw:{t}:r:$_", 'unaccepted');
 
         $open++ if $state =~ /\A(?:open|archived)\z/;
     }
 
-    my $counted = store($server, 'HGET', 'sw:{t}:tenant', 'rooms') || 0;
+    my $counted = $server->store('HGET', 'sw:{t}:tenant', 'rooms') || 0;
 
     push @wrong, "rooms at $i: $counted counted, $open there"
         if $counted != $open;
 
     for (sort keys %dms) {
-        my $state = store($server, 'HGET', "sw:{t}:r:$dms{$_}", 'state') // '';
+        my $state = $server->store('HGET', "sw:{t}:r:$dms{$_}", 'state') // '';
 
         push @wrong, "dms at $i: $_ is $dms{$_}, $state"
             unless $state =~ /\A(?:open|archived)\z/;

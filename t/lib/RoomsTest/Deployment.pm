@@ -150,6 +150,19 @@ sub restart_redis {
     $self->start_redis;
 }
 
+# A command of redis-cli at its store: the lines of the reply, or the first.
+sub store {
+    my ($self, @command) = @_;
+
+    open my $cli, '-|', 'redis-cli', '-p', $self->{store}, @command
+        or die "redis-cli: $!\n";
+    chomp(my @lines = <$cli>);
+    close $cli;
+
+    return if @lines == 1 && $lines[0] eq '';
+    return wantarray ? @lines : $lines[0];
+}
+
 sub start {
     my ($self) = @_;
     my $binary = find_program($ENV{TEST_NGINX_BINARY} || 'nginx')
